@@ -16,8 +16,8 @@ TunerError
     ├── CorruptFile          truncated, a checksum that differs, or fields that contradict each other
     └── LimitExceeded        the header asks for more than the reader allows
 
-Each class has a `code` that never changes: programs compare codes, people read messages. A message says what came, what was
-expected and what to do.
+Each class has a `code` that never changes: programs compare codes, people read messages. A message says what came,
+what was expected and what to do.
 """
 
 from typing import ClassVar

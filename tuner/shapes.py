@@ -8,8 +8,8 @@
 | H | hidden neurons (n); a second hidden axis is written I for the layer's inputs |
 | C | channels of a value |
 
-So `weight_HM` maps M sines to H neurons and `values_PC` holds one row per point. A grid of values keeps its own axes and
-ends in its channels: `values` of a `Signal` is (*grid_shape, channels).
+So `weight_HM` maps M sines to H neurons and `values_PC` holds one row per point. A grid of values keeps its own axes
+and ends in its channels: `values` of a `Signal` is (*grid_shape, channels).
 """
 
 import numpy as np

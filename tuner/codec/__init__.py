@@ -1,0 +1,1 @@
+"""The file format: bytes to representation and back."""

@@ -1,0 +1,1 @@
+"""The networks and what the theory says about them."""

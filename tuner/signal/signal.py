@@ -57,9 +57,7 @@ class Signal:
                 f"values are {values.dtype}, expected float32: convert them with .astype(numpy.float32)"
             )
         if values.ndim < 2 or 0 in values.shape:
-            raise InvalidSignal(
-                f"values have shape {values.shape}, expected (*grid_shape, channels) with at least one sample on every axis"
-            )
+            raise InvalidSignal(f"values have shape {values.shape}, expected (*grid_shape, channels), no axis empty")
         if not np.isfinite(values).all():
             bad = int(values.size - np.isfinite(values).sum())
             raise InvalidSignal(
