@@ -1,0 +1,1 @@
+"""The schema, one numbered step after the other; `store.models` says where they lead."""

@@ -1,0 +1,174 @@
+"""Objects in a bucket behind few verbs, on anything that speaks S3."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+from uuid import uuid4
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.response import StreamingBody
+
+from store.errors import BlobDamaged, BlobMissing, BlobsUnavailable
+from store.settings import StoreSettings
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+PART = 1 << 20  # bytes read at a time when an object is streamed
+
+
+@dataclass(frozen=True, slots=True)
+class BlobSlice:
+    """A stretch of an object: `content` yields `length` of its `total` bytes, from `start` on."""
+
+    content: Iterator[bytes]
+    start: int
+    length: int
+    total: int
+
+
+class BlobStore:
+    """One bucket. Make it after the process has started: connections do not survive a fork.
+
+    Every method raises BlobsUnavailable when storage does not answer within the time-out and its retries.
+    """
+
+    def __init__(self, settings: StoreSettings) -> None:
+        self.bucket = settings.s3_bucket
+        checksums: Literal["when_supported", "when_required"] = (
+            "when_supported" if settings.s3_request_checksums else "when_required"
+        )
+        self._client: S3Client = boto3.client(
+            "s3",
+            endpoint_url=settings.s3_endpoint_url,
+            region_name=settings.s3_region,
+            aws_access_key_id=settings.s3_access_key.get_secret_value(),
+            aws_secret_access_key=settings.s3_secret_key.get_secret_value(),
+            config=Config(
+                signature_version="s3v4",
+                # Buckets as paths: embedded and self-hosted servers have no name per bucket.
+                s3={"addressing_style": "path"},
+                connect_timeout=settings.s3_timeout_seconds,
+                read_timeout=settings.s3_timeout_seconds,
+                retries={"mode": "standard", "total_max_attempts": 4},
+                request_checksum_calculation=checksums,
+                response_checksum_validation=checksums,
+            ),
+        )
+
+    def put(self, key: str, content: bytes | Path, *, media_type: str = "application/octet-stream") -> None:
+        """Store bytes, or the content of a file, under a key; what was there before is replaced."""
+        with _translated(key):
+            if isinstance(content, Path):
+                self._client.upload_file(str(content), self.bucket, key, ExtraArgs={"ContentType": media_type})
+            else:
+                self._client.put_object(Bucket=self.bucket, Key=key, Body=content, ContentType=media_type)
+
+    def read(self, key: str, *, sha256: str | None = None, max_bytes: int | None = None) -> bytes:
+        """A whole object.
+
+        Args:
+            key: where it lies.
+            sha256: hexadecimal hash that the bytes must have.
+            max_bytes: refuse a larger object before it is read.
+
+        Raises:
+            BlobMissing: if there is no such object.
+            BlobDamaged: if the hash differs or the object is larger than allowed.
+        """
+        with _translated(key), closing(self._client.get_object(Bucket=self.bucket, Key=key)["Body"]) as body:
+            content: bytes = body.read(-1 if max_bytes is None else max_bytes + 1)
+        if max_bytes is not None and len(content) > max_bytes:
+            raise BlobDamaged(f"object {key} is larger than the {max_bytes} bytes that were recorded for it")
+        if sha256 is not None and (found := hashlib.sha256(content).hexdigest()) != sha256:
+            raise BlobDamaged(f"object {key} has SHA-256 {found}, expected {sha256}")
+        return content
+
+    def slice(self, key: str, byte_range: tuple[int, int] | None = None) -> BlobSlice:
+        """Stream an object, or its bytes from the first to the last (inclusive) of `byte_range`.
+
+        Raises:
+            BlobMissing: if there is no such object.
+        """
+        with _translated(key):
+            if byte_range is None:
+                answer = self._client.get_object(Bucket=self.bucket, Key=key)
+                start, total = 0, answer["ContentLength"]
+            else:
+                answer = self._client.get_object(
+                    Bucket=self.bucket, Key=key, Range=f"bytes={byte_range[0]}-{byte_range[1]}"
+                )
+                start, total = byte_range[0], int(answer["ContentRange"].rpartition("/")[2])
+        return BlobSlice(_parts(answer["Body"]), start, answer["ContentLength"], total)
+
+    def size(self, key: str) -> int:
+        """Bytes of an object.
+
+        Raises:
+            BlobMissing: if there is no such object.
+        """
+        with _translated(key):
+            return self._client.head_object(Bucket=self.bucket, Key=key)["ContentLength"]
+
+    def keys(self, prefix: str = "") -> Iterator[str]:
+        """Keys under a prefix, in order."""
+        with _translated(prefix):
+            for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
+                yield from (item["Key"] for item in page.get("Contents", []))
+
+    def delete(self, key: str) -> None:
+        """Remove an object; one that is not there is fine."""
+        with _translated(key):
+            self._client.delete_object(Bucket=self.bucket, Key=key)
+
+    def create_bucket(self) -> None:
+        """Make the bucket if it does not exist."""
+        with _translated(self.bucket):
+            try:
+                self._client.head_bucket(Bucket=self.bucket)
+            except ClientError:
+                self._client.create_bucket(Bucket=self.bucket)
+
+    def ping(self) -> None:
+        """Ask whether the bucket is there."""
+        with _translated(self.bucket):
+            self._client.head_bucket(Bucket=self.bucket)
+
+    def self_test(self) -> None:
+        """Put, get and delete a probe, so that wrong keys or rights show at the start and not in the first upload.
+
+        Raises:
+            BlobDamaged: if the probe comes back changed.
+        """
+        key, content = f"probe/{uuid4().hex}", b"tuner"
+        self.put(key, content)
+        self.read(key, sha256=hashlib.sha256(content).hexdigest())
+        self.delete(key)
+
+
+def sha256_hex(content: bytes) -> str:
+    """The hash under which objects are recorded."""
+    return hashlib.sha256(content).hexdigest()
+
+
+@contextmanager
+def _translated(key: str) -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") in {"404", "NoSuchKey", "NotFound"}:
+            raise BlobMissing(f"there is no object {key}") from error
+        raise BlobsUnavailable(f"object storage refused {key}: {error}") from error
+    except (BotoCoreError, boto3.exceptions.Boto3Error, OSError) as error:
+        raise BlobsUnavailable(f"object storage does not answer for {key}: {error}") from error
+
+
+def _parts(body: StreamingBody) -> Iterator[bytes]:
+    with closing(body):
+        while part := body.read(PART):
+            yield part

@@ -1,0 +1,49 @@
+"""The connection to PostgreSQL and the unit of work: one `with` block, one transaction."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import create_engine, text
+from sqlalchemy.orm import Session, sessionmaker
+
+from store.settings import StoreSettings
+
+
+class Database:
+    """One pool per process; make it after the process has started, never before a fork."""
+
+    def __init__(self, settings: StoreSettings) -> None:
+        seconds = settings.database_timeout_seconds
+        self.engine = create_engine(
+            settings.database_url.get_secret_value(),
+            pool_size=settings.database_pool_size,
+            max_overflow=0,
+            pool_timeout=seconds,
+            # A connection that a restarted server has dropped is replaced instead of failing its first user.
+            pool_pre_ping=True,
+            connect_args={
+                "connect_timeout": max(1, round(seconds)),
+                "options": f"-c statement_timeout={round(seconds * 1000)} -c lock_timeout={round(seconds * 1000)}",
+                "application_name": "tuner",
+            },
+        )
+        self._sessions = sessionmaker(self.engine, expire_on_commit=False)
+
+    @contextmanager
+    def unit_of_work(self) -> Iterator[Session]:
+        """A session whose work is committed when the block ends and rolled back when it raises."""
+        with self._sessions() as session, session.begin():
+            yield session
+
+    def ping(self) -> None:
+        """Ask the server for an answer.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: if it does not give one within the time-out.
+        """
+        with self.engine.connect() as connection:
+            connection.execute(text("SELECT 1"))
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self.engine.dispose()

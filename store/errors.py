@@ -1,0 +1,74 @@
+"""What can go wrong between rows, objects and messages, as one tree; it knows nothing of HTTP.
+
+StoreError
+├── SignalNotFound, FitNotFound     no such row for this tenant
+├── RepresentationNotReady          the fit exists but has no representation (yet)
+├── IllegalMove                     the status machine has no such move
+├── LeaseLost                       the fencing number is stale: stop at once, write nothing
+├── IdempotencyConflict             the key was used before with another request
+├── BlobMissing                     no object under this key
+├── BlobDamaged                     the object's hash is not the recorded one
+└── BlobsUnavailable                object storage does not answer, or answers wrongly
+"""
+
+from typing import ClassVar
+
+
+class StoreError(Exception):
+    """Base of every error that the store raises on purpose."""
+
+    code: ClassVar[str] = "store_error"
+
+
+class SignalNotFound(StoreError):
+    """No signal with this id belongs to the tenant."""
+
+    code = "signal_not_found"
+
+
+class FitNotFound(StoreError):
+    """No fit with this id belongs to the tenant."""
+
+    code = "fit_not_found"
+
+
+class RepresentationNotReady(StoreError):
+    """The fit has no representation, and its status says whether one will come."""
+
+    code = "representation_not_ready"
+
+
+class IllegalMove(StoreError):
+    """The fit's status does not allow this."""
+
+    code = "illegal_move"
+
+
+class LeaseLost(StoreError):
+    """Another attempt holds the fit, or none does: whoever sees this stops at once and writes nothing."""
+
+    code = "lease_lost"
+
+
+class IdempotencyConflict(StoreError):
+    """The idempotency key was used before with another request."""
+
+    code = "idempotency_conflict"
+
+
+class BlobMissing(StoreError):
+    """There is no object under this key."""
+
+    code = "blob_missing"
+
+
+class BlobDamaged(StoreError):
+    """An object's bytes do not have the hash that was recorded for them."""
+
+    code = "blob_damaged"
+
+
+class BlobsUnavailable(StoreError):
+    """Object storage does not answer."""
+
+    code = "blobs_unavailable"

@@ -1,0 +1,24 @@
+"""Every object key, built here and nowhere else, and only from our own ids and hashes (never from file names)."""
+
+SIGNALS = "signals/"
+FITS = "fits/"
+
+
+def signal_key(tenant: str, sha256: str) -> str:
+    """Content-addressed: the same bytes of the same tenant are one object."""
+    return f"{SIGNALS}{tenant}/{sha256}"
+
+
+def fit_prefix(fit_id: str) -> str:
+    """Everything that belongs to one fit."""
+    return f"{FITS}{fit_id}/"
+
+
+def checkpoint_key(fit_id: str, attempt: int, step: int) -> str:
+    """Scoped by attempt: an attempt that lost its lease cannot overwrite the checkpoint of the one that holds it."""
+    return f"{fit_prefix(fit_id)}attempts/{attempt}/checkpoints/{step:09d}.safetensors"
+
+
+def representation_key(fit_id: str, attempt: int) -> str:
+    """Scoped by attempt, like checkpoints; the row decides which one counts."""
+    return f"{fit_prefix(fit_id)}attempts/{attempt}/representation.tnr"

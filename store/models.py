@@ -1,0 +1,196 @@
+"""The tables: signals, fits with their attempts and events, checkpoints, representations, idempotency keys.
+
+Ids carry a prefix and are ordered by time (UUIDv7, drawn by PostgreSQL 18). All times are the database's own:
+processes on several machines never compare their clocks. `migrations/` follows this file, and a test finds no
+difference between the two.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    Enum,
+    ForeignKey,
+    Index,
+    MetaData,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+from store.status import HELD, FitStatus
+
+type_annotations: dict[Any, Any] = {
+    str: Text(),
+    datetime: DateTime(timezone=True),
+    dict[str, Any]: JSONB(),
+    FitStatus: Enum(
+        FitStatus, native_enum=False, length=16, values_callable=lambda words: [word.value for word in words]
+    ),
+}
+
+NOW = text("now()")
+
+
+def _new_id(prefix: str) -> Any:
+    return text(f"'{prefix}_' || replace(uuidv7()::text, '-', '')")
+
+
+def _one_of(column: str, words: Sequence[str]) -> str:
+    return f"{column} IN ({', '.join(repr(str(word)) for word in words)})"
+
+
+class Base(DeclarativeBase):
+    """Carries the naming rule of constraints, so that a migration can name what it changes."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(column_0_N_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = type_annotations
+    # Values that the database computes come back with the statement, so that rows stay readable after the session.
+    __mapper_args__ = {"eager_defaults": True}  # noqa: RUF012
+
+
+class Signal(Base):
+    """An uploaded file that was decoded once and found good; its bytes lie in the bucket."""
+
+    __tablename__ = "signals"
+    __table_args__ = (UniqueConstraint("tenant", "sha256"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True, server_default=_new_id("sig"))
+    tenant: Mapped[str]
+    sha256: Mapped[str]
+    byte_count: Mapped[int] = mapped_column(BigInteger)
+    media_type: Mapped[str]
+    filename: Mapped[str | None]  # as the client named it; for display and downloads, never for keys
+    facts: Mapped[dict[str, Any]]  # kind, format, width, height, channels, sample_format …
+    object_key: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class Fit(Base):
+    """One request to turn a signal into a representation: the truth about a job, and its outbox."""
+
+    __tablename__ = "fits"
+    __table_args__ = (
+        CheckConstraint(_one_of("status", list(FitStatus)), name="status_known"),
+        CheckConstraint("(status IN ('running', 'cancelling')) = (lease_until IS NOT NULL)", name="lease_iff_held"),
+        Index("ix_fits_claim_order", text("priority DESC"), "queued_at", postgresql_where=text("status = 'queued'")),
+        Index("ix_fits_held", "tenant", postgresql_where=text(_one_of("status", sorted(HELD)))),
+        Index("ix_fits_tenant_id", "tenant", "id"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True, server_default=_new_id("fit"))
+    tenant: Mapped[str]
+    signal_id: Mapped[str] = mapped_column(ForeignKey("signals.id"))
+    spec: Mapped[dict[str, Any]]  # a FitSpec as JSON
+    status: Mapped[FitStatus] = mapped_column(server_default=FitStatus.QUEUED.value)
+    priority: Mapped[int] = mapped_column(server_default=text("0"))
+
+    attempt: Mapped[int] = mapped_column(server_default=text("0"))  # the fencing number: grows with every claim
+    tries: Mapped[int] = mapped_column(
+        server_default=text("0")
+    )  # claims that count; a drained attempt gives its own back
+    worker: Mapped[str | None]
+    lease_until: Mapped[datetime | None]
+    published_at: Mapped[datetime | None]  # when a message was last sent for it
+    event_seq: Mapped[int] = mapped_column(server_default=text("0"))  # sequence number of the last event
+
+    progress: Mapped[dict[str, Any] | None]  # step, total_steps, psnr_db, seconds, eta_seconds
+    outcome: Mapped[str | None]  # how training ended, as one sentence
+    error_code: Mapped[str | None]
+    error_message: Mapped[str | None]
+
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    queued_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    updated_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+    signal: Mapped[Signal] = relationship(lazy="joined", innerjoin=True)
+    representation: Mapped["Representation | None"] = relationship(lazy="joined", back_populates="fit")
+
+
+class FitAttempt(Base):
+    """One worker's hold on a fit, from claim to end."""
+
+    __tablename__ = "fit_attempts"
+
+    fit_id: Mapped[str] = mapped_column(ForeignKey("fits.id", ondelete="CASCADE"), primary_key=True)
+    attempt: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    worker: Mapped[str]
+    started_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    ended_at: Mapped[datetime | None]
+    ended_as: Mapped[str | None]  # succeeded, failed, cancelled, drained, lost
+
+
+class FitEvent(Base):
+    """One thing that happened to a fit; `seq` runs 1, 2, 3 … without gap or repeat."""
+
+    __tablename__ = "fit_events"
+
+    fit_id: Mapped[str] = mapped_column(ForeignKey("fits.id", ondelete="CASCADE"), primary_key=True)
+    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    kind: Mapped[str]  # a FitStatus for a move; "progress" or "checkpoint" within running
+    attempt: Mapped[int]
+    data: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime] = mapped_column(server_default=text("clock_timestamp()"))
+
+
+class Checkpoint(Base):
+    """A state that training can go on from; its row is written after its object."""
+
+    __tablename__ = "checkpoints"
+    __table_args__ = (UniqueConstraint("fit_id", "attempt", "step"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True, server_default=_new_id("chk"))
+    fit_id: Mapped[str] = mapped_column(ForeignKey("fits.id", ondelete="CASCADE"))
+    attempt: Mapped[int]
+    step: Mapped[int]
+    byte_count: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str]
+    object_key: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class Representation(Base):
+    """The compressed file that a fit ended in."""
+
+    __tablename__ = "representations"
+    __table_args__ = (UniqueConstraint("fit_id"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True, server_default=_new_id("rep"))
+    fit_id: Mapped[str] = mapped_column(ForeignKey("fits.id", ondelete="CASCADE"))
+    attempt: Mapped[int]
+    byte_count: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str]
+    object_key: Mapped[str]
+    psnr_db: Mapped[float | None]  # of the decoded file; None where it is infinite
+    facts: Mapped[dict[str, Any]]  # weights, bits per sample, format version …
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+    fit: Mapped[Fit] = relationship(back_populates="representation")
+
+
+class IdempotencyKey(Base):
+    """A client's own name for one request, so that a retry finds the first one's fit."""
+
+    __tablename__ = "idempotency_keys"
+
+    tenant: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    request_sha256: Mapped[str]
+    fit_id: Mapped[str] = mapped_column(ForeignKey("fits.id", ondelete="CASCADE"))
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)

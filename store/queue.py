@@ -1,0 +1,81 @@
+"""The broker as both sides see it: one queue, one task name, a message that carries nothing but an id.
+
+A message only wakes a worker; the row in `fits` is the truth. Losing every message loses no job, because the reaper
+sends a new one for each row that has waited too long.
+"""
+
+from celery import Celery
+from kombu.entity import Queue
+from kombu.exceptions import OperationalError
+
+from store.settings import StoreSettings
+
+FITS_QUEUE = "fits"
+RUN_FIT = "worker.run_fit"
+MESSAGE_LIFETIME_SECONDS = 3600  # an older hint is worthless: the reaper has long sent another
+
+
+def celery_app(settings: StoreSettings, name: str = "tuner") -> Celery:
+    """A Celery application with the settings that client and worker must agree on.
+
+    `worker.app` adds the settings that only a worker has. The reasons are in docs/decisions/0006-celery-settings.md.
+    """
+    seconds = settings.broker_timeout_seconds
+    app = Celery(name, broker=settings.broker_url.get_secret_value(), set_as_current=False)
+    app.conf.update(
+        accept_content=["json"],
+        task_serializer="json",
+        # The row is the result: no result backend, nothing stored.
+        task_ignore_result=True,
+        task_queues=[Queue(FITS_QUEUE)],
+        task_default_queue=FITS_QUEUE,
+        task_create_missing_queues=False,
+        broker_connection_timeout=seconds,
+        broker_connection_retry=True,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_transport_options={
+            "socket_timeout": seconds,
+            "socket_connect_timeout": seconds,
+            "socket_keepalive": True,
+            "health_check_interval": 30,
+            # A publish tries briefly and gives up: the request it belongs to has already been committed.
+            "max_retries": 1,
+            "interval_start": 0,
+            "interval_step": 0.2,
+            "interval_max": 0.2,
+        },
+        task_publish_retry=True,
+        task_publish_retry_policy={"max_retries": 1, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.2},
+    )
+    return app
+
+
+class FitQueue:
+    """Sends the ids of fits to whichever worker is free."""
+
+    def __init__(self, settings: StoreSettings) -> None:
+        self._app = celery_app(settings)
+
+    def publish(self, fit_id: str) -> bool:
+        """Send a hint; returns False, soon, if the broker is away. Nothing is lost: the reaper sends it again."""
+        try:
+            self._app.send_task(
+                RUN_FIT, args=[fit_id], queue=FITS_QUEUE, expires=MESSAGE_LIFETIME_SECONDS, ignore_result=True
+            )
+        except (OperationalError, OSError):
+            return False
+        return True
+
+    def ping(self) -> None:
+        """Connect to the broker.
+
+        Raises:
+            kombu.exceptions.OperationalError: if it does not answer within the time-out.
+        """
+        with self._app.connection_for_write() as connection:
+            connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0.1)
+
+    def close(self) -> None:
+        """Close the pooled connections."""
+        self._app.close()

@@ -1,0 +1,1 @@
+"""Queries, one module per noun; nothing outside this package writes SQL."""

@@ -1,0 +1,31 @@
+"""Addresses of the database, the broker and the bucket, from the environment (prefix `TUNER_`)."""
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class StoreSettings(BaseSettings):
+    """Read once at the start of a process; api, worker and migrations share it.
+
+    Raises:
+        pydantic.ValidationError: at construction, naming every variable that is missing or malformed.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="TUNER_", frozen=True)
+
+    database_url: SecretStr = Field(description="SQLAlchemy address, postgresql+psycopg://user:password@host:port/name")
+    database_pool_size: int = Field(default=10, ge=1, le=200)
+    database_timeout_seconds: float = Field(default=10.0, gt=0, description="connect, pool and statement time-out")
+
+    broker_url: SecretStr = Field(description="redis://:password@host:port/0")
+    broker_timeout_seconds: float = Field(default=5.0, gt=0, description="connect and read time-out of one broker call")
+
+    s3_endpoint_url: str | None = Field(default=None, description="None for Amazon's own")
+    s3_bucket: str = Field(min_length=3, max_length=63)
+    s3_region: str = "us-east-1"
+    s3_access_key: SecretStr
+    s3_secret_key: SecretStr
+    s3_timeout_seconds: float = Field(default=20.0, gt=0, description="connect and read time-out of one storage call")
+    s3_request_checksums: bool = Field(
+        default=False, description="send the SDK's optional checksums; some S3 servers refuse them"
+    )

@@ -1,0 +1,48 @@
+"""The states of a fit, what is true in each, and which moves are legal.
+
+    queued -> running -> succeeded | failed | cancelled
+    queued -> cancelled | expired
+    running -> queued                    worker lost or drained: a new attempt of the same fit
+    running -> cancelling -> cancelled | failed
+
+Every move goes through `store.repositories.fits` and leaves a row in `fit_events`.
+"""
+
+from enum import StrEnum
+
+
+class FitStatus(StrEnum):
+    """One word per state; the sentence beside it is the truth that holds while a fit is in it."""
+
+    QUEUED = "queued"  # no worker holds it; a worker may claim it at any moment
+    RUNNING = "running"  # one attempt holds an unexpired lease, or the reaper has not yet seen it expire
+    CANCELLING = "cancelling"  # a cancel was acknowledged; the attempt that holds the lease is stopping
+    SUCCEEDED = "succeeded"  # its representation is stored, verified and can be downloaded
+    FAILED = "failed"  # it will never have a representation; `error_code` and `error_message` say why
+    CANCELLED = "cancelled"  # it was stopped at the client's wish; no later success
+    EXPIRED = "expired"  # nobody claimed it within the time it was allowed to wait
+
+    @property
+    def is_terminal(self) -> bool:
+        """True if no move leads out of this state."""
+        return not LEGAL_MOVES[self]
+
+    @property
+    def is_held(self) -> bool:
+        """True if an attempt holds, or should hold, a lease."""
+        return self in HELD
+
+
+HELD = frozenset({FitStatus.RUNNING, FitStatus.CANCELLING})
+
+LEGAL_MOVES: dict[FitStatus, frozenset[FitStatus]] = {
+    FitStatus.QUEUED: frozenset({FitStatus.RUNNING, FitStatus.CANCELLED, FitStatus.EXPIRED}),
+    FitStatus.RUNNING: frozenset(
+        {FitStatus.SUCCEEDED, FitStatus.FAILED, FitStatus.CANCELLED, FitStatus.CANCELLING, FitStatus.QUEUED}
+    ),
+    FitStatus.CANCELLING: frozenset({FitStatus.CANCELLED, FitStatus.FAILED}),
+    FitStatus.SUCCEEDED: frozenset(),
+    FitStatus.FAILED: frozenset(),
+    FitStatus.CANCELLED: frozenset(),
+    FitStatus.EXPIRED: frozenset(),
+}
