@@ -212,8 +212,11 @@ class Fits:
         fit.lease_until = func.now() + _seconds(lease_seconds)
         return fit.status
 
-    def report_progress(self, claim: Claim, progress: dict[str, Any]) -> None:
+    def report_progress(self, claim: Claim, progress: dict[str, Any]) -> FitStatus:
         """Publish how far training is.
+
+        Returns:
+            The status, as `beat` does.
 
         Raises:
             LeaseLost: if the claim no longer holds the fit.
@@ -221,6 +224,7 @@ class Fits:
         fit = self._held(claim)
         fit.progress = progress
         self._record(fit, "progress", progress)
+        return fit.status
 
     def add_checkpoint(self, claim: Claim, *, step: int, stored: StoredObject) -> None:
         """Record a checkpoint whose object is already stored.
@@ -294,6 +298,15 @@ class Fits:
         self._move(self._held(claim), FitStatus.CANCELLED)
         self._end_attempt(claim, "cancelled")
 
+    def retry(self, claim: Claim, *, code: str, message: str, max_tries: int) -> None:
+        """The attempt failed for a reason that may pass: queue the fit again, or give up after `max_tries`.
+
+        Raises:
+            LeaseLost: if the claim no longer holds the fit.
+        """
+        self._retry_or_fail(self._held(claim), code, message, max_tries)
+        self._end_attempt(claim, "failed")
+
     def release(self, claim: Claim) -> None:
         """Hand the fit back because the worker is leaving; the attempt does not count.
 
@@ -302,10 +315,7 @@ class Fits:
         """
         fit = self._held(claim)
         fit.tries -= 1
-        if fit.status is FitStatus.CANCELLING:
-            self._move(fit, FitStatus.CANCELLED)
-        else:
-            self._requeue(fit, "worker drained")
+        self._requeue_or_cancel(fit, "worker_drained")
         self._end_attempt(claim, "drained")
 
     # The reaper: what no worker is left to do.
@@ -321,18 +331,15 @@ class Fits:
         requeued: list[str] = []
         expired = select(Fit).where(Fit.status.in_(HELD), Fit.lease_until < func.now())
         for fit in self._session.scalars(expired.with_for_update(of=Fit, skip_locked=True)).all():
+            self._retry_or_fail(
+                fit,
+                "worker_lost",
+                "the worker was lost while fitting this signal, most often for want of memory: "
+                "ask for a smaller network or a smaller signal",
+                max_tries,
+            )
             self._end_attempt(Claim(fit.id, fit.attempt), "lost")
-            if fit.status is FitStatus.CANCELLING:
-                self._move(fit, FitStatus.CANCELLED, {"reason": "worker lost"})
-            elif fit.tries >= max_tries:
-                self._fail(
-                    fit,
-                    "worker_lost",
-                    f"the worker was lost {fit.tries} times while fitting this signal, most often for want of memory: "
-                    "ask for a smaller network or a smaller signal",
-                )
-            else:
-                self._requeue(fit, "worker lost")
+            if fit.status is FitStatus.QUEUED:
                 requeued.append(fit.id)
         return requeued
 
@@ -390,7 +397,16 @@ class Fits:
             fit.finished_at = func.now()
         self._record(fit, status, data)
 
-    def _requeue(self, fit: Fit, reason: str) -> None:
+    def _retry_or_fail(self, fit: Fit, code: str, message: str, max_tries: int) -> None:
+        if fit.status is FitStatus.RUNNING and fit.tries >= max_tries:
+            self._fail(fit, code, f"{message} (tried {fit.tries} times)")
+        else:
+            self._requeue_or_cancel(fit, code)
+
+    def _requeue_or_cancel(self, fit: Fit, reason: str) -> None:
+        if fit.status is FitStatus.CANCELLING:
+            self._move(fit, FitStatus.CANCELLED, {"reason": reason})
+            return
         fit.published_at = None
         fit.worker = None
         fit.queued_at = func.now()

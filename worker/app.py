@@ -1,0 +1,75 @@
+"""The Celery application of a worker: `celery -A worker.app worker --queues fits`.
+
+The settings that the client shares are in `store.queue`; the reasons for all of them, with measurements, are in
+docs/decisions/0006-celery-settings.md, and a test pins them.
+"""
+
+import logging
+import os
+import signal
+from types import FrameType
+from typing import Any
+
+from billiard import active_children
+from celery.signals import worker_process_init, worker_shutting_down
+
+from store.queue import RUN_FIT, celery_app
+from store.settings import StoreSettings
+
+DRAIN_SIGNAL = signal.SIGUSR2
+
+logger = logging.getLogger(__name__)
+
+app = celery_app(StoreSettings(), name="worker")
+app.conf.update(
+    # A message is only a hint, so it is dropped when it arrives: the lease in the row is what survives a crash. With
+    # late acknowledgement a long fit is delivered again while it runs, and a worker exits when the broker blinks.
+    task_acks_late=False,
+    task_reject_on_worker_lost=False,
+    # One message at a time, or a second one would wait behind a long fit while another worker is idle.
+    worker_prefetch_multiplier=1,
+    worker_disable_prefetch=True,
+    # CUDA cannot be used after a fork, and importing torch takes longer than the default of 4 seconds.
+    worker_pool="prefork",
+    worker_pool_start_method="spawn",
+    worker_proc_alive_timeout=120.0,
+    worker_concurrency=1,
+    # Cancel and "not before" are columns; nothing is kept in a worker's memory that a restart would lose.
+    worker_enable_remote_control=False,
+    worker_send_task_events=False,
+    worker_cancel_long_running_tasks_on_connection_loss=False,
+    worker_hijack_root_logger=False,
+)
+
+
+@app.task(name=RUN_FIT)
+def run_fit(fit_id: str) -> None:
+    """A message came: run the fit that should run next, most likely but not necessarily the one it names."""
+    from worker.resources import resources
+    from worker.run import run_next_fit
+
+    logger.info("woken for %s", fit_id)
+    run_next_fit(resources())
+
+
+@worker_process_init.connect
+def _prepare_process(**_: Any) -> None:
+    """Pay for imports and connections before the first message, and listen for the order to drain."""
+    from worker.drain import draining
+    from worker.resources import resources
+    from worker.run import warm_up
+
+    def drain(_signal: int, _frame: FrameType | None) -> None:
+        draining.set()
+
+    signal.signal(DRAIN_SIGNAL, drain)
+    warm_up(resources())
+
+
+@worker_shutting_down.connect
+def _drain_processes(**_: Any) -> None:
+    """Celery waits for running tasks: tell them to save their state and hand their fit back."""
+    for child in active_children():
+        if child.pid is not None:
+            logger.info("draining pool process %s", child.pid)
+            os.kill(child.pid, DRAIN_SIGNAL)

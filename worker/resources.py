@@ -1,0 +1,27 @@
+"""What one worker process holds on to: settings, database, bucket, queue. Made after the process has started."""
+
+from dataclasses import dataclass
+from functools import cache
+
+from store.blobs import BlobStore
+from store.database import Database
+from store.queue import FitQueue
+from store.settings import StoreSettings
+from worker.settings import WorkerSettings
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resources:
+    """Everything outside the process that a fit touches."""
+
+    settings: WorkerSettings
+    database: Database
+    blobs: BlobStore
+    queue: FitQueue
+
+
+@cache
+def resources() -> Resources:
+    """The process's own, from the environment."""
+    store = StoreSettings()
+    return Resources(settings=WorkerSettings(), database=Database(store), blobs=BlobStore(store), queue=FitQueue(store))

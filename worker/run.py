@@ -1,0 +1,173 @@
+"""One fit from claim to result: load, translate, fit, compress, verify, store, switch.
+
+Whatever happens ends in one of five ways: succeeded, failed with a reason, cancelled, handed back, or, when the lease
+is gone, nothing at all, because somebody else has the fit by then.
+"""
+
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable
+
+import torch
+from sqlalchemy.exc import SQLAlchemyError
+from tuner.codec.compress import compress
+from tuner.codec.decode import decode
+from tuner.fit.loop import fit
+from tuner.fit.result import FitOutcome, FitResult
+from tuner.metrics import picture_psnr_db
+from tuner.representation import Representation
+
+from store.blobs import sha256_hex
+from store.errors import BlobDamaged, BlobMissing, BlobsUnavailable, IllegalMove, LeaseLost
+from store.keys import representation_key
+from store.repositories.fits import Claim, ClaimedFit, Fits, StoredObject
+from tuner.errors import StateMismatch, TunerError
+from tuner.signal.signal import Signal
+from worker.checkpoints import load_checkpoint
+from worker.lease import Lease
+from worker.progress import Reporter, finite
+from worker.resources import Resources
+from worker.translate import config_from_spec, signal_from_bytes
+
+logger = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/vnd.tuner.representation"
+RETRY_SECONDS = 0.5
+
+
+def run_next_fit(resources: Resources) -> str | None:
+    """Claim the fit that should run next and see it through; returns its id, or None if none was waiting."""
+    with resources.database.unit_of_work() as session:
+        claimed = Fits(session).claim_next(worker_name(), lease_seconds=resources.settings.lease_seconds)
+    if claimed is None:
+        return None
+    claim = claimed.claim
+    logger.info("attempt %s of %s begins", claim.attempt, claim.fit_id)
+    with Lease(resources, claim) as lease:
+        try:
+            _persist(resources, claim, lease, _run(resources, claimed, lease))
+        except LeaseLost as error:
+            logger.warning("attempt %s of %s ends without a trace: %s", claim.attempt, claim.fit_id, error)
+    return claim.fit_id
+
+
+def warm_up(resources: Resources) -> None:
+    """Pay once, before the first fit, for what every fit needs."""
+    if resources.settings.threads is not None:
+        torch.set_num_threads(resources.settings.threads)
+    resources.database.ping()
+
+
+def worker_name() -> str:
+    """Who holds a fit, for people who look at its history."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+End = Callable[[Fits], None]  # the last move of an attempt, written in one transaction
+
+
+def _run(resources: Resources, claimed: ClaimedFit, lease: Lease) -> End:
+    claim = claimed.claim
+    try:
+        content = resources.blobs.read(
+            claimed.signal.object_key, sha256=claimed.signal.sha256, max_bytes=claimed.signal.byte_count
+        )
+        signal = signal_from_bytes(content)
+        reporter = Reporter(resources, claim, lease)
+        result = _train(resources, claimed, signal, reporter)
+        if reporter.handed_over:
+            return lambda fits: fits.release(claim)
+        if lease.cancelled.is_set():
+            return _cancelled(claim)
+        if result.outcome is FitOutcome.DIVERGED:
+            return _failure(claim, "fit_diverged", result.outcome.advice)
+        return _store(resources, claimed, signal, result)
+    except (BlobMissing, BlobDamaged) as error:
+        return _failure(claim, error.code, f"{error}: upload the signal again")
+    except TunerError as error:
+        return _failure(claim, error.code, str(error))
+    except (MemoryError, torch.cuda.OutOfMemoryError):
+        return _failure(claim, "out_of_memory", "the fit does not fit in memory: ask for a smaller network or signal")
+    except (BlobsUnavailable, SQLAlchemyError) as error:
+        # Not the fit's fault: it is tried again, from its last checkpoint.
+        logger.warning("attempt %s of %s lost its engines: %s", claim.attempt, claim.fit_id, error)
+        return _retry(claim, resources.settings.max_tries)
+    except LeaseLost:
+        raise
+    except Exception:
+        logger.exception("attempt %s of %s failed", claim.attempt, claim.fit_id)
+        return _failure(claim, "internal", "the worker failed in a way that it does not know: the log has the details")
+
+
+def _train(resources: Resources, claimed: ClaimedFit, signal: Signal, reporter: Reporter) -> FitResult:
+    config = config_from_spec(claimed.spec, signal)
+    device = _device(resources.settings.device)
+    state = load_checkpoint(resources, claimed.claim.fit_id) if claimed.claim.attempt > 1 else None
+    try:
+        return fit(signal, config, resume=state, on_step=reporter, device=device)
+    except StateMismatch as error:
+        logger.warning("%s starts anew: %s", claimed.claim.fit_id, error)
+        return fit(signal, config, on_step=reporter, device=device)
+
+
+def _store(resources: Resources, claimed: ClaimedFit, signal: Signal, result: FitResult) -> End:
+    """Compress, check that the bytes decode to what is promised, upload, and hand back the move that makes it count."""
+    claim = claimed.claim
+    started = time.monotonic()
+    content = compress(
+        Representation.of_signal(signal, result.network.parameters_numpy()),
+        signal,
+        max_loss_db=claimed.spec.codec.max_loss_db,
+    )
+    decoded = decode(content)
+    psnr_db = finite(picture_psnr_db(signal, decoded.render()), digits=4)
+    key = representation_key(claim.fit_id, claim.attempt)
+    resources.blobs.put(key, content, media_type=MEDIA_TYPE)
+    stored = StoredObject(key=key, sha256=sha256_hex(content), byte_count=len(content))
+    facts = {
+        "weights": decoded.parameters.weight_count,
+        "steps": result.steps,
+        "fit_seconds": round(result.seconds, 3),
+        "compress_seconds": round(time.monotonic() - started, 3),
+        "fit_psnr_db": finite(result.psnr_db, digits=4),
+        "bits_per_sample": round(8 * len(content) / signal.sample_count, 4),
+    }
+    return lambda fits: fits.succeed(claim, stored=stored, psnr_db=psnr_db, facts=facts, outcome=result.outcome.advice)
+
+
+def _cancelled(claim: Claim) -> End:
+    return lambda fits: fits.confirm_cancel(claim)
+
+
+def _failure(claim: Claim, code: str, message: str) -> End:
+    return lambda fits: fits.fail(claim, code=code, message=message)
+
+
+def _retry(claim: Claim, max_tries: int) -> End:
+    message = "the database or object storage was away while the fit ran: submit it again later"
+    return lambda fits: fits.retry(claim, code="storage_unavailable", message=message, max_tries=max_tries)
+
+
+def _persist(resources: Resources, claim: Claim, lease: Lease, end: End) -> None:
+    """Write the last move, again and again while the database is away and the lease still holds."""
+    while True:
+        try:
+            with resources.database.unit_of_work() as session:
+                end(Fits(session))
+        except IllegalMove:
+            # A cancel was acknowledged while the result was being stored: no later success.
+            end = _cancelled(claim)
+        except SQLAlchemyError as error:
+            if lease.lost.wait(RETRY_SECONDS):
+                raise LeaseLost("the database came back too late to record how the fit ended") from error
+            logger.warning("the end of the fit could not be written yet: %s", error)
+        else:
+            return
+
+
+def _device(wish: str) -> str:
+    if wish == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return wish

@@ -1,0 +1,64 @@
+"""Repairs what no worker is left to repair: `python -m worker.upkeep`. Any number may run; one at a time works.
+
+Expired leases, fits whose message was lost, fits that waited too long, checkpoints nobody needs. It reads PostgreSQL
+only, so it works while the broker is away, and goes on where it was when it is killed: every round starts from the
+rows.
+"""
+
+import logging
+import signal
+from threading import Event
+
+from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from store.errors import BlobsUnavailable
+from store.repositories.fits import Fits
+from worker.checkpoints import drop_checkpoints
+from worker.resources import Resources, resources
+
+logger = logging.getLogger(__name__)
+
+UPKEEP_LOCK = 7_236_002  # any number that nothing else in this database uses
+
+
+def run_upkeep(resources: Resources, stop: Event) -> None:
+    """Do one round after the other until told to stop."""
+    while not stop.is_set():
+        try:
+            upkeep_round(resources)
+        except (SQLAlchemyError, BlobsUnavailable) as error:
+            logger.warning("this round of upkeep failed and will be done again: %s", error)
+        stop.wait(resources.settings.upkeep_every_seconds)
+
+
+def upkeep_round(resources: Resources) -> None:
+    """Look for everything once."""
+    settings = resources.settings
+    with resources.database.unit_of_work() as session:
+        if not session.scalar(select(func.pg_try_advisory_xact_lock(UPKEEP_LOCK))):
+            return
+        fits = Fits(session)
+        for fit_id in fits.reap_expired_leases(max_tries=settings.max_tries):
+            logger.warning("the worker of %s was lost; it is queued again", fit_id)
+        expired = fits.expire_waiting(older_than_seconds=settings.max_queue_seconds)
+        if expired:
+            logger.warning("%s fits waited too long and have expired", expired)
+        waiting = fits.unpublished(older_than_seconds=settings.republish_after_seconds)
+        leftovers = fits.finished_checkpoints()
+    drop_checkpoints(resources, leftovers)
+    sent = [fit_id for fit_id in waiting if resources.queue.publish(fit_id)]
+    with resources.database.unit_of_work() as session:
+        Fits(session).mark_published(sent)
+
+
+def main() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    stop = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    run_upkeep(resources(), stop)
+
+
+if __name__ == "__main__":
+    main()
