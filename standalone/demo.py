@@ -1,0 +1,163 @@
+"""The whole road in one command: upload a photograph, watch the fit, download the file, decode it, measure.
+
+Everything goes through the HTTP API, like any client's work. The decoded picture comes from `tuner decode`, a process
+that gets the downloaded file and nothing else.
+"""
+
+import io
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+from PIL import Image
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from skimage import data
+from tuner.metrics import psnr_db
+
+from tuner.spectrum import log_spectrum
+
+SSE_TIMEOUT_SECONDS = 60.0  # the stream sends a keep-alive more often than this
+
+
+class DemoFailed(Exception):
+    """The service did not deliver; the message says what it answered."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Report:
+    """What `report.json` holds."""
+
+    psnr_db: float
+    bytes: int
+    bits_per_pixel: float
+    fit_seconds: float
+    total_seconds: float
+    fit_id: str
+    ratio_to_raw: float
+    ratio_to_png: float
+
+
+def run_demo(api_url: str, out: Path, console: Console, *, started: float, effort: str = "balanced") -> Report:
+    """Run the main job against a service and leave its results in a folder.
+
+    Args:
+        api_url: of a running service.
+        out: gets astronaut.png, astronaut.tnr, decoded.png, comparison.png and report.json.
+        console: where progress is shown.
+        started: `time.monotonic()` at the moment from which total_seconds counts.
+        effort: preset of the fit.
+
+    Raises:
+        DemoFailed: if the fit does not succeed.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    original = data.astronaut()
+    source, compressed, decoded = out / "astronaut.png", out / "astronaut.tnr", out / "decoded.png"
+    source.write_bytes(_png(original))
+    with httpx.Client(base_url=api_url, timeout=30.0) as client:
+        signal = _checked(client.post("/signals", files={"file": (source.name, source.read_bytes(), "image/png")}))
+        fit = _checked(client.post("/fits", json={"signal_id": signal["id"], "effort": effort}))
+        console.print(f"[bold]{fit['id']}[/bold]  {source.name}, {original.shape[1]} x {original.shape[0]}")
+        _watch(client, fit["id"], console)
+        fit = _checked(client.get(f"/fits/{fit['id']}"))
+        if fit["status"] != "succeeded":
+            raise DemoFailed(f"the fit ended as {fit['status']}: {fit['error']}")
+        compressed.write_bytes(client.get(f"/fits/{fit['id']}/representation").raise_for_status().content)
+    subprocess.run([sys.executable, "-m", "tuner.cli", "decode", compressed, "-o", decoded], check=True)
+    picture = np.asarray(Image.open(decoded))
+    _compare(original, picture).save(out / "comparison.png")
+    size = compressed.stat().st_size
+    report = Report(
+        psnr_db=round(psnr_db(_unit(original), _unit(picture)), 3),
+        bytes=size,
+        bits_per_pixel=round(8 * size / (original.shape[0] * original.shape[1]), 4),
+        fit_seconds=fit["result"]["fit_seconds"],
+        total_seconds=round(time.monotonic() - started, 2),
+        fit_id=fit["id"],
+        ratio_to_raw=round(original.nbytes / size, 2),
+        ratio_to_png=round(source.stat().st_size / size, 2),
+    )
+    (out / "report.json").write_text(json.dumps(asdict(report), indent=2) + "\n")
+    console.print(_table(report, out))
+    return report
+
+
+def _watch(client: httpx.Client, fit_id: str, console: Console) -> None:
+    """Show the service's own events as a progress bar until the last one."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[quality]}"), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("queued", total=None, quality="")
+        for kind, payload in _events(client, fit_id):
+            if kind != "progress":
+                progress.update(task, description=kind)
+                continue
+            quality = "" if payload["psnr_db"] is None else f"{payload['psnr_db']:.2f} dB"
+            done, left = payload["seconds"], payload["eta_seconds"]
+            progress.update(
+                task,
+                completed=done,
+                total=None if left is None else done + left,
+                quality=quality,
+                description="training",
+            )
+        progress.update(task, total=1, completed=1)
+
+
+def _events(client: httpx.Client, fit_id: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Server-sent events of a fit: each kind with its data."""
+    headers = {"Accept": "text/event-stream"}
+    with client.stream("GET", f"/fits/{fit_id}/events", headers=headers, timeout=SSE_TIMEOUT_SECONDS) as stream:
+        stream.raise_for_status()
+        for line in stream.iter_lines():
+            if line.startswith("data:"):
+                event = json.loads(line.removeprefix("data:"))
+                yield event["kind"], event["data"]
+
+
+def _checked(response: httpx.Response) -> dict[str, Any]:
+    """The answer's JSON, or what the service had to say instead."""
+    answer: dict[str, Any] = response.json()
+    if response.is_error:
+        raise DemoFailed(f"{response.request.method} {response.request.url.path}: {answer.get('detail', answer)}")
+    return answer
+
+
+def _unit(picture: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.float32]]:
+    return picture.astype(np.float32) / 255.0
+
+
+def _png(picture: np.ndarray[Any, Any]) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(picture).save(stream, "PNG", optimize=True)
+    return stream.getvalue()
+
+
+def _compare(original: np.ndarray[Any, Any], picture: np.ndarray[Any, Any]) -> Image.Image:
+    """Original, reconstruction and the reconstruction's spectrum side by side."""
+    spectrum = np.rint(255.0 * log_spectrum(_unit(picture))).astype(np.uint8)
+    return Image.fromarray(np.hstack([original, picture, np.repeat(spectrum[..., None], 3, axis=2)]))
+
+
+def _table(report: Report, out: Path) -> Table:
+    table = Table(title="astronaut, from upload to download", show_header=False)
+    for name, value in (
+        ("PSNR of the decoded picture", f"{report.psnr_db:.2f} dB"),
+        ("compressed file", f"{report.bytes:,} bytes"),
+        ("bits per pixel", f"{report.bits_per_pixel:.3f}"),
+        ("smaller than raw pixels", f"{report.ratio_to_raw:.1f} times"),
+        ("smaller than the PNG", f"{report.ratio_to_png:.1f} times"),
+        ("training", f"{report.fit_seconds:.1f} s"),
+        ("in all", f"{report.total_seconds:.1f} s"),
+        ("results", str(out)),
+    ):
+        table.add_row(name, value)
+    return table

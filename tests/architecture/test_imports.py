@@ -1,0 +1,34 @@
+"""Who imports whom: the contracts of pyproject.toml, and the absence of torch where it has no business."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_import_contracts_hold() -> None:
+    run = subprocess.run(
+        [Path(sys.executable).parent / "lint-imports", "--no-cache"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["api.main", "store.queue", "store.repositories.fits", "tuner", "tuner.codec.decode", "tuner.signal.inspect"],
+)
+def test_no_torch_behind(module: str) -> None:
+    program = f"import sys, {module}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode == 0
+
+
+def test_the_api_knows_no_library() -> None:
+    program = "import sys, api.main; sys.exit(any(name.partition('.')[0] == 'tuner' for name in sys.modules))"
+    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode == 0

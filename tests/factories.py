@@ -1,0 +1,48 @@
+"""Rows with sensible defaults."""
+
+from uuid import uuid4
+
+from store.database import Database
+from store.keys import signal_key
+from store.repositories.fits import ClaimedFit, Fits
+from store.repositories.signals import Signals
+from store.spec import FitSpec
+
+LEASE_SECONDS = 30.0
+
+
+def add_signal(database: Database, tenant: str = "local", sha256: str | None = None) -> str:
+    """A signal's row, without an object behind it; returns its id."""
+    sha256 = sha256 or uuid4().hex * 2
+    with database.unit_of_work() as session:
+        signal, _ = Signals(session).add(
+            tenant=tenant,
+            sha256=sha256,
+            byte_count=3,
+            media_type="image/png",
+            filename="photo.png",
+            facts={"kind": "image", "width": 1, "height": 1, "channels": 3},
+            object_key=signal_key(tenant, sha256),
+        )
+        return signal.id
+
+
+def add_fit(database: Database, tenant: str = "local", signal_id: str | None = None, priority: int = 0) -> str:
+    """A queued fit's row; returns its id."""
+    signal_id = signal_id or add_signal(database, tenant)
+    with database.unit_of_work() as session:
+        fit, _ = Fits(session).submit(tenant=tenant, signal_id=signal_id, spec=FitSpec(), priority=priority)
+        return fit.id
+
+
+def claim_next(database: Database, worker: str = "worker-1", lease_seconds: float = LEASE_SECONDS) -> ClaimedFit | None:
+    """What a worker does first."""
+    with database.unit_of_work() as session:
+        return Fits(session).claim_next(worker, lease_seconds=lease_seconds)
+
+
+def claim(database: Database, worker: str = "worker-1", lease_seconds: float = LEASE_SECONDS) -> ClaimedFit:
+    """A claim that the test relies on."""
+    claimed = claim_next(database, worker, lease_seconds)
+    assert claimed is not None, "no fit was queued"
+    return claimed

@@ -1,0 +1,60 @@
+"""The bucket's verbs on a real S3 server."""
+
+from pathlib import Path
+
+import pytest
+
+from store.blobs import BlobStore, sha256_hex
+from store.errors import BlobDamaged, BlobMissing, BlobsUnavailable
+from store.settings import StoreSettings
+
+
+def test_what_is_put_comes_back(blobs: BlobStore, tmp_path: Path) -> None:
+    content = bytes(range(256)) * 100
+    blobs.put("a/bytes", content)
+    (tmp_path / "file").write_bytes(content)
+    blobs.put("a/file", tmp_path / "file")
+    for key in ("a/bytes", "a/file"):
+        assert blobs.read(key, sha256=sha256_hex(content), max_bytes=len(content)) == content
+        assert blobs.size(key) == len(content)
+    assert list(blobs.keys("a/")) == ["a/bytes", "a/file"]
+
+
+def test_a_range_is_streamed(blobs: BlobStore) -> None:
+    blobs.put("range", b"0123456789")
+    part = blobs.slice("range", (2, 4))
+    assert (b"".join(part.content), part.start, part.length, part.total) == (b"234", 2, 3, 10)
+    whole = blobs.slice("range")
+    assert (b"".join(whole.content), whole.length, whole.total) == (b"0123456789", 10, 10)
+
+
+def test_a_wrong_hash_or_size_is_noticed(blobs: BlobStore) -> None:
+    blobs.put("damaged", b"0123456789")
+    with pytest.raises(BlobDamaged, match="SHA-256"):
+        blobs.read("damaged", sha256="0" * 64)
+    with pytest.raises(BlobDamaged, match="larger"):
+        blobs.read("damaged", max_bytes=9)
+
+
+def test_an_absent_object_is_missing(blobs: BlobStore) -> None:
+    for look in (blobs.read, blobs.size, blobs.slice):
+        with pytest.raises(BlobMissing):
+            look("nowhere")
+    blobs.delete("nowhere")
+
+
+def test_the_self_test_leaves_nothing(blobs: BlobStore) -> None:
+    blobs.self_test()
+    assert list(blobs.keys("probe/")) == []
+
+
+def test_wrong_keys_are_unavailable_storage(store_settings: StoreSettings) -> None:
+    wrong = store_settings.model_copy(update={"s3_secret_key": store_settings.s3_access_key})
+    with pytest.raises(BlobsUnavailable):
+        BlobStore(wrong).self_test()
+
+
+def test_storage_that_does_not_answer_is_unavailable(store_settings: StoreSettings) -> None:
+    nobody = store_settings.model_copy(update={"s3_endpoint_url": "http://127.0.0.1:9", "s3_timeout_seconds": 0.5})
+    with pytest.raises(BlobsUnavailable):
+        BlobStore(nobody).ping()

@@ -1,0 +1,242 @@
+"""Moves, claims, fencing and history of fits, on a real PostgreSQL."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from store.database import Database
+from store.errors import FitNotFound, IdempotencyConflict, IllegalMove, LeaseLost
+from store.models import FitAttempt
+from store.repositories.fits import Claim, Fits, StoredObject
+from store.spec import FitSpec
+from store.status import FitStatus
+from tests.factories import add_fit, add_signal, claim, claim_next
+
+RESULT = StoredObject(key="fits/x/representation.tnr", sha256="0" * 64, byte_count=10)
+
+
+def status_of(database: Database, fit_id: str) -> FitStatus:
+    with database.unit_of_work() as session:
+        return Fits(session).get("local", fit_id).status
+
+
+def history_of(database: Database, fit_id: str) -> list[str]:
+    with database.unit_of_work() as session:
+        events = Fits(session).events(fit_id)
+    assert [event.seq for event in events] == list(range(1, len(events) + 1))
+    return [event.kind for event in events]
+
+
+def succeed(database: Database, held: Claim) -> None:
+    with database.unit_of_work() as session:
+        Fits(session).succeed(held, stored=RESULT, psnr_db=30.0, facts={}, outcome="done")
+
+
+def reap(database: Database, max_tries: int = 3) -> list[str]:
+    with database.unit_of_work() as session:
+        return Fits(session).reap_expired_leases(max_tries=max_tries)
+
+
+def test_a_fit_goes_from_queued_to_succeeded(database: Database) -> None:
+    fit_id = add_fit(database)
+    held = claim(database).claim
+    assert (held.fit_id, held.attempt) == (fit_id, 1)
+    with database.unit_of_work() as session:
+        assert Fits(session).report_progress(held, {"step": 1}) is FitStatus.RUNNING
+    succeed(database, held)
+    with database.unit_of_work() as session:
+        fit = Fits(session).get("local", fit_id)
+        attempt = session.get_one(FitAttempt, (fit_id, 1))
+    assert fit.status is FitStatus.SUCCEEDED
+    assert fit.lease_until is None
+    assert fit.finished_at is not None
+    assert fit.representation is not None
+    assert fit.representation.byte_count == 10
+    assert attempt.ended_as == "succeeded"
+    assert history_of(database, fit_id) == ["queued", "running", "progress", "succeeded"]
+
+
+def test_no_fit_is_claimed_twice(database: Database) -> None:
+    fits = {add_fit(database) for _ in range(20)}
+    with ThreadPoolExecutor(8) as pool:
+        claims = list(pool.map(lambda number: claim_next(database, f"worker-{number}"), range(40)))
+    claimed = [one.claim.fit_id for one in claims if one is not None]
+    assert len(claimed) == len(set(claimed)) == 20
+    assert set(claimed) == fits
+
+
+def test_urgent_fits_go_first_then_tenants_with_less_running_then_the_oldest(database: Database) -> None:
+    first, second = add_fit(database, "busy"), add_fit(database, "busy")
+    other = add_fit(database, "quiet")
+    urgent = add_fit(database, "busy", priority=5)
+    assert [claim(database).claim.fit_id for _ in range(4)] == [urgent, other, first, second]
+
+
+def test_queue_position_counts_those_ahead(database: Database) -> None:
+    add_fit(database)
+    last = add_fit(database)
+    add_fit(database, priority=1)
+    with database.unit_of_work() as session:
+        fits = Fits(session)
+        assert fits.queue_position(fits.get("local", last)) == 2
+        assert fits.queue_position(fits.get("local", claim(database).claim.fit_id)) is None
+
+
+def test_a_stale_attempt_changes_nothing(database: Database) -> None:
+    fit_id = add_fit(database)
+    stale = claim(database, lease_seconds=-1).claim
+    assert reap(database) == [fit_id]
+    fresh = claim(database, "worker-2").claim
+    assert fresh.attempt == 2
+    writes = [
+        lambda fits: fits.beat(stale, lease_seconds=30),
+        lambda fits: fits.report_progress(stale, {}),
+        lambda fits: fits.add_checkpoint(stale, step=1, stored=RESULT),
+        lambda fits: fits.succeed(stale, stored=RESULT, psnr_db=1.0, facts={}, outcome=""),
+        lambda fits: fits.fail(stale, code="x", message="y"),
+        lambda fits: fits.confirm_cancel(stale),
+        lambda fits: fits.release(stale),
+        lambda fits: fits.retry(stale, code="x", message="y", max_tries=3),
+    ]
+    for write in writes:
+        with pytest.raises(LeaseLost), database.unit_of_work() as session:
+            write(Fits(session))
+    assert status_of(database, fit_id) is FitStatus.RUNNING
+    assert history_of(database, fit_id) == ["queued", "running", "queued", "running"]
+
+
+def test_a_fit_that_keeps_killing_its_worker_fails(database: Database) -> None:
+    fit_id = add_fit(database)
+    for _ in range(3):
+        assert status_of(database, fit_id) is FitStatus.QUEUED
+        claim(database, lease_seconds=-1)
+        reap(database, max_tries=3)
+    with database.unit_of_work() as session:
+        fit = Fits(session).get("local", fit_id)
+    assert fit.status is FitStatus.FAILED
+    assert fit.error_code == "worker_lost"
+
+
+def test_a_drained_attempt_does_not_count(database: Database) -> None:
+    fit_id = add_fit(database)
+    for _ in range(5):
+        held = claim(database).claim
+        with database.unit_of_work() as session:
+            Fits(session).release(held)
+    with database.unit_of_work() as session:
+        fit = Fits(session).get("local", fit_id)
+    assert (fit.status, fit.attempt, fit.tries) == (FitStatus.QUEUED, 5, 0)
+
+
+def test_cancel_of_a_queued_fit_is_immediate_and_idempotent(database: Database) -> None:
+    fit_id = add_fit(database)
+    for _ in range(2):
+        with database.unit_of_work() as session:
+            assert Fits(session).request_cancel("local", fit_id).status is FitStatus.CANCELLED
+    assert claim_next(database) is None
+    assert history_of(database, fit_id) == ["queued", "cancelled"]
+
+
+def test_after_a_cancel_there_is_no_success(database: Database) -> None:
+    fit_id = add_fit(database)
+    held = claim(database).claim
+    with database.unit_of_work() as session:
+        assert Fits(session).request_cancel("local", fit_id).status is FitStatus.CANCELLING
+    with database.unit_of_work() as session:
+        assert Fits(session).beat(held, lease_seconds=30) is FitStatus.CANCELLING
+    with pytest.raises(IllegalMove):
+        succeed(database, held)
+    with database.unit_of_work() as session:
+        assert Fits(session).get("local", fit_id).representation is None
+        Fits(session).confirm_cancel(held)
+    assert status_of(database, fit_id) is FitStatus.CANCELLED
+
+
+def test_a_finished_fit_cannot_be_cancelled(database: Database) -> None:
+    fit_id = add_fit(database)
+    succeed(database, claim(database).claim)
+    with pytest.raises(IllegalMove, match="succeeded"), database.unit_of_work() as session:
+        Fits(session).request_cancel("local", fit_id)
+
+
+def test_a_lost_worker_of_a_cancelling_fit_ends_it(database: Database) -> None:
+    fit_id = add_fit(database)
+    claim(database, lease_seconds=-1)
+    with database.unit_of_work() as session:
+        Fits(session).request_cancel("local", fit_id)
+    reap(database)
+    assert status_of(database, fit_id) is FitStatus.CANCELLED
+
+
+def test_concurrent_submissions_with_one_key_make_one_fit(database: Database) -> None:
+    signal_id = add_signal(database)
+
+    def submit(_: int) -> tuple[str, bool]:
+        with database.unit_of_work() as session:
+            fit, created = Fits(session).submit(
+                tenant="local", signal_id=signal_id, spec=FitSpec(), idempotency=("key", "hash")
+            )
+            return fit.id, created
+
+    with ThreadPoolExecutor(10) as pool:
+        answers = list(pool.map(submit, range(20)))
+    assert len({fit_id for fit_id, _ in answers}) == 1
+    assert sum(created for _, created in answers) == 1
+
+
+def test_a_key_of_another_request_is_refused(database: Database) -> None:
+    signal_id = add_signal(database)
+    with database.unit_of_work() as session:
+        Fits(session).submit(tenant="local", signal_id=signal_id, spec=FitSpec(), idempotency=("key", "hash"))
+    with pytest.raises(IdempotencyConflict), database.unit_of_work() as session:
+        Fits(session).submit(tenant="local", signal_id=signal_id, spec=FitSpec(), idempotency=("key", "other"))
+
+
+def test_one_key_of_two_tenants_is_two_keys(database: Database) -> None:
+    signals = {tenant: add_signal(database, tenant) for tenant in ("a", "b")}
+    for tenant, signal_id in signals.items():
+        with database.unit_of_work() as session:
+            _, created = Fits(session).submit(
+                tenant=tenant, signal_id=signal_id, spec=FitSpec(), idempotency=("key", tenant)
+            )
+        assert created
+
+
+def test_another_tenants_fit_is_as_absent_as_none(database: Database) -> None:
+    fit_id = add_fit(database, "theirs")
+    for act in (Fits.get, Fits.request_cancel):
+        with pytest.raises(FitNotFound), database.unit_of_work() as session:
+            act(Fits(session), "mine", fit_id)
+
+
+def test_unpublished_fits_are_found_again(database: Database) -> None:
+    waiting, published = add_fit(database), add_fit(database)
+    with database.unit_of_work() as session:
+        Fits(session).mark_published([published])
+    with database.unit_of_work() as session:
+        fits = Fits(session)
+        assert fits.unpublished(older_than_seconds=60) == []
+        assert fits.unpublished(older_than_seconds=-60) == [waiting, published]
+
+
+def test_a_fit_that_waits_too_long_expires(database: Database) -> None:
+    fit_id = add_fit(database)
+    with database.unit_of_work() as session:
+        assert Fits(session).expire_waiting(older_than_seconds=60) == 0
+        assert Fits(session).expire_waiting(older_than_seconds=-1) == 1
+    assert status_of(database, fit_id) is FitStatus.EXPIRED
+
+
+def test_checkpoints_come_back_furthest_first(database: Database) -> None:
+    held = claim(database, add_fit(database)).claim
+    with database.unit_of_work() as session:
+        for step in (10, 30, 20):
+            stored = StoredObject(key=f"k{step}", sha256="0" * 64, byte_count=1)
+            Fits(session).add_checkpoint(held, step=step, stored=stored)
+    with database.unit_of_work() as session:
+        checkpoints = Fits(session).checkpoints(held.fit_id)
+        assert [checkpoint.step for checkpoint in checkpoints] == [30, 20, 10]
+        assert Fits(session).finished_checkpoints() == []
+    succeed(database, held)
+    with database.unit_of_work() as session:
+        assert len(Fits(session).finished_checkpoints()) == 3
