@@ -50,7 +50,7 @@ class Program:
             self.log.replace(self.log.with_suffix(".old.log"))
         with self.log.open("ab") as log:
             try:
-                return subprocess.Popen(  # noqa: S603 (our own command lines)
+                return subprocess.Popen(
                     self.argv,
                     cwd=self.folder,
                     env=dict(self.environment),

@@ -1,10 +1,20 @@
 """Fixtures for everybody: the real engines, started once per session and only when a test asks for them."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import text
 
-from tests.engines import fresh_corner, throwaway_engines
+from store.blobs import BlobStore
+from store.database import Database
+from store.models import Base
+from store.settings import StoreSettings
+from tests.engines import fresh_corner, settings_of, throwaway_engines
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +29,40 @@ def store_environment(engines: dict[str, str]) -> Iterator[dict[str, str]]:
     """An empty database, bucket and broker database of this test module's own, as `TUNER_` variables."""
     with fresh_corner(engines) as environment:
         yield environment
+
+
+@pytest.fixture(scope="module")
+def store_settings(store_environment: dict[str, str]) -> StoreSettings:
+    """The module's corner of the engines, as the service's processes would read it."""
+    return settings_of(store_environment)
+
+
+@pytest.fixture(scope="module")
+def alembic_config(store_environment: dict[str, str]) -> Iterator[Config]:
+    """The migrations, aimed at the module's database."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in store_environment.items():
+            patch.setenv(name, value)
+        yield Config(ROOT / "alembic.ini")
+
+
+@pytest.fixture(scope="module")
+def _migrated_database(store_settings: StoreSettings, alembic_config: Config) -> Iterator[Database]:
+    command.upgrade(alembic_config, "head")
+    database = Database(store_settings)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def database(_migrated_database: Database) -> Database:
+    """The module's database with all tables there and nothing in them."""
+    with _migrated_database.unit_of_work() as session:
+        session.execute(text(f"TRUNCATE {', '.join(Base.metadata.tables)}"))
+    return _migrated_database
+
+
+@pytest.fixture(scope="module")
+def blobs(store_settings: StoreSettings) -> BlobStore:
+    """The module's bucket."""
+    return BlobStore(store_settings)

@@ -20,6 +20,7 @@ from psycopg.sql import SQL, Identifier
 
 from standalone.home import Home
 from standalone.stack import engines
+from store.settings import StoreSettings
 
 _broker_databases = itertools.cycle(range(1, 16))
 
@@ -71,6 +72,12 @@ def fresh_corner(environment: Mapping[str, str]) -> Iterator[dict[str, str]]:
             s3.delete_bucket(Bucket=name)
             connection.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
             s3.close()
+
+
+def settings_of(environment: Mapping[str, str]) -> StoreSettings:
+    """The settings that a process with this environment would read."""
+    values = {name.removeprefix("TUNER_").lower(): value for name, value in environment.items()}
+    return StoreSettings.model_validate(values)
 
 
 def s3_client(environment: Mapping[str, str]) -> S3Client:

@@ -6,10 +6,10 @@ import time
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
-from tuner.fit.result import Progress, Verdict
 
 from store.errors import LeaseLost
 from store.repositories.fits import Claim, Fits
+from tuner.fit.loop import Progress, Verdict
 from worker.checkpoints import save_checkpoint
 from worker.drain import draining
 from worker.lease import Lease

@@ -14,9 +14,6 @@ import torch
 from sqlalchemy.exc import SQLAlchemyError
 from tuner.codec.compress import compress
 from tuner.codec.decode import decode
-from tuner.fit.loop import fit
-from tuner.fit.result import FitOutcome, FitResult
-from tuner.metrics import picture_psnr_db
 from tuner.representation import Representation
 
 from store.blobs import sha256_hex
@@ -24,6 +21,9 @@ from store.errors import BlobDamaged, BlobMissing, BlobsUnavailable, IllegalMove
 from store.keys import representation_key
 from store.repositories.fits import Claim, ClaimedFit, Fits, StoredObject
 from tuner.errors import StateMismatch, TunerError
+from tuner.fit.loop import fit
+from tuner.fit.result import FitResult
+from tuner.metrics import picture_psnr_db
 from tuner.signal.signal import Signal
 from worker.checkpoints import load_checkpoint
 from worker.lease import Lease
@@ -81,8 +81,6 @@ def _run(resources: Resources, claimed: ClaimedFit, lease: Lease) -> End:
             return lambda fits: fits.release(claim)
         if lease.cancelled.is_set():
             return _cancelled(claim)
-        if result.outcome is FitOutcome.DIVERGED:
-            return _failure(claim, "fit_diverged", result.outcome.advice)
         return _store(resources, claimed, signal, result)
     except (BlobMissing, BlobDamaged) as error:
         return _failure(claim, error.code, f"{error}: upload the signal again")
@@ -122,7 +120,7 @@ def _store(resources: Resources, claimed: ClaimedFit, signal: Signal, result: Fi
         max_loss_db=claimed.spec.codec.max_loss_db,
     )
     decoded = decode(content)
-    psnr_db = finite(picture_psnr_db(signal, decoded.render()), digits=4)
+    psnr_db = finite(picture_psnr_db(signal.values, decoded.render().values, signal.sample_format), digits=4)
     key = representation_key(claim.fit_id, claim.attempt)
     resources.blobs.put(key, content, media_type=MEDIA_TYPE)
     stored = StoredObject(key=key, sha256=sha256_hex(content), byte_count=len(content))

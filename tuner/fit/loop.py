@@ -82,7 +82,7 @@ def fit(
     Raises:
         FitDiverged: if the loss is no longer a number.
         StateMismatch: if the checkpoint is of another signal or configuration.
-    """  # noqa: DOC502 the run raises them
+    """
     run = _Run(signal, config, torch.device(device), resume)
     while (outcome := run.outcome()) is None:
         progress = run.step()
