@@ -1,0 +1,69 @@
+"""The settings that the job protocol rests on; docs/decisions/0006-celery-settings.md has the reasons."""
+
+from importlib import import_module
+
+import pytest
+from celery import Celery
+from pydantic import ValidationError
+
+from store.queue import FITS_QUEUE, RUN_FIT
+from worker.settings import WorkerSettings
+
+
+@pytest.fixture
+def app(monkeypatch: pytest.MonkeyPatch) -> Celery:
+    for name, value in {
+        "DATABASE_URL": "postgresql+psycopg://nobody@127.0.0.1/none",
+        "BROKER_URL": "redis://127.0.0.1:1/0",
+        "S3_BUCKET": "none",
+        "S3_ACCESS_KEY": "none",
+        "S3_SECRET_KEY": "none",
+    }.items():
+        monkeypatch.setenv(f"TUNER_{name}", value)
+    celery: Celery = import_module("worker.app").app
+    return celery
+
+
+def test_celery_is_set_as_measured(app: Celery) -> None:
+    expected = {
+        "task_acks_late": False,
+        "task_reject_on_worker_lost": False,
+        "worker_prefetch_multiplier": 1,
+        "worker_disable_prefetch": True,
+        "worker_pool": "prefork",
+        "worker_pool_start_method": "spawn",
+        "worker_concurrency": 1,
+        "worker_enable_remote_control": False,
+        "worker_send_task_events": False,
+        "worker_cancel_long_running_tasks_on_connection_loss": False,
+        "accept_content": ["json"],
+        "task_serializer": "json",
+        "task_ignore_result": True,
+        "result_backend": None,
+        "task_create_missing_queues": False,
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
+    }
+    assert {name: app.conf[name] for name in expected} == expected
+    assert app.conf.worker_proc_alive_timeout >= 60
+    assert [queue.name for queue in app.conf.task_queues] == [FITS_QUEUE]
+    assert app.conf.task_publish_retry_policy["max_retries"] <= 1
+    assert {"socket_timeout", "socket_connect_timeout", "socket_keepalive", "health_check_interval"} <= set(
+        app.conf.broker_transport_options
+    )
+
+
+def test_every_setting_is_one_that_celery_knows(app: Celery) -> None:
+    known = set(app.conf.defaults[-1])
+    changed = set(app.conf.changes) - {"deprecated_settings"}  # Celery's own note, empty
+    assert changed <= known, changed - known
+    assert not app.conf.changes.get("deprecated_settings")
+
+
+def test_the_task_has_the_name_that_clients_send(app: Celery) -> None:
+    assert RUN_FIT in app.tasks
+
+
+def test_a_lost_heartbeat_does_not_cost_the_lease() -> None:
+    with pytest.raises(ValidationError, match="third of lease_seconds"):
+        WorkerSettings(heartbeat_seconds=10, lease_seconds=20)
