@@ -112,11 +112,8 @@ def test_the_downloaded_file_alone_decodes_to_the_picture(client: httpx.Client, 
 @pytest.mark.usefixtures("worker")
 def test_events_tell_the_story_once_and_in_order(client: httpx.Client) -> None:
     fit_id = submit(client, QUICK)["id"]
-    seen = []
     with client.stream("GET", f"/fits/{fit_id}/events", headers={"Accept": "text/event-stream"}) as stream:
-        for line in stream.iter_lines():
-            if line.startswith("data:"):
-                seen.append(json.loads(line.removeprefix("data:")))
+        seen = [json.loads(line.removeprefix("data:")) for line in stream.iter_lines() if line.startswith("data:")]
     assert [event["seq"] for event in seen] == list(range(1, len(seen) + 1))
     kinds = [event["kind"] for event in seen]
     assert kinds[:2] == ["queued", "running"]
