@@ -6,6 +6,7 @@ caller is told which folder is in its way.
 
 import os
 import pwd
+import shlex
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +53,7 @@ class Account:
                 raise HomeUnusable(
                     f"PostgreSQL refuses to run as root, so it runs as '{self.name}', and '{self.name}' cannot enter "
                     f"{step}. Choose a data folder elsewhere with --home or TUNER_HOME, or open the way with "
-                    f"`chmod o+x {step}`."
+                    f"`chmod o+x {shlex.quote(str(step))}`."
                 )
 
 

@@ -1,19 +1,16 @@
-"""The three engines, started side by side: PostgreSQL (rows), Valkey (messages) and SeaweedFS (objects).
+"""The three engines: PostgreSQL (rows), Valkey (messages) and SeaweedFS (objects).
 
-Each engine says where its data are, which ports it needs and how it is run; this module brings them up together and
-finds what an earlier run left behind. Called by `standalone.supervise`, for `tunerd` and for the tests alike.
+Each engine says where its data are, which ports it needs and how it is run; `standalone.stack` brings them up, for
+`tunerd` and for the tests alike.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
-
-import psutil
 
 from standalone.home import Home
 from standalone.postgres import Postgres
 from standalone.program import Service
-from standalone.records import ProcessRecord
 from standalone.seaweed import Seaweed
 from standalone.valkey import Valkey
 
@@ -46,13 +43,3 @@ class Engine(Protocol):
 def all_engines(home: Home, *, durable: bool = True) -> tuple[Engine, ...]:
     """The engines of one data folder; `durable=False` trades safety on power loss for speed, for tests."""
     return (Postgres(home, durable=durable), Valkey(home, durable=durable), Seaweed(home, durable=durable))
-
-
-def strays(engine: Engine) -> Iterator[ProcessRecord]:
-    """Processes that run an engine on its folder although nobody wrote them down.
-
-    A parent that is killed between starting a process and recording it leaves one. The working folder gives it away.
-    """
-    for process in psutil.process_iter(["name", "cwd", "create_time"]):
-        if process.info["name"] == engine.binary and process.info["cwd"] == str(engine.folder.resolve()):
-            yield ProcessRecord(name=engine.name, pid=process.pid, created=process.info["create_time"])

@@ -13,7 +13,6 @@ import json
 import subprocess
 import sys
 from dataclasses import asdict
-from functools import partial
 from typing import TextIO
 
 import psutil
@@ -62,7 +61,12 @@ class Guard:
 def main(lines: TextIO = sys.stdin) -> None:
     """Collect what the parent starts; when the parent is gone, stop it."""
     records = [ProcessRecord.from_json(json.loads(line)) for line in lines if line.endswith("\n")]
-    stop_in_order(records, say=partial(print, flush=True))  # into guard.log
+    stop_in_order(records, say=_log)
+
+
+def _log(line: str) -> None:
+    with contextlib.suppress(OSError):  # a full disk must not keep it from its work
+        print(line, flush=True)  # noqa: T201 (into guard.log)
 
 
 if __name__ == "__main__":

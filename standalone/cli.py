@@ -1,0 +1,97 @@
+"""`tunerd`: the service on this machine, from the command line."""
+
+import contextlib
+import shlex
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from standalone import migrate as migrations
+from standalone.errors import NotRunning, StandaloneError
+from standalone.home import Home, default_home
+from standalone.stack import engines, stack
+
+app = typer.Typer(
+    add_completion=False, help="Tuner on this machine: engines, api and worker, without Docker and without root."
+)
+
+HomeOption = Annotated[
+    Path,
+    typer.Option("--home", help="The data folder (or TUNER_HOME).", default_factory=default_home, show_default=False),
+]
+
+
+@app.command()
+def up(
+    home: HomeOption,
+    port: Annotated[int | None, typer.Option(help="Port of the api; otherwise the last one, or a free one.")] = None,
+    worker: Annotated[bool, typer.Option(help="Without a worker, fits wait until one is started.")] = True,
+) -> None:
+    """Start everything and stay in the foreground until Ctrl-C."""
+    with interruptible(), stack(Home(home), api_port=port, with_worker=worker, say=say) as running:
+        say(f"\nTuner is at {running.api_url}\n")
+        say("It asks for no keys and listens on 127.0.0.1 only: whoever has an account on this machine can use it.")
+        say(f"Data and logs are in {running.home.path}. Stop with Ctrl-C.")
+        running.wait()
+
+
+@app.command()
+def migrate(home: HomeOption) -> None:
+    """Bring the tables up to date; starts the engines for that time if they do not run."""
+    with interruptible():
+        folder = Home(home)
+        try:
+            migrations.upgrade(folder, folder.running().environment)
+        except NotRunning:
+            with engines(folder, say=say) as running:
+                migrations.upgrade(folder, running.environment)
+        say("tables: up to date")
+
+
+@app.command()
+def status(home: HomeOption) -> None:
+    """Say what runs on a data folder."""
+    with interruptible():
+        running = Home(home).running()
+        say(f"Tuner is at {running.api_url or '(no api)'}, process {running.parent.pid}")
+        for child in running.children:
+            say(f"{child.name}: {f'process {child.pid}' if child.is_alive() else 'not running'}")
+
+
+@app.command()
+def env(home: HomeOption) -> None:
+    """Print how to reach the running service, for `eval "$(tunerd env)"`; the output holds its passwords."""
+    with interruptible():
+        for name, value in Home(home).running().environment.items():
+            say(f"export {name}={shlex.quote(value)}")
+
+
+def say(line: str) -> None:
+    """Print a line; that nobody reads any more is no reason to end in disorder."""
+    with contextlib.suppress(OSError):
+        typer.echo(line)
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """End cleanly on Ctrl-C, on SIGTERM and with the terminal; print an error of ours as its message.
+
+    A second signal while everything stops ends this process at once; the guard then finishes the work.
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+            signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    except KeyboardInterrupt:
+        say("stopped")
+    except (StandaloneError, OSError) as error:  # OSError: a full disk, most of the time
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+
+
+if __name__ == "__main__":
+    app()

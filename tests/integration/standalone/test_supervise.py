@@ -1,0 +1,153 @@
+"""Keeping processes alive, and ending them, with stand-ins of a few lines."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import psutil
+import pytest
+
+from standalone.errors import CrashLoop, StartFailed
+from standalone.home import Home
+from standalone.records import ProcessRecord, quiet
+from standalone.supervise import Supervisor
+from tests.integration.standalone.helpers import eventually, is_gone, stand_in
+
+
+def never() -> None:
+    raise ConnectionRefusedError("nobody there")
+
+
+FAST = (0.01, 0.01, 0.01)
+STUBBORN = (
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
+)
+
+
+def test_a_child_that_dies_is_started_again_and_it_is_said(home: Home) -> None:
+    said: list[str] = []
+    with home.locked(), Supervisor(home, said.append, pauses=FAST) as running:
+        running.start(stand_in(home, "api"))
+        (before,) = running.records()
+        os.kill(before.pid, signal.SIGKILL)
+        eventually(lambda: running.records()[0].pid != before.pid and len(said) == 3)
+    assert said[1] == "api: ended with status -9, starting it again in 0.0 s"
+    assert said[2].startswith("api: ready after")
+
+
+def test_a_crash_loop_ends_with_the_end_of_the_log(home: Home) -> None:
+    code = "import sys, time; time.sleep(0.3); sys.exit('no such setting: 7')"
+    with home.locked(), Supervisor(home, quiet, pauses=FAST) as running:
+        running.start(stand_in(home, "api", code))
+        with pytest.raises(CrashLoop, match=r"(?s)api ended again and again.*no such setting: 7"):
+            running.wait(30)
+
+
+def test_a_start_that_fails_stops_the_others_and_shows_the_log(home: Home) -> None:
+    with home.locked(), Supervisor(home, quiet) as running:
+        slow = stand_in(home, "slow", check=never)
+        broken = stand_in(home, "broken", "raise OSError('bad disk')", check=never)
+        with pytest.raises(StartFailed, match=r"(?s)broken ended with status 1.*bad disk"):
+            running.start(slow, broken)
+        assert all(is_gone(record.pid) for record in running.records())
+
+
+def test_a_service_that_never_answers_is_reported_with_its_complaint(home: Home) -> None:
+    service = stand_in(home, "api", check=never, ready_seconds=0.2)
+    complaint = r"api was not ready after 0 s: nobody there"
+    with home.locked(), Supervisor(home, quiet) as running, pytest.raises(StartFailed, match=complaint):
+        running.start(service)
+
+
+def test_stages_stop_from_the_top_and_one_waits_for_the_other(home: Home) -> None:
+    witness = (
+        "import pathlib, signal, sys, time\n"
+        "def stop(*_):\n"
+        "    time.sleep(0.2)\n"
+        "    with open('order', 'a') as file: file.write(NAME + '\\n')\n"
+        "    sys.exit()\n"
+        "signal.signal(signal.SIGTERM, stop)\n"
+        "pathlib.Path(NAME).touch()\n"
+        "time.sleep(600)\n"
+    )
+    with home.locked(), Supervisor(home, quiet) as running:
+        for stage, name in enumerate(("engines", "api", "upkeep", "worker")):
+            touched = home.path / name
+            check = lambda touched=touched: touched.stat()  # noqa: E731
+            running.start(stand_in(home, name, f"NAME = {name!r}\n{witness}", stage=stage, check=check))
+    assert (home.path / "order").read_text().split() == ["worker", "upkeep", "api", "engines"]
+
+
+def test_what_does_not_stop_is_killed_with_its_children(home: Home, tmp_path: Path) -> None:
+    child = tmp_path / "child"
+    code = (
+        f"import pathlib, signal, subprocess, sys, time\n"
+        f"signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        f"process = subprocess.Popen([sys.executable, '-c', {STUBBORN!r}])\n"
+        f"pathlib.Path({str(child)!r}).write_text(str(process.pid))\n"
+        f"time.sleep(600)\n"
+    )
+    said: list[str] = []
+    with home.locked(), Supervisor(home, said.append) as running:
+        running.start(stand_in(home, "worker", code, patience_seconds=0.5, check=lambda: int(child.read_text())))
+        pids = [running.records()[0].pid, int(child.read_text())]
+    assert all(is_gone(pid) for pid in pids)
+    assert said[-1] == "worker: still there after 0 s, killing it"
+
+
+def test_children_of_a_killed_child_are_gone_before_its_successor_starts(home: Home, tmp_path: Path) -> None:
+    children = tmp_path / "children"
+    code = (
+        f"import subprocess, sys, time\n"
+        f"process = subprocess.Popen([sys.executable, '-c', {STUBBORN!r}])\n"
+        f"with open({str(children)!r}, 'a') as file: file.write(f'{{process.pid}}\\n')\n"
+        f"time.sleep(600)\n"
+    )
+    with home.locked(), Supervisor(home, quiet, pauses=FAST) as running:
+        running.start(stand_in(home, "worker", code, check=lambda: children.stat()))
+        first = int(children.read_text().split()[0])
+        os.kill(running.records()[0].pid, signal.SIGKILL)
+        eventually(lambda: len(children.read_text().split()) == 2)
+        assert is_gone(first)
+
+
+def test_a_killed_guard_is_replaced_by_one_that_knows_everything(home: Home) -> None:
+    code = (
+        "import sys, time\n"
+        "from standalone.home import Home\n"
+        "from standalone.supervise import Supervisor\n"
+        "from tests.integration.standalone.helpers import stand_in\n"
+        "home = Home(sys.argv[1])\n"
+        "with home.locked(), Supervisor(home, lambda line: print(line, flush=True)) as running:\n"
+        "    running.start(stand_in(home, 'api'))\n"
+        "    time.sleep(600)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, str(home.path)], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("api: ready")
+        recorded = home.recorded()
+        assert recorded is not None
+        assert recorded.guard is not None
+        os.kill(recorded.guard.pid, signal.SIGKILL)
+        assert process.stdout.readline() == "guard: ended, starting another\n"
+        eventually(lambda: (now := home.recorded()) is not None and now.guard != recorded.guard)
+        process.kill()
+    eventually(lambda: is_gone(recorded.children[0].pid))
+
+
+def test_a_pid_that_went_to_somebody_else_is_left_alone(home: Home) -> None:
+    me = psutil.Process()
+    stale = ProcessRecord(name="api", pid=me.pid, created=me.create_time() - 3600)
+    assert not stale.is_alive()
+    assert stale.members() == []
+
+
+def test_an_interrupt_while_starting_ends_the_wait(home: Home) -> None:
+    service = stand_in(home, "api", check=never, ready_seconds=250)
+    threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    with home.locked(), Supervisor(home, quiet) as running, pytest.raises(KeyboardInterrupt):
+        running.start(service)
+    assert all(is_gone(record.pid) for record in running.records())
