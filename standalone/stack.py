@@ -1,0 +1,97 @@
+"""The whole service on one machine: engines, then the tables, then api, upkeep and worker.
+
+`engines` is the lower half and serves the tests; `stack` is all of it and serves `tunerd`.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from functools import partial
+
+from standalone import migrate, processes
+from standalone.engines import Engine, all_engines, strays
+from standalone.errors import NoFreePort, StartFailed
+from standalone.home import Home
+from standalone.ports import Ports, port_is_free
+from standalone.records import Say, quiet
+from standalone.supervise import Supervisor, stop_leftovers
+
+_START_TRIES = 3
+
+
+@contextlib.contextmanager
+def stack(
+    home: Home, *, api_port: int | None = None, with_worker: bool = True, say: Say = quiet
+) -> Iterator[Supervisor]:
+    """Run everything on a data folder; `api_url` and `environment` of what is yielded say how to reach it.
+
+    Args:
+        home: the data folder.
+        api_port: where the api must listen; None for the port used last, or any that is free.
+        with_worker: without a worker, fits wait until one is started by hand (`tunerd env` helps).
+        say: told each line of progress.
+
+    Raises:
+        AlreadyRunning: the folder is in use.
+        HomeUnusable: the folder cannot be used.
+        NoFreePort: `api_port` is taken.
+        StartFailed: a process did not become ready.
+        MigrationFailed: the tables could not be brought up to date.
+    """
+    with engines(home, say=say) as supervisor:
+        environment = supervisor.environment
+        migrate.upgrade(home, environment)
+        say("tables: up to date")
+        port = _api_port(home, api_port)
+        supervisor.publish(environment, f"http://127.0.0.1:{port}")
+        background = [processes.upkeep(home, environment)]
+        if with_worker:
+            background.append(processes.worker(home, environment))
+        supervisor.start(processes.api(home, environment, port), *background)
+        yield supervisor
+
+
+@contextlib.contextmanager
+def engines(home: Home, *, durable: bool = True, say: Say = quiet) -> Iterator[Supervisor]:
+    """Run the engines of a data folder; `environment` of what is yielded says how to reach them.
+
+    Raises:
+        AlreadyRunning: the folder is in use.
+        HomeUnusable: the folder cannot be used.
+        StartFailed: an engine did not become ready.
+    """
+    with home.locked():
+        chosen = all_engines(home, durable=durable)
+        stop_leftovers(home.recorded(), [stray for engine in chosen for stray in strays(engine)], say)
+        ports = Ports(home.path / "ports.json")
+        with Supervisor(home, say) as supervisor:
+            environment: dict[str, str] = {}
+
+            def start(engine: Engine) -> None:
+                environment.update(_start_engine(engine, ports, supervisor))
+
+            supervisor.side_by_side([partial(start, engine) for engine in chosen])
+            supervisor.publish(environment, None)
+            yield supervisor
+
+
+def _start_engine(engine: Engine, ports: Ports, supervisor: Supervisor) -> dict[str, str]:
+    """Start an engine, on other ports if somebody took its own between our look and its start."""
+    for last_try in (False,) * (_START_TRIES - 1) + (True,):
+        claimed = ports.claim(engine.name, engine.purposes, twin=engine.twin)
+        service = engine.service(claimed)
+        try:
+            supervisor.bring_up(service)
+        except StartFailed:
+            if last_try or all(port_is_free(port) for port in service.ports):
+                raise
+        else:
+            break
+    return engine.environment(claimed)
+
+
+def _api_port(home: Home, wanted: int | None) -> int:
+    if wanted is None:
+        return Ports(home.path / "ports.json").claim("api", ["http"])["http"]
+    if not port_is_free(wanted):
+        raise NoFreePort(f"Port {wanted} on 127.0.0.1 is taken. Choose another with --port, or leave it out.")
+    return wanted

@@ -1,0 +1,206 @@
+"""Processes as one: started side by side, recorded, guarded, restarted when they end, stopped in order.
+
+What they are is the business of `standalone.stack`; here they are services with a stage. Whatever way this process
+ends, nothing it started survives it: a clean stop and the guard stop everything in the same order, and the next start
+finds what is left through the records.
+"""
+
+import contextlib
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from functools import partial
+from types import TracebackType
+from typing import Self
+
+import psutil
+
+from standalone.errors import CrashLoop, StandaloneError, StartFailed, log_tail
+from standalone.guard import Guard
+from standalone.home import Home, StackRecord
+from standalone.program import Child, Service
+from standalone.records import ProcessRecord, Say, stop_in_order
+
+_WATCH_SECONDS = 0.2
+_BACKOFF_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
+_CALM_SECONDS = 60.0  # crashes that lie further back are forgiven
+
+
+class Supervisor:
+    """The processes of one data folder, as a context: entering starts the guard, leaving stops everything.
+
+    The caller holds the folder's lock. Only the thread that entered may start services; a thread inside watches them.
+    """
+
+    def __init__(self, home: Home, say: Say) -> None:
+        self.home = home
+        self.environment: Mapping[str, str] = {}
+        self.api_url: str | None = None
+        self.say = say
+        self._parent = _record_of("tunerd", os.getpid())
+        self._kept: dict[str, _Kept] = {}
+        self._registry = threading.Lock()
+        self._ending = threading.Event()
+        self._failed = threading.Event()
+        self._failure: StandaloneError | None = None
+        self._watcher = threading.Thread(target=self._watch, name="supervisor", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._guard = Guard(self.home)
+        self._watcher.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._ending.set()
+        self._watcher.join()
+        stop_in_order(self.records(), self.say)
+        for child in self._children():
+            child.reap()
+        self._guard.release()
+        self.home.record(None)
+
+    def start(self, *services: Service) -> None:
+        """Start services side by side and keep them running from now on.
+
+        Raises:
+            StartFailed: one of them did not become ready; the others may run.
+        """
+        self.side_by_side([partial(self.bring_up, service) for service in services])
+
+    def side_by_side(self, actions: Sequence[Callable[[], None]]) -> None:
+        """Run actions in threads; the first error, or Ctrl-C, ends the waiting of all of them."""
+        with ThreadPoolExecutor(max_workers=max(1, len(actions))) as pool:
+            futures = [pool.submit(action) for action in actions]
+            try:
+                for future in wait(futures, return_when=FIRST_EXCEPTION).done:
+                    future.result()
+            except BaseException:
+                self._ending.set()
+                raise
+
+    def bring_up(self, service: Service) -> None:
+        """Start one service and wait until it is ready; if that fails nothing of it is left.
+
+        Raises:
+            StartFailed: it did not become ready.
+        """
+        started = time.monotonic()
+        service.prepare()
+        child = Child(service)
+        with self._registry:
+            kept = self._kept.setdefault(service.name, _Kept())
+            kept.child = child
+            self._guard.watch(child.record)
+            self._write_down()
+        try:
+            child.wait_until_ready(self._ending)
+        except BaseException:
+            stop_in_order([child.record])
+            child.reap()
+            raise
+        kept.is_ready = True
+        self.say(f"{service.name}: ready after {time.monotonic() - started:.1f} s")
+
+    def wait(self, timeout_seconds: float | None = None) -> None:
+        """Block until something goes wrong for good, or the time is over; Ctrl-C ends it as usual.
+
+        Raises:
+            CrashLoop: a service ended again and again.
+        """
+        self._failed.wait(timeout_seconds)
+        if self._failure:
+            raise self._failure
+
+    def records(self) -> list[ProcessRecord]:
+        """The processes that were started, in the order of their start."""
+        return [child.record for child in self._children()]
+
+    def publish(self, environment: Mapping[str, str], api_url: str | None) -> None:
+        """Say how to reach the stack, here and in the data folder."""
+        self.environment, self.api_url = dict(environment), api_url
+        with self._registry:
+            self._write_down()
+
+    def _children(self) -> list[Child]:
+        return [kept.child for kept in self._kept.values() if kept.child]
+
+    def _write_down(self) -> None:
+        self.home.record(
+            StackRecord(
+                parent=self._parent,
+                guard=self._guard.record,
+                children=tuple(self.records()),
+                environment=self.environment,
+                api_url=self.api_url,
+            )
+        )
+
+    def _watch(self) -> None:
+        while not self._ending.wait(_WATCH_SECONDS):
+            if not self._guard.is_alive():
+                self._renew_guard()
+            for name, kept in list(self._kept.items()):
+                if kept.is_ready and kept.child and kept.child.exit_status is not None:
+                    self._revive(name, kept, kept.child)
+
+    def _renew_guard(self) -> None:
+        self.say("guard: ended, starting another")
+        with self._registry:
+            self._guard = Guard(self.home)
+            for record in self.records():
+                self._guard.watch(record)
+            self._write_down()
+
+    def _revive(self, name: str, kept: "_Kept", child: Child) -> None:
+        now = time.monotonic()
+        if kept.due is None:
+            kept.crashes = deque(at for at in (*kept.crashes, now) if now - at < _CALM_SECONDS)
+            if len(kept.crashes) > len(_BACKOFF_SECONDS):
+                self._give_up(name, kept, child)
+                return
+            pause = _BACKOFF_SECONDS[len(kept.crashes) - 1]
+            kept.due = now + pause
+            self.say(f"{name}: ended with status {child.exit_status}, starting it again in {pause:.1f} s")
+        elif now >= kept.due:
+            kept.due = None
+            stop_in_order([child.record])  # its children may have survived it
+            with contextlib.suppress(StartFailed):  # counted as another crash at the next look
+                self.bring_up(child.service)
+
+    def _give_up(self, name: str, kept: "_Kept", child: Child) -> None:
+        kept.is_ready = False
+        self._failure = CrashLoop(
+            f"{name} ended {len(kept.crashes)} times within {_CALM_SECONDS:.0f} s and is not started again.\n"
+            f"{log_tail(child.service.program.log)}"
+        )
+        self._failed.set()
+
+
+class _Kept:
+    """A service that is kept running: its present child, and the times at which earlier ones ended."""
+
+    def __init__(self) -> None:
+        self.child: Child | None = None
+        self.is_ready = False
+        self.crashes: deque[float] = deque()
+        self.due: float | None = None
+
+
+def stop_leftovers(recorded: StackRecord | None, strays: Sequence[ProcessRecord], say: Say) -> None:
+    """Stop what an earlier run on this folder left behind; its guard, if there is one, goes first."""
+    if recorded and recorded.guard and recorded.guard.is_alive():
+        say("an earlier run is still stopping, waiting for it")
+        deadline = time.monotonic() + sum(record.patience_seconds for record in recorded.children)
+        while recorded.guard.is_alive() and time.monotonic() < deadline:
+            time.sleep(_WATCH_SECONDS)
+    found = [record for record in (*(recorded.children if recorded else ()), *strays) if record.is_alive()]
+    if found:
+        say("an earlier run was interrupted, stopping what it left: " + ", ".join(sorted({r.name for r in found})))
+        stop_in_order(found)
+
+
+def _record_of(name: str, pid: int) -> ProcessRecord:
+    return ProcessRecord(name=name, pid=pid, created=psutil.Process(pid).create_time())

