@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from uuid import uuid4
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from api.dependencies import LOCAL_TENANT
 from store.blobs import BlobStore
@@ -68,6 +68,17 @@ class World:
         with self.database.unit_of_work() as session:
             progress = {"step": step, "total_steps": 100, "psnr_db": 20.5, "seconds": 1.5, "eta_seconds": 2.5}
             Fits(session).report_progress(claim, progress)
+
+    def add_bulky_events(self, claim: Claim, count: int, size: int) -> None:
+        """Many large events at once, without a notification for each."""
+        values = {"fit": claim.fit_id, "attempt": claim.attempt, "count": count, "size": size}
+        insert = """
+            INSERT INTO fit_events (fit_id, seq, kind, attempt, data)
+            SELECT f.id, f.event_seq + n, 'progress', :attempt, jsonb_build_object('bulk', repeat('x', :size))
+            FROM fits f, generate_series(1, :count) n WHERE f.id = :fit"""
+        with self.database.unit_of_work() as session:
+            session.execute(text(insert), values)
+            session.execute(text("UPDATE fits SET event_seq = event_seq + :count WHERE id = :fit"), values)
 
     def succeed(self, claim: Claim, content: bytes) -> StoredObject:
         """Store a representation and switch the fit to it."""
