@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -49,6 +49,12 @@ class Signals:
         if inserted is not None:
             return inserted, True
         return self._session.scalars(select(Signal).filter_by(tenant=tenant, sha256=sha256)).one(), False
+
+    def lock(self, tenant: str, sha256: str) -> None:
+        """Keep others from storing or removing these bytes until the unit of work ends."""
+        self._session.execute(
+            select(func.pg_advisory_xact_lock(func.hashtextextended(f"signal\n{tenant}\n{sha256}", 0)))
+        )
 
     def find(self, tenant: str, sha256: str) -> Signal | None:
         """The tenant's signal with these bytes, if there is one."""

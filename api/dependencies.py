@@ -1,0 +1,97 @@
+"""What routes ask for: the engines, the services built on them, and whose request it is."""
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, cast
+
+from fastapi import Depends, Header, Request
+
+from api.errors import UnsupportedMediaType
+from api.schemas import fits, signals
+from api.services.events import EventHub
+from api.services.inspection import Inspector
+from api.services.readiness import Readiness
+from api.services.submission import Publisher
+from api.services.uploads import Uploads
+from api.settings import ApiSettings
+from store.blobs import BlobStore
+from store.database import Database
+from store.errors import FitNotFound, SignalNotFound
+from store.queue import FitQueue
+from store.settings import StoreSettings
+
+LOCAL_TENANT = "local"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Services:
+    """One of each per process, made when it starts."""
+
+    settings: ApiSettings
+    database: Database
+    blobs: BlobStore
+    queue: FitQueue
+    uploads: Uploads
+    publisher: Publisher
+    events: EventHub
+    readiness: Readiness
+
+    @classmethod
+    def connect(cls, settings: ApiSettings, store: StoreSettings) -> "Services":
+        """Prepare all of them; nothing connects before it is used."""
+        database, blobs, queue = Database(store), BlobStore(store), FitQueue(store)
+        return cls(
+            settings=settings,
+            database=database,
+            blobs=blobs,
+            queue=queue,
+            uploads=Uploads(database, blobs, Inspector(settings), settings),
+            publisher=Publisher(queue),
+            events=EventHub(database, settings),
+            readiness=Readiness(database, blobs, queue, timeout_seconds=settings.readiness_timeout_seconds),
+        )
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self.queue.close()
+        self.database.close()
+
+
+def _services(request: Request) -> Services:
+    return cast("Services", request.app.state.services)
+
+
+def _tenant() -> str:
+    # The one place where a key will tell whose request it is. Without keys there is one tenant, and every query
+    # already asks for it.
+    return LOCAL_TENANT
+
+
+def _fit_id(fit_id: str) -> str:
+    # An id that cannot be one is as absent as one that never was, and never reaches the database.
+    if not re.fullmatch(fits.ID_PATTERN, fit_id):
+        raise FitNotFound(f"no fit {fit_id!r}: ids look like {fits.EXAMPLE_ID}")
+    return fit_id
+
+
+def _signal_id(signal_id: str) -> str:
+    if not re.fullmatch(signals.ID_PATTERN, signal_id):
+        raise SignalNotFound(f"no signal {signal_id!r}: ids look like {signals.EXAMPLE_ID}")
+    return signal_id
+
+
+def json_body(content_type: Annotated[str, Header(include_in_schema=False)] = "") -> None:
+    """For routes that read JSON: refuse anything else by its name, before its content is looked at.
+
+    Raises:
+        UnsupportedMediaType: if the Content-Type is not JSON.
+    """
+    media_type = content_type.partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise UnsupportedMediaType(f"the Content-Type is {media_type or 'missing'!r}: send application/json")
+
+
+InjectedServices = Annotated[Services, Depends(_services)]
+Tenant = Annotated[str, Depends(_tenant)]
+FitId = Annotated[str, Depends(_fit_id)]
+SignalId = Annotated[str, Depends(_signal_id)]

@@ -1,0 +1,1 @@
+"""One module per noun: what a client may ask, as thin functions."""

@@ -1,0 +1,64 @@
+"""The compressed file of a fit."""
+
+from pathlib import PurePath
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from api import errors
+from api.dependencies import FitId, InjectedServices, Tenant
+from api.errors import problems
+from api.schemas.representations import EXTENSION, MEDIA_TYPE
+from api.services.downloads import StoredFile, download
+from store import errors as store
+from store.repositories.representations import Representations
+
+router = APIRouter(prefix="/fits", tags=["representations"])
+
+_FILE: dict[str, Any] = {
+    "response_class": Response,
+    "responses": {
+        200: {
+            "description": "The compressed file",
+            "content": {MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}},
+            "headers": {
+                name: {"schema": {"type": "string"}} for name in ("ETag", "Content-Disposition", "Repr-Digest")
+            },
+        },
+        206: {"description": "The bytes that Range asked for"},
+        304: {"description": "The client has it already"},
+        **problems(
+            store.FitNotFound,
+            store.RepresentationNotReady,
+            errors.PreconditionFailed,
+            errors.RangeNotSatisfiable,
+            store.BlobsUnavailable,
+        ),
+    },
+}
+
+
+@router.get("/{fit_id}/representation", **_FILE)
+def get_representation(request: Request, services: InjectedServices, tenant: Tenant, fit_id: FitId) -> Response:
+    """Download the compressed file; an interrupted download goes on with Range and If-Range."""
+    return _file(request, services, tenant, fit_id)
+
+
+@router.head("/{fit_id}/representation", **_FILE)
+def head_representation(request: Request, services: InjectedServices, tenant: Tenant, fit_id: FitId) -> Response:
+    """Size, version and name of the compressed file."""
+    return _file(request, services, tenant, fit_id)
+
+
+def _file(request: Request, services: InjectedServices, tenant: str, fit_id: str) -> Response:
+    with services.database.unit_of_work() as session:
+        representation = Representations(session).of_fit(tenant, fit_id)
+        filename = representation.fit.signal.filename
+    file = StoredFile(
+        key=representation.object_key,
+        sha256=representation.sha256,
+        byte_count=representation.byte_count,
+        media_type=MEDIA_TYPE,
+        filename=(PurePath(filename).stem if filename else fit_id) + EXTENSION,
+    )
+    return download(request, services.blobs, file)

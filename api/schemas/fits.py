@@ -1,0 +1,191 @@
+"""FitRequest (a FitSpec) in; status, progress, events and outcome out."""
+
+from datetime import datetime
+from typing import Annotated, Any, Self
+
+from fastapi import Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.schemas import signals
+from api.schemas.representations import ResultView
+from store.models import Fit, FitEvent
+from store.spec import FitSpec
+from store.status import FitStatus
+
+ID_PATTERN = r"^fit_[0-9a-f]{32}$"
+EXAMPLE_ID = "fit_0199d3a9f4b47c1d8e52a3b4c5d6e7f8"
+MAX_SEQ = 2**31 - 1
+
+FitCursor = Annotated[str | None, Query(pattern=ID_PATTERN, description="`next_cursor` of the page before")]
+
+
+class FitRequest(FitSpec):
+    """Turn a signal into a representation. Everything but `signal_id` may be left out: the preset decides."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"signal_id": signals.EXAMPLE_ID, "effort": "balanced", "target_psnr_db": 32.0},
+                {"signal_id": signals.EXAMPLE_ID, "max_seconds": 60, "network": {"frequencies": 256, "hidden": [192]}},
+            ]
+        }
+    )
+
+    signal_id: Annotated[str, Field(pattern=signals.ID_PATTERN, description="as POST /signals returned it")]
+    priority: Annotated[int, Field(ge=-100, le=100)] = Field(default=0, description="higher is started earlier")
+
+    def spec(self) -> FitSpec:
+        """The part that goes into the row."""
+        return FitSpec.model_validate(self.model_dump(exclude={"signal_id", "priority"}))
+
+
+class Progress(BaseModel):
+    """How far training is."""
+
+    step: int | None = None
+    total_steps: int | None = None
+    loss: float | None = None
+    psnr_db: float | None = None
+    seconds: float | None = Field(default=None, description="spent training")
+    eta_seconds: float | None = Field(default=None, description="until the last step, at the present pace")
+
+
+class FitError(BaseModel):
+    """Why there is no result."""
+
+    code: str
+    message: str
+
+
+class FitLinks(BaseModel):
+    """Where to go from here."""
+
+    self: str
+    events: str
+    cancel: str
+    signal: str
+    representation: str | None = Field(description="null until the fit has succeeded")
+
+
+class FitSummary(BaseModel):
+    """A fit as it appears in a list."""
+
+    id: str
+    signal_id: str
+    status: FitStatus
+    priority: int
+    progress: Progress | None
+    attempts: int = Field(description="how many times a worker has started it")
+    outcome: str | None = Field(description="how training ended, in a sentence")
+    error: FitError | None
+    result: ResultView | None
+    created_at: datetime
+    queued_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    updated_at: datetime
+    links: FitLinks
+
+    @classmethod
+    def of(cls, fit: Fit) -> Self:
+        """From a row."""
+        return cls.model_validate(_fields(fit))
+
+
+class FitView(FitSummary):
+    """Everything about a fit."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "id": EXAMPLE_ID,
+                "signal_id": signals.EXAMPLE_ID,
+                "status": "running",
+                "queue_position": None,
+                "priority": 0,
+                "spec": {"version": 1, "effort": "balanced", "seed": 0, "codec": {"max_loss_db": 0.1}},
+                "progress": {"step": 120, "total_steps": 400, "psnr_db": 28.7, "seconds": 9.8, "eta_seconds": 22.9},
+                "attempts": 1,
+                "outcome": None,
+                "error": None,
+                "result": None,
+                "created_at": "2026-01-31T12:00:00Z",
+                "queued_at": "2026-01-31T12:00:00Z",
+                "started_at": "2026-01-31T12:00:01Z",
+                "finished_at": None,
+                "updated_at": "2026-01-31T12:00:11Z",
+                "links": {
+                    "self": f"/fits/{EXAMPLE_ID}",
+                    "events": f"/fits/{EXAMPLE_ID}/events",
+                    "cancel": f"/fits/{EXAMPLE_ID}/cancel",
+                    "signal": f"/signals/{signals.EXAMPLE_ID}",
+                    "representation": None,
+                },
+            }
+        }
+    )
+
+    queue_position: int | None = Field(description="how many fits are before it in the queue; null once it is started")
+    spec: FitSpec
+
+    @classmethod
+    def at(cls, fit: Fit, *, queue_position: int | None) -> Self:
+        """From a row and its place in the queue."""
+        return cls.model_validate(_fields(fit) | {"spec": fit.spec, "queue_position": queue_position})
+
+
+class FitPage(BaseModel):
+    """Fits, newest first."""
+
+    data: list[FitSummary]
+    next_cursor: str | None = Field(description="for the next page; null on the last one")
+
+
+class EventView(BaseModel):
+    """One thing that happened to a fit."""
+
+    seq: int = Field(description="1, 2, 3 … without gap or repeat")
+    kind: str = Field(description="a status for a move into it; `progress` or `checkpoint` while running")
+    attempt: int
+    data: dict[str, Any]
+    created_at: datetime
+
+    @classmethod
+    def of(cls, event: FitEvent) -> Self:
+        """From a row."""
+        return cls(seq=event.seq, kind=event.kind, attempt=event.attempt, data=event.data, created_at=event.created_at)
+
+
+class EventPage(BaseModel):
+    """Events of one fit, oldest first."""
+
+    data: list[EventView]
+    next_after: int | None = Field(description="`after` of the next page; null if these are the latest")
+
+
+def _fields(fit: Fit) -> dict[str, Any]:
+    here = f"/fits/{fit.id}"
+    result = None if fit.representation is None else ResultView.of(fit.representation)
+    return {
+        "id": fit.id,
+        "signal_id": fit.signal_id,
+        "status": fit.status,
+        "priority": fit.priority,
+        "progress": fit.progress,
+        "attempts": fit.attempt,
+        "outcome": fit.outcome,
+        "error": None if fit.error_code is None else {"code": fit.error_code, "message": fit.error_message or ""},
+        "result": result,
+        "created_at": fit.created_at,
+        "queued_at": fit.queued_at,
+        "started_at": fit.started_at,
+        "finished_at": fit.finished_at,
+        "updated_at": fit.updated_at,
+        "links": {
+            "self": here,
+            "events": f"{here}/events",
+            "cancel": f"{here}/cancel",
+            "signal": f"/signals/{fit.signal_id}",
+            "representation": None if result is None else result.links.representation,
+        },
+    }

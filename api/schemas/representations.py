@@ -1,0 +1,42 @@
+"""What a client sees of a representation: size, quality, and where to download it."""
+
+from typing import Any, Self
+
+from pydantic import BaseModel, Field
+
+from store.models import Representation
+
+MEDIA_TYPE = "application/vnd.tuner.representation"
+EXTENSION = ".tnr"
+
+
+class ResultLinks(BaseModel):
+    """Where to get it."""
+
+    representation: str
+
+
+class ResultView(BaseModel):
+    """The compressed file that a fit ended in."""
+
+    id: str
+    bytes: int
+    sha256: str = Field(description="of the compressed file, hexadecimal; also its ETag")
+    media_type: str = MEDIA_TYPE
+    psnr_db: float | None = Field(description="of the decoded file against the signal; null if they are identical")
+    bits_per_sample: float | None = Field(description="compressed bits per sample; for images, per pixel")
+    facts: dict[str, Any] = Field(description="what the worker noted besides: weights, format version …")
+    links: ResultLinks
+
+    @classmethod
+    def of(cls, representation: Representation) -> Self:
+        """From a row."""
+        return cls(
+            id=representation.id,
+            bytes=representation.byte_count,
+            sha256=representation.sha256,
+            psnr_db=representation.psnr_db,
+            bits_per_sample=representation.facts.get("bits_per_sample"),
+            facts=representation.facts,
+            links=ResultLinks(representation=f"/fits/{representation.fit_id}/representation"),
+        )

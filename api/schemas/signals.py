@@ -1,0 +1,71 @@
+"""What a client sees of a signal."""
+
+from datetime import datetime
+from typing import Annotated, Any, Self
+
+from fastapi import Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from store.models import Signal
+
+ID_PATTERN = r"^sig_[0-9a-f]{32}$"
+EXAMPLE_ID = "sig_0199d3a8c1f27b3c9a40d5e6f7081920"
+
+SignalCursor = Annotated[str | None, Query(pattern=ID_PATTERN, description="`next_cursor` of the page before")]
+
+
+class SignalLinks(BaseModel):
+    """Where to go from here."""
+
+    self: str
+    content: str
+
+
+class SignalView(BaseModel):
+    """An uploaded file that was decoded once and found good."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "id": EXAMPLE_ID,
+                "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                "bytes": 791_555,
+                "media_type": "image/png",
+                "filename": "astronaut.png",
+                "facts": {"kind": "image", "format": "png", "width": 512, "height": 512, "channels": 3},
+                "created_at": "2026-01-31T12:00:00Z",
+                "links": {"self": f"/signals/{EXAMPLE_ID}", "content": f"/signals/{EXAMPLE_ID}/content"},
+            }
+        }
+    )
+
+    id: str
+    sha256: str = Field(description="of the file's bytes, hexadecimal")
+    bytes: int
+    media_type: str
+    filename: str | None
+    facts: dict[str, Any] = Field(description="what decoding it showed: kind, format, width, height, channels …")
+    created_at: datetime
+    links: SignalLinks
+
+    @classmethod
+    def of(cls, signal: Signal) -> Self:
+        """From a row."""
+        here = f"/signals/{signal.id}"
+        return cls(
+            id=signal.id,
+            sha256=signal.sha256,
+            bytes=signal.byte_count,
+            media_type=signal.media_type,
+            filename=signal.filename,
+            facts=signal.facts,
+            created_at=signal.created_at,
+            links=SignalLinks(self=here, content=f"{here}/content"),
+        )
+
+
+class SignalPage(BaseModel):
+    """Signals, newest first."""
+
+    data: list[SignalView]
+    next_cursor: str | None = Field(description="for the next page; null on the last one")

@@ -1,0 +1,175 @@
+"""Events of fits as they happen: one listening connection per process wakes every stream.
+
+PostgreSQL notifies the channel with a fit's id when an event is committed. A stream that is woken reads the new rows
+itself, a batch at a time and only as fast as its client takes them, so that a slow reader costs a flag and not a queue.
+While the listening connection is down, streams look for themselves every few seconds; notifications are a convenience,
+the rows are the truth.
+"""
+
+import asyncio
+import contextlib
+import json
+import logging
+import time
+from collections import defaultdict
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+
+import psycopg
+from anyio import CapacityLimiter, to_thread
+from starlette.responses import StreamingResponse
+from starlette.types import Send
+
+from api.errors import TooBusy
+from api.schemas.fits import EventView
+from api.settings import ApiSettings
+from store.database import Database
+from store.repositories.fits import EVENTS_CHANNEL, Fits
+
+BATCH = 100  # events read at a time
+READERS = 4  # threads, and database connections, that all streams share
+RECONNECT_SECONDS = 1.0
+LISTEN_CHECK_SECONDS = 15.0  # a quiet connection is asked whether it still lives
+CLIENT_RETRY_MILLISECONDS = 2000
+
+logger = logging.getLogger(__name__)
+
+
+class EventStream(StreamingResponse):
+    """A stream of events that is closed, and not left to the garbage collector, when its client goes away."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, events: AsyncGenerator[bytes]) -> None:
+        # No cache, and no proxy that gathers a page before it passes anything on.
+        super().__init__(events, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no", "Vary": "Accept"})
+        self._events = events
+
+    async def stream_response(self, send: Send) -> None:
+        """Send everything, and close the source whatever happens."""
+        async with contextlib.aclosing(self._events):
+            await super().stream_response(send)
+
+
+class EventHub:
+    """Follows the events of any number of fits for any number of clients."""
+
+    def __init__(self, database: Database, settings: ApiSettings) -> None:
+        self._database = database
+        self._settings = settings
+        self._wakes: dict[str, set[asyncio.Event]] = defaultdict(set)
+        self._readers = CapacityLimiter(READERS)
+        self._listening = False
+        self._closed = False
+
+    @property
+    def streams(self) -> int:
+        """How many clients are following at the moment."""
+        return sum(map(len, self._wakes.values()))
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Listen while the block runs."""
+        listener = asyncio.create_task(self._listen())
+        try:
+            yield
+        finally:
+            self.close()
+            listener.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await listener
+
+    def close(self) -> None:
+        """End all streams soon; call it on the event loop."""
+        self._closed = True
+        self._wake_all()
+
+    def check_room(self) -> None:
+        """See whether another stream may begin.
+
+        Raises:
+            TooBusy: if it may not.
+        """
+        if self.streams >= self._settings.max_event_streams or self._closed:
+            raise TooBusy("too many event streams are open: poll GET /fits/{id}, or try again in a moment")
+
+    async def follow(self, tenant: str, fit_id: str, *, after: int) -> AsyncGenerator[bytes]:
+        """The events of a fit with a sequence number over `after`, as server-sent events, to the last one."""
+        keep_alive = self._settings.events_keep_alive_seconds
+        with self._subscription(fit_id) as wake:
+            yield f"retry: {CLIENT_RETRY_MILLISECONDS}\n\n".encode()
+            spoke = time.monotonic()
+            while not self._closed:
+                wake.clear()
+                events, ended = await to_thread.run_sync(self._read, tenant, fit_id, after, limiter=self._readers)
+                for event in events:
+                    yield _server_sent(event)
+                    after, spoke = event.seq, time.monotonic()
+                if len(events) == BATCH:
+                    continue
+                if ended:
+                    return
+                if time.monotonic() - spoke >= keep_alive:
+                    yield b": keep-alive\n\n"
+                    spoke = time.monotonic()
+                patience = spoke + keep_alive - time.monotonic()
+                if not self._listening:
+                    patience = min(patience, self._settings.events_poll_seconds)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(wake.wait(), max(patience, 0))
+
+    @contextlib.contextmanager
+    def _subscription(self, fit_id: str) -> Iterator[asyncio.Event]:
+        wake = asyncio.Event()
+        self._wakes[fit_id].add(wake)
+        try:
+            yield wake
+        finally:
+            self._wakes[fit_id].discard(wake)
+            if not self._wakes[fit_id]:
+                del self._wakes[fit_id]
+
+    def _read(self, tenant: str, fit_id: str, after: int) -> tuple[list[EventView], bool]:
+        with self._database.unit_of_work() as session:
+            fits = Fits(session)
+            # The status first: if it is terminal, the last event is among the rows that are read next.
+            ended = fits.get(tenant, fit_id).status.is_terminal
+            rows = fits.events(fit_id, after=after, limit=BATCH)
+            return [EventView.of(row) for row in rows], ended
+
+    def _wake_all(self) -> None:
+        for wakes in self._wakes.values():
+            for wake in wakes:
+                wake.set()
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                await self._listen_once()
+            except (psycopg.Error, OSError) as error:
+                logger.warning("not listening for events", extra={"fields": {"error": type(error).__name__}})
+            self._listening = False
+            # Streams that slept in trust of notifications start to look for themselves.
+            self._wake_all()
+            await asyncio.sleep(RECONNECT_SECONDS)
+
+    async def _listen_once(self) -> None:
+        engine = self._database.engine
+        arguments, options = engine.dialect.create_connect_args(engine.url)
+        async with await psycopg.AsyncConnection.connect(
+            *arguments, **options, autocommit=True, connect_timeout=5, application_name="tuner-events"
+        ) as connection:
+            await connection.execute(f"LISTEN {EVENTS_CHANNEL}")
+            self._listening = True
+            # Whatever was committed before this moment was announced to nobody.
+            self._wake_all()
+            while True:
+                async for notice in connection.notifies(timeout=LISTEN_CHECK_SECONDS):
+                    for wake in self._wakes.get(notice.payload, ()):
+                        wake.set()
+                async with asyncio.timeout(LISTEN_CHECK_SECONDS):
+                    await connection.execute("SELECT 1")
+
+
+def _server_sent(event: EventView) -> bytes:
+    data = json.dumps(event.model_dump(mode="json"), separators=(",", ":"))
+    return f"id: {event.seq}\nevent: {event.kind}\ndata: {data}\n\n".encode()

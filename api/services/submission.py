@@ -1,0 +1,78 @@
+"""POST /fits: the row first, the message after the commit.
+
+The row is the truth and the outbox. A broker that is away costs a fit nothing but the time until the reaper sends its
+message, so a failed publish never fails a request.
+"""
+
+import hashlib
+import json
+import logging
+import time
+
+from api.schemas.fits import FitRequest
+from store.database import Database
+from store.models import Fit
+from store.queue import FitQueue
+from store.repositories.fits import Fits
+from store.repositories.signals import Signals
+
+QUIET_SECONDS = 5.0  # after a failed publish, none is tried for so long
+
+logger = logging.getLogger(__name__)
+
+
+class Publisher:
+    """Sends hints to the broker, and leaves it alone for a while when it does not answer.
+
+    A broker that hangs would otherwise cost every request its time-out, and soon all threads.
+    """
+
+    def __init__(self, queue: FitQueue) -> None:
+        self._queue = queue
+        self._quiet_until = 0.0
+
+    def publish(self, fit_id: str) -> bool:
+        """Send a hint; returns whether it was sent."""
+        if time.monotonic() < self._quiet_until:
+            return False
+        if self._queue.publish(fit_id):
+            return True
+        self._quiet_until = time.monotonic() + QUIET_SECONDS
+        logger.warning(
+            "the broker does not answer; the reaper will send the message", extra={"fields": {"fit": fit_id}}
+        )
+        return False
+
+
+def submit_fit(
+    database: Database, publisher: Publisher, tenant: str, request: FitRequest, *, idempotency_key: str | None
+) -> tuple[Fit, bool]:
+    """Queue a fit, or find the one that an earlier request with the same key queued.
+
+    Returns:
+        The fit, and whether it is new.
+
+    Raises:
+        SignalNotFound: if the tenant has no such signal.
+        IdempotencyConflict: if the key was used with another request.
+    """
+    idempotency = None if idempotency_key is None else (idempotency_key, request_sha256(request))
+    with database.unit_of_work() as session:
+        Signals(session).get(tenant, request.signal_id)
+        fit, created = Fits(session).submit(
+            tenant=tenant,
+            signal_id=request.signal_id,
+            spec=request.spec(),
+            priority=request.priority,
+            idempotency=idempotency,
+        )
+    if created and publisher.publish(fit.id):
+        with database.unit_of_work() as session:
+            Fits(session).mark_published([fit.id])
+    return fit, created
+
+
+def request_sha256(request: FitRequest) -> str:
+    """One hash for all ways to write the same request: order, spacing and spelled-out defaults do not matter."""
+    canonical = request.model_dump(mode="json", exclude_defaults=True)
+    return hashlib.sha256(json.dumps(canonical, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

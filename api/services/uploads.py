@@ -1,0 +1,211 @@
+"""From the bytes of a request to a signal: spool, hash, look inside, store the object, then the row.
+
+Nothing is left of an upload that is refused or breaks off: until the file has been decoded and found good it lies only
+in a temporary folder, and an object whose row cannot be written is taken back.
+"""
+
+import hashlib
+import logging
+import shutil
+import tempfile
+import time
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from anyio import fail_after, to_thread
+from starlette.requests import Request
+
+from api.errors import ContentTooLarge, EmptyUpload, TooBusy, UnsupportedMediaType, UploadTimeout
+from api.services.inspection import Inspector
+from api.services.multipart import FilePart
+from api.settings import ApiSettings
+from store.blobs import BlobStore
+from store.database import Database
+from store.errors import BlobMissing
+from store.keys import signal_key
+from store.models import Signal
+from store.repositories.signals import Signals
+
+FORM_OVERHEAD_BYTES = 64 * 1024  # boundaries and headers that a form may add to its file
+SPOOL_PREFIX = "tuner-upload-"
+WRITE_BYTES = 1 << 20  # gathered before a thread writes and hashes them
+MAX_FILENAME = 200
+
+MEDIA_TYPES = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp", "tiff": "image/tiff"}
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Upload:
+    """A body that has arrived as a whole."""
+
+    path: Path
+    sha256: str
+    byte_count: int
+    filename: str | None
+
+
+class Uploads:
+    """Accepts signals, a bounded number at a time."""
+
+    def __init__(self, database: Database, blobs: BlobStore, inspector: Inspector, settings: ApiSettings) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._inspector = inspector
+        self._settings = settings
+        self._running = 0
+
+    async def accept(self, tenant: str, request: Request, *, filename: str | None = None) -> tuple[Signal, bool]:
+        """Take the signal in a request's body: a form with a field `file`, or the file itself.
+
+        Args:
+            tenant: whose signal it becomes.
+            request: with the body still unread.
+            filename: what the client calls the file, if the body does not say.
+
+        Returns:
+            The signal, and whether it is new: bytes that the tenant has sent before are not stored again.
+
+        Raises:
+            ApiError: what is wrong with the upload, of the class that says so.
+        """
+        with self._turn(), self._folder() as folder:
+            upload = await self._receive(request, folder / "upload", filename)
+            known = await to_thread.run_sync(self._find, tenant, upload.sha256)
+            if known is not None:
+                return known, False
+            facts = await self._inspector.inspect(upload.path)
+            return await to_thread.run_sync(self._keep, tenant, upload, facts)
+
+    def sweep(self) -> None:
+        """Remove what uploads of a killed process left: folders older than any upload can last."""
+        settings = self._settings
+        oldest = time.time() - settings.upload_timeout_seconds - settings.inspection_timeout_seconds - 3600
+        for folder in Path(settings.spool_dir or tempfile.gettempdir()).glob(f"{SPOOL_PREFIX}*"):
+            with suppress(FileNotFoundError):  # another process sweeps too
+                if folder.stat().st_mtime < oldest:
+                    shutil.rmtree(folder, ignore_errors=True)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        if self._running >= self._settings.max_uploads:
+            raise TooBusy(f"{self._running} uploads are under way: try again in a moment")
+        self._running += 1
+        try:
+            yield
+        finally:
+            self._running -= 1
+
+    @contextmanager
+    def _folder(self) -> Iterator[Path]:
+        with tempfile.TemporaryDirectory(prefix=SPOOL_PREFIX, dir=self._settings.spool_dir) as folder:
+            yield Path(folder)
+
+    async def _receive(self, request: Request, path: Path, filename: str | None) -> Upload:
+        seconds = self._settings.upload_timeout_seconds
+        try:
+            with fail_after(seconds):
+                return await self._spool(request, path, filename)
+        except TimeoutError as error:
+            raise UploadTimeout(f"the body did not arrive within {seconds:g} s") from error
+
+    async def _spool(self, request: Request, path: Path, filename: str | None) -> Upload:
+        form = _form(request)
+        digest = hashlib.sha256()
+        limit, byte_count = self._settings.max_upload_bytes, 0
+        with path.open("wb") as spool:
+            pending = bytearray()
+
+            def write() -> None:
+                digest.update(pending)
+                spool.write(pending)
+
+            async for chunk in request.stream():
+                content = chunk if form is None else form.feed(chunk)
+                byte_count += len(content)
+                if byte_count > limit:
+                    raise ContentTooLarge(limit)
+                pending += content
+                if len(pending) >= WRITE_BYTES:
+                    await to_thread.run_sync(write)
+                    pending.clear()
+            await to_thread.run_sync(write)
+        if form is not None:
+            form.close()
+        if byte_count == 0:
+            raise EmptyUpload("there are no bytes: send the content of an image file")
+        named = clean_filename((form.filename if form is not None else None) or filename)
+        return Upload(path=path, sha256=digest.hexdigest(), byte_count=byte_count, filename=named)
+
+    def _find(self, tenant: str, sha256: str) -> Signal | None:
+        with self._database.unit_of_work() as session:
+            return Signals(session).find(tenant, sha256)
+
+    def _keep(self, tenant: str, upload: Upload, facts: dict[str, Any]) -> tuple[Signal, bool]:
+        key = signal_key(tenant, upload.sha256)
+        media_type = MEDIA_TYPES.get(facts["format"], "application/octet-stream")
+        self._blobs.put(key, upload.path, media_type=media_type)
+        try:
+            with self._database.unit_of_work() as session:
+                signals = Signals(session)
+                # An upload of the same bytes that failed may have taken the object back since we put it there.
+                signals.lock(tenant, upload.sha256)
+                if not self._is_stored(key):
+                    self._blobs.put(key, upload.path, media_type=media_type)
+                return signals.add(
+                    tenant=tenant,
+                    sha256=upload.sha256,
+                    byte_count=upload.byte_count,
+                    media_type=media_type,
+                    filename=upload.filename,
+                    facts=facts,
+                    object_key=key,
+                )
+        except Exception:
+            self._take_back(tenant, upload.sha256, key)
+            raise
+
+    def _is_stored(self, key: str) -> bool:
+        try:
+            self._blobs.size(key)
+        except BlobMissing:
+            return False
+        return True
+
+    def _take_back(self, tenant: str, sha256: str, key: str) -> None:
+        try:
+            with self._database.unit_of_work() as session:
+                signals = Signals(session)
+                signals.lock(tenant, sha256)
+                if signals.find(tenant, sha256) is None:
+                    self._blobs.delete(key)
+        except Exception:
+            # Most likely the database went away, and with it the knowledge whether a row needs the object.
+            logger.exception("an object may be left without a row", extra={"fields": {"key": key}})
+
+
+def clean_filename(name: str | None) -> str | None:
+    """The last part of a path, without control characters and of bounded length; for display and downloads only."""
+    last = unicodedata.normalize("NFC", name or "").replace("\\", "/").rpartition("/")[2]
+    return "".join(c for c in last if c.isprintable()).strip(" .")[:MAX_FILENAME] or None
+
+
+def _form(request: Request) -> FilePart | None:
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding != "identity":
+        raise UnsupportedMediaType(f"the Content-Encoding {encoding!r} is not read: send the file as it is")
+    content_type = request.headers.get("content-type", "")
+    media_type = content_type.partition(";")[0].strip().lower()
+    if media_type == "multipart/form-data":
+        return FilePart(content_type)
+    if media_type == "application/octet-stream" or media_type.startswith("image/"):
+        return None
+    raise UnsupportedMediaType(
+        f"the Content-Type is {media_type or 'missing'!r}: send a form (multipart/form-data, field 'file') or the file "
+        "itself (image/*, application/octet-stream)"
+    )

@@ -1,0 +1,66 @@
+"""What the api process may be told from outside: variables with the prefix `TUNER_`, read once at start."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from store.settings import StoreSettings
+
+MEBIBYTE = 1 << 20
+
+
+class ApiSettings(BaseSettings):
+    """Limits of the interface; every one has a default that suits one machine."""
+
+    model_config = SettingsConfigDict(env_prefix="TUNER_", frozen=True)
+
+    # What a client may send.
+    max_upload_bytes: int = Field(default=64 * MEBIBYTE, ge=1, description="largest file of POST /signals")
+    max_pixels: int = Field(default=40_000_000, ge=1, description="largest image, as its header declares it")
+    max_json_bytes: int = Field(default=64 * 1024, ge=1024, description="largest body of every other request")
+    max_uploads: int = Field(default=32, ge=1, description="uploads at the same time, per process")
+    upload_timeout_seconds: float = Field(default=600.0, gt=0, description="for the body of one upload")
+    spool_dir: Path | None = Field(default=None, description="where uploads wait; None for the system's own")
+
+    # The separate process that decodes an upload once.
+    inspection_processes: int = Field(default=2, ge=1, description="at the same time")
+    inspection_memory_bytes: int = Field(default=2048 * MEBIBYTE, ge=256 * MEBIBYTE, description="address space")
+    inspection_cpu_seconds: int = Field(default=30, ge=1, description="processor time")
+    inspection_timeout_seconds: float = Field(default=60.0, gt=0, description="time on the wall")
+
+    # Streams of events.
+    max_event_streams: int = Field(default=1000, ge=1, description="at the same time, per process")
+    events_keep_alive_seconds: float = Field(default=15.0, gt=0, description="a comment at least this often")
+    events_poll_seconds: float = Field(default=2.0, gt=0, description="while PostgreSQL's notifications are missing")
+
+    readiness_timeout_seconds: float = Field(default=2.0, gt=0, description="for each engine to answer /readyz")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+
+def load_settings() -> tuple[ApiSettings, StoreSettings]:
+    """Read the environment.
+
+    Raises:
+        SystemExit: naming every variable that is missing or malformed, without repeating its value.
+    """
+    complaints: list[str] = []
+    api: ApiSettings | None = None
+    store: StoreSettings | None = None
+    try:
+        api = ApiSettings()
+    except ValidationError as error:
+        complaints += _complaints(error)
+    try:
+        store = StoreSettings()
+    except ValidationError as error:
+        complaints += _complaints(error)
+    if api is None or store is None:
+        raise SystemExit("the api cannot start with this environment:\n" + "\n".join(complaints))
+    return api, store
+
+
+def _complaints(error: ValidationError) -> list[str]:
+    problems = error.errors(include_url=False, include_input=False, include_context=False)
+    return [f"  TUNER_{'_'.join(map(str, problem['loc'])).upper()}: {problem['msg']}" for problem in problems]

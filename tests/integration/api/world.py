@@ -1,0 +1,91 @@
+"""What lies behind the api: rows and objects, put there or looked at through the store."""
+
+import hashlib
+from dataclasses import dataclass
+from uuid import uuid4
+
+from sqlalchemy import func, select, text
+
+from api.dependencies import LOCAL_TENANT
+from store.blobs import BlobStore
+from store.database import Database
+from store.keys import representation_key, signal_key
+from store.models import Fit, IdempotencyKey, Signal
+from store.repositories.fits import Claim, Fits, StoredObject
+from store.repositories.signals import Signals
+from store.spec import FitSpec
+
+
+@dataclass(frozen=True)
+class World:
+    """Acts as a worker would, and counts what there is."""
+
+    database: Database
+    blobs: BlobStore
+
+    def counts(self) -> tuple[int, int, int, int]:
+        """Rows of signals, fits and idempotency keys, and objects under signals."""
+        with self.database.unit_of_work() as session:
+            rows = [session.scalar(select(func.count()).select_from(table)) for table in (Signal, Fit, IdempotencyKey)]
+        return (rows[0] or 0, rows[1] or 0, rows[2] or 0, len(list(self.blobs.keys("signals/"))))
+
+    def add_signal(self, *, tenant: str = LOCAL_TENANT, filename: str | None = "pic.png") -> str:
+        """A signal with an object of random bytes."""
+        content = uuid4().bytes
+        sha256 = hashlib.sha256(content).hexdigest()
+        key = signal_key(tenant, sha256)
+        self.blobs.put(key, content)
+        facts = {"kind": "image", "format": "png", "width": 4, "height": 2, "channels": 3, "sample_format": "u8"}
+        with self.database.unit_of_work() as session:
+            signal, _ = Signals(session).add(
+                tenant=tenant,
+                sha256=sha256,
+                byte_count=len(content),
+                media_type="image/png",
+                filename=filename,
+                facts=facts,
+                object_key=key,
+            )
+            return signal.id
+
+    def add_fit(self, signal_id: str, *, tenant: str = LOCAL_TENANT, priority: int = 0) -> str:
+        """A queued fit."""
+        with self.database.unit_of_work() as session:
+            fit, _ = Fits(session).submit(tenant=tenant, signal_id=signal_id, spec=FitSpec(), priority=priority)
+            return fit.id
+
+    def start(self, fit_id: str) -> Claim:
+        """Claim the fit, and whatever is before it in the queue."""
+        while True:
+            with self.database.unit_of_work() as session:
+                claimed = Fits(session).claim_next("tests", lease_seconds=600)
+            assert claimed is not None, "the fit is not queued"
+            if claimed.claim.fit_id == fit_id:
+                return claimed.claim
+
+    def report(self, claim: Claim, step: int) -> None:
+        """Report progress."""
+        with self.database.unit_of_work() as session:
+            progress = {"step": step, "total_steps": 100, "psnr_db": 20.5, "seconds": 1.5, "eta_seconds": 2.5}
+            Fits(session).report_progress(claim, progress)
+
+    def add_bulky_events(self, claim: Claim, count: int, size: int) -> None:
+        """Many large events at once, without a notification for each."""
+        values = {"fit": claim.fit_id, "attempt": claim.attempt, "count": count, "size": size}
+        insert = """
+            INSERT INTO fit_events (fit_id, seq, kind, attempt, data)
+            SELECT f.id, f.event_seq + n, 'progress', :attempt, jsonb_build_object('bulk', repeat('x', :size))
+            FROM fits f, generate_series(1, :count) n WHERE f.id = :fit"""
+        with self.database.unit_of_work() as session:
+            session.execute(text(insert), values)
+            session.execute(text("UPDATE fits SET event_seq = event_seq + :count WHERE id = :fit"), values)
+
+    def succeed(self, claim: Claim, content: bytes) -> StoredObject:
+        """Store a representation and switch the fit to it."""
+        key = representation_key(claim.fit_id, claim.attempt)
+        self.blobs.put(key, content)
+        stored = StoredObject(key=key, sha256=hashlib.sha256(content).hexdigest(), byte_count=len(content))
+        facts = {"bits_per_sample": 8 * len(content) / 8, "weights": 100}
+        with self.database.unit_of_work() as session:
+            Fits(session).succeed(claim, stored=stored, psnr_db=31.5, facts=facts, outcome="It converged.")
+        return stored

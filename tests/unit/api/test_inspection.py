@@ -1,0 +1,55 @@
+"""The process that looks into uploads: what it may not do, and what each of its ends means."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from api.errors import DamagedSignal, UndecodableSignal
+from api.services.inspection import Inspector
+from api.settings import ApiSettings
+
+SETTINGS = ApiSettings(
+    inspection_cpu_seconds=1, inspection_timeout_seconds=4, inspection_memory_bytes=512 << 20, max_pixels=77
+)
+
+
+def inspect(folder: Path, way: str) -> dict[str, Any]:
+    path = folder / "upload"
+    path.write_text(way)
+    return anyio.run(Inspector(SETTINGS, "tests.unit.api.inspectors").inspect, path)
+
+
+def test_it_gets_a_path_and_a_limit_and_no_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TUNER_S3_SECRET_KEY", "secret")
+    facts = inspect(tmp_path, "good")
+    assert facts["arguments"] == ["--max-pixels", "77"]
+    assert not [name for name in facts["environment"] if name.startswith(("TUNER", "AWS"))]
+    assert "secret" not in json.dumps(facts)
+
+
+def test_a_refusal_keeps_its_reason(tmp_path: Path) -> None:
+    with pytest.raises(DamagedSignal, match="torn"):
+        inspect(tmp_path, "refuse")
+
+
+@pytest.mark.parametrize("way", ["greedy", "busy", "crash"])
+def test_a_file_that_takes_too_much_or_breaks_the_decoder_is_refused(tmp_path: Path, way: str) -> None:
+    with pytest.raises(UndecodableSignal):
+        inspect(tmp_path, way)
+
+
+def test_time_on_the_wall_is_limited_too(tmp_path: Path) -> None:
+    started = time.monotonic()
+    with pytest.raises(UndecodableSignal):
+        inspect(tmp_path, "asleep")
+    assert time.monotonic() - started < 30
+
+
+@pytest.mark.parametrize("way", ["broken", "chatty"])
+def test_an_inspector_at_fault_is_not_blamed_on_the_file(tmp_path: Path, way: str) -> None:
+    with pytest.raises(RuntimeError, match="inspector"):
+        inspect(tmp_path, way)

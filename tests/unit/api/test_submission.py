@@ -1,0 +1,50 @@
+"""What counts as the same request, and what a silent broker costs."""
+
+import time
+from typing import cast
+
+import pytest
+from pydantic import ValidationError
+
+from api.schemas.fits import FitRequest
+from api.schemas.signals import EXAMPLE_ID
+from api.services.submission import Publisher, request_sha256
+from store.queue import FitQueue
+from store.spec import FitSpec
+
+
+def test_spelled_out_defaults_are_the_same_request() -> None:
+    short = FitRequest(signal_id=EXAMPLE_ID)
+    long = FitRequest.model_validate({"seed": 0, "network": {}, "priority": 0, "signal_id": EXAMPLE_ID, "version": 1})
+    assert request_sha256(short) == request_sha256(long)
+    assert request_sha256(short) != request_sha256(FitRequest(signal_id=EXAMPLE_ID, seed=1))
+    assert request_sha256(short) != request_sha256(FitRequest(signal_id=EXAMPLE_ID, priority=1))
+
+
+def test_the_row_holds_a_plain_spec() -> None:
+    request = FitRequest.model_validate({"signal_id": EXAMPLE_ID, "seed": 3, "network": {"hidden": [8]}, "priority": 2})
+    assert request.spec() == FitSpec.model_validate({"seed": 3, "network": {"hidden": [8]}})
+    assert type(request.spec()) is FitSpec
+
+
+@pytest.mark.parametrize("change", [{"sed": 1}, {"signal_id": "sig_1"}, {"priority": 101}, {"max_seconds": "nan"}])
+def test_unknown_and_senseless_members_are_refused(change: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        FitRequest.model_validate({"signal_id": EXAMPLE_ID} | change)
+
+
+def test_after_a_failure_the_broker_is_left_alone_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Silent:
+        asked = 0
+
+        def publish(self, fit_id: str) -> bool:
+            self.asked += 1
+            return self.asked > 1
+
+    queue = Silent()
+    publisher = Publisher(cast("FitQueue", queue))
+    assert [publisher.publish("fit_a") for _ in range(3)] == [False] * 3
+    assert queue.asked == 1
+    later = time.monotonic() + 60
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    assert publisher.publish("fit_a")
