@@ -59,7 +59,7 @@ class Inspector:
         # Files instead of pipes: what the child writes is limited by the kernel and never lies in our memory.
         with output.open("wb") as stdout, complaints.open("wb") as stderr:
             try:
-                status = subprocess.run(  # noqa: S603
+                status = subprocess.run(
                     command,
                     stdin=subprocess.DEVNULL,
                     stdout=stdout,

