@@ -3,6 +3,7 @@
 import contextlib
 import shlex
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -27,7 +28,7 @@ HomeOption = Annotated[
 @app.command()
 def up(
     home: HomeOption,
-    port: Annotated[int | None, typer.Option(help="Port of the api; otherwise the last one, or a free one.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port of the api; otherwise 8000, or a free one.")] = None,
     worker: Annotated[bool, typer.Option(help="Without a worker, fits wait until one is started.")] = True,
 ) -> None:
     """Start everything and stay in the foreground until Ctrl-C."""
@@ -36,6 +37,22 @@ def up(
         say("It asks for no keys and listens on 127.0.0.1 only: whoever has an account on this machine can use it.")
         say(f"Data and logs are in {running.home.path}. Stop with Ctrl-C.")
         running.wait()
+
+
+@app.command()
+def demo(
+    home: HomeOption,
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("build/demo"),
+    effort: Annotated[str, typer.Option(help="fast, balanced or best.")] = "balanced",
+) -> None:
+    """Take a photograph from upload to download, on the service that runs or on one started for it."""
+    from rich.console import Console
+
+    from standalone.demo import run_demo  # here: the other commands need no pictures
+
+    started = time.monotonic()
+    with interruptible(), running_service(Home(home)) as api_url:
+        run_demo(api_url, out, Console(), started=started, effort=effort)
 
 
 @app.command()
@@ -67,6 +84,20 @@ def env(home: HomeOption) -> None:
     with interruptible():
         for name, value in Home(home).running().environment.items():
             say(f"export {name}={shlex.quote(value)}")
+
+
+@contextlib.contextmanager
+def running_service(home: Home) -> Iterator[str]:
+    """The address of the api: of the service that runs on a data folder already, or of one that runs meanwhile."""
+    try:
+        address = home.running().api_url
+    except NotRunning:
+        address = None
+    if address is not None:
+        yield address
+        return
+    with stack(home, say=say) as running:
+        yield str(running.api_url)
 
 
 def say(line: str) -> None:

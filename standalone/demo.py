@@ -21,14 +21,15 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from skimage import data
-from tuner.metrics import psnr_db
 
+from standalone.errors import StandaloneError
+from tuner.metrics import psnr_db
 from tuner.spectrum import log_spectrum
 
 SSE_TIMEOUT_SECONDS = 60.0  # the stream sends a keep-alive more often than this
 
 
-class DemoFailed(Exception):
+class DemoFailed(StandaloneError):
     """The service did not deliver; the message says what it answered."""
 
 

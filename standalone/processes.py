@@ -11,6 +11,8 @@ from signal import SIGTERM
 from standalone.home import Home
 from standalone.program import Program, Service, python_environment
 
+API_PORT = 8000  # unless it is taken
+
 API, UPKEEP, WORKER = 1, 2, 3  # stages: the worker drains first, the api stops last, the engines (0) after it
 
 

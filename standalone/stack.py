@@ -26,7 +26,7 @@ def stack(
 
     Args:
         home: the data folder.
-        api_port: where the api must listen; None for the port used last, or any that is free.
+        api_port: where the api must listen; None for 8000 or, if that is taken, any that is free.
         with_worker: without a worker, fits wait until one is started by hand (`tunerd env` helps).
         say: told each line of progress.
 
@@ -91,6 +91,8 @@ def start_engine(engine: Engine, ports: Ports, supervisor: Supervisor) -> dict[s
 
 
 def _api_port(home: Home, wanted: int | None) -> int:
+    if wanted is None and port_is_free(processes.API_PORT):
+        return processes.API_PORT
     if wanted is None:
         return Ports(home.path / "ports.json").claim("api", ["http"])["http"]
     if not port_is_free(wanted):

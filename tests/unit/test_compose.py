@@ -114,8 +114,8 @@ def test_weed_knows_every_flag() -> None:
 def test_valkey_starts_with_the_command(tmp_path: Path) -> None:
     command = [re.sub(r"\$\{.*\}", "secret", argument) for argument in SERVICES["valkey"]["command"]]
     assert command[0] == "valkey-server"
-    # A port of 0 listens nowhere: the server only reads its options, and an unknown one ends it at once.
-    options = ["--dir", str(tmp_path), *command[1:], "--port", "0"]
+    # A socket instead of the port, which may be taken here; an option that the server does not know ends it at once.
+    options = ["--dir", str(tmp_path), *command[1:], "--port", "0", "--unixsocket", str(tmp_path / "socket")]
     with subprocess.Popen([get_binary_path(), *options], stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         lines = iter(server.stdout.readline, "")

@@ -1,5 +1,6 @@
 """Moves, claims, fencing and history of fits, on a real PostgreSQL."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -88,7 +89,7 @@ def test_a_stale_attempt_changes_nothing(database: Database) -> None:
     assert reap(database) == [fit_id]
     fresh = claim(database, "worker-2").claim
     assert fresh.attempt == 2
-    writes = [
+    writes: list[Callable[[Fits], object]] = [
         lambda fits: fits.beat(stale, lease_seconds=30),
         lambda fits: fits.report_progress(stale, {}),
         lambda fits: fits.add_checkpoint(stale, step=1, stored=RESULT),
