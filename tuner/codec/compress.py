@@ -1,0 +1,161 @@
+"""The smallest file that loses at most so many decibels: choose how coarsely to round, by trying.
+
+One number q scales the steps of all tensors, which keep the proportions of `tuner.codec.sensitivity`. Plain rounding on
+a sample of rows and columns gives a first q, by bisection. Then, for a few values of q around it, the hidden weights
+are rounded, the output layer is solved anew by least squares for the rounded network, which absorbs part of what
+rounding did, and is rounded too; the file is decoded and measured on the whole grid. Called after a fit.
+"""
+
+from dataclasses import replace
+from math import isfinite, sqrt
+
+import numpy as np
+
+from tuner.codec.encode import encode
+from tuner.codec.quantise import Steps, dequantise, quantise, tensors
+from tuner.codec.sensitivity import balanced_steps
+from tuner.codec.view import View
+from tuner.errors import ConfigError, InvalidSignal
+from tuner.parameters import HiddenLayer, SineParameters
+from tuner.representation import Representation
+from tuner.shapes import FloatArray
+from tuner.signal.signal import Signal
+
+_CURVATURE_POINTS = 1 << 12
+_SEARCH_POINTS = 1 << 16
+# Least squares with n unknowns on P points is off by n/P of the error: 0.004 dB.
+_SOLVE_POINTS_PER_NEURON = 1 << 10
+_BISECTIONS = 5  # of an interval from q to 2q
+_TRIALS = 4
+# A trial that loses between this share of what is allowed and all of it is good enough: 0.03 bits per weight at most.
+_ENOUGH = 0.95
+_FINEST_LEVELS = 1 << 20
+# Of two pictures so close to the original nobody can say which is better; losses are counted from here down.
+_INDISTINGUISHABLE_DB = 100.0
+
+
+def compress(representation: Representation, signal: Signal, *, max_loss_db: float = 0.1) -> bytes:
+    """Write the coarsest file whose picture PSNR is at most `max_loss_db` below that of the representation.
+
+    Columns are sorted by frequency and angles brought within half a turn of zero, which changes no value.
+
+    Args:
+        representation: as fitted.
+        signal: that it was fitted to.
+        max_loss_db: decibels of picture PSNR that may be lost, > 0.
+
+    Returns:
+        A .tnr file; the same bytes for the same arguments on the same machine.
+
+    Raises:
+        ConfigError: if `max_loss_db` is not a positive number.
+        InvalidSignal: if the signal does not have the grid and the channels of the representation.
+    """
+    if not (isfinite(max_loss_db) and max_loss_db > 0.0):
+        raise ConfigError(f"max_loss_db is {max_loss_db}, expected a finite number above 0: rounding always loses some")
+    if (signal.grid_shape, signal.channels) != (representation.grid_shape, representation.channels):
+        raise InvalidSignal(
+            f"the signal is {signal.grid_shape} with {signal.channels} channels, expected "
+            f"{representation.grid_shape} with {representation.channels}: the one that was fitted"
+        )
+    parameters = canonical(representation.parameters)
+    proportions = balanced_steps(parameters, View.sampled(signal, _CURVATURE_POINTS).coords())
+    finest = _finest_quality(parameters, proportions)
+    quality = _search(parameters, proportions, View.sampled(signal, _SEARCH_POINTS), max_loss_db, finest)
+
+    whole = View(signal)
+    solving = View.sampled(signal, _SOLVE_POINTS_PER_NEURON * (parameters.readout_weight.shape[1] + 1))
+    start_db = min(whole.psnr_db(parameters), _INDISTINGUISHABLE_DB)
+    best, trials = b"", 0
+    while True:
+        rounded, steps = _round(parameters, proportions, quality, solving)
+        data = encode(replace(representation, parameters=rounded), steps)
+        loss_db = start_db - whole.psnr_db(rounded)
+        trials += 1
+        if loss_db <= max_loss_db and (not best or len(data) < len(best)):
+            best = data
+        if (best and (trials >= _TRIALS or _ENOUGH * max_loss_db <= loss_db <= max_loss_db)) or quality <= finest:
+            return best or data
+        quality = max(finest, quality * _correction(loss_db, max_loss_db))
+
+
+def canonical(parameters: SineParameters) -> SineParameters:
+    """The same function with what a file does not keep brought to a standard form.
+
+    Columns in lexicographic order of their frequencies, phases and hidden biases in [-pi, pi], the period a float32,
+    no bounds.
+    """
+    order = np.lexsort(parameters.frequencies.T[::-1])
+    first, *deeper = parameters.hidden
+    return SineParameters(
+        frequencies=parameters.frequencies[order],
+        period=float(np.float32(parameters.period)),
+        phases=_wrap(parameters.phases[order]),
+        hidden=(
+            HiddenLayer(weight=first.weight[:, order], bias=_wrap(first.bias)),
+            *(HiddenLayer(weight=layer.weight, bias=_wrap(layer.bias)) for layer in deeper),
+        ),
+        readout_weight=parameters.readout_weight,
+        readout_bias=parameters.readout_bias,
+    )
+
+
+def _search(parameters: SineParameters, proportions: Steps, view: View, max_loss_db: float, finest: float) -> float:
+    """About the largest q with which plain rounding loses no more than is allowed on `view`."""
+    floor_db = min(view.psnr_db(parameters), _INDISTINGUISHABLE_DB) - max_loss_db
+
+    def good(quality: float) -> bool:
+        rounded = dequantise(quantise(parameters, _scaled(proportions, quality)))
+        return view.psnr_db(rounded) >= floor_db
+
+    quality = max(finest, _predicted_quality(parameters, floor_db, max_loss_db))
+    while quality > finest and not good(quality):
+        quality = max(finest, quality / 2.0)
+    while good(2.0 * quality) and quality < 1.0:
+        quality *= 2.0
+    factor = 2.0
+    for _ in range(_BISECTIONS):
+        factor = sqrt(factor)
+        if good(quality * factor):
+            quality *= factor
+    return quality
+
+
+def _round(parameters: SineParameters, proportions: Steps, quality: float, view: View) -> tuple[SineParameters, Steps]:
+    """Round the hidden weights, solve the output layer for them, round it too; also the steps that were used."""
+    steps = _scaled(proportions, quality)
+    hidden_rounded = replace(
+        dequantise(quantise(parameters, steps)),
+        readout_weight=parameters.readout_weight,
+        readout_bias=parameters.readout_bias,
+    )
+    return dequantise(quantise(view.solve_readout(hidden_rounded), steps)), steps
+
+
+def _scaled(proportions: Steps, quality: float) -> Steps:
+    return tuple(quality * step for step in proportions)
+
+
+def _correction(loss_db: float, max_loss_db: float) -> float:
+    """Factor for q after a trial, towards the middle of what is good enough: squared error grows as q^2."""
+    added, allowed = (10.0 ** (loss / 10.0) - 1.0 for loss in (loss_db, (1.0 + _ENOUGH) / 2.0 * max_loss_db))
+    return min(2.0, max(0.5, sqrt(allowed / added))) if added > 0.0 else 2.0
+
+
+def _predicted_quality(parameters: SineParameters, floor_db: float, max_loss_db: float) -> float:
+    """The q for which n weights, each adding q^2/12, add the squared error that the allowed loss stands for."""
+    allowed_mse = 10.0 ** (-floor_db / 10.0) * (1.0 - 10.0 ** (-max_loss_db / 10.0))
+    return sqrt(12.0 * parameters.channels * allowed_mse / parameters.weight_count)
+
+
+def _finest_quality(parameters: SineParameters, proportions: Steps) -> float:
+    """The q below which the largest weight of some tensor would take more than 2^20 steps."""
+    return max(
+        float(np.abs(array).max(initial=0.0)) / (step * _FINEST_LEVELS) + 1e-12
+        for array, step in zip(tensors(parameters), proportions, strict=True)
+    )
+
+
+def _wrap(angles: FloatArray) -> FloatArray:
+    turns = np.rint(angles.astype(np.float64) / (2.0 * np.pi))
+    return (angles - 2.0 * np.pi * turns).astype(np.float32)

@@ -1,0 +1,53 @@
+"""Bytes to a representation, with numpy, constriction and google_crc32c; limits come before memory.
+
+The integers are the same on every machine; so are the float32 weights, each the nearest to integer x step. Only the
+values computed from them may differ in their last bits.
+"""
+
+from pathlib import Path
+
+from tuner.codec.container import ChunkType, read_container
+from tuner.codec.limits import DecodeLimits
+from tuner.codec.network import unpack_network
+from tuner.codec.quantise import QuantisedNetwork, dequantise
+from tuner.representation import Representation
+
+
+def decode(data: bytes, limits: DecodeLimits = DecodeLimits()) -> Representation:  # noqa: B008  frozen
+    """Read a .tnr file.
+
+    Args:
+        data: the whole file.
+        limits: what the reader is ready to spend.
+
+    Returns:
+        The representation; its `steps` are those of the file.
+
+    Raises:
+        NotARepresentation: if this is another kind of file.
+        UnsupportedVersion: if it was written by a newer version that this one cannot follow.
+        LimitExceeded: if it asks for more than `limits`.
+        CorruptFile: if it is truncated, damaged or contradicts itself.
+    """  # noqa: DOC502
+    header, payloads = read_container(data, limits)
+    network = unpack_network(payloads[ChunkType.NETWORK], header)
+    return Representation(
+        parameters=dequantise(network),
+        kind=header.kind,
+        grid_shape=header.shape,
+        sample_format=header.sample_format,
+        icc_profile=payloads.get(ChunkType.ICC_PROFILE),
+        steps=network.steps,
+    )
+
+
+def decode_integers(data: bytes, limits: DecodeLimits = DecodeLimits()) -> QuantisedNetwork:  # noqa: B008
+    """The integers of a .tnr file as they stand in it; arguments and errors are those of `decode`."""
+    header, payloads = read_container(data, limits)
+    return unpack_network(payloads[ChunkType.NETWORK], header)
+
+
+def decode_file(path: Path, limits: DecodeLimits) -> Representation:
+    """Read a .tnr file from disk, whose size is checked before it is read; errors are those of `decode`."""
+    limits.check("file_bytes", path.stat().st_size)
+    return decode(path.read_bytes(), limits)

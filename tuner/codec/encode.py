@@ -1,0 +1,45 @@
+"""A representation to bytes: quantise, code, wrap. The bytes depend on nothing but the arguments.
+
+Called by `Representation.save` and, with the steps it has chosen, by `tuner.codec.compress`.
+"""
+
+from tuner.codec.container import Chunk, ChunkType, write_container
+from tuner.codec.header import Header
+from tuner.codec.network import pack_network
+from tuner.codec.quantise import Steps, fine_steps, quantise
+from tuner.representation import Representation
+
+MEDIA_TYPE = "application/vnd.tuner.representation"
+EXTENSION = ".tnr"
+
+
+def encode(representation: Representation, steps: Steps | None = None) -> bytes:
+    """Write a .tnr file.
+
+    Args:
+        representation: what to write.
+        steps: one quantisation step per tensor, in the order of `tuner.codec.quantise.tensors`; None for those of the
+            file it came from, or 16 bits per weight if it came from none.
+
+    Returns:
+        The file. Frequencies in lexicographic order take the least space.
+
+    Raises:
+        ConfigError: if a step is missing, not positive, or too fine for its tensor.
+    """  # noqa: DOC502
+    parameters = representation.parameters
+    network = quantise(parameters, steps or representation.steps or fine_steps(parameters))
+    chunks = [Chunk(ChunkType.NETWORK, pack_network(network))]
+    if representation.icc_profile is not None:
+        chunks.append(Chunk(ChunkType.ICC_PROFILE, representation.icc_profile))
+    header = Header(
+        kind=representation.kind,
+        sample_format=representation.sample_format,
+        chunks=len(chunks),
+        shape=representation.grid_shape,
+        channels=representation.channels,
+        period=network.period,
+        frequencies=len(parameters.frequencies),
+        widths=tuple(len(layer.bias) for layer in parameters.hidden),
+    )
+    return write_container(header, chunks)

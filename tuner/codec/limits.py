@@ -1,0 +1,41 @@
+"""What a reader is ready to spend on a file, checked from its header before memory is taken."""
+
+from dataclasses import dataclass
+
+from tuner.errors import LimitExceeded
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DecodeLimits:
+    """The largest file that `decode` accepts.
+
+    Attributes:
+        file_bytes: size of the file.
+        chunk_bytes: size of the payload of one chunk.
+        weights: numbers that the network is made of, frequencies included; each costs 12 bytes while decoding.
+        samples: points of the grid, the pixels of an image.
+        channels: values per point.
+    """
+
+    file_bytes: int = 256 << 20
+    chunk_bytes: int = 128 << 20
+    weights: int = 1 << 24
+    samples: int = 1 << 28
+    channels: int = 64
+
+    def check(self, name: str, asked: int) -> None:
+        """Compare a number from the file with the limit of that name.
+
+        Args:
+            name: one of the attributes.
+            asked: what the file asks for.
+
+        Raises:
+            LimitExceeded: if it is above the limit.
+        """
+        allowed = getattr(self, name)
+        if asked > allowed:
+            raise LimitExceeded(
+                f"the file asks for {asked} {name.replace('_', ' ')}, the limit is {allowed}: "
+                f"if you trust the file, decode it with DecodeLimits({name}={asked})"
+            )

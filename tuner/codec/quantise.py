@@ -1,0 +1,100 @@
+"""Weights on integer grids: one step per tensor, frequencies as they are.
+
+A decoded weight is the float32 nearest to integer x step, so that every machine gets the same bits. Quantising the
+weights of a decoded file with its own steps gives back its integers. Called by `tuner.codec.encode`, `decode` and
+`compress`.
+"""
+
+from dataclasses import dataclass
+from math import isfinite
+
+import numpy as np
+
+from tuner.errors import ConfigError
+from tuner.parameters import HiddenLayer, SineParameters
+from tuner.shapes import FloatArray, IntArray
+
+# In the order of the file: phases, then weight and bias of each hidden layer, then weight and bias of the read-out.
+Steps = tuple[float, ...]
+
+_LARGEST_INTEGER = 1 << 24
+_FINE_LEVELS = 1 << 16
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class QuantisedNetwork:
+    """A network in integers.
+
+    Attributes:
+        frequencies: int32 (M, D), cycles per period.
+        period: p, a float32.
+        integers: int32, one array per tensor.
+        steps: one float32 per tensor; weight = integer x step.
+    """
+
+    frequencies: IntArray
+    period: float
+    integers: tuple[IntArray, ...]
+    steps: Steps
+
+
+def quantise(parameters: SineParameters, steps: Steps) -> QuantisedNetwork:
+    """Round every weight to the nearest multiple of its tensor's step.
+
+    Args:
+        parameters: the network.
+        steps: one step per tensor, > 0, rounded to float32 first.
+
+    Returns:
+        The integers, within +-2^24.
+
+    Raises:
+        ConfigError: if a step is missing, not positive, or too fine for its tensor.
+    """
+    arrays = tensors(parameters)
+    if len(steps) != len(arrays):
+        raise ConfigError(f"{len(steps)} steps, expected {len(arrays)}: one for each tensor of the network")
+    steps = tuple(float(np.float32(step)) for step in steps)
+    integers = []
+    for array, step in zip(arrays, steps, strict=True):
+        if not (isfinite(step) and step > 0.0):
+            raise ConfigError(f"a step is {step}, expected a positive float32")
+        rounded = np.rint(array.astype(np.float64) / step)
+        if not np.abs(rounded).max(initial=0.0) <= _LARGEST_INTEGER:
+            raise ConfigError(f"a step of {step} is too fine for a weight of {np.abs(array).max()}: at most 2^24 steps")
+        integers.append(rounded.astype(np.int32))
+    return QuantisedNetwork(parameters.frequencies, float(np.float32(parameters.period)), tuple(integers), steps)
+
+
+def dequantise(network: QuantisedNetwork) -> SineParameters:
+    """The weights that the integers stand for; the bounds of a fit are not among them."""
+    phases, *hidden, readout_weight, readout_bias = (
+        (integers * np.float64(step)).astype(np.float32)
+        for integers, step in zip(network.integers, network.steps, strict=True)
+    )
+    return SineParameters(
+        frequencies=network.frequencies,
+        period=network.period,
+        phases=phases,
+        hidden=tuple(
+            HiddenLayer(weight=weight, bias=bias) for weight, bias in zip(hidden[::2], hidden[1::2], strict=True)
+        ),
+        readout_weight=readout_weight,
+        readout_bias=readout_bias,
+    )
+
+
+def tensors(parameters: SineParameters) -> list[FloatArray]:
+    """All weight tensors in the order of the file."""
+    hidden = [array for layer in parameters.hidden for array in (layer.weight, layer.bias)]
+    return [parameters.phases, *hidden, parameters.readout_weight, parameters.readout_bias]
+
+
+def fine_steps(parameters: SineParameters) -> Steps:
+    """Steps that keep every tensor to 2^-17 of its largest weight; for files that must not lose anything visible."""
+    return tuple(_fine_step(array) for array in tensors(parameters))
+
+
+def _fine_step(array: FloatArray) -> float:
+    largest = float(np.abs(array).max(initial=0.0))
+    return 2.0 * largest / _FINE_LEVELS if largest > 0.0 else 1.0
