@@ -1,0 +1,118 @@
+"""What to fit, how, and for how long. No torch here: a configuration can be read and written anywhere.
+
+A `FitConfig` is made of parts with one owner each: the network (`tuner.network.config`), the trainer's settings, the
+budget. `fingerprint` names a configuration in a checkpoint, so that a fit is never resumed under another one.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from math import isfinite
+
+from tuner.errors import ConfigError
+from tuner.network.config import NetworkConfig
+
+
+class Schedule(StrEnum):
+    """How the learning rate moves over the steps of the budget."""
+
+    CONSTANT = "constant"
+    COSINE = "cosine"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FirstOrderConfig:
+    """Adam on all parameters but the frozen frequencies.
+
+    Attributes:
+        learning_rate: of the first step, in effective units, > 0.
+        schedule: how it moves; cosine ends at a hundredth of it.
+        batch_samples: about how many samples a step sees, >= 1; None for the whole grid.
+        solve_readout: solve the output layer exactly in every step (variable projection) instead of training it.
+        ridge: of that solve, relative to the mean square of a hidden neuron, > 0.
+
+    Raises:
+        ConfigError: if a setting is out of its range.
+    """
+
+    learning_rate: float = 1e-2
+    schedule: Schedule = Schedule.COSINE
+    batch_samples: int | None = None
+    solve_readout: bool = True
+    ridge: float = 1e-6
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.learning_rate < float("inf"):
+            raise ConfigError(f"learning_rate is {self.learning_rate}, expected a finite number above 0")
+        if self.batch_samples is not None and self.batch_samples < 1:
+            raise ConfigError(f"batch_samples is {self.batch_samples}, expected at least 1, or None for all")
+        if not 0.0 < self.ridge < 1.0:
+            raise ConfigError(f"ridge is {self.ridge}, expected a number between 0 and 1")
+
+
+# Every trainer has one settings class; their union is what a FitConfig may hold.
+TrainerConfig = FirstOrderConfig
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Budget:
+    """When to stop; whichever comes first.
+
+    Attributes:
+        max_steps: >= 1.
+        max_seconds: of training, > 0, or None.
+        target_psnr_db: stop once the whole signal is reproduced this well, or None.
+        plateau_steps: stop once this many steps have gained less than `plateau_db`, >= 1, or None.
+        plateau_db: > 0.
+
+    Raises:
+        ConfigError: if a setting is out of its range.
+    """
+
+    max_steps: int
+    max_seconds: float | None = None
+    target_psnr_db: float | None = None
+    plateau_steps: int | None = None
+    plateau_db: float = 0.01
+
+    def __post_init__(self) -> None:
+        if self.max_steps < 1:
+            raise ConfigError(f"max_steps is {self.max_steps}, expected at least 1")
+        if self.max_seconds is not None and not 0.0 < self.max_seconds < float("inf"):
+            raise ConfigError(f"max_seconds is {self.max_seconds}, expected a finite number above 0, or None")
+        if self.target_psnr_db is not None and not isfinite(self.target_psnr_db):
+            raise ConfigError(f"target_psnr_db is {self.target_psnr_db}, expected a finite number, or None")
+        if self.plateau_steps is not None and self.plateau_steps < 1:
+            raise ConfigError(f"plateau_steps is {self.plateau_steps}, expected at least 1, or None")
+        if not 0.0 < self.plateau_db < float("inf"):
+            raise ConfigError(f"plateau_db is {self.plateau_db}, expected a finite number above 0")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FitConfig:
+    """Everything that decides a fit, apart from the signal and the device.
+
+    Attributes:
+        network: the network to train.
+        trainer: the algorithm, by the class of its settings.
+        budget: when to stop.
+        seed: of the frequencies, the initial weights and the batches, >= 0.
+
+    Raises:
+        ConfigError: if the seed is negative.
+    """
+
+    network: NetworkConfig
+    budget: Budget
+    trainer: TrainerConfig = field(default_factory=FirstOrderConfig)
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise ConfigError(f"seed is {self.seed}, expected 0 or more")
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the settings, in hexadecimal: equal for equal configurations only."""
+        settings = {"trainer_kind": type(self.trainer).__name__} | asdict(self)
+        return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
