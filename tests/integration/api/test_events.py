@@ -7,7 +7,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from api.services.events import EventHub
 from api.settings import ApiSettings
 from store.repositories.fits import Claim, Fits
 from tests.integration.api.conftest import Server, running_api
+from tests.integration.api.waiting import eventually
 from tests.integration.api.world import World
 
 STREAM = {"Accept": "text/event-stream"}
@@ -65,13 +66,6 @@ def followed(client: httpx.Client, fit_id: str, **headers: str) -> Iterator[Iter
 
 def next_event(events: Iterator[dict[str, str]]) -> dict[str, str]:
     return next(event for event in events if "id" in event)
-
-
-def eventually(true: Callable[[], bool], *, seconds: float = 15) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it did not come true in time"
-        time.sleep(0.05)
 
 
 def listeners(world: World) -> list[int]:

@@ -1,6 +1,8 @@
 """What lies behind the api: rows and objects, put there or looked at through the store."""
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -28,6 +30,17 @@ class World:
         with self.database.unit_of_work() as session:
             rows = [session.scalar(select(func.count()).select_from(table)) for table in (Signal, Fit, IdempotencyKey)]
         return (rows[0] or 0, rows[1] or 0, rows[2] or 0, len(list(self.blobs.keys("signals/"))))
+
+    @contextmanager
+    def rows_of_signals_refused(self) -> Iterator[None]:
+        """No new row of a signal can be written while the block runs."""
+        with self.database.unit_of_work() as session:
+            session.execute(text("ALTER TABLE signals ADD CONSTRAINT refused CHECK (false) NOT VALID"))
+        try:
+            yield
+        finally:
+            with self.database.unit_of_work() as session:
+                session.execute(text("ALTER TABLE signals DROP CONSTRAINT refused"))
 
     def add_signal(self, *, tenant: str = LOCAL_TENANT, filename: str | None = "pic.png") -> str:
         """A signal with an object of random bytes."""
