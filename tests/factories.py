@@ -1,4 +1,4 @@
-"""Rows with sensible defaults."""
+"""Rows and uploads with sensible defaults."""
 
 from uuid import uuid4
 
@@ -7,8 +7,16 @@ from store.keys import signal_key
 from store.repositories.fits import ClaimedFit, Fits
 from store.repositories.signals import Signals
 from store.spec import FitSpec
+from tests.cases import colours
+from tuner.signal.image import write_image
+from tuner.signal.signal import SampleFormat, Signal
 
 LEASE_SECONDS = 30.0
+
+
+def picture_png() -> bytes:
+    """An upload: 24 x 40, RGB, 8 bits."""
+    return write_image(Signal(values=colours(), sample_format=SampleFormat.U8))
 
 
 def add_signal(database: Database, tenant: str = "local", sha256: str | None = None) -> str:

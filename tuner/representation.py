@@ -139,7 +139,7 @@ class Representation:
 
         Raises:
             FormatError: if the file cannot be read; see `tuner.codec.decode`.
-        """  # noqa: DOC502
+        """
         from tuner.codec.decode import decode_file
 
         return decode_file(Path(path), limits or DecodeLimits())

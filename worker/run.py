@@ -12,18 +12,18 @@ from collections.abc import Callable
 
 import torch
 from sqlalchemy.exc import SQLAlchemyError
-from tuner.codec.compress import compress
-from tuner.codec.decode import decode
-from tuner.representation import Representation
 
 from store.blobs import sha256_hex
 from store.errors import BlobDamaged, BlobMissing, BlobsUnavailable, IllegalMove, LeaseLost
 from store.keys import representation_key
 from store.repositories.fits import Claim, ClaimedFit, Fits, StoredObject
+from tuner.codec.compress import compress
+from tuner.codec.decode import decode
 from tuner.errors import StateMismatch, TunerError
 from tuner.fit.loop import fit
 from tuner.fit.result import FitResult
 from tuner.metrics import picture_psnr_db
+from tuner.representation import Representation
 from tuner.signal.signal import Signal
 from worker.checkpoints import load_checkpoint
 from worker.lease import Lease
@@ -115,7 +115,7 @@ def _store(resources: Resources, claimed: ClaimedFit, signal: Signal, result: Fi
     claim = claimed.claim
     started = time.monotonic()
     content = compress(
-        Representation.of_signal(signal, result.network.parameters_numpy()),
+        Representation.of(result.network.parameters_numpy(), signal),
         signal,
         max_loss_db=claimed.spec.codec.max_loss_db,
     )

@@ -17,15 +17,14 @@ import numpy as np
 import psutil
 import pytest
 from PIL import Image
-from tests.cases import picture
 
 from standalone import processes
 from standalone.stack import stack
 from standalone.supervise import Supervisor
 from tests.engines import throwaway_home
-from tuner.signal.image import write_image
+from tests.factories import picture_png
 
-SIGNAL = picture()
+CONTENT = picture_png()
 QUICK = {"max_steps": 40, "network": {"frequencies": 48, "hidden": [32]}}
 ENDLESS = {"max_steps": 1_000_000, "network": {"frequencies": 48, "hidden": [32]}}
 FINAL = {"succeeded", "failed", "cancelled", "expired"}
@@ -63,7 +62,7 @@ def worker(running: Supervisor, fit_from_before_the_worker: dict[str, Any]) -> p
 
 
 def submit(client: httpx.Client, spec: dict[str, Any]) -> dict[str, Any]:
-    upload = client.post("/signals", files={"file": ("garden.png", write_image(SIGNAL), "image/png")})
+    upload = client.post("/signals", files={"file": ("garden.png", CONTENT, "image/png")})
     assert upload.status_code in (200, 201), upload.text
     answer = client.post("/fits", json={"signal_id": upload.json()["id"], **spec})
     assert answer.status_code == 202, answer.text
@@ -103,8 +102,7 @@ def test_the_downloaded_file_alone_decodes_to_the_picture(client: httpx.Client, 
     # An empty environment and folder: nothing but the file can tell the process what the picture was.
     subprocess.run(decode, cwd=tmp_path, env={"PYTHONPATH": str(Path(__file__).parents[2])}, check=True)
     decoded, original = (
-        np.asarray(Image.open(file), dtype=np.float64) / 255
-        for file in (tmp_path / "garden.png", io.BytesIO(write_image(SIGNAL)))
+        np.asarray(Image.open(file), dtype=np.float64) / 255 for file in (tmp_path / "garden.png", io.BytesIO(CONTENT))
     )
     assert decoded.shape == original.shape
     psnr_db = -10 * log10(float(np.mean(np.square(decoded - original))))

@@ -55,7 +55,7 @@ def read_container(data: bytes, limits: DecodeLimits) -> tuple[Header, dict[Chun
         UnsupportedVersion: if it was written by a newer version that this one cannot follow.
         LimitExceeded: if the header or a chunk asks for more than `limits`.
         CorruptFile: if it is truncated, damaged, or has bytes after its last chunk.
-    """  # noqa: DOC502
+    """
     limits.check("file_bytes", len(data))
     reader = ByteReader(data)
     header = unpack_header(reader)

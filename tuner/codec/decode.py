@@ -28,7 +28,7 @@ def decode(data: bytes, limits: DecodeLimits = DecodeLimits()) -> Representation
         UnsupportedVersion: if it was written by a newer version that this one cannot follow.
         LimitExceeded: if it asks for more than `limits`.
         CorruptFile: if it is truncated, damaged or contradicts itself.
-    """  # noqa: DOC502
+    """
     header, payloads = read_container(data, limits)
     network = unpack_network(payloads[ChunkType.NETWORK], header)
     return Representation(

@@ -26,7 +26,7 @@ def encode(representation: Representation, steps: Steps | None = None) -> bytes:
 
     Raises:
         ConfigError: if a step is missing, not positive, or too fine for its tensor.
-    """  # noqa: DOC502
+    """
     parameters = representation.parameters
     network = quantise(parameters, steps or representation.steps or fine_steps(parameters))
     chunks = [Chunk(ChunkType.NETWORK, pack_network(network))]

@@ -108,7 +108,7 @@ class Header:
 
         Raises:
             LimitExceeded: naming the first limit that is exceeded.
-        """  # noqa: DOC502
+        """
         limits.check("channels", self.channels)
         limits.check("samples", self.samples)
         limits.check("weights", self.weights)

@@ -6,9 +6,6 @@ from dataclasses import replace
 from threading import Thread
 
 import pytest
-from tests.cases import picture
-from tuner.codec.decode import decode
-from tuner.signal.image import write_image
 
 from store.blobs import BlobStore, sha256_hex
 from store.database import Database
@@ -20,14 +17,18 @@ from store.repositories.signals import Signals
 from store.settings import StoreSettings
 from store.spec import FitSpec
 from store.status import FitStatus
+from tests.factories import picture_png
+from tuner.codec.decode import decode
 from tuner.metrics import picture_psnr_db
+from tuner.signal.image import read_image
 from worker.drain import draining
 from worker.resources import Resources
 from worker.run import run_next_fit
 from worker.settings import WorkerSettings
 from worker.upkeep import upkeep_round
 
-SIGNAL = picture()
+CONTENT = picture_png()
+SIGNAL = read_image(CONTENT)
 SMALL = FitSpec.model_validate({"max_steps": 12, "network": {"frequencies": 24, "hidden": [16]}})
 LONG = SMALL.model_copy(update={"max_steps": 100_000})
 
@@ -49,17 +50,16 @@ def resources(database: Database, blobs: BlobStore, store_settings: StoreSetting
     draining.clear()
 
 
-def submit(resources: Resources, spec: FitSpec = SMALL, content: bytes | None = None) -> str:
-    """Upload the test's picture and queue a fit of it, as the api does."""
-    content = write_image(SIGNAL) if content is None else content
-    sha256 = sha256_hex(content)
+def submit(resources: Resources, spec: FitSpec = SMALL) -> str:
+    """Upload the picture and queue a fit of it, as the api does."""
+    sha256 = sha256_hex(CONTENT)
     key = signal_key("local", sha256)
-    resources.blobs.put(key, content)
+    resources.blobs.put(key, CONTENT)
     with resources.database.unit_of_work() as session:
         signal, _ = Signals(session).add(
             tenant="local",
             sha256=sha256,
-            byte_count=len(content),
+            byte_count=len(CONTENT),
             media_type="image/png",
             filename=None,
             facts={},
@@ -181,7 +181,7 @@ def test_bytes_that_changed_in_the_bucket_fail_with_advice(resources: Resources)
     fit_id = submit(resources)
     with resources.database.unit_of_work() as session:
         key = Fits(session).get("local", fit_id).signal.object_key
-    resources.blobs.put(key, write_image(SIGNAL)[:-1] + b"!")
+    resources.blobs.put(key, CONTENT[:-1] + b"!")
     run_next_fit(resources)
     fit = look(resources, fit_id)
     assert (fit.status, fit.error_code) == (FitStatus.FAILED, "blob_damaged")
