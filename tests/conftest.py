@@ -1,5 +1,6 @@
 """Fixtures for everybody: the real engines, started once per session and only when a test asks for them."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from store.settings import StoreSettings
 from tests.engines import fresh_corner, settings_of, throwaway_engines
 
 ROOT = Path(__file__).parents[1]
+
+# As workers do, before anything imports torch: threads that wait must not spin while the engines want the cores.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 @pytest.fixture(scope="session")
