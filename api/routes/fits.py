@@ -68,7 +68,7 @@ def create_fit(
     response.headers["Retry-After"] = str(POLL_SECONDS)
     if not created:
         response.headers["Idempotent-Replayed"] = "true"
-    return _view(services, tenant, fit.id)
+    return fit
 
 
 @router.get("", responses=problems(errors.InvalidRequest))
@@ -110,8 +110,8 @@ def get_fit(request: Request, services: InjectedServices, tenant: Tenant, fit_id
 def cancel_fit(services: InjectedServices, tenant: Tenant, fit_id: FitId) -> FitView:
     """Stop a fit. One that is running says `cancelling` until its worker has let go. Asking again changes nothing."""
     with services.database.unit_of_work() as session:
-        Fits(session).request_cancel(tenant, fit_id)
-    return _view(services, tenant, fit_id)
+        fit = Fits(session).request_cancel(tenant, fit_id)
+        return FitView.at(fit, queue_position=None)
 
 
 _EVENTS: dict[int | str, dict[str, Any]] = {

@@ -9,9 +9,8 @@ import json
 import logging
 import time
 
-from api.schemas.fits import FitRequest
+from api.schemas.fits import FitRequest, FitView
 from store.database import Database
-from store.models import Fit
 from store.queue import FitQueue
 from store.repositories.fits import Fits
 from store.repositories.signals import Signals
@@ -46,11 +45,11 @@ class Publisher:
 
 def submit_fit(
     database: Database, publisher: Publisher, tenant: str, request: FitRequest, *, idempotency_key: str | None
-) -> tuple[Fit, bool]:
+) -> tuple[FitView, bool]:
     """Queue a fit, or find the one that an earlier request with the same key queued.
 
     Returns:
-        The fit, and whether it is new.
+        The fit as its client sees it, and whether it is new.
 
     Raises:
         SignalNotFound: if the tenant has no such signal.
@@ -59,17 +58,19 @@ def submit_fit(
     idempotency = None if idempotency_key is None else (idempotency_key, request_sha256(request))
     with database.unit_of_work() as session:
         Signals(session).get(tenant, request.signal_id)
-        fit, created = Fits(session).submit(
+        fits = Fits(session)
+        fit, created = fits.submit(
             tenant=tenant,
             signal_id=request.signal_id,
             spec=request.spec(),
             priority=request.priority,
             idempotency=idempotency,
         )
+        view = FitView.at(fit, queue_position=fits.queue_position(fit))
     if created and publisher.publish(fit.id):
         with database.unit_of_work() as session:
             Fits(session).mark_published([fit.id])
-    return fit, created
+    return view, created
 
 
 def request_sha256(request: FitRequest) -> str:

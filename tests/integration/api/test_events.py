@@ -181,6 +181,7 @@ def test_without_notifications_streams_look_for_themselves(world: World, running
                     assert hub.streams == 1
                     break
         assert hub.streams == 0
+        assert not hub._wakes
         return parts
 
     assert asyncio.run(follow())[-1].startswith(b"id: 3\nevent: progress\n")

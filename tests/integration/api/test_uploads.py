@@ -227,15 +227,21 @@ def test_an_object_whose_row_cannot_be_written_is_taken_back(
     assert not any(server.spool.iterdir())
 
 
-def test_storage_away_leaves_no_row(environment: dict[str, str], world: World, tmp_path: Path) -> None:
+def test_storage_away_leaves_no_row(
+    client: httpx.Client, environment: dict[str, str], world: World, tmp_path: Path
+) -> None:
+    known = png()
+    client.post("/signals", content=known, headers=RAW)
     before = world.counts()
     away = {"TUNER_S3_ENDPOINT_URL": "http://127.0.0.1:1"}
     with (
         running_api(environment, tmp_path, **away) as server,
-        httpx.Client(base_url=server.url, timeout=60, trust_env=False) as client,
+        httpx.Client(base_url=server.url, timeout=60, trust_env=False) as cut_off,
     ):
-        answer = client.post("/signals", content=png(), headers=RAW)
+        answer = cut_off.post("/signals", content=png(), headers=RAW)
         assert (answer.status_code, answer.json()["code"]) == (503, "storage_unavailable")
+        # What is known is not stored again, and so needs no storage.
+        assert cut_off.post("/signals", content=known, headers=RAW).status_code == 200
         assert not any(server.spool.iterdir())
     assert world.counts() == before
 

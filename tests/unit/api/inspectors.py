@@ -25,7 +25,7 @@ def main() -> None:
             while True:
                 pass
         case "asleep":
-            time.sleep(60)
+            time.sleep(3600)
         case "chatty":
             sys.stdout.write("x" * (1 << 24))
         case "crash":

@@ -1,8 +1,13 @@
-"""Names of files."""
+"""Names of files, and what a killed process left."""
+
+import os
+from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
-from api.services.uploads import MAX_FILENAME, clean_filename
+from api.services.uploads import MAX_FILENAME, SPOOL_PREFIX, Uploads, clean_filename
+from api.settings import ApiSettings
 
 
 @pytest.mark.parametrize(
@@ -22,3 +27,15 @@ from api.services.uploads import MAX_FILENAME, clean_filename
 )
 def test_only_a_printable_last_part_is_kept(name: str | None, expected: str | None) -> None:
     assert clean_filename(name) == expected
+
+
+def test_only_old_folders_of_uploads_are_swept(tmp_path: Path) -> None:
+    for name, age in ((SPOOL_PREFIX + "old", 1e6), (SPOOL_PREFIX + "new", 0), ("other", 1e6)):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "upload").write_bytes(b"x")
+        moment = folder.stat().st_mtime - age
+        os.utime(folder, (moment, moment))
+    unused = Mock()
+    Uploads(unused, unused, unused, ApiSettings(spool_dir=tmp_path)).sweep()
+    assert {folder.name for folder in tmp_path.iterdir()} == {SPOOL_PREFIX + "new", "other"}
