@@ -105,7 +105,7 @@ class Fit(Base):
     )  # claims that count; a drained attempt gives its own back
     worker: Mapped[str | None]
     lease_until: Mapped[datetime | None]
-    published_at: Mapped[datetime | None]  # when a message was last sent for it
+    published_at: Mapped[datetime | None]  # when a message for it was last sent, or was about to be; None: send one
     event_seq: Mapped[int] = mapped_column(server_default=text("0"))  # sequence number of the last event
 
     progress: Mapped[dict[str, Any] | None]  # step, total_steps, psnr_db, seconds, eta_seconds

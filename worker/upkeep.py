@@ -44,12 +44,13 @@ def upkeep_round(resources: Resources) -> None:
         expired = fits.expire_waiting(older_than_seconds=settings.max_queue_seconds)
         if expired:
             logger.warning("%s fits waited too long and have expired", expired)
-        waiting = fits.unpublished(older_than_seconds=settings.republish_after_seconds)
+        waiting = fits.take_unpublished(older_than_seconds=settings.republish_after_seconds)
         leftovers = fits.finished_checkpoints()
     drop_checkpoints(resources, leftovers)
-    sent = [fit_id for fit_id in waiting if resources.queue.publish(fit_id)]
-    with resources.database.unit_of_work() as session:
-        Fits(session).mark_published(sent)
+    for fit_id in waiting:
+        if not resources.queue.publish(fit_id):
+            logger.warning("the broker does not answer: %s fits are announced later", len(waiting))
+            break
 
 
 def main() -> None:

@@ -67,9 +67,8 @@ def submit_fit(
             idempotency=idempotency,
         )
         view = FitView.at(fit, queue_position=fits.queue_position(fit))
-    if created and publisher.publish(fit.id):
-        with database.unit_of_work() as session:
-            Fits(session).mark_published([fit.id])
+    if created:
+        publisher.publish(fit.id)
     return view, created
 
 

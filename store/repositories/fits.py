@@ -94,7 +94,13 @@ class Fits:
                         f"the Idempotency-Key {idempotency[0]!r} belongs to another request: take a new key"
                     )
                 return self.get(tenant, known.fit_id), False
-        fit = Fit(tenant=tenant, signal_id=signal_id, spec=spec.model_dump(mode="json"), priority=priority)
+        fit = Fit(
+            tenant=tenant,
+            signal_id=signal_id,
+            spec=spec.model_dump(mode="json"),
+            priority=priority,
+            published_at=func.now(),  # by the caller, after the commit; if that fails the reaper does it later
+        )
         self._session.add(fit)
         self._session.flush()
         if idempotency is not None:
@@ -104,10 +110,6 @@ class Fits:
         self._record(fit, FitStatus.QUEUED)
         self._session.refresh(fit)
         return fit, True
-
-    def mark_published(self, fit_ids: Sequence[str]) -> None:
-        """Note that a message was sent for these fits just now."""
-        self._session.execute(update(Fit).where(Fit.id.in_(fit_ids)).values(published_at=func.now()))
 
     def get(self, tenant: str, fit_id: str) -> Fit:
         """The tenant's fit with this id.
@@ -343,12 +345,22 @@ class Fits:
                 requeued.append(fit.id)
         return requeued
 
-    def unpublished(self, *, older_than_seconds: float, limit: int = 100) -> list[str]:
-        """Queued fits for which no message was sent in the last seconds: each needs one (again)."""
+    def take_unpublished(self, *, older_than_seconds: float, limit: int = 100) -> list[str]:
+        """Queued fits for which no message was sent in the last seconds: whoever takes them sends each a message.
+
+        They are marked before their messages are sent, and never after: a claim skips a row that somebody else is
+        writing to, so a mark that coincides with the claim would waste the message and leave the fit waiting.
+        """
         cutoff = func.now() - _seconds(older_than_seconds)
-        sent = func.coalesce(Fit.published_at, Fit.created_at)
-        query = select(Fit.id).where(Fit.status == FitStatus.QUEUED, sent < cutoff).order_by(Fit.queued_at).limit(limit)
-        return list(self._session.scalars(query))
+        due = (
+            select(Fit.id)
+            .where(Fit.status == FitStatus.QUEUED, Fit.published_at.is_(None) | (Fit.published_at < cutoff))
+            .order_by(Fit.queued_at)
+            .limit(limit)
+            .with_for_update(of=Fit, skip_locked=True)
+        )
+        taken = update(Fit).where(Fit.id.in_(due)).values(published_at=func.now()).returning(Fit.id)
+        return list(self._session.scalars(taken.execution_options(synchronize_session=False)))
 
     def expire_waiting(self, *, older_than_seconds: float) -> int:
         """Give up on fits that nobody claimed in time; returns how many."""

@@ -1,13 +1,19 @@
 """Ask for a fit, look at it, stop it."""
 
+import base64
+import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
+from typing import cast
 from uuid import uuid4
 
 import httpx
 import pytest
+import redis
 
+from store.queue import FITS_QUEUE, RUN_FIT
 from store.repositories.fits import Fits
 from tests.integration.api.conftest import running_api
 from tests.integration.api.world import World
@@ -29,10 +35,14 @@ def test_a_fit_is_accepted_and_described(client: httpx.Client, world: World) -> 
     assert client.get(answer.headers["location"]).json() == fit
 
 
-def test_the_message_is_sent_after_the_commit(client: httpx.Client, world: World) -> None:
+def test_a_message_with_the_id_waits_in_the_broker(
+    client: httpx.Client, environment: dict[str, str], world: World
+) -> None:
     fit_id = client.post("/fits", json={"signal_id": world.add_signal()}).json()["id"]
-    with world.database.unit_of_work() as session:
-        assert Fits(session).get("local", fit_id).published_at is not None
+    with closing(redis.Redis.from_url(environment["TUNER_BROKER_URL"])) as broker:
+        newest = json.loads(cast("bytes", broker.lindex(FITS_QUEUE, 0)))
+    assert newest["headers"]["task"] == RUN_FIT
+    assert json.loads(base64.b64decode(newest["body"]))[0] == [fit_id]
 
 
 def test_without_a_broker_jobs_are_still_accepted(environment: dict[str, str], world: World, tmp_path: Path) -> None:
@@ -43,8 +53,7 @@ def test_without_a_broker_jobs_are_still_accepted(environment: dict[str, str], w
         answer = client.post("/fits", json={"signal_id": world.add_signal()})
         assert answer.status_code == 202
         with world.database.unit_of_work() as session:
-            assert Fits(session).get("local", answer.json()["id"]).published_at is None
-            assert answer.json()["id"] in Fits(session).unpublished(older_than_seconds=0, limit=1000)
+            assert answer.json()["id"] in Fits(session).take_unpublished(older_than_seconds=0, limit=1000)
         ready = client.get("/readyz")
         assert ready.status_code == 200
         assert ready.json()["checks"]["broker"] != "ok"

@@ -33,6 +33,12 @@ def succeed(database: Database, held: Claim) -> None:
         Fits(session).succeed(held, stored=RESULT, psnr_db=30.0, facts={}, outcome="done")
 
 
+def claim_of(database: Database, fit_id: str) -> Claim:
+    held = claim(database).claim
+    assert held.fit_id == fit_id
+    return held
+
+
 def reap(database: Database, max_tries: int = 3) -> list[str]:
     with database.unit_of_work() as session:
         return Fits(session).reap_expired_leases(max_tries=max_tries)
@@ -210,14 +216,32 @@ def test_another_tenants_fit_is_as_absent_as_none(database: Database) -> None:
             act(Fits(session), "mine", fit_id)
 
 
-def test_unpublished_fits_are_found_again(database: Database) -> None:
-    waiting, published = add_fit(database), add_fit(database)
+def take_unpublished(database: Database, older_than_seconds: float = 60) -> list[str]:
     with database.unit_of_work() as session:
-        Fits(session).mark_published([published])
+        return Fits(session).take_unpublished(older_than_seconds=older_than_seconds)
+
+
+def test_a_fit_is_announced_again_when_nobody_came(database: Database) -> None:
+    fit_id = add_fit(database)
+    assert take_unpublished(database) == []
+    assert take_unpublished(database, older_than_seconds=-1) == [fit_id]
+    assert take_unpublished(database) == []
+
+
+def test_a_fit_that_is_queued_again_is_announced_at_once(database: Database) -> None:
+    held = claim_of(database, add_fit(database))
     with database.unit_of_work() as session:
-        fits = Fits(session)
-        assert fits.unpublished(older_than_seconds=60) == []
-        assert fits.unpublished(older_than_seconds=-60) == [waiting, published]
+        Fits(session).release(held)
+    assert take_unpublished(database) == [held.fit_id]
+    assert take_unpublished(database) == []
+
+
+def test_a_claim_finds_the_fit_whose_submission_has_just_committed(database: Database) -> None:
+    """The announcement writes nothing to the row: a claim passes over rows that are being written to."""
+    fit_id = add_fit(database)
+    with database.unit_of_work() as session:
+        assert Fits(session).get("local", fit_id).published_at is not None
+    assert claim(database).claim.fit_id == fit_id
 
 
 def test_a_fit_that_waits_too_long_expires(database: Database) -> None:
@@ -229,7 +253,7 @@ def test_a_fit_that_waits_too_long_expires(database: Database) -> None:
 
 
 def test_checkpoints_come_back_furthest_first(database: Database) -> None:
-    held = claim(database, add_fit(database)).claim
+    held = claim_of(database, add_fit(database))
     with database.unit_of_work() as session:
         for step in (10, 30, 20):
             stored = StoredObject(key=f"k{step}", sha256="0" * 64, byte_count=1)
