@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from alembic import command
 from alembic.config import Config
+from beartype import BeartypeConf, beartype
+from jaxtyping import install_import_hook
 from sqlalchemy import text
 
 from store.blobs import BlobStore
@@ -19,6 +21,11 @@ ROOT = Path(__file__).parents[1]
 
 # As workers do, before anything imports torch: threads that wait must not spin while the engines want the cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+# Annotations of the library, shapes and dtypes included, are checked on every call while tests run. An int may stand
+# for a float, as everywhere in Python's typing (PEP 484). Nothing above may import the library.
+check_types = beartype(conf=BeartypeConf(is_pep484_tower=True))
+install_import_hook("tuner", f"{__name__}.check_types")
 
 
 @pytest.fixture(scope="session")
