@@ -45,9 +45,6 @@ def picture_psnr_db(reference: FloatArray, prediction: FloatArray, sample_format
 
     Returns:
         At most `PSNR_CEILING_DB`, which stands for no difference.
-
-    Raises:
-        InvalidSignal: if the shapes differ.
     """
     return psnr_db(_as_written(reference, sample_format), _as_written(prediction, sample_format))
 
