@@ -13,9 +13,9 @@ The file therefore stores frequencies f_s, integers that sum to 2^12, and symbol
 so that even f_s = 0 leaves an interval of at least 1. The coder is constriction 0.5 (RangeEncoder, RangeDecoder), whose
 Categorical model takes floats: it computes floor(F_s * ((2^24 - n) / 2^12)) + s in float64. All of these are integers
 below 2^53 or dyadic fractions with few bits, hence exact in any order of summation and on any machine that has IEEE
-doubles. A coder written with integers alone, tests/reference/range_coder.py, produces and reads the same words; a test
-holds the two together. FORMAT.md section 4 says the same for a reader without constriction. The streams of constriction
-may change with its minor version, so it is pinned to 0.5 and the header names the coder.
+doubles. FORMAT.md section 4 gives the decoder in integers alone, and tests hold a decoder written from that page to
+this one, table by table and file by file. The streams of constriction may change with its minor version, so it is
+pinned to 0.5 and the header names the coder.
 """
 
 from dataclasses import dataclass
@@ -30,11 +30,10 @@ from tuner.shapes import IntArray
 
 TABLE_BITS = 12
 INTERVAL_BITS = 24
-# Integers are multiplied by float32 steps: up to here they are exact.
-LARGEST_INTEGER = 1 << 24
 
 _TABLE_SUM = 1 << TABLE_BITS
 _MOST_SYMBOLS = 1 << TABLE_BITS
+_WIDEST = 1 << 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,29 +55,35 @@ class IntegerTable:
         """The table, among all shifts, with which `values` and the table itself take the fewest bits.
 
         Args:
-            values: int32, any shape, at least one, within +-2^24.
+            values: int32, any shape, at least one, within +-(2^23 - 1).
         """
         low = int(values.min())
         offsets = values.reshape(-1).astype(np.int64) - low
-        candidates = []
-        for shift in range(TABLE_BITS + 1):
-            symbols = offsets >> shift
-            if symbols.max() < _MOST_SYMBOLS:
-                candidates.append(cls(low, shift, _frequencies(np.bincount(symbols))))
-        return min(candidates, key=lambda table: table.cost_bits(values))
+        smallest_shift = max(0, int(offsets.max()).bit_length() - TABLE_BITS)
+        best = cls(low, smallest_shift, _frequencies(np.bincount(offsets >> smallest_shift)))
+        # A coarser table is shorter and tells less: once the sum of both rises it goes on rising.
+        for shift in range(smallest_shift + 1, TABLE_BITS + 1):
+            table = cls(low, shift, _frequencies(np.bincount(offsets >> shift)))
+            if table.cost_bits(values) >= best.cost_bits(values):
+                break
+            best = table
+        return best
 
     def cost_bits(self, values: IntArray) -> float:
         """Bits that the values take when coded with this table, and the table itself."""
         counts = np.bincount((values.reshape(-1).astype(np.int64) - self.low) >> self.shift)
-        occurring = np.flatnonzero(counts)
-        widths = np.diff(interval_bounds(self.frequencies))[occurring]
-        symbol_bits = float(counts[occurring] @ (INTERVAL_BITS - np.log2(widths)))
-        return symbol_bits + values.size * self.shift + 8.0 * len(self.pack())
+        widths = np.diff(interval_bounds(self.frequencies))[: len(counts)]
+        symbol_bits = float(counts @ (INTERVAL_BITS - np.log2(widths)))
+        longer_than_a_byte = sum(frequency > 0x7F for frequency in self.frequencies[:-1])
+        table_bytes = len(self._pack_start()) + len(self.frequencies) - 1 + longer_than_a_byte
+        return symbol_bits + values.size * self.shift + 8.0 * table_bytes
 
     def pack(self) -> bytes:
         """As in the file."""
-        packed = pack_signed(self.low) + bytes([self.shift]) + pack_varint(len(self.frequencies))
-        return packed + b"".join(pack_varint(frequency) for frequency in self.frequencies[:-1])
+        return self._pack_start() + b"".join(pack_varint(frequency) for frequency in self.frequencies[:-1])
+
+    def _pack_start(self) -> bytes:
+        return pack_signed(self.low) + bytes([self.shift]) + pack_varint(len(self.frequencies))
 
     @classmethod
     def unpack(cls, reader: ByteReader, what: str) -> Self:
@@ -94,7 +99,7 @@ class IntegerTable:
                 f"{TABLE_BITS} bits: the file is damaged"
             )
         high = low + (count << shift) - 1
-        if low < -LARGEST_INTEGER or high > LARGEST_INTEGER + (1 << shift):
+        if low < -_WIDEST or high > _WIDEST:
             raise CorruptFile(f"{what} covers {low} to {high}, expected integers within 2^24: the file is damaged")
         listed = [reader.varint(what) for _ in range(count - 1)]
         if sum(listed) > _TABLE_SUM:

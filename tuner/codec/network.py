@@ -9,20 +9,18 @@ matrix the words of the range coder, which holds the integers in the same order.
 """
 
 from dataclasses import dataclass
-from math import isfinite
 
 import numpy as np
 
 from tuner.codec.entropy import IntegerDecoder, IntegerEncoder, IntegerTable
 from tuner.codec.header import Header
 from tuner.codec.primitives import ByteReader, pack_float
-from tuner.codec.quantise import QuantisedNetwork
+from tuner.codec.quantise import LARGEST_FREQUENCY, LARGEST_STEP, QuantisedNetwork
 from tuner.errors import CorruptFile
 from tuner.shapes import IntArray
 
 _CLASS_COUNTS = (1, 2, 3, 4, 6, 8, 12, 16)
 _MOST_CLASSES = _CLASS_COUNTS[-1]
-_LARGEST_FREQUENCY = 1 << 24
 
 
 def pack_network(network: QuantisedNetwork) -> bytes:
@@ -55,8 +53,8 @@ def unpack_network(payload: bytes, header: Header) -> QuantisedNetwork:
         codes.append(_MatrixCode.unpack(reader, name, shape))
     coder = IntegerDecoder(reader.take(reader.remaining, "coded integers"))
     frequencies = np.cumsum(frequency_code.take(coder), axis=0, dtype=np.int64)
-    if np.abs(frequencies).max() > _LARGEST_FREQUENCY:
-        raise CorruptFile(f"a frequency is {np.abs(frequencies).max()}, expected at most 2^24: the file is damaged")
+    if np.abs(frequencies).max() > LARGEST_FREQUENCY:
+        raise CorruptFile(f"a frequency is {np.abs(frequencies).max()}, expected at most 2^22: the file is damaged")
     integers = tuple(code.take(coder) for code in codes)
     coder.finish()
     return QuantisedNetwork(frequencies.astype(np.int32), header.period, integers, tuple(steps))
@@ -134,9 +132,8 @@ class _MatrixCode:
 
 def _unpack_step(reader: ByteReader, name: str) -> float:
     step = reader.float(f"step of {name}")
-    # A weight is at most 2^24 steps: it must stay a finite float32.
-    if not (isfinite(step) and 0.0 < step < 2.0**100):
-        raise CorruptFile(f"the step of {name} is {step}, expected a positive number below 2^100: the file is damaged")
+    if not 0.0 < step <= LARGEST_STEP:
+        raise CorruptFile(f"the step of {name} is {step}, expected more than 0, at most 2^32: the file is damaged")
     return step
 
 

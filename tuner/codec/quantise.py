@@ -6,7 +6,6 @@ weights of a decoded file with its own steps gives back its integers. Called by 
 """
 
 from dataclasses import dataclass
-from math import isfinite
 
 import numpy as np
 
@@ -17,7 +16,11 @@ from tuner.shapes import FloatArray, IntArray
 # In the order of the file: phases, then weight and bias of each hidden layer, then weight and bias of the read-out.
 Steps = tuple[float, ...]
 
-_LARGEST_INTEGER = 1 << 24
+# One table of the entropy coder covers all integers up to here, and their products with a float32 are exact.
+_LARGEST_INTEGER = (1 << 23) - 1
+LARGEST_FREQUENCY = 1 << 22
+# Sums of the largest weights of the largest network stay far below the largest float32.
+LARGEST_STEP = 2.0**32
 _FINE_LEVELS = 1 << 16
 
 
@@ -46,22 +49,25 @@ def quantise(parameters: SineParameters, steps: Steps) -> QuantisedNetwork:
         steps: one step per tensor, > 0, rounded to float32 first.
 
     Returns:
-        The integers, within +-2^24.
+        The integers, within +-(2^23 - 1).
 
     Raises:
-        ConfigError: if a step is missing, not positive, or too fine for its tensor.
+        ConfigError: if a step is missing, not positive, or too fine for its tensor, or a frequency is beyond 2^22.
     """
     arrays = tensors(parameters)
     if len(steps) != len(arrays):
         raise ConfigError(f"{len(steps)} steps, expected {len(arrays)}: one for each tensor of the network")
+    largest = int(np.abs(parameters.frequencies.astype(np.int64)).max())
+    if largest > LARGEST_FREQUENCY:
+        raise ConfigError(f"a frequency is {largest}, expected at most 2^22")
     steps = tuple(float(np.float32(step)) for step in steps)
     integers = []
     for array, step in zip(arrays, steps, strict=True):
-        if not (isfinite(step) and step > 0.0):
-            raise ConfigError(f"a step is {step}, expected a positive float32")
+        if not 0.0 < step <= LARGEST_STEP:
+            raise ConfigError(f"a step is {step}, expected more than 0, at most 2^32")
         rounded = np.rint(array.astype(np.float64) / step)
         if not np.abs(rounded).max(initial=0.0) <= _LARGEST_INTEGER:
-            raise ConfigError(f"a step of {step} is too fine for a weight of {np.abs(array).max()}: at most 2^24 steps")
+            raise ConfigError(f"a step of {step} is too fine for a weight of {np.abs(array).max()}: at most 2^23 steps")
         integers.append(rounded.astype(np.int32))
     return QuantisedNetwork(parameters.frequencies, float(np.float32(parameters.period)), tuple(integers), steps)
 

@@ -1,0 +1,72 @@
+"""Make golden files: `python -m tests.golden.make v2` writes the folder v2 beside this file, once.
+
+A folder of golden files is never changed: old files must keep decoding to the same integers. A new version of the
+format gets a new folder.
+"""
+
+import hashlib
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from tests.networks import random_parameters
+from tuner.codec.decode import decode_integers
+from tuner.codec.encode import encode
+from tuner.codec.quantise import fine_steps, tensors
+from tuner.parameters import SineParameters
+from tuner.representation import Representation
+from tuner.signal.signal import SampleFormat
+
+HERE = Path(__file__).parent
+
+
+def golden_files() -> dict[str, bytes]:
+    """Small files that between them use everything the format has."""
+    colour = Representation(parameters=random_parameters(frequencies=40, hidden=(24,)), grid_shape=(48, 32))
+    return {
+        "colour.tnr": encode(colour, _steps(colour)),
+        "fine.tnr": encode(colour, fine_steps(colour.parameters)),
+        "profile.tnr": encode(replace(colour, icc_profile=bytes(range(256))), _steps(colour)),
+        "grey16.tnr": _encoded(
+            random_parameters(channels=1, seed=1, period=3.0), (9, 7), sample_format=SampleFormat.U16
+        ),
+        "deep.tnr": _encoded(random_parameters(hidden=(20, 10, 5), channels=4, seed=2), (20, 20)),
+        "line.tnr": _encoded(random_parameters(dimensions=1, reach=40, seed=3), (1000,)),
+        "smallest.tnr": _encoded(random_parameters(frequencies=1, hidden=(1,), channels=1, seed=4), (1, 1)),
+    }
+
+
+def fingerprint(data: bytes) -> str:
+    """SHA-256 of the integers of a file, and of the steps and the period that give them their meaning."""
+    network = decode_integers(data)
+    digest = hashlib.sha256(json.dumps([network.period, network.steps]).encode())
+    for integers in (network.frequencies, *network.integers):
+        digest.update(str(integers.shape).encode())
+        digest.update(integers.astype("<i4").tobytes())
+    return digest.hexdigest()
+
+
+def make(folder: Path) -> None:
+    """Write the files and their fingerprints to a folder that does not exist yet."""
+    folder.mkdir()
+    files = golden_files()
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    fingerprints = {name: fingerprint(data) for name, data in files.items()}
+    (folder / "fingerprints.json").write_text(json.dumps(fingerprints, indent=2) + "\n", encoding="utf-8")
+
+
+def _encoded(
+    parameters: SineParameters, shape: tuple[int, ...], sample_format: SampleFormat = SampleFormat.U8
+) -> bytes:
+    representation = Representation(parameters=parameters, grid_shape=shape, sample_format=sample_format)
+    return encode(representation, _steps(representation))
+
+
+def _steps(representation: Representation) -> tuple[float, ...]:
+    return tuple(2.0**-7 * 1.1**number for number in range(len(tensors(representation.parameters))))
+
+
+if __name__ == "__main__":
+    make(HERE / sys.argv[1])

@@ -1,0 +1,54 @@
+"""Files written long ago decode to the integers they were written from."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.golden.make import fingerprint, golden_files, make
+from tests.reference import tnr_decoder
+from tuner.codec.decode import decode, decode_integers
+
+HERE = Path(__file__).parent
+FILES = sorted(HERE.glob("v*/*.tnr"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_the_integers_never_change(path: Path) -> None:
+    recorded = json.loads((path.parent / "fingerprints.json").read_text(encoding="utf-8"))
+    assert fingerprint(path.read_bytes()) == recorded[path.name]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_the_reference_decoder_agrees(path: Path) -> None:
+    data = path.read_bytes()
+    ours, reference = decode_integers(data), tnr_decoder.decode(data)
+    for mine, other in zip((ours.frequencies, *ours.integers), reference.matrices, strict=True):
+        assert mine.reshape(len(mine), -1).tolist() == other
+    representation = decode(data)
+    rendered = representation.render().values
+    for share in (0.0, 0.4, 0.9):
+        position = [int(share * samples) for samples in representation.grid_shape]
+        expected = np.clip(reference.value(position), 0, 1)
+        np.testing.assert_allclose(rendered[tuple(position)], expected, atol=1e-5)
+
+
+def test_every_version_is_complete() -> None:
+    for folder in HERE.glob("v*"):
+        recorded = json.loads((folder / "fingerprints.json").read_text(encoding="utf-8"))
+        assert sorted(recorded) == sorted(path.name for path in folder.glob("*.tnr"))
+    assert [path for path in FILES if path.parent.name == "v1"]
+
+
+def test_the_encoder_still_writes_the_files_of_the_current_version() -> None:
+    """Not a promise of the format, whose encoder may improve; then regenerate under a new name, and keep these."""
+    for name, data in golden_files().items():
+        assert data == (HERE / "v1" / name).read_bytes(), name
+
+
+def test_files_can_be_made_under_a_new_name_only(tmp_path: Path) -> None:
+    make(tmp_path / "v9")
+    assert (tmp_path / "v9" / "fingerprints.json").read_text() == (HERE / "v1" / "fingerprints.json").read_text()
+    with pytest.raises(FileExistsError):
+        make(tmp_path / "v9")

@@ -1,0 +1,150 @@
+"""One small file per way to lie, built by hand, each with the error that it must meet.
+
+The checksums are right throughout, unless they are the lie: whoever lies computes them too. The honest file that the
+lies depart from has one of everything: an axis of four samples, one frequency, one neuron, one channel.
+"""
+
+from dataclasses import dataclass
+from struct import pack
+
+import google_crc32c
+
+from tuner.codec.primitives import pack_signed, pack_varint
+from tuner.errors import CorruptFile, FormatError, LimitExceeded, NotARepresentation, UnsupportedVersion
+
+LIES: dict[str, tuple[bytes, type[FormatError], str]] = {}
+
+
+def checked(data: bytes) -> bytes:
+    return data + int(google_crc32c.value(data)).to_bytes(4, "little")
+
+
+def header(
+    *,
+    magic: bytes = b"\xf5TNR",
+    version: bytes = b"\x01\x00",
+    kind: int = 1,
+    sample_format: int = 1,
+    coder: int = 1,
+    chunks: bytes = b"\x01",
+    shape: tuple[int, ...] = (4,),
+    channels: int = 1,
+    period: float = 2.5,
+    frequencies: int = 1,
+    widths: tuple[int, ...] = (1,),
+) -> bytes:
+    body = bytes([kind, sample_format, coder]) + chunks
+    body += bytes([len(shape)]) + b"".join(map(pack_varint, shape)) + pack_varint(channels) + pack("<f", period)
+    body += pack_varint(frequencies) + bytes([len(widths)]) + b"".join(map(pack_varint, widths))
+    return checked(magic + version + body)
+
+
+def chunk(kind: int, payload: bytes, length: bytes | None = None) -> bytes:
+    return checked(bytes([kind]) + (length or pack_varint(len(payload))) + payload)
+
+
+def table(low: int = 1, shift: int = 0, count: int = 1, frequencies: tuple[int, ...] = ()) -> bytes:
+    return pack_signed(low) + bytes([shift]) + pack_varint(count) + b"".join(map(pack_varint, frequencies))
+
+
+@dataclass
+class Network:
+    """The payload of a network chunk, matrix by matrix; every part can be replaced by a lie."""
+
+    frequencies: bytes = b"\x01" + table()
+    phases: bytes = b"\x01" + table()
+    phase_step: bytes = pack("<f", 0.5)
+    rest: bytes = 4 * (pack("<f", 0.5) + b"\x01" + table())
+    words: bytes = b""
+
+    def __bytes__(self) -> bytes:
+        return self.frequencies + self.phase_step + self.phases + self.rest + self.words
+
+
+NETWORK = chunk(0x01, bytes(Network()))
+HONEST = header() + NETWORK
+
+
+def lie(name: str, data: bytes, error: type[FormatError], message: str) -> None:
+    LIES[name] = (data, error, message)
+
+
+# What kind of file it is
+lie("nothing", b"", NotARepresentation, "do not begin with")
+lie("half a magic", b"\xf5T", NotARepresentation, "do not begin with")
+lie("a picture", b"\x89PNG\r\n\x1a\n" + HONEST, NotARepresentation, "do not begin with")
+lie("text", b"TNR\x01" + HONEST[4:], NotARepresentation, "do not begin with")
+lie("a later version", header(version=b"\x02\x00") + NETWORK, UnsupportedVersion, "format version 2")
+lie("version 0", header(version=b"\x00\x09") + NETWORK, UnsupportedVersion, "format version 0")
+lie("an unknown kind", header(kind=9) + NETWORK, UnsupportedVersion, "kind is 9")
+lie("an unknown sample format", header(sample_format=0) + NETWORK, UnsupportedVersion, "sample_format is 0")
+lie("an unknown coder", header(coder=2) + NETWORK, UnsupportedVersion, "coder is 2")
+
+# Header fields out of their range
+lie("no axes", header(shape=()) + NETWORK, CorruptFile, "dimensions is 0")
+lie("an empty axis", header(shape=(4, 0)) + NETWORK, CorruptFile, "shape is 4, 0")
+lie("no channels", header(channels=0) + NETWORK, CorruptFile, "channels is 0")
+lie("no frequencies", header(frequencies=0) + NETWORK, CorruptFile, "frequencies is 0")
+lie("no hidden layer", header(widths=()) + NETWORK, CorruptFile, "layers is 0")
+lie("an empty hidden layer", header(widths=(3, 0)) + NETWORK, CorruptFile, "widths is 3, 0")
+lie("a period within the domain", header(period=2.0) + NETWORK, CorruptFile, "period is 2.0")
+lie("a period that is no number", header(period=float("nan")) + NETWORK, CorruptFile, "period is nan")
+lie("an endless period", header(period=float("inf")) + NETWORK, CorruptFile, "period is inf")
+lie("a varint that is too long", header(chunks=b"\x81\x80\x00") + NETWORK, CorruptFile, "not the shortest varint")
+lie("a varint that is too large", header(chunks=b"\xff\xff\xff\xff\x7f") + NETWORK, CorruptFile, "not the shortest")
+lie("another header than was summed", header()[:-1] + b"\x00" + NETWORK, CorruptFile, "checksum of the header")
+
+# Sizes that would fill the memory
+lie(
+    "a picture as large as a city", header(shape=(2**31, 2**31)) + NETWORK, LimitExceeded, "4611686018427387904 samples"
+)
+lie("a hundred axes", header(shape=(2**20,) * 100) + NETWORK, LimitExceeded, "samples")
+lie("a billion channels", header(channels=2**30) + NETWORK, LimitExceeded, "1073741824 channels")
+lie("a billion frequencies", header(frequencies=2**30) + NETWORK, LimitExceeded, "weights")
+lie("two wide layers", header(widths=(2**16, 2**16)) + NETWORK, LimitExceeded, "weights")
+lie("an endless chunk", header() + chunk(1, b"", b"\xff\xff\xff\xff\x0f"), LimitExceeded, "4294967295 chunk bytes")
+
+# Chunks that do not add up
+lie("a chunk longer than the file", header() + chunk(1, b"", b"\x20"), CorruptFile, "needs 32 bytes")
+lie("more chunks than there are", header(chunks=b"\x02") + NETWORK, CorruptFile, "chunk 2 of 2 needs 1 bytes")
+lie("fewer chunks than there are", header() + NETWORK + chunk(0x81, b""), CorruptFile, "6 bytes follow")
+lie("a billion chunks", header(chunks=b"\xff\xff\xff\xff\x0f") + NETWORK, CorruptFile, "chunk 2 of 4294967295")
+lie("no chunks", header(chunks=b"\x00"), CorruptFile, "no network chunk")
+lie("no network", header() + chunk(0x81, b"profile"), CorruptFile, "no network chunk")
+lie("two networks", header(chunks=b"\x02") + NETWORK + NETWORK, CorruptFile, "0x01 occurs twice")
+lie("another chunk than was summed", header() + NETWORK[:-1] + b"\x00", CorruptFile, "checksum of chunk 1 of 1")
+lie("a chunk that must be known", header(chunks=b"\x02") + NETWORK + chunk(0x7F, b""), UnsupportedVersion, "0x7f")
+
+
+def network(name: str, message: str, whole: bytes = header(), **parts: bytes) -> None:
+    lie(name, whole + chunk(0x01, bytes(Network(**parts))), CorruptFile, message)
+
+
+# Networks that no encoder writes
+lie("an empty network", header() + chunk(0x01, b""), CorruptFile, "classes of frequencies needs 1 bytes")
+network("a table that sums to too much", "table 0 of phases sums to 5000", phases=b"\x01" + table(0, 0, 2, (5000,)))
+network("a table without symbols", "0 symbols", phases=b"\x01" + table(0, 0, 0))
+network("a table with too many symbols", "4097 symbols", phases=b"\x01" + table(0, 0, 4097))
+network("a table with too many low bits", "13 low bits", phases=b"\x01" + table(0, 13, 1))
+network("a table below all integers", "covers -16777217", phases=b"\x01" + table(-(2**24) - 1))
+network("a table above all integers", "covers 16777216 to 16777217", phases=b"\x01" + table(2**24, 1, 1))
+network("no classes", "phases has 0 classes", phases=b"\x00")
+network("too many classes", "phases has 17 classes", phases=b"\x11" + 18 * table())
+network("a column of no class", "column of class 2", phases=b"\x02" + 3 * table(2))
+network("a column of a negative class", "column of class -1", phases=b"\x02" + 3 * table(-1))
+network("a step of zero", "step of phases is 0.0", phase_step=pack("<f", 0.0))
+network("a negative step", "step of phases is -0.5", phase_step=pack("<f", -0.5))
+network("a step that is no number", "step of phases is nan", phase_step=pack("<f", float("nan")))
+network("a step beyond all numbers", "step of phases is inf", phase_step=pack("<f", float("inf")))
+network("weights beyond all numbers", "step of phases is 3", phase_step=pack("<f", 3e38))
+network("half a word", "take 2 bytes, expected a multiple of 4", words=b"\x00\x00")
+network("words that nobody reads", "left over", words=bytes(range(1, 41)))
+network("words that no encoder writes", "do not fit", phases=b"\x01" + table(0, 0, 2, (2048,)), words=b"\xff" * 8)
+network(
+    "frequencies that add up beyond their range",
+    "a frequency is 8388607, expected at most",
+    frequencies=b"\x01" + table(2**23 - 1),
+)
+network("frequencies beyond the last table", "the file is truncated", rest=b"")
+
+LIE_NAMES = sorted(LIES)

@@ -1,0 +1,128 @@
+"""Whatever the bytes are: a representation or a FormatError, within the limits."""
+
+import tracemalloc
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.golden.make import golden_files
+from tests.hostile.lies import HONEST, LIE_NAMES, LIES, chunk
+from tuner.codec.container import ChunkType, read_container
+from tuner.codec.decode import decode
+from tuner.codec.header import Header, pack_header
+from tuner.codec.limits import DecodeLimits
+from tuner.errors import FormatError, LimitExceeded
+
+TIGHT = DecodeLimits(file_bytes=10_000, chunk_bytes=5_000, weights=5_000, samples=5_000, channels=8)
+GOLDEN = sorted(data for data in golden_files().values() if len(data) < 5_000)
+
+
+def test_the_honest_file_is_one() -> None:
+    """Otherwise the lies might be refused for what they have in common with it."""
+    representation = decode(HONEST)
+    assert representation.parameters.weight_count == 5
+    assert representation.render().values.shape == (4, 1)
+    assert representation.parameters.phases.tolist() == [0.5]
+
+
+@pytest.mark.parametrize("name", LIE_NAMES)
+def test_lies(name: str) -> None:
+    data, error, message = LIES[name]
+    with pytest.raises(FormatError) as caught:
+        decode(data)
+    assert type(caught.value) is error
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("name", LIE_NAMES)
+def test_lies_cost_no_memory(name: str) -> None:
+    data, *_ = LIES[name]
+    tracemalloc.start()
+    try:
+        with pytest.raises(FormatError):
+            decode(data)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 1 << 20
+
+
+@pytest.mark.parametrize("name", ["file_bytes", "chunk_bytes", "weights", "samples", "channels"])
+def test_every_limit_can_be_lowered_and_says_how_to_raise_it(name: str) -> None:
+    with pytest.raises(LimitExceeded, match=rf"DecodeLimits\({name}=\d+\)"):
+        decode(HONEST, replace(DecodeLimits(), **{name: 0}))
+
+
+def decode_within_limits(data: bytes) -> None:
+    """The one property of every file: it decodes to something within the limits that renders, or is refused."""
+    try:
+        representation = decode(data, TIGHT)
+    except FormatError:
+        return
+    assert len(data) <= TIGHT.file_bytes
+    assert representation.parameters.weight_count <= TIGHT.weights
+    assert int(np.prod(representation.grid_shape)) <= TIGHT.samples
+    assert representation.channels <= TIGHT.channels
+    assert len(representation.icc_profile or b"") <= TIGHT.chunk_bytes
+    assert np.isfinite(representation.at(np.zeros((1, len(representation.grid_shape)), dtype=np.float32))).all()
+
+
+def mutated(data: bytes, edits: list[tuple[int, int]], cut: int | None) -> bytes:
+    """Overwrite bytes, then keep the first `cut` ones."""
+    changed = bytearray(data)
+    for position, value in edits:
+        changed[position % len(changed)] = value
+    return bytes(changed if cut is None else changed[: cut % (len(changed) + 1)])
+
+
+EDITS = st.lists(st.tuples(st.integers(0, 5_000), st.integers(0, 255)), max_size=6)
+CUTS = st.none() | st.integers(0, 5_000)
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(data=st.sampled_from(GOLDEN), edits=EDITS, cut=CUTS)
+def test_mutated_files(data: bytes, edits: list[tuple[int, int]], cut: int | None) -> None:
+    decode_within_limits(mutated(data, edits, cut))
+
+
+@settings(max_examples=500, deadline=None, derandomize=True)
+@given(data=st.sampled_from(GOLDEN), edits=EDITS, cut=CUTS)
+def test_mutated_networks_with_right_checksums(data: bytes, edits: list[tuple[int, int]], cut: int | None) -> None:
+    header, payloads = read_container(data, DecodeLimits())
+    payload = mutated(payloads[ChunkType.NETWORK], edits, cut)
+    decode_within_limits(pack_header(replace(header, chunks=1)) + chunk(0x01, payload))
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(
+    data=st.sampled_from(GOLDEN),
+    shape=st.lists(st.integers(0, 2**32 - 1) | st.integers(1, 40), max_size=4),
+    channels=st.integers(0, 2**32 - 1) | st.integers(1, 8),
+    frequencies=st.integers(0, 2**32 - 1) | st.integers(1, 50),
+    widths=st.lists(st.integers(0, 2**32 - 1) | st.integers(1, 50), max_size=5),
+    period=st.floats(width=32),
+)
+def test_headers_that_ask_for_anything(
+    data: bytes, shape: list[int], channels: int, frequencies: int, widths: list[int], period: float
+) -> None:
+    header, payloads = read_container(data, DecodeLimits())
+    other = Header(
+        kind=header.kind,
+        sample_format=header.sample_format,
+        chunks=1,
+        shape=tuple(shape),
+        channels=channels,
+        period=period,
+        frequencies=frequencies,
+        widths=tuple(widths),
+    )
+    decode_within_limits(pack_header(other) + chunk(0x01, payloads[ChunkType.NETWORK]))
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(start=st.sampled_from([b"", b"\xf5TNR", b"\xf5TNR\x01\x00"]), noise=st.binary(max_size=200))
+def test_noise(start: bytes, noise: bytes) -> None:
+    decode_within_limits(start + noise)

@@ -1,0 +1,106 @@
+"""What a user may ask of a representation."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.networks import random_parameters, random_representation
+from tuner.codec.limits import DecodeLimits
+from tuner.errors import ConfigError, LimitExceeded
+from tuner.representation import Representation
+from tuner.signal.grid import Grid
+from tuner.signal.signal import SampleFormat, SignalKind
+
+
+def test_render_gives_the_values_at_the_cell_centres_limited_to_0_and_1() -> None:
+    parameters = random_parameters()
+    contrasty = replace(parameters, readout_weight=4 * parameters.readout_weight)
+    representation = Representation(parameters=contrasty, grid_shape=(10, 14))
+    rendered = representation.render()
+    values = representation.at(Grid((10, 14), 2.5).coords())
+    assert values.min() < 0.0 < 1.0 < values.max()
+    np.testing.assert_allclose(rendered.values.reshape(-1, 3), np.clip(values, 0, 1), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("shape", "scale", "expected"),
+    [(None, 1.0, (10, 14)), (None, 2.5, (25, 35)), (None, 0.01, (1, 1)), ((7, 3), 1.0, (7, 3)), ((7, 3), 9.0, (7, 3))],
+)
+def test_render_at_any_size(shape: tuple[int, int] | None, scale: float, expected: tuple[int, int]) -> None:
+    assert random_representation().render(shape, scale=scale).grid_shape == expected
+
+
+def test_another_scale_keeps_the_picture_in_place() -> None:
+    """Three cells for one: the middle one has the same centre."""
+    representation = random_representation()
+    np.testing.assert_allclose(
+        representation.render(scale=3.0).values[1::3, 1::3], representation.render().values, atol=2e-6
+    )
+
+
+def test_render_passes_on_what_the_file_needs() -> None:
+    representation = Representation(
+        parameters=random_parameters(channels=1),
+        grid_shape=(4, 5),
+        sample_format=SampleFormat.U16,
+        icc_profile=b"profile",
+    )
+    rendered = representation.render()
+    assert (rendered.kind, rendered.sample_format, rendered.icc_profile) == (
+        SignalKind.IMAGE,
+        SampleFormat.U16,
+        b"profile",
+    )
+    assert rendered.values.shape == (4, 5, 1)
+
+
+def test_of_takes_everything_from_the_signal() -> None:
+    signal = random_representation((6, 7)).render()
+    representation = Representation.of(random_parameters(), signal)
+    assert representation.grid_shape == (6, 7)
+    assert representation.channels == 3
+
+
+@pytest.mark.parametrize("scale", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_scale_must_be_positive(scale: float) -> None:
+    with pytest.raises(ConfigError, match="scale is"):
+        random_representation().render(scale=scale)
+
+
+@pytest.mark.parametrize("shape", [(4,), (4, 0), (4, 4, 4)])
+def test_shapes_must_fit_the_network(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ConfigError, match="expected 2 axes"):
+        random_representation().render(shape)
+    with pytest.raises(ConfigError, match="expected 2 axes"):
+        Representation(parameters=random_parameters(), grid_shape=shape)
+
+
+def test_coordinates_must_fit_the_network() -> None:
+    with pytest.raises(ConfigError, match=r"expected \(points, 2\)"):
+        random_representation().at(np.zeros((5, 3), dtype=np.float32))
+
+
+def test_save_and_load(tmp_path: Path) -> None:
+    representation = random_representation(hidden=(7, 6))
+    representation.save(tmp_path / "a.tnr")
+    loaded = Representation.load(tmp_path / "a.tnr")
+    np.testing.assert_allclose(loaded.render().values, representation.render().values, atol=1e-3)
+    loaded.save(tmp_path / "b.tnr")
+    assert (tmp_path / "b.tnr").read_bytes() == (tmp_path / "a.tnr").read_bytes()
+
+
+def test_load_checks_the_size_of_the_file_first(tmp_path: Path) -> None:
+    path = tmp_path / "a.tnr"
+    random_representation().save(path)
+    with pytest.raises(LimitExceeded, match="file bytes"):
+        Representation.load(path, DecodeLimits(file_bytes=100))
+
+
+def test_files_are_whole_or_absent(tmp_path: Path) -> None:
+    """The target is a directory: the rename fails, and nothing is left behind."""
+    (tmp_path / "a.tnr").mkdir()
+    with pytest.raises(OSError, match=r"a\.tnr"):
+        random_representation().save(tmp_path / "a.tnr")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.tnr"]
