@@ -6,7 +6,6 @@ What a fit leaves and what a file holds. It evaluates with numpy alone, so that 
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 
@@ -52,7 +51,7 @@ class Representation:
             )
 
     @classmethod
-    def of(cls, parameters: SineParameters, signal: Signal) -> Self:
+    def of(cls, parameters: SineParameters, signal: Signal) -> "Representation":
         """The representation of `signal` by a network fitted to it."""
         return cls(
             parameters=parameters,

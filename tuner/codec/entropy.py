@@ -19,7 +19,6 @@ pinned to 0.5 and the header names the coder.
 """
 
 from dataclasses import dataclass
-from typing import Self
 
 import constriction
 import numpy as np
@@ -51,7 +50,7 @@ class IntegerTable:
     frequencies: tuple[int, ...]
 
     @classmethod
-    def fitted(cls, values: IntArray) -> Self:
+    def fitted(cls, values: IntArray) -> "IntegerTable":
         """The table, among all shifts, with which `values` and the table itself take the fewest bits.
 
         Args:
@@ -86,7 +85,7 @@ class IntegerTable:
         return pack_signed(self.low) + bytes([self.shift]) + pack_varint(len(self.frequencies))
 
     @classmethod
-    def unpack(cls, reader: ByteReader, what: str) -> Self:
+    def unpack(cls, reader: ByteReader, what: str) -> "IntegerTable":
         """Read a table and check that it can be one.
 
         Raises:

@@ -4,8 +4,6 @@ Rows and columns are chosen at random and crossed, so that the fast evaluation o
 the picture can fall in step with the choice.
 """
 
-from typing import Self
-
 import numpy as np
 
 from tuner.metrics import picture_psnr_db
@@ -37,7 +35,7 @@ class View:
         self._sample_format = signal.sample_format
 
     @classmethod
-    def sampled(cls, signal: Signal, points: int) -> Self:
+    def sampled(cls, signal: Signal, points: int) -> "View":
         """About `points` points of the signal, the same ones every time; all if it has no more."""
         share = min(1.0, points / signal.sample_count) ** (1.0 / len(signal.grid_shape))
         random = np.random.default_rng(_SEED)
