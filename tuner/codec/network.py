@@ -26,9 +26,7 @@ _MOST_CLASSES = _CLASS_COUNTS[-1]
 def pack_network(network: QuantisedNetwork) -> bytes:
     """The payload of the network chunk."""
     coder = IntegerEncoder()
-    packed = _put_matrix(
-        np.diff(network.frequencies, axis=0, prepend=np.zeros((1, network.frequencies.shape[1]), np.int32)), coder
-    )
+    packed = _put_matrix(np.diff(network.frequencies, axis=0, prepend=np.int32(0)), coder)
     for integers, step in zip(network.integers, network.steps, strict=True):
         packed += pack_float(step) + _put_matrix(_as_matrix(integers), coder)
     return packed + coder.words()
