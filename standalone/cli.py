@@ -112,16 +112,20 @@ def interruptible() -> Iterator[None]:
 
     A second signal while everything stops ends this process at once; the guard then finishes the work.
     """
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:  # nohup
             signal.signal(number, signal.default_int_handler)
     try:
         yield
     except KeyboardInterrupt:
-        say("stopped")
+        pass  # what it interrupted has said the rest
     except (StandaloneError, OSError) as error:  # OSError: a full disk, most of the time
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from error
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 if __name__ == "__main__":

@@ -50,13 +50,13 @@ class Installation:
 
 @dataclass(frozen=True, kw_only=True)
 class StackRecord:
-    """What running.json says: the processes of the stack, parent and guard first, and how to reach it."""
+    """What running.json says: the processes of the stack, and how to reach it; `api_url` is empty without an api."""
 
     parent: ProcessRecord
     guard: ProcessRecord | None
     children: tuple[ProcessRecord, ...]
     environment: Mapping[str, str]
-    api_url: str | None
+    api_url: str
 
     def to_json(self) -> dict[str, object]:
         """As plain JSON values."""
@@ -74,7 +74,7 @@ class StackRecord:
             guard=None if guard is None else record(guard),
             children=tuple(record(child) for child in children),
             environment=environment,
-            api_url=None if api_url is None else str(api_url),
+            api_url=str(api_url),
         )
 
 

@@ -71,7 +71,7 @@ def engines(home: Home, *, durable: bool = True, say: Say = quiet) -> Iterator[S
                 environment.update(start_engine(engine, ports, supervisor))
 
             supervisor.side_by_side([partial(start, engine) for engine in chosen])
-            supervisor.publish(environment, None)
+            supervisor.publish(environment)
             yield supervisor
 
 

@@ -38,7 +38,7 @@ class Supervisor:
     def __init__(self, home: Home, say: Say, *, pauses: Sequence[float] = _PAUSES_SECONDS) -> None:
         self.home = home
         self.environment: Mapping[str, str] = {}
-        self.api_url: str | None = None
+        self.api_url = ""
         self.say = say
         self._parent = _record_of("tunerd", os.getpid())
         self._kept: dict[str, _Kept] = {}
@@ -63,6 +63,7 @@ class Supervisor:
             kept.child.reap()
         self._guard.release()
         self.home.record(None)
+        self.say("stopped")
 
     def start(self, *services: Service) -> None:
         """Start services side by side and keep them running from now on.
@@ -120,7 +121,7 @@ class Supervisor:
         """The processes that were started, in the order of their start."""
         return [kept.child.record for kept in self._kept.values()]
 
-    def publish(self, environment: Mapping[str, str], api_url: str | None) -> None:
+    def publish(self, environment: Mapping[str, str], api_url: str = "") -> None:
         """Say how to reach the stack, here and in the data folder."""
         self.environment, self.api_url = dict(environment), api_url
         with self._registry:

@@ -89,3 +89,29 @@ def test_tunerd_ends_in_order_when_asked_to(home: Home, number: signal.Signals) 
         assert process.stdout.read().split("\n") == ["high: stopping", "low: stopping", "stopped", ""]
     assert process.returncode == 0
     assert not (home.path / "running.json").exists()
+
+
+def test_a_second_interrupt_leaves_the_rest_to_the_guard(home: Home) -> None:
+    code = (
+        "import sys\n"
+        "from standalone.cli import interruptible, say\n"
+        "from standalone.home import Home\n"
+        "from standalone.supervise import Supervisor\n"
+        "from tests.integration.standalone.helpers import stand_in\n"
+        "home, slow = Home(sys.argv[1]), 'import signal, time; signal.signal(15, lambda *_: time.sleep(3)); '\n"
+        'slow += \'open("up", "w"); time.sleep(600)\'\n'
+        "with interruptible(), home.locked(), Supervisor(home, say) as running:\n"
+        "    running.start(stand_in(home, 'slow', slow, check=(home.path / 'up').stat, patience_seconds=2))\n"
+        "    running.wait()\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, str(home.path)], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("slow: ready")
+        recorded = home.recorded()
+        assert recorded is not None
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.readline() == "slow: stopping\n"
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.read() == "", "it does not say that it has stopped"
+    assert not is_gone(recorded.children[0].pid)
+    eventually(lambda: is_gone(recorded.children[0].pid))

@@ -95,7 +95,7 @@ def test_what_does_not_stop_is_killed_with_its_children(home: Home, tmp_path: Pa
         running.start(stand_in(home, "worker", code, patience_seconds=0.5, check=lambda: int(child.read_text())))
         pids = [running.records()[0].pid, int(child.read_text())]
     assert all(is_gone(pid) for pid in pids)
-    assert said[-1] == "worker: still there after 0 s, killing it"
+    assert said[-2:] == ["worker: still there after 0 s, killing it", "stopped"]
 
 
 def test_children_of_a_killed_child_are_gone_before_its_successor_starts(home: Home, tmp_path: Path) -> None:

@@ -1,0 +1,65 @@
+"""What `tunerd` says and prints; `tunerd up` itself is met in the tests of the parts that it joins."""
+
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import psutil
+import psycopg
+from typer.testing import CliRunner
+
+from standalone.cli import app
+from standalone.home import Home, StackRecord
+from standalone.records import ProcessRecord
+
+
+def running_here(home: Home, environment: Mapping[str, str]) -> None:
+    """Write down that this process runs the stack."""
+    me = ProcessRecord(name="tunerd", pid=os.getpid(), created=psutil.Process().create_time())
+    gone = ProcessRecord(name="worker", pid=me.pid, created=me.created - 1000)
+    url = "http://127.0.0.1:8000"
+    home.record(StackRecord(parent=me, guard=None, children=(gone,), environment=environment, api_url=url))
+
+
+def test_an_error_is_one_clear_message(tmp_path: Path) -> None:
+    for command in ("status", "env"):
+        answer = CliRunner().invoke(app, [command, "--home", str(tmp_path / "data")])
+        assert answer.exit_code == 1
+        assert answer.stderr == f"Nothing runs on {tmp_path / 'data'}. Start it with `tunerd up`.\n"
+
+
+def test_the_environment_can_be_read_by_a_shell(tmp_path: Path) -> None:
+    running_here(Home(tmp_path), {"TUNER_ODD": "a 'quoted' $HOME\n& more"})
+    lines = CliRunner().invoke(app, ["env", "--home", str(tmp_path)]).stdout
+    answer = subprocess.run(
+        ["sh", "-c", f'{lines}\nprintf %s "$TUNER_ODD"'], capture_output=True, text=True, check=True
+    )
+    assert answer.stdout == "a 'quoted' $HOME\n& more"
+
+
+def test_status_tells_who_still_runs(tmp_path: Path) -> None:
+    running_here(Home(tmp_path), {"TUNER_S3_BUCKET": "tuner"})
+    answer = CliRunner().invoke(app, ["status", "--home", str(tmp_path)])
+    assert answer.stdout == f"Tuner is at http://127.0.0.1:8000, process {os.getpid()}\nworker: not running\n"
+
+
+def test_migrate_uses_the_engines_that_run(tmp_path: Path, store_environment: dict[str, str]) -> None:
+    home = Home(tmp_path)
+    home.logs.mkdir()
+    running_here(home, store_environment)
+    for _ in range(2):
+        answer = CliRunner().invoke(app, ["migrate", "--home", str(tmp_path)])
+        assert answer.stdout == "tables: up to date\n"
+    with psycopg.connect(store_environment["TUNER_DATABASE_URL"].replace("+psycopg", "")) as connection:
+        assert connection.execute("SELECT count(*) FROM fits").fetchone() == (0,)
+
+
+def test_a_migration_that_fails_shows_its_log(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.logs.mkdir()
+    running_here(home, {"TUNER_DATABASE_URL": "postgresql+psycopg://nobody@127.0.0.1:1/none"})
+    answer = CliRunner().invoke(app, ["migrate", "--home", str(tmp_path)])
+    assert answer.exit_code == 1
+    assert answer.stderr.startswith("The tables could not be brought up to date. migrations ended with status 1.\n")
+    assert "migrations.log" in answer.stderr
