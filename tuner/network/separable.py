@@ -1,0 +1,284 @@
+"""Exact evaluation of the first layer, W sin(Omega x + phi), and of its transpose, tile by tile.
+
+On a regular grid e^{i omega k.x} is a product of one exponential per axis. Folding +k and -k together, every sine of
+the layer is a sum of 2^D products of the functions cos(omega |k_d| x_d) and sin(omega |k_d| x_d), and W s becomes a
+truncated Fourier series: contract its coefficients with the functions of one axis, then of the next. With F functions
+on the last axis a sample costs F multiply-adds a neuron instead of M; the frequencies of TUNER, a low box and a sparse
+high grid, have few distinct |k_d|, so F is small (364 frequencies: about 40). This is exact, not an approximation.
+Scattered points, and grids where it does not pay (one axis), take the dense product with the sines themselves.
+
+Both evaluators speak of tiles: a tile is a box of the grid, or a run of points, small enough for its activations to
+stay in a core's cache. Called by `tuner.fit.passes`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from math import pi, prod
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+Plan = Tensor | tuple[Tensor, Tensor | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A box of the grid whose points are the run [start, stop) in the evaluator's own order."""
+
+    start: int
+    stop: int
+    box: tuple[slice, ...]
+
+
+class InputSines(Protocol):
+    """The sines s_j(x) = sin(omega k_j . x + phi_j) at fixed points, as an operator.
+
+    Its points have an order of their own: `arrange` brings values into it.
+    """
+
+    tiles: Sequence[Tile]
+    points: int
+
+    def arrange(self, values: Tensor) -> Tensor:
+        """Bring values (P, C) or (*grid, C) into this evaluator's order, (C, P)."""
+        ...
+
+    def plan(self, weight_HM: Tensor, phases_M: Tensor, turn_HM: Tensor | None = None) -> "Plan":
+        """Prepare weight sin(theta + phi) + turn cos(theta + phi) for `apply`."""
+        ...
+
+    def apply(self, plan: "Plan", tile: Tile) -> Tensor:
+        """Evaluate the planned combination at the points of a tile, (H, points)."""
+        ...
+
+    def accumulator(self, rows: int) -> Tensor:
+        """Zeros for `add_transpose` to add to."""
+        ...
+
+    def add_transpose(self, total: Tensor, gradient_HP: Tensor, tile: Tile, phases_M: Tensor) -> None:
+        """Add what the points of a tile contribute to sum_p g_p s_p^T and sum_p g_p c_p^T."""
+        ...
+
+    def transposed(self, total: Tensor, phases_M: Tensor) -> tuple[Tensor, Tensor]:
+        """Turn an accumulator into (sum_p g_p sin_p^T, sum_p g_p cos_p^T), each (H, M)."""
+        ...
+
+    def covariance(self, phases_M: Tensor) -> Tensor:
+        """E[s~ s~^T] with s~ = [s; 1] over all points, float64 (M + 1, M + 1)."""
+        ...
+
+
+class SeparableSines:
+    """First layer on a regular grid, one axis after the other.
+
+    Args:
+        frequencies_MD: integer frequencies, (M, D).
+        period: period p in units of the coordinates.
+        axes: positions along each axis, (N_d,).
+        tile_points: points a tile may hold.
+    """
+
+    def __init__(self, frequencies_MD: Tensor, period: float, axes: Sequence[Tensor], tile_points: int) -> None:
+        device, dtype = axes[0].device, axes[0].dtype
+        self.omega = 2.0 * pi / period
+        self.shape = tuple(len(axis) for axis in axes)
+        self.points = prod(self.shape)
+        self.tiles = _boxes(self.shape, tile_points)
+        self._frequencies = frequencies_MD.to("cpu", torch.int64)
+        self._axes = [axis.to("cpu", torch.float64) for axis in axes]
+        self._functions: list[Tensor] = []
+        index = torch.zeros(len(frequencies_MD), 1, dtype=torch.int64)
+        factor = torch.ones(len(frequencies_MD), 1, dtype=torch.complex128)
+        for k, positions in zip(self._frequencies.T, self._axes, strict=True):
+            functions, cosine, sine = _axis_functions(k.abs(), self.omega, positions)
+            self._functions.append(functions.to(device, dtype))
+            # e^{i omega k x} = cos(omega |k| x) + i sign(k) sin(omega |k| x): each axis doubles the terms.
+            index = torch.cat([index * len(functions) + cosine[:, None], index * len(functions) + sine[:, None]], 1)
+            factor = torch.cat([factor, factor * (1j * torch.sign(k))[:, None]], 1)
+        self._index = index.to(device)
+        self._factor = factor.to(device)
+        self._dtype = dtype
+
+    @property
+    def cost(self) -> float:
+        """Multiply-adds of one evaluation, for a neuron and a point; the dense product takes M."""
+        counts = [len(functions) for functions in self._functions]
+        stages = (prod(self.shape[: d + 1]) * prod(counts[d:]) for d in range(len(counts)))
+        return sum(stages) / self.points
+
+    def arrange(self, values: Tensor) -> Tensor:
+        """Bring values (*grid, C) or (P, C) into tile order, (C, P)."""
+        channels = values.shape[-1]
+        grid = values.reshape(*self.shape, channels)
+        return torch.cat([grid[tile.box].reshape(-1, channels) for tile in self.tiles]).T.contiguous()
+
+    def plan(self, weight_HM: Tensor, phases_M: Tensor, turn_HM: Tensor | None = None) -> Tensor:
+        """Coefficients of the Fourier series, (H, F_1, ..., F_D)."""
+        rotation = torch.exp(1j * phases_M.double())[:, None] * self._factor
+        terms = weight_HM.T[:, None] * rotation.imag.to(self._dtype)[:, :, None]
+        if turn_HM is not None:
+            terms = terms + turn_HM.T[:, None] * rotation.real.to(self._dtype)[:, :, None]
+        sizes = [len(functions) for functions in self._functions]
+        series = torch.zeros(prod(sizes), len(weight_HM), dtype=self._dtype, device=weight_HM.device)
+        series.index_add_(0, self._index.reshape(-1), terms.reshape(-1, len(weight_HM)))
+        return series.T.reshape(-1, *sizes).contiguous()
+
+    def apply(self, plan: Plan, tile: Tile) -> Tensor:
+        """Sum the series at the points of a tile, (H, points)."""
+        assert isinstance(plan, Tensor)
+        rows = len(plan)
+        value = plan
+        lead = rows
+        for functions, span in zip(self._functions, tile.box, strict=True):
+            local = functions[:, span]
+            value = value.reshape(lead, len(local), -1)
+            value = torch.matmul(local.T, value) if value.shape[-1] > 1 else value.reshape(lead, -1) @ local
+            lead *= local.shape[1]
+        return value.reshape(rows, -1)
+
+    def accumulator(self, rows: int) -> Tensor:
+        """Zeros (H, F_1, ..., F_D)."""
+        sizes = [len(functions) for functions in self._functions]
+        return torch.zeros(rows, *sizes, dtype=self._dtype, device=self._functions[0].device)
+
+    def add_transpose(self, total: Tensor, gradient_HP: Tensor, tile: Tile, phases_M: Tensor) -> None:
+        """Project a tile's gradient on the functions of each axis and add it to `total`."""
+        rows = len(gradient_HP)
+        spans = [functions[:, span] for functions, span in zip(self._functions, tile.box, strict=True)]
+        value = gradient_HP.reshape(-1, spans[-1].shape[1]) @ spans[-1].T
+        trailing = len(spans[-1])
+        for local in reversed(spans[:-1]):
+            value = torch.matmul(local, value.reshape(-1, local.shape[1], trailing))
+            trailing *= len(local)
+        total += value.reshape(rows, *total.shape[1:])
+
+    def transposed(self, total: Tensor, phases_M: Tensor) -> tuple[Tensor, Tensor]:
+        """Read the gradient of each sine and of each cosine off the accumulated series."""
+        rotation = torch.exp(1j * phases_M.double())[:, None] * self._factor
+        terms = total.reshape(len(total), -1).T[self._index]
+        sine = (terms * rotation.imag.to(total.dtype)[:, :, None]).sum(1)
+        cosine = (terms * rotation.real.to(total.dtype)[:, :, None]).sum(1)
+        return sine.T, cosine.T
+
+    def covariance(self, phases_M: Tensor) -> Tensor:
+        """Closed form: 2 sin a sin b = cos(a - b) - cos(a + b), and the mean of a cosine is a product over the axes."""
+        phases = phases_M.to("cpu", torch.float64)
+        k = torch.cat([self._frequencies, torch.zeros(1, self._frequencies.shape[1], dtype=torch.int64)])
+        # The constant 1 is sin(0 . x + pi/2).
+        phases = torch.cat([phases, torch.full((1,), pi / 2, dtype=torch.float64)])
+        difference = self._mean_wave(k[:, None] - k[None]) * torch.exp(1j * (phases[:, None] - phases[None]))
+        total = self._mean_wave(k[:, None] + k[None]) * torch.exp(1j * (phases[:, None] + phases[None]))
+        return (0.5 * (difference.real - total.real)).to(phases_M.device)
+
+    def _mean_wave(self, k: Tensor) -> Tensor:
+        """Mean over the grid of e^{i omega k.x} for integer k of shape (..., D)."""
+        mean = torch.ones(k.shape[:-1], dtype=torch.complex128)
+        for d, positions in enumerate(self._axes):
+            lowest = int(k[..., d].min())
+            span = torch.arange(lowest, int(k[..., d].max()) + 1, dtype=torch.float64)
+            table = torch.exp(1j * self.omega * span[:, None] * positions).mean(1)
+            mean = mean * table[k[..., d] - lowest]
+        return mean
+
+
+class DenseSines:
+    """First layer at any points: W times the sines themselves.
+
+    Args:
+        frequencies_MD: integer frequencies, (M, D).
+        period: period p in units of the coordinates.
+        coords_PD: the points, (P, D).
+        tile_points: points a tile may hold.
+    """
+
+    def __init__(self, frequencies_MD: Tensor, period: float, coords_PD: Tensor, tile_points: int) -> None:
+        self.points = len(coords_PD)
+        self.tiles = _boxes((self.points,), tile_points)
+        self._coords_DP = coords_PD.T.contiguous()
+        self._scaled_MD = (frequencies_MD.to(torch.float64) * (2.0 * pi / period)).to(coords_PD)
+
+    def arrange(self, values: Tensor) -> Tensor:
+        """Bring values (..., C) into (C, P); the points keep their order."""
+        return values.reshape(-1, values.shape[-1]).T.contiguous()
+
+    def plan(self, weight_HM: Tensor, phases_M: Tensor, turn_HM: Tensor | None = None) -> Plan:
+        """The weights side by side, and the phases."""
+        weight = weight_HM if turn_HM is None else torch.cat([weight_HM, turn_HM], 1)
+        return weight, phases_M
+
+    def apply(self, plan: Plan, tile: Tile) -> Tensor:
+        """Multiply the sines (and cosines) of a tile by the weights, (H, points)."""
+        weight, phases = plan
+        assert phases is not None
+        angle = self._angle(tile, phases)
+        if weight.shape[1] == len(phases):
+            return weight @ angle.sin_()
+        return weight @ torch.cat([angle.sin(), angle.cos()])
+
+    def accumulator(self, rows: int) -> Tensor:
+        """Zeros (H, 2 M): the sines' gradient, then the cosines'."""
+        return self._scaled_MD.new_zeros(rows, 2 * len(self._scaled_MD))
+
+    def add_transpose(self, total: Tensor, gradient_HP: Tensor, tile: Tile, phases_M: Tensor) -> None:
+        """Add the products of a tile's gradient with its sines and cosines."""
+        angle = self._angle(tile, phases_M)
+        total += gradient_HP @ torch.cat([angle.sin(), angle.cos()]).T
+
+    def transposed(self, total: Tensor, phases_M: Tensor) -> tuple[Tensor, Tensor]:
+        """Split the accumulator."""
+        sine, cosine = total.chunk(2, 1)
+        return sine, cosine
+
+    def covariance(self, phases_M: Tensor) -> Tensor:
+        """Sum of products over all tiles."""
+        size = len(phases_M) + 1
+        total = torch.zeros(size, size, dtype=torch.float64, device=phases_M.device)
+        for tile in self.tiles:
+            sines = torch.cat([self._angle(tile, phases_M).sin_(), phases_M.new_ones(1, tile.stop - tile.start)])
+            total += sines @ sines.T
+        return total / self.points
+
+    def _angle(self, tile: Tile, phases_M: Tensor) -> Tensor:
+        return torch.addmm(phases_M[:, None], self._scaled_MD, self._coords_DP[:, tile.start : tile.stop])
+
+
+def grid_sines(frequencies_MD: Tensor, period: float, axes: Sequence[Tensor], tile_points: int) -> InputSines:
+    """The cheaper evaluator for a regular grid, by the multiply-adds it takes for a neuron and a point."""
+    separable = SeparableSines(frequencies_MD, period, axes, tile_points)
+    if separable.cost < len(frequencies_MD):
+        return separable
+    coords = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1).reshape(-1, len(axes))
+    return DenseSines(frequencies_MD, period, coords, tile_points)
+
+
+def _axis_functions(k: Tensor, omega: float, positions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Cosines of all distinct |k|, then sines of the non-zero ones, (F, N); and the row of each frequency in both."""
+    distinct, row = torch.unique(k, return_inverse=True)
+    angle = omega * distinct.double()[:, None] * positions
+    zero = int(distinct[0] == 0)
+    functions = torch.cat([angle.cos(), angle[zero:].sin()])
+    sine_row = (row + len(distinct) - zero).clamp(min=0)
+    # sin(0) is no function: its factor, sign(0), is zero, so any valid row will do.
+    return functions, row, torch.where(k == 0, torch.zeros_like(row), sine_row)
+
+
+def _boxes(shape: tuple[int, ...], limit: int) -> list[Tile]:
+    """Cut a grid into boxes of at most `limit` points, whole trailing axes first."""
+    sides: list[int] = []
+    left = max(limit, 1)
+    for samples in reversed(shape):
+        side = max(1, min(samples, left))
+        # Equal parts: 5 rows in tiles of at most 4 are 3 + 2, not 4 + 1.
+        side = -(-samples // -(-samples // side))
+        sides.insert(0, side)
+        left //= side
+    tiles: list[Tile] = []
+    start = 0
+    for corner in product(*(range(0, n, side) for n, side in zip(shape, sides, strict=True))):
+        box = tuple(slice(low, min(low + side, n)) for low, side, n in zip(corner, sides, shape, strict=True))
+        stop = start + prod(span.stop - span.start for span in box)
+        tiles.append(Tile(start, stop, box))
+        start = stop
+    return tiles
