@@ -63,6 +63,8 @@ class Budget:
         max_steps: >= 1.
         max_seconds: of training, > 0, or None.
         target_psnr_db: stop once the whole signal is reproduced this well, or None.
+        plateau_steps: stop once this many steps have gained less than `plateau_db`, >= 1, or None.
+        plateau_db: > 0.
 
     Raises:
         ConfigError: if a setting is out of its range.
@@ -71,6 +73,8 @@ class Budget:
     max_steps: int
     max_seconds: float | None = None
     target_psnr_db: float | None = None
+    plateau_steps: int | None = None
+    plateau_db: float = 0.01
 
     def __post_init__(self) -> None:
         if self.max_steps < 1:
@@ -79,6 +83,10 @@ class Budget:
             raise ConfigError(f"max_seconds is {self.max_seconds}, expected a finite number above 0, or None")
         if self.target_psnr_db is not None and not isfinite(self.target_psnr_db):
             raise ConfigError(f"target_psnr_db is {self.target_psnr_db}, expected a finite number, or None")
+        if self.plateau_steps is not None and self.plateau_steps < 1:
+            raise ConfigError(f"plateau_steps is {self.plateau_steps}, expected at least 1, or None")
+        if not 0.0 < self.plateau_db < float("inf"):
+            raise ConfigError(f"plateau_db is {self.plateau_db}, expected a finite number above 0")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

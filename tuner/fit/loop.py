@@ -1,0 +1,204 @@
+"""fit(): the loop that turns a signal into a network.
+
+It begins, steps until the budget or the caller says stop, and finishes. Which algorithm makes a step is the trainer's
+business (`tuner.fit.trainer`); budgets, progress, checkpoints and outcomes are the loop's.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from math import isfinite
+from time import monotonic
+
+import torch
+
+from tuner.errors import FitDiverged, StateMismatch
+from tuner.fit.blocks import SignalBlocks
+from tuner.fit.config import FitConfig
+from tuner.fit.first_order import FirstOrderTrainer
+from tuner.fit.result import FitOutcome, FitResult
+from tuner.fit.state import FitState
+from tuner.fit.trainer import Trainer
+from tuner.metrics import mse_to_psnr_db
+from tuner.network.sine import SineNetwork
+from tuner.signal.grid import Grid
+from tuner.signal.signal import Signal
+
+
+class Verdict(StrEnum):
+    """What the caller wants after a step."""
+
+    CONTINUE = "continue"
+    STOP = "stop"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Progress:
+    """Where a fit stands after a step.
+
+    Attributes:
+        step: steps taken.
+        total_steps: of the budget.
+        loss: mean squared error, as the last step reported it.
+        psnr_db: of that loss; an estimate if the trainer's is. The result's is exact.
+        seconds: of training so far.
+        eta_seconds: until the budget is used up, at the present pace.
+        capture: returns the state at this very step; call it before returning, the fit moves on.
+    """
+
+    step: int
+    total_steps: int
+    loss: float
+    psnr_db: float
+    seconds: float
+    eta_seconds: float | None
+    capture: Callable[[], FitState]
+
+
+def fit(
+    signal: Signal,
+    config: FitConfig,
+    *,
+    resume: FitState | None = None,
+    on_step: Callable[[Progress], Verdict] | None = None,
+    device: str = "cpu",
+) -> FitResult:
+    """Fit a network to a signal.
+
+    On one CPU, the same signal, configuration and number of threads give the same bytes, also if the fit was
+    interrupted and resumed in between (a time limit aside, which depends on the machine).
+
+    Args:
+        signal: what to represent.
+        config: network, trainer, budget and seed; `tuner.fit.presets` has good ones.
+        resume: a checkpoint of the same signal and configuration.
+        on_step: called after every step; may capture a checkpoint, and may stop the fit.
+        device: where to compute, as torch names it.
+
+    Returns:
+        The network, within its bounds, and how the fit ended.
+
+    Raises:
+        FitDiverged: if the loss is no longer a number.
+        StateMismatch: if the checkpoint is of another signal or configuration.
+    """  # noqa: DOC502 the run raises them
+    run = _Run(signal, config, torch.device(device), resume)
+    while (outcome := run.outcome()) is None:
+        progress = run.step()
+        if on_step is not None and on_step(progress) is Verdict.STOP:
+            outcome = FitOutcome.STOPPED
+            break
+    return run.finish(outcome)
+
+
+class _Run:
+    """The state of one call of `fit`, in the order begin, outcome?, step, finish."""
+
+    def __init__(self, signal: Signal, config: FitConfig, device: torch.device, resume: FitState | None) -> None:
+        self._budget = config.budget
+        self._names = {"config": config.fingerprint(), "signal": _fingerprint(signal)}
+        self._trainer = _make_trainer(signal, config, device)
+        self._history: list[float] = []
+        self._seconds = 0.0
+        self._steps_before = 0
+        self._seconds_before = 0.0
+        if resume is not None:
+            self._resume(resume)
+
+    def _resume(self, state: FitState) -> None:
+        for name, own in self._names.items():
+            if getattr(state, name) != own:
+                raise StateMismatch(
+                    f"the checkpoint is of another {name} ({getattr(state, name)[:12]}..., expected {own[:12]}...): "
+                    f"resume with the very {name} it was made with, or start the fit anew"
+                )
+        self._trainer.load_tensors(state.tensors)
+        self._history = list(state.history)
+        self._seconds = self._seconds_before = state.seconds
+        self._steps_before = state.step
+
+    def outcome(self) -> FitOutcome | None:
+        """Why the fit is over, or None if it is not."""
+        budget, steps = self._budget, len(self._history)
+        if self._on_target():
+            return FitOutcome.CONVERGED
+        if steps >= budget.max_steps:
+            return FitOutcome.STEP_LIMIT
+        if budget.max_seconds is not None and self._seconds >= budget.max_seconds:
+            return FitOutcome.TIME_LIMIT
+        if budget.plateau_steps is not None and steps > budget.plateau_steps:
+            recent = min(self._history[-budget.plateau_steps :])
+            earlier = min(self._history[: -budget.plateau_steps])
+            if mse_to_psnr_db(recent) - mse_to_psnr_db(earlier) < budget.plateau_db:
+                return FitOutcome.PLATEAU
+        return None
+
+    def step(self) -> Progress:
+        """Let the trainer step, and say where the fit stands."""
+        started = monotonic()
+        loss = self._trainer.step()
+        self._seconds += monotonic() - started
+        self._history.append(loss)
+        if not isfinite(loss):
+            raise FitDiverged(
+                f"the loss is {loss} after step {len(self._history)}, expected a number: "
+                "lower the learning rate or the bounds"
+            )
+        return Progress(
+            step=len(self._history),
+            total_steps=self._budget.max_steps,
+            loss=loss,
+            psnr_db=mse_to_psnr_db(loss),
+            seconds=self._seconds,
+            eta_seconds=self._eta_seconds(),
+            capture=self._capture,
+        )
+
+    def finish(self, outcome: FitOutcome) -> FitResult:
+        """Make the network ready for use and measure it."""
+        return FitResult(
+            network=self._trainer.network,
+            outcome=outcome,
+            steps=len(self._history),
+            seconds=self._seconds,
+            psnr_db=mse_to_psnr_db(self._trainer.finish()),
+            history=tuple(self._history),
+        )
+
+    def _on_target(self) -> bool:
+        """Whether the target is reached; the exact loss is only asked for once the reported one says so."""
+        target = self._budget.target_psnr_db
+        if target is None or not self._history or mse_to_psnr_db(self._history[-1]) < target:
+            return False
+        return mse_to_psnr_db(self._trainer.finish()) >= target
+
+    def _eta_seconds(self) -> float:
+        steps = len(self._history)
+        pace = (self._seconds - self._seconds_before) / (steps - self._steps_before)
+        eta = pace * (self._budget.max_steps - steps)
+        return eta if self._budget.max_seconds is None else max(0.0, min(eta, self._budget.max_seconds - self._seconds))
+
+    def _capture(self) -> FitState:
+        return FitState(
+            **self._names,
+            step=len(self._history),
+            seconds=self._seconds,
+            history=tuple(self._history),
+            tensors={name: tensor.to("cpu", copy=True) for name, tensor in self._trainer.tensors().items()},
+        )
+
+
+def _make_trainer(signal: Signal, config: FitConfig, device: torch.device) -> Trainer:
+    """The trainer whose settings the configuration holds, with an untrained network."""
+    grid = Grid(signal.grid_shape, config.network.period)
+    network = SineNetwork.initial(config.network, grid, signal.channels, config.seed).to(device)
+    blocks = SignalBlocks(signal, grid, device)
+    return FirstOrderTrainer(network, blocks, config.trainer, total_steps=config.budget.max_steps, seed=config.seed)
+
+
+def _fingerprint(signal: Signal) -> str:
+    """SHA-256 of the samples and their shape."""
+    digest = hashlib.sha256(str((signal.kind.value, signal.values.shape)).encode())
+    digest.update(signal.values.tobytes())
+    return digest.hexdigest()

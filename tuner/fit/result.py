@@ -1,0 +1,50 @@
+"""How a fit ended, in words that say what to try next, and what it produced."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tuner.network.sine import SineNetwork
+
+_ADVICE = {
+    "converged": "The target quality was reached.",
+    "step_limit": "The fit used all of its steps; more steps, or a larger network, would come closer to the signal.",
+    "time_limit": "The fit used all of its time; more time, or a lower effort that is planned for it, would do better.",
+    "plateau": "The quality stopped rising: this network holds no more of the signal; try more frequencies or neurons.",
+    "stopped": "The fit was stopped on request; resume it from its last checkpoint to go on.",
+}
+
+
+class FitOutcome(StrEnum):
+    """Why a fit ended."""
+
+    CONVERGED = "converged"
+    STEP_LIMIT = "step_limit"
+    TIME_LIMIT = "time_limit"
+    PLATEAU = "plateau"
+    STOPPED = "stopped"
+
+    @property
+    def advice(self) -> str:
+        """One sentence: what happened and what to try next."""
+        return _ADVICE[self.value]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FitResult:
+    """A fitted network and the facts of its fit.
+
+    Attributes:
+        network: ready for use, on the device of the fit, its hidden weights within their bounds.
+        outcome: why the fit ended.
+        steps: taken, those before a resume included.
+        seconds: of training, those before a resume included.
+        psnr_db: exact, over all samples and channels, unclamped.
+        history: the mean squared error that each step reported.
+    """
+
+    network: SineNetwork
+    outcome: FitOutcome
+    steps: int
+    seconds: float
+    psnr_db: float
+    history: tuple[float, ...]
