@@ -3,8 +3,10 @@
 A fit spends its time here. Three sweeps make an iteration:
 
 1. `evaluate`: activations of every layer, and the Gram matrix that gives the optimal output layer;
-2. `gradients`: residual, loss, gradient of every hidden matrix, and the curvature factors on a share of the tiles;
-3. `directional`: how the outputs move along several directions, summed into a small quadratic model.
+2. `gradients`: gradient of every hidden matrix, and the curvature factors on a share of the samples;
+3. `directional`: how the outputs move along several directions, summed into a small quadratic model;
+
+and `loss`, a short one, gives the residual once the output layer is known.
 
 Tiles are dealt to a fixed number of stripes whose sums are added in order, and every stripe runs on one thread with
 single-threaded kernels: cores then need no synchronisation inside a layer, activations stay in each core's cache, and
@@ -15,14 +17,14 @@ else computed again. Arrays are (neurons, points) inside a tile; a hidden matrix
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from tuner.network.separable import InputSines, Tile
+from tuner.network.separable import InputSines
 
 STRIPES = 16
 T = TypeVar("T")
@@ -58,13 +60,17 @@ class Normal:
 
 @dataclass(frozen=True, slots=True)
 class Slopes:
-    """Sum of squared residuals, gradients of half of it, and sums for the curvature factors over `sampled` points."""
+    """Means over samples, float64: the gradient of half the squared residual, and both curvature factors of a layer.
 
-    squares: float
+    Attributes:
+        gradient: per hidden matrix, (H, I + 1), and for the phases.
+        output_side: E[sum_c g_c g_c^T], (H, H), g_c being the derivative of channel c with respect to a pre-activation.
+        input_side: E[h~ h~^T] of the inputs of the second and later hidden layers, (I + 1, I + 1).
+    """
+
     gradient: Hidden
     output_side: tuple[Tensor, ...]
     input_side: tuple[Tensor, ...]
-    sampled: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +82,28 @@ class Moves:
     feature_products: Tensor
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Activations:
+    """Sine and cosine of the pre-activations of each hidden layer at the points of a tile, (H, points)."""
+
     sine: list[Tensor]
     cosine: list[Tensor]
+
+    def every(self, share: int, offset: int) -> "_Activations":
+        """A part of the points."""
+        if share == 1:
+            return self
+        return _Activations([h[:, offset::share] for h in self.sine], [q[:, offset::share] for q in self.cosine])
+
+
+@dataclass(frozen=True, slots=True)
+class _SlopeSums:
+    """What one stripe adds up for `Slopes`; square matrices by their lower triangle."""
+
+    first: Tensor
+    gradients: list[Tensor]
+    outputs: list[Tensor]
+    inputs: list[Tensor]
 
 
 class Sweeps:
@@ -90,15 +114,19 @@ class Sweeps:
         targets_CP: values in the order of `sines`, (C, P).
         widths: neurons of each hidden layer.
         keep: keep activations between sweeps (8 bytes a neuron and sample) instead of computing them again.
+        threads: that share the work on a CPU; the result does not depend on it.
     """
 
-    def __init__(self, sines: InputSines, targets_CP: Tensor, widths: Sequence[int], *, keep: bool) -> None:
+    def __init__(
+        self, sines: InputSines, targets_CP: Tensor, widths: Sequence[int], *, keep: bool, threads: int
+    ) -> None:
         self.sines = sines
         self.targets_CP = targets_CP
         self.widths = tuple(widths)
         self.keep = keep
+        self.threads = threads
         self.residual_CP = torch.zeros_like(targets_CP)
-        self._kept: list[_Activations | None] = [None] * len(sines.tiles)
+        self._kept: dict[int, _Activations] = {}
         self._holds: Hidden | None = None
 
     @property
@@ -119,17 +147,13 @@ class Sweeps:
                 tile = self.sines.tiles[index]
                 h = self._run(hidden, plan, index).sine[-1]
                 values = self.targets_CP[:, tile.start : tile.stop]
-                _add_gram(gram, h)
-                row = h.sum(1).double()
-                gram[-1, :-1] += row
-                gram[-1, -1] += tile.stop - tile.start
+                _add_gram_with_ones(gram, h)
                 cross[:-1] += h @ values.T
                 cross[-1] += values.double().sum(1)
             return Normal(gram, cross)
 
         parts = self._sweep(work)
-        gram = sum_of([part.gram for part in parts]).tril()
-        return Normal(gram + gram.tril(-1).T, sum_of([part.cross for part in parts]))
+        return Normal(_mirrored(_total([part.gram for part in parts])), _total([part.cross for part in parts]))
 
     def loss(self, hidden: Hidden, readout: Tensor) -> float:
         """Sum of squared residuals; the residual is kept for the next sweeps."""
@@ -149,50 +173,44 @@ class Sweeps:
         return sum(self._sweep(work))
 
     def gradients(self, hidden: Hidden, readout: Tensor, *, share: int, offset: int) -> Slopes:
-        """Gradients of half the squared residual, and curvature sums over one tile in `share`."""
+        """Gradients over all samples, and curvature factors over every `share`-th sample, beginning at `offset`."""
         plan = self._plan(hidden)
-        weights = [layer[:, :-1] for layer in hidden.layers]
+        weights = [layer[:, :-1].contiguous() for layer in hidden.layers]
         depth = len(weights)
         backward = readout[:, :-1].T.contiguous()
-        chosen = _spread(len(self.sines.tiles), share, offset)
+        device = backward.device
 
-        def work(stripe: Sequence[int]) -> tuple[Tensor, list[Tensor], list[Tensor], list[Tensor]]:
-            first = self.sines.accumulator(self.widths[0])
-            gradients = [torch.zeros_like(layer, dtype=torch.float64) for layer in hidden.layers]
-            outputs = [
-                torch.zeros(width, width, dtype=torch.float64, device=backward.device) for width in self.widths
-            ]
-            inputs = [torch.zeros_like(outputs[i]) for i in range(depth - 1)]
+        def work(stripe: Sequence[int]) -> _SlopeSums:
+            sums = _SlopeSums(
+                self.sines.accumulator(self.widths[0]),
+                [torch.zeros(layer.shape, dtype=torch.float64, device=device) for layer in hidden.layers],
+                [torch.zeros(width, width, dtype=torch.float64, device=device) for width in self.widths],
+                [torch.zeros(width + 1, width + 1, dtype=torch.float64, device=device) for width in self.widths[:-1]],
+            )
             for index in stripe:
                 tile = self.sines.tiles[index]
                 run = self._activations(hidden, plan, index)
                 slope = (backward @ self.residual_CP[:, tile.start : tile.stop]).mul_(run.cosine[-1])
                 for layer in reversed(range(1, depth)):
-                    gradients[layer][:, :-1] += slope @ run.sine[layer - 1].T
-                    gradients[layer][:, -1] += slope.sum(1)
+                    sums.gradients[layer][:, :-1] += slope @ run.sine[layer - 1].T
+                    sums.gradients[layer][:, -1] += slope.sum(1)
                     slope = (weights[layer].T @ slope).mul_(run.cosine[layer - 1])
-                gradients[0][:, -1] += slope.sum(1)
-                self.sines.add_transpose(first, slope, tile, hidden.phases)
-                if index in chosen:
-                    self._add_curvature(outputs, inputs, run, weights, backward)
-            return first, gradients, outputs, inputs
+                sums.gradients[0][:, -1] += slope.sum(1)
+                self.sines.add_transpose(sums.first, slope, tile)
+                _add_curvature(sums, run.every(share, (offset - tile.start) % share), weights, backward)
+            return sums
 
         parts = self._sweep(work)
-        first = sum_of([part[0] for part in parts])
-        layers = [sum_of([part[1][i] for part in parts]) for i in range(depth)]
-        sine, cosine = self.sines.transposed(first, hidden.phases)
-        layers[0][:, :-1] = sine
-        phase_gradient = (cosine.double() * weights[0]).sum(0)
-        sampled = sum(self.sines.tiles[i].stop - self.sines.tiles[i].start for i in chosen)
-        outputs = [_full(sum_of([part[2][i] for part in parts])) for i in range(depth)]
+        gradients = [_total([part.gradients[i] for part in parts]) for i in range(depth)]
+        sine, cosine = self.sines.transposed(_total([part.first for part in parts]), hidden.phases)
+        gradients[0][:, :-1] = sine
+        phases = (cosine.double() * weights[0]).sum(0)
+        sampled = len(range(offset % share, self.samples, share))
+        outputs = [_mirrored(_total([part.outputs[i] for part in parts])) / sampled for i in range(depth)]
         outputs[-1] *= (backward @ backward.T).double()
-        return Slopes(
-            squares=float(self.residual_CP.double().square().sum()),
-            gradient=Hidden(phase_gradient, tuple(layers)),
-            output_side=tuple(outputs),
-            input_side=tuple(_full(sum_of([part[3][i] for part in parts])) for i in range(depth - 1)),
-            sampled=sampled,
-        )
+        inputs = [_mirrored(_total([part.inputs[i] for part in parts])) / sampled for i in range(depth - 1)]
+        layers = tuple(gradient / self.samples for gradient in gradients)
+        return Slopes(Hidden(phases / self.samples, layers), tuple(outputs), tuple(inputs))
 
     def directional(self, hidden: Hidden, readout: Tensor, directions: Sequence[Hidden]) -> Moves:
         """First-order change of the outputs along each direction, as sums for the quadratic model."""
@@ -232,11 +250,11 @@ class Sweeps:
             return inner, feature
 
         parts = self._sweep(work)
-        inner = sum_of([part[0] for part in parts])
-        feature = sum_of([part[1] for part in parts]).reshape(count, channels, width)
+        inner = _total([part[0] for part in parts])
+        feature = _total([part[1] for part in parts]).reshape(count, channels, width)
         return Moves(inner[:count, :count], inner[:count, count], feature.transpose(1, 2))
 
-    def _plan(self, hidden: Hidden) -> "torch.Tensor | tuple[Tensor, Tensor | None] | None":
+    def _plan(self, hidden: Hidden) -> Tensor | None:
         """The first layer's plan, needed only if the kept activations are of another point."""
         if self._holds is hidden:
             return None
@@ -245,19 +263,17 @@ class Sweeps:
             return None
         return self.sines.plan(hidden.layers[0][:, :-1].contiguous(), hidden.phases)
 
-    def _activations(self, hidden: Hidden, plan: "Tensor | tuple[Tensor, Tensor | None] | None", index: int) -> _Activations:
-        kept = self._kept[index]
-        if plan is None and kept is not None:
-            return kept
-        assert plan is not None
-        return self._run(hidden, plan, index)
+    def _activations(self, hidden: Hidden, plan: Tensor | None, index: int) -> _Activations:
+        return self._kept[index] if plan is None else self._run(hidden, plan, index)
 
-    def _run(self, hidden: Hidden, plan: "Tensor | tuple[Tensor, Tensor | None]", index: int) -> _Activations:
+    def _run(self, hidden: Hidden, plan: Tensor, index: int) -> _Activations:
         tile = self.sines.tiles[index]
-        run = self._kept[index]
+        run = self._kept.get(index)
         if run is None:
             shape = [(width, tile.stop - tile.start) for width in self.widths]
-            run = _Activations([self.targets_CP.new_empty(s) for s in shape], [self.targets_CP.new_empty(s) for s in shape])
+            run = _Activations(
+                [self.targets_CP.new_empty(s) for s in shape], [self.targets_CP.new_empty(s) for s in shape]
+            )
             if self.keep:
                 self._kept[index] = run
         z = self.sines.apply(plan, tile).add_(hidden.layers[0][:, -1:])
@@ -268,19 +284,10 @@ class Sweeps:
             _sine_cosine(z, run.sine[layer], run.cosine[layer])
         return run
 
-    def _add_curvature(
-        self, outputs: list[Tensor], inputs: list[Tensor], run: _Activations, weights: list[Tensor], backward: Tensor
-    ) -> None:
-        """Add E[g g^T] of every layer, and E[h h^T] between layers; the last layer's C^T C is applied afterwards."""
-        _add_gram(outputs[-1], run.cosine[-1])
-        for layer in range(len(weights) - 1):
-            _add_gram(inputs[layer], run.sine[layer])
-        if len(weights) > 1:
-            for channel in backward.T:
-                slope = channel[:, None] * run.cosine[-1]
-                for layer in reversed(range(len(weights) - 1)):
-                    slope = (weights[layer + 1].T @ slope).mul_(run.cosine[layer])
-                    _add_gram(outputs[layer], slope)
+    def forget(self) -> None:
+        """Release the kept activations."""
+        self._kept = {}
+        self._holds = None
 
     def _sweep(self, work: Callable[[Sequence[int]], T]) -> list[T]:
         """Run `work` on every stripe; results in the order of the stripes."""
@@ -289,28 +296,33 @@ class Sweeps:
             return [work(range(tiles))]
         count = min(STRIPES, tiles)
         stripes = [range(tiles * i // count, tiles * (i + 1) // count) for i in range(count)]
-        with _one_thread_each(min(torch.get_num_threads(), count)) as pool:
+        with (
+            single_threaded(),
+            ThreadPoolExecutor(self.threads, initializer=torch.set_num_threads, initargs=(1,)) as pool,
+        ):
             return list(pool.map(work, stripes))
 
 
-def sum_of(parts: Sequence[Tensor]) -> Tensor:
+@contextmanager
+def single_threaded() -> Iterator[None]:
+    """Let torch's kernels run on the calling thread; the former setting comes back afterwards.
+
+    For small matrices too: threads that spin for their turn cost more than they bring when cores are shared.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _total(parts: Sequence[Tensor]) -> Tensor:
     """Add tensors in order."""
     total = parts[0].clone()
     for part in parts[1:]:
         total += part
     return total
-
-
-@contextmanager
-def _one_thread_each(threads: int) -> Iterator[ThreadPoolExecutor]:
-    """A pool whose threads run single-threaded kernels; the caller's setting comes back afterwards."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            yield pool
-    finally:
-        torch.set_num_threads(before)
 
 
 def _sine_cosine(z: Tensor, sine: Tensor, cosine: Tensor) -> None:
@@ -323,20 +335,33 @@ def _sine_cosine(z: Tensor, sine: Tensor, cosine: Tensor) -> None:
         torch.cos(z, out=cosine)
 
 
-def _add_gram(total: Tensor, rows: Tensor, block: int = 128) -> None:
+def _add_curvature(sums: _SlopeSums, run: _Activations, weights: list[Tensor], backward: Tensor) -> None:
+    """Add g g^T of every layer and h~ h~^T between layers; C^T C of the last layer is applied to the whole sum."""
+    _add_gram(sums.outputs[-1], run.cosine[-1].contiguous())
+    for layer in range(len(weights) - 1):
+        _add_gram_with_ones(sums.inputs[layer], run.sine[layer].contiguous())
+    if len(weights) > 1:
+        for channel in backward.T:
+            slope = channel[:, None] * run.cosine[-1]
+            for layer in reversed(range(len(weights) - 1)):
+                slope = (weights[layer + 1].T @ slope).mul_(run.cosine[layer])
+                _add_gram(sums.outputs[layer], slope)
+
+
+def _add_gram(total: Tensor, rows: Tensor, block: int = 64) -> None:
     """Add the lower triangle of rows @ rows^T, in blocks: close to half of the full product."""
     for low in range(0, len(rows), block):
         high = min(low + block, len(rows))
         total[low:high, :high] += rows[low:high] @ rows[:high].T
 
 
-def _full(lower: Tensor) -> Tensor:
-    """Mirror a lower triangle."""
-    lower = lower.tril()
-    return lower + lower.tril(-1).T
+def _add_gram_with_ones(total: Tensor, rows: Tensor) -> None:
+    """The same for [rows; 1]."""
+    _add_gram(total, rows)
+    total[-1, :-1] += rows.sum(1)
+    total[-1, -1] += rows.shape[1]
 
 
-def _spread(tiles: int, share: int, offset: int) -> frozenset[int]:
-    """One tile in `share`, another set at each offset; never empty."""
-    share = min(share, tiles)
-    return frozenset(range(offset % share, tiles, share))
+def _mirrored(lower: Tensor) -> Tensor:
+    """The symmetric matrix of a lower triangle."""
+    return lower.tril() + lower.tril(-1).T

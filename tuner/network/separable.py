@@ -20,8 +20,6 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-Plan = Tensor | tuple[Tensor, Tensor | None]
-
 
 @dataclass(frozen=True, slots=True)
 class Tile:
@@ -45,11 +43,11 @@ class InputSines(Protocol):
         """Bring values (P, C) or (*grid, C) into this evaluator's order, (C, P)."""
         ...
 
-    def plan(self, weight_HM: Tensor, phases_M: Tensor, turn_HM: Tensor | None = None) -> "Plan":
+    def plan(self, weight_HM: Tensor, phases_M: Tensor, turn_HM: Tensor | None = None) -> Tensor:
         """Prepare weight sin(theta + phi) + turn cos(theta + phi) for `apply`."""
         ...
 
-    def apply(self, plan: "Plan", tile: Tile) -> Tensor:
+    def apply(self, plan: Tensor, tile: Tile) -> Tensor:
         """Evaluate the planned combination at the points of a tile, (H, points)."""
         ...
 
@@ -57,12 +55,12 @@ class InputSines(Protocol):
         """Zeros for `add_transpose` to add to."""
         ...
 
-    def add_transpose(self, total: Tensor, gradient_HP: Tensor, tile: Tile, phases_M: Tensor) -> None:
-        """Add what the points of a tile contribute to sum_p g_p s_p^T and sum_p g_p c_p^T."""
+    def add_transpose(self, total: Tensor, gradient_HP: Tensor, tile: Tile) -> None:
+        """Add what the points of a tile contribute to the sums over points of g s^T."""
         ...
 
     def transposed(self, total: Tensor, phases_M: Tensor) -> tuple[Tensor, Tensor]:
-        """Turn an accumulator into (sum_p g_p sin_p^T, sum_p g_p cos_p^T), each (H, M)."""
+        """Turn an accumulator into the sums of g sin(theta + phi)^T and of g cos(theta + phi)^T, each (H, M)."""
         ...
 
     def covariance(self, phases_M: Tensor) -> Tensor:
@@ -85,7 +83,7 @@ class SeparableSines:
         self.omega = 2.0 * pi / period
         self.shape = tuple(len(axis) for axis in axes)
         self.points = prod(self.shape)
-        self.tiles = _boxes(self.shape, tile_points)
+        self.tiles: Sequence[Tile] = _boxes(self.shape, tile_points)
         self._frequencies = frequencies_MD.to("cpu", torch.int64)
         self._axes = [axis.to("cpu", torch.float64) for axis in axes]
         self._functions: list[Tensor] = []
@@ -125,9 +123,8 @@ class SeparableSines:
         series.index_add_(0, self._index.reshape(-1), terms.reshape(-1, len(weight_HM)))
         return series.T.reshape(-1, *sizes).contiguous()
 
-    def apply(self, plan: Plan, tile: Tile) -> Tensor:
+    def apply(self, plan: Tensor, tile: Tile) -> Tensor:
         """Sum the series at the points of a tile, (H, points)."""
-        assert isinstance(plan, Tensor)
         rows = len(plan)
         value = plan
         lead = rows
@@ -143,7 +140,7 @@ class SeparableSines:
         sizes = [len(functions) for functions in self._functions]
         return torch.zeros(rows, *sizes, dtype=self._dtype, device=self._functions[0].device)
 
-    def add_transpose(self, total: Tensor, gradient_HP: Tensor, tile: Tile, phases_M: Tensor) -> None:
+    def add_transpose(self, total: Tensor, gradient_HP: Tensor, tile: Tile) -> None:
         """Project a tile's gradient on the functions of each axis and add it to `total`."""
         rows = len(gradient_HP)
         spans = [functions[:, span] for functions, span in zip(self._functions, tile.box, strict=True)]
@@ -191,66 +188,116 @@ class DenseSines:
         period: period p in units of the coordinates.
         coords_PD: the points, (P, D).
         tile_points: points a tile may hold.
+        phases_M: the phases if they never change, which halves the work; None if every call brings its own.
+        keep: keep the sines of all points instead of computing them in every sweep.
     """
 
-    def __init__(self, frequencies_MD: Tensor, period: float, coords_PD: Tensor, tile_points: int) -> None:
+    def __init__(
+        self,
+        frequencies_MD: Tensor,
+        period: float,
+        coords_PD: Tensor,
+        tile_points: int,
+        *,
+        phases_M: Tensor | None = None,
+        keep: bool = False,
+    ) -> None:
         self.points = len(coords_PD)
-        self.tiles = _boxes((self.points,), tile_points)
+        self.tiles: Sequence[Tile] = _boxes((self.points,), tile_points)
         self._coords_DP = coords_PD.T.contiguous()
-        self._scaled_MD = (frequencies_MD.to(torch.float64) * (2.0 * pi / period)).to(coords_PD)
+        self._angular_MD = (frequencies_MD.to(torch.float64) * (2.0 * pi / period)).to(coords_PD)
+        self._phases_M = phases_M
+        self._keep = keep
+        self._tables: dict[int, Tensor] = {}
 
     def arrange(self, values: Tensor) -> Tensor:
         """Bring values (..., C) into (C, P); the points keep their order."""
         return values.reshape(-1, values.shape[-1]).T.contiguous()
 
-    def plan(self, weight_HM: Tensor, phases_M: Tensor, turn_HM: Tensor | None = None) -> Plan:
-        """The weights side by side, and the phases."""
-        weight = weight_HM if turn_HM is None else torch.cat([weight_HM, turn_HM], 1)
-        return weight, phases_M
+    def plan(self, weight_HM: Tensor, phases_M: Tensor, turn_HM: Tensor | None = None) -> Tensor:
+        """The weights of the table's rows, (H, M) or (H, 2 M)."""
+        if self._phases_M is not None and turn_HM is None:
+            return weight_HM
+        if self._phases_M is not None:
+            raise ValueError("these sines were made with fixed phases, which cannot turn")
+        sine, cosine = phases_M.sin(), phases_M.cos()
+        on_sine, on_cosine = weight_HM * cosine, weight_HM * sine
+        if turn_HM is not None:
+            on_sine, on_cosine = on_sine - turn_HM * sine, on_cosine + turn_HM * cosine
+        return torch.cat([on_sine, on_cosine], 1)
 
-    def apply(self, plan: Plan, tile: Tile) -> Tensor:
-        """Multiply the sines (and cosines) of a tile by the weights, (H, points)."""
-        weight, phases = plan
-        assert phases is not None
-        angle = self._angle(tile, phases)
-        if weight.shape[1] == len(phases):
-            return weight @ angle.sin_()
-        return weight @ torch.cat([angle.sin(), angle.cos()])
+    def apply(self, plan: Tensor, tile: Tile) -> Tensor:
+        """Multiply the table of a tile by the weights, (H, points)."""
+        return plan @ self._table(tile)
 
     def accumulator(self, rows: int) -> Tensor:
-        """Zeros (H, 2 M): the sines' gradient, then the cosines'."""
-        return self._scaled_MD.new_zeros(rows, 2 * len(self._scaled_MD))
+        """Zeros, as wide as the table is high."""
+        height = len(self._angular_MD) * (2 if self._phases_M is None else 1)
+        return self._angular_MD.new_zeros(rows, height)
 
-    def add_transpose(self, total: Tensor, gradient_HP: Tensor, tile: Tile, phases_M: Tensor) -> None:
-        """Add the products of a tile's gradient with its sines and cosines."""
-        angle = self._angle(tile, phases_M)
-        total += gradient_HP @ torch.cat([angle.sin(), angle.cos()]).T
+    def add_transpose(self, total: Tensor, gradient_HP: Tensor, tile: Tile) -> None:
+        """Add the products of a tile's gradient with its table."""
+        total.addmm_(gradient_HP, self._table(tile).T)
 
     def transposed(self, total: Tensor, phases_M: Tensor) -> tuple[Tensor, Tensor]:
-        """Split the accumulator."""
-        sine, cosine = total.chunk(2, 1)
-        return sine, cosine
+        """Turn the sums back by the phases; fixed phases need no cosines, and get zeros."""
+        if self._phases_M is not None:
+            return total, torch.zeros_like(total)
+        on_sine, on_cosine = total.chunk(2, 1)
+        sine, cosine = phases_M.sin(), phases_M.cos()
+        return on_sine * cosine + on_cosine * sine, on_cosine * cosine - on_sine * sine
 
     def covariance(self, phases_M: Tensor) -> Tensor:
         """Sum of products over all tiles."""
         size = len(phases_M) + 1
         total = torch.zeros(size, size, dtype=torch.float64, device=phases_M.device)
         for tile in self.tiles:
-            sines = torch.cat([self._angle(tile, phases_M).sin_(), phases_M.new_ones(1, tile.stop - tile.start)])
+            angle = self._angle(tile) + phases_M[:, None]
+            sines = torch.cat([angle.sin_(), angle.new_ones(1, angle.shape[1])])
             total += sines @ sines.T
         return total / self.points
 
-    def _angle(self, tile: Tile, phases_M: Tensor) -> Tensor:
-        return torch.addmm(phases_M[:, None], self._scaled_MD, self._coords_DP[:, tile.start : tile.stop])
+    def _table(self, tile: Tile) -> Tensor:
+        """Sines with the fixed phases, (M, points), or sines and cosines without phases, (2 M, points)."""
+        table = self._tables.get(tile.start)
+        if table is None:
+            angle = self._angle(tile)
+            if self._phases_M is not None:
+                table = angle.add_(self._phases_M[:, None]).sin_()
+            else:
+                table = torch.cat([angle.sin(), angle.cos()])
+            if self._keep:
+                self._tables[tile.start] = table
+        return table
+
+    def _angle(self, tile: Tile) -> Tensor:
+        return self._angular_MD @ self._coords_DP[:, tile.start : tile.stop]
 
 
-def grid_sines(frequencies_MD: Tensor, period: float, axes: Sequence[Tensor], tile_points: int) -> InputSines:
-    """The cheaper evaluator for a regular grid, by the multiply-adds it takes for a neuron and a point."""
+def grid_sines(
+    frequencies_MD: Tensor,
+    period: float,
+    axes: Sequence[Tensor],
+    tile_points: int,
+    *,
+    phases_M: Tensor | None = None,
+    keep: bool = False,
+) -> InputSines:
+    """The cheaper evaluator for a grid, by the multiply-adds that a neuron and a point take.
+
+    Args:
+        frequencies_MD: integer frequencies, (M, D).
+        period: period p in units of the coordinates.
+        axes: positions along each axis, in any order.
+        tile_points: points a tile may hold.
+        phases_M: see `DenseSines`.
+        keep: see `DenseSines`.
+    """
     separable = SeparableSines(frequencies_MD, period, axes, tile_points)
     if separable.cost < len(frequencies_MD):
         return separable
     coords = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1).reshape(-1, len(axes))
-    return DenseSines(frequencies_MD, period, coords, tile_points)
+    return DenseSines(frequencies_MD, period, coords, tile_points, phases_M=phases_M, keep=keep)
 
 
 def _axis_functions(k: Tensor, omega: float, positions: Tensor) -> tuple[Tensor, Tensor, Tensor]:

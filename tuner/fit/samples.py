@@ -1,0 +1,120 @@
+"""The samples of a signal, ready for the sweeps of the natural-gradient trainer: a grid in stages, or scattered points.
+
+A coarse stage takes one position at random from each of n equal cells of every axis. The product of such positions is
+evaluated as cheaply as a grid, and unlike a decimated grid it folds no frequency exactly onto another one. Called by
+`tuner.fit.loop`, and by whoever fits points that lie on no grid.
+"""
+
+import os
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from tuner.fit.config import NaturalGradientConfig
+from tuner.fit.passes import Sweeps
+from tuner.network.separable import DenseSines, InputSines, grid_sines
+from tuner.network.sine import SineNetwork
+from tuner.signal.grid import Grid
+from tuner.signal.signal import Signal
+
+# Bytes of one layer's activations in a tile, chosen by measurement: on a CPU the last-level cache holds a few of them.
+TILE_BYTES_CPU = 2**21
+TILE_BYTES_GPU = 2**28
+MIN_TILE_POINTS = 64
+# Of the memory that is free when the fit begins.
+MEMORY_SHARE = 4
+
+
+def grid_stages(network: SineNetwork, signal: Signal, config: NaturalGradientConfig, seed: int) -> list[Sweeps]:
+    """A coarse stage if the configuration asks for one, then the whole signal.
+
+    Args:
+        network: that will be fitted; its device is where the samples go.
+        signal: to fit.
+        config: settings.
+        seed: of the coarse positions.
+    """
+    device = network.phases_M.device
+    grid = Grid(signal.grid_shape, network.period)
+    axes = [torch.tensor(grid.axis(d), device=device) for d in range(len(grid.shape))]
+    values = torch.tensor(signal.values, device=device)
+    stages = []
+    if config.coarse_factor > 1 and config.coarse_steps:
+        generator = torch.Generator().manual_seed(seed)
+        coarse_axes, coarse_values = list(axes), values
+        for d, axis in enumerate(axes):
+            picks = _one_of_each_cell(len(axis), -(-len(axis) // config.coarse_factor), generator).to(device)
+            coarse_axes[d] = axis[picks]
+            coarse_values = coarse_values.index_select(d, picks)
+        stages.append(_on_grid(network, coarse_axes, coarse_values, config))
+    return [*stages, _on_grid(network, axes, values, config)]
+
+
+def scattered_stages(
+    network: SineNetwork,
+    coords_PD: Float[Tensor, "points dims"],
+    values_PC: Float[Tensor, "points channels"],
+    config: NaturalGradientConfig,
+) -> list[Sweeps]:
+    """One stage: samples at any points, on the network's device."""
+    sines = DenseSines(
+        network.frequencies_MD,
+        network.period,
+        coords_PD,
+        _tile_points(network),
+        phases_M=_fixed_phases(network, config),
+        keep=_fits(network, len(coords_PD)),
+    )
+    return [_sweeps(network, sines, values_PC)]
+
+
+def _on_grid(network: SineNetwork, axes: list[Tensor], values: Tensor, config: NaturalGradientConfig) -> Sweeps:
+    sines = grid_sines(
+        network.frequencies_MD,
+        network.period,
+        axes,
+        _tile_points(network),
+        phases_M=_fixed_phases(network, config),
+        keep=_fits(network, values[..., 0].numel()),
+    )
+    return _sweeps(network, sines, values)
+
+
+def _fixed_phases(network: SineNetwork, config: NaturalGradientConfig) -> Tensor | None:
+    return None if config.train_phases else network.phases_M.detach().clone()
+
+
+def _fits(network: SineNetwork, points: int) -> bool:
+    """Whether the input sines, or the activations, of all points may stay in memory."""
+    widths = [2 * len(network.frequencies_MD), *(2 * len(layer.bias_H) for layer in network.layers)]
+    return 4 * sum(widths) * points <= _free_bytes(network.phases_M.device) // MEMORY_SHARE
+
+
+def _sweeps(network: SineNetwork, sines: InputSines, values: Tensor) -> Sweeps:
+    widths = [len(layer.bias_H) for layer in network.layers]
+    keep = _fits(network, sines.points)
+    return Sweeps(sines, sines.arrange(values), widths, keep=keep, threads=torch.get_num_threads())
+
+
+def _tile_points(network: SineNetwork) -> int:
+    """Must depend on nothing but the network and the kind of device: sums are made tile by tile."""
+    width = max(len(layer.bias_H) for layer in network.layers)
+    size = TILE_BYTES_CPU if network.phases_M.device.type == "cpu" else TILE_BYTES_GPU
+    return max(MIN_TILE_POINTS, size // (4 * width))
+
+
+def _free_bytes(device: torch.device) -> int:
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError, AttributeError):  # not every system says
+        return 2**32
+
+
+def _one_of_each_cell(length: int, cells: int, generator: torch.Generator) -> Tensor:
+    """One index at random from each of `cells` nearly equal parts of range(length)."""
+    edges = torch.arange(cells + 1) * length // cells
+    offsets = torch.rand(cells, generator=generator) * (edges[1:] - edges[:-1])
+    return edges[:-1] + offsets.long()
