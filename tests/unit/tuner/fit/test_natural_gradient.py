@@ -123,7 +123,7 @@ def test_resume_ends_with_the_same_bytes() -> None:
 
 def test_a_checkpoint_of_another_network_is_refused() -> None:
     wide = trainer_for(picture(), config((20,)))
-    with pytest.raises(StateMismatch, match="point.layer.0"):
+    with pytest.raises(StateMismatch, match=r"point\.layer\.0"):
         trainer_for(picture(), config((16,))).load_tensors(wide.tensors())
 
 
