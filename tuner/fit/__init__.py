@@ -1,1 +1,30 @@
-"""Training: one verb, `fit`, and the algorithms behind it."""
+"""Training: one verb, `fit`, and the algorithms behind it. `from tuner.fit import fit` is the way in."""
+
+from typing import TYPE_CHECKING, Final
+
+from tuner.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from tuner.fit.config import Budget as Budget
+    from tuner.fit.config import FitConfig as FitConfig
+    from tuner.fit.loop import Progress as Progress
+    from tuner.fit.loop import Verdict as Verdict
+    from tuner.fit.loop import fit as fit
+    from tuner.fit.presets import image_config as image_config
+    from tuner.fit.result import FitOutcome as FitOutcome
+    from tuner.fit.result import FitResult as FitResult
+    from tuner.fit.state import FitState as FitState
+else:
+    HOMES: Final = {
+        "Budget": "tuner.fit.config",
+        "FitConfig": "tuner.fit.config",
+        "FitOutcome": "tuner.fit.result",
+        "FitResult": "tuner.fit.result",
+        "FitState": "tuner.fit.state",
+        "Progress": "tuner.fit.loop",
+        "Verdict": "tuner.fit.loop",
+        "fit": "tuner.fit.loop",
+        "image_config": "tuner.fit.presets",
+    }
+    __all__ = sorted(HOMES)
+    __getattr__ = lazy_names(__name__, HOMES)

@@ -1,0 +1,287 @@
+"""Image files to signals and back: PNG, JPEG, WebP and TIFF in, PNG out.
+
+Files come from strangers. The formats are an allow-list, sizes are read from the header and held against limits before
+a pixel is decoded, and decoding is complete, so that a truncated file is refused and not half used. No bit is lost
+silently: 16-bit samples stay 16-bit, and what cannot be kept is refused by name.
+
+| in the file | in the signal |
+|---|---|
+| grey, 1 bit per pixel | 1 channel |
+| grey with alpha or a transparent colour | 2 channels |
+| RGB, palette, CMYK (profile dropped), YCbCr | 3 channels |
+| RGBA, RGB or palette with a transparent colour | 4 channels |
+| 16 bits per channel | the same channels, `SampleFormat.U16` |
+| an EXIF or TIFF orientation | applied |
+| several frames or pages | refused (of a multi-picture JPEG the first is used, as viewers do) |
+| floats, signed, 12-bit or 32-bit samples, Lab | refused |
+"""
+
+import warnings
+from dataclasses import dataclass
+from functools import partial
+from io import BytesIO
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+from PIL.ImageFile import ImageFile
+from PIL.TiffImagePlugin import TiffImageFile
+
+from tuner.errors import DamagedSignal, InvalidSignal, SignalTooLarge, TunerError, UnsupportedFormat
+from tuner.shapes import SampleArray
+from tuner.signal.deep_colour import decode_deep_colour, encode_deep_png
+from tuner.signal.signal import SampleFormat, Signal, SignalKind
+
+# MPO is what Pillow calls a JPEG that carries further pictures, as many telephones write.
+_FORMATS: Final = {"PNG": "png", "JPEG": "jpeg", "MPO": "jpeg", "WEBP": "webp", "TIFF": "tiff"}
+_SIGNATURES: Final = {b"\x89PNG": "PNG", b"\xff\xd8\xff": "JPEG", b"RIFF": "WebP", b"II": "TIFF", b"MM": "TIFF"}
+# Tags of EXIF and TIFF.
+_BITS_PER_SAMPLE: Final = 258
+_PHOTOMETRIC: Final = 262
+_ORIENTATION: Final = 274
+_SAMPLE_FORMAT: Final = 339
+_MODES_BY_CHANNELS: Final = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImageLimits:
+    """What is decoded at most.
+
+    Attributes:
+        max_pixels: width times height.
+        max_side: the longer side, in pixels.
+    """
+
+    max_pixels: int = 2**25
+    max_side: int = 2**14
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImageFacts:
+    """What an image file holds, as the signal will have it.
+
+    Attributes:
+        format: "png", "jpeg", "webp" or "tiff".
+        width: in pixels, after the orientation has been applied.
+        height: in pixels, likewise.
+        channels: 1 to 4.
+        sample_format: of a sample.
+        has_icc: whether a colour profile comes along.
+    """
+
+    format: str
+    width: int
+    height: int
+    channels: int
+    sample_format: SampleFormat
+    has_icc: bool
+
+    def to_json(self) -> dict[str, str | int | bool]:
+        """The facts as JSON types."""
+        return {
+            "format": self.format,
+            "width": self.width,
+            "height": self.height,
+            "channels": self.channels,
+            "sample_format": self.sample_format.value,
+            "has_icc": self.has_icc,
+        }
+
+
+def read_image(source: bytes | Path, limits: ImageLimits = ImageLimits()) -> Signal:
+    """Decode an image file into a signal of shape (height, width, channels) with values in [0, 1].
+
+    Args:
+        source: the file's bytes, or its path.
+        limits: held against the header before anything is decoded.
+
+    Returns:
+        The signal; see the table above.
+
+    Raises:
+        UnsupportedFormat: if it is no PNG, JPEG, WebP or TIFF, or of a variant that cannot be kept.
+        DamagedSignal: if it is truncated or corrupt.
+        SignalTooLarge: if it is over a limit.
+    """  # noqa: DOC502 raised while decoding
+    decoded = _decode(source, limits)
+    return Signal(
+        values=decoded.samples.astype(np.float32) / np.float32(decoded.sample_format.levels),
+        kind=SignalKind.IMAGE,
+        sample_format=decoded.sample_format,
+        icc_profile=decoded.icc_profile,
+    )
+
+
+def inspect_image(source: bytes | Path, limits: ImageLimits = ImageLimits()) -> ImageFacts:
+    """Decode an image file completely and say what it holds; raises what `read_image` raises."""
+    decoded = _decode(source, limits)
+    height, width, channels = decoded.samples.shape
+    return ImageFacts(
+        format=decoded.format,
+        width=width,
+        height=height,
+        channels=channels,
+        sample_format=decoded.sample_format,
+        has_icc=decoded.icc_profile is not None,
+    )
+
+
+def write_image(signal: Signal) -> bytes:
+    """Encode an image signal as PNG, clipped to [0, 1] and rounded to its sample format.
+
+    Raises:
+        InvalidSignal: if the signal is not (height, width, channels) with 1 to 4 channels.
+    """
+    if len(signal.grid_shape) != 2 or signal.channels not in _MODES_BY_CHANNELS:
+        raise InvalidSignal(f"values have shape {signal.values.shape}, expected (height, width, 1 to 4 channels)")
+    levels = signal.sample_format.levels
+    samples = np.rint(np.clip(signal.values, 0.0, 1.0) * np.float32(levels))
+    if signal.sample_format is SampleFormat.U16:
+        return encode_deep_png(samples.astype(np.uint16), signal.icc_profile)
+    pixels = samples.astype(np.uint8)
+    image = Image.fromarray(pixels[..., 0] if signal.channels == 1 else pixels, _MODES_BY_CHANNELS[signal.channels])
+    file = BytesIO()
+    image.save(file, format="PNG", icc_profile=signal.icc_profile)
+    return file.getvalue()
+
+
+@dataclass(frozen=True, slots=True)
+class _Decoded:
+    samples: SampleArray  # (height, width, channels)
+    sample_format: SampleFormat
+    format: str
+    icc_profile: bytes | None
+
+
+def _decode(source: bytes | Path, limits: ImageLimits) -> _Decoded:
+    data = source if isinstance(source, bytes) else source.read_bytes()
+    if not data:
+        raise DamagedSignal("the file is empty, expected a PNG, JPEG, WebP or TIFF image")
+    with warnings.catch_warnings():
+        # Pillow warns of odd metadata and of large pictures; the limits decide on the latter.
+        warnings.simplefilter("ignore")
+        try:
+            return _decode_checked(data, limits)
+        except TunerError:
+            raise
+        except (MemoryError, Image.DecompressionBombError) as error:
+            raise SignalTooLarge(f"the picture needs more memory than there is: {error}") from error
+        except Exception as error:  # a hostile file makes Pillow raise nearly anything
+            raise DamagedSignal(f"the image is truncated or corrupt: {error}") from error
+
+
+def _decode_checked(data: bytes, limits: ImageLimits) -> _Decoded:
+    image = _open(data)
+    _check_size(image, limits)
+    _check_frames(image)
+    if image.format == "PNG":
+        # Checks the checksum of every chunk, and uses the image up.
+        image.verify()
+        image = _open(data)
+    deep = _is_deep(image)
+    samples = _deep_samples(image, data) if deep else np.asarray(_in_plain_mode(image))
+    image.load()  # a PNG may carry its orientation behind the pixels
+    return _Decoded(
+        samples=_upright(samples if samples.ndim == 3 else samples[..., None], _orientation(image)),
+        sample_format=SampleFormat.U16 if deep else SampleFormat.U8,
+        format=_FORMATS[str(image.format)],
+        # A CMYK profile means nothing once the inks have been turned into RGB.
+        icc_profile=None if image.mode == "CMYK" else image.info.get("icc_profile"),
+    )
+
+
+def _open(data: bytes) -> ImageFile:
+    """Parse the header only."""
+    try:
+        return Image.open(BytesIO(data), formats=("PNG", "JPEG", "WEBP", "TIFF"))
+    except UnidentifiedImageError as error:
+        for signature, name in _SIGNATURES.items():
+            if data.startswith(signature):
+                raise DamagedSignal(
+                    f"the file begins like a {name}, but its header cannot be read: it is truncated, corrupt, "
+                    "or a variant that is not supported"
+                ) from error
+        raise UnsupportedFormat(
+            f"the file begins with {data[:8]!r}, expected a PNG, JPEG, WebP or TIFF image: convert it to one of these"
+        ) from error
+
+
+def _check_size(image: ImageFile, limits: ImageLimits) -> None:
+    width, height = image.size
+    if width * height > limits.max_pixels or max(width, height) > limits.max_side:
+        raise SignalTooLarge(
+            f"the image is {width} x {height}, expected at most {limits.max_pixels} pixels "
+            f"and sides of at most {limits.max_side}: scale it down, or raise the limit"
+        )
+
+
+def _check_frames(image: ImageFile) -> None:
+    if image.format == "MPO":
+        return
+    try:
+        image.seek(1)
+    except EOFError:
+        image.seek(0)
+    else:
+        raise UnsupportedFormat("the image has several frames or pages, expected a single one: save one of them")
+
+
+def _is_deep(image: ImageFile) -> bool:
+    """Whether samples have 16 bits."""
+    if image.format == "PNG":
+        return image.mode == "I;16" or ";16" in str(image.tile[0].args)
+    if not isinstance(image, TiffImageFile):
+        return False
+    tags = image.tag_v2
+    bits = set(tags.get(_BITS_PER_SAMPLE, (1,)))
+    if set(tags.get(_SAMPLE_FORMAT, (1,))) != {1} or not bits <= {1, 2, 4, 8, 16} or len(bits) != 1:
+        raise UnsupportedFormat(
+            f"the TIFF has samples of {sorted(bits)} bits, format {sorted(set(tags.get(_SAMPLE_FORMAT, (1,))))}, "
+            "expected unsigned integers of 1 to 8 or of 16 bits: convert it"
+        )
+    return bits == {16}
+
+
+def _deep_samples(image: ImageFile, data: bytes) -> SampleArray:
+    if "transparency" in image.info:
+        raise UnsupportedFormat("the 16-bit image has a transparent colour, expected an alpha channel instead")
+    if not image.mode.startswith("I;16"):
+        return decode_deep_colour(partial(_open, data))
+    if isinstance(image, TiffImageFile) and image.tag_v2.get(_PHOTOMETRIC) == 0:
+        raise UnsupportedFormat("the 16-bit TIFF counts from white to black, expected black to white: convert it")
+    return np.asarray(image, dtype=np.uint16)
+
+
+def _in_plain_mode(image: ImageFile) -> Image.Image:
+    """Grey, grey-alpha, RGB or RGBA of 8 bits."""
+    transparent = image.has_transparency_data
+    modes = {
+        **dict.fromkeys(("1", "L", "LA", "La"), "LA" if transparent else "L"),
+        **dict.fromkeys(("P", "PA", "RGB", "RGBA", "RGBa", "RGBX"), "RGBA" if transparent else "RGB"),
+        **dict.fromkeys(("CMYK", "YCbCr"), "RGB"),
+    }
+    if image.mode not in modes:
+        raise UnsupportedFormat(f"the image is of mode {image.mode}, expected grey, RGB, palette or CMYK: convert it")
+    return image.convert(modes[image.mode])
+
+
+def _orientation(image: ImageFile) -> int:
+    """1 to 8, as EXIF and TIFF define them; 1 if there is none. Pillow turns a TIFF by itself while loading."""
+    if isinstance(image, TiffImageFile):
+        return 1
+    try:
+        return int(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # metadata that cannot be read turns nothing
+        return 1
+
+
+def _upright(samples: SampleArray, orientation: int) -> SampleArray:
+    """Undo an orientation: mirrored (2, 4, 5, 7), upside down (3, 4), on its side (5 to 8)."""
+    if orientation in {5, 6, 7, 8}:
+        samples = samples.swapaxes(0, 1)
+    if orientation in {2, 3, 6, 7}:
+        samples = samples[:, ::-1]
+    if orientation in {3, 4, 7, 8}:
+        samples = samples[::-1]
+    return np.ascontiguousarray(samples)
