@@ -38,7 +38,7 @@ from tuner.fit.blocks import SignalBlocks
 from tuner.fit.config import FirstOrderConfig, NaturalGradientConfig, Schedule
 from tuner.fit.first_order import FirstOrderTrainer
 from tuner.fit.natural_gradient import NaturalGradientTrainer
-from tuner.fit.samples import grid_stages
+from tuner.fit.samples import grid_sweeps
 from tuner.network.config import NetworkConfig
 from tuner.network.sine import SineNetwork
 from tuner.signal.grid import Grid
@@ -164,7 +164,7 @@ def natural_trainer(signal: Signal, config: NetworkConfig) -> NaturalGradientTra
     """The default trainer at its default settings."""
     settings = NaturalGradientConfig()
     network = SineNetwork.initial(config, Grid(signal.grid_shape, config.period), signal.channels, SEED)
-    return NaturalGradientTrainer(network, grid_stages(network, signal, settings, SEED), settings)
+    return NaturalGradientTrainer(network, grid_sweeps(network, signal, settings), settings)
 
 
 def cost_of_a_step(signal: Signal, steps: int = 4) -> list[dict[str, object]]:

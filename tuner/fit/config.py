@@ -61,8 +61,6 @@ class NaturalGradientConfig:
         ridge: of the output layer, relative to the mean square of a hidden neuron, > 0.
         curvature_share: the curvature factors see every such sample, >= 1.
         train_phases: whether the phases of the input layer move too.
-        coarse_factor: the coarse stage sees about every such sample along each axis, >= 1; 1 for no coarse stage.
-        coarse_steps: steps of the coarse stage, >= 0.
 
     Raises:
         ConfigError: if a setting is out of its range.
@@ -73,18 +71,14 @@ class NaturalGradientConfig:
     ridge: float = 1e-7
     curvature_share: int = 3
     train_phases: bool = False
-    coarse_factor: int = 1
-    coarse_steps: int = 0
 
     def __post_init__(self) -> None:
         for name in ("damping", "damping_floor", "ridge"):
             value = getattr(self, name)
             if not 0.0 < value < float("inf"):
                 raise ConfigError(f"{name} is {value}, expected a finite number above 0")
-        for name, least in (("curvature_share", 1), ("coarse_factor", 1), ("coarse_steps", 0)):
-            value = getattr(self, name)
-            if value < least:
-                raise ConfigError(f"{name} is {value}, expected at least {least}")
+        if self.curvature_share < 1:
+            raise ConfigError(f"curvature_share is {self.curvature_share}, expected at least 1")
 
 
 # Every trainer has one settings class; their union is what a FitConfig may hold.

@@ -8,7 +8,7 @@ no learning rate. Cost is a handful of sweeps over the samples (`tuner.fit.passe
 `docs/decisions/0005-natural-gradient.md` has the measurements behind the choices.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from math import isfinite
 
 import torch
@@ -30,55 +30,42 @@ class NaturalGradientTrainer:
 
     Args:
         network: to be trained in place.
-        stages: the samples, from the coarsest part of the signal to all of it; see `tuner.fit.samples`.
+        sweeps: its samples, from `tuner.fit.samples`.
         config: settings.
     """
 
-    def __init__(self, network: SineNetwork, stages: Sequence[Sweeps], config: NaturalGradientConfig) -> None:
+    def __init__(self, network: SineNetwork, sweeps: Sweeps, config: NaturalGradientConfig) -> None:
         self.network = network
-        self._stages = stages
+        self._sweeps = sweeps
         self._config = config
         self._bounds = [layer.bounds_M for layer in network.layers]
         self._point = _hidden_of(network)
         self._previous: Hidden | None = None
         self._damping = config.damping
         self._steps = 0
-        self._enter(0)
+        self._begin()
 
     @torch.no_grad()
     def step(self) -> float:
         """Take one step, or keep the network as it is if no step lowers the loss.
 
         Returns:
-            The mean squared error with the best output layer, over the samples of the present stage: never more than
-            the step before gave, unless a new stage began.
+            The exact mean squared error, never more than the step before gave.
         """
-        stage = self._due_stage()
-        if stage != self._stage:
-            self._enter(stage)
         with single_threaded():
             self._advance()
         self._steps += 1
         self._write(self._point, self._readout)
-        return self._squares / self._sweeps.targets_CP.numel()
+        return self.finish()
 
-    @torch.no_grad()
     def finish(self) -> float:
-        """Solve the output layer on all samples and measure the loss there."""
-        last = self._stages[-1]
-        if self._sweeps is not last:
-            readout = solve_readout(last.evaluate(self._point), self._config.ridge)
-            squares = last.loss(self._point, readout.matrix)
-            last.forget()
-        else:
-            readout, squares = self._readout, self._squares
-        self._write(self._point, readout)
-        return squares / last.targets_CP.numel()
+        """The mean squared error: the output layer is already the best one for all samples."""
+        return self._squares / self._sweeps.targets_CP.numel()
 
     def tensors(self) -> dict[str, Tensor]:
         """The point, the previous step (zero if there is none), the damping and the count of steps."""
         previous = self._previous or self._point.plus([(-1.0, self._point)])
-        counts = [self._steps, self._stage, int(self._previous is not None)]
+        counts = [self._steps, int(self._previous is not None)]
         return {
             **_named("point", self._point),
             **_named("previous", previous),
@@ -97,23 +84,15 @@ class NaturalGradientTrainer:
             if name not in tensors or tensors[name].shape != own.shape:
                 came = tuple(tensors[name].shape) if name in tensors else "nothing"
                 raise StateMismatch(f"the checkpoint has {came} as {name}, expected shape {tuple(own.shape)}")
-        self._steps, stage, has_previous = tensors["counts"].tolist()
+        self._steps, has_previous = tensors["counts"].tolist()
         self._damping = float(tensors["damping"])
         self._point = _from_named("point", tensors, self._point)
         self._previous = _from_named("previous", tensors, self._point) if has_previous else None
-        self._enter(stage)
-
-    def _due_stage(self) -> int:
-        """Coarse stages take `coarse_steps` each."""
-        return min(self._steps // max(1, self._config.coarse_steps), len(self._stages) - 1)
+        self._begin()
 
     @torch.no_grad()
-    def _enter(self, stage: int) -> None:
-        """Go on with the samples of another stage."""
-        for other in self._stages:
-            other.forget()
-        self._stage = stage
-        self._sweeps = self._stages[stage]
+    def _begin(self) -> None:
+        """Measure the point that the trainer starts or goes on from."""
         with single_threaded():
             self._covariance = self._sweeps.sines.covariance(self._point.phases)
             self._readout, self._squares = self._measure(self._point)

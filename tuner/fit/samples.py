@@ -1,8 +1,7 @@
-"""The samples of a signal, ready for the sweeps of the natural-gradient trainer: a grid in stages, or scattered points.
+"""The samples of a signal, ready for the sweeps of the natural-gradient trainer: a grid, or scattered points.
 
-A coarse stage takes one position at random from each of n equal cells of every axis. The product of such positions is
-evaluated as cheaply as a grid, and unlike a decimated grid it folds no frequency exactly onto another one. Called by
-`tuner.fit.loop`, and by whoever fits points that lie on no grid.
+Here it is decided how large a tile is, and what may stay in memory between sweeps. Called by `tuner.fit.loop`, and by
+whoever fits points that lie on no grid.
 """
 
 import os
@@ -26,38 +25,34 @@ MIN_TILE_POINTS = 64
 MEMORY_SHARE = 4
 
 
-def grid_stages(network: SineNetwork, signal: Signal, config: NaturalGradientConfig, seed: int) -> list[Sweeps]:
-    """A coarse stage if the configuration asks for one, then the whole signal.
+def grid_sweeps(network: SineNetwork, signal: Signal, config: NaturalGradientConfig) -> Sweeps:
+    """All samples of a signal on its grid.
 
     Args:
         network: that will be fitted; its device is where the samples go.
         signal: to fit.
         config: settings.
-        seed: of the coarse positions.
     """
     device = network.phases_M.device
     grid = Grid(signal.grid_shape, network.period)
-    axes = [torch.tensor(grid.axis(d), device=device) for d in range(len(grid.shape))]
-    values = torch.tensor(signal.values, device=device)
-    stages = []
-    if config.coarse_factor > 1 and config.coarse_steps:
-        generator = torch.Generator().manual_seed(seed)
-        coarse_axes, coarse_values = list(axes), values
-        for d, axis in enumerate(axes):
-            picks = _one_of_each_cell(len(axis), -(-len(axis) // config.coarse_factor), generator).to(device)
-            coarse_axes[d] = axis[picks]
-            coarse_values = coarse_values.index_select(d, picks)
-        stages.append(_on_grid(network, coarse_axes, coarse_values, config))
-    return [*stages, _on_grid(network, axes, values, config)]
+    sines = grid_sines(
+        network.frequencies_MD,
+        network.period,
+        [torch.tensor(grid.axis(d), device=device) for d in range(len(grid.shape))],
+        _tile_points(network),
+        phases_M=_fixed_phases(network, config),
+        keep=_fits(network, grid.size),
+    )
+    return _sweeps(network, sines, torch.tensor(signal.values, device=device))
 
 
-def scattered_stages(
+def scattered_sweeps(
     network: SineNetwork,
     coords_PD: Float[Tensor, "points dims"],
     values_PC: Float[Tensor, "points channels"],
     config: NaturalGradientConfig,
-) -> list[Sweeps]:
-    """One stage: samples at any points, on the network's device."""
+) -> Sweeps:
+    """Samples at any points, on the network's device."""
     sines = DenseSines(
         network.frequencies_MD,
         network.period,
@@ -66,19 +61,7 @@ def scattered_stages(
         phases_M=_fixed_phases(network, config),
         keep=_fits(network, len(coords_PD)),
     )
-    return [_sweeps(network, sines, values_PC)]
-
-
-def _on_grid(network: SineNetwork, axes: list[Tensor], values: Tensor, config: NaturalGradientConfig) -> Sweeps:
-    sines = grid_sines(
-        network.frequencies_MD,
-        network.period,
-        axes,
-        _tile_points(network),
-        phases_M=_fixed_phases(network, config),
-        keep=_fits(network, values[..., 0].numel()),
-    )
-    return _sweeps(network, sines, values)
+    return _sweeps(network, sines, values_PC)
 
 
 def _fixed_phases(network: SineNetwork, config: NaturalGradientConfig) -> Tensor | None:
@@ -111,10 +94,3 @@ def _free_bytes(device: torch.device) -> int:
         return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (ValueError, OSError, AttributeError):  # not every system says
         return 2**32
-
-
-def _one_of_each_cell(length: int, cells: int, generator: torch.Generator) -> Tensor:
-    """One index at random from each of `cells` nearly equal parts of range(length)."""
-    edges = torch.arange(cells + 1) * length // cells
-    offsets = torch.rand(cells, generator=generator) * (edges[1:] - edges[:-1])
-    return edges[:-1] + offsets.long()

@@ -12,7 +12,7 @@ from tuner.errors import StateMismatch
 from tuner.fit.config import Budget, FitConfig, NaturalGradientConfig
 from tuner.fit.loop import Progress, Verdict, fit
 from tuner.fit.natural_gradient import NaturalGradientTrainer
-from tuner.fit.samples import grid_stages, scattered_stages
+from tuner.fit.samples import grid_sweeps, scattered_sweeps
 from tuner.fit.state import FitState
 from tuner.network.config import NetworkConfig
 from tuner.network.sine import SineNetwork
@@ -42,7 +42,7 @@ def trainer_for(signal: Signal, settings: FitConfig) -> NaturalGradientTrainer:
     network = SineNetwork.initial(
         settings.network, Grid(signal.grid_shape, settings.network.period), signal.channels, settings.seed
     )
-    return NaturalGradientTrainer(network, grid_stages(network, signal, settings.trainer, 0), settings.trainer)
+    return NaturalGradientTrainer(network, grid_sweeps(network, signal, settings.trainer), settings.trainer)
 
 
 def exact_mse(network: SineNetwork, signal: Signal) -> float:
@@ -90,7 +90,7 @@ def test_scattered_samples_of_a_grid_give_the_same_fit(train_phases: bool) -> No
     network = trainer_for(signal, config()).network
     coords = torch.tensor(Grid(signal.grid_shape, network.period).coords())
     values = torch.tensor(signal.values).reshape(-1, signal.channels)
-    scattered = NaturalGradientTrainer(network, scattered_stages(network, coords, values, settings), settings)
+    scattered = NaturalGradientTrainer(network, scattered_sweeps(network, coords, values, settings), settings)
     for _ in range(3):
         assert scattered.step() == pytest.approx(on_grid.step(), rel=2e-2)
 
@@ -106,7 +106,7 @@ def test_any_channels_and_dimensions(shape: tuple[int, ...], channels: int) -> N
 
 
 def test_resume_ends_with_the_same_bytes() -> None:
-    signal, settings = picture(), config(steps=8, coarse_factor=2, coarse_steps=3)
+    signal, settings = picture(), config(steps=8)
     states: list[bytes] = []
 
     def watch(progress: Progress) -> Verdict:
@@ -114,7 +114,7 @@ def test_resume_ends_with_the_same_bytes() -> None:
         return Verdict.CONTINUE
 
     whole = fit(signal, settings, on_step=watch)
-    for step in (1, 3, 5):  # inside the coarse stage, at its end, after it
+    for step in (1, 5):
         resumed = fit(signal, settings, resume=FitState.from_bytes(states[step - 1]))
         assert resumed.history == whole.history
         for name, tensor in whole.network.state_dict().items():
@@ -138,15 +138,6 @@ def test_the_number_of_threads_does_not_change_a_bit() -> None:
     finally:
         torch.set_num_threads(before)
     assert results[0] == results[1]
-
-
-def test_coarse_stage_ends_on_the_whole_signal() -> None:
-    signal, settings = picture(), config(steps=8, coarse_factor=2, coarse_steps=4)
-    result = fit(signal, settings)
-    assert result.history[-1] == pytest.approx(exact_mse(result.network, signal), rel=1e-3)
-    early = fit(signal, replace(settings, budget=Budget(max_steps=2)))
-    # Stopped inside the coarse stage: the readout is solved on all samples, and so is the reported quality.
-    assert 10 ** (-early.psnr_db / 10) == pytest.approx(exact_mse(early.network, signal), rel=1e-3)
 
 
 FLAT = np.full((12, 10, 3), 0.25, dtype=np.float32)
