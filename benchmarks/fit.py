@@ -54,17 +54,22 @@ SEED = 0
 
 @dataclass
 class Curve:
-    """PSNR against training time."""
+    """PSNR against training time, by the wall clock and by the processor's."""
 
     seconds: list[float] = field(default_factory=list)
+    cpu_seconds: list[float] = field(default_factory=list)
     psnr_db: list[float] = field(default_factory=list)
 
     def first(self, mark: float) -> dict[str, float] | None:
         """Seconds and steps to a PSNR, or None if it was not reached."""
-        for step, (seconds, psnr) in enumerate(zip(self.seconds, self.psnr_db, strict=True), 1):
-            if psnr >= mark:
-                return {"seconds": round(seconds, 3), "steps": step}
-        return None
+        step = next((i for i, psnr in enumerate(self.psnr_db) if psnr >= mark), None)
+        if step is None:
+            return None
+        return {
+            "seconds": round(self.seconds[step], 3),
+            "cpu_seconds": round(self.cpu_seconds[step], 3),
+            "steps": step + 1,
+        }
 
     def to_json(self) -> dict[str, object]:
         """Marks, and the curve thinned to at most 300 points."""
@@ -80,12 +85,14 @@ class Curve:
 
 def run(step: Callable[[], float], seconds: float, *, setup: float = 0.0, stop_db: float = 45.0) -> Curve:
     """Step until the time is up; `step` returns the mean squared error."""
-    curve, elapsed = Curve(), setup
+    curve, elapsed, spent = Curve(), setup, 0.0
     while elapsed < seconds:
-        started = perf_counter()
+        started, spent_before = perf_counter(), _cpu_seconds()
         mse = step()
         elapsed += perf_counter() - started
+        spent += _cpu_seconds() - spent_before
         curve.seconds.append(elapsed)
+        curve.cpu_seconds.append(spent)
         curve.psnr_db.append(-10.0 * log10(max(mse, 1e-12)))
         if curve.psnr_db[-1] >= stop_db:
             break
@@ -253,27 +260,27 @@ def compare(signal: Signal, config: NetworkConfig, seconds: dict[str, float]) ->
     return curves
 
 
-def best_seconds(curves: dict[str, Curve], name: str, mark: float) -> float | None:
-    """Of all runs of a method, the soonest to a mark."""
+def soonest(curves: dict[str, Curve], name: str, mark: float, clock: str) -> float | None:
+    """Of all runs of a method, the soonest to a mark, by `seconds` or `cpu_seconds`."""
     times = [
-        hit["seconds"]
+        hit[clock]
         for method, curve in curves.items()
         if method.split(" ")[0] == name and (hit := curve.first(mark)) is not None
     ]
     return min(times, default=None)
 
 
-def speedups(curves: dict[str, Curve]) -> dict[str, dict[str, float | str | None]]:
+def speedups(curves: dict[str, Curve], clock: str) -> dict[str, dict[str, float | str | None]]:
     """How many times sooner the default trainer reaches each mark; ">" where the other did not reach it."""
     table: dict[str, dict[str, float | str | None]] = {}
     for mark in MARKS_DB:
-        ours = best_seconds(curves, "natural_gradient", mark)
+        ours = soonest(curves, "natural_gradient", mark, clock)
         if ours is None:
             continue
         row: dict[str, float | str | None] = {}
         for name in dict.fromkeys(method.split(" ")[0] for method in curves):
-            theirs = best_seconds(curves, name, mark)
-            spent = max(c.seconds[-1] for m, c in curves.items() if m.split(" ")[0] == name)
+            theirs = soonest(curves, name, mark, clock)
+            spent = max(getattr(c, clock)[-1] for m, c in curves.items() if m.split(" ")[0] == name)
             row[name] = f">{spent / ours:.1f}" if theirs is None else round(theirs / ours, 1)
         table[str(mark)] = row
     return table
@@ -331,9 +338,10 @@ def main() -> None:
         "frequencies": options.frequencies,
         "hidden": options.hidden,
         "curves": {method: curve.to_json() for method, curve in curves.items()},
-        "speedups": speedups(curves),
+        "speedups": speedups(curves, "seconds"),
+        "speedups_by_cpu_seconds": speedups(curves, "cpu_seconds"),
     }
-    at_30 = speedups(curves).get("30.0", {})
+    at_30 = speedups(curves, "seconds").get("30.0", {})
     report["speedup_over_adam_at_30db"] = at_30.get("adam")
     report["speedup_over_published_at_30db"] = at_30.get("published")
     if not options.skip_cost:

@@ -18,7 +18,7 @@ from tuner.signal.grid import Grid
 from tuner.signal.signal import Signal
 
 # Bytes of one layer's activations in a tile, chosen by measurement: on a CPU the last-level cache holds a few of them.
-TILE_BYTES_CPU = 2**21
+TILE_BYTES_CPU = 2**22
 TILE_BYTES_GPU = 2**28
 MIN_TILE_POINTS = 64
 # Of the memory that is free when the fit begins.
