@@ -33,7 +33,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from tuner.fit import natural_gradient, passes
+from tuner.fit import natural_gradient, sweeps
 from tuner.fit.blocks import SignalBlocks
 from tuner.fit.config import FirstOrderConfig, NaturalGradientConfig, Schedule
 from tuner.fit.first_order import FirstOrderTrainer
@@ -213,7 +213,7 @@ def shares_of_a_step(signal: Signal, config: NetworkConfig, steps: int = 6) -> d
         patched.append((owner, name, function))
         setattr(owner, name, timed)
 
-    clock(passes, "sine_cosine", "sine_cosine")
+    clock(sweeps, "sine_cosine", "sine_cosine")
     for name in ("solve_readout", "natural_direction", "best_combination"):
         clock(natural_gradient, name, "solves")
     try:

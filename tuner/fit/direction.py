@@ -1,6 +1,6 @@
 """The mathematics of one natural-gradient step, on small matrices in float64.
 
-Everything here works on sums over samples that `tuner.fit.passes` has made; no function sees a sample. In the order of
+Everything here works on sums over samples that `tuner.fit.sweeps` has made; no function sees a sample. In the order of
 an iteration:
 
 1. `solve_readout`: the best output layer for fixed hidden layers (variable projection: Golub & Pereyra 1973);
@@ -18,7 +18,7 @@ from math import sqrt
 import torch
 from torch import Tensor
 
-from tuner.fit.passes import Hidden, Moves, Normal, Slopes
+from tuner.fit.sums import Hidden, Moves, Normal, Slopes
 
 # Against rounding in the sums, relative to the mean square of a neuron; tried in turn until the factorisation holds.
 _RIDGE_GROWTH = 100.0

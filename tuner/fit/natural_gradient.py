@@ -3,7 +3,7 @@
 The search runs over the hidden layers only; each reported loss is that of the best output layer. An iteration makes a
 direction and combines it with the previous step by an exact quadratic model (`tuner.fit.direction`), clamps the weights
 to their bounds, then measures the true loss: it is accepted only if the loss fell, so the loss never rises and there is
-no learning rate. Cost is a handful of sweeps over the samples (`tuner.fit.passes`). Made by `tuner.fit.loop`.
+no learning rate. Cost is a handful of sweeps over the samples (`tuner.fit.sweeps`). Made by `tuner.fit.loop`.
 
 `docs/decisions/0005-natural-gradient.md` has the measurements behind the choices.
 """
@@ -17,7 +17,9 @@ from torch import Tensor
 from tuner.errors import StateMismatch
 from tuner.fit.config import NaturalGradientConfig
 from tuner.fit.direction import Readout, best_combination, natural_direction, solve_readout
-from tuner.fit.passes import Hidden, Sweeps, single_threaded
+from tuner.fit.kernels import single_threaded
+from tuner.fit.sums import Hidden
+from tuner.fit.sweeps import Sweeps
 from tuner.network.sine import SineNetwork
 
 # How damping answers: a step accepted at full length, one that had to be shortened, one that failed.

@@ -11,9 +11,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from tuner.fit.config import NaturalGradientConfig
-from tuner.fit.passes import Sweeps
-from tuner.network.separable import DenseSines, InputSines, grid_sines
+from tuner.fit.sweeps import Sweeps
+from tuner.network.separable import grid_sines
 from tuner.network.sine import SineNetwork
+from tuner.network.sines import DenseSines, InputSines
 from tuner.signal.grid import Grid
 from tuner.signal.signal import Signal
 

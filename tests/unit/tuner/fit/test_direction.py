@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from tuner.fit.direction import best_combination, natural_direction, solve_readout
-from tuner.fit.passes import Hidden, Moves, Normal, Slopes
+from tuner.fit.sums import Hidden, Moves, Normal, Slopes
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from tuner.network.separable import DenseSines, InputSines, SeparableSines, grid_sines
+from tuner.network.separable import SeparableSines, grid_sines
+from tuner.network.sines import DenseSines, InputSines
 
 PERIOD = 2.3
 SHAPES = [(17,), (9, 14), (5, 6, 7), (1, 12), (1, 1)]

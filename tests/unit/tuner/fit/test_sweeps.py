@@ -9,8 +9,10 @@ import torch
 from torch import Tensor
 
 from tuner.fit.direction import solve_readout
-from tuner.fit.passes import Hidden, Sweeps
-from tuner.network.separable import DenseSines, SeparableSines
+from tuner.fit.sums import Hidden
+from tuner.fit.sweeps import Sweeps
+from tuner.network.separable import SeparableSines
+from tuner.network.sines import DenseSines
 
 PERIOD, SHAPE, CHANNELS = 2.5, (7, 6), 2
 

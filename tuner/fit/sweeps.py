@@ -14,72 +14,20 @@ the result has the same bytes whatever the number of threads. Activations are ke
 else computed again. Arrays are (neurons, points) inside a tile; a hidden matrix carries its bias as last column.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from tuner.network.separable import InputSines
+from tuner.fit.kernels import add_gram, add_gram_with_ones, mirrored, sine_cosine, single_threaded, total
+from tuner.fit.sums import Hidden, Moves, Normal, Slopes
+from tuner.network.sines import InputSines
 
 STRIPES = 16
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Hidden:
-    """What the trainer searches over: phases (M,) and, per hidden layer, [W, b] as (H, I + 1)."""
-
-    phases: Tensor
-    layers: tuple[Tensor, ...]
-
-    def plus(self, steps: "Sequence[tuple[float, Hidden]]") -> "Hidden":
-        """Add a weighted sum of directions."""
-        phases, layers = self.phases, list(self.layers)
-        for factor, step in steps:
-            phases = phases + factor * step.phases
-            layers = [layer + factor * move for layer, move in zip(layers, step.layers, strict=True)]
-        return Hidden(phases, tuple(layers))
-
-    def minus(self, other: "Hidden") -> "Hidden":
-        """The difference of two points, a direction."""
-        return self.plus([(-1.0, other)])
-
-
-@dataclass(frozen=True, slots=True)
-class Normal:
-    """Normal equations of the output layer: sums over samples of h~ h~^T and h~ y^T, with h~ = [h; 1], float64."""
-
-    gram: Tensor
-    cross: Tensor
-
-
-@dataclass(frozen=True, slots=True)
-class Slopes:
-    """Means over samples, float64: the gradient of half the squared residual, and both curvature factors of a layer.
-
-    Attributes:
-        gradient: per hidden matrix, (H, I + 1), and for the phases.
-        output_side: E[sum_c g_c g_c^T], (H, H), g_c being the derivative of channel c with respect to a pre-activation.
-        input_side: E[h~ h~^T] of the inputs of the second and later hidden layers, (I + 1, I + 1).
-    """
-
-    gradient: Hidden
-    output_side: tuple[Tensor, ...]
-    input_side: tuple[Tensor, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Moves:
-    """Sums over samples for K directions with output changes t_k: <t_k, t_l>, <r, t_k> and h~ t_k^T (K, H + 1, C)."""
-
-    products: Tensor
-    residual_products: Tensor
-    feature_products: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,28 +95,28 @@ class Sweeps:
                 tile = self.sines.tiles[index]
                 h = self._run(hidden, plan, index).sine[-1]
                 values = self.targets_CP[:, tile.start : tile.stop]
-                _add_gram_with_ones(gram, h)
+                add_gram_with_ones(gram, h)
                 cross[:-1] += h @ values.T
                 cross[-1] += values.double().sum(1)
             return Normal(gram, cross)
 
         parts = self._sweep(work)
-        return Normal(_mirrored(_total([part.gram for part in parts])), _total([part.cross for part in parts]))
+        return Normal(mirrored(total([part.gram for part in parts])), total([part.cross for part in parts]))
 
     def loss(self, hidden: Hidden, readout: Tensor) -> float:
         """Sum of squared residuals; the residual is kept for the next sweeps."""
         plan = self._plan(hidden)
 
         def work(stripe: Sequence[int]) -> float:
-            total = 0.0
+            squares = 0.0
             for index in stripe:
                 tile = self.sines.tiles[index]
                 h = self._activations(hidden, plan, index).sine[-1]
                 residual = torch.addmm(readout[:, -1:], readout[:, :-1], h)
                 residual -= self.targets_CP[:, tile.start : tile.stop]
                 self.residual_CP[:, tile.start : tile.stop] = residual
-                total += float(residual.double().square().sum())
-            return total
+                squares += float(residual.double().square().sum())
+            return squares
 
         return sum(self._sweep(work))
 
@@ -201,14 +149,14 @@ class Sweeps:
             return sums
 
         parts = self._sweep(work)
-        gradients = [_total([part.gradients[i] for part in parts]) for i in range(depth)]
-        sine, cosine = self.sines.transposed(_total([part.first for part in parts]), hidden.phases)
+        gradients = [total([part.gradients[i] for part in parts]) for i in range(depth)]
+        sine, cosine = self.sines.transposed(total([part.first for part in parts]), hidden.phases)
         gradients[0][:, :-1] = sine
         phases = (cosine.double() * weights[0]).sum(0)
         sampled = len(range(offset % share, self.samples, share))
-        outputs = [_mirrored(_total([part.outputs[i] for part in parts])) / sampled for i in range(depth)]
+        outputs = [mirrored(total([part.outputs[i] for part in parts])) / sampled for i in range(depth)]
         outputs[-1] *= (backward @ backward.T).double()
-        inputs = [_mirrored(_total([part.inputs[i] for part in parts])) / sampled for i in range(depth - 1)]
+        inputs = [mirrored(total([part.inputs[i] for part in parts])) / sampled for i in range(depth - 1)]
         layers = tuple(gradient / self.samples for gradient in gradients)
         return Slopes(Hidden(phases / self.samples, layers), tuple(outputs), tuple(inputs))
 
@@ -250,8 +198,8 @@ class Sweeps:
             return inner, feature
 
         parts = self._sweep(work)
-        inner = _total([part[0] for part in parts])
-        feature = _total([part[1] for part in parts]).reshape(count, channels, width)
+        inner = total([part[0] for part in parts])
+        feature = total([part[1] for part in parts]).reshape(count, channels, width)
         return Moves(inner[:count, :count], inner[:count, count], feature.transpose(1, 2))
 
     def _plan(self, hidden: Hidden) -> Tensor | None:
@@ -303,65 +251,14 @@ class Sweeps:
             return list(pool.map(work, stripes))
 
 
-@contextmanager
-def single_threaded() -> Iterator[None]:
-    """Let torch's kernels run on the calling thread; the former setting comes back afterwards.
-
-    For small matrices too: threads that spin for their turn cost more than they bring when cores are shared.
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def _total(parts: Sequence[Tensor]) -> Tensor:
-    """Add tensors in order."""
-    total = parts[0].clone()
-    for part in parts[1:]:
-        total += part
-    return total
-
-
-def sine_cosine(z: Tensor, sine: Tensor, cosine: Tensor) -> None:
-    """Both functions of z; on CPUs numpy's float32 loops are three times as fast as torch's (measured, AVX-512)."""
-    if z.device.type == "cpu":
-        np.sin(z.numpy(), out=sine.numpy())
-        np.cos(z.numpy(), out=cosine.numpy())
-    else:
-        torch.sin(z, out=sine)
-        torch.cos(z, out=cosine)
-
-
 def _add_curvature(sums: _SlopeSums, run: _Activations, weights: list[Tensor], backward: Tensor) -> None:
     """Add g g^T of every layer and h~ h~^T between layers; C^T C of the last layer is applied to the whole sum."""
-    _add_gram(sums.outputs[-1], run.cosine[-1].contiguous())
+    add_gram(sums.outputs[-1], run.cosine[-1].contiguous())
     for layer in range(len(weights) - 1):
-        _add_gram_with_ones(sums.inputs[layer], run.sine[layer].contiguous())
+        add_gram_with_ones(sums.inputs[layer], run.sine[layer].contiguous())
     if len(weights) > 1:
         for channel in backward.T:
             slope = channel[:, None] * run.cosine[-1]
             for layer in reversed(range(len(weights) - 1)):
                 slope = (weights[layer + 1].T @ slope).mul_(run.cosine[layer])
-                _add_gram(sums.outputs[layer], slope)
-
-
-def _add_gram(total: Tensor, rows: Tensor, block: int = 64) -> None:
-    """Add the lower triangle of rows @ rows^T, in blocks: close to half of the full product."""
-    for low in range(0, len(rows), block):
-        high = min(low + block, len(rows))
-        total[low:high, :high] += rows[low:high] @ rows[:high].T
-
-
-def _add_gram_with_ones(total: Tensor, rows: Tensor) -> None:
-    """The same for [rows; 1]."""
-    _add_gram(total, rows)
-    total[-1, :-1] += rows.sum(1)
-    total[-1, -1] += rows.shape[1]
-
-
-def _mirrored(lower: Tensor) -> Tensor:
-    """The symmetric matrix of a lower triangle."""
-    return lower.tril() + lower.tril(-1).T
+                add_gram(sums.outputs[layer], slope)
