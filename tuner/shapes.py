@@ -17,4 +17,4 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int32]
-SampleArray = NDArray[np.uint8 | np.uint16]
+SampleArray = NDArray[np.unsignedinteger]

@@ -22,7 +22,7 @@ from tuner.network.sine import SineNetwork
 # Kingma & Ba 2015. The second moment forgets faster than usual: a fit has hundreds of steps, not tens of thousands.
 BETA_1, BETA_2, EPSILON = 0.9, 0.99, 1e-8
 LAST_RATE = 0.01  # of the cosine schedule, relative to the first
-SMOOTHING = 0.9  # of the reported loss, when a step sees only part of the signal
+SMOOTHING = 0.7  # of the reported loss, when a step sees only part of the signal
 SWEEP_POINTS = 16384  # whose hidden activations fit in a cache of some megabytes
 
 

@@ -5,13 +5,14 @@ First-order and natural-gradient trainers stand behind this one protocol.
 """
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
 from tuner.network.sine import SineNetwork
 
 
+@runtime_checkable
 class Trainer(Protocol):
     """A training algorithm, bound to one network and one signal."""
 
