@@ -51,8 +51,38 @@ class FirstOrderConfig:
             raise ConfigError(f"ridge is {self.ridge}, expected a number between 0 and 1")
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NaturalGradientConfig:
+    """Natural gradient with an exact output layer (`tuner.fit.natural_gradient`); it has no learning rate.
+
+    Attributes:
+        damping: of the first direction, relative to the mean curvature, > 0. Adapts itself.
+        damping_floor: below which it does not fall, > 0.
+        ridge: of the output layer, relative to the mean square of a hidden neuron, > 0.
+        curvature_share: the curvature factors see every such sample, >= 1.
+        train_phases: whether the phases of the input layer move too.
+
+    Raises:
+        ConfigError: if a setting is out of its range.
+    """
+
+    damping: float = 1e-5
+    damping_floor: float = 1e-8
+    ridge: float = 1e-7
+    curvature_share: int = 3
+    train_phases: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("damping", "damping_floor", "ridge"):
+            value = getattr(self, name)
+            if not 0.0 < value < float("inf"):
+                raise ConfigError(f"{name} is {value}, expected a finite number above 0")
+        if self.curvature_share < 1:
+            raise ConfigError(f"curvature_share is {self.curvature_share}, expected at least 1")
+
+
 # Every trainer has one settings class; their union is what a FitConfig may hold.
-TrainerConfig = FirstOrderConfig
+TrainerConfig = FirstOrderConfig | NaturalGradientConfig
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

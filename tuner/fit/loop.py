@@ -15,9 +15,11 @@ import torch
 
 from tuner.errors import FitDiverged, StateMismatch
 from tuner.fit.blocks import SignalBlocks
-from tuner.fit.config import FitConfig
+from tuner.fit.config import FitConfig, NaturalGradientConfig
 from tuner.fit.first_order import FirstOrderTrainer
+from tuner.fit.natural_gradient import NaturalGradientTrainer
 from tuner.fit.result import FitOutcome, FitResult
+from tuner.fit.samples import grid_sweeps
 from tuner.fit.state import FitState
 from tuner.fit.trainer import Trainer
 from tuner.metrics import mse_to_psnr_db
@@ -193,6 +195,8 @@ def _make_trainer(signal: Signal, config: FitConfig, device: torch.device) -> Tr
     """The trainer whose settings the configuration holds, with an untrained network."""
     grid = Grid(signal.grid_shape, config.network.period)
     network = SineNetwork.initial(config.network, grid, signal.channels, config.seed).to(device)
+    if isinstance(config.trainer, NaturalGradientConfig):
+        return NaturalGradientTrainer(network, grid_sweeps(network, signal, config.trainer), config.trainer)
     blocks = SignalBlocks(signal, grid, device)
     return FirstOrderTrainer(network, blocks, config.trainer, total_steps=config.budget.max_steps, seed=config.seed)
 

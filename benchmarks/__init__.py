@@ -1,0 +1,1 @@
+"""Measurements on request: `make bench-fit`."""

@@ -1,0 +1,97 @@
+"""The samples of a signal, ready for the sweeps of the natural-gradient trainer: a grid, or scattered points.
+
+Here it is decided how large a tile is, and what may stay in memory between sweeps. Called by `tuner.fit.loop`, and by
+whoever fits points that lie on no grid.
+"""
+
+import os
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from tuner.fit.config import NaturalGradientConfig
+from tuner.fit.sweeps import Sweeps
+from tuner.network.separable import grid_sines
+from tuner.network.sine import SineNetwork
+from tuner.network.sines import DenseSines, InputSines
+from tuner.signal.grid import Grid
+from tuner.signal.signal import Signal
+
+# Bytes of one layer's activations in a tile, chosen by measurement: on a CPU the last-level cache holds a few of them.
+TILE_BYTES_CPU = 2**22
+TILE_BYTES_GPU = 2**28
+MIN_TILE_POINTS = 64
+# Of the memory that is free when the fit begins.
+MEMORY_SHARE = 4
+
+
+def grid_sweeps(network: SineNetwork, signal: Signal, config: NaturalGradientConfig) -> Sweeps:
+    """All samples of a signal on its grid.
+
+    Args:
+        network: that will be fitted; its device is where the samples go.
+        signal: to fit.
+        config: settings.
+    """
+    device = network.phases_M.device
+    grid = Grid(signal.grid_shape, network.period)
+    sines = grid_sines(
+        network.frequencies_MD,
+        network.period,
+        [torch.tensor(grid.axis(d), device=device) for d in range(len(grid.shape))],
+        _tile_points(network),
+        phases_M=_fixed_phases(network, config),
+        keep=_fits(network, grid.size),
+    )
+    return _sweeps(network, sines, torch.tensor(signal.values, device=device))
+
+
+def scattered_sweeps(
+    network: SineNetwork,
+    coords_PD: Float[Tensor, "points dims"],
+    values_PC: Float[Tensor, "points channels"],
+    config: NaturalGradientConfig,
+) -> Sweeps:
+    """Samples at any points, on the network's device."""
+    sines = DenseSines(
+        network.frequencies_MD,
+        network.period,
+        coords_PD,
+        _tile_points(network),
+        phases_M=_fixed_phases(network, config),
+        keep=_fits(network, len(coords_PD)),
+    )
+    return _sweeps(network, sines, values_PC)
+
+
+def _fixed_phases(network: SineNetwork, config: NaturalGradientConfig) -> Tensor | None:
+    return None if config.train_phases else network.phases_M.detach().clone()
+
+
+def _fits(network: SineNetwork, points: int) -> bool:
+    """Whether the input sines, or the activations, of all points may stay in memory."""
+    widths = [2 * len(network.frequencies_MD), *(2 * len(layer.bias_H) for layer in network.layers)]
+    return 4 * sum(widths) * points <= _free_bytes(network.phases_M.device) // MEMORY_SHARE
+
+
+def _sweeps(network: SineNetwork, sines: InputSines, values: Tensor) -> Sweeps:
+    widths = [len(layer.bias_H) for layer in network.layers]
+    keep = _fits(network, sines.points)
+    return Sweeps(sines, sines.arrange(values), widths, keep=keep, threads=torch.get_num_threads())
+
+
+def _tile_points(network: SineNetwork) -> int:
+    """Must depend on nothing but the network and the kind of device: sums are made tile by tile."""
+    width = max(len(layer.bias_H) for layer in network.layers)
+    size = TILE_BYTES_CPU if network.phases_M.device.type == "cpu" else TILE_BYTES_GPU
+    return max(MIN_TILE_POINTS, size // (4 * width))
+
+
+def _free_bytes(device: torch.device) -> int:
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError, AttributeError):  # not every system says
+        return 2**32
