@@ -19,14 +19,15 @@ from tuner.signal.grid import Grid
 from tuner.signal.signal import Signal
 
 WAVES = CASES[0].signal()
+ADAM = FirstOrderConfig(learning_rate=2e-2, batch_samples=400)
 SMALL = FitConfig(
     network=NetworkConfig(frequencies=60, hidden=(40,), low_limit=0.3, band_limit=0.8),
-    trainer=FirstOrderConfig(learning_rate=2e-2, batch_samples=400),
+    trainer=ADAM,
     budget=Budget(max_steps=30),
     seed=3,
 )
-WHOLE = replace(SMALL, trainer=replace(SMALL.trainer, batch_samples=None))
-PUBLISHED = replace(SMALL, trainer=replace(SMALL.trainer, solve_readout=False))
+WHOLE = replace(SMALL, trainer=replace(ADAM, batch_samples=None))
+PUBLISHED = replace(SMALL, trainer=replace(ADAM, solve_readout=False))
 DEEP = replace(SMALL, network=replace(SMALL.network, hidden=(30, 20)))
 RECIPES = {"blocks": SMALL, "whole grid": WHOLE, "trained readout": PUBLISHED, "two hidden layers": DEEP}
 
@@ -101,6 +102,7 @@ def test_another_seed_gives_another_network() -> None:
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_column_keeps_its_bound_after_every_step(name: str) -> None:
     config = RECIPES[name]
+    assert isinstance(config.trainer, FirstOrderConfig)
     tight = replace(
         config,
         network=replace(config.network, bound_low=0.25, bound_high=0.1, bound_deep=0.2),
@@ -158,7 +160,7 @@ def test_time_ends_the_fit() -> None:
 
 
 def test_a_plateau_ends_the_fit() -> None:
-    stuck = replace(SMALL, trainer=replace(WHOLE.trainer, learning_rate=1e-12, schedule=Schedule.CONSTANT))
+    stuck = replace(SMALL, trainer=replace(ADAM, batch_samples=None, learning_rate=1e-12, schedule=Schedule.CONSTANT))
     result = fit(WAVES, replace(stuck, budget=Budget(max_steps=500, plateau_steps=10, plateau_db=0.1)))
     assert result.outcome is FitOutcome.PLATEAU
     assert result.steps == 11
