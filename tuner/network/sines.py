@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import pi, prod
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -24,6 +24,7 @@ class Tile:
     box: tuple[slice, ...]
 
 
+@runtime_checkable
 class InputSines(Protocol):
     """The sines s_j(x) = sin(omega k_j . x + phi_j) at fixed points, as an operator.
 
