@@ -40,7 +40,8 @@ class Account:
     def may(self, access: str, path: Path) -> bool:
         """Ask the kernel whether the account may read ("r"), write ("w") or execute and enter ("x") a path."""
         command = ["/bin/sh", "-c", f'test -{access} "$1"', "sh", str(path)]
-        return subprocess.run(command, check=False, **self.popen_arguments()).returncode == 0
+        answer = subprocess.run(command, check=False, cwd="/", **self.popen_arguments())
+        return answer.returncode == 0
 
     def require_way_to(self, folder: Path) -> None:
         """Prove that the account can enter a folder.

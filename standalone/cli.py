@@ -92,12 +92,12 @@ def running_service(home: Home) -> Iterator[str]:
     try:
         address = home.running().api_url
     except NotRunning:
-        address = None
-    if address is not None:
+        address = ""
+    if address:
         yield address
         return
     with stack(home, say=say) as running:
-        yield str(running.api_url)
+        yield running.api_url
 
 
 def say(line: str) -> None:

@@ -142,7 +142,9 @@ class Child:
             complaint: Exception
             try:
                 service.check()
-                return
+                if self.exit_status is None:
+                    return
+                complaint = StartFailed("something else answered in its place")
             except Exception as error:  # whatever a client library raises while its server is not there yet
                 complaint = error
             if self.exit_status is not None:

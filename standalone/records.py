@@ -8,6 +8,7 @@ import contextlib
 import os
 import signal
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ import psutil
 
 _POLL_SECONDS = 0.05
 _CLOCK_TOLERANCE_SECONDS = 1.0  # the creation time is derived from a clock that may be corrected
+_DYING_SECONDS = 10.0  # what the kernel may take to end a killed process
+_FINISH_QUICKLY = signal.SIGINT  # each of the engines understands it so
 
 
 Say = Callable[[str], None]  # told each line of progress
@@ -54,7 +57,7 @@ class ProcessRecord:
         try:
             process = psutil.Process(self.pid)
             same = abs(process.create_time() - self.created) < _CLOCK_TOLERANCE_SECONDS
-            return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+            return process if same and not _is_zombie(process) else None
         except psutil.NoSuchProcess:
             return None
 
@@ -67,18 +70,24 @@ class ProcessRecord:
         leader = _created(self.pid)
         if leader is not None and abs(leader - self.created) >= _CLOCK_TOLERANCE_SECONDS:
             return []  # the number went to somebody else, so our group is gone
-        return [process for process in psutil.process_iter() if _group(process.pid) == self.pid]
+        group = [process for process in psutil.process_iter() if _group(process.pid) == self.pid]
+        return [process for process in group if not _is_zombie(process)]
 
 
 def find_by_folder(name: str, binary: str, folder: Path) -> list[ProcessRecord]:
-    """Processes that run a binary in a folder, whoever started them.
+    """Processes that run an engine in a folder, whoever started them; not those that another of them started.
 
     The last resort when nobody wrote a process down: its parent was killed between starting and recording it.
     """
-    return [
-        ProcessRecord(name=name, pid=process.pid, created=process.info["create_time"])
-        for process in psutil.process_iter(["name", "cwd", "create_time"])
+    found = {
+        process.pid: process.info
+        for process in psutil.process_iter(["name", "cwd", "create_time", "ppid"])
         if process.info["name"] == binary and process.info["cwd"] == str(folder.resolve())
+    }
+    return [
+        ProcessRecord(name=name, pid=pid, created=info["create_time"], stop_signal=_FINISH_QUICKLY)
+        for pid, info in found.items()
+        if info["ppid"] not in found
     ]
 
 
@@ -87,9 +96,11 @@ def stop_in_order(records: Iterable[ProcessRecord], say: Say = quiet) -> None:
 
     Returns when none of them lives any more, nor anything in their process groups.
     """
-    waiting = list(records)
-    for stage in sorted({record.stage for record in waiting}, reverse=True):
-        _stop_together([record for record in waiting if record.stage == stage], say)
+    together: dict[int, list[ProcessRecord]] = defaultdict(list)
+    for record in records:
+        together[record.stage].append(record)
+    for stage in sorted(together, reverse=True):
+        _stop_together(together[stage], say)
 
 
 def _stop_together(records: list[ProcessRecord], say: Say) -> None:
@@ -98,23 +109,22 @@ def _stop_together(records: list[ProcessRecord], say: Say) -> None:
             say(f"{record.name}: stopping")
             _send(process, record.stop_signal)
     started = time.monotonic()
-    waiting = records
-    while waiting:
-        late = time.monotonic() - started
+    while waiting := [record for record in records if record.is_alive()]:
         for record in waiting:
-            if record.is_alive() and late > record.patience_seconds:
+            if time.monotonic() - started > record.patience_seconds:
                 say(f"{record.name}: still there after {record.patience_seconds:.0f} s, killing it")
                 _kill_group(record)
-                waiting = [other for other in waiting if other is not record]
-        for record in [record for record in waiting if not record.is_alive()]:
-            _kill_group(record)
-            waiting = [other for other in waiting if other is not record]
-        time.sleep(_POLL_SECONDS if waiting else 0.0)
+        time.sleep(_POLL_SECONDS)
+    for record in records:
+        _kill_group(record)
 
 
 def _kill_group(record: ProcessRecord) -> None:
-    for process in record.members():
-        _send(process, signal.SIGKILL)
+    deadline = time.monotonic() + _DYING_SECONDS
+    while (members := record.members()) and time.monotonic() < deadline:
+        for process in members:
+            _send(process, signal.SIGKILL)
+        time.sleep(_POLL_SECONDS)
 
 
 def _send(process: psutil.Process, number: int) -> None:
@@ -127,6 +137,13 @@ def _group(pid: int) -> int | None:
         return os.getpgid(pid)
     except (ProcessLookupError, PermissionError):
         return None
+
+
+def _is_zombie(process: psutil.Process) -> bool:
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def _created(pid: int) -> float | None:

@@ -26,7 +26,7 @@ from standalone.records import ProcessRecord, Say, stop_in_order
 
 _WATCH_SECONDS = 0.2
 _PAUSES_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)  # before one restart and the next; then it is a crash loop
-_CALM_SECONDS = 60.0  # crashes that lie further back are forgiven
+_CALM_SECONDS = 60.0  # to a process that ran this long, earlier ends are forgiven
 
 
 class Supervisor:
@@ -51,7 +51,7 @@ class Supervisor:
         self._watcher = threading.Thread(target=self._watch, name="supervisor", daemon=True)
 
     def __enter__(self) -> Self:
-        self._guard = Guard(self.home)
+        self._guard, self._guard_since = Guard(self.home), time.monotonic()
         self._watcher.start()
         return self
 
@@ -104,7 +104,7 @@ class Supervisor:
             stop_in_order([child.record])
             child.reap()
             raise
-        kept.was_ready = True
+        kept.was_ready, kept.ready_at = True, time.monotonic()
         self.say(f"{service.name}: ready after {time.monotonic() - started:.1f} s")
 
     def wait(self, timeout_seconds: float | None = None) -> None:
@@ -147,12 +147,12 @@ class Supervisor:
                     self._revive(kept, kept.child)
 
     def _renew_guard(self) -> None:
-        if self._guard_ends.pause_after_another() is None:
+        if self._guard_ends.pause_after_another(time.monotonic() - self._guard_since) is None:
             self._give_up("guard", self.home.logs / "guard.log")
             return
         self.say("guard: ended, starting another")
         with self._registry:
-            self._guard = Guard(self.home)
+            self._guard, self._guard_since = Guard(self.home), time.monotonic()
             for record in self.records():
                 self._guard.watch(record)
             self._write_down()
@@ -160,36 +160,35 @@ class Supervisor:
     def _revive(self, kept: "_Kept", child: Child) -> None:
         service, now = child.service, time.monotonic()
         if kept.due is None:
-            if (pause := kept.ends.pause_after_another()) is None:
+            ran = 0.0 if kept.ready_at is None else now - kept.ready_at
+            if (pause := kept.ends.pause_after_another(ran)) is None:
                 self._give_up(service.name, service.program.log)
                 return
             kept.due = now + pause
             self.say(f"{service.name}: ended with status {child.exit_status}, starting it again in {pause:.1f} s")
         elif now >= kept.due:
-            kept.due = None
+            kept.due = kept.ready_at = None
             stop_in_order([child.record])  # its children may have survived it
             with contextlib.suppress(StandaloneError, OSError):  # counts as another end at the next look
                 self.bring_up(service)
 
     def _give_up(self, name: str, log: Path) -> None:
-        self._failure = CrashLoop(
-            f"{name} ended again and again within {_CALM_SECONDS:.0f} s, so everything stops.\n{log_tail(log)}"
-        )
+        often = f"{name} ended again and again, never after more than {_CALM_SECONDS:.0f} s, so everything stops."
+        self._failure = CrashLoop(f"{often}\n{log_tail(log)}")
         self._failed.set()
 
 
 class _Ends:
-    """The times at which a process ended, and how long to wait before it is started again."""
+    """How often a process ended lately, and how long to wait before it is started again."""
 
     def __init__(self, pauses: Sequence[float]) -> None:
         self._pauses = pauses
-        self._times: list[float] = []
+        self._count = 0
 
-    def pause_after_another(self) -> float | None:
-        """Note another end; None when there were too many lately."""
-        now = time.monotonic()
-        self._times = [at for at in (*self._times, now) if now - at < _CALM_SECONDS]
-        return self._pauses[len(self._times) - 1] if len(self._times) <= len(self._pauses) else None
+    def pause_after_another(self, ran_seconds: float) -> float | None:
+        """Note another end of a process that was ready for so long; None when it is time to give up."""
+        self._count = 1 if ran_seconds >= _CALM_SECONDS else self._count + 1
+        return self._pauses[self._count - 1] if self._count <= len(self._pauses) else None
 
 
 class _Kept:
@@ -198,12 +197,14 @@ class _Kept:
     Attributes:
         child: its present process, or the last one.
         was_ready: only what was ready once is started again; before that, its end is the caller's business.
+        ready_at: since when its present process does its work.
         due: when it is started again; None unless it is waiting for that.
     """
 
     def __init__(self, child: Child, ends: _Ends) -> None:
         self.child = child
         self.was_ready = False
+        self.ready_at: float | None = None
         self.ends = ends
         self.due: float | None = None
 
@@ -215,7 +216,10 @@ def stop_leftovers(recorded: StackRecord | None, strays: Sequence[ProcessRecord]
         deadline = time.monotonic() + sum(record.patience_seconds for record in recorded.children)
         while recorded.guard.is_alive() and time.monotonic() < deadline:
             time.sleep(_WATCH_SECONDS)
-    found = [record for record in (*(recorded.children if recorded else ()), *strays) if record.is_alive()]
+    children = recorded.children if recorded else ()
+    known = {child.pid for child in children}
+    unknown = (stray for stray in strays if stray.pid not in known)
+    found = [record for record in (*children, *unknown) if record.is_alive()]
     if found:
         say("an earlier run was interrupted, stopping what it left: " + ", ".join(sorted({r.name for r in found})))
         stop_in_order(found)
