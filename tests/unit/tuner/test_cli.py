@@ -1,0 +1,162 @@
+"""The commands, on real files."""
+
+import json
+import subprocess
+import sys
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+from tests.networks import random_representation
+from tuner.cli import app
+from tuner.codec.encode import encode
+from tuner.representation import Representation
+from tuner.signal.image import read_image
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    """40 x 24, RGB, smooth."""
+    y, x = np.meshgrid(np.linspace(-1, 1, 24), np.linspace(-1, 1, 40), indexing="ij")
+    values = np.stack([0.5 + 0.4 * x * y, 0.5 + 0.3 * np.sin(3 * x), np.hypot(x, y) / 2], axis=-1)
+    path = tmp_path / "picture.png"
+    Image.fromarray((255 * values).astype(np.uint8)).save(path)
+    return path
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "file.tnr"
+    path.write_bytes(encode(random_representation()))
+    return path
+
+
+def test_from_picture_to_file_and_back(picture: Path, tmp_path: Path) -> None:
+    small, back = tmp_path / "small.tnr", tmp_path / "back.png"
+    fitted = run("fit", picture, "-o", small, "--effort", "fast", "--steps", 30, "--seed", 3)
+    assert (fitted.exit_code, fitted.stderr) == (0, "")
+    assert f"{small.stat().st_size} bytes" in fitted.stdout
+    assert "30 steps" in fitted.stdout
+
+    decoded = run("decode", small, "-o", back)
+    assert (decoded.exit_code, decoded.output) == (0, "")
+    original, reconstruction = read_image(picture), read_image(back)
+    assert reconstruction.values.shape == original.values.shape
+    mse = float(np.mean(np.square(original.values - reconstruction.values)))
+    assert f"{-10 * np.log10(mse):.2f} dB" in fitted.stdout, "the quality that is reported is that of the file"
+    assert mse < 10**-2.5
+
+
+def test_the_same_seed_gives_the_same_file(picture: Path, tmp_path: Path) -> None:
+    for name in ("a.tnr", "b.tnr"):
+        assert run("fit", picture, "-o", tmp_path / name, "--effort", "fast", "--steps", 5).exit_code == 0
+    assert (tmp_path / "a.tnr").read_bytes() == (tmp_path / "b.tnr").read_bytes()
+
+
+def test_decode_at_another_scale(file: Path, tmp_path: Path) -> None:
+    assert run("decode", file, "-o", tmp_path / "large.png", "--scale", 3).exit_code == 0
+    assert read_image(tmp_path / "large.png").grid_shape == (30, 42)
+
+
+def test_an_existing_output_is_replaced_whole(file: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.png"
+    output.write_bytes(b"something else")
+    assert run("decode", file, "-o", output).exit_code == 0
+    assert output.read_bytes().startswith(b"\x89PNG")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file.tnr", "out.png"]
+
+
+def test_info_as_json(file: Path) -> None:
+    result = run("info", file, "--json")
+    facts = json.loads(result.stdout)
+    weights = 12 + 12 * 8 + 8 + 8 * 3 + 3
+    assert facts == {
+        "kind": "image",
+        "grid_shape": [10, 14],
+        "channels": 3,
+        "sample_format": "u8",
+        "period": 2.5,
+        "frequencies": 12,
+        "hidden": [8],
+        "weights": weights,
+        "bytes": file.stat().st_size,
+        "bits_per_sample": 8 * file.stat().st_size / 140,
+        "bits_per_weight": 8 * file.stat().st_size / weights,
+        "icc_profile_bytes": 0,
+    }
+
+
+def test_info_as_text(file: Path) -> None:
+    lines = run("info", file).stdout.splitlines()
+    assert "grid shape         10 x 14" in lines
+    assert "period             2.500" in lines
+
+
+def test_what_is_wrong_is_said_in_one_line(file: Path, picture: Path, tmp_path: Path) -> None:
+    truncated = tmp_path / "truncated.tnr"
+    truncated.write_bytes(file.read_bytes()[:-5])
+    out = tmp_path / "out.png"
+    cases = {
+        ("info", tmp_path / "absent.tnr"): "No such file",
+        ("info", truncated): "truncated",
+        ("info", picture): "not a .tnr file",
+        ("decode", truncated, "-o", out): "truncated",
+        ("decode", file, "-o", tmp_path / "out.jpg"): "expected a name that ends in .png",
+        ("decode", file, "-o", tmp_path / "no" / "out.png"): "does not exist",
+        ("decode", file, "-o", tmp_path): "is a folder",
+        ("decode", file, "-o", out, "--scale", "0"): "scale is 0.0",
+        ("fit", file, "-o", tmp_path / "out.tnr"): "expected a PNG, JPEG, WebP or TIFF",
+        ("fit", picture, "-o", tmp_path / "no" / "out.tnr"): "does not exist",
+        ("fit", picture, "-o", tmp_path / "out.tnr", "--seed", "-1"): "seed is -1",
+    }
+    before = sorted(tmp_path.iterdir())
+    for arguments, message in cases.items():
+        result = run(*arguments)
+        assert result.exit_code == 1, arguments
+        assert result.stdout == ""
+        assert result.stderr.startswith("tuner: ")
+        assert result.stderr.count("\n") == 1
+        assert message in result.stderr
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_what_cannot_be_understood_ends_with_2(file: Path) -> None:
+    assert run("decode", file).exit_code == 2
+    assert run("paint", file).exit_code == 2
+    assert run("fit", file, "-o", "x.tnr", "--effort", "heroic").exit_code == 2
+
+
+def test_a_picture_keeps_its_profile_and_depth(tmp_path: Path) -> None:
+    source, back = tmp_path / "deep.tnr", tmp_path / "deep.png"
+    representation = random_representation(channels=1)
+    data = encode(
+        Representation(parameters=representation.parameters, grid_shape=(10, 14), icc_profile=b"not a real profile")
+    )
+    source.write_bytes(data)
+    assert run("decode", source, "-o", back).exit_code == 0
+    assert Image.open(BytesIO(back.read_bytes())).info["icc_profile"] == b"not a real profile"
+
+
+def test_decode_and_info_import_no_torch(file: Path, tmp_path: Path) -> None:
+    program = (
+        "import sys; sys.modules['torch'] = None; from tuner.cli import app\n"
+        "for arguments in (['decode', sys.argv[1], '-o', sys.argv[2]], ['info', sys.argv[1]], ['--help']):\n"
+        "    app(arguments, standalone_mode=False)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, file, tmp_path / "out.png"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parents[3],
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "frequencies        12" in done.stdout
