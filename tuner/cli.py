@@ -153,3 +153,7 @@ def _errors_in_one_line() -> Iterator[None]:
         message = str(error) or type(error).__name__
         typer.echo(f"tuner: {' '.join(message.split())}", err=True)
         raise typer.Exit(1) from error
+
+
+if __name__ == "__main__":
+    app()
