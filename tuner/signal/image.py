@@ -80,6 +80,7 @@ class ImageFacts:
     def to_json(self) -> dict[str, str | int | bool]:
         """The facts as JSON types."""
         return {
+            "kind": SignalKind.IMAGE.value,
             "format": self.format,
             "width": self.width,
             "height": self.height,

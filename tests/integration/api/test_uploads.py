@@ -59,7 +59,12 @@ def test_every_kind_of_picture(
     assert (signal["sha256"], signal["bytes"]) == (hashlib.sha256(content).hexdigest(), len(content))
     assert (signal["media_type"], signal["filename"]) == (media_type, "Bär.png")
     facts = signal["facts"]
-    assert (facts["format"], facts["channels"], facts["sample_format"]) == (form, channels, sample_format)
+    assert (facts["kind"], facts["format"], facts["channels"], facts["sample_format"]) == (
+        "image",
+        form,
+        channels,
+        sample_format,
+    )
     assert client.get(answer.headers["location"]).json() == signal
     assert (world.counts()[0] - before[0], world.counts()[3] - before[3]) == (1, 1)
     back = client.get(signal["links"]["content"])
