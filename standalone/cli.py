@@ -48,11 +48,11 @@ def demo(
     """Take a photograph from upload to download, on the service that runs or on one started for it."""
     from rich.console import Console
 
-    from standalone.demo import run_demo  # here: the other commands need no pictures
+    from standalone.demo import photograph, run_demo  # here: the other commands need no pictures
 
     started = time.monotonic()
     with interruptible(), running_service(Home(home)) as api_url:
-        run_demo(api_url, out, Console(), started=started, effort=effort)
+        run_demo(api_url, photograph(), out, Console(), started=started, effort=effort)
 
 
 @app.command()

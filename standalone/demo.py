@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -24,9 +25,13 @@ from skimage import data
 
 from standalone.errors import StandaloneError
 from tuner.metrics import psnr_db
+from tuner.shapes import FloatArray
 from tuner.spectrum import log_spectrum
 
 SSE_TIMEOUT_SECONDS = 60.0  # the stream sends a keep-alive more often than this
+
+
+Picture = NDArray[np.uint8]
 
 
 class DemoFailed(StandaloneError):
@@ -47,12 +52,21 @@ class Report:
     ratio_to_png: float
 
 
-def run_demo(api_url: str, out: Path, console: Console, *, started: float, effort: str = "balanced") -> Report:
+def photograph() -> Picture:
+    """The astronaut of scikit-image, 512 x 512, 8-bit RGB."""
+    picture: Picture = data.astronaut()
+    return picture
+
+
+def run_demo(
+    api_url: str, original: Picture, out: Path, console: Console, *, started: float, effort: str = "balanced"
+) -> Report:
     """Run the main job against a service and leave its results in a folder.
 
     Args:
         api_url: of a running service.
-        out: gets astronaut.png, astronaut.tnr, decoded.png, comparison.png and report.json.
+        original: uint8 (height, width, 3).
+        out: gets original.png, compressed.tnr, decoded.png, comparison.png and report.json.
         console: where progress is shown.
         started: `time.monotonic()` at the moment from which total_seconds counts.
         effort: preset of the fit.
@@ -61,8 +75,7 @@ def run_demo(api_url: str, out: Path, console: Console, *, started: float, effor
         DemoFailed: if the fit does not succeed.
     """
     out.mkdir(parents=True, exist_ok=True)
-    original = data.astronaut()
-    source, compressed, decoded = out / "astronaut.png", out / "astronaut.tnr", out / "decoded.png"
+    source, compressed, decoded = out / "original.png", out / "compressed.tnr", out / "decoded.png"
     source.write_bytes(_png(original))
     with httpx.Client(base_url=api_url, timeout=30.0) as client:
         signal = _checked(client.post("/signals", files={"file": (source.name, source.read_bytes(), "image/png")}))
@@ -132,24 +145,24 @@ def _checked(response: httpx.Response) -> dict[str, Any]:
     return answer
 
 
-def _unit(picture: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.float32]]:
-    return picture.astype(np.float32) / 255.0
+def _unit(picture: Picture) -> FloatArray:
+    return (picture / 255.0).astype(np.float32)
 
 
-def _png(picture: np.ndarray[Any, Any]) -> bytes:
+def _png(picture: Picture) -> bytes:
     stream = io.BytesIO()
     Image.fromarray(picture).save(stream, "PNG", optimize=True)
     return stream.getvalue()
 
 
-def _compare(original: np.ndarray[Any, Any], picture: np.ndarray[Any, Any]) -> Image.Image:
+def _compare(original: Picture, picture: Picture) -> Image.Image:
     """Original, reconstruction and the reconstruction's spectrum side by side."""
     spectrum = np.rint(255.0 * log_spectrum(_unit(picture))).astype(np.uint8)
     return Image.fromarray(np.hstack([original, picture, np.repeat(spectrum[..., None], 3, axis=2)]))
 
 
 def _table(report: Report, out: Path) -> Table:
-    table = Table(title="astronaut, from upload to download", show_header=False)
+    table = Table(title="From upload to download", show_header=False)
     for name, value in (
         ("PSNR of the decoded picture", f"{report.psnr_db:.2f} dB"),
         ("compressed file", f"{report.bytes:,} bytes"),

@@ -17,8 +17,10 @@ import numpy as np
 import psutil
 import pytest
 from PIL import Image
+from rich.console import Console
 
 from standalone import processes
+from standalone.demo import run_demo
 from standalone.stack import stack
 from standalone.supervise import Supervisor
 from tests.engines import throwaway_home
@@ -121,6 +123,18 @@ def test_events_tell_the_story_once_and_in_order(client: httpx.Client) -> None:
     assert "progress" in kinds
     assert kinds[-1] == "succeeded"
     assert client.get(f"/fits/{fit_id}/events").json()["data"] == seen
+
+
+@pytest.mark.usefixtures("worker")
+def test_the_demo_leaves_what_it_promises(running: Supervisor, tmp_path: Path) -> None:
+    picture = np.asarray(Image.open(io.BytesIO(CONTENT)))
+    report = run_demo(running.api_url, picture, tmp_path, Console(), started=time.monotonic(), effort="fast")
+    assert report.psnr_db > 20
+    assert report.bytes == (tmp_path / "compressed.tnr").stat().st_size
+    promised = {"psnr_db", "bytes", "bits_per_pixel", "fit_seconds", "total_seconds", "fit_id"}
+    assert promised <= set(json.loads((tmp_path / "report.json").read_text()))
+    with Image.open(tmp_path / "comparison.png") as comparison:
+        assert comparison.size == (3 * picture.shape[1], picture.shape[0])
 
 
 @pytest.mark.usefixtures("worker")
