@@ -94,7 +94,7 @@ def run_demo(
         psnr_db=round(psnr_db(_unit(original), _unit(picture)), 3),
         bytes=size,
         bits_per_pixel=round(8 * size / (original.shape[0] * original.shape[1]), 4),
-        fit_seconds=fit["result"]["fit_seconds"],
+        fit_seconds=fit["result"]["facts"]["fit_seconds"],
         total_seconds=round(time.monotonic() - started, 2),
         fit_id=fit["id"],
         ratio_to_raw=round(original.nbytes / size, 2),

@@ -23,7 +23,7 @@ class ResultView(BaseModel):
     bytes: int
     sha256: str = Field(description="of the compressed file, hexadecimal; also its ETag")
     media_type: str = MEDIA_TYPE
-    psnr_db: float | None = Field(description="of the decoded file against the signal; null if they are identical")
+    psnr_db: float | None = Field(description="of the decoded file against the signal; 144.5 stands for no difference")
     bits_per_sample: float | None = Field(description="compressed bits per sample; for images, per pixel")
     facts: dict[str, Any] = Field(description="what the worker noted besides: weights, format version …")
     links: ResultLinks

@@ -13,7 +13,7 @@ from tuner.fit.config import Budget, FitConfig, NaturalGradientConfig
 from tuner.network.config import NetworkConfig
 
 FREQUENCIES_PER_NEURON = 8
-NEURONS = (8, 512)  # fewest and most
+NEURONS = (24, 512)  # fewest, without which a thumbnail is a smear, and most
 MOST_FREQUENCIES = 2048  # a direction solves a system of this size
 
 
