@@ -38,7 +38,8 @@ _INDISTINGUISHABLE_DB = 100.0
 def compress(representation: Representation, signal: Signal, *, max_loss_db: float = 0.1) -> bytes:
     """Write the coarsest file whose picture PSNR is at most `max_loss_db` below that of the representation.
 
-    Columns are sorted by frequency and angles brought within half a turn of zero, which changes no value.
+    Columns are sorted by frequency and angles brought within half a turn of zero, which changes no value. Where even 20
+    bits per weight lose more, as on a picture that is reproduced all but perfectly, that finest file is returned.
 
     Args:
         representation: as fitted.
