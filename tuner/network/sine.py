@@ -8,7 +8,7 @@ Weights are in effective units, without the factor omega_hidden of the published
 multiple of 2 pi/p, so is every harmonic: f is p-periodic in each coordinate, at any depth.
 
 The initial scale decides whether a fit works at all: with Normal(0, (0.3 c_j)^2) the pre-activations of a few hundred
-columns have a standard deviation near 8, and a fit sticks. Here they have one near 1, whatever the width.
+columns have a standard deviation near 8, and a fit sticks. Here it is `INITIAL_DEVIATION`, whatever the width.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,11 @@ from tuner.parameters import HiddenLayer, SineParameters
 from tuner.shapes import FloatArray
 from tuner.signal.grid import Grid
 
-__all__ = ["HiddenSine", "NetworkConfig", "SineNetwork", "initial_parameters"]
+# Standard deviation of a pre-activation, in radians. Between 1 and 2 it matters little, beyond it ruins the fit
+# (docs/decisions/0003-period-and-initialisation.md).
+INITIAL_DEVIATION = 1.4
+
+__all__ = ["INITIAL_DEVIATION", "HiddenSine", "NetworkConfig", "SineNetwork", "initial_parameters"]
 
 
 class SineNetwork(nn.Module):
@@ -140,9 +144,9 @@ class HiddenSine(nn.Module):
 def initial_parameters(config: NetworkConfig, grid: Grid, channels: int, seed: int) -> SineParameters:
     """Choose the frequencies for a grid and draw the rest, the same on every machine for the same seed.
 
-    Columns start in proportion to their bounds, scaled so that a pre-activation has a standard deviation of 1 over
-    the period: half the sum of the variances of a row, since a sine has mean square 1/2. Biases cover half a turn,
-    which is all that tells a sine from its negative.
+    Columns start in proportion to their bounds, scaled so that a pre-activation has a standard deviation of
+    `INITIAL_DEVIATION` over the period: half the sum of the variances of a row, since a sine has mean square 1/2.
+    Biases cover half a turn; the other half would only repeat neurons with the opposite sign.
 
     Args:
         config: the network asked for; `config.period` must be the grid's.
@@ -183,7 +187,7 @@ def initial_parameters(config: NetworkConfig, grid: Grid, channels: int, seed: i
 
 
 def _initial_layer(width: int, bounds: FloatArray, random: np.random.Generator) -> HiddenLayer:
-    scale = bounds * sqrt(2.0 / float(np.square(bounds).sum()))
+    scale = bounds * INITIAL_DEVIATION * sqrt(2.0 / float(np.square(bounds).sum()))
     weight = np.clip(_normal((width, len(bounds)), 1.0, random) * scale, -bounds, bounds)
     return HiddenLayer(weight=weight, bias=_quarter_turns(width, random), bounds=bounds)
 

@@ -141,6 +141,16 @@ def test_a_target_ends_the_fit_as_soon_as_it_is_truly_reached() -> None:
     assert result.steps < 200
 
 
+def test_a_report_that_flatters_does_not_end_the_fit() -> None:
+    config = replace(SMALL, budget=Budget(max_steps=30, target_psnr_db=22.0))
+    states: list[bytes] = []
+    fit(WAVES, config, on_step=capture_at(5, states))
+    state = FitState.from_bytes(states[0])
+    result = fit(WAVES, config, resume=replace(state, history=(*state.history[:-1], 1e-9)))
+    assert result.steps > 6
+    assert result.psnr_db >= 22.0
+
+
 def test_time_ends_the_fit() -> None:
     result = fit(WAVES, replace(SMALL, budget=Budget(max_steps=10**6, max_seconds=0.05)))
     assert result.outcome is FitOutcome.TIME_LIMIT

@@ -9,7 +9,7 @@ from tuner.errors import ConfigError
 from tuner.network.config import NetworkConfig
 from tuner.network.frequencies import axis_limits
 from tuner.network.rows import RowSeries
-from tuner.network.sine import SineNetwork, initial_parameters
+from tuner.network.sine import INITIAL_DEVIATION, SineNetwork, initial_parameters
 from tuner.parameters import HiddenLayer, SineParameters
 from tuner.signal.grid import Grid
 
@@ -52,14 +52,12 @@ def test_frequencies_are_integers_and_not_trained() -> None:
 
 
 @pytest.mark.parametrize(("frequencies", "hidden"), [(40, 16), (364, 256), (800, 64)])
-def test_initial_pre_activations_have_a_deviation_of_about_one_whatever_the_width(
-    frequencies: int, hidden: int
-) -> None:
+def test_initial_pre_activations_have_the_same_deviation_whatever_the_width(frequencies: int, hidden: int) -> None:
     net = network((hidden,), frequencies, Grid((256, 200), 2.5))
     coords = torch.rand(4000, 2, generator=torch.Generator().manual_seed(0)) * 2 - 1
     with torch.no_grad():
         pre = net.input_sines(coords) @ net.layers[0].weight_HM.T
-    assert 0.8 < float(pre.std()) < 1.2
+    assert float(pre.std()) == pytest.approx(INITIAL_DEVIATION, rel=0.2)
 
 
 def test_the_initial_network_keeps_its_bounds() -> None:
