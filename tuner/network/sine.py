@@ -27,9 +27,9 @@ from tuner.parameters import HiddenLayer, SineParameters
 from tuner.shapes import FloatArray
 from tuner.signal.grid import Grid
 
-# Standard deviation of a pre-activation, in radians. Between 1 and 2 it matters little, beyond it ruins the fit
-# (docs/decisions/0003-period-and-initialisation.md).
-INITIAL_DEVIATION = 1.4
+# Standard deviation of a pre-activation, in radians. Beyond 2 it ruins the fit. Adam is best served by 1.4, the natural
+# gradient by 1 (docs/decisions/0003-period-and-initialisation.md, 0005-natural-gradient.md).
+INITIAL_DEVIATION = 1.0
 
 __all__ = ["INITIAL_DEVIATION", "HiddenSine", "NetworkConfig", "SineNetwork", "initial_parameters"]
 
