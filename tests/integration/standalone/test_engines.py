@@ -28,7 +28,8 @@ def test_engines_listen_on_loopback_only(engines: dict[str, str]) -> None:
         for connection in process.net_connections("inet")
         if connection.status == psutil.CONN_LISTEN
     }
-    assert listening == {("postgres", "127.0.0.1"), ("valkey-server", "127.0.0.1"), ("weed", "127.0.0.1")}
+    assert {"postgres", "valkey-server", "weed"} <= {name for name, _ in listening}
+    assert {address for _, address in listening} == {"127.0.0.1"}  # of servers that other tests started, too
 
 
 def test_postgres_refuses_a_wrong_password(engines: dict[str, str]) -> None:
