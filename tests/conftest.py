@@ -1,6 +1,7 @@
 """Fixtures for everybody: the real engines, started once per session and only when a test asks for them."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,10 @@ ROOT = Path(__file__).parents[1]
 
 # As workers do, before anything imports torch: threads that wait must not spin while the engines want the cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+# A run in the background starts with these ignored, and so would everything that tests start and then interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # Annotations of the library, shapes and dtypes included, are checked on every call while tests run. An int may stand
 # for a float, as everywhere in Python's typing (PEP 484). Nothing above may import the library.

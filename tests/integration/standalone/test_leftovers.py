@@ -67,14 +67,10 @@ def test_a_start_after_a_kill_of_parent_and_guard_stops_what_they_left(home: Hom
     assert "an earlier run was interrupted, stopping what it left: postgres, seaweedfs, valkey" in said
 
 
-# A test run in the background hands its ignored signals down to what it starts.
-HEED_SIGNALS = "import signal; signal.signal(2, signal.default_int_handler); signal.signal(1, signal.SIG_DFL)\n"
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_tunerd_ends_in_order_when_asked_to(home: Home, number: signal.Signals) -> None:
     code = (
-        HEED_SIGNALS + "import sys\n"
+        "import sys\n"
         "from standalone.cli import interruptible, say\n"
         "from standalone.home import Home\n"
         "from standalone.supervise import Supervisor\n"
@@ -97,7 +93,7 @@ def test_tunerd_ends_in_order_when_asked_to(home: Home, number: signal.Signals) 
 
 def test_a_second_interrupt_leaves_the_rest_to_the_guard(home: Home) -> None:
     code = (
-        HEED_SIGNALS + "import sys\n"
+        "import sys\n"
         "from standalone.cli import interruptible, say\n"
         "from standalone.home import Home\n"
         "from standalone.supervise import Supervisor\n"
