@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Interval, func, literal, select, text, update
+from sqlalchemy import ColumnElement, Interval, func, select, text, update
 from sqlalchemy.orm import Session, aliased
 
 from store.errors import FitNotFound, IdempotencyConflict, IllegalMove, LeaseLost
@@ -137,8 +137,7 @@ class Fits:
             return None
         ahead = select(func.count()).where(
             Fit.status == FitStatus.QUEUED,
-            (Fit.priority > fit.priority)
-            | ((Fit.priority == fit.priority) & ((Fit.queued_at < fit.queued_at) | _same_time_but_older(fit))),
+            (Fit.priority > fit.priority) | ((Fit.priority == fit.priority) & (Fit.id < fit.id)),
         )
         return self._session.scalar(ahead)
 
@@ -171,8 +170,9 @@ class Fits:
     def claim_next(self, worker: str, *, lease_seconds: float) -> ClaimedFit | None:
         """Take the fit that should run next, or None if none is queued.
 
-        Urgent ones first; among equals the tenant with the fewest fits running; among those the oldest. The message
-        that woke the worker names a fit only as a hint, which is why messages may be lost, repeated or reordered.
+        Urgent ones first; among equals the tenant with the fewest fits running; among those the oldest, so that a fit
+        whose worker was lost does not wait behind all that came after it. The message that woke the worker names a
+        fit only as a hint, which is why messages may be lost, repeated or reordered.
         """
         running = aliased(Fit)
         held_by_tenant = (
@@ -181,7 +181,7 @@ class Fits:
         fit = self._session.scalar(
             select(Fit)
             .where(Fit.status == FitStatus.QUEUED)
-            .order_by(Fit.priority.desc(), held_by_tenant, Fit.queued_at, Fit.id)
+            .order_by(Fit.priority.desc(), held_by_tenant, Fit.id)
             .limit(1)
             .with_for_update(of=Fit, skip_locked=True)
         )
@@ -449,7 +449,3 @@ class Fits:
 
 def _seconds(seconds: float) -> ColumnElement[Any]:
     return func.make_interval(text(f"secs => {float(seconds)!r}"), type_=Interval)
-
-
-def _same_time_but_older(fit: Fit) -> ColumnElement[bool]:
-    return (Fit.queued_at == literal(fit.queued_at)) & (Fit.id < fit.id)
