@@ -81,10 +81,13 @@ class BlobStore:
             BlobMissing: if there is no such object.
             BlobDamaged: if the hash differs or the object is larger than allowed.
         """
-        with _translated(key), closing(self._client.get_object(Bucket=self.bucket, Key=key)["Body"]) as body:
-            content: bytes = body.read(-1 if max_bytes is None else max_bytes + 1)
-        if max_bytes is not None and len(content) > max_bytes:
-            raise BlobDamaged(f"object {key} is larger than the {max_bytes} bytes that were recorded for it")
+        with _translated(key):
+            answer = self._client.get_object(Bucket=self.bucket, Key=key)
+            with closing(answer["Body"]) as body:
+                if max_bytes is not None and answer["ContentLength"] > max_bytes:
+                    raise BlobDamaged(f"object {key} is larger than the {max_bytes} bytes that were recorded for it")
+                # Read as a whole: only then is a connection that broke in the middle told from a damaged object.
+                content: bytes = body.read()
         if sha256 is not None and (found := hashlib.sha256(content).hexdigest()) != sha256:
             raise BlobDamaged(f"object {key} has SHA-256 {found}, expected {sha256}")
         return content
