@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from uuid import uuid4
@@ -14,6 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.response import StreamingBody
 
 from store.errors import BlobDamaged, BlobMissing, BlobsUnavailable
+from store.keys import PROBES
 from store.settings import StoreSettings
 
 if TYPE_CHECKING:
@@ -118,11 +120,26 @@ class BlobStore:
         with _translated(key):
             return self._client.head_object(Bucket=self.bucket, Key=key)["ContentLength"]
 
-    def keys(self, prefix: str = "") -> Iterator[str]:
-        """Keys under a prefix, in order."""
+    def keys(self, prefix: str = "", *, changed_before: datetime | None = None) -> Iterator[str]:
+        """Keys under a prefix, in order; only those of older objects if so wished."""
         with _translated(prefix):
             for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
-                yield from (item["Key"] for item in page.get("Contents", []))
+                for item in page.get("Contents", []):
+                    if changed_before is None or item["LastModified"] < changed_before:
+                        yield item["Key"]
+
+    def abort_uploads(self, *, begun_before: datetime) -> int:
+        """Give up multipart uploads whose sender must be gone; returns how many."""
+        aborted = 0
+        with _translated(self.bucket):
+            for page in self._client.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket):
+                for upload in page.get("Uploads", []):
+                    if upload["Initiated"] < begun_before:
+                        self._client.abort_multipart_upload(
+                            Bucket=self.bucket, Key=upload["Key"], UploadId=upload["UploadId"]
+                        )
+                        aborted += 1
+        return aborted
 
     def delete(self, key: str) -> None:
         """Remove an object; one that is not there is fine."""
@@ -148,7 +165,7 @@ class BlobStore:
         Raises:
             BlobDamaged: if the probe comes back changed.
         """
-        key, content = f"probe/{uuid4().hex}", b"tuner"
+        key, content = f"{PROBES}{uuid4().hex}", b"tuner"
         self.put(key, content)
         self.read(key, sha256=hashlib.sha256(content).hexdigest())
         self.delete(key)

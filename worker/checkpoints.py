@@ -3,7 +3,6 @@
 import logging
 
 from sqlalchemy.exc import SQLAlchemyError
-from tuner.fit.state import FitState
 
 from store.blobs import sha256_hex
 from store.errors import BlobDamaged, BlobMissing, BlobsUnavailable
@@ -11,6 +10,7 @@ from store.keys import checkpoint_key
 from store.models import Checkpoint
 from store.repositories.fits import Claim, Fits, StoredObject
 from tuner.errors import StateMismatch
+from tuner.fit.state import FitState
 from worker.resources import Resources
 
 logger = logging.getLogger(__name__)

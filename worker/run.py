@@ -17,6 +17,7 @@ from store.blobs import sha256_hex
 from store.errors import BlobDamaged, BlobMissing, BlobsUnavailable, IllegalMove, LeaseLost
 from store.keys import representation_key
 from store.repositories.fits import Claim, ClaimedFit, Fits, StoredObject
+from store.status import Order
 from tuner.codec.compress import compress
 from tuner.codec.decode import decode
 from tuner.errors import StateMismatch, TunerError
@@ -29,6 +30,7 @@ from worker.checkpoints import load_checkpoint
 from worker.lease import Lease
 from worker.progress import Reporter, finite
 from worker.resources import Resources
+from worker.settings import WorkerSettings
 from worker.translate import config_from_spec, signal_from_bytes
 
 logger = logging.getLogger(__name__)
@@ -79,8 +81,9 @@ def _run(resources: Resources, claimed: ClaimedFit, lease: Lease) -> End:
         result = _train(resources, claimed, signal, reporter)
         if reporter.handed_over:
             return lambda fits: fits.release(claim)
-        if lease.cancelled.is_set():
+        if lease.order is Order.CANCEL:
             return _cancelled(claim)
+        lease.note_step()
         return _store(resources, claimed, signal, result)
     except (BlobMissing, BlobDamaged) as error:
         return _failure(claim, error.code, f"{error}: upload the signal again")
@@ -91,7 +94,7 @@ def _run(resources: Resources, claimed: ClaimedFit, lease: Lease) -> End:
     except (BlobsUnavailable, SQLAlchemyError) as error:
         # Not the fit's fault: it is tried again, from its last checkpoint.
         logger.warning("attempt %s of %s lost its engines: %s", claim.attempt, claim.fit_id, error)
-        return _retry(claim, resources.settings.max_tries)
+        return _retry(claim, resources.settings)
     except LeaseLost:
         raise
     except Exception:
@@ -143,9 +146,15 @@ def _failure(claim: Claim, code: str, message: str) -> End:
     return lambda fits: fits.fail(claim, code=code, message=message)
 
 
-def _retry(claim: Claim, max_tries: int) -> End:
+def _retry(claim: Claim, settings: WorkerSettings) -> End:
     message = "the database or object storage was away while the fit ran: submit it again later"
-    return lambda fits: fits.retry(claim, code="storage_unavailable", message=message, max_tries=max_tries)
+    return lambda fits: fits.retry(
+        claim,
+        code="storage_unavailable",
+        message=message,
+        max_failures=settings.max_storage_failures,
+        wait_seconds=settings.storage_retry_seconds,
+    )
 
 
 def _persist(resources: Resources, claim: Claim, lease: Lease, end: End) -> None:
@@ -158,7 +167,7 @@ def _persist(resources: Resources, claim: Claim, lease: Lease, end: End) -> None
             # A cancel was acknowledged while the result was being stored: no later success.
             end = _cancelled(claim)
         except SQLAlchemyError as error:
-            if lease.lost.wait(RETRY_SECONDS):
+            if lease.is_lost(within_seconds=RETRY_SECONDS):
                 raise LeaseLost("the database came back too late to record how the fit ended") from error
             logger.warning("the end of the fit could not be written yet: %s", error)
         else:

@@ -2,11 +2,10 @@
 
 from dataclasses import replace
 
+from store.spec import FitSpec
 from tuner.fit.config import FitConfig
 from tuner.fit.presets import image_config
 from tuner.signal.image import ImageLimits, read_image
-
-from store.spec import FitSpec
 from tuner.signal.signal import Signal
 
 

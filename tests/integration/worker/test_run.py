@@ -192,7 +192,8 @@ def test_bytes_that_changed_in_the_bucket_fail_with_advice(resources: Resources)
 def test_storage_trouble_is_tried_again_and_then_named(resources: Resources, store_settings: StoreSettings) -> None:
     nobody = store_settings.model_copy(update={"s3_endpoint_url": "http://127.0.0.1:9", "s3_timeout_seconds": 0.2})
     fit_id = submit(resources)
-    cut_off = replace(resources, blobs=BlobStore(nobody))
+    settings = resources.settings.model_copy(update={"max_storage_failures": 3, "storage_retry_seconds": 0})
+    cut_off = replace(resources, settings=settings, blobs=BlobStore(nobody))
     for _ in range(2):
         run_next_fit(cut_off)
         assert look(resources, fit_id).status is FitStatus.QUEUED
