@@ -12,6 +12,7 @@ from uuid import uuid4
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.handlers import add_expect_header
 from botocore.response import StreamingBody
 
 from store.errors import BlobDamaged, BlobMissing, BlobsUnavailable
@@ -62,6 +63,10 @@ class BlobStore:
                 response_checksum_validation=checksums,
             ),
         )
+
+        # Without "Expect: 100-continue": when a connection breaks within the answer to it, botocore reads the end of the
+        # stream for ever, on a full core, and no time-out ends it.
+        self._client.meta.events.unregister("before-call.s3", add_expect_header)
 
     def put(self, key: str, content: bytes | Path, *, media_type: str = "application/octet-stream") -> None:
         """Store bytes, or the content of a file, under a key; what was there before is replaced."""

@@ -27,6 +27,7 @@ from tuner.metrics import picture_psnr_db
 from tuner.representation import Representation
 from tuner.signal.signal import Signal
 from worker.checkpoints import load_checkpoint
+from worker.drain import draining
 from worker.lease import Lease
 from worker.progress import Reporter, finite
 from worker.resources import Resources
@@ -41,6 +42,8 @@ RETRY_SECONDS = 0.5
 
 def run_next_fit(resources: Resources) -> str | None:
     """Claim the fit that should run next and see it through; returns its id, or None if none was waiting."""
+    if not _engines_answer(resources):
+        return None
     with resources.database.unit_of_work() as session:
         claimed = Fits(session).claim_next(worker_name(), lease_seconds=resources.settings.lease_seconds)
     if claimed is None:
@@ -65,6 +68,23 @@ def warm_up(resources: Resources) -> None:
 def worker_name() -> str:
     """Who holds a fit, for people who look at its history."""
     return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def _engines_answer(resources: Resources) -> bool:
+    """Wait for storage and database before taking work that cannot be done without them; False if told to leave.
+
+    An outage would otherwise cost every fit in the queue an attempt, as fast as a worker can take them.
+    """
+    while not draining.is_set():
+        try:
+            resources.blobs.ping()
+            resources.database.ping()
+        except (BlobsUnavailable, BlobMissing, SQLAlchemyError) as error:
+            logger.warning("no fit is taken for now: %s", error)
+            time.sleep(RETRY_SECONDS)
+        else:
+            return True
+    return False
 
 
 End = Callable[[Fits], None]  # the last move of an attempt, written in one transaction

@@ -41,7 +41,7 @@ class WorkerSettings(BaseSettings):
     max_queue_seconds: float = Field(default=7 * 86_400.0, gt=0, description="a fit that waits longer expires")
 
     sweep_every_seconds: float = Field(default=3600.0, gt=0, description="between two looks for orphaned objects")
-    orphan_seconds: float = Field(default=3600.0, gt=0, description="an object without a row may be this young")
+    orphan_seconds: float = Field(default=3600.0, ge=0, description="an object without a row may be this young")
 
     @model_validator(mode="after")
     def _beats_within_a_lease(self) -> "WorkerSettings":

@@ -54,13 +54,26 @@ def upkeep_round(resources: Resources) -> None:
         expired = fits.expire_waiting(older_than_seconds=settings.max_queue_seconds)
         if expired:
             logger.warning("%s fits waited too long and have expired", expired)
-        waiting = fits.take_unpublished(older_than_seconds=settings.republish_after_seconds)
+        claimable = fits.count_claimable()
         leftovers = fits.finished_checkpoints()
     drop_checkpoints(resources, leftovers)
-    for fit_id in waiting:
+    if claimable:
+        _announce(resources, claimable)
+
+
+def _announce(resources: Resources, claimable: int) -> None:
+    """Send what hints are missing. One is as good as another, so there need never be more of them than fits."""
+    hints = resources.queue.length()
+    if hints is None:
+        logger.warning("the broker does not answer: %s fits are announced later", claimable)
+        return
+    seconds = resources.settings.republish_after_seconds
+    with resources.database.unit_of_work() as session:
+        silent = Fits(session).take_unpublished(older_than_seconds=seconds, limit=max(0, claimable - hints))
+    for fit_id in silent:
         if not resources.queue.publish(fit_id):
-            logger.warning("the broker does not answer: %s fits are announced later", len(waiting))
-            break
+            logger.warning("the broker does not answer: %s fits are announced later", len(silent))
+            return
 
 
 def main() -> None:

@@ -467,6 +467,10 @@ class Fits:
             self._end_attempt(Claim(fit.id, fit.attempt), "lost")
         return [fit.id for fit in fits]
 
+    def count_claimable(self) -> int:
+        """How many fits a worker could claim now."""
+        return self._session.scalar(select(func.count()).where(Fit.status == FitStatus.QUEUED, _is_due())) or 0
+
     def take_unpublished(self, *, older_than_seconds: float, limit: int = 100) -> list[str]:
         """Queued fits for which no message was sent in the last seconds: whoever takes them sends each a message.
 

@@ -10,7 +10,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 _CHUNK = 1 << 16
-_VERBS = (b"GET ", b"PUT ", b"POST ", b"HEAD ", b"DELETE ")
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER: the peer sees a reset and not an end
 
 
@@ -22,13 +21,15 @@ class Weather:
         delay_seconds: how late each piece arrives.
         resets: connections break in the middle of the server's answer.
         refuses: no connection lives.
-        http_status: every request is answered with this, and the server never sees it.
+        http_status: requests are answered with this, and the server never sees them.
+        verbs: the requests that `http_status` is for.
     """
 
     delay_seconds: float = 0.0
     resets: bool = False
     refuses: bool = False
     http_status: int | None = None
+    verbs: tuple[bytes, ...] = (b"GET ", b"PUT ", b"POST ", b"HEAD ", b"DELETE ")
 
 
 FAIR = Weather()
@@ -86,7 +87,7 @@ class Proxy:
                 time.sleep(weather.delay_seconds)
                 if weather.refuses:
                     break
-                if weather.http_status is not None and chunk.startswith(_VERBS):
+                if weather.http_status is not None and chunk.startswith(weather.verbs):
                     client.sendall(_error(weather.http_status))
                     break
                 server.sendall(chunk)

@@ -16,7 +16,7 @@ import redis
 
 from store.blobs import BlobStore, sha256_hex
 from store.database import Database
-from store.queue import FITS_QUEUE
+from store.queue import FITS_QUEUE, FitQueue
 from tests.chaos.clients import SEEDS, Clients, History, Promise, draw_promises
 from tests.chaos.faults import FAULTS, draw_schedule
 from tests.chaos.invariants import (
@@ -31,6 +31,9 @@ from tests.chaos.invariants import (
 )
 from tests.chaos.stack import WORKERS, Stack, running_stack
 from tests.engines import s3_client, settings_of, throwaway_home
+from worker.resources import Resources
+from worker.settings import WorkerSettings
+from worker.sweep import sweep
 
 logger = logging.getLogger(__name__)
 
@@ -128,6 +131,7 @@ def _collect(stack: Stack, clients: Clients, history: History, right: dict[int, 
     bucket, address = settings.s3_bucket, stack.environment["TUNER_DATABASE_URL"].replace("+psycopg", "")
     with (
         closing(Database(settings)) as database,
+        closing(FitQueue(settings)) as queue,
         closing(redis.Redis.from_url(stack.environment["TUNER_BROKER_URL"])) as broker,
         closing(s3_client(stack.environment)) as s3,
         psycopg.connect(address, autocommit=True) as connection,
@@ -138,6 +142,10 @@ def _collect(stack: Stack, clients: Clients, history: History, right: dict[int, 
             if time.monotonic() > deadline:
                 break
             time.sleep(0.5)
+        # What upkeep does every hour, to objects that have been there for one.
+        at_once = WorkerSettings(orphan_seconds=0)
+        sweep(Resources(settings=at_once, database=database, blobs=blobs, queue=queue))
+        rows = read_rows(database, blobs)
         open_transactions = connection.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'tuner'"
             " AND state LIKE 'idle in transaction%' AND state_change < now() - interval '5 seconds'"
