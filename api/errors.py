@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -197,6 +197,7 @@ PROBLEMS: dict[type[Exception], Kind] = {
         503, "Storage unavailable", "storage_unavailable", "object storage does not answer: try again in a moment"
     ),
     OperationalError: _DATABASE_AWAY,
+    InternalError: _DATABASE_AWAY,  # such as a transaction that PostgreSQL ended because it stood still for too long
     InterfaceError: _DATABASE_AWAY,
     PoolTimeout: _DATABASE_AWAY,
     TooBusy: Kind(503, "Too busy"),

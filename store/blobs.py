@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from uuid import uuid4
@@ -11,9 +12,11 @@ from uuid import uuid4
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.handlers import add_expect_header
 from botocore.response import StreamingBody
 
 from store.errors import BlobDamaged, BlobMissing, BlobsUnavailable
+from store.keys import PROBES
 from store.settings import StoreSettings
 
 if TYPE_CHECKING:
@@ -61,6 +64,10 @@ class BlobStore:
             ),
         )
 
+        # Without "Expect: 100-continue": when a connection breaks within the answer to it, botocore reads the end of the
+        # stream for ever, on a full core, and no time-out ends it.
+        self._client.meta.events.unregister("before-call.s3", add_expect_header)
+
     def put(self, key: str, content: bytes | Path, *, media_type: str = "application/octet-stream") -> None:
         """Store bytes, or the content of a file, under a key; what was there before is replaced."""
         with _translated(key):
@@ -81,10 +88,13 @@ class BlobStore:
             BlobMissing: if there is no such object.
             BlobDamaged: if the hash differs or the object is larger than allowed.
         """
-        with _translated(key), closing(self._client.get_object(Bucket=self.bucket, Key=key)["Body"]) as body:
-            content: bytes = body.read(-1 if max_bytes is None else max_bytes + 1)
-        if max_bytes is not None and len(content) > max_bytes:
-            raise BlobDamaged(f"object {key} is larger than the {max_bytes} bytes that were recorded for it")
+        with _translated(key):
+            answer = self._client.get_object(Bucket=self.bucket, Key=key)
+            with closing(answer["Body"]) as body:
+                if max_bytes is not None and answer["ContentLength"] > max_bytes:
+                    raise BlobDamaged(f"object {key} is larger than the {max_bytes} bytes that were recorded for it")
+                # Read as a whole: only then is a connection that broke in the middle told from a damaged object.
+                content: bytes = body.read()
         if sha256 is not None and (found := hashlib.sha256(content).hexdigest()) != sha256:
             raise BlobDamaged(f"object {key} has SHA-256 {found}, expected {sha256}")
         return content
@@ -115,11 +125,26 @@ class BlobStore:
         with _translated(key):
             return self._client.head_object(Bucket=self.bucket, Key=key)["ContentLength"]
 
-    def keys(self, prefix: str = "") -> Iterator[str]:
-        """Keys under a prefix, in order."""
+    def keys(self, prefix: str = "", *, changed_before: datetime | None = None) -> Iterator[str]:
+        """Keys under a prefix, in order; only those of older objects if so wished."""
         with _translated(prefix):
             for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
-                yield from (item["Key"] for item in page.get("Contents", []))
+                for item in page.get("Contents", []):
+                    if changed_before is None or item["LastModified"] < changed_before:
+                        yield item["Key"]
+
+    def abort_uploads(self, *, begun_before: datetime) -> int:
+        """Give up multipart uploads whose sender must be gone; returns how many."""
+        aborted = 0
+        with _translated(self.bucket):
+            for page in self._client.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket):
+                for upload in page.get("Uploads", []):
+                    if upload["Initiated"] < begun_before:
+                        self._client.abort_multipart_upload(
+                            Bucket=self.bucket, Key=upload["Key"], UploadId=upload["UploadId"]
+                        )
+                        aborted += 1
+        return aborted
 
     def delete(self, key: str) -> None:
         """Remove an object; one that is not there is fine."""
@@ -145,7 +170,7 @@ class BlobStore:
         Raises:
             BlobDamaged: if the probe comes back changed.
         """
-        key, content = f"probe/{uuid4().hex}", b"tuner"
+        key, content = f"{PROBES}{uuid4().hex}", b"tuner"
         self.put(key, content)
         self.read(key, sha256=hashlib.sha256(content).hexdigest())
         self.delete(key)

@@ -8,6 +8,14 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from store.settings import StoreSettings
 
+_LIMITS = (
+    "statement_timeout",
+    "lock_timeout",
+    # A process that is frozen in the middle of a transaction must not hold its locks for ever: a fit whose row a frozen
+    # worker has locked could neither be cancelled nor given to another one.
+    "idle_in_transaction_session_timeout",
+)
+
 
 class Database:
     """One pool per process; make it after the process has started, never before a fork."""
@@ -23,7 +31,7 @@ class Database:
             pool_pre_ping=True,
             connect_args={
                 "connect_timeout": max(1, round(seconds)),
-                "options": f"-c statement_timeout={round(seconds * 1000)} -c lock_timeout={round(seconds * 1000)}",
+                "options": " ".join(f"-c {name}={round(seconds * 1000)}" for name in _LIMITS),
                 "application_name": "tuner",
             },
         )

@@ -2,11 +2,18 @@
 
 SIGNALS = "signals/"
 FITS = "fits/"
+PROBES = "probe/"
 
 
 def signal_key(tenant: str, sha256: str) -> str:
     """Content-addressed: the same bytes of the same tenant are one object."""
     return f"{SIGNALS}{tenant}/{sha256}"
+
+
+def owner_of_signal(key: str) -> tuple[str, str]:
+    """Tenant and SHA-256 that a signal's key was built from."""
+    tenant, _, sha256 = key.removeprefix(SIGNALS).rpartition("/")
+    return tenant, sha256
 
 
 def fit_prefix(fit_id: str) -> str:

@@ -87,7 +87,7 @@ class Fit(Base):
     __table_args__ = (
         CheckConstraint(_one_of("status", list(FitStatus)), name="status_known"),
         CheckConstraint("(status IN ('running', 'cancelling')) = (lease_until IS NOT NULL)", name="lease_iff_held"),
-        Index("ix_fits_claim_order", text("priority DESC"), "queued_at", postgresql_where=text("status = 'queued'")),
+        Index("ix_fits_turn", text("priority DESC"), "id", postgresql_where=text("status = 'queued'")),
         Index("ix_fits_held", "tenant", postgresql_where=text(_one_of("status", sorted(HELD)))),
         Index("ix_fits_tenant_id", "tenant", "id"),
     )
@@ -106,6 +106,8 @@ class Fit(Base):
     worker: Mapped[str | None]
     lease_until: Mapped[datetime | None]
     published_at: Mapped[datetime | None]  # when a message for it was last sent, or was about to be; None: send one
+    not_before: Mapped[datetime | None]  # queued, but not to be claimed before this time
+    pause_requested: Mapped[bool] = mapped_column(server_default=text("false"))  # the client's wish while it runs
     event_seq: Mapped[int] = mapped_column(server_default=text("0"))  # sequence number of the last event
 
     progress: Mapped[dict[str, Any] | None]  # step, total_steps, psnr_db, seconds, eta_seconds
@@ -133,7 +135,7 @@ class FitAttempt(Base):
     worker: Mapped[str]
     started_at: Mapped[datetime] = mapped_column(server_default=NOW)
     ended_at: Mapped[datetime | None]
-    ended_as: Mapped[str | None]  # succeeded, failed, cancelled, drained, lost
+    ended_as: Mapped[str | None]  # succeeded, failed, cancelled, paused, drained, lost
 
 
 class FitEvent(Base):
@@ -143,7 +145,7 @@ class FitEvent(Base):
 
     fit_id: Mapped[str] = mapped_column(ForeignKey("fits.id", ondelete="CASCADE"), primary_key=True)
     seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    kind: Mapped[str]  # a FitStatus for a move; "progress" or "checkpoint" within running
+    kind: Mapped[str]  # a FitStatus for a move; else "progress", "checkpoint", "pause_requested" …
     attempt: Mapped[int]
     data: Mapped[dict[str, Any]]
     created_at: Mapped[datetime] = mapped_column(server_default=text("clock_timestamp()"))

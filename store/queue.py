@@ -4,6 +4,7 @@ A message only wakes a worker; the row in `fits` is the truth. Losing every mess
 sends a new one for each row that has waited too long.
 """
 
+from amqp.exceptions import ChannelError
 from celery import Celery
 from kombu.entity import Queue
 from kombu.exceptions import OperationalError
@@ -27,7 +28,9 @@ def celery_app(settings: StoreSettings, name: str = "tuner") -> Celery:
         task_serializer="json",
         # The row is the result: no result backend, nothing stored.
         task_ignore_result=True,
-        task_queues=[Queue(FITS_QUEUE)],
+        # Not even acknowledged: an acknowledgement that meets a broken connection is forgotten by kombu 5.7, and the
+        # worker, which waits for it for ever, takes no message any more.
+        task_queues=[Queue(FITS_QUEUE, no_ack=True)],
         task_default_queue=FITS_QUEUE,
         task_create_missing_queues=False,
         broker_connection_timeout=seconds,
@@ -66,6 +69,18 @@ class FitQueue:
         except (OperationalError, OSError):
             return False
         return True
+
+    def length(self) -> int | None:
+        """How many hints wait in the broker, or None if it does not answer."""
+        with self._app.connection_for_read() as connection:
+            try:
+                connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0.1)
+                waiting: int = connection.default_channel.queue_declare(FITS_QUEUE, passive=True).message_count
+            except ChannelError:
+                return 0  # on Redis a list without entries does not exist
+            except (OperationalError, OSError, *connection.connection_errors, *connection.channel_errors):
+                return None
+        return waiting
 
     def ping(self) -> None:
         """Connect to the broker.

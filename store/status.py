@@ -3,6 +3,7 @@
     queued -> running -> succeeded | failed | cancelled
     queued -> cancelled | expired
     running -> queued                    worker lost or drained: a new attempt of the same fit
+    queued | running -> paused -> queued | cancelled
     running -> cancelling -> cancelled | failed
 
 Every move goes through `store.repositories.fits` and leaves a row in `fit_events`.
@@ -15,6 +16,7 @@ class FitStatus(StrEnum):
     """One word per state; the sentence beside it is the truth that holds while a fit is in it."""
 
     QUEUED = "queued"  # no worker holds it; a worker may claim it at any moment
+    PAUSED = "paused"  # no worker holds it and none may claim it until the client wants it to go on
     RUNNING = "running"  # one attempt holds an unexpired lease, or the reaper has not yet seen it expire
     CANCELLING = "cancelling"  # a cancel was acknowledged; the attempt that holds the lease is stopping
     SUCCEEDED = "succeeded"  # its representation is stored, verified and can be downloaded
@@ -36,9 +38,17 @@ class FitStatus(StrEnum):
 HELD = frozenset({FitStatus.RUNNING, FitStatus.CANCELLING})
 
 LEGAL_MOVES: dict[FitStatus, frozenset[FitStatus]] = {
-    FitStatus.QUEUED: frozenset({FitStatus.RUNNING, FitStatus.CANCELLED, FitStatus.EXPIRED}),
+    FitStatus.QUEUED: frozenset({FitStatus.RUNNING, FitStatus.PAUSED, FitStatus.CANCELLED, FitStatus.EXPIRED}),
+    FitStatus.PAUSED: frozenset({FitStatus.QUEUED, FitStatus.CANCELLED}),
     FitStatus.RUNNING: frozenset(
-        {FitStatus.SUCCEEDED, FitStatus.FAILED, FitStatus.CANCELLED, FitStatus.CANCELLING, FitStatus.QUEUED}
+        {
+            FitStatus.SUCCEEDED,
+            FitStatus.FAILED,
+            FitStatus.CANCELLED,
+            FitStatus.CANCELLING,
+            FitStatus.PAUSED,
+            FitStatus.QUEUED,
+        }
     ),
     FitStatus.CANCELLING: frozenset({FitStatus.CANCELLED, FitStatus.FAILED}),
     FitStatus.SUCCEEDED: frozenset(),
@@ -46,3 +56,11 @@ LEGAL_MOVES: dict[FitStatus, frozenset[FitStatus]] = {
     FitStatus.CANCELLED: frozenset(),
     FitStatus.EXPIRED: frozenset(),
 }
+
+
+class Order(StrEnum):
+    """What the service wants of the worker that holds a fit; every beat of its heart is answered with one."""
+
+    CONTINUE = "continue"
+    PAUSE = "pause"  # save the state and hand the fit back
+    CANCEL = "cancel"  # stop: whatever comes of it no longer counts

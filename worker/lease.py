@@ -1,11 +1,17 @@
 """Holding on to a fit: a thread extends the lease and learns what the service wants of it.
 
-The thread beats even while a training step takes long. When the lease cannot be extended in time, for whatever reason,
-the claim counts as lost *before* the database lets another worker have it, and the fit stops without writing anything.
+The thread beats even while a training step takes long, but not for ever: when no step has been made for `stall_seconds`
+the computation hangs, and a lease that went on would hold the fit as long as the process lives. So the process ends
+itself, its pool starts another one, and the fit goes on elsewhere.
+
+When the lease cannot be extended in time, for whatever reason, the claim counts as lost *before* the database lets
+another worker have it, and the fit stops without writing anything.
 """
 
 import logging
+import os
 import time
+from collections.abc import Callable
 from threading import Event, Thread
 from types import TracebackType
 
@@ -13,28 +19,35 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from store.errors import LeaseLost
 from store.repositories.fits import Claim, Fits
-from store.status import FitStatus
+from store.status import Order
 from worker.resources import Resources
 
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 0.5
+STALLED_STATUS = 75  # of a process that ended itself
+
+
+def end_process() -> None:
+    """A computation that hangs cannot be interrupted, only left behind with its process."""
+    os._exit(STALLED_STATUS)
 
 
 class Lease:
     """Use as a context manager around everything that is done for a claim.
 
     Attributes:
-        lost: set when the claim no longer counts.
-        cancelled: set when the client wants the fit to stop.
+        order: what the service wants of the fit, as of the last answer.
     """
 
-    def __init__(self, resources: Resources, claim: Claim) -> None:
-        self.lost = Event()
-        self.cancelled = Event()
+    def __init__(self, resources: Resources, claim: Claim, *, on_stall: Callable[[], None] = end_process) -> None:
+        self.order = Order.CONTINUE
         self._resources = resources
         self._claim = claim
+        self._on_stall = on_stall
+        self._lost = Event()
         self._done = Event()
+        self._last_step = time.monotonic()
         self._valid_until = time.monotonic() + resources.settings.lease_seconds
         self._thread = Thread(target=self._keep, name=f"lease-{claim.fit_id}", daemon=True)
 
@@ -48,26 +61,39 @@ class Lease:
         self._done.set()
         self._thread.join()
 
-    def note(self, status: FitStatus) -> None:
-        """Take over what a beat, or any other answer of the database, says about the fit."""
-        if status is FitStatus.CANCELLING:
-            self.cancelled.set()
+    def note(self, order: Order) -> None:
+        """Take over what a beat, or any other answer of the database, says; a cancel is never taken back."""
+        if self.order is not Order.CANCEL:
+            self.order = order
+
+    def note_step(self) -> None:
+        """The work goes on."""
+        self._last_step = time.monotonic()
+
+    def is_lost(self, within_seconds: float = 0.0) -> bool:
+        """Whether the claim no longer counts, now or at the end of a pause."""
+        return self._lost.wait(within_seconds) or time.monotonic() >= self._valid_until
 
     def _keep(self) -> None:
         settings = self._resources.settings
         wait = settings.heartbeat_seconds
         while not self._done.wait(wait):
             started = time.monotonic()
+            if started - self._last_step > settings.stall_seconds:
+                logger.error("no step of %s for %g s: giving it up", self._claim.fit_id, settings.stall_seconds)
+                self._lost.set()
+                self._on_stall()
+                return
             try:
                 with self._resources.database.unit_of_work() as session:
                     self.note(Fits(session).beat(self._claim, lease_seconds=settings.lease_seconds))
             except LeaseLost:
-                self.lost.set()
+                self._lost.set()
                 return
             except SQLAlchemyError as error:
                 logger.warning("heartbeat of %s failed: %s", self._claim.fit_id, error)
                 if time.monotonic() + RETRY_SECONDS >= self._valid_until:
-                    self.lost.set()
+                    self._lost.set()
                     return
                 wait = RETRY_SECONDS
             else:

@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from store.errors import LeaseLost
 from store.repositories.fits import Claim, Fits
+from store.status import Order
 from tuner.fit.loop import Progress, Verdict
 from worker.checkpoints import save_checkpoint
 from worker.drain import draining
@@ -41,8 +42,11 @@ class Reporter:
             LeaseLost: if another attempt holds the fit by now.
         """
         settings = self._resources.settings
-        if draining.is_set():
-            # A worker that leaves saves what it has, even if the last checkpoint is young.
+        self._lease.note_step()
+        if self._lease.order is Order.CANCEL:
+            return Verdict.STOP
+        if draining.is_set() or self._lease.order is Order.PAUSE:
+            # Who leaves, or is told to pause, saves what there is, even if the last checkpoint is young.
             save_checkpoint(self._resources, self._claim, progress.capture())
             self.handed_over = True
             return Verdict.STOP
@@ -53,9 +57,9 @@ class Reporter:
         if now >= self._next_checkpoint:
             save_checkpoint(self._resources, self._claim, progress.capture())
             self._next_checkpoint = time.monotonic() + settings.checkpoint_every_seconds
-        if self._lease.lost.is_set():
+        if self._lease.is_lost():
             raise LeaseLost(f"the lease on {self._claim.fit_id} could not be extended in time")
-        return Verdict.STOP if self._lease.cancelled.is_set() else Verdict.CONTINUE
+        return Verdict.CONTINUE
 
     def _report(self, progress: Progress) -> None:
         try:

@@ -17,6 +17,7 @@ from store.blobs import sha256_hex
 from store.errors import BlobDamaged, BlobMissing, BlobsUnavailable, IllegalMove, LeaseLost
 from store.keys import representation_key
 from store.repositories.fits import Claim, ClaimedFit, Fits, StoredObject
+from store.status import Order
 from tuner.codec.compress import compress
 from tuner.codec.decode import decode
 from tuner.errors import StateMismatch, TunerError
@@ -26,9 +27,11 @@ from tuner.metrics import picture_psnr_db
 from tuner.representation import Representation
 from tuner.signal.signal import Signal
 from worker.checkpoints import load_checkpoint
+from worker.drain import draining
 from worker.lease import Lease
 from worker.progress import Reporter, finite
 from worker.resources import Resources
+from worker.settings import WorkerSettings
 from worker.translate import config_from_spec, signal_from_bytes
 
 logger = logging.getLogger(__name__)
@@ -39,6 +42,8 @@ RETRY_SECONDS = 0.5
 
 def run_next_fit(resources: Resources) -> str | None:
     """Claim the fit that should run next and see it through; returns its id, or None if none was waiting."""
+    if not _engines_answer(resources):
+        return None
     with resources.database.unit_of_work() as session:
         claimed = Fits(session).claim_next(worker_name(), lease_seconds=resources.settings.lease_seconds)
     if claimed is None:
@@ -65,6 +70,23 @@ def worker_name() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
+def _engines_answer(resources: Resources) -> bool:
+    """Wait for storage and database before taking work that cannot be done without them; False if told to leave.
+
+    An outage would otherwise cost every fit in the queue an attempt, as fast as a worker can take them.
+    """
+    while not draining.is_set():
+        try:
+            resources.blobs.ping()
+            resources.database.ping()
+        except (BlobsUnavailable, BlobMissing, SQLAlchemyError) as error:
+            logger.warning("no fit is taken for now: %s", error)
+            time.sleep(RETRY_SECONDS)
+        else:
+            return True
+    return False
+
+
 End = Callable[[Fits], None]  # the last move of an attempt, written in one transaction
 
 
@@ -79,8 +101,9 @@ def _run(resources: Resources, claimed: ClaimedFit, lease: Lease) -> End:
         result = _train(resources, claimed, signal, reporter)
         if reporter.handed_over:
             return lambda fits: fits.release(claim)
-        if lease.cancelled.is_set():
+        if lease.order is Order.CANCEL:
             return _cancelled(claim)
+        lease.note_step()
         return _store(resources, claimed, signal, result)
     except (BlobMissing, BlobDamaged) as error:
         return _failure(claim, error.code, f"{error}: upload the signal again")
@@ -91,7 +114,7 @@ def _run(resources: Resources, claimed: ClaimedFit, lease: Lease) -> End:
     except (BlobsUnavailable, SQLAlchemyError) as error:
         # Not the fit's fault: it is tried again, from its last checkpoint.
         logger.warning("attempt %s of %s lost its engines: %s", claim.attempt, claim.fit_id, error)
-        return _retry(claim, resources.settings.max_tries)
+        return _retry(claim, resources.settings)
     except LeaseLost:
         raise
     except Exception:
@@ -143,9 +166,15 @@ def _failure(claim: Claim, code: str, message: str) -> End:
     return lambda fits: fits.fail(claim, code=code, message=message)
 
 
-def _retry(claim: Claim, max_tries: int) -> End:
+def _retry(claim: Claim, settings: WorkerSettings) -> End:
     message = "the database or object storage was away while the fit ran: submit it again later"
-    return lambda fits: fits.retry(claim, code="storage_unavailable", message=message, max_tries=max_tries)
+    return lambda fits: fits.retry(
+        claim,
+        code="storage_unavailable",
+        message=message,
+        max_failures=settings.max_storage_failures,
+        wait_seconds=settings.storage_retry_seconds,
+    )
 
 
 def _persist(resources: Resources, claim: Claim, lease: Lease, end: End) -> None:
@@ -158,7 +187,7 @@ def _persist(resources: Resources, claim: Claim, lease: Lease, end: End) -> None
             # A cancel was acknowledged while the result was being stored: no later success.
             end = _cancelled(claim)
         except SQLAlchemyError as error:
-            if lease.lost.wait(RETRY_SECONDS):
+            if lease.is_lost(within_seconds=RETRY_SECONDS):
                 raise LeaseLost("the database came back too late to record how the fit ended") from error
             logger.warning("the end of the fit could not be written yet: %s", error)
         else:

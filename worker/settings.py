@@ -22,6 +22,9 @@ class WorkerSettings(BaseSettings):
         default=20.0, gt=0, description="a fit whose worker is silent this long is queued again"
     )
     heartbeat_seconds: float = Field(default=4.0, gt=0)
+    stall_seconds: float = Field(
+        default=900.0, gt=0, description="without a step for so long, a fit's process gives it up and ends"
+    )
     progress_every_seconds: float = Field(default=1.0, gt=0, description="also how soon a cancel is noticed")
     checkpoint_every_seconds: float = Field(default=30.0, gt=0)
     checkpoints_kept: int = Field(default=2, ge=1, description="of a running fit; a finished one keeps none")
@@ -29,7 +32,16 @@ class WorkerSettings(BaseSettings):
     upkeep_every_seconds: float = Field(default=2.0, gt=0)
     republish_after_seconds: float = Field(default=30.0, gt=0, description="a queued fit is announced again after this")
     max_tries: int = Field(default=3, ge=1, description="workers that a fit may cost before it is failed")
+    max_storage_failures: int = Field(default=10, ge=1, description="attempts that may fail for want of storage")
+    storage_retry_seconds: float = Field(
+        default=2.0, ge=0, description="until the attempt after such a failure; twice as long after each further one"
+    )
+    max_run_seconds: float = Field(default=172_800.0, gt=0, description="all attempts of a fit together")
+    max_cancel_seconds: float = Field(default=120.0, gt=0, description="until a cancel no longer waits for its worker")
     max_queue_seconds: float = Field(default=7 * 86_400.0, gt=0, description="a fit that waits longer expires")
+
+    sweep_every_seconds: float = Field(default=3600.0, gt=0, description="between two looks for orphaned objects")
+    orphan_seconds: float = Field(default=3600.0, ge=0, description="an object without a row may be this young")
 
     @model_validator(mode="after")
     def _beats_within_a_lease(self) -> "WorkerSettings":

@@ -1,12 +1,13 @@
 """Repairs what no worker is left to repair: `python -m worker.upkeep`. Any number may run; one at a time works.
 
-Expired leases, fits whose message was lost, fits that waited too long, checkpoints nobody needs. It reads PostgreSQL
-only, so it works while the broker is away, and goes on where it was when it is killed: every round starts from the
-rows.
+Expired leases, fits whose message was lost, fits that waited or worked too long, cancels that no worker answers,
+checkpoints nobody needs, objects without a row. It starts from the rows, so it works while the broker is away, and goes
+on where it was when it is killed.
 """
 
 import logging
 import signal
+import time
 from threading import Event
 
 from sqlalchemy import func, select
@@ -16,6 +17,7 @@ from store.errors import BlobsUnavailable
 from store.repositories.fits import Fits
 from worker.checkpoints import drop_checkpoints
 from worker.resources import Resources, resources
+from worker.sweep import sweep
 
 logger = logging.getLogger(__name__)
 
@@ -24,9 +26,13 @@ UPKEEP_LOCK = 7_236_002  # any number that nothing else in this database uses
 
 def run_upkeep(resources: Resources, stop: Event) -> None:
     """Do one round after the other until told to stop."""
+    next_sweep = time.monotonic()
     while not stop.is_set():
         try:
             upkeep_round(resources)
+            if time.monotonic() >= next_sweep:
+                sweep(resources)
+                next_sweep = time.monotonic() + resources.settings.sweep_every_seconds
         except (SQLAlchemyError, BlobsUnavailable) as error:
             logger.warning("this round of upkeep failed and will be done again: %s", error)
         stop.wait(resources.settings.upkeep_every_seconds)
@@ -41,16 +47,33 @@ def upkeep_round(resources: Resources) -> None:
         fits = Fits(session)
         for fit_id in fits.reap_expired_leases(max_tries=settings.max_tries):
             logger.warning("the worker of %s was lost; it is queued again", fit_id)
+        for fit_id in fits.fail_overdue(max_run_seconds=settings.max_run_seconds):
+            logger.warning("%s took too long and has failed", fit_id)
+        for fit_id in fits.end_stuck_cancels(older_than_seconds=settings.max_cancel_seconds):
+            logger.warning("the worker of %s did not stop; it is cancelled without it", fit_id)
         expired = fits.expire_waiting(older_than_seconds=settings.max_queue_seconds)
         if expired:
             logger.warning("%s fits waited too long and have expired", expired)
-        waiting = fits.take_unpublished(older_than_seconds=settings.republish_after_seconds)
+        claimable = fits.count_claimable()
         leftovers = fits.finished_checkpoints()
     drop_checkpoints(resources, leftovers)
-    for fit_id in waiting:
+    if claimable:
+        _announce(resources, claimable)
+
+
+def _announce(resources: Resources, claimable: int) -> None:
+    """Send what hints are missing. One is as good as another, so there need never be more of them than fits."""
+    hints = resources.queue.length()
+    if hints is None:
+        logger.warning("the broker does not answer: %s fits are announced later", claimable)
+        return
+    seconds = resources.settings.republish_after_seconds
+    with resources.database.unit_of_work() as session:
+        silent = Fits(session).take_unpublished(older_than_seconds=seconds, limit=max(0, claimable - hints))
+    for fit_id in silent:
         if not resources.queue.publish(fit_id):
-            logger.warning("the broker does not answer: %s fits are announced later", len(waiting))
-            break
+            logger.warning("the broker does not answer: %s fits are announced later", len(silent))
+            return
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Fits: ask for one, watch it, stop it."""
+"""Fits: ask for one, watch it, stop it, let it go on."""
 
 import hashlib
 from collections.abc import Sequence
@@ -11,8 +11,8 @@ from api.dependencies import FitId, InjectedServices, Services, Tenant, json_bod
 from api.errors import problems
 from api.schemas.fits import MAX_SEQ, EventPage, EventView, FitCursor, FitPage, FitRequest, FitSummary, FitView
 from api.schemas.pages import DEFAULT_LIMIT, Limit, next_cursor
+from api.services import submission
 from api.services.events import EventStream
-from api.services.submission import submit_fit
 from store import errors as store
 from store.models import Fit, FitEvent
 from store.repositories.fits import Fits
@@ -34,6 +34,12 @@ IdempotencyKey = Annotated[
     ),
 ]
 _TEXT_HEADER = {"schema": {"type": "string"}}
+_ACCEPTED: dict[int | str, dict[str, Any]] = {
+    202: {
+        "description": "Queued, or queued before by the same request",
+        "headers": {"Location": _TEXT_HEADER, "Retry-After": _TEXT_HEADER, "Idempotent-Replayed": _TEXT_HEADER},
+    }
+}
 
 
 @router.post(
@@ -41,10 +47,7 @@ _TEXT_HEADER = {"schema": {"type": "string"}}
     status_code=202,
     dependencies=[Depends(json_body)],
     responses={
-        202: {
-            "description": "Queued, or queued before by a request with the same Idempotency-Key",
-            "headers": {"Location": _TEXT_HEADER, "Retry-After": _TEXT_HEADER, "Idempotent-Replayed": _TEXT_HEADER},
-        },
+        **_ACCEPTED,
         **problems(
             errors.MalformedJson,
             errors.ContentTooLarge,
@@ -63,12 +66,10 @@ def create_fit(
     idempotency_key: IdempotencyKey = None,
 ) -> FitView:
     """Ask for a representation of a signal. It is made in the background: poll the fit, or follow its events."""
-    fit, created = submit_fit(services.database, services.publisher, tenant, body, idempotency_key=idempotency_key)
-    response.headers["Location"] = f"/fits/{fit.id}"
-    response.headers["Retry-After"] = str(POLL_SECONDS)
-    if not created:
-        response.headers["Idempotent-Replayed"] = "true"
-    return fit
+    fit, created = submission.submit_fit(
+        services.database, services.publisher, tenant, body, idempotency_key=idempotency_key
+    )
+    return _accepted(response, fit, created=created)
 
 
 @router.get("", responses=problems(errors.InvalidRequest))
@@ -114,6 +115,26 @@ def cancel_fit(services: InjectedServices, tenant: Tenant, fit_id: FitId) -> Fit
         return FitView.at(fit, queue_position=None)
 
 
+@router.post("/{fit_id}/pause", responses=problems(store.FitNotFound, store.IllegalMove))
+def pause_fit(services: InjectedServices, tenant: Tenant, fit_id: FitId) -> FitView:
+    """Take a fit off its worker, or out of the queue, until it is resumed. Asking again changes nothing."""
+    with services.database.unit_of_work() as session:
+        return FitView.at(Fits(session).request_pause(tenant, fit_id), queue_position=None)
+
+
+@router.post("/{fit_id}/resume", responses=problems(store.FitNotFound, store.IllegalMove))
+def resume_fit(services: InjectedServices, tenant: Tenant, fit_id: FitId) -> FitView:
+    """Let a paused fit go on from where it was. Asking again changes nothing."""
+    return submission.resume_fit(services.database, services.publisher, tenant, fit_id)
+
+
+@router.post("/{fit_id}/retry", status_code=202, responses=_ACCEPTED | problems(store.FitNotFound, store.IllegalMove))
+def retry_fit(response: Response, services: InjectedServices, tenant: Tenant, fit_id: FitId) -> FitView:
+    """Queue a new fit like one that failed, expired or was cancelled. Asking again returns the same new fit."""
+    fit, created = submission.retry_fit(services.database, services.publisher, tenant, fit_id)
+    return _accepted(response, fit, created=created)
+
+
 _EVENTS: dict[int | str, dict[str, Any]] = {
     200: {
         "model": EventPage,
@@ -148,6 +169,14 @@ def list_fit_events(
         return Response(status_code=204)
     services.events.check_room()
     return EventStream(services.events.follow(tenant, fit_id, after=after))
+
+
+def _accepted(response: Response, fit: FitView, *, created: bool) -> FitView:
+    response.headers["Location"] = f"/fits/{fit.id}"
+    response.headers["Retry-After"] = str(POLL_SECONDS)
+    if not created:
+        response.headers["Idempotent-Replayed"] = "true"
+    return fit
 
 
 def _view(services: Services, tenant: str, fit_id: str) -> FitView:

@@ -63,6 +63,9 @@ class FitLinks(BaseModel):
     self: str
     events: str
     cancel: str
+    pause: str
+    resume: str
+    retry: str
     signal: str
     representation: str | None = Field(description="null until the fit has succeeded")
 
@@ -73,6 +76,7 @@ class FitSummary(BaseModel):
     id: str
     signal_id: str
     status: FitStatus
+    pause_requested: bool = Field(description="it is running, and will be paused as soon as its state is saved")
     priority: int
     progress: Progress | None
     attempts: int = Field(description="how many times a worker has started it")
@@ -102,6 +106,7 @@ class FitView(FitSummary):
                 "signal_id": signals.EXAMPLE_ID,
                 "status": "running",
                 "queue_position": None,
+                "pause_requested": False,
                 "priority": 0,
                 "spec": {"version": 1, "effort": "balanced", "seed": 0, "codec": {"max_loss_db": 0.1}},
                 "progress": {"step": 120, "total_steps": 400, "psnr_db": 28.7, "seconds": 9.8, "eta_seconds": 22.9},
@@ -118,6 +123,9 @@ class FitView(FitSummary):
                     "self": f"/fits/{EXAMPLE_ID}",
                     "events": f"/fits/{EXAMPLE_ID}/events",
                     "cancel": f"/fits/{EXAMPLE_ID}/cancel",
+                    "pause": f"/fits/{EXAMPLE_ID}/pause",
+                    "resume": f"/fits/{EXAMPLE_ID}/resume",
+                    "retry": f"/fits/{EXAMPLE_ID}/retry",
                     "signal": f"/signals/{signals.EXAMPLE_ID}",
                     "representation": None,
                 },
@@ -145,7 +153,9 @@ class EventView(BaseModel):
     """One thing that happened to a fit."""
 
     seq: int = Field(description="1, 2, 3 … without gap or repeat")
-    kind: str = Field(description="a status for a move into it; `progress` or `checkpoint` while running")
+    kind: str = Field(
+        description="a status for a move into it; else `progress`, `checkpoint`, `pause_requested`, `pause_withdrawn`"
+    )
     attempt: int
     data: dict[str, Any]
     created_at: datetime
@@ -170,6 +180,7 @@ def _fields(fit: Fit) -> dict[str, Any]:
         "id": fit.id,
         "signal_id": fit.signal_id,
         "status": fit.status,
+        "pause_requested": fit.pause_requested,
         "priority": fit.priority,
         "progress": fit.progress,
         "attempts": fit.attempt,
@@ -185,6 +196,9 @@ def _fields(fit: Fit) -> dict[str, Any]:
             "self": here,
             "events": f"{here}/events",
             "cancel": f"{here}/cancel",
+            "pause": f"{here}/pause",
+            "resume": f"{here}/resume",
+            "retry": f"{here}/retry",
             "signal": f"/signals/{fit.signal_id}",
             "representation": None if result is None else result.links.representation,
         },

@@ -72,6 +72,41 @@ def submit_fit(
     return view, created
 
 
+def resume_fit(database: Database, publisher: Publisher, tenant: str, fit_id: str) -> FitView:
+    """Queue a paused fit again.
+
+    Raises:
+        FitNotFound: if the tenant has no such fit.
+        IllegalMove: if the fit has ended or is being cancelled.
+    """
+    with database.unit_of_work() as session:
+        fits = Fits(session)
+        fit, is_queued_now = fits.request_resume(tenant, fit_id)
+        view = FitView.at(fit, queue_position=fits.queue_position(fit))
+    if is_queued_now:
+        publisher.publish(fit_id)
+    return view
+
+
+def retry_fit(database: Database, publisher: Publisher, tenant: str, fit_id: str) -> tuple[FitView, bool]:
+    """Queue a new fit like one that came to nothing.
+
+    Returns:
+        The new fit, and whether it is new with this call.
+
+    Raises:
+        FitNotFound: if the tenant has no such fit.
+        IllegalMove: unless the fit failed, expired or was cancelled.
+    """
+    with database.unit_of_work() as session:
+        fits = Fits(session)
+        fit, created = fits.submit_again(tenant, fit_id)
+        view = FitView.at(fit, queue_position=fits.queue_position(fit))
+    if created:
+        publisher.publish(fit.id)
+    return view, created
+
+
 def request_sha256(request: FitRequest) -> str:
     """One hash for all ways to write the same request: order, spacing and spelled-out defaults do not matter."""
     canonical = request.model_dump(mode="json", exclude_defaults=True)

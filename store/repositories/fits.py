@@ -9,17 +9,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Interval, func, literal, select, text, update
+from sqlalchemy import ColumnElement, Interval, func, select, text, update
 from sqlalchemy.orm import Session, aliased
 
 from store.errors import FitNotFound, IdempotencyConflict, IllegalMove, LeaseLost
 from store.models import Checkpoint, Fit, FitAttempt, FitEvent, IdempotencyKey, Representation, Signal
 from store.spec import FitSpec
-from store.status import HELD, LEGAL_MOVES, FitStatus
+from store.status import HELD, LEGAL_MOVES, FitStatus, Order
 
 EVENTS_CHANNEL = "fit_events"  # PostgreSQL notifies listeners here, with the fit's id, when an event is committed
 
-AttemptEnd = Literal["succeeded", "failed", "cancelled", "drained", "lost"]
+AttemptEnd = Literal["succeeded", "failed", "cancelled", "paused", "drained", "lost"]
+
+LONGEST_RETRY_WAIT_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ class Fits:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    # Clients: submit, read, cancel.
+    # Clients: submit, read, cancel, pause, resume, retry.
 
     def submit(
         self,
@@ -137,8 +139,7 @@ class Fits:
             return None
         ahead = select(func.count()).where(
             Fit.status == FitStatus.QUEUED,
-            (Fit.priority > fit.priority)
-            | ((Fit.priority == fit.priority) & ((Fit.queued_at < fit.queued_at) | _same_time_but_older(fit))),
+            (Fit.priority > fit.priority) | ((Fit.priority == fit.priority) & (Fit.id < fit.id)),
         )
         return self._session.scalar(ahead)
 
@@ -154,25 +155,91 @@ class Fits:
             FitNotFound: if the tenant has no such fit.
             IllegalMove: if the fit has already succeeded, failed or expired.
         """
-        fit = self._session.scalar(select(Fit).filter_by(tenant=tenant, id=fit_id).with_for_update(of=Fit))
-        if fit is None:
-            raise FitNotFound(f"no fit {fit_id!r}: GET /fits lists yours")
+        fit = self._locked(tenant, fit_id)
         match fit.status:
             case FitStatus.CANCELLING | FitStatus.CANCELLED:
                 pass
-            case FitStatus.QUEUED:
+            case FitStatus.QUEUED | FitStatus.PAUSED:
                 self._move(fit, FitStatus.CANCELLED)
             case _:
                 self._move(fit, FitStatus.CANCELLING)
         return fit
+
+    def request_pause(self, tenant: str, fit_id: str) -> Fit:
+        """Take a queued fit out of the queue; ask the worker of a running one to save it and hand it back.
+
+        Asking again changes nothing.
+
+        Raises:
+            FitNotFound: if the tenant has no such fit.
+            IllegalMove: if the fit has ended or is being cancelled.
+        """
+        fit = self._locked(tenant, fit_id)
+        match fit.status:
+            case FitStatus.PAUSED:
+                pass
+            case FitStatus.RUNNING:
+                self._wish_pause(fit, True)
+            case _:
+                self._move(fit, FitStatus.PAUSED)
+        return fit
+
+    def request_resume(self, tenant: str, fit_id: str) -> tuple[Fit, bool]:
+        """Let a paused fit go on from its last checkpoint. Asking again changes nothing.
+
+        Returns:
+            The row, and whether the caller has to announce it after the commit.
+
+        Raises:
+            FitNotFound: if the tenant has no such fit.
+            IllegalMove: if the fit has ended or is being cancelled.
+        """
+        fit = self._locked(tenant, fit_id)
+        match fit.status:
+            case FitStatus.QUEUED:
+                return fit, False
+            case FitStatus.RUNNING:
+                self._wish_pause(fit, False)
+                return fit, False
+            case _:
+                self._move(fit, FitStatus.QUEUED, {"reason": "resumed"})
+                fit.queued_at = fit.published_at = func.now()
+                fit.not_before = None
+                self._session.flush()
+                return fit, True
+
+    def submit_again(self, tenant: str, fit_id: str) -> tuple[Fit, bool]:
+        """Queue a new fit like one that came to nothing; that one stays as it is. Asking again finds the same new fit.
+
+        Returns:
+            The new row, and whether it is new with this call.
+
+        Raises:
+            FitNotFound: if the tenant has no such fit.
+            IllegalMove: unless the fit failed, expired or was cancelled.
+        """
+        old = self.get(tenant, fit_id)
+        if old.status not in {FitStatus.FAILED, FitStatus.EXPIRED, FitStatus.CANCELLED}:
+            raise IllegalMove(
+                f"fit {fit_id} is {old.status}: only one that failed, expired or was cancelled is retried"
+            )
+        return self.submit(
+            tenant=tenant,
+            signal_id=old.signal_id,
+            spec=FitSpec.model_validate(old.spec),
+            priority=old.priority,
+            # No client can choose this key: theirs have no spaces.
+            idempotency=(f"retry of {fit_id}", "retry"),
+        )
 
     # Workers: claim, report, finish.
 
     def claim_next(self, worker: str, *, lease_seconds: float) -> ClaimedFit | None:
         """Take the fit that should run next, or None if none is queued.
 
-        Urgent ones first; among equals the tenant with the fewest fits running; among those the oldest. The message
-        that woke the worker names a fit only as a hint, which is why messages may be lost, repeated or reordered.
+        Urgent ones first; among equals the tenant with the fewest fits running; among those the oldest, so that a fit
+        whose worker was lost does not wait behind all that came after it. The message that woke the worker names a
+        fit only as a hint, which is why messages may be lost, repeated or reordered.
         """
         running = aliased(Fit)
         held_by_tenant = (
@@ -180,8 +247,8 @@ class Fits:
         )
         fit = self._session.scalar(
             select(Fit)
-            .where(Fit.status == FitStatus.QUEUED)
-            .order_by(Fit.priority.desc(), held_by_tenant, Fit.queued_at, Fit.id)
+            .where(Fit.status == FitStatus.QUEUED, _is_due())
+            .order_by(Fit.priority.desc(), held_by_tenant, Fit.id)
             .limit(1)
             .with_for_update(of=Fit, skip_locked=True)
         )
@@ -201,24 +268,24 @@ class Fits:
             signal=fit.signal,
         )
 
-    def beat(self, claim: Claim, *, lease_seconds: float) -> FitStatus:
+    def beat(self, claim: Claim, *, lease_seconds: float) -> Order:
         """Extend the lease.
 
         Returns:
-            The status: `cancelling` tells the worker to stop.
+            What the worker is to do.
 
         Raises:
             LeaseLost: if the claim no longer holds the fit.
         """
         fit = self._held(claim)
         fit.lease_until = func.now() + _seconds(lease_seconds)
-        return fit.status
+        return _order(fit)
 
-    def report_progress(self, claim: Claim, progress: dict[str, Any]) -> FitStatus:
+    def report_progress(self, claim: Claim, progress: dict[str, Any]) -> Order:
         """Publish how far training is.
 
         Returns:
-            The status, as `beat` does.
+            What the worker is to do, as `beat` does.
 
         Raises:
             LeaseLost: if the claim no longer holds the fit.
@@ -226,7 +293,7 @@ class Fits:
         fit = self._held(claim)
         fit.progress = progress
         self._record(fit, "progress", progress)
-        return fit.status
+        return _order(fit)
 
     def add_checkpoint(self, claim: Claim, *, step: int, stored: StoredObject) -> None:
         """Record a checkpoint whose object is already stored.
@@ -300,25 +367,42 @@ class Fits:
         self._move(self._held(claim), FitStatus.CANCELLED)
         self._end_attempt(claim, "cancelled")
 
-    def retry(self, claim: Claim, *, code: str, message: str, max_tries: int) -> None:
-        """The attempt failed for a reason that may pass: queue the fit again, or give up after `max_tries`.
+    def retry(self, claim: Claim, *, code: str, message: str, max_failures: int, wait_seconds: float) -> None:
+        """The attempt failed for a reason that may pass and is not the fit's: queue it again, or give up.
 
-        Raises:
-            LeaseLost: if the claim no longer holds the fit.
-        """
-        self._retry_or_fail(self._held(claim), code, message, max_tries)
-        self._end_attempt(claim, "failed")
-
-    def release(self, claim: Claim) -> None:
-        """Hand the fit back because the worker is leaving; the attempt does not count.
+        Args:
+            claim: the attempt.
+            code: what the client reads if this was the last time.
+            message: the same as a sentence.
+            max_failures: how many attempts may fail like this. They do not count as lost workers.
+            wait_seconds: until the next attempt, after the first failure; twice as long after each further one.
 
         Raises:
             LeaseLost: if the claim no longer holds the fit.
         """
         fit = self._held(claim)
         fit.tries -= 1
-        self._requeue_or_cancel(fit, "worker_drained")
-        self._end_attempt(claim, "drained")
+        self._end_attempt(claim, "failed")
+        failures = self._session.scalar(
+            select(func.count()).where(FitAttempt.fit_id == fit.id, FitAttempt.ended_as == "failed")
+        )
+        if fit.status is FitStatus.RUNNING and failures is not None and failures >= max_failures:
+            self._fail(fit, code, f"{message} (tried {failures} times)")
+            return
+        wait = min(wait_seconds * 2 ** min((failures or 1) - 1, 16), LONGEST_RETRY_WAIT_SECONDS)
+        fit.not_before = func.now() + _seconds(wait)
+        self._give_back(fit, code)
+
+    def release(self, claim: Claim) -> None:
+        """Hand the fit back because the worker is leaving or the client wants a pause; the attempt does not count.
+
+        Raises:
+            LeaseLost: if the claim no longer holds the fit.
+        """
+        fit = self._held(claim)
+        fit.tries -= 1
+        self._give_back(fit, "worker_drained")
+        self._end_attempt(claim, "paused" if fit.status is FitStatus.PAUSED else "drained")
 
     # The reaper: what no worker is left to do.
 
@@ -333,17 +417,59 @@ class Fits:
         requeued: list[str] = []
         expired = select(Fit).where(Fit.status.in_(HELD), Fit.lease_until < func.now())
         for fit in self._session.scalars(expired.with_for_update(of=Fit, skip_locked=True)).all():
-            self._retry_or_fail(
-                fit,
-                "worker_lost",
-                "the worker was lost while fitting this signal, most often for want of memory: "
-                "ask for a smaller network or a smaller signal",
-                max_tries,
-            )
+            if fit.status is FitStatus.RUNNING and fit.tries >= max_tries:
+                self._fail(
+                    fit,
+                    "worker_lost",
+                    "the worker was lost while fitting this signal, most often for want of memory: ask for a smaller "
+                    f"network or a smaller signal (tried {fit.tries} times)",
+                )
+            else:
+                self._give_back(fit, "worker_lost")
             self._end_attempt(Claim(fit.id, fit.attempt), "lost")
             if fit.status is FitStatus.QUEUED:
                 requeued.append(fit.id)
         return requeued
+
+    def fail_overdue(self, *, max_run_seconds: float) -> list[str]:
+        """Give up on fits that were worked on for too long, all attempts together; their workers find out.
+
+        Returns:
+            Their ids.
+        """
+        spent = (
+            select(func.sum(func.coalesce(FitAttempt.ended_at, func.now()) - FitAttempt.started_at))
+            .where(FitAttempt.fit_id == Fit.id)
+            .scalar_subquery()
+        )
+        overdue = select(Fit).where(Fit.status == FitStatus.RUNNING, spent > _seconds(max_run_seconds))
+        fits = self._session.scalars(overdue.with_for_update(of=Fit, skip_locked=True)).all()
+        for fit in fits:
+            message = (
+                f"it was worked on for {max_run_seconds:g} s without an end: ask for fewer steps or a smaller network"
+            )
+            self._fail(fit, "deadline_exceeded", message)
+            self._end_attempt(Claim(fit.id, fit.attempt), "failed")
+        return [fit.id for fit in fits]
+
+    def end_stuck_cancels(self, *, older_than_seconds: float) -> list[str]:
+        """Cancel for good what a worker should have stopped long ago; whatever it writes from now on finds no row.
+
+        Returns:
+            Ids of those fits.
+        """
+        stuck = select(Fit).where(
+            Fit.status == FitStatus.CANCELLING, Fit.updated_at < func.now() - _seconds(older_than_seconds)
+        )
+        fits = self._session.scalars(stuck.with_for_update(of=Fit, skip_locked=True)).all()
+        for fit in fits:
+            self._move(fit, FitStatus.CANCELLED, {"reason": "worker_did_not_answer"})
+            self._end_attempt(Claim(fit.id, fit.attempt), "lost")
+        return [fit.id for fit in fits]
+
+    def count_claimable(self) -> int:
+        """How many fits a worker could claim now."""
+        return self._session.scalar(select(func.count()).where(Fit.status == FitStatus.QUEUED, _is_due())) or 0
 
     def take_unpublished(self, *, older_than_seconds: float, limit: int = 100) -> list[str]:
         """Queued fits for which no message was sent in the last seconds: whoever takes them sends each a message.
@@ -354,7 +480,7 @@ class Fits:
         cutoff = func.now() - _seconds(older_than_seconds)
         due = (
             select(Fit.id)
-            .where(Fit.status == FitStatus.QUEUED, Fit.published_at.is_(None) | (Fit.published_at < cutoff))
+            .where(Fit.status == FitStatus.QUEUED, _is_due(), Fit.published_at.is_(None) | (Fit.published_at < cutoff))
             .order_by(Fit.queued_at)
             .limit(limit)
             .with_for_update(of=Fit, skip_locked=True)
@@ -382,7 +508,25 @@ class Fits:
         query = select(Checkpoint).join(Fit, Fit.id == Checkpoint.fit_id).where(Fit.status.in_(ended)).limit(limit)
         return list(self._session.scalars(query))
 
+    def knows_object(self, key: str) -> bool:
+        """Whether a representation or a checkpoint lies under this key."""
+        return any(
+            self._session.scalar(select(table.id).where(table.object_key == key)) is not None
+            for table in (Representation, Checkpoint)
+        )
+
     # What every move has in common.
+
+    def _locked(self, tenant: str, fit_id: str) -> Fit:
+        fit = self._session.scalar(
+            select(Fit)
+            .filter_by(tenant=tenant, id=fit_id)
+            .with_for_update(of=Fit)
+            .execution_options(populate_existing=True)
+        )
+        if fit is None:
+            raise FitNotFound(f"no fit {fit_id!r}: GET /fits lists yours")
+        return fit
 
     def _held(self, claim: Claim) -> Fit:
         fit = self._session.scalar(
@@ -405,22 +549,26 @@ class Fits:
             fit.lease_until = func.now() + _seconds(lease_seconds)
         elif not status.is_held:
             fit.lease_until = None
+            fit.pause_requested = False
         if status.is_terminal:
             fit.finished_at = func.now()
         self._record(fit, status, data)
 
-    def _retry_or_fail(self, fit: Fit, code: str, message: str, max_tries: int) -> None:
-        if fit.status is FitStatus.RUNNING and fit.tries >= max_tries:
-            self._fail(fit, code, f"{message} (tried {fit.tries} times)")
-        else:
-            self._requeue_or_cancel(fit, code)
+    def _wish_pause(self, fit: Fit, wish: bool) -> None:
+        if fit.pause_requested is not wish:
+            fit.pause_requested = wish
+            self._record(fit, "pause_requested" if wish else "pause_withdrawn")
 
-    def _requeue_or_cancel(self, fit: Fit, reason: str) -> None:
+    def _give_back(self, fit: Fit, reason: str) -> None:
+        """The attempt is over, the fit is not, unless the client wishes otherwise."""
         if fit.status is FitStatus.CANCELLING:
             self._move(fit, FitStatus.CANCELLED, {"reason": reason})
             return
-        fit.published_at = None
         fit.worker = None
+        if fit.pause_requested:
+            self._move(fit, FitStatus.PAUSED)
+            return
+        fit.published_at = None
         fit.queued_at = func.now()
         self._move(fit, FitStatus.QUEUED, {"reason": reason})
 
@@ -447,9 +595,15 @@ class Fits:
         )
 
 
+def _order(fit: Fit) -> Order:
+    if fit.status is FitStatus.CANCELLING:
+        return Order.CANCEL
+    return Order.PAUSE if fit.pause_requested else Order.CONTINUE
+
+
+def _is_due() -> ColumnElement[bool]:
+    return Fit.not_before.is_(None) | (Fit.not_before <= func.now())
+
+
 def _seconds(seconds: float) -> ColumnElement[Any]:
     return func.make_interval(text(f"secs => {float(seconds)!r}"), type_=Interval)
-
-
-def _same_time_but_older(fit: Fit) -> ColumnElement[bool]:
-    return (Fit.queued_at == literal(fit.queued_at)) & (Fit.id < fit.id)

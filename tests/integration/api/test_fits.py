@@ -206,3 +206,54 @@ def test_a_senseless_query_is_named(client: httpx.Client, query: str) -> None:
     answer = client.get(f"/fits?{query}")
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
     assert answer.json()["errors"][0]["parameter"] == query.partition("=")[0]
+
+
+def post(client: httpx.Client, fit_id: str, verb: str) -> tuple[int, str]:
+    answer = client.post(f"/fits/{fit_id}/{verb}")
+    told = answer.json()
+    return answer.status_code, told["code"] if "code" in told else told["status"]
+
+
+def test_a_queued_fit_is_paused_resumed_and_paused_again(client: httpx.Client, world: World) -> None:
+    fit_id = world.add_fit(world.add_signal())
+    for _ in range(2):
+        assert post(client, fit_id, "pause") == (200, "paused")
+    for _ in range(2):
+        assert post(client, fit_id, "resume") == (200, "queued")
+    assert post(client, fit_id, "pause") == (200, "paused")
+    assert post(client, fit_id, "cancel") == (200, "cancelled")
+    kinds = [event["kind"] for event in client.get(f"/fits/{fit_id}/events").json()["data"]]
+    assert kinds == ["queued", "paused", "queued", "paused", "cancelled"]
+
+
+def test_a_running_fit_is_paused_once_its_worker_hands_it_over(client: httpx.Client, world: World) -> None:
+    fit_id = world.add_fit(world.add_signal(), priority=90)
+    claim = world.start(fit_id)
+    assert client.post(f"/fits/{fit_id}/pause").json()["pause_requested"] is True
+    assert client.post(f"/fits/{fit_id}/resume").json()["pause_requested"] is False
+    assert post(client, fit_id, "pause") == (200, "running")
+    with world.database.unit_of_work() as session:
+        Fits(session).release(claim)
+    paused = client.get(f"/fits/{fit_id}").json()
+    assert (paused["status"], paused["pause_requested"]) == ("paused", False)
+
+
+def test_a_finished_fit_can_be_neither_paused_nor_resumed(client: httpx.Client, world: World) -> None:
+    fit_id = world.add_fit(world.add_signal())
+    client.post(f"/fits/{fit_id}/cancel")
+    assert post(client, fit_id, "pause") == (409, "illegal_move")
+    assert post(client, fit_id, "resume") == (409, "illegal_move")
+
+
+def test_a_retry_is_one_new_fit_like_the_old_one(client: httpx.Client, world: World) -> None:
+    body = {"signal_id": world.add_signal(), "seed": 5, "priority": 3}
+    old = client.post("/fits", json=body).json()
+    assert post(client, old["id"], "retry")[0] == 409
+    client.post(f"/fits/{old['id']}/cancel")
+    first, second = (client.post(f"/fits/{old['id']}/retry") for _ in range(2))
+    assert (first.status_code, second.status_code) == (202, 202)
+    assert first.json()["id"] == second.json()["id"] != old["id"]
+    assert second.headers["idempotent-replayed"] == "true"
+    assert (first.json()["spec"], first.json()["priority"]) == (old["spec"], 3)
+    assert first.headers["location"] == f"/fits/{first.json()['id']}"
+    assert client.get(f"/fits/{old['id']}").json()["status"] == "cancelled"

@@ -1,12 +1,17 @@
 """The bucket's verbs on a real S3 server."""
 
+import socket
+from contextlib import suppress
 from pathlib import Path
+from threading import Thread
+from urllib.parse import urlsplit
 
 import pytest
 
 from store.blobs import BlobStore, sha256_hex
 from store.errors import BlobDamaged, BlobMissing, BlobsUnavailable
 from store.settings import StoreSettings
+from tests.chaos.proxy import Proxy, Weather
 
 
 def test_what_is_put_comes_back(blobs: BlobStore, tmp_path: Path) -> None:
@@ -58,3 +63,42 @@ def test_storage_that_does_not_answer_is_unavailable(store_settings: StoreSettin
     nobody = store_settings.model_copy(update={"s3_endpoint_url": "http://127.0.0.1:9", "s3_timeout_seconds": 0.5})
     with pytest.raises(BlobsUnavailable):
         BlobStore(nobody).ping()
+
+
+def test_a_connection_that_breaks_in_the_middle_is_not_damage(blobs: BlobStore, store_settings: StoreSettings) -> None:
+    """Damage is for ever and fails a fit; a broken connection is tried again."""
+    content = bytes(300_000)
+    blobs.put("long", content)
+    url = urlsplit(store_settings.s3_endpoint_url or "")
+    assert url.port is not None
+    with Proxy(url.port) as proxy:
+        through = store_settings.model_copy(update={"s3_endpoint_url": f"http://127.0.0.1:{proxy.port}"})
+        store = BlobStore(through)
+        with proxy.under(Weather(resets=True)), pytest.raises(BlobsUnavailable):
+            store.read("long", sha256=sha256_hex(content), max_bytes=len(content))
+        assert store.read("long", sha256=sha256_hex(content), max_bytes=len(content)) == content
+
+
+def test_a_connection_that_breaks_before_the_body_is_sent_ends_the_put(store_settings: StoreSettings) -> None:
+    def break_off() -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                with connection:
+                    connection.recv(1 << 16)
+                    connection.sendall(b"HTTP/1.1 100 Continue\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        Thread(target=break_off, daemon=True).start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        store = BlobStore(store_settings.model_copy(update={"s3_endpoint_url": url, "s3_timeout_seconds": 1.0}))
+
+        def put() -> None:
+            with suppress(BlobsUnavailable):
+                store.put("key", b"content")
+
+        putting = Thread(target=put, daemon=True)
+        putting.start()
+        putting.join(timeout=30)
+        assert not putting.is_alive()
+        listener.shutdown(socket.SHUT_RDWR)

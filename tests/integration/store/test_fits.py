@@ -10,7 +10,7 @@ from store.errors import FitNotFound, IdempotencyConflict, IllegalMove, LeaseLos
 from store.models import FitAttempt
 from store.repositories.fits import Claim, Fits, StoredObject
 from store.spec import FitSpec
-from store.status import FitStatus
+from store.status import FitStatus, Order
 from tests.factories import add_fit, add_signal, claim, claim_next
 
 RESULT = StoredObject(key="fits/x/representation.tnr", sha256="0" * 64, byte_count=10)
@@ -49,7 +49,7 @@ def test_a_fit_goes_from_queued_to_succeeded(database: Database) -> None:
     held = claim(database).claim
     assert (held.fit_id, held.attempt) == (fit_id, 1)
     with database.unit_of_work() as session:
-        assert Fits(session).report_progress(held, {"step": 1}) is FitStatus.RUNNING
+        assert Fits(session).report_progress(held, {"step": 1}) is Order.CONTINUE
     succeed(database, held)
     with database.unit_of_work() as session:
         fit = Fits(session).get("local", fit_id)
@@ -103,7 +103,7 @@ def test_a_stale_attempt_changes_nothing(database: Database) -> None:
         lambda fits: fits.fail(stale, code="x", message="y"),
         lambda fits: fits.confirm_cancel(stale),
         lambda fits: fits.release(stale),
-        lambda fits: fits.retry(stale, code="x", message="y", max_tries=3),
+        lambda fits: fits.retry(stale, code="x", message="y", max_failures=3, wait_seconds=0),
     ]
     for write in writes:
         with pytest.raises(LeaseLost), database.unit_of_work() as session:
@@ -150,7 +150,7 @@ def test_after_a_cancel_there_is_no_success(database: Database) -> None:
     with database.unit_of_work() as session:
         assert Fits(session).request_cancel("local", fit_id).status is FitStatus.CANCELLING
     with database.unit_of_work() as session:
-        assert Fits(session).beat(held, lease_seconds=30) is FitStatus.CANCELLING
+        assert Fits(session).beat(held, lease_seconds=30) is Order.CANCEL
     with pytest.raises(IllegalMove):
         succeed(database, held)
     with database.unit_of_work() as session:

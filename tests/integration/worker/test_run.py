@@ -2,14 +2,17 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
-from threading import Thread
+from threading import Event, Thread
+from urllib.parse import urlsplit
 
 import pytest
+from sqlalchemy.exc import DBAPIError
 
 from store.blobs import BlobStore, sha256_hex
 from store.database import Database
-from store.keys import signal_key
+from store.keys import PROBES, checkpoint_key, representation_key, signal_key
 from store.models import Fit
 from store.queue import FitQueue
 from store.repositories.fits import Fits
@@ -17,19 +20,23 @@ from store.repositories.signals import Signals
 from store.settings import StoreSettings
 from store.spec import FitSpec
 from store.status import FitStatus
+from tests.chaos.proxy import Proxy, Weather
 from tests.factories import picture_png
 from tuner.codec.decode import decode
 from tuner.metrics import picture_psnr_db
 from tuner.signal.image import read_image
 from worker.drain import draining
+from worker.lease import Lease
 from worker.resources import Resources
 from worker.run import run_next_fit
 from worker.settings import WorkerSettings
+from worker.sweep import sweep
 from worker.upkeep import upkeep_round
 
 CONTENT = picture_png()
 SIGNAL = read_image(CONTENT)
 SMALL = FitSpec.model_validate({"max_steps": 12, "network": {"frequencies": 24, "hidden": [16]}})
+MEDIUM = SMALL.model_copy(update={"max_steps": 80})
 LONG = SMALL.model_copy(update={"max_steps": 100_000})
 
 
@@ -67,6 +74,15 @@ def submit(resources: Resources, spec: FitSpec = SMALL) -> str:
         )
         fit, _ = Fits(session).submit(tenant="local", signal_id=signal.id, spec=spec)
         return fit.id
+
+
+@contextmanager
+def proxied(settings: StoreSettings) -> Iterator[tuple[Proxy, StoreSettings]]:
+    """A proxy before storage, and settings that lead through it."""
+    port = urlsplit(settings.s3_endpoint_url or "").port
+    assert port is not None
+    with Proxy(port) as proxy:
+        yield proxy, settings.model_copy(update={"s3_endpoint_url": f"http://127.0.0.1:{proxy.port}"})
 
 
 def look(resources: Resources, fit_id: str) -> Fit:
@@ -122,37 +138,73 @@ def test_the_same_request_gives_the_same_bytes(resources: Resources) -> None:
     assert first == second
 
 
-def test_a_drained_fit_goes_on_elsewhere_and_ends_with_the_same_bytes(resources: Resources) -> None:
-    fit_id = submit(resources)
+def begin(resources: Resources, fit_id: str) -> Thread:
+    """A worker that is in the middle of the fit."""
+    worker = Thread(target=run_next_fit, args=(resources,))
+    worker.start()
+    wait_for(resources, fit_id, "progress")
+    return worker
+
+
+def drain(worker: Thread) -> None:
+    """What SIGTERM comes to."""
     draining.set()
-    run_next_fit(resources)
+    worker.join(timeout=20)
     draining.clear()
+    assert not worker.is_alive()
+
+
+def test_a_drained_fit_goes_on_elsewhere_and_ends_with_the_same_bytes(resources: Resources) -> None:
+    fit_id = submit(resources, MEDIUM)
+    drain(begin(resources, fit_id))
     fit = look(resources, fit_id)
     assert (fit.status, fit.tries, fit.attempt) == (FitStatus.QUEUED, 0, 1)
     run_next_fit(resources)
-    uninterrupted = submit(resources)
+    uninterrupted = submit(resources, MEDIUM)
     run_next_fit(resources)
     assert look(resources, fit_id).attempt == 2
     assert representation(resources, fit_id) == representation(resources, uninterrupted)
 
 
-def test_a_damaged_checkpoint_is_passed_over(resources: Resources) -> None:
+def test_a_worker_that_leaves_takes_no_work(resources: Resources) -> None:
     fit_id = submit(resources)
     draining.set()
-    run_next_fit(resources)
-    draining.clear()
+    assert run_next_fit(resources) is None
+    assert look(resources, fit_id).attempt == 0
+
+
+def test_a_paused_fit_goes_on_where_it_was(resources: Resources) -> None:
+    fit_id = submit(resources, MEDIUM)
+    worker = begin(resources, fit_id)
     with resources.database.unit_of_work() as session:
-        (checkpoint,) = Fits(session).checkpoints(fit_id)
-    resources.blobs.put(checkpoint.object_key, b"not what it was")
+        Fits(session).request_pause("local", fit_id)
+    worker.join(timeout=20)
+    assert look(resources, fit_id).status is FitStatus.PAUSED
+    assert run_next_fit(resources) is None
+    with resources.database.unit_of_work() as session:
+        kept = Fits(session).checkpoints(fit_id)[0].step
+        Fits(session).request_resume("local", fit_id)
+    run_next_fit(resources)
+    with resources.database.unit_of_work() as session:
+        steps = [event.data["step"] for event in Fits(session).events(fit_id) if event.kind == "progress"]
+    assert look(resources, fit_id).status is FitStatus.SUCCEEDED
+    assert kept + 1 in steps
+    assert len(steps) == len(set(steps))
+
+
+def test_a_damaged_checkpoint_is_passed_over(resources: Resources) -> None:
+    fit_id = submit(resources, MEDIUM)
+    drain(begin(resources, fit_id))
+    with resources.database.unit_of_work() as session:
+        newest = Fits(session).checkpoints(fit_id)[0]
+    resources.blobs.put(newest.object_key, b"not what it was")
     run_next_fit(resources)
     assert look(resources, fit_id).status is FitStatus.SUCCEEDED
 
 
 def test_a_running_fit_is_cancelled(resources: Resources) -> None:
     fit_id = submit(resources, LONG)
-    worker = Thread(target=run_next_fit, args=(resources,))
-    worker.start()
-    wait_for(resources, fit_id, "progress")
+    worker = begin(resources, fit_id)
     with resources.database.unit_of_work() as session:
         Fits(session).request_cancel("local", fit_id)
     worker.join(timeout=20)
@@ -164,9 +216,7 @@ def test_a_running_fit_is_cancelled(resources: Resources) -> None:
 
 def test_a_worker_that_lost_its_lease_writes_nothing(resources: Resources) -> None:
     fit_id = submit(resources, LONG)
-    worker = Thread(target=run_next_fit, args=(resources,))
-    worker.start()
-    wait_for(resources, fit_id, "progress")
+    worker = begin(resources, fit_id)
     with resources.database.unit_of_work() as session:
         fit = session.get_one(Fit, fit_id, with_for_update={"of": Fit})
         fit.attempt += 1  # as if another worker had claimed it
@@ -190,15 +240,37 @@ def test_bytes_that_changed_in_the_bucket_fail_with_advice(resources: Resources)
 
 
 def test_storage_trouble_is_tried_again_and_then_named(resources: Resources, store_settings: StoreSettings) -> None:
-    nobody = store_settings.model_copy(update={"s3_endpoint_url": "http://127.0.0.1:9", "s3_timeout_seconds": 0.2})
     fit_id = submit(resources)
-    cut_off = replace(resources, blobs=BlobStore(nobody))
-    for _ in range(2):
-        run_next_fit(cut_off)
-        assert look(resources, fit_id).status is FitStatus.QUEUED
-    run_next_fit(cut_off)
+    settings = resources.settings.model_copy(update={"max_storage_failures": 3, "storage_retry_seconds": 0})
+    with proxied(store_settings) as (proxy, through), proxy.under(Weather(http_status=507, verbs=(b"GET ",))):
+        full = replace(resources, settings=settings, blobs=BlobStore(through))
+        for _ in range(2):
+            run_next_fit(full)
+            assert look(resources, fit_id).status is FitStatus.QUEUED
+        run_next_fit(full)
     fit = look(resources, fit_id)
     assert (fit.status, fit.error_code) == (FitStatus.FAILED, "storage_unavailable")
+    assert fit.tries == 0
+
+
+def test_after_storage_trouble_a_fit_waits(resources: Resources, store_settings: StoreSettings) -> None:
+    fit_id = submit(resources)
+    with proxied(store_settings) as (proxy, through), proxy.under(Weather(http_status=507, verbs=(b"GET ",))):
+        run_next_fit(replace(resources, blobs=BlobStore(through)))
+    assert look(resources, fit_id).not_before is not None
+    assert run_next_fit(resources) is None
+
+
+def test_no_work_is_taken_while_storage_is_away(resources: Resources, store_settings: StoreSettings) -> None:
+    fit_id = submit(resources)
+    with proxied(store_settings) as (proxy, through):
+        with proxy.under(Weather(refuses=True)):
+            worker = Thread(target=run_next_fit, args=(replace(resources, blobs=BlobStore(through)),))
+            worker.start()
+            worker.join(timeout=1)
+            assert look(resources, fit_id).attempt == 0
+        worker.join(timeout=30)
+    assert look(resources, fit_id).status is FitStatus.SUCCEEDED
 
 
 def test_upkeep_brings_a_lost_fit_back_and_announces_it(resources: Resources) -> None:
@@ -208,7 +280,16 @@ def test_upkeep_brings_a_lost_fit_back_and_announces_it(resources: Resources) ->
     upkeep_round(resources)
     fit = look(resources, fit_id)
     assert fit.status is FitStatus.QUEUED
-    assert fit.published_at is not None
+    assert (resources.queue.length() or 0) >= 1
+
+
+def test_the_broker_never_holds_more_hints_than_there_are_fits(resources: Resources) -> None:
+    submit(resources)
+    before = resources.queue.length()
+    for _ in range(5):
+        time.sleep(0.01)
+        upkeep_round(resources)
+    assert resources.queue.length() == max(before or 0, 1)
 
 
 def test_upkeep_leaves_no_checkpoints_of_a_finished_fit(resources: Resources) -> None:
@@ -221,3 +302,77 @@ def test_upkeep_leaves_no_checkpoints_of_a_finished_fit(resources: Resources) ->
     upkeep_round(resources)
     (left,) = resources.blobs.keys(prefix)
     assert left.endswith(".tnr")
+
+
+def test_a_computation_that_hangs_lets_its_fit_go(resources: Resources) -> None:
+    fit_id = submit(resources)
+    with resources.database.unit_of_work() as session:
+        claimed = Fits(session).claim_next("a worker that hangs", lease_seconds=0.5)
+    assert claimed is not None
+    settings = resources.settings.model_copy(update={"stall_seconds": 0.3, "lease_seconds": 0.5})
+    stalled = Event()
+    with Lease(replace(resources, settings=settings), claimed.claim, on_stall=stalled.set) as lease:
+        assert stalled.wait(10)
+        assert lease.is_lost()
+        time.sleep(0.6)
+        upkeep_round(resources)
+    assert look(resources, fit_id).status is FitStatus.QUEUED
+
+
+def test_work_without_end_is_ended(resources: Resources) -> None:
+    fit_id = submit(resources, LONG)
+    worker = begin(resources, fit_id)
+    upkeep_round(replace(resources, settings=resources.settings.model_copy(update={"max_run_seconds": 0.001})))
+    worker.join(timeout=20)
+    assert not worker.is_alive()
+    fit = look(resources, fit_id)
+    assert (fit.status, fit.error_code) == (FitStatus.FAILED, "deadline_exceeded")
+
+
+def test_a_cancel_that_no_worker_answers_is_ended(resources: Resources) -> None:
+    fit_id = submit(resources)
+    with resources.database.unit_of_work() as session:
+        Fits(session).claim_next("a worker that does not listen", lease_seconds=3600)
+    with resources.database.unit_of_work() as session:
+        Fits(session).request_cancel("local", fit_id)
+    upkeep_round(resources)
+    assert look(resources, fit_id).status is FitStatus.CANCELLING
+    upkeep_round(replace(resources, settings=resources.settings.model_copy(update={"max_cancel_seconds": 0.001})))
+    assert look(resources, fit_id).status is FitStatus.CANCELLED
+
+
+def test_a_worker_frozen_in_a_transaction_does_not_hold_its_fit(
+    resources: Resources, store_settings: StoreSettings
+) -> None:
+    fit_id = submit(resources)
+    with closing(Database(store_settings.model_copy(update={"database_timeout_seconds": 1.0}))) as frozen:
+        work = frozen.unit_of_work()
+        session = work.__enter__()
+        Fits(session).claim_next("a worker that freezes", lease_seconds=3600)
+        session.flush()
+        time.sleep(2)
+        with resources.database.unit_of_work() as other:
+            assert Fits(other).request_cancel("local", fit_id).status is FitStatus.CANCELLED
+        with pytest.raises(DBAPIError):
+            work.__exit__(None, None, None)
+
+
+def test_objects_that_no_row_knows_are_swept(resources: Resources) -> None:
+    fit_id = submit(resources)
+    run_next_fit(resources)
+    at_once = resources.settings.model_copy(update={"orphan_seconds": 0})
+    upkeep_round(resources)
+    sweep(replace(resources, settings=at_once))  # of what other tests left
+    orphans = [
+        signal_key("local", "0" * 64),
+        checkpoint_key(fit_id, 1, 7),
+        representation_key(fit_id, 9),
+        f"{PROBES}left",
+    ]
+    wanted = set(resources.blobs.keys())
+    for key in orphans:
+        resources.blobs.put(key, b"orphan")
+    sweep(resources)
+    assert set(resources.blobs.keys()) == wanted | set(orphans), "young objects are left alone"
+    assert sweep(replace(resources, settings=at_once)) == len(orphans)
+    assert set(resources.blobs.keys()) == wanted

@@ -45,7 +45,10 @@ def test_operation_ids_are_stable(document: dict[str, Any]) -> None:
         "list_fits",
         "list_signals",
         "livez",
+        "pause_fit",
         "readyz",
+        "resume_fit",
+        "retry_fit",
         "welcome",
     ]
 

@@ -46,7 +46,7 @@ def test_celery_is_set_as_measured(app: Celery) -> None:
     }
     assert {name: app.conf[name] for name in expected} == expected
     assert app.conf.worker_proc_alive_timeout >= 60
-    assert [queue.name for queue in app.conf.task_queues] == [FITS_QUEUE]
+    assert [(queue.name, queue.no_ack) for queue in app.conf.task_queues] == [(FITS_QUEUE, True)]
     assert app.conf.task_publish_retry_policy["max_retries"] <= 1
     assert {"socket_timeout", "socket_connect_timeout", "socket_keepalive", "health_check_interval"} <= set(
         app.conf.broker_transport_options

@@ -1,0 +1,29 @@
+"""`python -m tests.chaos --fits 200 --faults 60 --seed 1`: run, report, and fail if a promise was broken."""
+
+import argparse
+import json
+import logging
+import sys
+from pathlib import Path
+
+from tests.chaos.run import run_chaos, write_report
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--fits", type=int, default=200)
+    parser.add_argument("--faults", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--out", type=Path, default=Path("build/chaos"), help="folder of report.json and the logs")
+    asked = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    for noisy in ("httpx", "botocore", "urllib3"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
+    report = run_chaos(fits=asked.fits, faults=asked.faults, seed=asked.seed, logs=asked.out / "logs")
+    write_report(report, asked.out / "report.json")
+    sys.stdout.write(json.dumps(report, indent=2) + "\n")
+    return 1 if report["violations"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,265 @@
+"""What must hold afterwards, read from the rows, the objects and what clients were told; one function each.
+
+Numbers are those of the list in docs/decisions/0008-what-survives-what.md. Each function returns the violations it
+found, as sentences.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+from statistics import median
+from typing import Any
+
+from sqlalchemy import func, select
+
+from store.blobs import BlobStore, sha256_hex
+from store.database import Database
+from store.models import Checkpoint, Fit, FitAttempt, FitEvent, IdempotencyKey, Representation
+from store.status import LEGAL_MOVES, FitStatus
+from tests.chaos.clients import History, Promise
+from tests.factories import picture_png
+from tuner.codec.decode import decode
+from tuner.metrics import picture_psnr_db
+from tuner.signal.image import read_image
+
+STATUSES = {str(status) for status in FitStatus}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """Everything that is left to look at.
+
+    Attributes:
+        right: the hash of the right result of each seed, from fits that nothing disturbed.
+        downloads: hash of what a client downloads, by fit.
+        objects: keys in the bucket, after orphans were swept.
+        uploads: multipart uploads that were begun and not ended.
+        messages: left in the broker.
+    """
+
+    history: History
+    right: Mapping[int, str]
+    fits: Mapping[str, Fit]
+    events: Mapping[str, list[FitEvent]]
+    attempts: Mapping[str, list[FitAttempt]]
+    keys: Mapping[str, str]
+    contents: Mapping[str, bytes]
+    downloads: Mapping[str, str]
+    checkpoints: int
+    objects: frozenset[str]
+    uploads: int
+    messages: int
+    open_transactions: int
+
+    def promised(self) -> dict[str, Promise]:
+        """Promises by the id of their fit."""
+        return {promise.fit_ids[0]: promise for promise in self.history.promises if promise.fit_ids}
+
+
+def violations(evidence: Evidence) -> dict[str, list[str]]:
+    """Every violated invariant with what violates it."""
+    found = {check.__name__: check(evidence) for check in INVARIANTS}
+    return {name: sentences for name, sentences in found.items() if sentences}
+
+
+def lost(evidence: Evidence) -> list[str]:
+    """Fits that were accepted and have not come to the end that was promised."""
+    return [
+        fit_id
+        for fit_id, promise in evidence.promised().items()
+        if (fit := evidence.fits.get(fit_id)) is None
+        or not (fit.status is FitStatus.SUCCEEDED or (fit.status is FitStatus.CANCELLED and promise.cancel))
+    ]
+
+
+def duplicated(evidence: Evidence) -> list[str]:
+    """Keys under which there is more than one fit, and fits that nobody asked for."""
+    asked = {fit_id for promise in evidence.history.promises for fit_id in promise.fit_ids}
+    twice = [promise.key for promise in evidence.history.promises if len(set(promise.fit_ids)) > 1]
+    return twice + sorted(set(evidence.fits) - asked)
+
+
+def every_accepted_fit_ends(evidence: Evidence) -> list[str]:
+    """1: each fit whose 202 was seen is in a terminal state, and it is the one that its client was promised."""
+    found = [f"a 202 for {promise.key} was never seen" for promise in evidence.history.promises if not promise.fit_ids]
+    for fit_id in lost(evidence):
+        fit = evidence.fits.get(fit_id)
+        found.append(f"{fit_id} is {'gone' if fit is None else f'{fit.status}: {fit.error_code} {fit.error_message}'}")
+    return found
+
+
+def one_key_one_fit(evidence: Evidence) -> list[str]:
+    """2: however often and however simultaneously a request was sent."""
+    found = [f"{name} has more than one fit, or none asked for it" for name in duplicated(evidence)]
+    return found + [
+        f"{promise.key} was answered with {promise.fit_ids[0]}, its row is another"
+        for promise in evidence.history.promises
+        if promise.fit_ids and evidence.keys.get(promise.key) != promise.fit_ids[0]
+    ]
+
+
+def one_attempt_at_a_time(evidence: Evidence) -> list[str]:
+    """3: attempts are numbered without gap, follow each other, all end, and a past one leaves no trace."""
+    found: list[str] = []
+    for fit_id, attempts in evidence.attempts.items():
+        if [one.attempt for one in attempts] != list(range(1, evidence.fits[fit_id].attempt + 1)):
+            found.append(f"{fit_id} has attempts {[one.attempt for one in attempts]}")
+        found += [f"attempt {one.attempt} of {fit_id} has no end" for one in attempts if one.ended_at is None]
+        for one, following in pairwise(attempts):
+            if one.ended_at is not None and one.ended_at > following.started_at:
+                found.append(f"attempt {following.attempt} of {fit_id} began before its predecessor had ended")
+    for fit_id, events in evidence.events.items():
+        if any(earlier.attempt > later.attempt for earlier, later in pairwise(events)):
+            found.append(f"a past attempt of {fit_id} wrote to its history")
+    return found
+
+
+def histories_are_legal(evidence: Evidence) -> list[str]:
+    """4: sequence numbers without gap or repeat, and every move one that the status machine has."""
+    found: list[str] = []
+    for fit_id, events in evidence.events.items():
+        if [event.seq for event in events] != list(range(1, len(events) + 1)):
+            found.append(f"{fit_id} has sequence numbers {[event.seq for event in events]}")
+        path = [FitStatus(event.kind) for event in events if event.kind in STATUSES]
+        if path[:1] != [FitStatus.QUEUED] or path[-1] is not evidence.fits[fit_id].status:
+            found.append(f"{fit_id} goes {path}, its row says {evidence.fits[fit_id].status}")
+        found += [f"{fit_id} went from {a} to {b}" for a, b in pairwise(path) if b not in LEGAL_MOVES[a]]
+    return found
+
+
+def success_can_be_reproduced(evidence: Evidence) -> list[str]:
+    """5: a succeeded fit has its bytes, they decode, and they are as good as the row says."""
+    found: list[str] = []
+    signal = read_image(picture_png())
+    quality: dict[str, float] = {}
+    for fit_id, fit in evidence.fits.items():
+        row = fit.representation
+        if (fit.status is FitStatus.SUCCEEDED) != (row is not None):
+            found.append(f"{fit_id} is {fit.status} and has {'a' if row else 'no'} representation")
+        if row is None:
+            continue
+        content = evidence.contents.get(fit_id, b"")
+        if (len(content), sha256_hex(content)) != (row.byte_count, row.sha256):
+            found.append(f"{fit_id}: {len(content)} bytes in the bucket, {row.byte_count} recorded, or another hash")
+            continue
+        if evidence.downloads.get(fit_id) != row.sha256:
+            found.append(f"{fit_id}: a client downloads other bytes than were recorded")
+        if row.sha256 not in quality:
+            rendered = decode(content).render().values
+            quality[row.sha256] = picture_psnr_db(signal.values, rendered, signal.sample_format)
+        if row.psnr_db is None or abs(quality[row.sha256] - row.psnr_db) > 1e-3:
+            found.append(f"{fit_id}: recorded {row.psnr_db} dB, its bytes give {quality[row.sha256]:.4f} dB")
+    return found
+
+
+def cancelled_stays_cancelled(evidence: Evidence) -> list[str]:
+    """6: after an acknowledged cancel there is no success; and nothing is cancelled that nobody cancelled."""
+    found: list[str] = []
+    for fit_id, promise in evidence.promised().items():
+        status = evidence.fits[fit_id].status if fit_id in evidence.fits else None
+        if promise.cancel in {"cancelling", "cancelled"} and status is not FitStatus.CANCELLED:
+            found.append(f"the cancel of {fit_id} was acknowledged, it is {status}")
+        if status is FitStatus.CANCELLED and promise.cancel is None:
+            found.append(f"{fit_id} is cancelled, which nobody asked for")
+    return found
+
+
+def resumed_fits_lose_nothing(evidence: Evidence) -> list[str]:
+    """7: no attempt goes back behind a committed checkpoint, and all end with the bytes of an undisturbed fit."""
+    found: list[str] = []
+    for fit_id, events in evidence.events.items():
+        kept, attempt_of_kept = 0, 0
+        for event in events:
+            if event.kind == "checkpoint":
+                kept, attempt_of_kept = event.data["step"], event.attempt
+            elif event.kind == "progress" and event.attempt > attempt_of_kept and event.data["step"] <= kept:
+                found.append(f"{fit_id} had a checkpoint at step {kept}, a later attempt was at {event.data['step']}")
+    for fit_id, promise in evidence.promised().items():
+        if (content := evidence.contents.get(fit_id)) and sha256_hex(content) != evidence.right[promise.seed]:
+            found.append(f"{fit_id} ended with other bytes than an undisturbed fit")
+    return found
+
+
+def answers_make_sense(evidence: Evidence) -> list[str]:
+    """8: no client was ever told of another's fit, and none saw an error that the service does not know."""
+    return evidence.history.strange
+
+
+def nothing_is_left_over(evidence: Evidence) -> list[str]:
+    """9: no lease, checkpoint, orphaned object, unfinished upload, message or transaction remains."""
+    found = [f"{fit_id} still has a lease" for fit_id, fit in evidence.fits.items() if fit.lease_until is not None]
+    wanted = {fit.signal.object_key for fit in evidence.fits.values()}
+    wanted |= {fit.representation.object_key for fit in evidence.fits.values() if fit.representation is not None}
+    found += [f"object {key} belongs to nobody" for key in sorted(evidence.objects - wanted)]
+    found += [f"object {key} is gone" for key in sorted(wanted - evidence.objects)]
+    counts = {
+        "checkpoints of finished fits": evidence.checkpoints,
+        "unfinished uploads": evidence.uploads,
+        "messages in the broker": evidence.messages,
+        "open transactions": evidence.open_transactions,
+    }
+    return found + [f"{count} {what} are left" for what, count in counts.items() if count]
+
+
+INVARIANTS: tuple[Callable[[Evidence], list[str]], ...] = (
+    every_accepted_fit_ends,
+    one_key_one_fit,
+    one_attempt_at_a_time,
+    histories_are_legal,
+    success_can_be_reproduced,
+    cancelled_stays_cancelled,
+    resumed_fits_lose_nothing,
+    answers_make_sense,
+    nothing_is_left_over,
+)
+
+
+def recoveries(evidence: Evidence) -> list[float]:
+    """Seconds from the last sign of life of each interrupted attempt to the start of the next one."""
+    found: list[float] = []
+    for fit_id, attempts in evidence.attempts.items():
+        last_sign: dict[int, datetime] = {}
+        for event in evidence.events[fit_id]:
+            if event.kind in {"running", "progress", "checkpoint"}:
+                last_sign[event.attempt] = event.created_at
+        found += [(b.started_at - last_sign[a.attempt]).total_seconds() for a, b in pairwise(attempts)]
+    return found
+
+
+def p50_and_max(seconds: list[float]) -> list[float] | None:
+    """The middle one and the longest; None if there were none."""
+    return [round(median(seconds), 2), round(max(seconds), 2)] if seconds else None
+
+
+def read_rows(database: Database, blobs: BlobStore) -> dict[str, Any]:
+    """The part of the evidence that lies in database and bucket."""
+    events: dict[str, list[FitEvent]] = defaultdict(list)
+    attempts: dict[str, list[FitAttempt]] = defaultdict(list)
+    with database.unit_of_work() as session:
+        fits = {fit.id: fit for fit in session.scalars(select(Fit))}
+        for event in session.scalars(select(FitEvent).order_by(FitEvent.fit_id, FitEvent.seq)):
+            events[event.fit_id].append(event)
+        for attempt in session.scalars(select(FitAttempt).order_by(FitAttempt.fit_id, FitAttempt.attempt)):
+            attempts[attempt.fit_id].append(attempt)
+        keys = {row.key: row.fit_id for row in session.scalars(select(IdempotencyKey))}
+        places = {row.fit_id: row.object_key for row in session.scalars(select(Representation))}
+        checkpoints = session.scalar(select(func.count()).select_from(Checkpoint)) or 0
+    return {
+        "fits": fits,
+        "events": events,
+        "attempts": attempts,
+        "keys": keys,
+        "checkpoints": checkpoints,
+        "objects": frozenset(blobs.keys()),
+        "contents": {fit_id: blobs.read(key) for fit_id, key in places.items()},
+    }
+
+
+def ends(evidence: Evidence) -> dict[str, int]:
+    """How many fits ended how, and how many attempts."""
+    return dict(Counter(str(fit.status) for fit in evidence.fits.values())) | {
+        f"attempts {end}": count
+        for end, count in Counter(one.ended_as for rows in evidence.attempts.values() for one in rows).items()
+    }

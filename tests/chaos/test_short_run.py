@@ -1,0 +1,17 @@
+"""A minute of chaos in every test run; `make chaos` has the long one."""
+
+from random import Random
+
+from tests.chaos.faults import FAULTS, draw_schedule
+from tests.chaos.run import run_chaos
+
+
+def test_nothing_is_lost_and_nothing_is_done_twice() -> None:
+    report = run_chaos(fits=12, faults=8, seed=7)
+    assert report["violations"] == {}
+    assert (report["lost"], report["duplicated"]) == (0, 0)
+    assert sum(report["faults_by_kind"].values()) == 8
+
+
+def test_a_long_schedule_holds_every_kind_of_fault() -> None:
+    assert {kind for _, kind in draw_schedule(60, Random(1))} == set(FAULTS)

@@ -1,0 +1,56 @@
+"""Objects that no row knows: of an upload whose process was killed before its row, of an attempt that lost its lease.
+
+They are harmless and cost space, so a look now and then is enough. Nothing young is touched: its row may be on its way.
+Any number of processes may sweep at the same time.
+"""
+
+import logging
+from datetime import UTC, datetime, timedelta
+
+from store.keys import FITS, PROBES, SIGNALS, owner_of_signal
+from store.repositories.fits import Fits
+from store.repositories.signals import Signals
+from worker.resources import Resources
+
+logger = logging.getLogger(__name__)
+
+
+def sweep(resources: Resources) -> int:
+    """Look at everything once; returns how many objects were removed."""
+    settled = datetime.now(UTC) - timedelta(seconds=resources.settings.orphan_seconds)
+    resources.blobs.abort_uploads(begun_before=settled)
+    removed = 0
+    for prefix, take in ((SIGNALS, _take_signal), (FITS, _take_of_fit), (PROBES, _take_probe)):
+        for key in resources.blobs.keys(prefix, changed_before=settled):
+            if take(resources, key):
+                logger.warning("removed %s, which no row knows", key)
+                removed += 1
+    return removed
+
+
+def _take_signal(resources: Resources, key: str) -> bool:
+    tenant, sha256 = owner_of_signal(key)
+    with resources.database.unit_of_work() as session:
+        if Signals(session).find(tenant, sha256) is not None:
+            return False
+    with resources.database.unit_of_work() as session:
+        signals = Signals(session)
+        # Whoever uploads the same bytes right now looks under this lock whether the object is there.
+        signals.lock(tenant, sha256)
+        if signals.find(tenant, sha256) is not None:
+            return False
+        resources.blobs.delete(key)
+    return True
+
+
+def _take_of_fit(resources: Resources, key: str) -> bool:
+    with resources.database.unit_of_work() as session:
+        if Fits(session).knows_object(key):
+            return False
+    resources.blobs.delete(key)
+    return True
+
+
+def _take_probe(resources: Resources, key: str) -> bool:
+    resources.blobs.delete(key)
+    return True
