@@ -64,8 +64,8 @@ class BlobStore:
             ),
         )
 
-        # Without "Expect: 100-continue": when a connection breaks within the answer to it, botocore reads the end of the
-        # stream for ever, on a full core, and no time-out ends it.
+        # Without "Expect: 100-continue": when a connection breaks within the answer to it, botocore reads the end of
+        # the stream for ever, on a full core, and no time-out ends it.
         self._client.meta.events.unregister("before-call.s3", add_expect_header)
 
     def put(self, key: str, content: bytes | Path, *, media_type: str = "application/octet-stream") -> None:
