@@ -1,6 +1,7 @@
 """Objects in a bucket behind few verbs, on anything that speaks S3."""
 
 import hashlib
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from store.settings import StoreSettings
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+BODY_RETRY_SECONDS = (0.3, 1.0)  # the SDK tries again until the headers are there, and no further
 PART = 1 << 20  # bytes read at a time when an object is streamed
 
 
@@ -88,6 +90,19 @@ class BlobStore:
             BlobMissing: if there is no such object.
             BlobDamaged: if the hash differs or the object is larger than allowed.
         """
+        for pause in (*BODY_RETRY_SECONDS, None):
+            try:
+                content = self._read(key, max_bytes)
+                break
+            except BlobsUnavailable:
+                if pause is None:
+                    raise
+                time.sleep(pause)
+        if sha256 is not None and (found := hashlib.sha256(content).hexdigest()) != sha256:
+            raise BlobDamaged(f"object {key} has SHA-256 {found}, expected {sha256}")
+        return content
+
+    def _read(self, key: str, max_bytes: int | None) -> bytes:
         with _translated(key):
             answer = self._client.get_object(Bucket=self.bucket, Key=key)
             with closing(answer["Body"]) as body:
@@ -95,9 +110,7 @@ class BlobStore:
                     raise BlobDamaged(f"object {key} is larger than the {max_bytes} bytes that were recorded for it")
                 # Read as a whole: only then is a connection that broke in the middle told from a damaged object.
                 content: bytes = body.read()
-        if sha256 is not None and (found := hashlib.sha256(content).hexdigest()) != sha256:
-            raise BlobDamaged(f"object {key} has SHA-256 {found}, expected {sha256}")
-        return content
+                return content
 
     def slice(self, key: str, byte_range: tuple[int, int] | None = None) -> BlobSlice:
         """Stream an object, or its bytes from the first to the last (inclusive) of `byte_range`.

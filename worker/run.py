@@ -114,6 +114,8 @@ def _run(resources: Resources, claimed: ClaimedFit, lease: Lease) -> End:
     except (BlobsUnavailable, SQLAlchemyError) as error:
         # Not the fit's fault: it is tried again, from its last checkpoint.
         logger.warning("attempt %s of %s lost its engines: %s", claim.attempt, claim.fit_id, error)
+        # Nor is it the next one's: a worker that went on at once would fail the whole queue while storage is away.
+        draining.wait(resources.settings.storage_retry_seconds)
         return _retry(claim, resources.settings)
     except LeaseLost:
         raise

@@ -6,6 +6,7 @@ import logging
 import sys
 from pathlib import Path
 
+from tests.chaos.outage import run_outage
 from tests.chaos.run import run_chaos, write_report
 
 
@@ -14,11 +15,17 @@ def main() -> int:
     parser.add_argument("--fits", type=int, default=200)
     parser.add_argument("--faults", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--broker-away", type=float, help="only this, for so many seconds, 20 fits and 50 submissions")
     parser.add_argument("--out", type=Path, default=Path("build/chaos"), help="folder of report.json and the logs")
     asked = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     for noisy in ("httpx", "botocore", "urllib3"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
+    if asked.broker_away is not None:
+        outage = run_outage(seconds=asked.broker_away, fits=20, submissions=50)
+        write_report(outage, asked.out / "outage.json")
+        sys.stdout.write(json.dumps(outage, indent=2) + "\n")
+        return 0 if outage["succeeded"] == outage["accepted"] == 70 else 1
     report = run_chaos(fits=asked.fits, faults=asked.faults, seed=asked.seed, logs=asked.out / "logs")
     write_report(report, asked.out / "report.json")
     sys.stdout.write(json.dumps(report, indent=2) + "\n")

@@ -31,11 +31,14 @@ class Job:
     tries: int = 0
     lease_is_over: bool = False
     announced: bool = True
+    pause_requested: bool = False
     history: list[tuple[str, int]] = field(default_factory=lambda: [("queued", 0)])  # kind of event, attempt
     attempt_ends: list[str | None] = field(default_factory=list)
 
     def become(self, status: str) -> None:
         self.status = status
+        if status not in HELD:
+            self.pause_requested = False
         self.history.append((status, self.attempt))
 
     def note(self, kind: str) -> None:
@@ -61,10 +64,39 @@ class Jobs:
         match job.status:
             case "cancelling" | "cancelled":
                 pass
-            case "queued":
+            case "queued" | "paused":
                 job.become("cancelled")
             case "running":
                 job.become("cancelling")
+            case _:
+                raise Illegal
+
+    def pause(self, fit_id: str) -> None:
+        job = self.jobs[fit_id]
+        match job.status:
+            case "paused":
+                pass
+            case "queued":
+                job.become("paused")
+            case "running" if not job.pause_requested:
+                job.pause_requested = True
+                job.note("pause_requested")
+            case "running":
+                pass
+            case _:
+                raise Illegal
+
+    def resume(self, fit_id: str) -> None:
+        job = self.jobs[fit_id]
+        match job.status:
+            case "paused":
+                job.become("queued")
+                job.announced = True
+            case "running" if job.pause_requested:
+                job.pause_requested = False
+                job.note("pause_withdrawn")
+            case "queued" | "running":
+                pass
             case _:
                 raise Illegal
 
@@ -126,7 +158,16 @@ class Jobs:
         job = self.held(claim)
         job.tries -= 1
         self._give_back(job)
-        job.end_attempt("drained")
+        job.end_attempt("paused" if job.status == "paused" else "drained")
+
+    def retry(self, claim: Claim, max_failures: int) -> None:
+        job = self.held(claim)
+        job.tries -= 1
+        job.end_attempt("failed")
+        if job.status == "running" and job.attempt_ends.count("failed") >= max_failures:
+            job.become("failed")
+        else:
+            self._give_back(job)
 
     # The reaper.
 
@@ -153,6 +194,8 @@ class Jobs:
     def _give_back(self, job: Job) -> None:
         if job.status == "cancelling":
             job.become("cancelled")
+        elif job.pause_requested:
+            job.become("paused")
         else:
             job.announced = False
             job.become("queued")

@@ -30,8 +30,8 @@ TENANTS = ("ada", "bob")
 
 Move = tuple[Callable[[Fits], object], Callable[[], object]]  # on the rows, and on the model
 
-CLIENT_ACTS = ["submit", "submit", "cancel"]
-WORKER_ACTS = ["beat", "report", "keep", "succeed", "fail", "confirm_cancel", "release", "release"]
+CLIENT_ACTS = ["submit", "submit", "cancel", "pause", "resume"]
+WORKER_ACTS = ["beat", "report", "keep", "succeed", "fail", "confirm_cancel", "release", "retry"]
 REPAIRS = ["reap", "reap", "reap", "announce", "announce", "expire"]
 
 
@@ -61,12 +61,18 @@ class FitsMachine(RuleBasedStateMachine):
         actor(draw)
 
     def client(self, draw: Random) -> None:
-        if draw.choice(CLIENT_ACTS) == "submit":
+        act = draw.choice(CLIENT_ACTS)
+        if act == "submit":
             self.submit(draw.choice(TENANTS), draw.choice([0, 0, 5]))
             return
         fit_id = draw.choice(list(self.model.jobs))
         owner = self.model.jobs[fit_id].tenant
-        self.both(lambda fits: fits.request_cancel(owner, fit_id), lambda: self.model.cancel(fit_id))
+        acts: dict[str, Move] = {
+            "cancel": (lambda fits: fits.request_cancel(owner, fit_id), lambda: self.model.cancel(fit_id)),
+            "pause": (lambda fits: fits.request_pause(owner, fit_id), lambda: self.model.pause(fit_id)),
+            "resume": (lambda fits: fits.request_resume(owner, fit_id), lambda: self.model.resume(fit_id)),
+        }
+        self.both(*acts[act])
 
     def claim(self, draw: Random) -> None:
         lease_is_over = draw.random() < 0.5
@@ -115,6 +121,10 @@ class FitsMachine(RuleBasedStateMachine):
             ),
             "fail": (lambda fits: fits.fail(claim, code="x", message="y"), lambda: model.fail(key)),
             "confirm_cancel": (lambda fits: fits.confirm_cancel(claim), lambda: model.confirm_cancel(key)),
+            "retry": (
+                lambda fits: fits.retry(claim, code="x", message="y", max_failures=MAX_TRIES, wait_seconds=0),
+                lambda: model.retry(key, MAX_TRIES),
+            ),
             "release": (lambda fits: fits.release(claim), lambda: model.release(key)),
         }
         return moves[act]
