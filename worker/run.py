@@ -20,6 +20,7 @@ from store.repositories.fits import Claim, ClaimedFit, Fits, StoredObject
 from store.status import Order
 from tuner.codec.compress import compress
 from tuner.codec.decode import decode
+from tuner.codec.encode import MEDIA_TYPE
 from tuner.errors import StateMismatch, TunerError
 from tuner.fit.loop import fit
 from tuner.fit.result import FitResult
@@ -36,7 +37,6 @@ from worker.translate import config_from_spec, signal_from_bytes
 
 logger = logging.getLogger(__name__)
 
-MEDIA_TYPE = "application/vnd.tuner.representation"
 RETRY_SECONDS = 0.5
 
 

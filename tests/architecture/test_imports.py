@@ -6,6 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from api.schemas import representations
+from api.settings import ApiSettings
+from tuner.codec import encode
+from tuner.signal.image import ImageLimits
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -32,3 +37,9 @@ def test_no_torch_behind(module: str) -> None:
 def test_the_api_knows_no_library() -> None:
     program = "import sys, api.main; sys.exit(any(name.partition('.')[0] == 'tuner' for name in sys.modules))"
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode == 0
+
+
+def test_what_the_api_repeats_of_the_library_agrees_with_it() -> None:
+    """The price of the rule above: a few facts stand twice, and this holds them together."""
+    assert (representations.MEDIA_TYPE, representations.EXTENSION) == (encode.MEDIA_TYPE, encode.EXTENSION)
+    assert ApiSettings.model_fields["max_pixels"].default == ImageLimits().max_pixels
