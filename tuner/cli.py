@@ -5,6 +5,7 @@ with exit code 1; a command that cannot be understood ends with 2. An output fil
 """
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
@@ -27,6 +28,10 @@ from tuner.metrics import picture_psnr_db
 from tuner.representation import Representation
 from tuner.signal.image import read_image, write_image
 from tuner.signal.signal import Signal
+
+# Torch's threads otherwise spin while they wait, and take the cores from each other on a busy machine. Read when torch
+# is first imported, by `fit`.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 app = typer.Typer(
     help="Pictures as compressed neural representations.",
