@@ -9,6 +9,7 @@ import pytest
 from alembic import command
 from alembic.config import Config
 from beartype import BeartypeConf, beartype
+from hypothesis import settings
 from jaxtyping import install_import_hook
 from sqlalchemy import text
 
@@ -26,6 +27,11 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # A run in the background starts with these ignored, and so would everything that tests start and then interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+# Every run looks at new examples, except where a red light has to mean that the change at hand broke something.
+settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 # Annotations of the library, shapes and dtypes included, are checked on every call while tests run. An int may stand
 # for a float, as everywhere in Python's typing (PEP 484). Nothing above may import the library.
