@@ -44,8 +44,13 @@ def run_next_fit(resources: Resources) -> str | None:
     """Claim the fit that should run next and see it through; returns its id, or None if none was waiting."""
     if not _engines_answer(resources):
         return None
+    settings = resources.settings
     with resources.database.unit_of_work() as session:
-        claimed = Fits(session).claim_next(worker_name(), lease_seconds=resources.settings.lease_seconds)
+        claimed = Fits(session).claim_next(
+            worker_name(),
+            lease_seconds=settings.lease_seconds,
+            max_running_per_tenant=settings.max_running_per_tenant,
+        )
     if claimed is None:
         return None
     claim = claimed.claim
@@ -55,6 +60,9 @@ def run_next_fit(resources: Resources) -> str | None:
             _persist(resources, claim, lease, _run(resources, claimed, lease))
         except LeaseLost as error:
             logger.warning("attempt %s of %s ends without a trace: %s", claim.attempt, claim.fit_id, error)
+    if settings.max_running_per_tenant is not None:
+        # The hint of a fit that had to wait for this one's place was used up while there was none.
+        resources.queue.publish(claim.fit_id)
     return claim.fit_id
 
 

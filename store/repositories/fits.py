@@ -94,6 +94,11 @@ class Fits(Attempts, Repairs):
             query = query.where(Fit.status == status)
         return list(self._session.scalars(query))
 
+    def count_queued(self, tenant: str) -> int:
+        """How many fits of a tenant wait, paused ones among them."""
+        waiting = select(func.count()).where(Fit.tenant == tenant, Fit.status.in_([FitStatus.QUEUED, FitStatus.PAUSED]))
+        return self._session.scalar(waiting) or 0
+
     def queue_position(self, fit: Fit) -> int | None:
         """How many queued fits are older or more urgent than this one, or None if it is not queued."""
         if fit.status is not FitStatus.QUEUED:

@@ -9,7 +9,7 @@ call of `_move`.
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Interval, func, select, text, update
+from sqlalchemy import ColumnElement, Double, Interval, cast, func, select, update
 from sqlalchemy.orm import Session
 
 from store.errors import FitNotFound, IllegalMove, LeaseLost
@@ -125,6 +125,6 @@ def is_due() -> ColumnElement[bool]:
     return Fit.not_before.is_(None) | (Fit.not_before <= func.now())
 
 
-def as_interval(seconds: float) -> ColumnElement[Any]:
+def as_interval(seconds: float | ColumnElement[float]) -> ColumnElement[Any]:
     """A time span as PostgreSQL counts it."""
-    return func.make_interval(text(f"secs => {float(seconds)!r}"), type_=Interval)
+    return func.make_interval(0, 0, 0, 0, 0, 0, cast(seconds, Double), type_=Interval)

@@ -4,7 +4,7 @@ Rows that somebody else is writing to are passed over and seen to in the next ro
 run. Called by `worker.upkeep` and `worker.sweep`, by way of `Fits`.
 """
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, Float, func, select, update
 
 from store.models import Checkpoint, Fit, FitAttempt, Representation
 from store.repositories.moves import Claim, Moves, as_interval, is_due
@@ -42,6 +42,9 @@ class Repairs(Moves):
     def fail_overdue(self, *, max_run_seconds: float) -> list[str]:
         """Give up on fits that were worked on for too long, all attempts together; their workers find out.
 
+        Args:
+            max_run_seconds: for every fit; its own spec may allow less.
+
         Returns:
             Their ids.
         """
@@ -50,11 +53,14 @@ class Repairs(Moves):
             .where(FitAttempt.fit_id == Fit.id)
             .scalar_subquery()
         )
-        overdue = select(Fit).where(Fit.status == FitStatus.RUNNING, spent > as_interval(max_run_seconds))
-        fits = self._session.scalars(overdue.with_for_update(of=Fit, skip_locked=True)).all()
-        for fit in fits:
+        allowed = _allowed("max_run_seconds", max_run_seconds)
+        overdue = select(Fit, allowed).where(Fit.status == FitStatus.RUNNING, spent > as_interval(allowed))
+        fits: list[Fit] = []
+        for fit, seconds in self._session.execute(overdue.with_for_update(of=Fit, skip_locked=True)).all():
+            fits.append(fit)
             message = (
-                f"it was worked on for {max_run_seconds:g} s without an end: ask for fewer steps or a smaller network"
+                f"it was worked on for {seconds:g} s without an end: allow more (max_run_seconds), or ask for fewer "
+                "steps or a smaller network"
             )
             self._fail(fit, "deadline_exceeded", message)
             self._end_attempt(Claim(fit.id, fit.attempt), "failed")
@@ -97,16 +103,15 @@ class Repairs(Moves):
         return list(self._session.scalars(taken.execution_options(synchronize_session=False)))
 
     def expire_waiting(self, *, older_than_seconds: float) -> int:
-        """Give up on fits that nobody claimed in time; returns how many."""
-        waiting = select(Fit).where(
-            Fit.status == FitStatus.QUEUED, Fit.queued_at < func.now() - as_interval(older_than_seconds)
+        """Give up on fits that nobody claimed in time, or in the shorter one of their spec; returns how many."""
+        allowed = _allowed("max_queue_seconds", older_than_seconds)
+        waiting = select(Fit, allowed).where(
+            Fit.status == FitStatus.QUEUED, Fit.queued_at < func.now() - as_interval(allowed)
         )
-        fits = self._session.scalars(waiting.with_for_update(of=Fit, skip_locked=True)).all()
-        for fit in fits:
+        fits = self._session.execute(waiting.with_for_update(of=Fit, skip_locked=True)).all()
+        for fit, seconds in fits:
             fit.error_code = "queue_timeout"
-            fit.error_message = (
-                f"no worker was free within {older_than_seconds:g} s: submit it again, or start more workers"
-            )
+            fit.error_message = f"no worker was free within {seconds:g} s: submit it again, or start more workers"
             self._move(fit, FitStatus.EXPIRED)
         return len(fits)
 
@@ -122,3 +127,8 @@ class Repairs(Moves):
             self._session.scalar(select(table.id).where(table.object_key == key)) is not None
             for table in (Representation, Checkpoint)
         )
+
+
+def _allowed(limit: str, seconds: float) -> ColumnElement[float]:
+    """The service's limit, or the fit's own where that is lower."""
+    return func.least(seconds, Fit.spec[limit].as_float(), type_=Float)
