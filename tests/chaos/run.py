@@ -29,7 +29,7 @@ from tests.chaos.invariants import (
     recoveries,
     violations,
 )
-from tests.chaos.stack import WORKERS, Stack, running_stack
+from tests.chaos.stack import Stack, running_stack
 from tests.engines import s3_client, settings_of, throwaway_home
 from worker.resources import Resources
 from worker.settings import WorkerSettings
