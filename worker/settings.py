@@ -18,6 +18,10 @@ class WorkerSettings(BaseSettings):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int | None = Field(default=None, ge=1, description="threads of one fit on the CPU; None lets torch decide")
 
+    fits_per_process: int = Field(
+        default=100, ge=1, description="then a fresh process takes over; what fits leave behind ends with the old one"
+    )
+
     lease_seconds: float = Field(
         default=20.0, gt=0, description="a fit whose worker is silent this long is queued again"
     )
