@@ -53,6 +53,12 @@ class FitSpec(_Spec):
     max_steps: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
         default=None, description="stop after this many training steps"
     )
+    max_run_seconds: Annotated[float, Field(gt=0, le=604_800)] | None = Field(
+        default=None, description="fail when workers have held it for so long, all attempts together"
+    )
+    max_queue_seconds: Annotated[float, Field(gt=0, le=2_592_000)] | None = Field(
+        default=None, description="expire when no worker has taken it within this time since it was last queued"
+    )
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     network: NetworkSpec = NetworkSpec()
     codec: CodecSpec = CodecSpec()

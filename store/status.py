@@ -6,7 +6,7 @@
     queued | running -> paused -> queued | cancelled
     running -> cancelling -> cancelled | failed
 
-Every move goes through `store.repositories.fits` and leaves a row in `fit_events`.
+Every move goes through `store.repositories.moves` and leaves a row in `fit_events`.
 """
 
 from enum import StrEnum

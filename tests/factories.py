@@ -35,18 +35,31 @@ def add_signal(database: Database, tenant: str = "local", sha256: str | None = N
         return signal.id
 
 
-def add_fit(database: Database, tenant: str = "local", signal_id: str | None = None, priority: int = 0) -> str:
+def add_fit(
+    database: Database,
+    tenant: str = "local",
+    signal_id: str | None = None,
+    priority: int = 0,
+    spec: FitSpec | None = None,
+) -> str:
     """A queued fit's row; returns its id."""
     signal_id = signal_id or add_signal(database, tenant)
     with database.unit_of_work() as session:
-        fit, _ = Fits(session).submit(tenant=tenant, signal_id=signal_id, spec=FitSpec(), priority=priority)
+        fit, _ = Fits(session).submit(tenant=tenant, signal_id=signal_id, spec=spec or FitSpec(), priority=priority)
         return fit.id
 
 
-def claim_next(database: Database, worker: str = "worker-1", lease_seconds: float = LEASE_SECONDS) -> ClaimedFit | None:
+def claim_next(
+    database: Database,
+    worker: str = "worker-1",
+    lease_seconds: float = LEASE_SECONDS,
+    max_running_per_tenant: int | None = None,
+) -> ClaimedFit | None:
     """What a worker does first."""
     with database.unit_of_work() as session:
-        return Fits(session).claim_next(worker, lease_seconds=lease_seconds)
+        return Fits(session).claim_next(
+            worker, lease_seconds=lease_seconds, max_running_per_tenant=max_running_per_tenant
+        )
 
 
 def claim(database: Database, worker: str = "worker-1", lease_seconds: float = LEASE_SECONDS) -> ClaimedFit:

@@ -9,6 +9,7 @@ TunerError
 ├── ConfigError              a setting is out of its range, or two settings contradict each other
 ├── FitError                 a fit cannot start or go on
 │   ├── FitDiverged          the loss is no longer a number
+│   ├── OutOfMemory          not even small parts of the samples fit in memory
 │   └── StateMismatch        a checkpoint of another signal or configuration
 └── FormatError              the bytes are not a representation that can be read
     ├── NotARepresentation   they do not begin with the magic of the format
@@ -75,6 +76,12 @@ class FitDiverged(FitError):
     """The loss is no longer a number."""
 
     code = "fit_diverged"
+
+
+class OutOfMemory(FitError):
+    """Not even small parts of the samples fit in memory."""
+
+    code = "out_of_memory"
 
 
 class StateMismatch(FitError):

@@ -15,6 +15,7 @@ from celery.signals import worker_process_init, worker_shutting_down
 
 from store.queue import RUN_FIT, celery_app
 from store.settings import StoreSettings
+from worker.settings import WorkerSettings
 
 DRAIN_SIGNAL = signal.SIGUSR2
 
@@ -38,6 +39,8 @@ app.conf.update(
     worker_pool_start_method="spawn",
     worker_proc_alive_timeout=120.0,
     worker_concurrency=1,
+    # A process is replaced between two fits now and then: what a leak of some library costs is bounded.
+    worker_max_tasks_per_child=WorkerSettings().fits_per_process,
     # Cancel and "not before" are columns; nothing is kept in a worker's memory that a restart would lose.
     worker_enable_remote_control=False,
     worker_send_task_events=False,

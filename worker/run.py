@@ -21,8 +21,9 @@ from store.status import Order
 from tuner.codec.compress import compress
 from tuner.codec.decode import decode
 from tuner.codec.encode import MEDIA_TYPE
-from tuner.errors import StateMismatch, TunerError
+from tuner.errors import OutOfMemory, StateMismatch, TunerError
 from tuner.fit.loop import fit
+from tuner.fit.memory import is_out_of_memory
 from tuner.fit.result import FitResult
 from tuner.metrics import picture_psnr_db
 from tuner.representation import Representation
@@ -44,8 +45,13 @@ def run_next_fit(resources: Resources) -> str | None:
     """Claim the fit that should run next and see it through; returns its id, or None if none was waiting."""
     if not _engines_answer(resources):
         return None
+    settings = resources.settings
     with resources.database.unit_of_work() as session:
-        claimed = Fits(session).claim_next(worker_name(), lease_seconds=resources.settings.lease_seconds)
+        claimed = Fits(session).claim_next(
+            worker_name(),
+            lease_seconds=settings.lease_seconds,
+            max_running_per_tenant=settings.max_running_per_tenant,
+        )
     if claimed is None:
         return None
     claim = claimed.claim
@@ -55,6 +61,9 @@ def run_next_fit(resources: Resources) -> str | None:
             _persist(resources, claim, lease, _run(resources, claimed, lease))
         except LeaseLost as error:
             logger.warning("attempt %s of %s ends without a trace: %s", claim.attempt, claim.fit_id, error)
+    if settings.max_running_per_tenant is not None:
+        # The hint of a fit that had to wait for this one's place was used up while there was none.
+        resources.queue.publish(claim.fit_id)
     return claim.fit_id
 
 
@@ -109,8 +118,6 @@ def _run(resources: Resources, claimed: ClaimedFit, lease: Lease) -> End:
         return _failure(claim, error.code, f"{error}: upload the signal again")
     except TunerError as error:
         return _failure(claim, error.code, str(error))
-    except (MemoryError, torch.cuda.OutOfMemoryError):
-        return _failure(claim, "out_of_memory", "the fit does not fit in memory: ask for a smaller network or signal")
     except (BlobsUnavailable, SQLAlchemyError) as error:
         # Not the fit's fault: it is tried again, from its last checkpoint.
         logger.warning("attempt %s of %s lost its engines: %s", claim.attempt, claim.fit_id, error)
@@ -119,7 +126,10 @@ def _run(resources: Resources, claimed: ClaimedFit, lease: Lease) -> End:
         return _retry(claim, resources.settings)
     except LeaseLost:
         raise
-    except Exception:
+    except Exception as error:
+        if is_out_of_memory(error):
+            # Reading or compressing; a fit that runs out of memory goes on in smaller parts before it gives up.
+            return _failure(claim, OutOfMemory.code, "the signal does not fit in memory: ask for a smaller network")
         logger.exception("attempt %s of %s failed", claim.attempt, claim.fit_id)
         return _failure(claim, "internal", "the worker failed in a way that it does not know: the log has the details")
 

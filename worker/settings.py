@@ -18,6 +18,10 @@ class WorkerSettings(BaseSettings):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int | None = Field(default=None, ge=1, description="threads of one fit on the CPU; None lets torch decide")
 
+    fits_per_process: int = Field(
+        default=100, ge=1, description="then a fresh process takes over; what fits leave behind ends with the old one"
+    )
+
     lease_seconds: float = Field(
         default=20.0, gt=0, description="a fit whose worker is silent this long is queued again"
     )
@@ -36,9 +40,16 @@ class WorkerSettings(BaseSettings):
     storage_retry_seconds: float = Field(
         default=2.0, ge=0, description="until the attempt after such a failure; twice as long after each further one"
     )
-    max_run_seconds: float = Field(default=172_800.0, gt=0, description="all attempts of a fit together")
+    max_run_seconds: float = Field(
+        default=172_800.0, gt=0, description="all attempts of a fit together; its spec may allow less"
+    )
+    max_running_per_tenant: int | None = Field(
+        default=None, ge=1, description="fits of one tenant that may run at a time; None for any number"
+    )
     max_cancel_seconds: float = Field(default=120.0, gt=0, description="until a cancel no longer waits for its worker")
-    max_queue_seconds: float = Field(default=7 * 86_400.0, gt=0, description="a fit that waits longer expires")
+    max_queue_seconds: float = Field(
+        default=7 * 86_400.0, gt=0, description="a fit that waits longer expires; its spec may allow less"
+    )
 
     sweep_every_seconds: float = Field(default=3600.0, gt=0, description="between two looks for orphaned objects")
     orphan_seconds: float = Field(default=3600.0, ge=0, description="an object without a row may be this young")

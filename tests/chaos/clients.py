@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -69,10 +69,27 @@ class Clients:
     def close(self) -> None:
         self._http.close()
 
-    def upload(self) -> str:
-        """Send the picture; returns the id of the signal."""
-        files = {"file": ("garden.png", picture_png(), "image/png")}
+    def upload(self, content: bytes | None = None) -> str:
+        """Send a picture, or the one that all send; returns the id of the signal."""
+        files = {"file": ("garden.png", content or picture_png(), "image/png")}
         return str(self._insist("POST", "/signals", {200, 201}, files=files)["id"])
+
+    def ask(self, signal_id: str, **spec: Any) -> str:
+        """Submit one fit, whatever it is asked to be; returns its id."""
+        return str(self._insist("POST", "/fits", {202}, json={"signal_id": signal_id, **spec})["id"])
+
+    def cancel(self, fit_id: str) -> None:
+        """Ask for it."""
+        self._insist("POST", f"/fits/{fit_id}/cancel", {200})
+
+    def wait_for(self, fit_id: str, true: Callable[[dict[str, Any]], bool], seconds: float = 300.0) -> dict[str, Any]:
+        """Look again and again until it is true of the fit."""
+        deadline = time.monotonic() + seconds
+        while not true(fit := self.look(fit_id)):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{fit_id} did not come so far within {seconds:g} s: {fit}")
+            time.sleep(0.02)
+        return fit
 
     def submit(self, promise: Promise, signal_id: str) -> None:
         """Send a request, several times at once if so drawn, and cancel the fit if so drawn."""
@@ -95,10 +112,16 @@ class Clients:
         return fit
 
     def wait_for_all(self, fit_ids: Sequence[str], seconds: float) -> list[str]:
-        """Wait until these fits have ended; returns those that have not in time."""
+        """Wait until these fits have ended; returns those that are left when none has ended for so many seconds.
+
+        How long all of them take depends on how busy the machine is; a service that is stuck ends none.
+        """
         deadline, waiting = time.monotonic() + seconds, list(fit_ids)
         while waiting and time.monotonic() < deadline:
-            waiting = [fit_id for fit_id in waiting if self.look(fit_id)["status"] not in FINAL]
+            left = [fit_id for fit_id in waiting if self.look(fit_id)["status"] not in FINAL]
+            if len(left) < len(waiting):
+                deadline = time.monotonic() + seconds
+            waiting = left
             time.sleep(0.5)
         return waiting
 

@@ -72,8 +72,8 @@ class Stack:
 
 
 @contextmanager
-def running_stack(home: Home) -> Iterator[Stack]:
-    """Bring everything up, and leave nothing behind."""
+def running_stack(home: Home, settings: Mapping[str, str] = SETTINGS) -> Iterator[Stack]:
+    """Bring everything up, and leave nothing behind; `settings` are variables of the service's processes."""
     with home.locked(), Supervisor(home, lambda line: None, pauses=[0.1] * 10_000) as supervisor:
         ports = Ports(home.path / "ports.json")
         environment: dict[str, str] = {}
@@ -88,7 +88,7 @@ def running_stack(home: Home) -> Iterator[Stack]:
         with _proxy(environment["TUNER_S3_ENDPOINT_URL"]) as storage, _proxy(environment["TUNER_BROKER_URL"]) as broker:
             spoiled = {
                 **environment,
-                **SETTINGS,
+                **settings,
                 "TUNER_S3_ENDPOINT_URL": _moved(environment["TUNER_S3_ENDPOINT_URL"], storage.port),
                 "TUNER_BROKER_URL": _moved(environment["TUNER_BROKER_URL"], broker.port),
             }

@@ -102,13 +102,19 @@ class Jobs:
 
     # Workers.
 
-    def claim(self, *, lease_is_over: bool) -> Claim | None:
+    def busy(self, tenant: str) -> int:
+        return sum(job.tenant == tenant and job.status in HELD for job in self.jobs.values())
+
+    def claim(self, *, lease_is_over: bool, max_running: int | None) -> Claim | None:
         def turn(fit_id: str) -> tuple[int, int, int]:
             job = self.jobs[fit_id]
-            busy = sum(other.tenant == job.tenant and other.status in HELD for other in self.jobs.values())
-            return (-job.priority, busy, job.age)
+            return (-job.priority, self.busy(job.tenant), job.age)
 
-        waiting = [fit_id for fit_id, job in self.jobs.items() if job.status == "queued"]
+        waiting = [
+            fit_id
+            for fit_id, job in self.jobs.items()
+            if job.status == "queued" and (max_running is None or self.busy(job.tenant) < max_running)
+        ]
         if not waiting:
             return None
         fit_id = min(waiting, key=turn)

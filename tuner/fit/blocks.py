@@ -33,9 +33,10 @@ class Block:
 
 
 class SignalBlocks:
-    """The samples of one signal on a device, cut into blocks."""
+    """The samples of one signal on a device, cut into blocks; so many times smaller ones for want of memory."""
 
-    def __init__(self, signal: Signal, grid: Grid, device: torch.device) -> None:
+    def __init__(self, signal: Signal, grid: Grid, device: torch.device, parts: int = 1) -> None:
+        self._parts = parts
         self._axes = [torch.tensor(grid.axis(d), device=device) for d in range(len(grid.shape))]
         self._values_COX = (
             torch.tensor(signal.values, device=device).movedim(-1, 0).reshape(signal.channels, -1, grid.shape[-1])
@@ -53,6 +54,7 @@ class SignalBlocks:
 
     def draw(self, samples: int, generator: torch.Generator) -> Block:
         """A random block of about `samples` points, evenly spread; the whole signal if it has no more."""
+        samples = max(1, samples // self._parts)
         if samples >= self.samples:
             return self._block([torch.arange(len(axis)) for axis in self._axes])
         share = (samples / self.samples) ** (1.0 / len(self._axes))
@@ -63,6 +65,7 @@ class SignalBlocks:
     def sweep(self, points: int) -> Iterator[Block]:
         """All samples once, in blocks of at most `points`."""
         _, outer, last = self._values_COX.shape
+        points = max(1, points // self._parts)
         width = min(last, points)
         height = max(1, points // width)
         coords_OE = self._outer([torch.arange(len(axis)) for axis in self._axes[:-1]])

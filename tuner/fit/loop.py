@@ -17,6 +17,7 @@ from tuner.errors import FitDiverged, StateMismatch
 from tuner.fit.blocks import SignalBlocks
 from tuner.fit.config import FitConfig, NaturalGradientConfig
 from tuner.fit.first_order import FirstOrderTrainer
+from tuner.fit.memory import FrugalTrainer
 from tuner.fit.natural_gradient import NaturalGradientTrainer
 from tuner.fit.result import FitOutcome, FitResult
 from tuner.fit.samples import grid_sweeps
@@ -83,6 +84,7 @@ def fit(
 
     Raises:
         FitDiverged: if the loss is no longer a number.
+        OutOfMemory: if not even small parts of the samples fit in memory.
         StateMismatch: if the checkpoint is of another signal or configuration.
     """
     run = _Run(signal, config, torch.device(device), resume)
@@ -100,7 +102,7 @@ class _Run:
     def __init__(self, signal: Signal, config: FitConfig, device: torch.device, resume: FitState | None) -> None:
         self._budget = config.budget
         self._names = {"config": config.fingerprint(), "signal": _fingerprint(signal)}
-        self._trainer = _make_trainer(signal, config, device)
+        self._trainer = FrugalTrainer(lambda parts: _make_trainer(signal, config, device, parts))
         self._history: list[float] = []
         self._seconds = 0.0
         self._steps_before = 0
@@ -191,13 +193,14 @@ class _Run:
         )
 
 
-def _make_trainer(signal: Signal, config: FitConfig, device: torch.device) -> Trainer:
-    """The trainer whose settings the configuration holds, with an untrained network."""
+def _make_trainer(signal: Signal, config: FitConfig, device: torch.device, parts: int) -> Trainer:
+    """The trainer whose settings the configuration holds, with an untrained network and smaller chunks of samples."""
     grid = Grid(signal.grid_shape, config.network.period)
     network = SineNetwork.initial(config.network, grid, signal.channels, config.seed).to(device)
     if isinstance(config.trainer, NaturalGradientConfig):
-        return NaturalGradientTrainer(network, grid_sweeps(network, signal, config.trainer), config.trainer)
-    blocks = SignalBlocks(signal, grid, device)
+        sweeps = grid_sweeps(network, signal, config.trainer, parts=parts)
+        return NaturalGradientTrainer(network, sweeps, config.trainer)
+    blocks = SignalBlocks(signal, grid, device, parts)
     return FirstOrderTrainer(network, blocks, config.trainer, total_steps=config.budget.max_steps, seed=config.seed)
 
 

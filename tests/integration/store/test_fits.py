@@ -79,6 +79,25 @@ def test_urgent_fits_go_first_then_tenants_with_less_running_then_the_oldest(dat
     assert [claim(database).claim.fit_id for _ in range(4)] == [urgent, other, first, second]
 
 
+def test_no_tenant_gets_more_than_its_share_however_many_claim_at_once(database: Database) -> None:
+    for tenant in ("busy", "quiet"):
+        for _ in range(10):
+            add_fit(database, tenant)
+    with ThreadPoolExecutor(8) as pool:
+        claims = list(
+            pool.map(lambda number: claim_next(database, f"worker-{number}", max_running_per_tenant=3), range(24))
+        )
+    held = [one for one in claims if one is not None]
+    assert sorted(one.tenant for one in held) == ["busy"] * 3 + ["quiet"] * 3
+    succeed(database, held[0].claim)
+    following = claim_next(database, max_running_per_tenant=3)
+    assert following is not None
+    assert following.tenant == held[0].tenant
+    with database.unit_of_work() as session:
+        counts = Fits(session).count_held(following.tenant), Fits(session).count_queued(following.tenant)
+    assert counts == (3, 6)
+
+
 def test_queue_position_counts_those_ahead(database: Database) -> None:
     add_fit(database)
     last = add_fit(database)
@@ -250,6 +269,26 @@ def test_a_fit_that_waits_too_long_expires(database: Database) -> None:
         assert Fits(session).expire_waiting(older_than_seconds=60) == 0
         assert Fits(session).expire_waiting(older_than_seconds=-1) == 1
     assert status_of(database, fit_id) is FitStatus.EXPIRED
+
+
+def test_a_fit_that_may_wait_less_than_others_expires_before_them(database: Database) -> None:
+    patient, hasty = add_fit(database), add_fit(database, spec=FitSpec(max_queue_seconds=1e-6))
+    with database.unit_of_work() as session:
+        assert Fits(session).expire_waiting(older_than_seconds=60) == 1
+    assert (status_of(database, patient), status_of(database, hasty)) == (FitStatus.QUEUED, FitStatus.EXPIRED)
+    with database.unit_of_work() as session:
+        assert Fits(session).get("local", hasty).error_code == "queue_timeout"
+
+
+def test_a_fit_that_may_run_shorter_than_others_fails_before_them(database: Database) -> None:
+    hasty = add_fit(database, spec=FitSpec(max_run_seconds=1e-6))
+    patient = add_fit(database, spec=FitSpec(max_run_seconds=600))
+    for fit_id in (hasty, patient):
+        claim_of(database, fit_id)
+    with database.unit_of_work() as session:
+        assert Fits(session).fail_overdue(max_run_seconds=3600) == [hasty]
+        assert Fits(session).get("local", hasty).error_code == "deadline_exceeded"
+    assert status_of(database, patient) is FitStatus.RUNNING
 
 
 def test_checkpoints_come_back_furthest_first(database: Database) -> None:

@@ -76,8 +76,10 @@ class FitsMachine(RuleBasedStateMachine):
 
     def claim(self, draw: Random) -> None:
         lease_is_over = draw.random() < 0.5
-        expected = self.model.claim(lease_is_over=lease_is_over)
-        claimed = claim_next(self.database, lease_seconds=-1 if lease_is_over else 3600)
+        quota = draw.choice([None, 1, 2])
+        expected = self.model.claim(lease_is_over=lease_is_over, max_running=quota)
+        seconds = -1.0 if lease_is_over else 3600.0
+        claimed = claim_next(self.database, lease_seconds=seconds, max_running_per_tenant=quota)
         assert (None if claimed is None else _key(claimed.claim)) == expected
         if claimed is not None:
             self.claims.append(claimed.claim)

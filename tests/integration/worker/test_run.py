@@ -319,10 +319,11 @@ def test_a_computation_that_hangs_lets_its_fit_go(resources: Resources) -> None:
     assert look(resources, fit_id).status is FitStatus.QUEUED
 
 
-def test_work_without_end_is_ended(resources: Resources) -> None:
-    fit_id = submit(resources, LONG)
+@pytest.mark.parametrize(("service", "own"), [(0.001, None), (3600.0, 0.001)])
+def test_work_without_end_is_ended(resources: Resources, service: float, own: float | None) -> None:
+    fit_id = submit(resources, LONG.model_copy(update={"max_run_seconds": own}))
     worker = begin(resources, fit_id)
-    upkeep_round(replace(resources, settings=resources.settings.model_copy(update={"max_run_seconds": 0.001})))
+    upkeep_round(replace(resources, settings=resources.settings.model_copy(update={"max_run_seconds": service})))
     worker.join(timeout=20)
     assert not worker.is_alive()
     fit = look(resources, fit_id)

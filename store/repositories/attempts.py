@@ -1,0 +1,251 @@
+"""What a worker does with fits: claim one, report, keep checkpoints, and end the attempt in one of several ways.
+
+Each write names its claim, and finds nothing to write to once another attempt holds the fit; see
+`store.repositories.moves`. Called by way of `Fits`, in `worker.run`, `worker.lease` and their neighbours.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, ScalarSelect, func, select
+from sqlalchemy.orm import aliased
+
+from store.models import Checkpoint, Fit, FitAttempt, Representation, Signal
+from store.repositories.moves import Claim, Moves, as_interval, is_due, order_of
+from store.spec import FitSpec
+from store.status import HELD, FitStatus, Order
+
+LONGEST_RETRY_WAIT_SECONDS = 300.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClaimedFit:
+    """What a worker needs to know to start."""
+
+    claim: Claim
+    tenant: str
+    spec: FitSpec
+    signal: Signal
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StoredObject:
+    """An object that is in the bucket, as its row will describe it."""
+
+    key: str
+    sha256: str
+    byte_count: int
+
+
+class Attempts(Moves):
+    """The worker's side."""
+
+    def claim_next(
+        self, worker: str, *, lease_seconds: float, max_running_per_tenant: int | None = None
+    ) -> ClaimedFit | None:
+        """Take the fit that should run next, or None if none is queued or all wait for their tenant's turn.
+
+        Urgent ones first; among equals the tenant with the fewest fits running; among those the oldest, so that a fit
+        whose worker was lost does not wait behind all that came after it. The message that woke the worker names a
+        fit only as a hint, which is why messages may be lost, repeated or reordered.
+
+        Args:
+            worker: who claims, for people who look at the history.
+            lease_seconds: until the fit is taken away from a worker that is silent.
+            max_running_per_tenant: so many fits of one tenant may be held at a time; None for any number.
+        """
+        fit = self._next_fit() if max_running_per_tenant is None else self._next_within(max_running_per_tenant)
+        if fit is None:
+            return None
+        fit.attempt += 1
+        # Counted before the work starts: a fit that kills its worker cannot come back for ever.
+        fit.tries += 1
+        fit.worker = worker
+        fit.started_at = fit.started_at or func.now()
+        self._move(fit, FitStatus.RUNNING, {"worker": worker}, lease_seconds=lease_seconds)
+        self._session.add(FitAttempt(fit_id=fit.id, attempt=fit.attempt, worker=worker))
+        return ClaimedFit(
+            claim=Claim(fit.id, fit.attempt),
+            tenant=fit.tenant,
+            spec=FitSpec.model_validate(fit.spec),
+            signal=fit.signal,
+        )
+
+    def _next_fit(self, *conditions: ColumnElement[bool]) -> Fit | None:
+        """The fit whose turn it is, locked."""
+        return self._session.scalar(
+            select(Fit)
+            .where(Fit.status == FitStatus.QUEUED, is_due(), *conditions)
+            .order_by(Fit.priority.desc(), _held_by_tenant(), Fit.id)
+            .limit(1)
+            .with_for_update(of=Fit, skip_locked=True)
+        )
+
+    def _next_within(self, max_running: int) -> Fit | None:
+        """The same among tenants with fewer than so many fits running, also while others claim at this moment.
+
+        Two claims that both saw one place left would both take it. So claims for one tenant wait for each other and
+        count again. A tenant without a place is passed over; the savepoint gives its lock back, so that no claim ever
+        waits for one tenant while it holds another.
+        """
+        full: list[str] = []
+        while True:
+            savepoint = self._session.begin_nested()
+            fit = self._next_fit(_held_by_tenant() < max_running, Fit.tenant.not_in(full))
+            if fit is None:
+                return None
+            self._session.execute(
+                select(func.pg_advisory_xact_lock(func.hashtextextended(f"running fits of {fit.tenant}", 0)))
+            )
+            if self.count_held(fit.tenant) < max_running:
+                return fit
+            full.append(fit.tenant)
+            savepoint.rollback()
+
+    def count_held(self, tenant: str) -> int:
+        """How many fits of a tenant workers hold."""
+        held = select(func.count()).where(Fit.tenant == tenant, Fit.status.in_(HELD))
+        return self._session.scalar(held) or 0
+
+    def beat(self, claim: Claim, *, lease_seconds: float) -> Order:
+        """Extend the lease.
+
+        Returns:
+            What the worker is to do.
+
+        Raises:
+            LeaseLost: if the claim no longer holds the fit.
+        """
+        fit = self._held(claim)
+        fit.lease_until = func.now() + as_interval(lease_seconds)
+        return order_of(fit)
+
+    def report_progress(self, claim: Claim, progress: dict[str, Any]) -> Order:
+        """Publish how far training is.
+
+        Returns:
+            What the worker is to do, as `beat` does.
+
+        Raises:
+            LeaseLost: if the claim no longer holds the fit.
+        """
+        fit = self._held(claim)
+        fit.progress = progress
+        self._record(fit, "progress", progress)
+        return order_of(fit)
+
+    def add_checkpoint(self, claim: Claim, *, step: int, stored: StoredObject) -> None:
+        """Record a checkpoint whose object is already stored.
+
+        Raises:
+            LeaseLost: if the claim no longer holds the fit.
+        """
+        fit = self._held(claim)
+        self._session.add(
+            Checkpoint(
+                fit_id=fit.id,
+                attempt=claim.attempt,
+                step=step,
+                byte_count=stored.byte_count,
+                sha256=stored.sha256,
+                object_key=stored.key,
+            )
+        )
+        self._record(fit, "checkpoint", {"step": step, "bytes": stored.byte_count})
+
+    def checkpoints(self, fit_id: str) -> list[Checkpoint]:
+        """Checkpoints of a fit, the one with most training first."""
+        query = select(Checkpoint).filter_by(fit_id=fit_id)
+        return list(self._session.scalars(query.order_by(Checkpoint.step.desc(), Checkpoint.attempt.desc())))
+
+    def forget_checkpoints(self, checkpoint_ids: Sequence[str]) -> None:
+        """Delete rows of checkpoints; their objects go next."""
+        for checkpoint in self._session.scalars(select(Checkpoint).where(Checkpoint.id.in_(checkpoint_ids))):
+            self._session.delete(checkpoint)
+
+    def succeed(
+        self, claim: Claim, *, stored: StoredObject, psnr_db: float | None, facts: dict[str, Any], outcome: str
+    ) -> None:
+        """Switch the fit to its stored and verified representation.
+
+        Raises:
+            LeaseLost: if the claim no longer holds the fit.
+            IllegalMove: if a cancel was acknowledged meanwhile.
+        """
+        fit = self._held(claim)
+        self._session.add(
+            Representation(
+                fit_id=fit.id,
+                attempt=claim.attempt,
+                byte_count=stored.byte_count,
+                sha256=stored.sha256,
+                object_key=stored.key,
+                psnr_db=psnr_db,
+                facts=facts,
+            )
+        )
+        fit.outcome = outcome
+        self._move(fit, FitStatus.SUCCEEDED, {"bytes": stored.byte_count, "psnr_db": psnr_db})
+        self._end_attempt(claim, "succeeded")
+
+    def fail(self, claim: Claim, *, code: str, message: str) -> None:
+        """Give up for good, with a reason that the client reads.
+
+        Raises:
+            LeaseLost: if the claim no longer holds the fit.
+        """
+        self._fail(self._held(claim), code, message)
+        self._end_attempt(claim, "failed")
+
+    def confirm_cancel(self, claim: Claim) -> None:
+        """The worker has stopped, as it was asked to.
+
+        Raises:
+            LeaseLost: if the claim no longer holds the fit.
+        """
+        self._move(self._held(claim), FitStatus.CANCELLED)
+        self._end_attempt(claim, "cancelled")
+
+    def retry(self, claim: Claim, *, code: str, message: str, max_failures: int, wait_seconds: float) -> None:
+        """The attempt failed for a reason that may pass and is not the fit's: queue it again, or give up.
+
+        Args:
+            claim: the attempt.
+            code: what the client reads if this was the last time.
+            message: the same as a sentence.
+            max_failures: how many attempts may fail like this. They do not count as lost workers.
+            wait_seconds: until the next attempt, after the first failure; twice as long after each further one.
+
+        Raises:
+            LeaseLost: if the claim no longer holds the fit.
+        """
+        fit = self._held(claim)
+        fit.tries -= 1
+        self._end_attempt(claim, "failed")
+        failures = self._session.scalar(
+            select(func.count()).where(FitAttempt.fit_id == fit.id, FitAttempt.ended_as == "failed")
+        )
+        if fit.status is FitStatus.RUNNING and failures is not None and failures >= max_failures:
+            self._fail(fit, code, f"{message} (tried {failures} times)")
+            return
+        wait = min(wait_seconds * 2 ** min((failures or 1) - 1, 16), LONGEST_RETRY_WAIT_SECONDS)
+        fit.not_before = func.now() + as_interval(wait)
+        self._give_back(fit, code)
+
+    def release(self, claim: Claim) -> None:
+        """Hand the fit back because the worker is leaving or the client wants a pause; the attempt does not count.
+
+        Raises:
+            LeaseLost: if the claim no longer holds the fit.
+        """
+        fit = self._held(claim)
+        fit.tries -= 1
+        self._give_back(fit, "worker_drained")
+        self._end_attempt(claim, "paused" if fit.status is FitStatus.PAUSED else "drained")
+
+
+def _held_by_tenant() -> ScalarSelect[int]:
+    """How many fits the tenant of a fit has running."""
+    running = aliased(Fit)
+    return select(func.count()).where(running.tenant == Fit.tenant, running.status.in_(HELD)).scalar_subquery()

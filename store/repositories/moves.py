@@ -1,0 +1,130 @@
+"""How a fit moves from one status to the next: what the client's, the worker's and the reaper's moves have in common.
+
+A worker's claim carries a fencing number, `attempt`. Whatever the worker writes goes through `_held`, which locks the
+row and compares that number: a worker whose lease has passed to another finds nothing to write to and stops. The lock
+also orders the events of a fit, so that their sequence numbers have neither gap nor repeat. Every change of status is a
+call of `_move`.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy import ColumnElement, Double, Interval, cast, func, select, update
+from sqlalchemy.orm import Session
+
+from store.errors import FitNotFound, IllegalMove, LeaseLost
+from store.models import Fit, FitAttempt, FitEvent
+from store.status import HELD, LEGAL_MOVES, FitStatus, Order
+
+EVENTS_CHANNEL = "fit_events"  # PostgreSQL notifies listeners here, with the fit's id, when an event is committed
+
+AttemptEnd = Literal["succeeded", "failed", "cancelled", "paused", "drained", "lost"]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A worker's hold on a fit; `attempt` is its fencing number."""
+
+    fit_id: str
+    attempt: int
+
+
+class Moves:
+    """Locks, checks, moves and history, within one unit of work."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def _locked(self, tenant: str, fit_id: str) -> Fit:
+        fit = self._session.scalar(
+            select(Fit)
+            .filter_by(tenant=tenant, id=fit_id)
+            .with_for_update(of=Fit)
+            .execution_options(populate_existing=True)
+        )
+        if fit is None:
+            raise FitNotFound(f"no fit {fit_id!r}: GET /fits lists yours")
+        return fit
+
+    def _held(self, claim: Claim) -> Fit:
+        fit = self._session.scalar(
+            select(Fit)
+            .where(Fit.id == claim.fit_id, Fit.attempt == claim.attempt, Fit.status.in_(HELD))
+            .with_for_update(of=Fit)
+            .execution_options(populate_existing=True)
+        )
+        if fit is None:
+            raise LeaseLost(f"attempt {claim.attempt} no longer holds {claim.fit_id}: stop and write nothing")
+        return fit
+
+    def _move(
+        self, fit: Fit, status: FitStatus, data: dict[str, Any] | None = None, *, lease_seconds: float | None = None
+    ) -> None:
+        if status not in LEGAL_MOVES[fit.status]:
+            raise IllegalMove(f"fit {fit.id} is {fit.status}: it cannot become {status}")
+        fit.status = status
+        if status is FitStatus.RUNNING and lease_seconds is not None:
+            fit.lease_until = func.now() + as_interval(lease_seconds)
+        elif not status.is_held:
+            fit.lease_until = None
+            fit.pause_requested = False
+        if status.is_terminal:
+            fit.finished_at = func.now()
+        self._record(fit, status, data)
+
+    def _wish_pause(self, fit: Fit, wish: bool) -> None:
+        if fit.pause_requested is not wish:
+            fit.pause_requested = wish
+            self._record(fit, "pause_requested" if wish else "pause_withdrawn")
+
+    def _give_back(self, fit: Fit, reason: str) -> None:
+        """The attempt is over, the fit is not, unless the client wishes otherwise."""
+        if fit.status is FitStatus.CANCELLING:
+            self._move(fit, FitStatus.CANCELLED, {"reason": reason})
+            return
+        fit.worker = None
+        if fit.pause_requested:
+            self._move(fit, FitStatus.PAUSED)
+            return
+        fit.published_at = None
+        fit.queued_at = func.now()
+        self._move(fit, FitStatus.QUEUED, {"reason": reason})
+
+    def _fail(self, fit: Fit, code: str, message: str) -> None:
+        fit.error_code, fit.error_message = code, message
+        self._move(fit, FitStatus.FAILED, {"code": code, "message": message})
+
+    def _record(self, fit: Fit, kind: str, data: dict[str, Any] | None = None) -> None:
+        fit.event_seq += 1
+        fit.updated_at = func.now()
+        self._session.add(
+            FitEvent(fit_id=fit.id, seq=fit.event_seq, kind=str(kind), attempt=fit.attempt, data=data or {})
+        )
+        self._session.flush()
+        self._session.execute(select(func.pg_notify(EVENTS_CHANNEL, fit.id)))
+
+    def _end_attempt(self, claim: Claim, end: AttemptEnd) -> None:
+        self._session.execute(
+            update(FitAttempt)
+            .where(
+                FitAttempt.fit_id == claim.fit_id, FitAttempt.attempt == claim.attempt, FitAttempt.ended_at.is_(None)
+            )
+            .values(ended_at=func.now(), ended_as=end)
+        )
+
+
+def order_of(fit: Fit) -> Order:
+    """What the service wants of the worker that holds this fit."""
+    if fit.status is FitStatus.CANCELLING:
+        return Order.CANCEL
+    return Order.PAUSE if fit.pause_requested else Order.CONTINUE
+
+
+def is_due() -> ColumnElement[bool]:
+    """Whether a queued fit need not wait any longer."""
+    return Fit.not_before.is_(None) | (Fit.not_before <= func.now())
+
+
+def as_interval(seconds: float | ColumnElement[float]) -> ColumnElement[Any]:
+    """A time span as PostgreSQL counts it."""
+    return func.make_interval(0, 0, 0, 0, 0, 0, cast(seconds, Double), type_=Interval)

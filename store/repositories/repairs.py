@@ -1,0 +1,134 @@
+"""What the reaper does with fits: end what no worker is left to end, and find what nobody needs or nobody announced.
+
+Rows that somebody else is writing to are passed over and seen to in the next round, so that any number of reapers may
+run. Called by `worker.upkeep` and `worker.sweep`, by way of `Fits`.
+"""
+
+from sqlalchemy import ColumnElement, Float, func, select, update
+
+from store.models import Checkpoint, Fit, FitAttempt, Representation
+from store.repositories.moves import Claim, Moves, as_interval, is_due
+from store.status import HELD, FitStatus
+
+
+class Repairs(Moves):
+    """The reaper's side."""
+
+    def reap_expired_leases(self, *, max_tries: int) -> list[str]:
+        """End the attempts whose lease has run out.
+
+        Their fits are queued again, cancelled, or failed after `max_tries` attempts.
+
+        Returns:
+            Ids of the fits that are queued again.
+        """
+        requeued: list[str] = []
+        expired = select(Fit).where(Fit.status.in_(HELD), Fit.lease_until < func.now())
+        for fit in self._session.scalars(expired.with_for_update(of=Fit, skip_locked=True)).all():
+            if fit.status is FitStatus.RUNNING and fit.tries >= max_tries:
+                self._fail(
+                    fit,
+                    "worker_lost",
+                    "the worker was lost while fitting this signal, most often for want of memory: ask for a smaller "
+                    f"network or a smaller signal (tried {fit.tries} times)",
+                )
+            else:
+                self._give_back(fit, "worker_lost")
+            self._end_attempt(Claim(fit.id, fit.attempt), "lost")
+            if fit.status is FitStatus.QUEUED:
+                requeued.append(fit.id)
+        return requeued
+
+    def fail_overdue(self, *, max_run_seconds: float) -> list[str]:
+        """Give up on fits that were worked on for too long, all attempts together; their workers find out.
+
+        Args:
+            max_run_seconds: for every fit; its own spec may allow less.
+
+        Returns:
+            Their ids.
+        """
+        spent = (
+            select(func.sum(func.coalesce(FitAttempt.ended_at, func.now()) - FitAttempt.started_at))
+            .where(FitAttempt.fit_id == Fit.id)
+            .scalar_subquery()
+        )
+        allowed = _allowed("max_run_seconds", max_run_seconds)
+        overdue = select(Fit, allowed).where(Fit.status == FitStatus.RUNNING, spent > as_interval(allowed))
+        fits: list[Fit] = []
+        for fit, seconds in self._session.execute(overdue.with_for_update(of=Fit, skip_locked=True)).all():
+            fits.append(fit)
+            message = (
+                f"it was worked on for {seconds:g} s without an end: allow more (max_run_seconds), or ask for fewer "
+                "steps or a smaller network"
+            )
+            self._fail(fit, "deadline_exceeded", message)
+            self._end_attempt(Claim(fit.id, fit.attempt), "failed")
+        return [fit.id for fit in fits]
+
+    def end_stuck_cancels(self, *, older_than_seconds: float) -> list[str]:
+        """Cancel for good what a worker should have stopped long ago; whatever it writes from now on finds no row.
+
+        Returns:
+            Ids of those fits.
+        """
+        stuck = select(Fit).where(
+            Fit.status == FitStatus.CANCELLING, Fit.updated_at < func.now() - as_interval(older_than_seconds)
+        )
+        fits = self._session.scalars(stuck.with_for_update(of=Fit, skip_locked=True)).all()
+        for fit in fits:
+            self._move(fit, FitStatus.CANCELLED, {"reason": "worker_did_not_answer"})
+            self._end_attempt(Claim(fit.id, fit.attempt), "lost")
+        return [fit.id for fit in fits]
+
+    def count_claimable(self) -> int:
+        """How many fits a worker could claim now."""
+        return self._session.scalar(select(func.count()).where(Fit.status == FitStatus.QUEUED, is_due())) or 0
+
+    def take_unpublished(self, *, older_than_seconds: float, limit: int = 100) -> list[str]:
+        """Queued fits for which no message was sent in the last seconds: whoever takes them sends each a message.
+
+        They are marked before their messages are sent, and never after: a claim skips a row that somebody else is
+        writing to, so a mark that coincides with the claim would waste the message and leave the fit waiting.
+        """
+        cutoff = func.now() - as_interval(older_than_seconds)
+        due = (
+            select(Fit.id)
+            .where(Fit.status == FitStatus.QUEUED, is_due(), Fit.published_at.is_(None) | (Fit.published_at < cutoff))
+            .order_by(Fit.queued_at)
+            .limit(limit)
+            .with_for_update(of=Fit, skip_locked=True)
+        )
+        taken = update(Fit).where(Fit.id.in_(due)).values(published_at=func.now()).returning(Fit.id)
+        return list(self._session.scalars(taken.execution_options(synchronize_session=False)))
+
+    def expire_waiting(self, *, older_than_seconds: float) -> int:
+        """Give up on fits that nobody claimed in time, or in the shorter one of their spec; returns how many."""
+        allowed = _allowed("max_queue_seconds", older_than_seconds)
+        waiting = select(Fit, allowed).where(
+            Fit.status == FitStatus.QUEUED, Fit.queued_at < func.now() - as_interval(allowed)
+        )
+        fits = self._session.execute(waiting.with_for_update(of=Fit, skip_locked=True)).all()
+        for fit, seconds in fits:
+            fit.error_code = "queue_timeout"
+            fit.error_message = f"no worker was free within {seconds:g} s: submit it again, or start more workers"
+            self._move(fit, FitStatus.EXPIRED)
+        return len(fits)
+
+    def finished_checkpoints(self, *, limit: int = 100) -> list[Checkpoint]:
+        """Checkpoints of fits that have ended: nobody will resume from them."""
+        ended = [status for status in FitStatus if status.is_terminal]
+        query = select(Checkpoint).join(Fit, Fit.id == Checkpoint.fit_id).where(Fit.status.in_(ended)).limit(limit)
+        return list(self._session.scalars(query))
+
+    def knows_object(self, key: str) -> bool:
+        """Whether a representation or a checkpoint lies under this key."""
+        return any(
+            self._session.scalar(select(table.id).where(table.object_key == key)) is not None
+            for table in (Representation, Checkpoint)
+        )
+
+
+def _allowed(limit: str, seconds: float) -> ColumnElement[float]:
+    """The service's limit, or the fit's own where that is lower."""
+    return func.least(seconds, Fit.spec[limit].as_float(), type_=Float)
