@@ -9,7 +9,7 @@ FAULTS ?= 60
 SEED   ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check up format bench-fit bench-jobs chaos clean
+.PHONY: help demo test check up format bench-fit bench-jobs chaos clean openapi
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -37,6 +37,9 @@ test: check ## everything that must be green, against the real engines
 format: $(READY) ## rewrite files in the house format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+openapi: $(READY) ## rewrite api/openapi.json after a route has changed
+	$(BIN)/python -m api.describe
 
 chaos: $(READY) ## the whole service under FAULTS drawn from SEED while FITS run: build/chaos/report.json
 	$(BIN)/python -m tests.chaos --fits $(FITS) --faults $(FAULTS) --seed $(SEED) $(CHAOS_OPTIONS)

@@ -8,8 +8,10 @@ from fastapi import Depends, Header, Request
 
 from api.errors import UnsupportedMediaType
 from api.schemas import fits, signals
+from api.services.access import Access, Caller
 from api.services.events import EventHub
 from api.services.inspection import Inspector
+from api.services.rates import Rates
 from api.services.readiness import Readiness
 from api.services.submission import Publisher
 from api.services.uploads import Uploads
@@ -20,14 +22,14 @@ from store.errors import FitNotFound, SignalNotFound
 from store.queue import FitQueue
 from store.settings import StoreSettings
 
-LOCAL_TENANT = "local"
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Services:
     """One of each per process, made when it starts."""
 
     settings: ApiSettings
+    access: Access
+    rates: Rates
     database: Database
     blobs: BlobStore
     queue: FitQueue
@@ -42,6 +44,8 @@ class Services:
         database, blobs, queue = Database(store), BlobStore(store), FitQueue(store)
         return cls(
             settings=settings,
+            access=Access(database, settings),
+            rates=Rates(store, settings),
             database=database,
             blobs=blobs,
             queue=queue,
@@ -51,8 +55,9 @@ class Services:
             readiness=Readiness(database, blobs, queue, timeout_seconds=settings.readiness_timeout_seconds),
         )
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Give all connections back."""
+        await self.rates.close()
         self.queue.close()
         self.database.close()
 
@@ -61,10 +66,10 @@ def _services(request: Request) -> Services:
     return cast("Services", request.app.state.services)
 
 
-def _tenant() -> str:
-    # The one place where a key will tell whose request it is. Without keys there is one tenant, and every query
-    # already asks for it.
-    return LOCAL_TENANT
+async def _tenant(request: Request) -> str:
+    # The gate has asked. A route that it does not guard has no caller, and ends here instead of serving anybody.
+    caller: Caller = request.state.caller
+    return caller.tenant
 
 
 def _fit_id(fit_id: str) -> str:

@@ -1,25 +1,19 @@
-"""From error class to HTTP status: one table, and the handlers that turn any error into a problem document.
+"""From error class to HTTP status, in one table.
 
 The store's errors know nothing of HTTP and the errors below know nothing of its wire form; `PROBLEMS` alone ties them
-together. A problem of the server's own making (5xx) tells the client a fixed sentence, never the text of the error.
+together, and `api/problems.py` writes them down. A problem of the server's own making (5xx) tells the client a fixed
+sentence, never the text of the error.
 """
 
-import http
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from starlette.responses import Response
-from starlette.types import Scope
 
-from api.schemas.problems import Fault, Problem
 from store import errors as store
 
 MEDIA_TYPE = "application/problem+json"
@@ -40,6 +34,54 @@ class ApiError(Exception):
         super().__init__(detail)
         self.headers: Mapping[str, str] | None = headers
         self.members = members
+
+
+class KeyMissing(ApiError):
+    """The service asks for an API key, and there is none."""
+
+    code = "key_missing"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, headers=challenge())
+
+
+class KeyMalformed(ApiError):
+    """The Authorization header holds something else than an API key."""
+
+    code = "key_malformed"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, headers=challenge(error="invalid_request"))
+
+
+class ScopeMissing(ApiError):
+    """The API key is good, but not for this."""
+
+    code = "scope_missing"
+
+    def __init__(self, scope: str) -> None:
+        headers = challenge(error="insufficient_scope", scope=scope)
+        super().__init__(f"the API key lacks the scope {scope!r}: use one that has it", headers=headers, needs=scope)
+
+
+class KeysRequired(ApiError):
+    """The service runs without API keys, and somebody asks from another machine."""
+
+    code = "keys_required"
+
+
+class RateLimited(ApiError):
+    """The tenant asks more often than it may."""
+
+    code = "rate_limited"
+
+    def __init__(self, limit: int, window_seconds: float, *, retry_after: int) -> None:
+        super().__init__(
+            f"more than {limit} requests in {window_seconds:g} s: come back in {retry_after} s",
+            headers={"Retry-After": str(retry_after)},
+            limit=limit,
+            window_seconds=window_seconds,
+        )
 
 
 class MalformedUpload(ApiError):
@@ -151,6 +193,12 @@ class InvalidRequest(ApiError):
     code = "invalid_request"
 
 
+class ProblemNotFound(ApiError):
+    """No problem has this code."""
+
+    code = "problem_not_found"
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """How an error class looks to a client. `code` and `detail` default to the error's own."""
@@ -159,6 +207,7 @@ class Kind:
     title: str
     code: str | None = None
     detail: str | None = None
+    retry_after: int | None = None
 
 
 _DATABASE_AWAY = Kind(
@@ -167,6 +216,18 @@ _DATABASE_AWAY = Kind(
 _OBJECT_LOST = "the stored bytes are missing or changed: report this with the request id"
 
 PROBLEMS: dict[type[Exception], Kind] = {
+    # Who asks.
+    KeyMissing: Kind(401, "API key missing"),
+    KeyMalformed: Kind(401, "No API key"),
+    store.KeyUnknown: Kind(401, "Unknown API key"),
+    store.KeyRevoked: Kind(401, "API key revoked"),
+    store.KeyExpired: Kind(401, "API key expired"),
+    ScopeMissing: Kind(403, "Scope missing"),
+    KeysRequired: Kind(403, "API keys required"),
+    # How much.
+    RateLimited: Kind(429, "Too many requests"),
+    store.TooManyFits: Kind(429, "Too many fits waiting", retry_after=30),
+    store.StorageFull: Kind(403, "Storage full"),
     # What the client sent.
     MalformedUpload: Kind(400, "Malformed upload"),
     MalformedJson: Kind(400, "Malformed JSON"),
@@ -183,6 +244,7 @@ PROBLEMS: dict[type[Exception], Kind] = {
     UndecodableSignal: Kind(422, "Signal cannot be decoded"),
     InvalidRequest: Kind(422, "Invalid request"),
     # What there is not, or not now.
+    ProblemNotFound: Kind(404, "No such problem"),
     store.SignalNotFound: Kind(404, "No such signal"),
     store.FitNotFound: Kind(404, "No such fit"),
     store.RepresentationNotReady: Kind(409, "No representation"),
@@ -204,35 +266,6 @@ PROBLEMS: dict[type[Exception], Kind] = {
     NotReady: Kind(503, "Not ready"),
     Exception: Kind(500, "Internal error", "internal_error", "an unexpected error: report it with the request id"),
 }
-RETRY_AFTER_SECONDS = 5
-
-# Statuses that the framework itself answers with.
-_FRAMEWORK_CODES = {400: "bad_request", 404: "route_not_found", 405: "method_not_allowed"}
-
-
-def install(app: FastAPI) -> None:
-    """Let every error of the table, and the framework's own, end as a problem document."""
-    for error_class in PROBLEMS.keys() - {Exception}:
-        app.add_exception_handler(error_class, _answer)
-    app.add_exception_handler(RequestValidationError, _answer_invalid)
-    app.add_exception_handler(HTTPException, _answer_framework)
-
-
-def problem_response(scope: Scope, error: Exception) -> Response:
-    """The problem document for an error of a class in the table, or of any subclass of one."""
-    kind = next(PROBLEMS[ancestor] for ancestor in type(error).__mro__ if ancestor in PROBLEMS)
-    headers = dict(error.headers or {}) if isinstance(error, ApiError) else {}
-    if kind.status == http.HTTPStatus.SERVICE_UNAVAILABLE:
-        headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} | headers
-    return _response(
-        scope,
-        status=kind.status,
-        title=kind.title,
-        code=kind.code or _code(type(error)),
-        detail=kind.detail or str(error),
-        headers=headers,
-        **(error.members if isinstance(error, ApiError) else {}),
-    )
 
 
 def problems(*error_classes: type[Exception]) -> dict[int | str, dict[str, Any]]:
@@ -240,7 +273,7 @@ def problems(*error_classes: type[Exception]) -> dict[int | str, dict[str, Any]]
     described: dict[int | str, dict[str, Any]] = {}
     for error_class in error_classes:
         kind = PROBLEMS[error_class]
-        code = kind.code or _code(error_class)
+        code = code_of(error_class)
         entry = described.setdefault(kind.status, {"description": "", "content": {MEDIA_TYPE: {"examples": {}}}})
         entry["description"] = "; ".join(filter(None, [entry["description"], kind.title]))
         content = entry["content"][MEDIA_TYPE]
@@ -260,8 +293,8 @@ def problems(*error_classes: type[Exception]) -> dict[int | str, dict[str, Any]]
 
 
 def problem_type(code: str) -> str:
-    """The URI that names a kind of problem."""
-    return f"urn:tuner:problem:{code}"
+    """The address, on this service, of the page about a kind of problem."""
+    return f"/problems/{code}"
 
 
 def _code(error_class: type[Exception]) -> str:
@@ -269,70 +302,13 @@ def _code(error_class: type[Exception]) -> str:
     return code
 
 
-async def _answer(request: Request, error: Exception) -> Response:
-    return problem_response(request.scope, error)
+def code_of(error_class: type[Exception]) -> str:
+    """The word for programs."""
+    code: str = PROBLEMS[error_class].code or error_class.code  # type: ignore[attr-defined]  # all others have one
+    return code
 
 
-async def _answer_framework(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101  registered for this class only
-    title = http.HTTPStatus(error.status_code).phrase
-    match error.status_code:
-        case 404:
-            detail = f"there is nothing at {request.url.path}: /openapi.json lists what there is"
-        case 405:
-            detail = f"{request.method} is not possible at {request.url.path}"
-        case _:
-            detail = error.detail
-    return _response(
-        request.scope,
-        status=error.status_code,
-        title=title,
-        code=_FRAMEWORK_CODES.get(error.status_code, title.lower().replace(" ", "_").replace("'", "")),
-        detail=detail,
-        headers=dict(error.headers or {}),
-    )
-
-
-async def _answer_invalid(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)  # noqa: S101  registered for this class only
-    found = error.errors()
-    if any(fault["type"] == "json_invalid" for fault in found):
-        reason = found[0].get("ctx", {}).get("error", "")
-        return problem_response(request.scope, MalformedJson(f"the body is not JSON: {reason}".rstrip(": ")))
-    faults = [_fault(fault) for fault in found]
-    detail = "; ".join(f"{fault.pointer or fault.parameter}: {fault.detail}" for fault in faults)
-    return problem_response(request.scope, InvalidRequest(detail, errors=faults))
-
-
-def _fault(fault: Mapping[str, Any]) -> Fault:
-    where, *path = fault["loc"]
-    common = {"detail": fault["msg"], "code": fault["type"]}
-    if where == "body":
-        steps = (str(step).replace("~", "~0").replace("/", "~1") for step in path)
-        return Fault(pointer="#" + "".join(f"/{step}" for step in steps), **common)
-    return Fault(parameter=str(path[0]) if path else None, location=where, **common)
-
-
-def _response(
-    scope: Scope,
-    *,
-    status: int,
-    title: str,
-    code: str,
-    detail: str,
-    headers: Mapping[str, str] | None = None,
-    **members: Any,
-) -> Response:
-    problem = Problem(
-        type=problem_type(code),
-        title=title,
-        status=status,
-        detail=detail,
-        instance=scope["path"],
-        code=code,
-        request_id=scope.get("state", {}).get("request_id", ""),
-        **members,
-    )
-    # ASCII only: what a client sent may hold halves of characters that no encoding has.
-    content = json.dumps(problem.model_dump(exclude_none=True))
-    return Response(content, status, {"Cache-Control": "no-store", **(headers or {})}, MEDIA_TYPE)
+def challenge(**parameters: str) -> dict[str, str]:
+    """WWW-Authenticate, as RFC 6750 section 3 wants it."""
+    told = ", ".join(f'{name}="{value}"' for name, value in ({"realm": "tuner"} | parameters).items())
+    return {"WWW-Authenticate": f"Bearer {told}"}

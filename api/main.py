@@ -11,19 +11,20 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from types import FrameType
-from typing import Any
 
 from fastapi import FastAPI
-from fastapi.routing import APIRoute
 
-from api import errors
+from api import errors, problems
 from api.dependencies import Services
+from api.gate import Gate
 from api.logs import configure_logs
 from api.middleware import BodyLimit, RequestContext
+from api.openapi import complete, operation_id
 from api.routes import fits, health, representations, signals
-from api.schemas.problems import Problem
+from api.routes import problems as problem_routes
 from api.services.uploads import FORM_OVERHEAD_BYTES
-from api.settings import load_settings
+from api.settings import ApiSettings, load_settings
+from store.settings import StoreSettings
 
 API_VERSION = "0.1.0"
 DESCRIPTION = """Signals as compressed neural representations.
@@ -40,62 +41,45 @@ def create_app() -> FastAPI:
     Raises:
         SystemExit: if a setting is missing or malformed, with a message that names it.
     """
-    settings, store_settings = load_settings()
+    return build_app(*load_settings())
+
+
+def build_app(settings: ApiSettings, store_settings: StoreSettings) -> FastAPI:
+    """The application with given settings; nothing connects before it starts."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         configure_logs(settings.log_level)
         services = app.state.services = Services.connect(settings, store_settings)
         services.uploads.sweep()
-        logger.warning("no API keys: everyone who can reach this port is the tenant 'local'")
+        if not settings.require_keys:
+            logger.warning("no API keys are asked for: whoever can reach this port is the tenant 'local'")
         async with services.events.running():
             with _on_exit_signal(services.events.close):
                 yield
-        services.close()
+        await services.close()
 
     app = FastAPI(
         title="Tuner",
         version=API_VERSION,
         description=DESCRIPTION,
         lifespan=lifespan,
-        generate_unique_id_function=_operation_id,
+        generate_unique_id_function=operation_id,
         redirect_slashes=False,
         responses=errors.problems(Exception),
     )
-    for routes in (signals, fits, representations, health):
+    for routes in (signals, fits, representations, problem_routes, health):
         app.include_router(routes.router)
-    errors.install(app)
+    problems.install(app)
     app.add_middleware(
         BodyLimit,
         default=settings.max_json_bytes,
         by_path={"/signals": settings.max_upload_bytes + FORM_OVERHEAD_BYTES},
     )
+    app.add_middleware(Gate, settings=settings)
     app.add_middleware(RequestContext)
-    app.openapi = _with_problems(app.openapi)  # type: ignore[method-assign]
+    app.openapi = complete(app.openapi)  # type: ignore[method-assign]
     return app
-
-
-def _operation_id(route: APIRoute) -> str:
-    return route.name
-
-
-def _with_problems(generate: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:
-    def openapi() -> dict[str, Any]:
-        document = generate()
-        schemas = document["components"]["schemas"]
-        problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-        schemas |= problem.pop("$defs")
-        schemas["Problem"] = problem
-        # FastAPI promises a 422 of its own for every route with parameters; ours are in the routes' `problems`.
-        for name in ("HTTPValidationError", "ValidationError"):
-            schemas.pop(name, None)
-        for path in document["paths"].values():
-            for operation in path.values():
-                if "application/json" in operation["responses"].get("422", {}).get("content", {}):
-                    del operation["responses"]["422"]
-        return document
-
-    return openapi
 
 
 @contextmanager

@@ -9,7 +9,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import logs
-from api.errors import ContentTooLarge, problem_response
+from api.errors import ContentTooLarge
+from api.problems import problem_response
 
 REQUEST_ID_HEADER = "X-Request-Id"
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -34,7 +35,7 @@ class RequestContext:
         offered = Headers(scope=scope).get(REQUEST_ID_HEADER, "")
         request_id = offered if _SANE_ID.fullmatch(offered) else f"req_{uuid4().hex}"
         scope.setdefault("state", {})["request_id"] = request_id
-        token = logs.request_id.set(request_id)
+        token, no_caller = logs.request_id.set(request_id), logs.caller.set(None)
         status: int | None = None
 
         async def send_with_id(message: Message) -> None:
@@ -62,6 +63,7 @@ class RequestContext:
             }
             logger.info("request", extra={"fields": fields})
             logs.request_id.reset(token)
+            logs.caller.reset(no_caller)
 
 
 class BodyLimit:

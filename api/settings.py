@@ -16,6 +16,19 @@ class ApiSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="TUNER_", frozen=True)
 
+    # Who may ask.
+    host: str = Field(default="127.0.0.1", description="address that `python -m api` binds")
+    port: int = Field(default=8000, ge=0, le=65_535, description="port that `python -m api` binds")
+    require_keys: bool = Field(default=False, description="ask every request about a tenant's things for an API key")
+    open_without_keys: bool = Field(default=False, description="serve other machines, too, without asking for keys")
+    key_cache_seconds: float = Field(default=5.0, ge=0, le=300, description="a revoked key may work for so long")
+
+    # How much one tenant may ask for; None for without limit.
+    requests_per_second: float | None = Field(default=100.0, gt=0, le=1e5, description="with a key; on the average")
+    request_burst: int = Field(default=200, ge=1, le=100_000, description="requests at once, after a pause")
+    max_waiting_fits: int | None = Field(default=10_000, ge=1, description="queued and paused")
+    max_stored_bytes: int | None = Field(default=None, ge=1, description="signals and representations")
+
     # What a client may send.
     max_upload_bytes: int = Field(default=64 * MEBIBYTE, ge=1, description="largest file of POST /signals")
     max_pixels: int = Field(default=1 << 25, ge=1, description="largest image, as its header declares it")

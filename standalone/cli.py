@@ -1,8 +1,11 @@
 """`tunerd`: the service on this machine, from the command line."""
 
 import contextlib
+import os
 import shlex
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +16,7 @@ import typer
 from standalone import migrate as migrations
 from standalone.errors import NotRunning, StandaloneError
 from standalone.home import Home, default_home
+from standalone.program import python_environment
 from standalone.stack import engines, stack
 
 app = typer.Typer(
@@ -34,7 +38,7 @@ def up(
     """Start everything and stay in the foreground until Ctrl-C."""
     with interruptible(), stack(Home(home), api_port=port, with_worker=worker, say=say) as running:
         say(f"\nTuner is at {running.api_url}\n")
-        say("It asks for no keys and listens on 127.0.0.1 only: whoever has an account on this machine can use it.")
+        say(_who_may_use_it())
         say(f"Data and logs are in {running.home.path}. Stop with Ctrl-C.")
         running.wait()
 
@@ -84,6 +88,23 @@ def env(home: HomeOption) -> None:
     with interruptible():
         for name, value in Home(home).running().environment.items():
             say(f"export {name}={shlex.quote(value)}")
+
+
+@app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def keys(context: typer.Context, home: HomeOption) -> None:
+    """Make, list, rotate and revoke API keys: `tunerd keys --help`."""
+    with interruptible():
+        command = [sys.executable, "-m", "api.keys", *context.args]
+        environment = python_environment(**Home(home).running().environment)
+        raise typer.Exit(subprocess.run(command, env=environment, check=False).returncode)
+
+
+def _who_may_use_it() -> str:
+    if os.environ.get("TUNER_REQUIRE_KEYS", "").lower() in {"1", "true", "yes", "on"}:
+        return "It asks for API keys: make one with `tunerd keys create --tenant NAME`."
+    if host := os.environ.get("TUNER_HOST"):
+        return f"It asks for no keys and listens on {host}: whoever can reach that address can use it."
+    return "It asks for no keys and listens on 127.0.0.1 only: whoever has an account on this machine can use it."
 
 
 @contextlib.contextmanager

@@ -17,13 +17,12 @@ API, UPKEEP, WORKER = 1, 2, 3  # stages: the worker drains first, the api stops 
 
 
 def api(home: Home, environment: Mapping[str, str], port: int) -> Service:
-    """The HTTP service, on 127.0.0.1 only: it runs without keys."""
+    """The HTTP service; it refuses to listen beyond this machine without keys (TUNER_HOST, TUNER_REQUIRE_KEYS)."""
     return _python(
         home,
         environment,
         "api",
-        *("uvicorn", "api.main:create_app", "--factory", "--host", "127.0.0.1", "--port", str(port)),
-        *("--timeout-graceful-shutdown", "5"),  # an open event stream would hold it for ever
+        *("api", "--port", str(port)),
         stage=API,
         check=lambda: _answers(f"http://127.0.0.1:{port}/livez"),
         ports=(port,),

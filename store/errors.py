@@ -6,6 +6,9 @@ StoreError
 ├── IllegalMove                     the status machine has no such move
 ├── LeaseLost                       the fencing number is stale: stop at once, write nothing
 ├── IdempotencyConflict             the key was used before with another request
+├── TooManyFits, StorageFull        the tenant has as much as it may have
+├── KeyUnknown, KeyRevoked, KeyExpired   the API key opens nothing, or no longer
+├── KeyNotFound, InvalidKeyRequest  keys cannot be managed like this
 ├── BlobMissing                     no object under this key
 ├── BlobDamaged                     the object's hash is not the recorded one
 └── BlobsUnavailable                object storage does not answer, or answers wrongly
@@ -54,6 +57,48 @@ class IdempotencyConflict(StoreError):
     """The idempotency key was used before with another request."""
 
     code = "idempotency_conflict"
+
+
+class TooManyFits(StoreError):
+    """The tenant has as many fits waiting as it may have."""
+
+    code = "too_many_fits"
+
+
+class StorageFull(StoreError):
+    """The tenant has stored as many bytes as it may store."""
+
+    code = "storage_full"
+
+
+class KeyUnknown(StoreError):
+    """No API key is like this one."""
+
+    code = "key_unknown"
+
+
+class KeyRevoked(StoreError):
+    """The API key was revoked."""
+
+    code = "key_revoked"
+
+
+class KeyExpired(StoreError):
+    """The API key's time is over."""
+
+    code = "key_expired"
+
+
+class KeyNotFound(StoreError):
+    """No API key has this prefix."""
+
+    code = "key_not_found"
+
+
+class InvalidKeyRequest(StoreError):
+    """An API key cannot be made or changed like this."""
+
+    code = "invalid_key_request"
 
 
 class BlobMissing(StoreError):

@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
-from store.status import HELD, FitStatus
+from store.status import HELD, WAITING, FitStatus
 
 type_annotations: dict[Any, Any] = {
     str: Text(),
@@ -89,6 +89,7 @@ class Fit(Base):
         CheckConstraint("(status IN ('running', 'cancelling')) = (lease_until IS NOT NULL)", name="lease_iff_held"),
         Index("ix_fits_turn", text("priority DESC"), "id", postgresql_where=text("status = 'queued'")),
         Index("ix_fits_held", "tenant", postgresql_where=text(_one_of("status", sorted(HELD)))),
+        Index("ix_fits_waiting", "tenant", postgresql_where=text(_one_of("status", sorted(WAITING)))),
         Index("ix_fits_tenant_id", "tenant", "id"),
     )
 

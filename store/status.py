@@ -36,6 +36,7 @@ class FitStatus(StrEnum):
 
 
 HELD = frozenset({FitStatus.RUNNING, FitStatus.CANCELLING})
+WAITING = frozenset({FitStatus.QUEUED, FitStatus.PAUSED})
 
 LEGAL_MOVES: dict[FitStatus, frozenset[FitStatus]] = {
     FitStatus.QUEUED: frozenset({FitStatus.RUNNING, FitStatus.PAUSED, FitStatus.CANCELLED, FitStatus.EXPIRED}),

@@ -55,6 +55,7 @@ _ACCEPTED: dict[int | str, dict[str, Any]] = {
             errors.InvalidRequest,
             store.SignalNotFound,
             store.IdempotencyConflict,
+            store.TooManyFits,
         ),
     },
 )
@@ -67,7 +68,12 @@ def create_fit(
 ) -> FitView:
     """Ask for a representation of a signal. It is made in the background: poll the fit, or follow its events."""
     fit, created = submission.submit_fit(
-        services.database, services.publisher, tenant, body, idempotency_key=idempotency_key
+        services.database,
+        services.publisher,
+        tenant,
+        body,
+        idempotency_key=idempotency_key,
+        max_waiting=services.settings.max_waiting_fits,
     )
     return _accepted(response, fit, created=created)
 
@@ -128,10 +134,16 @@ def resume_fit(services: InjectedServices, tenant: Tenant, fit_id: FitId) -> Fit
     return submission.resume_fit(services.database, services.publisher, tenant, fit_id)
 
 
-@router.post("/{fit_id}/retry", status_code=202, responses=_ACCEPTED | problems(store.FitNotFound, store.IllegalMove))
+@router.post(
+    "/{fit_id}/retry",
+    status_code=202,
+    responses=_ACCEPTED | problems(store.FitNotFound, store.IllegalMove, store.TooManyFits),
+)
 def retry_fit(response: Response, services: InjectedServices, tenant: Tenant, fit_id: FitId) -> FitView:
     """Queue a new fit like one that failed, expired or was cancelled. Asking again returns the same new fit."""
-    fit, created = submission.retry_fit(services.database, services.publisher, tenant, fit_id)
+    fit, created = submission.retry_fit(
+        services.database, services.publisher, tenant, fit_id, max_waiting=services.settings.max_waiting_fits
+    )
     return _accepted(response, fit, created=created)
 
 

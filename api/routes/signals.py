@@ -58,6 +58,7 @@ _UPLOAD_BODY: dict[str, Any] = {
             errors.InvalidSignal,
             errors.UndecodableSignal,
             errors.TooBusy,
+            store.StorageFull,
             store.BlobsUnavailable,
         ),
     },

@@ -22,7 +22,7 @@ class Problem(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    type: str = Field(examples=["urn:tuner:problem:fit_not_found"])
+    type: str = Field(description="address of the page about it", examples=["/problems/fit_not_found"])
     title: str = Field(examples=["No such fit"])
     status: int = Field(examples=[404])
     detail: str
@@ -30,3 +30,19 @@ class Problem(BaseModel):
     code: str = Field(examples=["fit_not_found"])
     request_id: str = Field(description="also in the X-Request-Id header and in the server's log")
     errors: list[Fault] | None = Field(default=None, description="each fault of an invalid request")
+
+
+class ProblemKind(BaseModel):
+    """A problem that requests to this service can meet."""
+
+    type: str = Field(description="as in problem documents", examples=["/problems/fit_not_found"])
+    code: str = Field(examples=["fit_not_found"])
+    status: int = Field(examples=[404])
+    title: str = Field(examples=["No such fit"])
+    meaning: str = Field(examples=["No fit with this id belongs to the tenant."])
+
+
+class ProblemList(BaseModel):
+    """Every problem, by its code."""
+
+    data: list[ProblemKind]

@@ -13,6 +13,7 @@ from api.schemas.fits import FitRequest, FitView
 from store.database import Database
 from store.queue import FitQueue
 from store.repositories.fits import Fits
+from store.repositories.quotas import Quotas
 from store.repositories.signals import Signals
 
 QUIET_SECONDS = 5.0  # after a failed publish, none is tried for so long
@@ -44,7 +45,13 @@ class Publisher:
 
 
 def submit_fit(
-    database: Database, publisher: Publisher, tenant: str, request: FitRequest, *, idempotency_key: str | None
+    database: Database,
+    publisher: Publisher,
+    tenant: str,
+    request: FitRequest,
+    *,
+    idempotency_key: str | None,
+    max_waiting: int | None,
 ) -> tuple[FitView, bool]:
     """Queue a fit, or find the one that an earlier request with the same key queued.
 
@@ -54,6 +61,7 @@ def submit_fit(
     Raises:
         SignalNotFound: if the tenant has no such signal.
         IdempotencyConflict: if the key was used with another request.
+        TooManyFits: if with it more than `max_waiting` would be queued or paused.
     """
     idempotency = None if idempotency_key is None else (idempotency_key, request_sha256(request))
     with database.unit_of_work() as session:
@@ -66,6 +74,8 @@ def submit_fit(
             priority=request.priority,
             idempotency=idempotency,
         )
+        if created:
+            Quotas(session).check_waiting_fits(tenant, max_waiting)
         view = FitView.at(fit, queue_position=fits.queue_position(fit))
     if created:
         publisher.publish(fit.id)
@@ -88,7 +98,9 @@ def resume_fit(database: Database, publisher: Publisher, tenant: str, fit_id: st
     return view
 
 
-def retry_fit(database: Database, publisher: Publisher, tenant: str, fit_id: str) -> tuple[FitView, bool]:
+def retry_fit(
+    database: Database, publisher: Publisher, tenant: str, fit_id: str, *, max_waiting: int | None
+) -> tuple[FitView, bool]:
     """Queue a new fit like one that came to nothing.
 
     Returns:
@@ -97,10 +109,13 @@ def retry_fit(database: Database, publisher: Publisher, tenant: str, fit_id: str
     Raises:
         FitNotFound: if the tenant has no such fit.
         IllegalMove: unless the fit failed, expired or was cancelled.
+        TooManyFits: if with it more than `max_waiting` would be queued or paused.
     """
     with database.unit_of_work() as session:
         fits = Fits(session)
         fit, created = fits.submit_again(tenant, fit_id)
+        if created:
+            Quotas(session).check_waiting_fits(tenant, max_waiting)
         view = FitView.at(fit, queue_position=fits.queue_position(fit))
     if created:
         publisher.publish(fit.id)

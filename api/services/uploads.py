@@ -28,6 +28,7 @@ from store.database import Database
 from store.errors import BlobMissing
 from store.keys import signal_key
 from store.models import Signal
+from store.repositories.quotas import Quotas
 from store.repositories.signals import Signals
 
 FORM_OVERHEAD_BYTES = 64 * 1024  # boundaries and headers that a form may add to its file
@@ -157,7 +158,7 @@ class Uploads:
                 signals.lock(tenant, upload.sha256)
                 if not self._is_stored(key):
                     self._blobs.put(key, upload.path, media_type=media_type)
-                return signals.add(
+                added = signals.add(
                     tenant=tenant,
                     sha256=upload.sha256,
                     byte_count=upload.byte_count,
@@ -166,6 +167,8 @@ class Uploads:
                     facts=facts,
                     object_key=key,
                 )
+                Quotas(session).check_stored_bytes(tenant, self._settings.max_stored_bytes)
+                return added
         except Exception:
             self._take_back(tenant, upload.sha256, key)
             raise

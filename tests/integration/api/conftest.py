@@ -49,7 +49,7 @@ def running_api(environment: Mapping[str, str], folder: Path, **changes: str) ->
     spool.mkdir(parents=True)
     variables = {"TUNER_SPOOL_DIR": str(spool), "TUNER_MAX_UPLOAD_BYTES": str(MAX_UPLOAD_BYTES)}
     variables |= {"TUNER_MAX_PIXELS": str(MAX_PIXELS), "TUNER_EVENTS_KEEP_ALIVE_SECONDS": "0.5"}
-    command = [sys.executable, "-m", "uvicorn", "api.main:create_app", "--factory", "--port", str(port)]
+    command = [sys.executable, "-m", "api", "--port", str(port)]
     with log.open("wb") as output:
         process = subprocess.Popen(
             command, env=os.environ | dict(environment) | variables | changes, stdout=output, stderr=output

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from sqlalchemy import func, select, text
 
-from api.dependencies import LOCAL_TENANT
+from api.services.access import LOCAL_TENANT
 from store.blobs import BlobStore
 from store.database import Database
 from store.keys import representation_key, signal_key

@@ -9,9 +9,10 @@ import pytest
 from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient, Response
 
-from api import errors
-from api.errors import PROBLEMS, ApiError, problem_response
+from api import problems
+from api.errors import PROBLEMS, ApiError
 from api.middleware import BodyLimit, RequestContext
+from api.problems import problem_response
 from api.schemas.fits import FitRequest
 from store import errors as store
 
@@ -23,8 +24,8 @@ def classes(base: type[Exception]) -> list[type[Exception]]:
 
 
 def test_every_error_of_the_api_and_the_store_has_a_status() -> None:
-    workers_only = {store.LeaseLost}
-    missing = {*classes(ApiError), *classes(store.StoreError)} - PROBLEMS.keys() - workers_only
+    not_over_http = {store.LeaseLost, store.KeyNotFound, store.InvalidKeyRequest}
+    missing = {*classes(ApiError), *classes(store.StoreError)} - PROBLEMS.keys() - not_over_http
     assert not missing
 
 
@@ -48,7 +49,7 @@ def test_unavailable_says_when_to_come_back() -> None:
 
 def application() -> FastAPI:
     app = FastAPI(redirect_slashes=False)
-    errors.install(app)
+    problems.install(app)
     app.add_middleware(BodyLimit, default=1000, by_path={"/long": 2000})
     app.add_middleware(RequestContext)
 
@@ -92,7 +93,7 @@ def test_every_error_is_one_problem_document(method: str, path: str, body: bytes
     problem = response.json()
     assert response.headers["content-type"] == "application/problem+json"
     assert (response.status_code, problem["status"], problem["code"]) == (status, status, code)
-    assert problem["type"] == f"urn:tuner:problem:{code}"
+    assert problem["type"] == f"/problems/{code}"
     assert problem["instance"] == path.partition("?")[0]
     assert problem["request_id"] == response.headers["x-request-id"]
     assert problem["title"]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from api.describe import DOCUMENT, as_text
 from api.main import create_app
 from tests.unit.api.test_settings import COMPLETE
 
@@ -30,27 +31,29 @@ def test_neither_torch_nor_the_library_is_imported() -> None:
     assert found.stdout.strip() == "[]"
 
 
-def test_operation_ids_are_stable(document: dict[str, Any]) -> None:
-    assert sorted(operation["operationId"] for operation in operations(document)) == [
-        "cancel_fit",
-        "create_fit",
-        "create_signal",
-        "get_fit",
-        "get_representation",
-        "get_signal",
-        "get_signal_content",
-        "head_representation",
-        "head_signal_content",
-        "list_fit_events",
-        "list_fits",
-        "list_signals",
-        "livez",
-        "pause_fit",
-        "readyz",
-        "resume_fit",
-        "retry_fit",
-        "welcome",
-    ]
+def test_the_document_is_the_one_that_is_checked_in(document: dict[str, Any]) -> None:
+    """A change that clients see is a change of this file: `make openapi` writes it."""
+    assert json.loads(as_text(document)) == json.loads(DOCUMENT.read_text())
+
+
+def test_every_operation_has_a_name_of_its_own(document: dict[str, Any]) -> None:
+    names = [operation["operationId"] for operation in operations(document)]
+    assert len(set(names)) == len(names)
+
+
+def test_every_answer_in_json_has_an_example(document: dict[str, Any]) -> None:
+    for operation in operations(document):
+        for holder in (operation.get("requestBody", {}), *operation["responses"].values()):
+            for media_type, content in holder.get("content", {}).items():
+                examples = {"example", "examples"} & content.keys()
+                assert examples or not media_type.endswith("json"), operation["operationId"]
+
+
+def test_what_is_a_tenants_needs_a_key_and_nothing_else_does(document: dict[str, Any]) -> None:
+    for path, methods in document["paths"].items():
+        for operation in methods.values():
+            is_open = path in {"/", "/livez", "/readyz", "/metrics"} or path.startswith("/problems")
+            assert ("security" in operation) is not is_open, path
 
 
 def test_every_error_response_is_a_problem(document: dict[str, Any]) -> None:

@@ -1,0 +1,66 @@
+"""`python -m api`: serve, unless that would open the service to strangers.
+
+    python -m api [--host HOST] [--port PORT]
+
+Without API keys only this machine's own addresses are bound; anything else has to be asked for by name.
+"""
+
+import argparse
+import ipaddress
+
+import uvicorn
+
+from api.protocol import ProblemProtocol
+from api.settings import ApiSettings, load_settings
+
+SHUTDOWN_SECONDS = 5  # an open download or event stream would hold the process for ever
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Serve until a signal comes.
+
+    Raises:
+        SystemExit: if a setting is missing or malformed, or the address may not be bound without keys.
+    """
+    settings, _ = load_settings()
+    parser = argparse.ArgumentParser(prog="python -m api", description="Serve the HTTP API.")
+    parser.add_argument("--host", default=settings.host, help="address to bind (TUNER_HOST)")
+    parser.add_argument("--port", type=int, default=settings.port, help="port to bind (TUNER_PORT)")
+    chosen = parser.parse_args(arguments)
+    refuse_strangers(chosen.host, settings)
+    uvicorn.run(
+        "api.main:create_app",
+        factory=True,
+        host=chosen.host,
+        port=chosen.port,
+        http=ProblemProtocol,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+    )
+
+
+def refuse_strangers(host: str, settings: ApiSettings) -> None:
+    """End here rather than serve everybody on a network without keys.
+
+    Raises:
+        SystemExit: if others can reach the address, keys are not required, and nobody said that this is meant.
+    """
+    if settings.require_keys or settings.open_without_keys or _is_local(host):
+        return
+    raise SystemExit(
+        f"refusing to listen on {host} without API keys: whoever can reach it could use it. Set TUNER_REQUIRE_KEYS=1 "
+        "and make a key (`tunerd keys create`), listen on 127.0.0.1, or set TUNER_OPEN_WITHOUT_KEYS=1 if a gateway in "
+        "front of it asks who is there."
+    )
+
+
+def _is_local(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,185 @@
+"""Any error as a problem document (RFC 9457): the handlers of the application, and the list of all problems.
+
+`type` is an address on the service itself: `GET /problems/{code}` says what a code means.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.routing import compile_path
+from starlette.types import Scope
+
+from api.errors import (
+    MEDIA_TYPE,
+    PROBLEMS,
+    ApiError,
+    InvalidRequest,
+    Kind,
+    MalformedJson,
+    challenge,
+    code_of,
+    problem_type,
+)
+from api.schemas.problems import Fault, Problem, ProblemKind
+from store import errors as store
+
+RETRY_AFTER_SECONDS = 5
+MALFORMED_HTTP = Kind(
+    400,
+    "Malformed HTTP",
+    "malformed_http",
+    "this is no HTTP/1.1 request, or its line and headers are longer than 64 kB",
+)
+# What the framework and the server answer by themselves.
+_FRAMEWORK = {
+    400: Kind(400, "Bad request", "bad_request", "The request cannot be read."),
+    404: Kind(404, "Nothing here", "route_not_found", "No route has this path."),
+    405: Kind(405, "Method not allowed", "method_not_allowed", "The route exists, but not with this method."),
+}
+
+
+def install(app: FastAPI) -> None:
+    """Let every error of the table, and the framework's own, end as a problem document."""
+    for error_class in PROBLEMS.keys() - {Exception}:
+        app.add_exception_handler(error_class, _answer)
+    app.add_exception_handler(RequestValidationError, _answer_invalid)
+    app.add_exception_handler(HTTPException, _answer_framework)
+
+
+def problem_response(scope: Scope, error: Exception) -> Response:
+    """The problem document for an error of a class in the table, or of any subclass of one."""
+    kind = next(PROBLEMS[ancestor] for ancestor in type(error).__mro__ if ancestor in PROBLEMS)
+    headers = dict(error.headers or {}) if isinstance(error, ApiError) else {}
+    if isinstance(error, store.KeyUnknown | store.KeyRevoked | store.KeyExpired):
+        headers |= challenge(error="invalid_token")
+    if (seconds := kind.retry_after or (RETRY_AFTER_SECONDS if kind.status == 503 else None)) is not None:
+        headers = {"Retry-After": str(seconds)} | headers
+    return _response(
+        scope,
+        status=kind.status,
+        title=kind.title,
+        code=kind.code or _own_code(error),
+        detail=kind.detail or str(error),
+        headers=headers,
+        **(error.members if isinstance(error, ApiError) else {}),
+    )
+
+
+def catalogue() -> list[ProblemKind]:
+    """Every problem that the service knows, by its code."""
+    return sorted(_catalogue(), key=lambda problem: problem.code)
+
+
+async def _answer(request: Request, error: Exception) -> Response:
+    return problem_response(request.scope, error)
+
+
+async def _answer_framework(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101  registered for this class only
+    phrase = HTTPStatus(error.status_code).phrase
+    kind = _FRAMEWORK.get(error.status_code) or Kind(error.status_code, phrase, phrase.lower().replace(" ", "_"))
+    headers, detail = dict(error.headers or {}), error.detail
+    match error.status_code:
+        case 404:
+            detail = f"there is nothing at {request.url.path}: /openapi.json lists what there is"
+        case 405:
+            # Of several routes at one path, the framework names the methods of the first.
+            if allowed := _methods(request):
+                headers["Allow"] = ", ".join(allowed)
+            detail = f"{request.method} is not possible at {request.url.path}: Allow says what is"
+    return _response(
+        request.scope, status=kind.status, title=kind.title, code=str(kind.code), detail=detail, headers=headers
+    )
+
+
+def _methods(request: Request) -> list[str]:
+    paths = request.app.openapi()["paths"]
+    found = [methods for path, methods in paths.items() if compile_path(path)[0].match(request.url.path)]
+    return sorted({method.upper() for methods in found for method in methods})
+
+
+async def _answer_invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101  registered for this class only
+    found = error.errors()
+    if any(fault["type"] == "json_invalid" for fault in found):
+        reason = found[0].get("ctx", {}).get("error", "")
+        return problem_response(request.scope, MalformedJson(f"the body is not JSON: {reason}".rstrip(": ")))
+    faults = [_fault(fault) for fault in found]
+    detail = "; ".join(f"{fault.pointer or fault.parameter}: {fault.detail}" for fault in faults)
+    return problem_response(request.scope, InvalidRequest(detail, errors=faults))
+
+
+def _fault(fault: Mapping[str, Any]) -> Fault:
+    where, *path = fault["loc"]
+    common = {"detail": fault["msg"], "code": fault["type"]}
+    if where == "body":
+        steps = (str(step).replace("~", "~0").replace("/", "~1") for step in path)
+        return Fault(pointer="#" + "".join(f"/{step}" for step in steps), **common)
+    return Fault(parameter=str(path[0]) if path else None, location=where, **common)
+
+
+def _response(
+    scope: Scope,
+    *,
+    status: int,
+    title: str,
+    code: str,
+    detail: str,
+    headers: Mapping[str, str] | None = None,
+    **members: Any,
+) -> Response:
+    content = problem_document(
+        status=status,
+        title=title,
+        code=code,
+        detail=detail,
+        instance=scope["path"],
+        request_id=scope.get("state", {}).get("request_id", ""),
+        **members,
+    )
+    return Response(content, status, {"Cache-Control": "no-store", **(headers or {})}, MEDIA_TYPE)
+
+
+def problem_document(
+    *, status: int, title: str, code: str, detail: str, instance: str, request_id: str, **members: Any
+) -> bytes:
+    """The bytes of a problem document."""
+    problem = Problem(
+        type=problem_type(code),
+        title=title,
+        status=status,
+        detail=detail,
+        instance=instance,
+        code=code,
+        request_id=request_id,
+        **members,
+    )
+    # ASCII only: what a client sent may hold halves of characters that no encoding has.
+    return json.dumps(problem.model_dump(exclude_none=True)).encode()
+
+
+def _catalogue() -> Iterator[ProblemKind]:
+    seen = set()
+    for error_class, kind in PROBLEMS.items():
+        code = code_of(error_class)
+        if code not in seen:  # several of the database driver's errors are one problem
+            seen.add(code)
+            meaning = kind.detail or (error_class.__doc__ or kind.title).partition("\n")[0]
+            yield _described(code, kind, meaning)
+    for kind in (*_FRAMEWORK.values(), MALFORMED_HTTP):
+        yield _described(str(kind.code), kind, str(kind.detail))
+
+
+def _described(code: str, kind: Kind, meaning: str) -> ProblemKind:
+    return ProblemKind(type=problem_type(code), code=code, status=kind.status, title=kind.title, meaning=meaning)
+
+
+def _own_code(error: Exception) -> str:
+    code: str = error.code  # type: ignore[attr-defined]  # both error trees have one in every class
+    return code

@@ -1,0 +1,145 @@
+"""Queries about API keys."""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import ColumnElement, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from store.api_keys import TENANT_PATTERN, Scope, Token
+from store.errors import InvalidKeyRequest, KeyExpired, KeyNotFound, KeyRevoked, KeyUnknown
+from store.models_keys import ApiKey
+
+LAST_USED_EVERY = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KeyHolder:
+    """Whom a key belongs to and what it allows."""
+
+    tenant: str
+    prefix: str
+    scopes: frozenset[str]
+    valid_seconds: float | None  # until it expires; None for ever
+
+
+class Keys:
+    """The api_keys table within one unit of work."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def create(
+        self, tenant: str, *, name: str = "", scopes: Collection[str] = tuple(Scope), lifetime: timedelta | None = None
+    ) -> tuple[ApiKey, Token]:
+        """Make a key; the token is to be shown to its owner now, or never.
+
+        Args:
+            tenant: 1 to 63 lower-case letters, digits and dashes.
+            name: what its owner calls it.
+            scopes: what it allows.
+            lifetime: how long it is valid; None for ever.
+
+        Raises:
+            InvalidKeyRequest: if a tenant cannot be called so, or a scope does not exist.
+        """
+        if not re.fullmatch(TENANT_PATTERN, tenant):
+            raise InvalidKeyRequest(f"the tenant is {tenant!r}: use 1 to 63 of a-z, 0-9 and '-', not starting with '-'")
+        unknown = set(scopes) - set(Scope)
+        if unknown or not scopes:
+            raise InvalidKeyRequest(f"the scopes are {sorted(scopes)}: choose among {', '.join(Scope)}")
+        token = Token.new()
+        key = ApiKey(
+            tenant=tenant,
+            name=name,
+            prefix=token.prefix,
+            secret_sha256=token.sha256(),
+            scopes=sorted(scopes),
+            expires_at=None if lifetime is None else func.now() + lifetime,
+        )
+        self._session.add(key)
+        self._session.flush()
+        return key, token
+
+    def holder(self, token: Token) -> KeyHolder:
+        """Who holds this key, if it is good: one indexed query, and a write at most once a minute.
+
+        Raises:
+            KeyUnknown: if there is no such key.
+            KeyRevoked: if it was revoked.
+            KeyExpired: if its time is over.
+        """
+        left = func.extract("epoch", ApiKey.expires_at - func.now())
+        found = self._session.execute(
+            select(ApiKey, left, _is_rarely_used()).where(ApiKey.prefix == token.prefix)
+        ).one_or_none()
+        if found is None or not token.proves(found[0].secret_sha256):
+            raise KeyUnknown("there is no such API key: check that it was copied as a whole")
+        key, seconds, note_use = found
+        if key.revoked_at is not None:
+            raise KeyRevoked(f"the API key tnr_{key.prefix} was revoked: use another one")
+        if seconds is not None and seconds <= 0:
+            raise KeyExpired(
+                f"the API key tnr_{key.prefix} expired at {key.expires_at:%Y-%m-%d %H:%M} UTC: use a new one"
+            )
+        if note_use:
+            # Asked again in the statement: of many requests at the same moment one writes.
+            self._session.execute(
+                update(ApiKey).where(ApiKey.id == key.id, _is_rarely_used()).values(last_used_at=func.now())
+            )
+        return KeyHolder(
+            tenant=key.tenant,
+            prefix=key.prefix,
+            scopes=frozenset(key.scopes),
+            valid_seconds=None if seconds is None else float(seconds),
+        )
+
+    def all(self, tenant: str | None = None) -> list[ApiKey]:
+        """Every key, or every key of one tenant, oldest first."""
+        query = select(ApiKey).order_by(ApiKey.tenant, ApiKey.id)
+        return list(self._session.scalars(query if tenant is None else query.filter_by(tenant=tenant)))
+
+    def revoke(self, prefix: str) -> ApiKey:
+        """Make a key worthless from now on. Asking again changes nothing.
+
+        Raises:
+            KeyNotFound: if there is none with this prefix.
+        """
+        key = self._locked(prefix)
+        if key.revoked_at is None:
+            key.revoked_at = func.now()
+            self._session.flush()
+        return key
+
+    def rotate(self, prefix: str, *, overlap: timedelta) -> tuple[ApiKey, Token]:
+        """Make a key like an old one, which stays valid for a while, so that its users can change over.
+
+        The new one lives for ever unless the old one had a lifetime; then it gets the same again.
+
+        Raises:
+            KeyNotFound: if there is none with this prefix.
+            InvalidKeyRequest: if it was revoked or has expired: there is nothing to hand over.
+        """
+        old = self._locked(prefix)
+        is_over = self._session.scalar(select(ApiKey.expires_at <= func.now()).where(ApiKey.id == old.id))
+        if old.revoked_at is not None or is_over:
+            raise InvalidKeyRequest(f"the API key tnr_{old.prefix} is no longer valid: create a new one")
+        lifetime = None if old.expires_at is None else old.expires_at - old.created_at
+        new = self.create(old.tenant, name=old.name, scopes=old.scopes, lifetime=lifetime)
+        # LEAST ignores NULL: a key without an end gets one, and no end is put off.
+        old.expires_at = func.least(ApiKey.expires_at, func.now() + overlap)
+        self._session.flush()
+        return new
+
+    def _locked(self, prefix: str) -> ApiKey:
+        readable = prefix.removeprefix("tnr_").partition("_")[0]
+        key = self._session.scalar(select(ApiKey).filter_by(prefix=readable).with_for_update())
+        if key is None:
+            raise KeyNotFound(f"no API key tnr_{readable}: `tunerd keys list` shows all")
+        return key
+
+
+def _is_rarely_used() -> ColumnElement[bool]:
+    return or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at < func.now() - LAST_USED_EVERY)
