@@ -7,16 +7,17 @@ from typing import Annotated, cast
 from fastapi import Depends, Header, Request
 
 from api.errors import UnsupportedMediaType
-from api.schemas import fits, signals
+from api.schemas import fits, results, signals
 from api.services.events import EventHub
 from api.services.inspection import Inspector
 from api.services.readiness import Readiness
 from api.services.submission import Publisher
 from api.services.uploads import Uploads
+from api.services.views import Views
 from api.settings import ApiSettings
 from store.blobs import BlobStore
 from store.database import Database
-from store.errors import FitNotFound, SignalNotFound
+from store.errors import CheckpointNotFound, FitNotFound, SignalNotFound
 from store.queue import FitQueue
 from store.settings import StoreSettings
 
@@ -34,6 +35,7 @@ class Services:
     uploads: Uploads
     publisher: Publisher
     events: EventHub
+    views: Views
     readiness: Readiness
 
     @classmethod
@@ -48,6 +50,7 @@ class Services:
             uploads=Uploads(database, blobs, Inspector(settings), settings),
             publisher=Publisher(queue),
             events=EventHub(database, settings),
+            views=Views(database, blobs, queue),
             readiness=Readiness(database, blobs, queue, timeout_seconds=settings.readiness_timeout_seconds),
         )
 
@@ -80,6 +83,12 @@ def _signal_id(signal_id: str) -> str:
     return signal_id
 
 
+def _checkpoint_id(checkpoint_id: str) -> str:
+    if not re.fullmatch(results.CHECKPOINT_PATTERN, checkpoint_id):
+        raise CheckpointNotFound(f"no checkpoint {checkpoint_id!r}: ids look like {results.EXAMPLE_CHECKPOINT}")
+    return checkpoint_id
+
+
 def json_body(content_type: Annotated[str, Header(include_in_schema=False)] = "") -> None:
     """For routes that read JSON: refuse anything else by its name, before its content is looked at.
 
@@ -93,5 +102,6 @@ def json_body(content_type: Annotated[str, Header(include_in_schema=False)] = ""
 
 InjectedServices = Annotated[Services, Depends(_services)]
 Tenant = Annotated[str, Depends(_tenant)]
+CheckpointId = Annotated[str, Depends(_checkpoint_id)]
 FitId = Annotated[str, Depends(_fit_id)]
 SignalId = Annotated[str, Depends(_signal_id)]

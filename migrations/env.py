@@ -7,8 +7,8 @@ to do. A step that would wait long for a table gives up instead of blocking the 
 from alembic import context
 from sqlalchemy import create_engine, pool, text
 
-from store.models import Base
 from store.settings import StoreSettings
+from store.tables import metadata
 
 MIGRATION_LOCK = 7_236_001  # any number that nothing else in this database uses
 LOCK_TIMEOUT_MILLISECONDS = 5_000
@@ -20,7 +20,7 @@ def migrate() -> None:
         connection.execute(text(f"SET lock_timeout = {LOCK_TIMEOUT_MILLISECONDS}"))
         connection.execute(text(f"SELECT pg_advisory_lock({MIGRATION_LOCK})"))
         connection.commit()
-        context.configure(connection=connection, target_metadata=Base.metadata, transaction_per_migration=True)
+        context.configure(connection=connection, target_metadata=metadata, transaction_per_migration=True)
         with context.begin_transaction():
             context.run_migrations()
         connection.commit()

@@ -15,8 +15,8 @@ from sqlalchemy import text
 
 from store.blobs import BlobStore
 from store.database import Database
-from store.models import Base
 from store.settings import StoreSettings
+from store.tables import metadata
 from tests.engines import fresh_corner, settings_of, throwaway_engines
 
 ROOT = Path(__file__).parents[1]
@@ -80,7 +80,7 @@ def _migrated_database(store_settings: StoreSettings, alembic_config: Config) ->
 def database(_migrated_database: Database) -> Database:
     """The module's database with all tables there and nothing in them."""
     with _migrated_database.unit_of_work() as session:
-        session.execute(text(f"TRUNCATE {', '.join(Base.metadata.tables)}"))
+        session.execute(text(f"TRUNCATE {', '.join(metadata.tables)}"))
     return _migrated_database
 
 

@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from store.errors import BlobsUnavailable
 from store.repositories.fits import Fits
 from worker.checkpoints import drop_checkpoints
+from worker.render import tend_views
 from worker.resources import Resources, resources
 from worker.sweep import sweep
 
@@ -57,6 +58,7 @@ def upkeep_round(resources: Resources) -> None:
         claimable = fits.count_claimable()
         leftovers = fits.finished_checkpoints()
     drop_checkpoints(resources, leftovers)
+    tend_views(resources)
     if claimable:
         _announce(resources, claimable)
 

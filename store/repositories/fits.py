@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session, aliased
 
 from store.errors import FitNotFound, IdempotencyConflict, IllegalMove, LeaseLost
 from store.models import Checkpoint, Fit, FitAttempt, FitEvent, IdempotencyKey, Representation, Signal
+from store.repositories.outbox import announce_end
 from store.spec import FitSpec
 from store.status import HELD, LEGAL_MOVES, FitStatus, Order
 
@@ -553,6 +554,8 @@ class Fits:
         if status.is_terminal:
             fit.finished_at = func.now()
         self._record(fit, status, data)
+        if status.is_terminal:
+            announce_end(self._session, fit)
 
     def _wish_pause(self, fit: Fit, wish: bool) -> None:
         if fit.pause_requested is not wish:

@@ -1,0 +1,8 @@
+"""Every table, for whoever needs them all at once: the migrations, and tests that empty them."""
+
+from store import models_renders, models_webhooks
+from store.models import Base
+
+__all__ = ["metadata", "models_renders", "models_webhooks"]
+
+metadata = Base.metadata
