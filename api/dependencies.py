@@ -7,7 +7,7 @@ from typing import Annotated, cast
 from fastapi import Depends, Header, Request
 
 from api.errors import UnsupportedMediaType
-from api.schemas import fits, results, signals
+from api.schemas import fits, results, signals, webhooks
 from api.services.events import EventHub
 from api.services.inspection import Inspector
 from api.services.readiness import Readiness
@@ -15,9 +15,10 @@ from api.services.submission import Publisher
 from api.services.uploads import Uploads
 from api.services.views import Views
 from api.settings import ApiSettings
+from store.addresses import Network
 from store.blobs import BlobStore
 from store.database import Database
-from store.errors import CheckpointNotFound, FitNotFound, SignalNotFound
+from store.errors import CheckpointNotFound, DeliveryNotFound, FitNotFound, SignalNotFound, WebhookNotFound
 from store.queue import FitQueue
 from store.settings import StoreSettings
 
@@ -36,6 +37,7 @@ class Services:
     publisher: Publisher
     events: EventHub
     views: Views
+    private_networks: tuple[Network, ...]
     readiness: Readiness
 
     @classmethod
@@ -51,6 +53,7 @@ class Services:
             publisher=Publisher(queue),
             events=EventHub(database, settings),
             views=Views(database, blobs, queue),
+            private_networks=store.webhook_private_networks,
             readiness=Readiness(database, blobs, queue, timeout_seconds=settings.readiness_timeout_seconds),
         )
 
@@ -89,6 +92,18 @@ def _checkpoint_id(checkpoint_id: str) -> str:
     return checkpoint_id
 
 
+def _webhook_id(webhook_id: str) -> str:
+    if not re.fullmatch(webhooks.ENDPOINT_PATTERN, webhook_id):
+        raise WebhookNotFound(f"no webhook endpoint {webhook_id!r}: ids look like {webhooks.EXAMPLE_ENDPOINT}")
+    return webhook_id
+
+
+def _delivery_id(delivery_id: str) -> str:
+    if not re.fullmatch(webhooks.DELIVERY_PATTERN, delivery_id):
+        raise DeliveryNotFound(f"no message {delivery_id!r}: ids look like {webhooks.EXAMPLE_DELIVERY}")
+    return delivery_id
+
+
 def json_body(content_type: Annotated[str, Header(include_in_schema=False)] = "") -> None:
     """For routes that read JSON: refuse anything else by its name, before its content is looked at.
 
@@ -105,3 +120,5 @@ Tenant = Annotated[str, Depends(_tenant)]
 CheckpointId = Annotated[str, Depends(_checkpoint_id)]
 FitId = Annotated[str, Depends(_fit_id)]
 SignalId = Annotated[str, Depends(_signal_id)]
+WebhookId = Annotated[str, Depends(_webhook_id)]
+DeliveryId = Annotated[str, Depends(_delivery_id)]
