@@ -7,7 +7,7 @@ from typing import Annotated, cast
 from fastapi import Depends, Header, Request
 
 from api.errors import UnsupportedMediaType
-from api.schemas import fits, signals
+from api.schemas import fits, results, signals, webhooks
 from api.services.access import Access, Caller
 from api.services.events import EventHub
 from api.services.inspection import Inspector
@@ -15,10 +15,12 @@ from api.services.rates import Rates
 from api.services.readiness import Readiness
 from api.services.submission import Publisher
 from api.services.uploads import Uploads
+from api.services.views import Views
 from api.settings import ApiSettings
+from store.addresses import Network
 from store.blobs import BlobStore
 from store.database import Database
-from store.errors import FitNotFound, SignalNotFound
+from store.errors import CheckpointNotFound, DeliveryNotFound, FitNotFound, SignalNotFound, WebhookNotFound
 from store.queue import FitQueue
 from store.settings import StoreSettings
 
@@ -36,6 +38,8 @@ class Services:
     uploads: Uploads
     publisher: Publisher
     events: EventHub
+    views: Views
+    private_networks: tuple[Network, ...]
     readiness: Readiness
 
     @classmethod
@@ -52,6 +56,8 @@ class Services:
             uploads=Uploads(database, blobs, Inspector(settings), settings),
             publisher=Publisher(queue),
             events=EventHub(database, settings),
+            views=Views(database, blobs, queue),
+            private_networks=store.webhook_private_networks,
             readiness=Readiness(database, blobs, queue, timeout_seconds=settings.readiness_timeout_seconds),
         )
 
@@ -85,6 +91,24 @@ def _signal_id(signal_id: str) -> str:
     return signal_id
 
 
+def _checkpoint_id(checkpoint_id: str) -> str:
+    if not re.fullmatch(results.CHECKPOINT_PATTERN, checkpoint_id):
+        raise CheckpointNotFound(f"no checkpoint {checkpoint_id!r}: ids look like {results.EXAMPLE_CHECKPOINT}")
+    return checkpoint_id
+
+
+def _webhook_id(webhook_id: str) -> str:
+    if not re.fullmatch(webhooks.ENDPOINT_PATTERN, webhook_id):
+        raise WebhookNotFound(f"no webhook endpoint {webhook_id!r}: ids look like {webhooks.EXAMPLE_ENDPOINT}")
+    return webhook_id
+
+
+def _delivery_id(delivery_id: str) -> str:
+    if not re.fullmatch(webhooks.DELIVERY_PATTERN, delivery_id):
+        raise DeliveryNotFound(f"no message {delivery_id!r}: ids look like {webhooks.EXAMPLE_DELIVERY}")
+    return delivery_id
+
+
 def json_body(content_type: Annotated[str, Header(include_in_schema=False)] = "") -> None:
     """For routes that read JSON: refuse anything else by its name, before its content is looked at.
 
@@ -98,5 +122,8 @@ def json_body(content_type: Annotated[str, Header(include_in_schema=False)] = ""
 
 InjectedServices = Annotated[Services, Depends(_services)]
 Tenant = Annotated[str, Depends(_tenant)]
+CheckpointId = Annotated[str, Depends(_checkpoint_id)]
 FitId = Annotated[str, Depends(_fit_id)]
 SignalId = Annotated[str, Depends(_signal_id)]
+WebhookId = Annotated[str, Depends(_webhook_id)]
+DeliveryId = Annotated[str, Depends(_delivery_id)]

@@ -187,6 +187,18 @@ class MalformedJson(ApiError):
     code = "malformed_json"
 
 
+class ViewTooLarge(ApiError):
+    """So many samples are not drawn at once."""
+
+    code = "view_too_large"
+
+
+class ViewFailed(ApiError):
+    """The view cannot be drawn."""
+
+    code = "view_failed"
+
+
 class InvalidRequest(ApiError):
     """A parameter or a member of the body is missing, unknown or out of its range."""
 
@@ -250,6 +262,12 @@ PROBLEMS: dict[type[Exception], Kind] = {
     store.RepresentationNotReady: Kind(409, "No representation"),
     store.IllegalMove: Kind(409, "Not possible in this status"),
     store.IdempotencyConflict: Kind(409, "Idempotency key in use"),
+    store.CheckpointNotFound: Kind(404, "No such checkpoint"),
+    store.WebhookNotFound: Kind(404, "No such webhook endpoint"),
+    store.DeliveryNotFound: Kind(404, "No such message"),
+    store.TooManyWebhooks: Kind(409, "Too many webhook endpoints"),
+    ViewTooLarge: Kind(422, "View too large"),
+    ViewFailed: Kind(500, "View cannot be drawn"),
     PreconditionFailed: Kind(412, "Precondition failed"),
     RangeNotSatisfiable: Kind(416, "Range not satisfiable"),
     # What is not the client's fault.

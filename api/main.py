@@ -20,7 +20,7 @@ from api.gate import Gate
 from api.logs import configure_logs
 from api.middleware import BodyLimit, RequestContext
 from api.openapi import complete, operation_id
-from api.routes import fits, health, representations, signals
+from api.routes import fits, health, representations, results, signals, webhooks
 from api.routes import problems as problem_routes
 from api.services.uploads import FORM_OVERHEAD_BYTES
 from api.settings import ApiSettings, load_settings
@@ -68,7 +68,7 @@ def build_app(settings: ApiSettings, store_settings: StoreSettings) -> FastAPI:
         redirect_slashes=False,
         responses=errors.problems(Exception),
     )
-    for routes in (signals, fits, representations, problem_routes, health):
+    for routes in (signals, fits, representations, results, webhooks, problem_routes, health):
         app.include_router(routes.router)
     problems.install(app)
     app.add_middleware(

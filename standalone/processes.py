@@ -46,6 +46,18 @@ def worker(home: Home, environment: Mapping[str, str]) -> Service:
     )
 
 
+def interactive(home: Home, environment: Mapping[str, str]) -> Service:
+    """Draws what clients wait for, however long the fits take."""
+    return _python(
+        home,
+        environment,
+        "interactive",
+        *("celery", "-A", "worker.interactive", "worker", "--queues", "interactive", "--pool", "solo"),
+        *("--loglevel", "INFO"),
+        stage=UPKEEP,
+    )
+
+
 def _python(
     home: Home,
     environment: Mapping[str, str],

@@ -43,7 +43,7 @@ def stack(
         say("tables: up to date")
         port = _api_port(home, api_port)
         supervisor.publish(environment, f"http://127.0.0.1:{port}")
-        background = [processes.upkeep(home, environment)]
+        background = [processes.upkeep(home, environment), processes.interactive(home, environment)]
         if with_worker:
             background.append(processes.worker(home, environment))
         supervisor.start(processes.api(home, environment, port), *background)

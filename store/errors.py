@@ -3,6 +3,9 @@
 StoreError
 ├── SignalNotFound, FitNotFound     no such row for this tenant
 ├── RepresentationNotReady          the fit exists but has no representation (yet)
+├── CheckpointNotFound              the fit has no such checkpoint (any more)
+├── WebhookNotFound, DeliveryNotFound  no such endpoint, or message of it, for this tenant
+├── TooManyWebhooks                 the tenant has as many endpoints as it may have
 ├── IllegalMove                     the status machine has no such move
 ├── LeaseLost                       the fencing number is stale: stop at once, write nothing
 ├── IdempotencyConflict             the key was used before with another request
@@ -39,6 +42,30 @@ class RepresentationNotReady(StoreError):
     """The fit has no representation, and its status says whether one will come."""
 
     code = "representation_not_ready"
+
+
+class CheckpointNotFound(StoreError):
+    """The fit has no such checkpoint; a fit that has ended keeps none."""
+
+    code = "checkpoint_not_found"
+
+
+class WebhookNotFound(StoreError):
+    """No webhook endpoint with this id belongs to the tenant."""
+
+    code = "webhook_not_found"
+
+
+class DeliveryNotFound(StoreError):
+    """The webhook endpoint has no such message."""
+
+    code = "delivery_not_found"
+
+
+class TooManyWebhooks(StoreError):
+    """The tenant has as many webhook endpoints as it may have."""
+
+    code = "too_many_webhooks"
 
 
 class IllegalMove(StoreError):

@@ -2,6 +2,7 @@
 
 SIGNALS = "signals/"
 FITS = "fits/"
+RENDERS = "renders/"
 PROBES = "probe/"
 
 
@@ -29,3 +30,8 @@ def checkpoint_key(fit_id: str, attempt: int, step: int) -> str:
 def representation_key(fit_id: str, attempt: int) -> str:
     """Scoped by attempt, like checkpoints; the row decides which one counts."""
     return f"{fit_prefix(fit_id)}attempts/{attempt}/representation.tnr"
+
+
+def render_key(tenant: str, recipe_sha256: str, sha256: str) -> str:
+    """By what a view is made of and by its bytes: made again, possibly with other bytes, it is another object."""
+    return f"{RENDERS}{tenant}/{recipe_sha256}/{sha256}"

@@ -12,7 +12,9 @@ from kombu.exceptions import OperationalError
 from store.settings import StoreSettings
 
 FITS_QUEUE = "fits"
+INTERACTIVE_QUEUE = "interactive"  # short work that a client waits for; never behind a fit
 RUN_FIT = "worker.run_fit"
+DRAW_VIEW = "worker.draw_view"
 MESSAGE_LIFETIME_SECONDS = 3600  # an older hint is worthless: the reaper has long sent another
 
 
@@ -30,7 +32,7 @@ def celery_app(settings: StoreSettings, name: str = "tuner") -> Celery:
         task_ignore_result=True,
         # Not even acknowledged: an acknowledgement that meets a broken connection is forgotten by kombu 5.7, and the
         # worker, which waits for it for ever, takes no message any more.
-        task_queues=[Queue(FITS_QUEUE, no_ack=True)],
+        task_queues=[Queue(name, no_ack=True) for name in (FITS_QUEUE, INTERACTIVE_QUEUE)],
         task_default_queue=FITS_QUEUE,
         task_create_missing_queues=False,
         broker_connection_timeout=seconds,
@@ -62,10 +64,15 @@ class FitQueue:
 
     def publish(self, fit_id: str) -> bool:
         """Send a hint; returns False, soon, if the broker is away. Nothing is lost: the reaper sends it again."""
+        return self._send(RUN_FIT, fit_id, FITS_QUEUE)
+
+    def publish_view(self, render_id: str) -> bool:
+        """Send a hint that a view is wanted; returns False, soon, if the broker is away."""
+        return self._send(DRAW_VIEW, render_id, INTERACTIVE_QUEUE)
+
+    def _send(self, task: str, row_id: str, queue: str) -> bool:
         try:
-            self._app.send_task(
-                RUN_FIT, args=[fit_id], queue=FITS_QUEUE, expires=MESSAGE_LIFETIME_SECONDS, ignore_result=True
-            )
+            self._app.send_task(task, args=[row_id], queue=queue, expires=MESSAGE_LIFETIME_SECONDS, ignore_result=True)
         except (OperationalError, OSError):
             return False
         return True

@@ -1,6 +1,6 @@
 """Addresses of the database, the broker and the bucket, from the environment (prefix `TUNER_`)."""
 
-from pydantic import Field, SecretStr
+from pydantic import Field, IPvAnyNetwork, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -26,6 +26,10 @@ class StoreSettings(BaseSettings):
     s3_access_key: SecretStr
     s3_secret_key: SecretStr
     s3_timeout_seconds: float = Field(default=20.0, gt=0, description="connect and read time-out of one storage call")
+    webhook_private_networks: tuple[IPvAnyNetwork, ...] = Field(
+        default=(), description='networks that webhooks may reach although they are not public, as ["10.1.0.0/16"]'
+    )
+
     s3_request_checksums: bool = Field(
         default=False, description="send the SDK's optional checksums; some S3 servers refuse them"
     )

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import cache
 
+from store.addresses import Network
 from store.blobs import BlobStore
 from store.database import Database
 from store.queue import FitQueue
@@ -18,10 +19,17 @@ class Resources:
     database: Database
     blobs: BlobStore
     queue: FitQueue
+    private_networks: tuple[Network, ...] = ()  # that webhooks may reach
 
 
 @cache
 def resources() -> Resources:
     """The process's own, from the environment."""
     store = StoreSettings()
-    return Resources(settings=WorkerSettings(), database=Database(store), blobs=BlobStore(store), queue=FitQueue(store))
+    return Resources(
+        settings=WorkerSettings(),
+        database=Database(store),
+        blobs=BlobStore(store),
+        queue=FitQueue(store),
+        private_networks=store.webhook_private_networks,
+    )

@@ -30,6 +30,7 @@ from tuner.representation import Representation
 from tuner.signal.signal import Signal
 from worker.checkpoints import load_checkpoint
 from worker.drain import draining
+from worker.facts import file_facts
 from worker.lease import Lease
 from worker.progress import Reporter, finite
 from worker.resources import Resources
@@ -160,12 +161,11 @@ def _store(resources: Resources, claimed: ClaimedFit, signal: Signal, result: Fi
     resources.blobs.put(key, content, media_type=MEDIA_TYPE)
     stored = StoredObject(key=key, sha256=sha256_hex(content), byte_count=len(content))
     facts = {
-        "weights": decoded.parameters.weight_count,
         "steps": result.steps,
         "fit_seconds": round(result.seconds, 3),
         "compress_seconds": round(time.monotonic() - started, 3),
         "fit_psnr_db": finite(result.psnr_db, digits=4),
-        "bits_per_sample": round(8 * len(content) / signal.sample_count, 4),
+        **file_facts(decoded, len(content)),
     }
     return lambda fits: fits.succeed(claim, stored=stored, psnr_db=psnr_db, facts=facts, outcome=result.outcome.advice)
 

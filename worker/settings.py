@@ -51,6 +51,17 @@ class WorkerSettings(BaseSettings):
         default=7 * 86_400.0, gt=0, description="a fit that waits longer expires; its spec may allow less"
     )
 
+    views_kept_seconds: float = Field(default=7 * 86_400.0, ge=0, description="a view that nobody asks for goes")
+
+    webhook_timeout_seconds: float = Field(default=15.0, gt=0, description="for one try, from name to answer")
+    webhook_pauses_seconds: tuple[float, ...] = Field(
+        default=(5.0, 300.0, 1800.0, 7200.0, 18_000.0, 36_000.0, 36_000.0), description="between two tries"
+    )
+    webhook_disable_after_seconds: float = Field(
+        default=5 * 86_400.0, gt=0, description="an endpoint that fails for so long is switched off"
+    )
+    webhook_log_seconds: float = Field(default=30 * 86_400.0, gt=0, description="settled messages are kept so long")
+
     sweep_every_seconds: float = Field(default=3600.0, gt=0, description="between two looks for orphaned objects")
     orphan_seconds: float = Field(default=3600.0, ge=0, description="an object without a row may be this young")
 

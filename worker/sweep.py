@@ -7,8 +7,9 @@ Any number of processes may sweep at the same time.
 import logging
 from datetime import UTC, datetime, timedelta
 
-from store.keys import FITS, PROBES, SIGNALS, owner_of_signal
+from store.keys import FITS, PROBES, RENDERS, SIGNALS, owner_of_signal
 from store.repositories.fits import Fits
+from store.repositories.renders import Renders
 from store.repositories.signals import Signals
 from worker.resources import Resources
 
@@ -20,7 +21,7 @@ def sweep(resources: Resources) -> int:
     settled = datetime.now(UTC) - timedelta(seconds=resources.settings.orphan_seconds)
     resources.blobs.abort_uploads(begun_before=settled)
     removed = 0
-    for prefix, take in ((SIGNALS, _take_signal), (FITS, _take_of_fit), (PROBES, _take_probe)):
+    for prefix, take in ((SIGNALS, _take_signal), (FITS, _take_of_fit), (RENDERS, _take_view), (PROBES, _take_probe)):
         for key in resources.blobs.keys(prefix, changed_before=settled):
             if take(resources, key):
                 logger.warning("removed %s, which no row knows", key)
@@ -46,6 +47,14 @@ def _take_signal(resources: Resources, key: str) -> bool:
 def _take_of_fit(resources: Resources, key: str) -> bool:
     with resources.database.unit_of_work() as session:
         if Fits(session).knows_object(key):
+            return False
+    resources.blobs.delete(key)
+    return True
+
+
+def _take_view(resources: Resources, key: str) -> bool:
+    with resources.database.unit_of_work() as session:
+        if Renders(session).knows_object(key):
             return False
     resources.blobs.delete(key)
     return True

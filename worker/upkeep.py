@@ -16,8 +16,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from store.errors import BlobsUnavailable
 from store.repositories.fits import Fits
 from worker.checkpoints import drop_checkpoints
+from worker.outbound import Sender
+from worker.render import tend_views
 from worker.resources import Resources, resources
 from worker.sweep import sweep
+from worker.webhooks import forget_old_messages, start_senders
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +35,7 @@ def run_upkeep(resources: Resources, stop: Event) -> None:
             upkeep_round(resources)
             if time.monotonic() >= next_sweep:
                 sweep(resources)
+                forget_old_messages(resources)
                 next_sweep = time.monotonic() + resources.settings.sweep_every_seconds
         except (SQLAlchemyError, BlobsUnavailable) as error:
             logger.warning("this round of upkeep failed and will be done again: %s", error)
@@ -57,6 +61,7 @@ def upkeep_round(resources: Resources) -> None:
         claimable = fits.count_claimable()
         leftovers = fits.finished_checkpoints()
     drop_checkpoints(resources, leftovers)
+    tend_views(resources)
     if claimable:
         _announce(resources, claimable)
 
@@ -81,7 +86,10 @@ def main() -> None:
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    run_upkeep(resources(), stop)
+    mine = resources()
+    sender = Sender(timeout_seconds=mine.settings.webhook_timeout_seconds, private_networks=mine.private_networks)
+    start_senders(mine, sender, stop)
+    run_upkeep(mine, stop)
 
 
 if __name__ == "__main__":

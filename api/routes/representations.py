@@ -9,7 +9,7 @@ from api import errors
 from api.dependencies import FitId, InjectedServices, Tenant
 from api.errors import problems
 from api.schemas.representations import EXTENSION, MEDIA_TYPE
-from api.services.downloads import StoredFile, download
+from api.services.downloads import StoredFile, download, file_responses
 from store import errors as store
 from store.repositories.representations import Representations
 
@@ -18,15 +18,7 @@ router = APIRouter(prefix="/fits", tags=["representations"])
 _FILE: dict[str, Any] = {
     "response_class": Response,
     "responses": {
-        200: {
-            "description": "The compressed file",
-            "content": {MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}},
-            "headers": {
-                name: {"schema": {"type": "string"}} for name in ("ETag", "Content-Disposition", "Repr-Digest")
-            },
-        },
-        206: {"description": "The bytes that Range asked for"},
-        304: {"description": "The client has it already"},
+        **file_responses({MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}}),
         **problems(
             store.FitNotFound,
             store.RepresentationNotReady,

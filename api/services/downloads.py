@@ -1,6 +1,7 @@
 """A stored object as an HTTP response: versions, ranges, HEAD, and a stream that never holds more than a part."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -56,3 +57,17 @@ def download(request: Request, blobs: BlobStore, file: StoredFile) -> Response:
     described["Content-Length"] = str(found.length)
     described["Content-Range"] = f"bytes {wanted[0]}-{wanted[1]}/{file.byte_count}"
     return StreamingResponse(found.content, status_code=206, headers=described)
+
+
+def file_responses(content: dict[str, Any]) -> dict[int | str, dict[str, Any]]:
+    """What `download` answers with besides problems, for the OpenAPI document."""
+    names = ("ETag", "Content-Disposition", "Repr-Digest")
+    return {
+        200: {
+            "description": "The file",
+            "content": content,
+            "headers": {name: {"schema": {"type": "string"}} for name in names},
+        },
+        206: {"description": "The bytes that Range asked for"},
+        304: {"description": "The client has it already"},
+    }

@@ -9,11 +9,13 @@ call of `_move`.
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Double, Interval, cast, func, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session
 
 from store.errors import FitNotFound, IllegalMove, LeaseLost
+from store.intervals import as_interval
 from store.models import Fit, FitAttempt, FitEvent
+from store.repositories.outbox import announce_end
 from store.status import HELD, LEGAL_MOVES, FitStatus, Order
 
 EVENTS_CHANNEL = "fit_events"  # PostgreSQL notifies listeners here, with the fit's id, when an event is committed
@@ -71,6 +73,8 @@ class Moves:
         if status.is_terminal:
             fit.finished_at = func.now()
         self._record(fit, status, data)
+        if status.is_terminal:
+            announce_end(self._session, fit)
 
     def _wish_pause(self, fit: Fit, wish: bool) -> None:
         if fit.pause_requested is not wish:
@@ -123,8 +127,3 @@ def order_of(fit: Fit) -> Order:
 def is_due() -> ColumnElement[bool]:
     """Whether a queued fit need not wait any longer."""
     return Fit.not_before.is_(None) | (Fit.not_before <= func.now())
-
-
-def as_interval(seconds: float | ColumnElement[float]) -> ColumnElement[Any]:
-    """A time span as PostgreSQL counts it."""
-    return func.make_interval(0, 0, 0, 0, 0, 0, cast(seconds, Double), type_=Interval)

@@ -27,7 +27,15 @@ def test_the_import_contracts_hold() -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["api.main", "store.queue", "store.repositories.fits", "tuner", "tuner.codec.decode", "tuner.signal.inspect"],
+    [
+        "api.main",
+        "store.queue",
+        "worker.render",
+        "store.repositories.fits",
+        "tuner",
+        "tuner.codec.decode",
+        "tuner.signal.inspect",
+    ],
 )
 def test_no_torch_behind(module: str) -> None:
     program = f"import sys, {module}; sys.exit('torch' in sys.modules)"

@@ -26,7 +26,7 @@ from worker.settings import WorkerSettings
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
-OURS = ("migrate", "api", "worker", "upkeep")
+OURS = ("migrate", "api", "worker", "interactive", "upkeep")
 ENGINES = ("postgres", "valkey", "seaweedfs")
 
 
@@ -74,7 +74,7 @@ def test_addresses_name_services_and_the_ports_they_listen_on() -> None:
 
 
 def test_everything_waits_for_healthy_engines_and_the_schema() -> None:
-    for service in ("api", "worker", "upkeep"):
+    for service in ("api", "worker", "interactive", "upkeep"):
         gates = {name: gate["condition"] for name, gate in SERVICES[service]["depends_on"].items()}
         assert gates == dict.fromkeys(ENGINES, "service_healthy") | {"migrate": "service_completed_successfully"}
     assert all("healthcheck" in SERVICES[engine] for engine in ENGINES)

@@ -6,12 +6,12 @@ import pytest
 from celery import Celery
 from pydantic import ValidationError
 
-from store.queue import FITS_QUEUE, RUN_FIT
+from store.queue import DRAW_VIEW, FITS_QUEUE, INTERACTIVE_QUEUE, RUN_FIT
 from worker.settings import WorkerSettings
 
 
 @pytest.fixture
-def app(monkeypatch: pytest.MonkeyPatch) -> Celery:
+def _addresses(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {
         "DATABASE_URL": "postgresql+psycopg://nobody@127.0.0.1/none",
         "BROKER_URL": "redis://127.0.0.1:1/0",
@@ -20,7 +20,17 @@ def app(monkeypatch: pytest.MonkeyPatch) -> Celery:
         "S3_SECRET_KEY": "none",
     }.items():
         monkeypatch.setenv(f"TUNER_{name}", value)
+
+
+@pytest.fixture
+def app(_addresses: None) -> Celery:
     celery: Celery = import_module("worker.app").app
+    return celery
+
+
+@pytest.fixture
+def interactive(_addresses: None) -> Celery:
+    celery: Celery = import_module("worker.interactive").app
     return celery
 
 
@@ -47,7 +57,10 @@ def test_celery_is_set_as_measured(app: Celery) -> None:
     }
     assert {name: app.conf[name] for name in expected} == expected
     assert app.conf.worker_proc_alive_timeout >= 60
-    assert [(queue.name, queue.no_ack) for queue in app.conf.task_queues] == [(FITS_QUEUE, True)]
+    assert [(queue.name, queue.no_ack) for queue in app.conf.task_queues] == [
+        (FITS_QUEUE, True),
+        (INTERACTIVE_QUEUE, True),
+    ]
     assert app.conf.task_publish_retry_policy["max_retries"] <= 1
     assert {"socket_timeout", "socket_connect_timeout", "socket_keepalive", "health_check_interval"} <= set(
         app.conf.broker_transport_options
@@ -63,6 +76,13 @@ def test_every_setting_is_one_that_celery_knows(app: Celery) -> None:
 
 def test_the_task_has_the_name_that_clients_send(app: Celery) -> None:
     assert RUN_FIT in app.tasks
+
+
+def test_what_a_client_waits_for_runs_in_one_process(interactive: Celery) -> None:
+    assert DRAW_VIEW in interactive.tasks
+    expected = {"worker_pool": "solo", "task_acks_late": False, "worker_concurrency": 1, "result_backend": None}
+    assert {name: interactive.conf[name] for name in expected} == expected
+    assert set(interactive.conf.changes) - {"deprecated_settings"} <= set(interactive.conf.defaults[-1])
 
 
 def test_a_lost_heartbeat_does_not_cost_the_lease() -> None:

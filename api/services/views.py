@@ -1,0 +1,139 @@
+"""Views of a representation: ask for one, wait a little, download it when it is there.
+
+The api draws nothing. It writes a row, wakes a worker of the interactive queue, and looks at the row again.
+"""
+
+import time
+from dataclasses import dataclass
+from pathlib import PurePath
+
+import anyio
+from anyio import to_thread
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.errors import InvalidRequest, TooBusy, ViewFailed, ViewTooLarge
+from api.headers import preferred_wait
+from api.schemas.problems import Fault
+from api.schemas.results import ViewStatus
+from api.services.downloads import StoredFile, download
+from store.blobs import BlobStore
+from store.database import Database
+from store.models import Representation
+from store.models_renders import Render
+from store.queue import FitQueue
+from store.render_spec import RenderFormat, RenderSpec, View
+from store.repositories.renders import Renders
+from store.repositories.representations import Representations
+
+LONGEST_WAIT_SECONDS = 60
+POLL_SECONDS = 0.05
+RETRY_AFTER_SECONDS = 1
+WAITING_PER_TENANT = 64
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wish:
+    """A view as the request describes it."""
+
+    view: View
+    format: RenderFormat | None
+    scale: float = 1.0
+    region: str | None = None
+
+
+class Views:
+    """Answers requests for views."""
+
+    def __init__(self, database: Database, blobs: BlobStore, queue: FitQueue) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._queue = queue
+
+    async def answer(self, request: Request, tenant: str, fit_id: str, wish: Wish) -> Response:
+        """The view, or 202 while it is being drawn.
+
+        Raises:
+            FitNotFound: if the tenant has no such fit.
+            RepresentationNotReady: if the fit has not succeeded.
+            InvalidRequest: if the region does not fit the signal.
+            ViewTooLarge: if it has too many samples.
+            ViewFailed: if it cannot be drawn.
+            TooBusy: if too many of the tenant's views are waiting.
+        """
+        render, filename = await to_thread.run_sync(self._ask, tenant, fit_id, wish)
+        deadline = time.monotonic() + preferred_wait(request.headers.get("prefer"), longest=LONGEST_WAIT_SECONDS)
+        while render.status in {"queued", "running"}:
+            if time.monotonic() >= deadline:
+                return _not_yet(request, render)
+            await anyio.sleep(POLL_SECONDS)
+            render = await to_thread.run_sync(self._look, render)
+        if render.status == "failed":
+            raise ViewFailed(render.error_message or "the view cannot be drawn", reason=render.error_code)
+        return await to_thread.run_sync(download, request, self._blobs, _file(render, filename))
+
+    def _ask(self, tenant: str, fit_id: str, wish: Wish) -> tuple[Render, str]:
+        with self._database.unit_of_work() as session:
+            representation = Representations(session).of_fit(tenant, fit_id)
+            spec = _spec(wish, representation)
+            renders = Renders(session)
+            render, is_new = renders.ask(tenant, representation, spec)
+            if is_new and renders.count_waiting(tenant) > WAITING_PER_TENANT:
+                raise TooBusy(f"{WAITING_PER_TENANT} views are being drawn for you already: ask again in a moment")
+            name = representation.fit.signal.filename
+        if is_new:
+            # If this fails, upkeep sends it again.
+            self._queue.publish_view(render.id)
+        stem = PurePath(name).stem if name else fit_id
+        return render, stem if wish.view is View.RECONSTRUCTION else f"{stem}-{wish.view}"
+
+    def _look(self, render: Render) -> Render:
+        with self._database.unit_of_work() as session:
+            return Renders(session).get(render.id) or render
+
+
+def _spec(wish: Wish, representation: Representation) -> RenderSpec:
+    shape = grid_shape(representation)
+    region = None if wish.region is None else tuple(float(number) for number in wish.region.split(","))
+    default = RenderFormat.PNG if len(shape) == 2 else RenderFormat.NPY
+    spec = RenderSpec(view=wish.view, format=wish.format or default, scale=wish.scale, region=region)
+    if spec.format is RenderFormat.PNG and len(shape) != 2:
+        raise _invalid("format", f"a signal of {len(shape)} axes is no picture: ask for npy")
+    try:
+        spec.spans(shape)
+    except ValueError as error:
+        raise _invalid("region", str(error)) from error
+    try:
+        spec.check_cost(shape, representation.facts.get("weights") or 1)
+    except ValueError as error:
+        raise ViewTooLarge(str(error)) from error
+    return spec
+
+
+def grid_shape(representation: Representation) -> tuple[int, ...]:
+    """Samples of the signal along each axis, as the worker noted them or else as the upload's facts say."""
+    noted = representation.facts.get("grid_shape")
+    facts = representation.fit.signal.facts
+    return tuple(noted) if noted else (int(facts["height"]), int(facts["width"]))
+
+
+def _invalid(parameter: str, detail: str) -> InvalidRequest:
+    fault = Fault(detail=detail, code="value_error", parameter=parameter, location="query")
+    return InvalidRequest(f"{parameter}: {detail}", errors=[fault])
+
+
+def _not_yet(request: Request, render: Render) -> Response:
+    here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    headers = {"Location": here, "Retry-After": str(RETRY_AFTER_SECONDS), "Cache-Control": "no-store"}
+    return Response(ViewStatus.of(render).model_dump_json(), 202, headers, "application/json")
+
+
+def _file(render: Render, stem: str) -> StoredFile:
+    assert render.object_key and render.sha256 and render.media_type and render.byte_count is not None  # noqa: S101,PT018
+    return StoredFile(
+        key=render.object_key,
+        sha256=render.sha256,
+        byte_count=render.byte_count,
+        media_type=render.media_type,
+        filename=f"{stem}.{render.recipe['format']}",
+    )

@@ -1,0 +1,78 @@
+"""Views that clients wait for: claim one, decode the file, draw, store, switch the row.
+
+Called by `worker.interactive` for each message and, like a fit, not necessarily for the view that the message names.
+Nothing here needs torch: a process that draws costs little and starts at once.
+"""
+
+import logging
+
+from store.blobs import sha256_hex
+from store.errors import BlobDamaged, BlobMissing, BlobsUnavailable
+from store.keys import render_key
+from store.repositories.fits import StoredObject
+from store.repositories.renders import ClaimedRender, Renders
+from tuner.codec.decode import decode
+from tuner.errors import TunerError
+from worker.resources import Resources
+from worker.views import draw
+
+logger = logging.getLogger(__name__)
+
+LEASE_SECONDS = 300.0  # no view takes longer: `store.render_spec` bounds the work
+MAX_TRIES = 3
+REPUBLISH_AFTER_SECONDS = 5.0
+FAILED_SECONDS = 600.0  # then it may be tried again
+
+
+def draw_next_view(resources: Resources) -> str | None:
+    """Draw the view that has waited longest; returns its id, or None if none waits."""
+    with resources.database.unit_of_work() as session:
+        claim = Renders(session).claim_next(lease_seconds=LEASE_SECONDS)
+    if claim is None:
+        return None
+    try:
+        stored, media_type = _draw(resources, claim)
+    except BlobsUnavailable:
+        with resources.database.unit_of_work() as session:
+            Renders(session).give_back(claim)
+        raise
+    except (TunerError, BlobMissing, BlobDamaged) as error:
+        _fail(resources, claim, error.code, str(error))
+    except ValueError as error:
+        _fail(resources, claim, "invalid_view", str(error))
+    except MemoryError:
+        _fail(resources, claim, "out_of_memory", "it does not fit in memory: ask for a smaller scale or region")
+    except Exception:
+        logger.exception("%s could not be drawn", claim.id)
+        _fail(resources, claim, "internal", "drawing it failed in a way that the worker does not know")
+    else:
+        with resources.database.unit_of_work() as session:
+            Renders(session).finish(claim, stored, media_type)
+    return claim.id
+
+
+def tend_views(resources: Resources) -> None:
+    """What no worker is left to do, and what nobody has looked at for long: one round of upkeep."""
+    with resources.database.unit_of_work() as session:
+        renders = Renders(session)
+        renders.reap_expired_leases(max_tries=MAX_TRIES)
+        forgotten = renders.oldest_waiting(older_than_seconds=REPUBLISH_AFTER_SECONDS)
+        stale = renders.drop_stale(unused_seconds=resources.settings.views_kept_seconds, failed_seconds=FAILED_SECONDS)
+    for key in stale:
+        resources.blobs.delete(key)
+    if forgotten is not None:
+        resources.queue.publish_view(forgotten)
+
+
+def _draw(resources: Resources, claim: ClaimedRender) -> tuple[StoredObject, str]:
+    content = resources.blobs.read(claim.object_key, sha256=claim.sha256, max_bytes=claim.byte_count)
+    drawn = draw(decode(content), claim.spec)
+    sha256 = sha256_hex(drawn.content)
+    key = render_key(claim.tenant, claim.recipe_sha256, sha256)
+    resources.blobs.put(key, drawn.content, media_type=drawn.media_type)
+    return StoredObject(key=key, sha256=sha256, byte_count=len(drawn.content)), drawn.media_type
+
+
+def _fail(resources: Resources, claim: ClaimedRender, code: str, message: str) -> None:
+    with resources.database.unit_of_work() as session:
+        Renders(session).fail(claim, code=code, message=message)

@@ -1,0 +1,108 @@
+"""Tells the world: takes messages that are due from the outbox, signs them, sends them, writes down what came of it.
+
+Runs beside upkeep, in threads of its own, so that a slow receiver holds nothing up but other messages. Any number of
+processes may do it at once. A message may arrive twice (its receiver answered, and this process was killed before it
+wrote that down): its id is the same both times. Signed as https://www.standardwebhooks.com says.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import logging
+import random
+import time
+from collections.abc import Sequence
+from threading import Event, Thread
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from store.repositories.webhooks import Answer, ClaimedDelivery, Webhooks
+from worker.outbound import NotDelivered, Sender
+from worker.resources import Resources
+
+logger = logging.getLogger(__name__)
+
+SENDERS = 4  # messages under way at the same time, per process
+IDLE_SECONDS = 1.0
+JITTER = 0.2  # of each pause: receivers that fell over together must not be called together
+
+
+def start_senders(resources: Resources, sender: Sender, stop: Event) -> list[Thread]:
+    """Send in the background until told to stop."""
+    threads = [
+        Thread(target=_send_until, args=(resources, sender, stop), name=f"webhooks-{number}", daemon=True)
+        for number in range(SENDERS)
+    ]
+    for thread in threads:
+        thread.start()
+    return threads
+
+
+def send_next(resources: Resources, sender: Sender) -> str | None:
+    """Send the message that has been due longest; returns its id, or None if none is due."""
+    settings = resources.settings
+    with resources.database.unit_of_work() as session:
+        # Twice the time that a try may take: then this process is gone, and somebody else may try.
+        claim = Webhooks(session).claim_next(patience_seconds=2 * settings.webhook_timeout_seconds)
+    if claim is None:
+        return None
+    answer = _try(sender, claim)
+    if not answer.is_delivered:
+        logger.info("message %s, try %s: %s", claim.id, claim.attempt, answer.error or answer.status_code)
+    with resources.database.unit_of_work() as session:
+        Webhooks(session).record(
+            claim,
+            answer,
+            pauses_seconds=[_jittered(pause) for pause in settings.webhook_pauses_seconds],
+            disable_after_seconds=settings.webhook_disable_after_seconds,
+        )
+    return claim.id
+
+
+def forget_old_messages(resources: Resources) -> None:
+    """Keep the log of deliveries from growing for ever."""
+    with resources.database.unit_of_work() as session:
+        Webhooks(session).drop_old(older_than_seconds=resources.settings.webhook_log_seconds)
+
+
+def signature(secrets: Sequence[str], message_id: str, timestamp: int, body: bytes) -> str:
+    """The `webhook-signature` header: one signature for each secret, the current one first."""
+    signed = f"{message_id}.{timestamp}.".encode() + body
+    keys = (base64.b64decode(secret.removeprefix("whsec_")) for secret in secrets)
+    return " ".join(f"v1,{base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()}" for key in keys)
+
+
+def _jittered(seconds: float) -> float:
+    return seconds * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311  nothing here is a secret
+
+
+def _try(sender: Sender, claim: ClaimedDelivery) -> Answer:
+    body = json.dumps(claim.payload, separators=(",", ":"), sort_keys=True).encode()
+    timestamp = int(time.time())
+    headers = {
+        "Content-Type": "application/json",
+        "User-Agent": "tuner-webhooks/1",
+        "webhook-id": claim.id,
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": signature(claim.secrets, claim.id, timestamp, body),
+    }
+    started = time.monotonic()
+    status, error = None, None
+    try:
+        status = sender.post(claim.url, body, headers)
+        if 300 <= status < 400:
+            error = "redirects are not followed: register the address that it leads to"
+    except NotDelivered as reason:
+        error = str(reason)
+    return Answer(status_code=status, error=error, milliseconds=round(1000 * (time.monotonic() - started)))
+
+
+def _send_until(resources: Resources, sender: Sender, stop: Event) -> None:
+    while not stop.is_set():
+        try:
+            if send_next(resources, sender) is not None:
+                continue
+        except SQLAlchemyError as error:
+            logger.warning("no message is sent for now: %s", error)
+        stop.wait(IDLE_SECONDS)
