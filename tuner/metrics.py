@@ -9,9 +9,10 @@ from math import log10
 
 import numpy as np
 
-from tuner.errors import InvalidSignal
-from tuner.shapes import FloatArray
+from tuner.errors import ConfigError, InvalidSignal
+from tuner.shapes import BoolArray, FloatArray
 from tuner.signal.signal import SampleFormat
+from tuner.spectrum import luminance
 
 # float32 holds values in [0.5, 1] to half of 2^-24: errors below 2^-24 cannot be told from none. Keeps PSNRs finite.
 PSNR_CEILING_DB = 20.0 * log10(2.0**24)
@@ -58,3 +59,69 @@ def _as_written(values: FloatArray, sample_format: SampleFormat) -> FloatArray:
     levels = sample_format.levels
     rounded: FloatArray = (np.rint(np.clip(values, 0.0, 1.0) * levels) / levels).astype(np.float32)
     return rounded
+
+
+def held_out_mask(sample_count: int, share: float = 0.05, seed: int = 0) -> BoolArray:
+    """Which samples a training does not see, so that they can test it: at random places, the same for the same seed.
+
+    Args:
+        sample_count: of the signal, >= 1.
+        share: of them that is kept out, in [0, 1); the authors keep 5 %.
+        seed: of the draw.
+
+    Returns:
+        bool (P,), true where a sample is kept out.
+
+    Raises:
+        ConfigError: if the share is out of its range.
+    """
+    if not 0.0 <= share < 1.0:
+        raise ConfigError(f"the share held out is {share}, expected at least 0 and less than 1")
+    mask = np.zeros(sample_count, dtype=np.bool_)
+    mask[np.random.default_rng(seed).permutation(sample_count)[: round(share * sample_count)]] = True
+    return mask
+
+
+# Luminance of the reference picture: ITU-R BT.601. The prediction's is BT.709 (`tuner.spectrum`), as published.
+_REFERENCE_LUMINANCE = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+
+
+def gradient_psnr_db(reference_image: FloatArray, gradients: FloatArray) -> float:
+    """The authors' gradient PSNR of a picture: analytic gradients of the network against Sobel's of the picture.
+
+    Magnitudes of the luminance gradient are compared, the network's scaled from its extremes to 0..255 and rounded,
+    the picture's divided by its largest; the difference is taken in float16.
+
+    Args:
+        reference_image: (H, W, C) in [0, 1].
+        gradients: of the network at the pixels, (H, W, C, 2) per unit of the coordinates, which span [-1, 1].
+
+    Returns:
+        20 log10(1 / RMSE) in dB.
+
+    Raises:
+        InvalidSignal: if the shapes do not fit.
+    """
+    height, width, channels = reference_image.shape
+    if gradients.shape != (height, width, channels, 2):
+        raise InvalidSignal(f"the gradients have shape {gradients.shape}, expected {(height, width, channels, 2)}")
+    # Per pixel instead of per unit, which matters where the picture is not square.
+    slopes = luminance(gradients.swapaxes(2, 3)) * (2.0 / np.array([height, width]))
+    magnitude = np.linalg.norm(slopes, axis=-1)
+    span = float(np.ptp(magnitude))
+    scaled = np.rint((magnitude - magnitude.min()) / span * 255.0) / 255.0 if span > 0 else np.zeros_like(magnitude)
+    reference = sobel_magnitude(reference_image)
+    difference = scaled.astype(np.float16) - reference.astype(np.float16)
+    return mse_to_psnr_db(float(np.mean(np.square(difference.astype(np.float64)))))
+
+
+def sobel_magnitude(image: FloatArray) -> FloatArray:
+    """Magnitude of Sobel's gradient of the luminance of a picture (H, W, C), divided by its largest value."""
+    grey = image[..., :3] @ _REFERENCE_LUMINANCE if image.shape[-1] >= 3 else image[..., 0]
+    padded = np.pad(grey, 1, mode="reflect" if min(grey.shape) > 1 else "edge")
+    down = padded[2:] - padded[:-2]
+    across = padded[:, 2:] - padded[:, :-2]
+    magnitude = np.hypot(down[:, :-2] + 2 * down[:, 1:-1] + down[:, 2:], across[:-2] + 2 * across[1:-1] + across[2:])
+    largest = float(magnitude.max())
+    scaled: FloatArray = (magnitude / largest if largest > 0 else magnitude).astype(np.float32)
+    return scaled

@@ -17,4 +17,5 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int32]
+BoolArray = NDArray[np.bool_]
 SampleArray = NDArray[np.unsignedinteger]

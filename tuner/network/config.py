@@ -25,6 +25,9 @@ class NetworkConfig:
         bound_low: c of the columns inside the low box, > 0.
         bound_high: c of the other columns, > 0.
         bound_deep: c of all columns of the second and later hidden layers, > 0.
+        deviation: standard deviation of an initial hidden pre-activation in radians, whatever the width, > 0.
+            Beyond 2 it ruins the fit; the natural gradient is best served by 1, Adam by 1.4.
+        bounded: whether the bounds hold at all; without them, the integer frequencies are what is left of the method.
 
     Raises:
         ConfigError: if a setting is out of its range.
@@ -39,6 +42,8 @@ class NetworkConfig:
     bound_low: float = 1.0
     bound_high: float = 0.5
     bound_deep: float = 1.0
+    deviation: float = 1.0
+    bounded: bool = True
 
     def __post_init__(self) -> None:
         _check("frequencies", self.frequencies, "at least 1", self.frequencies >= 1)
@@ -51,9 +56,9 @@ class NetworkConfig:
         _check(
             "low_limit", self.low_limit, "more than 0 and not above band_limit", 0.0 < self.low_limit <= self.band_limit
         )
-        for name in ("bound_low", "bound_high", "bound_deep"):
-            bound = getattr(self, name)
-            _check(name, bound, "a finite number above 0", isfinite(bound) and bound > 0.0)
+        for name in ("bound_low", "bound_high", "bound_deep", "deviation"):
+            value = getattr(self, name)
+            _check(name, value, "a finite number above 0", isfinite(value) and value > 0.0)
 
 
 def _check(name: str, value: object, expected: str, holds: bool) -> None:

@@ -7,6 +7,7 @@ repeated column makes the Gram matrix of the input layer singular), k and -k cou
 the low box. Called when a network is made.
 """
 
+from collections.abc import Collection
 from itertools import product
 from math import floor
 
@@ -24,6 +25,7 @@ def choose_frequencies(
     low_limit: float,
     band_limit: float,
     seed: int,
+    exclude: Collection[tuple[int, ...]] = (),
 ) -> IntArray:
     """Choose distinct integer frequencies, at most one of k and -k, in a fixed order.
 
@@ -38,6 +40,7 @@ def choose_frequencies(
         low_limit: half side of the low box (l), as a fraction of Nyquist.
         band_limit: largest frequency (B), as a fraction of Nyquist.
         seed: of the draw; the same arguments always give the same frequencies.
+        exclude: frequencies, as they are returned, that are taken already. The unit vectors are there nevertheless.
 
     Returns:
         int32 (M, D) in lexicographic order, the first non-zero coordinate of every row positive. M is `count`, or the
@@ -52,13 +55,14 @@ def choose_frequencies(
     if count < len(units):
         raise ConfigError(f"{count} frequencies, expected at least {len(units)}: one unit vector for each axis")
 
-    available = _half_space_size(band)
+    taken = {index for index in exclude if _within(index, band)} - units
+    available = _half_space_size(band) - len(taken)
     count = min(count, available)
-    low_pool = sorted(_box(low) - units)
+    low_pool = sorted(_box(low) - units - taken)
     rest = count - len(units)
     low_count = min(round(low_share * rest), len(low_pool))
     low_count = max(low_count, rest - (available - len(units) - len(low_pool)))
-    high_pool = sorted(_sparse_grid(band, low, at_least=rest - low_count))
+    high_pool = sorted(_sparse_grid(band, low, taken, at_least=rest - low_count))
 
     random = np.random.default_rng(seed)
     chosen = units | _draw(low_pool, low_count, random) | _draw(high_pool, rest - low_count, random)
@@ -89,15 +93,15 @@ def _box(limits: tuple[int, ...]) -> set[Index]:
     return _half_space(list(product(*(range(-limit, limit + 1) for limit in limits))))
 
 
-def _sparse_grid(band: tuple[int, ...], low: tuple[int, ...], at_least: int) -> set[Index]:
-    """Points outside the low box of the coarsest grid, equally divided on every axis, that holds enough of them."""
+def _within(index: Index, limits: tuple[int, ...]) -> bool:
+    return all(abs(k) <= limit for k, limit in zip(index, limits, strict=True))
+
+
+def _sparse_grid(band: tuple[int, ...], low: tuple[int, ...], taken: set[Index], at_least: int) -> set[Index]:
+    """Free points outside the low box, of the coarsest grid, equally divided on every axis, that has enough of them."""
     for divisions in range(1, max(band) + 1):
         axes = [_divide(limit, divisions) for limit in band]
-        grid = {
-            index
-            for index in _half_space(list(product(*axes)))
-            if any(abs(k) > limit for k, limit in zip(index, low, strict=True))
-        }
+        grid = {index for index in _half_space(list(product(*axes))) - taken if not _within(index, low)}
         if len(grid) >= at_least:
             return grid
     return grid

@@ -8,7 +8,8 @@ Weights are in effective units, without the factor omega_hidden of the published
 multiple of 2 pi/p, so is every harmonic: f is p-periodic in each coordinate, at any depth.
 
 The initial scale decides whether a fit works at all: with Normal(0, (0.3 c_j)^2) the pre-activations of a few hundred
-columns have a standard deviation near 8, and a fit sticks. Here it is `INITIAL_DEVIATION`, whatever the width.
+columns have a standard deviation near 8, and a fit sticks. Here it is `NetworkConfig.deviation`, whatever the width
+(docs/decisions/0003-period-and-initialisation.md).
 """
 
 from collections.abc import Sequence
@@ -23,18 +24,16 @@ from torch import Tensor, nn
 from tuner.network.bounds import column_bounds, project_columns
 from tuner.network.config import NetworkConfig
 from tuner.network.frequencies import axis_limits, choose_frequencies
+from tuner.network.network import Network
+from tuner.network.row_bounds import project_rows
 from tuner.parameters import HiddenLayer, SineParameters
-from tuner.shapes import FloatArray
+from tuner.shapes import FloatArray, IntArray
 from tuner.signal.grid import Grid
 
-# Standard deviation of a pre-activation, in radians. Beyond 2 it ruins the fit. Adam is best served by 1.4, the natural
-# gradient by 1 (docs/decisions/0003-period-and-initialisation.md, 0005-natural-gradient.md).
-INITIAL_DEVIATION = 1.0
-
-__all__ = ["INITIAL_DEVIATION", "HiddenSine", "NetworkConfig", "SineNetwork", "initial_parameters"]
+__all__ = ["HiddenSine", "NetworkConfig", "SineNetwork", "initial_parameters"]
 
 
-class SineNetwork(nn.Module):
+class SineNetwork(Network):
     """A sinusoidal network as a torch module; made from arrays and turned back into them.
 
     Attributes:
@@ -116,24 +115,31 @@ class HiddenSine(nn.Module):
         weight_HM: parameter (H, M).
         bias_H: parameter (H,), radians.
         bounds_M: buffer (M,), or None.
+        row_costs_M: buffer (M,), or None; see `tuner.network.row_bounds`.
+        row_limit: of the sum of costs in a row.
     """
 
     bounds_M: Tensor | None
+    row_costs_M: Tensor | None
 
     def __init__(self, layer: HiddenLayer) -> None:
         super().__init__()
         self.weight_HM = nn.Parameter(torch.tensor(layer.weight))
         self.bias_H = nn.Parameter(torch.tensor(layer.bias))
         self.register_buffer("bounds_M", None if layer.bounds is None else torch.tensor(layer.bounds))
+        self.register_buffer("row_costs_M", None, persistent=False)
+        self.row_limit = float("inf")
 
     def forward(self, inputs_PM: Float[Tensor, "points inputs"]) -> Float[Tensor, "points hidden"]:
         """Sine of the affine map."""
         return torch.sin(torch.addmm(self.bias_H, inputs_PM, self.weight_HM.T))
 
     def project(self) -> None:
-        """Clamp the columns to their bounds, in place."""
+        """Clamp the columns to their bounds and shrink the rows to theirs, in place."""
         if self.bounds_M is not None:
             project_columns(self.weight_HM, self.bounds_M)
+        if self.row_costs_M is not None:
+            project_rows(self.weight_HM, self.row_costs_M, self.row_limit)
 
     def arrays(self) -> HiddenLayer:
         """A copy of the layer's numbers."""
@@ -145,7 +151,7 @@ def initial_parameters(config: NetworkConfig, grid: Grid, channels: int, seed: i
     """Choose the frequencies for a grid and draw the rest, the same on every machine for the same seed.
 
     Columns start in proportion to their bounds, scaled so that a pre-activation has a standard deviation of
-    `INITIAL_DEVIATION` over the period: half the sum of the variances of a row, since a sine has mean square 1/2.
+    `config.deviation` over the period: half the sum of the variances of a row, since a sine has mean square 1/2.
     Biases cover half a turn; the other half would only repeat neurons with the opposite sign.
 
     Args:
@@ -166,33 +172,51 @@ def initial_parameters(config: NetworkConfig, grid: Grid, channels: int, seed: i
         band_limit=config.band_limit,
         seed=seed,
     )
-    bounds = column_bounds(
-        frequencies,
-        axis_limits(grid.nyquist, config.low_limit),
-        bound_low=config.bound_low,
-        bound_high=config.bound_high,
-    )
-    layers = []
-    for width in config.hidden:
-        layers.append(_initial_layer(width, bounds, random))
-        bounds = np.full(width, config.bound_deep, dtype=np.float32)
     return SineParameters(
         frequencies=frequencies,
         period=grid.period,
-        phases=_quarter_turns(len(frequencies), random),
-        hidden=tuple(layers),
+        hidden=initial_layers(config, input_bounds(config, frequencies, grid), random),
+        phases=quarter_turns(len(frequencies), random),
         readout_weight=_normal((channels, config.hidden[-1]), 0.1 / sqrt(config.hidden[-1]), random),
         readout_bias=np.zeros(channels, dtype=np.float32),
     )
 
 
-def _initial_layer(width: int, bounds: FloatArray, random: np.random.Generator) -> HiddenLayer:
-    scale = bounds * INITIAL_DEVIATION * sqrt(2.0 / float(np.square(bounds).sum()))
+def input_bounds(config: NetworkConfig, frequencies: IntArray, grid: Grid) -> FloatArray:
+    """The bound of each input frequency's column, float32 (M,)."""
+    return column_bounds(
+        frequencies,
+        axis_limits(grid.nyquist, config.low_limit),
+        bound_low=config.bound_low,
+        bound_high=config.bound_high,
+    )
+
+
+def initial_layers(config: NetworkConfig, bounds: FloatArray, random: np.random.Generator) -> tuple[HiddenLayer, ...]:
+    """The hidden layers over inputs with these bounds.
+
+    Args:
+        config: their widths, the bounds of the deeper ones, and whether there are any.
+        bounds: c of each input of the first, float32 (M,).
+        random: where the weights come from.
+    """
+    layers = []
+    for width in config.hidden:
+        layers.append(_initial_layer(width, bounds, random, config))
+        bounds = np.full(width, config.bound_deep, dtype=np.float32)
+    return tuple(layers)
+
+
+def _initial_layer(width: int, bounds: FloatArray, random: np.random.Generator, config: NetworkConfig) -> HiddenLayer:
+    if not config.bounded:
+        weight = _normal((width, len(bounds)), config.deviation * sqrt(2.0 / len(bounds)), random)
+        return HiddenLayer(weight=weight, bias=quarter_turns(width, random))
+    scale = bounds * config.deviation * sqrt(2.0 / float(np.square(bounds).sum()))
     weight = np.clip(_normal((width, len(bounds)), 1.0, random) * scale, -bounds, bounds)
-    return HiddenLayer(weight=weight, bias=_quarter_turns(width, random), bounds=bounds)
+    return HiddenLayer(weight=weight, bias=quarter_turns(width, random), bounds=bounds)
 
 
-def _quarter_turns(count: int, random: np.random.Generator) -> FloatArray:
+def quarter_turns(count: int, random: np.random.Generator) -> FloatArray:
     """Angles between minus and plus a quarter of a turn."""
     return random.uniform(-pi / 2, pi / 2, count).astype(np.float32)
 

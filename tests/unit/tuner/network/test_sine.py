@@ -1,5 +1,7 @@
 """The network: periodic, frozen where it must be, of the right initial scale, and the same after a round trip."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -9,14 +11,14 @@ from tuner.errors import ConfigError
 from tuner.network.config import NetworkConfig
 from tuner.network.frequencies import axis_limits
 from tuner.network.rows import RowSeries
-from tuner.network.sine import INITIAL_DEVIATION, SineNetwork, initial_parameters
+from tuner.network.sine import SineNetwork, initial_parameters
 from tuner.parameters import HiddenLayer, SineParameters
 from tuner.signal.grid import Grid
 
 GRID = Grid((48, 32), 2.5)
 
 
-def network(hidden: tuple[int, ...] = (24,), frequencies: int = 40, grid: Grid = GRID, **options: float) -> SineNetwork:
+def network(hidden: tuple[int, ...] = (24,), frequencies: int = 40, grid: Grid = GRID, **options: Any) -> SineNetwork:
     config = NetworkConfig(frequencies=frequencies, hidden=hidden, **options)
     return SineNetwork.initial(config, grid, 3, seed=2)
 
@@ -52,12 +54,16 @@ def test_frequencies_are_integers_and_not_trained() -> None:
 
 
 @pytest.mark.parametrize(("frequencies", "hidden"), [(40, 16), (364, 256), (800, 64)])
-def test_initial_pre_activations_have_the_same_deviation_whatever_the_width(frequencies: int, hidden: int) -> None:
-    net = network((hidden,), frequencies, Grid((256, 200), 2.5))
+@pytest.mark.parametrize("deviation", [0.5, 1.4])
+@pytest.mark.parametrize("bounded", [True, False])
+def test_initial_pre_activations_have_the_same_deviation_whatever_the_width(
+    frequencies: int, hidden: int, deviation: float, bounded: bool
+) -> None:
+    net = network((hidden,), frequencies, Grid((256, 200), 2.5), deviation=deviation, bounded=bounded)
     coords = torch.rand(4000, 2, generator=torch.Generator().manual_seed(0)) * 2 - 1
     with torch.no_grad():
         pre = net.input_sines(coords) @ net.layers[0].weight_HM.T
-    assert float(pre.std()) == pytest.approx(INITIAL_DEVIATION, rel=0.2)
+    assert float(pre.std()) == pytest.approx(deviation, rel=0.2)
 
 
 def test_the_initial_network_keeps_its_bounds() -> None:
@@ -116,7 +122,7 @@ def test_gradients_of_rows_are_right() -> None:
     [
         ("frequencies", 0), ("hidden", ()), ("hidden", (8, 0)), ("period", 2.0), ("period", float("inf")),
         ("low_share", 1.1), ("low_limit", 0.0), ("low_limit", 0.5), ("band_limit", 1.2), ("bound_low", 0.0),
-        ("bound_high", float("nan")), ("bound_deep", -1.0),
+        ("bound_high", float("nan")), ("bound_deep", -1.0), ("deviation", 0.0),
     ],
 )  # fmt: skip
 def test_settings_out_of_range_are_refused_by_name(name: str, value: object) -> None:

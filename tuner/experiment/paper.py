@@ -1,0 +1,247 @@
+"""Reruns the tables of the paper on any folder of pictures, within any budget, and goes on where it was interrupted.
+
+    cells = run_paper(pictures, PAPER_TABLES["kodak"], Path("results.jsonl"))
+    print(markdown(cells))
+
+A cell is one training: picture, method, seed, learning rate. Each finished cell is one line of JSON; a cell that has
+its line is not run again. Every method runs at its published rate and at the best one of a search on the first
+picture, since a rate that suits twenty thousand steps is not the one for a few hundred.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from time import process_time
+
+import numpy as np
+
+from tuner.errors import ConfigError, FitDiverged
+from tuner.experiment.methods import make_network, method
+from tuner.experiment.samples import Samples
+from tuner.experiment.training import TrainingConfig, train
+from tuner.network.network import weight_count
+from tuner.network.registry import width_for
+from tuner.signal.signal import Signal
+
+PERIOD = 2.5
+SEARCH_FACTOR = 3.0  # from one learning rate to the next
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PaperConfig:
+    """What a table compares.
+
+    Attributes:
+        methods: by name, at least one.
+        size: side of the central square crop in pixels; None for whole pictures.
+        weights: trainable weights that no network exceeds.
+        layers: the input layer and the hidden ones.
+        steps: of Adam.
+        batch_samples: in a step.
+        seeds: how many, starting from 0, >= 1.
+        search: whether to run every method at the best rate of a search, too.
+
+    Raises:
+        ConfigError: if a setting is out of its range.
+    """
+
+    methods: tuple[str, ...] = ("tuner", "siren", "ffm", "finer", "bacon", "relu")
+    size: int | None = 512
+    weights: int = 66_819
+    layers: int = 2
+    steps: int = 4000
+    batch_samples: int = 65_536
+    seeds: int = 1
+    search: bool = False
+
+    def __post_init__(self) -> None:
+        for name in self.methods:
+            method(name)
+        for name in ("weights", "layers", "steps", "batch_samples", "seeds", "size"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ConfigError(f"{name} is {value}, expected at least 1")
+
+
+# The two tables of the paper: widths 416 / 416 and 256 / 256, epochs of four steps.
+PAPER_TABLES = {
+    "kodak": PaperConfig(methods=("siren", "bacon", "tuner"), weights=175_139, steps=20_000),
+    "div2k": PaperConfig(methods=("ffm", "finer", "tuner"), weights=66_819, steps=4_000),
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cell:
+    """One training and how it ended; a diverged one has no numbers."""
+
+    image: str
+    method: str
+    seed: int
+    rate: float
+    size: int | None
+    weights: int
+    layers: int
+    steps: int
+    batch_samples: int
+    trained_weights: int
+    width: int
+    seconds: float
+    train_psnr_db: float | None = None
+    test_psnr_db: float | None = None
+    gradient_psnr_db: float | None = None
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What a cell is known by: everything that was asked for."""
+        return _key(self.image, self.method, self.seed, self.rate, self)
+
+
+def run_paper(
+    pictures: Sequence[tuple[str, Callable[[], Signal]]],
+    config: PaperConfig,
+    results: Path,
+    *,
+    on_cell: Callable[[Cell], None] | None = None,
+) -> list[Cell]:
+    """Run every cell that is not in `results` yet, and return all that belong to the table.
+
+    Args:
+        pictures: names, and how to read them; the first one is searched on.
+        config: the table.
+        results: JSON lines, appended to.
+        on_cell: called with each cell once it is finished.
+
+    Returns:
+        The cells, those of the search not among them.
+
+    Raises:
+        ConfigError: if there are no pictures, or one is smaller than the crop.
+    """
+    if not pictures:
+        raise ConfigError("there are no pictures, expected at least one")
+    runner = _Runner(config, results, on_cell or (lambda _: None))
+    best = {name: runner.best_rate(name, *pictures[0]) for name in config.methods} if config.search else {}
+    cells = []
+    for image, read in pictures:
+        for seed in range(config.seeds):
+            for name in config.methods:
+                rates = {method(name).learning_rate, best.get(name, method(name).learning_rate)}
+                cells += [runner.cell(image, read, name, seed, rate) for rate in sorted(rates)]
+    return cells
+
+
+class _Runner:
+    """Runs cells, or finds them among the finished ones."""
+
+    def __init__(self, config: PaperConfig, results: Path, on_cell: Callable[[Cell], None]) -> None:
+        self._config = config
+        self._results = results
+        self._on_cell = on_cell
+        self._finished = {cell.key: cell for cell in read_cells(results)}
+
+    def cell(self, image: str, read: Callable[[], Signal], name: str, seed: int, rate: float) -> Cell:
+        key = _key(image, name, seed, rate, self._config)
+        if key not in self._finished:
+            cell = _train_cell(image, centre_crop(read(), self._config.size), name, seed, rate, self._config)
+            with self._results.open("a") as file:
+                file.write(json.dumps(asdict(cell)) + "\n")
+            self._finished[key] = cell
+            self._on_cell(cell)
+        return self._finished[key]
+
+    def best_rate(self, name: str, image: str, read: Callable[[], Signal]) -> float:
+        """Up from the published rate while the held-out PSNR rises, or else down; first picture, seed 0."""
+
+        def quality(rate: float) -> float:
+            found = self.cell(image, read, name, 0, rate).test_psnr_db
+            return float("-inf") if found is None else found
+
+        best = method(name).learning_rate
+        for factor in (SEARCH_FACTOR, 1.0 / SEARCH_FACTOR):
+            start = best
+            while quality(round_rate(best * factor)) > quality(best):
+                best = round_rate(best * factor)
+            if best != start:
+                break
+        return best
+
+
+def read_cells(results: Path) -> Iterator[Cell]:
+    """The finished cells of a file; a last line that was cut off counts for nothing."""
+    lines = results.read_text().splitlines() if results.exists() else []
+    for line in lines:
+        try:
+            yield Cell(**json.loads(line))
+        except (ValueError, TypeError):
+            continue
+
+
+def centre_crop(picture: Signal, size: int | None) -> Signal:
+    """The square in the middle of a picture, never resized: a resized one has another aspect, and another spectrum.
+
+    Raises:
+        ConfigError: if the picture is smaller.
+    """
+    if size is None:
+        return picture
+    height, width = picture.grid_shape
+    if min(height, width) < size:
+        raise ConfigError(
+            f"the picture is {height} x {width}, expected at least {size} x {size}: ask for a smaller crop"
+        )
+    top, left = (height - size) // 2, (width - size) // 2
+    return Signal(values=np.ascontiguousarray(picture.values[top : top + size, left : left + size]))
+
+
+def round_rate(rate: float) -> float:
+    """Two digits: 1e-4 times three times three, and not 0.0009000000000000001."""
+    return float(f"{rate:.1e}")
+
+
+def _train_cell(image: str, signal: Signal, name: str, seed: int, rate: float, config: PaperConfig) -> Cell:
+    chosen = method(name)
+    width = width_for(
+        chosen.architecture,
+        config.weights,
+        dimensions=len(signal.grid_shape),
+        channels=signal.channels,
+        layers=config.layers,
+    )
+    samples = Samples.of(signal, PERIOD, held_out=0.05, seed=0)
+    widths = (width,) * config.layers
+    network = make_network(chosen, samples.grid, signal.channels, widths=widths, seed=seed)
+    recipe = TrainingConfig(
+        steps=config.steps,
+        learning_rate=rate,
+        batch_samples=config.batch_samples,
+        bound_penalty=chosen.bound_penalty,
+        measure_every=config.steps,
+    )
+    started = process_time()
+    try:
+        last = asdict(train(network, samples, recipe, seed=seed).measurements[-1])
+    except FitDiverged:
+        last = {}
+    return Cell(
+        image=image,
+        method=name,
+        seed=seed,
+        rate=rate,
+        size=config.size,
+        weights=config.weights,
+        layers=config.layers,
+        steps=config.steps,
+        batch_samples=config.batch_samples,
+        trained_weights=weight_count(network),
+        width=width,
+        seconds=round(process_time() - started, 2),
+        **{metric: round(last[metric], 3) for metric in METRICS if metric in last},
+    )
+
+
+METRICS = ("train_psnr_db", "test_psnr_db", "gradient_psnr_db")
+
+
+def _key(image: str, name: str, seed: int, rate: float, config: PaperConfig | Cell) -> tuple[object, ...]:
+    return (image, name, seed, rate, config.size, config.weights, config.layers, config.steps, config.batch_samples)
