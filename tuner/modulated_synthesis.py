@@ -149,12 +149,13 @@ def _latents(parameters: ModulatedParameters, coords_PD: FloatArray, derivative:
             spline_taps(coords_PD[:, dimension], samples, level.spacing, derivative=dimension == derivative)
             for dimension, samples in enumerate(parameters.grid_shape)
         ]
-        values = level.values()
+        nodes = level.codes.shape[1:]
+        values = level.values().reshape(level.channels, -1)
         total = np.zeros((level.channels, len(coords_PD)), dtype=np.float32)
         for corner in np.ndindex(*(taps[0].nodes.shape[1],) * len(taps)):
-            where = tuple(axis.nodes[:, tap] for axis, tap in zip(taps, corner, strict=True))
+            where = np.ravel_multi_index([axis.nodes[:, tap] for axis, tap in zip(taps, corner, strict=True)], nodes)
             share = np.prod([axis.weights[:, tap] for axis, tap in zip(taps, corner, strict=True)], axis=0)
-            total += values[(slice(None), *where)] * share
+            total += values[:, where] * share
         found.append(total)
     return np.concatenate(found)
 

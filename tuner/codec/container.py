@@ -18,7 +18,7 @@ _SKIPPABLE = 0x80
 
 
 class ChunkType(IntEnum):
-    """The chunks of version 1."""
+    """The chunks of version 1; a file has one of the two networks."""
 
     NETWORK = 0x01
     MODULATED = 0x02
@@ -76,8 +76,7 @@ def read_container(data: bytes, limits: DecodeLimits) -> tuple[Header, dict[Chun
         raise CorruptFile(f"{reader.remaining} bytes follow the last chunk, expected none: the file is damaged")
     networks = [kind for kind in (ChunkType.NETWORK, ChunkType.MODULATED) if kind in payloads]
     if len(networks) != 1:
-        count = len(networks) or "no"
-        raise CorruptFile(f"the file has {count} network chunk{'s' * (len(networks) > 1)}, expected one: it is damaged")
+        raise CorruptFile(f"the file has {len(networks) or 'no'} network chunks, expected one: the file is damaged")
     return header, payloads
 
 

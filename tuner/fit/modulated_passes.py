@@ -63,7 +63,8 @@ class GridPasses:
         frequencies: IntArray,
         period: float,
     ) -> None:
-        self.points, self.channels = prod(values.shape[:-1]), values.shape[-1]
+        self.points = int(prod(values.shape[:-1]))
+        self.channels = int(values.shape[-1])
         plane = prod(values.shape[1:-1])
         rows = max(1, _TILE_POINTS // plane)
         self.sines = 2 * len(frequencies)
@@ -150,7 +151,7 @@ class GridPasses:
         weights.readout.add_(correction[:, :width])
         weights.skip.add_(correction[:, width:-constant])
         weights.bias.add_(correction[:, -1])
-        return products[size:, size:].trace().item() / (self.points * self.channels)
+        return float(products[size:, size:].trace()) / (self.points * self.channels)
 
     def loss(self, latents: Sequence[Tensor], weights: Weights) -> float:
         """Mean squared error over points and channels."""
