@@ -51,8 +51,8 @@ def random_representation(
 
 def nearly(representation: Representation, noise: float = 0.03, seed: int = 1) -> Signal:
     """The signal that a representation would have been fitted to: its own values and some noise."""
-    grid = Grid(representation.grid_shape, representation.parameters.period)
-    values = values_on_grid(representation.parameters, [grid.axis(d) for d in range(len(grid.shape))])
+    grid = Grid(representation.grid_shape, representation.sine_parameters.period)
+    values = values_on_grid(representation.sine_parameters, [grid.axis(d) for d in range(len(grid.shape))])
     disturbed = values + np.random.default_rng(seed).normal(0.0, noise, values.shape)
     return Signal(values=np.clip(disturbed, 0.0, 1.0).astype(np.float32))
 

@@ -12,12 +12,12 @@ import numpy as np
 from tuner.codec.limits import DecodeLimits
 from tuner.codec.quantise import Steps
 from tuner.errors import ConfigError
+from tuner.evaluate import Parameters, evaluate_at, evaluate_gradients_at, evaluate_on_grid
 from tuner.files import write_whole
 from tuner.parameters import SineParameters
 from tuner.shapes import FloatArray
 from tuner.signal.grid import Grid
 from tuner.signal.signal import SampleFormat, Signal, SignalKind
-from tuner.synthesis import gradients_at, values_at, values_on_grid
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -36,7 +36,7 @@ class Representation:
         ConfigError: if the grid has not as many axes as the network has dimensions.
     """
 
-    parameters: SineParameters
+    parameters: Parameters
     grid_shape: tuple[int, ...]
     kind: SignalKind = SignalKind.IMAGE
     sample_format: SampleFormat = SampleFormat.U8
@@ -51,7 +51,7 @@ class Representation:
             )
 
     @classmethod
-    def of(cls, parameters: SineParameters, signal: Signal) -> "Representation":
+    def of(cls, parameters: Parameters, signal: Signal) -> "Representation":
         """The representation of `signal` by a network fitted to it."""
         return cls(
             parameters=parameters,
@@ -60,6 +60,17 @@ class Representation:
             sample_format=signal.sample_format,
             icc_profile=signal.icc_profile,
         )
+
+    @property
+    def sine_parameters(self) -> SineParameters:
+        """The network, if it has no latents.
+
+        Raises:
+            ConfigError: if it is a modulated network.
+        """
+        if not isinstance(self.parameters, SineParameters):
+            raise ConfigError("the representation is a modulated network, expected one without latents")
+        return self.parameters
 
     @property
     def channels(self) -> int:
@@ -75,7 +86,7 @@ class Representation:
         Returns:
             float32 (P, C), not limited to [0, 1].
         """
-        return values_at(self.parameters, self._points(coords_PD))
+        return evaluate_at(self.parameters, self._points(coords_PD))
 
     def gradient(self, coords_PD: FloatArray) -> FloatArray:
         """Exact derivatives at any points.
@@ -86,7 +97,7 @@ class Representation:
         Returns:
             float32 (P, C, D), per unit of the coordinates.
         """
-        return gradients_at(self.parameters, self._points(coords_PD))
+        return evaluate_gradients_at(self.parameters, self._points(coords_PD))
 
     def render(self, shape: tuple[int, ...] | None = None, *, scale: float = 1.0) -> Signal:
         """The signal on a grid, of its own shape or another; memory beyond the result is bounded.
@@ -108,7 +119,7 @@ class Representation:
         if len(shape) != len(self.grid_shape) or min(shape) < 1:
             raise ConfigError(f"shape is {shape}, expected {len(self.grid_shape)} axes of at least one sample")
         grid = Grid(shape, self.parameters.period)
-        values = values_on_grid(self.parameters, [grid.axis(dimension) for dimension in range(len(shape))])
+        values = evaluate_on_grid(self.parameters, [grid.axis(dimension) for dimension in range(len(shape))])
         return Signal(
             values=np.clip(values, 0.0, 1.0, out=values),
             kind=self.kind,

@@ -26,7 +26,7 @@ def golden_files() -> dict[str, bytes]:
     colour = Representation(parameters=random_parameters(frequencies=40, hidden=(24,)), grid_shape=(48, 32))
     return {
         "colour.tnr": encode(colour, _steps(colour)),
-        "fine.tnr": encode(colour, fine_steps(colour.parameters)),
+        "fine.tnr": encode(colour, fine_steps(colour.sine_parameters)),
         "profile.tnr": encode(replace(colour, icc_profile=bytes(range(256))), _steps(colour)),
         "grey16.tnr": _encoded(
             random_parameters(channels=1, seed=1, period=3.0), (9, 7), sample_format=SampleFormat.U16
@@ -65,7 +65,7 @@ def _encoded(
 
 
 def _steps(representation: Representation) -> tuple[float, ...]:
-    return tuple(2.0**-7 * 1.1**number for number in range(len(tensors(representation.parameters))))
+    return tuple(2.0**-7 * 1.1**number for number in range(len(tensors(representation.sine_parameters))))
 
 
 if __name__ == "__main__":

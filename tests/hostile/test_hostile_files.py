@@ -25,7 +25,7 @@ def test_the_honest_file_is_one() -> None:
     representation = decode(HONEST)
     assert representation.parameters.weight_count == 5
     assert representation.render().values.shape == (4, 1)
-    assert representation.parameters.phases.tolist() == [0.5]
+    assert representation.sine_parameters.phases.tolist() == [0.5]
 
 
 @pytest.mark.parametrize("name", LIE_NAMES)

@@ -60,7 +60,7 @@ def compress(representation: Representation, signal: Signal, *, max_loss_db: flo
             f"the signal is {signal.grid_shape} with {signal.channels} channels, expected "
             f"{representation.grid_shape} with {representation.channels}: the one that was fitted"
         )
-    parameters = canonical(representation.parameters)
+    parameters = canonical(representation.sine_parameters)
     proportions = balanced_steps(parameters, View.sampled(signal, _CURVATURE_POINTS).coords())
     finest = _finest_quality(parameters, proportions)
     quality = _search(parameters, proportions, View.sampled(signal, _SEARCH_POINTS), max_loss_db, finest)

@@ -18,9 +18,10 @@ _SKIPPABLE = 0x80
 
 
 class ChunkType(IntEnum):
-    """The chunks of version 1."""
+    """The chunks of version 1; a file has one of the two networks."""
 
     NETWORK = 0x01
+    MODULATED = 0x02
     ICC_PROFILE = 0x81
 
 
@@ -73,8 +74,9 @@ def read_container(data: bytes, limits: DecodeLimits) -> tuple[Header, dict[Chun
             )
     if reader.remaining:
         raise CorruptFile(f"{reader.remaining} bytes follow the last chunk, expected none: the file is damaged")
-    if ChunkType.NETWORK not in payloads:
-        raise CorruptFile("the file has no network chunk, expected one: the file is damaged")
+    networks = [kind for kind in (ChunkType.NETWORK, ChunkType.MODULATED) if kind in payloads]
+    if len(networks) != 1:
+        raise CorruptFile(f"the file has {len(networks) or 'no'} network chunks, expected one: the file is damaged")
     return header, payloads
 
 

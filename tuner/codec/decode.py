@@ -7,7 +7,9 @@ values computed from them may differ in their last bits.
 from pathlib import Path
 
 from tuner.codec.container import ChunkType, read_container
+from tuner.codec.header import Header
 from tuner.codec.limits import DecodeLimits
+from tuner.codec.modulated import QuantisedModulation, unpack_modulated
 from tuner.codec.network import unpack_network
 from tuner.codec.quantise import QuantisedNetwork, dequantise
 from tuner.representation import Representation
@@ -30,9 +32,9 @@ def decode(data: bytes, limits: DecodeLimits = DecodeLimits()) -> Representation
         CorruptFile: if it is truncated, damaged or contradicts itself.
     """
     header, payloads = read_container(data, limits)
-    network = unpack_network(payloads[ChunkType.NETWORK], header)
+    network = _network(header, payloads, limits)
     return Representation(
-        parameters=dequantise(network),
+        parameters=network.parameters() if isinstance(network, QuantisedModulation) else dequantise(network),
         kind=header.kind,
         grid_shape=header.shape,
         sample_format=header.sample_format,
@@ -41,13 +43,23 @@ def decode(data: bytes, limits: DecodeLimits = DecodeLimits()) -> Representation
     )
 
 
-def decode_integers(data: bytes, limits: DecodeLimits = DecodeLimits()) -> QuantisedNetwork:  # noqa: B008
+def decode_integers(
+    data: bytes,
+    limits: DecodeLimits = DecodeLimits(),  # noqa: B008
+) -> QuantisedNetwork | QuantisedModulation:
     """The integers of a .tnr file as they stand in it; arguments and errors are those of `decode`."""
-    header, payloads = read_container(data, limits)
-    return unpack_network(payloads[ChunkType.NETWORK], header)
+    return _network(*read_container(data, limits), limits)
 
 
 def decode_file(path: Path, limits: DecodeLimits) -> Representation:
     """Read a .tnr file from disk, whose size is checked before it is read; errors are those of `decode`."""
     limits.check("file_bytes", path.stat().st_size)
     return decode(path.read_bytes(), limits)
+
+
+def _network(
+    header: Header, payloads: dict[ChunkType, bytes], limits: DecodeLimits
+) -> QuantisedNetwork | QuantisedModulation:
+    if ChunkType.MODULATED in payloads:
+        return unpack_modulated(payloads[ChunkType.MODULATED], header, limits)
+    return unpack_network(payloads[ChunkType.NETWORK], header)

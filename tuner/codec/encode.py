@@ -3,10 +3,15 @@
 Called by `Representation.save` and, with the steps it has chosen, by `tuner.codec.compress`.
 """
 
+import numpy as np
+
 from tuner.codec.container import Chunk, ChunkType, write_container
 from tuner.codec.header import Header
+from tuner.codec.modulated import fine_modulated_steps, pack_modulated, quantise_modulated
 from tuner.codec.network import pack_network
 from tuner.codec.quantise import Steps, fine_steps, quantise
+from tuner.evaluate import Parameters
+from tuner.network.modulated import ModulatedParameters
 from tuner.representation import Representation
 
 MEDIA_TYPE = "application/vnd.tuner.representation"
@@ -18,8 +23,10 @@ def encode(representation: Representation, steps: Steps | None = None) -> bytes:
 
     Args:
         representation: what to write.
-        steps: one quantisation step per tensor, in the order of `tuner.codec.quantise.tensors`; None for those of the
-            file it came from, or 16 bits per weight if it came from none.
+        steps: one quantisation step per tensor, in the order of `tuner.codec.quantise.tensors` or
+            `ModulatedParameters.tensors`; None for those of the
+            file it came from, or fine ones if it came from
+            none.
 
     Returns:
         The file. Frequencies in lexicographic order take the least space.
@@ -28,8 +35,7 @@ def encode(representation: Representation, steps: Steps | None = None) -> bytes:
         ConfigError: if a step is missing, not positive, or too fine for its tensor.
     """
     parameters = representation.parameters
-    network = quantise(parameters, steps or representation.steps or fine_steps(parameters))
-    chunks = [Chunk(ChunkType.NETWORK, pack_network(network))]
+    chunks = [_network_chunk(parameters, steps or representation.steps)]
     if representation.icc_profile is not None:
         chunks.append(Chunk(ChunkType.ICC_PROFILE, representation.icc_profile))
     header = Header(
@@ -38,8 +44,15 @@ def encode(representation: Representation, steps: Steps | None = None) -> bytes:
         chunks=len(chunks),
         shape=representation.grid_shape,
         channels=representation.channels,
-        period=network.period,
+        period=float(np.float32(parameters.period)),
         frequencies=len(parameters.frequencies),
         widths=tuple(len(layer.bias) for layer in parameters.hidden),
     )
     return write_container(header, chunks)
+
+
+def _network_chunk(parameters: Parameters, steps: Steps | None) -> Chunk:
+    if isinstance(parameters, ModulatedParameters):
+        modulated = quantise_modulated(parameters, steps or fine_modulated_steps(parameters))
+        return Chunk(ChunkType.MODULATED, pack_modulated(modulated))
+    return Chunk(ChunkType.NETWORK, pack_network(quantise(parameters, steps or fine_steps(parameters))))

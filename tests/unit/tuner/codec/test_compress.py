@@ -59,7 +59,7 @@ def test_the_same_bytes_every_time() -> None:
 
 
 def test_the_order_of_the_columns_and_whole_turns_change_nothing() -> None:
-    parameters = REPRESENTATION.parameters
+    parameters = REPRESENTATION.sine_parameters
     order = np.random.default_rng(0).permutation(len(parameters.frequencies))
     turned = replace(
         parameters,
@@ -93,12 +93,12 @@ def test_the_readout_is_solved_for_the_rounded_network() -> None:
     """Coarse steps everywhere, so that plain rounding loses far more than the search allows itself."""
     data = compress(REPRESENTATION, SIGNAL, max_loss_db=2.0)
     decoded = decode(data)
-    plain = decode(encode(replace(REPRESENTATION, parameters=canonical(REPRESENTATION.parameters)), decoded.steps))
+    plain = decode(encode(replace(REPRESENTATION, parameters=canonical(REPRESENTATION.sine_parameters)), decoded.steps))
     assert psnr_db(decoded, SIGNAL) > psnr_db(plain, SIGNAL) + 0.05
 
 
 def test_a_view_solves_the_readout_by_least_squares() -> None:
-    solved = View(SIGNAL).solve_readout(REPRESENTATION.parameters)
+    solved = View(SIGNAL).solve_readout(REPRESENTATION.sine_parameters)
     hidden = hidden_values(REPRESENTATION)
     expected, *_ = np.linalg.lstsq(hidden, SIGNAL.values.reshape(-1, 3).astype(np.float64), rcond=None)
     np.testing.assert_allclose(solved.readout_weight.T, expected[:-1], atol=1e-4)
@@ -107,7 +107,7 @@ def test_a_view_solves_the_readout_by_least_squares() -> None:
 
 def hidden_values(representation: Representation) -> np.ndarray:
     """Hidden neurons and a constant at every sample: one neuron at a time through the read-out."""
-    parameters = representation.parameters
+    parameters = representation.sine_parameters
     width = len(parameters.hidden[-1].bias)
     identity: FloatArray = np.eye(width, dtype=np.float32)
     unread = replace(parameters, readout_weight=identity, readout_bias=np.zeros(width, dtype=np.float32))

@@ -36,12 +36,12 @@ def representation(request: pytest.FixtureRequest) -> Representation:
 
 
 def some_steps(representation: Representation) -> tuple[float, ...]:
-    return tuple(0.01 * 1.3**number for number in range(len(tensors(representation.parameters))))
+    return tuple(0.01 * 1.3**number for number in range(len(tensors(representation.sine_parameters))))
 
 
 def test_integers_come_back_bit_by_bit(representation: Representation) -> None:
     steps = some_steps(representation)
-    written = quantise(representation.parameters, steps)
+    written = quantise(representation.sine_parameters, steps)
     read = decode_integers(encode(representation, steps))
     assert np.array_equal(read.frequencies, written.frequencies)
     assert (read.period, read.steps) == (written.period, written.steps)

@@ -1,0 +1,47 @@
+"""Small random modulated networks, the same ones every time."""
+
+import numpy as np
+
+from tuner.network.modulated import (
+    LatentLevel,
+    ModulatedParameters,
+    level_nodes,
+    modulated_parameters,
+    seeded_frequencies,
+    tensor_shapes,
+)
+from tuner.representation import Representation
+
+
+def random_modulated(
+    grid_shape: tuple[int, ...] = (20, 28),
+    *,
+    levels: tuple[tuple[int, int], ...] = ((8, 3), (4, 1), (2, 1)),
+    widths: tuple[int, ...] = (6, 5),
+    frequencies: int = 3,
+    channels: int = 3,
+    seed: int = 0,
+) -> ModulatedParameters:
+    """Mostly zero latents where the grid is fine, weights of a few units."""
+    random = np.random.default_rng(seed)
+    found = []
+    for spacing, count in levels:
+        shape = (count, *level_nodes(grid_shape, spacing))
+        found.append(
+            LatentLevel(spacing=spacing, codes=np.rint(random.laplace(0.0, 0.2 * spacing, shape)).astype("i4"))
+        )
+    shapes = tensor_shapes(frequencies, sum(count for _, count in levels), widths, channels)
+    return modulated_parameters(
+        grid_shape=grid_shape,
+        period=2.5,
+        seed=7,
+        reach=9,
+        frequencies=seeded_frequencies(frequencies, len(grid_shape), 9, 7),
+        levels=tuple(found),
+        tensors=[random.normal(0.0, 0.5, shape).astype(np.float32) for _, shape in shapes],
+    )
+
+
+def modulated_representation(grid_shape: tuple[int, ...] = (20, 28), **settings: int) -> Representation:
+    """A representation by `random_modulated`."""
+    return Representation(parameters=random_modulated(grid_shape, **settings), grid_shape=grid_shape)  # type: ignore[arg-type]

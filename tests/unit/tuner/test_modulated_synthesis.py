@@ -1,0 +1,58 @@
+"""The fast evaluation on grids is the slow one at the same points, and derivatives are those of the values."""
+
+import numpy as np
+import pytest
+
+from tests.modulated import random_modulated
+from tuner.modulated_synthesis import modulated_gradients_at, modulated_values_at, modulated_values_on_grid
+from tuner.network.modulated import ModulatedParameters
+from tuner.network.splines import spline_taps
+from tuner.signal.grid import Grid
+
+CASES = {
+    "one axis": random_modulated((50,), levels=((16, 2), (4, 1)), channels=1),
+    "two axes": random_modulated((21, 30)),
+    "three axes": random_modulated((9, 8, 7), levels=((4, 2), (3, 1)), channels=2),
+    "one layer": random_modulated((16, 16), widths=(7,)),
+    "more nodes than samples": random_modulated((3, 2), levels=((8, 2), (1, 1))),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_grid_and_points_agree(name: str) -> None:
+    parameters = CASES[name]
+    grid = Grid(tuple(2 * samples + 1 for samples in parameters.grid_shape), parameters.period)
+    on_grid = modulated_values_on_grid(parameters, [grid.axis(d) for d in range(len(grid.shape))])
+    at_points = modulated_values_at(parameters, grid.coords()).reshape(on_grid.shape)
+    np.testing.assert_allclose(on_grid, at_points, atol=2e-5)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_gradients_are_those_of_the_values(name: str) -> None:
+    parameters = CASES[name]
+    random = np.random.default_rng(0)
+    coords = random.uniform(-0.9, 0.9, (20, parameters.dimensions)).astype(np.float32)
+    gradients = modulated_gradients_at(parameters, coords)
+    for dimension in range(parameters.dimensions):
+        step = np.zeros(parameters.dimensions, dtype=np.float32)
+        step[dimension] = 2.0**-10
+        difference = _values(parameters, coords + step) - _values(parameters, coords - step)
+        np.testing.assert_allclose(gradients[:, :, dimension], difference * 2.0**9, atol=0.02, rtol=0.02)
+
+
+def test_splines_reproduce_constants_and_slopes() -> None:
+    grid = Grid((40,), 4.0)
+    taps = spline_taps(grid.axis(0), 40, 4)
+    nodes = np.arange(10, dtype=np.float32)
+    np.testing.assert_allclose(taps.apply(np.ones(10, dtype=np.float32), 0), 1.0, atol=1e-6)
+    # Away from the borders a straight line stays one: sample i lies at node (i + 1/2) / 4 - 1/2.
+    np.testing.assert_allclose(taps.apply(nodes, 0)[8:32], (np.arange(8, 32) + 0.5) / 4 - 0.5, atol=1e-5)
+
+
+def test_points_far_outside_the_signal_have_values() -> None:
+    coords = np.array([[1e30, -1e30], [5.0, 0.0]], dtype=np.float32)
+    assert np.isfinite(modulated_values_at(CASES["two axes"], coords)).all()
+
+
+def _values(parameters: ModulatedParameters, coords: np.ndarray) -> np.ndarray:
+    return modulated_values_at(parameters, coords).astype(np.float64)

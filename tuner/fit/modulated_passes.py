@@ -1,0 +1,188 @@
+"""Loss and gradients of a modulated network on a whole grid, tile by tile.
+
+A tile is some rows of the first axis, few enough that its activations stay in the cache: a network this narrow is bound
+by memory otherwise. The sines of the input layer never change and are kept. Derivatives are written out by hand; all of
+it is products of small matrices and sines. Called by `tuner.fit.modulated`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import pi, prod
+
+import torch
+from torch import Tensor
+
+from tuner.fit.latent_splines import LevelSpline
+from tuner.fit.modulated_weights import Weights
+from tuner.network.splines import spline_taps
+from tuner.shapes import FloatArray, IntArray
+
+_TILE_POINTS = 4096
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Gradients:
+    """Mean squared error and its derivatives.
+
+    Attributes:
+        loss: mean squared error over points and channels.
+        latents: by each level's codes.
+        weights: by the weights.
+    """
+
+    loss: float
+    latents: list[Tensor]
+    weights: Weights
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Tile:
+    rows: tuple[int, int]
+    inputs_IP: Tensor
+    targets_CP: Tensor
+
+
+class GridPasses:
+    """A signal on a grid, ready for passes over it.
+
+    Args:
+        values: float32 (*shape, C).
+        axes: coordinates along each axis, float (N_d,).
+        grid_shape: of the signal, on which the spacings count; `axes` may be coarser.
+        levels: (spacing, channels), coarsest first.
+        frequencies: int (F, D).
+        period: p.
+    """
+
+    def __init__(
+        self,
+        values: FloatArray,
+        axes: Sequence[FloatArray],
+        grid_shape: tuple[int, ...],
+        levels: Sequence[tuple[int, int]],
+        frequencies: IntArray,
+        period: float,
+    ) -> None:
+        self.points = int(prod(values.shape[:-1]))
+        self.channels = int(values.shape[-1])
+        plane = prod(values.shape[1:-1])
+        rows = max(1, _TILE_POINTS // plane)
+        self.sines = 2 * len(frequencies)
+        self.latents = sum(channels for _, channels in levels)
+        self.splines = [
+            LevelSpline(
+                [spline_taps(axis, samples, spacing) for axis, samples in zip(axes, grid_shape, strict=True)],
+                spacing,
+                channels,
+                rows,
+            )
+            for spacing, channels in levels
+        ]
+        angular = torch.from_numpy(frequencies).double() * (2.0 * pi / period)
+        rest_axes = torch.meshgrid(*[torch.from_numpy(axis).double() for axis in axes[1:]], indexing="ij")
+        rest = sum((angular[:, d + 1, None] * x.reshape(-1) for d, x in enumerate(rest_axes)), torch.zeros(1, 1))
+        samples = torch.from_numpy(values).reshape(len(axes[0]), plane, self.channels)
+        self._tiles = []
+        for start in range(0, len(axes[0]), rows):
+            stop = min(start + rows, len(axes[0]))
+            first = angular[:, 0, None] * torch.from_numpy(axes[0][start:stop]).double()
+            angles = (first[:, :, None] + rest[:, None, :]).reshape(len(angular), -1)
+            inputs = torch.empty(self.sines + self.latents, (stop - start) * plane)
+            inputs[: self.sines] = torch.cat([angles.sin(), angles.cos()])
+            targets = samples[start:stop].reshape(-1, self.channels).T.contiguous()
+            self._tiles.append(_Tile((start, stop), inputs, targets))
+
+    def gradients(self, latents: Sequence[Tensor], weights: Weights) -> Gradients:
+        """Loss and all derivatives, at codes that need not be integers."""
+        spread = [spline.spread(codes) for spline, codes in zip(self.splines, latents, strict=True)]
+        spread_gradients = [torch.zeros_like(each) for each in spread]
+        total = weights.zeros()
+        loss = torch.zeros((), dtype=torch.float64)
+        scale = 2.0 / (self.points * self.channels)
+        modulation = weights.hidden[0][:, self.sines :]
+        for number, tile in enumerate(self._tiles):
+            inputs = self._fill(number, tile, spread)
+            activations, slopes = [inputs], []
+            for weight, bias in zip(weights.hidden, weights.biases, strict=True):
+                angles = torch.addmm(bias[:, None], weight, activations[-1])
+                slopes.append(angles.cos())
+                activations.append(angles.sin_())
+            latents_UP = inputs[self.sines :]
+            error = self._values(weights, activations[-1], latents_UP).sub_(tile.targets_CP)
+            loss += error.square().sum()
+            error.mul_(scale)
+            total.readout.addmm_(error, activations[-1].T)
+            total.skip.addmm_(error, latents_UP.T)
+            total.bias.add_(error.sum(1))
+            back = weights.readout.T @ error
+            for layer in range(len(slopes) - 1, -1, -1):
+                back.mul_(slopes[layer])
+                total.hidden[layer].addmm_(back, activations[layer].T)
+                total.biases[layer] += back.sum(1)
+                if layer:
+                    back = weights.hidden[layer].T @ back
+            back = (modulation.T @ back).addmm_(weights.skip.T, error)
+            row = 0
+            for spline, gradient in zip(self.splines, spread_gradients, strict=True):
+                spline.add_transposed(number, back[row : row + spline.channels], gradient)
+                row += spline.channels
+        by_codes = [spline.gather(gradient) for spline, gradient in zip(self.splines, spread_gradients, strict=True)]
+        return Gradients(float(loss) / (self.points * self.channels), by_codes, total)
+
+    def solve_output(self, latents: Sequence[Tensor], weights: Weights, ridge: float = 1e-7) -> float:
+        """Move skip and read-out, in place, to the least squared error for what is before them; return the loss before.
+
+        What is solved for is a correction, in float64, so that the ridge pulls towards the present output layer.
+        """
+        width, constant = len(weights.hidden[-1]), 1
+        size = width + self.latents + constant
+        products = torch.zeros(size + self.channels, size + self.channels, dtype=torch.float64)
+        spread = [spline.spread(codes) for spline, codes in zip(self.splines, latents, strict=True)]
+        for number, tile in enumerate(self._tiles):
+            inputs = self._fill(number, tile, spread)
+            hidden = _last_layer(weights, inputs)
+            latents_UP = inputs[self.sines :]
+            missing = tile.targets_CP - self._values(weights, hidden, latents_UP)
+            rows = torch.cat([hidden, latents_UP, torch.ones(1, hidden.shape[1]), missing])
+            products += (rows @ rows.T).double()
+        gram, moments = products[:size, :size], products[:size, size:]
+        gram.diagonal().add_(ridge * float(gram.diagonal().mean()))
+        correction = torch.linalg.solve(gram, moments).float().T
+        weights.readout.add_(correction[:, :width])
+        weights.skip.add_(correction[:, width:-constant])
+        weights.bias.add_(correction[:, -1])
+        return float(products[size:, size:].trace()) / (self.points * self.channels)
+
+    def loss(self, latents: Sequence[Tensor], weights: Weights) -> float:
+        """Mean squared error over points and channels."""
+        spread = [spline.spread(codes) for spline, codes in zip(self.splines, latents, strict=True)]
+        total = torch.zeros((), dtype=torch.float64)
+        for number, tile in enumerate(self._tiles):
+            inputs = self._fill(number, tile, spread)
+            values = self._values(weights, _last_layer(weights, inputs), inputs[self.sines :])
+            total += values.sub_(tile.targets_CP).square().sum()
+        return float(total) / (self.points * self.channels)
+
+    def targets(self) -> Tensor:
+        """The signal, (rows of the first axis, plane, C)."""
+        return torch.cat([tile.targets_CP.T for tile in self._tiles]).reshape(
+            self._tiles[-1].rows[1], -1, self.channels
+        )
+
+    def _fill(self, number: int, tile: _Tile, spread: Sequence[Tensor]) -> Tensor:
+        row = self.sines
+        for spline, each in zip(self.splines, spread, strict=True):
+            spline.tile(number, each, out=tile.inputs_IP[row : row + spline.channels])
+            row += spline.channels
+        return tile.inputs_IP
+
+    @staticmethod
+    def _values(weights: Weights, hidden_HP: Tensor, latents_UP: Tensor) -> Tensor:
+        return torch.addmm(weights.bias[:, None], weights.readout, hidden_HP).addmm_(weights.skip, latents_UP)
+
+
+def _last_layer(weights: Weights, inputs_IP: Tensor) -> Tensor:
+    hidden = inputs_IP
+    for weight, bias in zip(weights.hidden, weights.biases, strict=True):
+        hidden = torch.addmm(bias[:, None], weight, hidden).sin_()
+    return hidden

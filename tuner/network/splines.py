@@ -1,0 +1,73 @@
+"""Cubic B-splines over the cells of a coarse grid: what carries latent values to any coordinate.
+
+An axis of N samples with one node for every s of them has ceil(N/s) nodes, each in the middle of its cell. Coordinate x
+in [-1, 1] lies at t = (x + 1) N / (2 s) - 1/2 in units of cells, and the value there is a weighted sum over the four
+nodes around t; beyond the borders the outermost node is repeated. Smooth to the second derivative, so that a
+representation keeps exact gradients. Called by `tuner.modulated_synthesis` and `tuner.fit.modulated_passes`.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tuner.shapes import FloatArray
+
+TAPS = 4
+
+
+def node_count(samples: int, spacing: int) -> int:
+    """Nodes along an axis of `samples` samples with one node for every `spacing` of them."""
+    return -(-samples // spacing)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Taps:
+    """The four nodes that each position reads, and how much of each.
+
+    Attributes:
+        nodes: int64 (N, 4), within the axis; a border node can occur more than once.
+        weights: float32 (N, 4); they sum to 1, or to 0 for a derivative.
+    """
+
+    nodes: np.ndarray
+    weights: FloatArray
+
+    def apply(self, values: FloatArray, axis: int) -> FloatArray:
+        """Interpolate along one axis: its nodes become the N positions."""
+        shape = [1] * values.ndim
+        shape[axis] = len(self.nodes)
+        total = values.take(self.nodes[:, 0], axis) * self.weights[:, 0].reshape(shape)
+        for tap in range(1, TAPS):
+            total += values.take(self.nodes[:, tap], axis) * self.weights[:, tap].reshape(shape)
+        return total
+
+    def band(self, start: int, stop: int) -> tuple[slice, FloatArray]:
+        """The nodes that positions [start, stop) read, as one span, and the matrix from them to the positions."""
+        nodes, weights = self.nodes[start:stop], self.weights[start:stop]
+        span = slice(int(nodes.min()), int(nodes.max()) + 1)
+        matrix = np.zeros((stop - start, span.stop - span.start), dtype=np.float32)
+        np.add.at(matrix, (np.arange(stop - start)[:, None], nodes - span.start), weights)
+        return span, matrix
+
+
+def spline_taps(positions_N: FloatArray, samples: int, spacing: int, *, derivative: bool = False) -> Taps:
+    """Where positions along one axis read their nodes.
+
+    Args:
+        positions_N: coordinates, in [-1, 1] inside the signal.
+        samples: of the signal along this axis.
+        spacing: samples per node, >= 1.
+        derivative: weights of the derivative by the coordinate instead of the value.
+    """
+    cells_per_unit = samples / (2.0 * spacing)
+    position = (positions_N.astype(np.float64) + 1.0) * cells_per_unit - 0.5
+    first = np.floor(position)
+    r = position - first
+    if derivative:
+        weights = np.stack([-((1 - r) ** 2), r * (3 * r - 4), 1 + r * (2 - 3 * r), r**2], axis=1) * (cells_per_unit / 2)
+    else:
+        weights = np.stack([(1 - r) ** 3, 4 + r**2 * (3 * r - 6), 1 + 3 * r * (1 + r - r**2), r**3], axis=1) / 6
+    last = node_count(samples, spacing) - 1
+    # A coordinate may lie far outside the domain; no float beyond the axis reaches the integers.
+    nodes = np.clip(np.clip(first, -TAPS, last + TAPS)[:, None] + np.arange(-1, TAPS - 1), 0, last)
+    return Taps(nodes.astype(np.int64), weights.astype(np.float32))
