@@ -11,12 +11,12 @@ from math import prod, sqrt
 import numpy as np
 
 from store.render_spec import RenderFormat, RenderSpec, View
+from tuner.evaluate import evaluate_on_grid
 from tuner.representation import Representation
 from tuner.shapes import FloatArray
 from tuner.signal.image import write_image
 from tuner.signal.signal import SampleFormat, Signal
 from tuner.spectrum import log_spectrum, luminance
-from tuner.synthesis import values_on_grid
 
 MEDIA_TYPES = {RenderFormat.PNG: "image/png", RenderFormat.NPY: "application/x-npy"}
 _POINTS = 1 << 16  # evaluated at a time where the fast way over grids does not apply
@@ -54,7 +54,7 @@ def draw(representation: Representation, spec: RenderSpec) -> Drawn:
 
 def reconstruction(representation: Representation, spec: RenderSpec) -> FloatArray:
     """Values over the region, float32 (*shape, channels), not limited to [0, 1]."""
-    return values_on_grid(representation.parameters, _axes(representation, spec))
+    return evaluate_on_grid(representation.parameters, _axes(representation, spec))
 
 
 def gradient_magnitude(representation: Representation, spec: RenderSpec) -> FloatArray:

@@ -11,8 +11,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, ScalarSelect, func, select
 from sqlalchemy.orm import aliased
 
-from store.models import Checkpoint, Fit, FitAttempt, Representation, Signal
 from store.intervals import as_interval
+from store.models import Checkpoint, Fit, FitAttempt, Representation, Signal
 from store.repositories.moves import Claim, Moves, is_due, order_of
 from store.spec import FitSpec
 from store.status import HELD, FitStatus, Order

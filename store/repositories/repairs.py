@@ -6,8 +6,8 @@ run. Called by `worker.upkeep` and `worker.sweep`, by way of `Fits`.
 
 from sqlalchemy import ColumnElement, Float, func, select, update
 
-from store.models import Checkpoint, Fit, FitAttempt, Representation
 from store.intervals import as_interval
+from store.models import Checkpoint, Fit, FitAttempt, Representation
 from store.repositories.moves import Claim, Moves, is_due
 from store.status import HELD, FitStatus
 
