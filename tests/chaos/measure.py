@@ -98,7 +98,7 @@ def _cancel(clients: Clients, signal_id: str) -> float:
 
 def _kill(stack: Stack, clients: Clients, database: Database, signal_id: str, count: int) -> dict[str, Any]:
     """Of two fits with the same result, side by side, one loses its worker a moment after its first checkpoint."""
-    steps = _steps_in(clients, signal_id, seconds=45.0)
+    steps = _steps_in(clients, signal_id, seconds=75.0)
     again: list[float] = []
     repeated: list[int] = []
     repeated_seconds: list[float] = []
@@ -106,7 +106,7 @@ def _kill(stack: Stack, clients: Clients, database: Database, signal_id: str, co
     for _ in range(count):
         struck, spared = (clients.ask(signal_id, max_steps=steps, network=NETWORK) for _ in range(2))
         kept = _wait_for_event(database, struck, "checkpoint", attempt=1)
-        time.sleep(5)
+        time.sleep(4)
         killed_at = time.time()
         _strike(stack, _attempts(database, struck)[0].worker)
         clients.wait_for(struck, lambda fit: fit["status"] in FINAL, seconds=600)
