@@ -120,7 +120,7 @@ class Clients:
         waiting: dict[str, tuple[object, ...]] = dict.fromkeys(fit_ids, ())
         while waiting and time.monotonic() < deadline:
             looks = {fit_id: self.look(fit_id) for fit_id in waiting}
-            seen = {
+            seen: dict[str, tuple[object, ...]] = {
                 fit_id: (fit["status"], (fit["progress"] or {}).get("step"))
                 for fit_id, fit in looks.items()
                 if fit["status"] not in FINAL
