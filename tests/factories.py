@@ -19,14 +19,14 @@ def picture_png() -> bytes:
     return write_image(Signal(values=colours(), sample_format=SampleFormat.U8))
 
 
-def add_signal(database: Database, tenant: str = "local", sha256: str | None = None) -> str:
+def add_signal(database: Database, tenant: str = "local", sha256: str | None = None, *, byte_count: int = 3) -> str:
     """A signal's row, without an object behind it; returns its id."""
     sha256 = sha256 or uuid4().hex * 2
     with database.unit_of_work() as session:
         signal, _ = Signals(session).add(
             tenant=tenant,
             sha256=sha256,
-            byte_count=3,
+            byte_count=byte_count,
             media_type="image/png",
             filename="photo.png",
             facts={"kind": "image", "width": 1, "height": 1, "channels": 3},

@@ -112,18 +112,24 @@ class Clients:
         return fit
 
     def wait_for_all(self, fit_ids: Sequence[str], seconds: float) -> list[str]:
-        """Wait until these fits have ended; returns those that are left when none has ended for so many seconds.
+        """Wait until these fits have ended; returns those that are left when none has moved for so many seconds.
 
-        How long all of them take depends on how busy the machine is; a service that is stuck ends none.
+        How long all of them take depends on how busy the machine is; a service that is stuck does nothing.
         """
-        deadline, waiting = time.monotonic() + seconds, list(fit_ids)
+        deadline = time.monotonic() + seconds
+        waiting: dict[str, tuple[object, ...]] = dict.fromkeys(fit_ids, ())
         while waiting and time.monotonic() < deadline:
-            left = [fit_id for fit_id in waiting if self.look(fit_id)["status"] not in FINAL]
-            if len(left) < len(waiting):
+            looks = {fit_id: self.look(fit_id) for fit_id in waiting}
+            seen: dict[str, tuple[object, ...]] = {
+                fit_id: (fit["status"], (fit["progress"] or {}).get("step"))
+                for fit_id, fit in looks.items()
+                if fit["status"] not in FINAL
+            }
+            if seen != waiting:
                 deadline = time.monotonic() + seconds
-            waiting = left
+            waiting = seen
             time.sleep(0.5)
-        return waiting
+        return list(waiting)
 
     def download(self, fit_id: str) -> bytes:
         """The compressed file."""

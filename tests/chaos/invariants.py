@@ -19,10 +19,13 @@ from store.database import Database
 from store.models import Checkpoint, Fit, FitAttempt, FitEvent, IdempotencyKey, Representation
 from store.status import LEGAL_MOVES, FitStatus
 from tests.chaos.clients import History, Promise
+from tests.chaos.stack import Usage
 from tests.factories import picture_png
 from tuner.codec.decode import decode
 from tuner.metrics import picture_psnr_db
 from tuner.signal.image import read_image
+
+FILES_OF_POOLS = 40  # connections to the engines that a busy process has in hand and a fresh one has not
 
 STATUSES = {str(status) for status in FitStatus}
 
@@ -37,6 +40,7 @@ class Evidence:
         objects: keys in the bucket, after orphans were swept.
         uploads: multipart uploads that were begun and not ended.
         messages: left in the broker.
+        usage: files and memory of each service, fresh and at the end.
     """
 
     history: History
@@ -52,6 +56,7 @@ class Evidence:
     uploads: int
     messages: int
     open_transactions: int
+    usage: Mapping[str, tuple[Usage, Usage]]
 
     def promised(self) -> dict[str, Promise]:
         """Promises by the id of their fit."""
@@ -188,7 +193,7 @@ def answers_make_sense(evidence: Evidence) -> list[str]:
 
 
 def nothing_is_left_over(evidence: Evidence) -> list[str]:
-    """9: no lease, checkpoint, orphaned object, unfinished upload, message or transaction remains."""
+    """9: no lease, checkpoint, orphaned object, unfinished upload, message, transaction or open file remains."""
     found = [f"{fit_id} still has a lease" for fit_id, fit in evidence.fits.items() if fit.lease_until is not None]
     wanted = {fit.signal.object_key for fit in evidence.fits.values()}
     wanted |= {fit.representation.object_key for fit in evidence.fits.values() if fit.representation is not None}
@@ -200,6 +205,11 @@ def nothing_is_left_over(evidence: Evidence) -> list[str]:
         "messages in the broker": evidence.messages,
         "open transactions": evidence.open_transactions,
     }
+    found += [
+        f"{name} had {fresh.files} open files and has {used.files}"
+        for name, (fresh, used) in evidence.usage.items()
+        if used.files > fresh.files + FILES_OF_POOLS
+    ]
     return found + [f"{count} {what} are left" for what, count in counts.items() if count]
 
 

@@ -98,7 +98,7 @@ def _cancel(clients: Clients, signal_id: str) -> float:
 
 def _kill(stack: Stack, clients: Clients, database: Database, signal_id: str, count: int) -> dict[str, Any]:
     """Of two fits with the same result, side by side, one loses its worker a moment after its first checkpoint."""
-    steps = _steps_in(clients, signal_id, seconds=45.0)
+    steps = _steps_in(clients, signal_id, seconds=75.0)
     again: list[float] = []
     repeated: list[int] = []
     repeated_seconds: list[float] = []
@@ -106,7 +106,7 @@ def _kill(stack: Stack, clients: Clients, database: Database, signal_id: str, co
     for _ in range(count):
         struck, spared = (clients.ask(signal_id, max_steps=steps, network=NETWORK) for _ in range(2))
         kept = _wait_for_event(database, struck, "checkpoint", attempt=1)
-        time.sleep(5)
+        time.sleep(4)
         killed_at = time.time()
         _strike(stack, _attempts(database, struck)[0].worker)
         clients.wait_for(struck, lambda fit: fit["status"] in FINAL, seconds=600)
@@ -131,16 +131,13 @@ def _flat(stack: Stack, clients: Clients, fits: int, requests: int) -> dict[str,
     signal_id = clients.upload()
     _tiny_fits(clients, signal_id, 10)
     _requests(stack, clients, signal_id, 100)
-    before = _usage(stack)
+    before = stack.usage()
     _tiny_fits(clients, signal_id, fits)
-    between = _usage(stack)
+    between = stack.usage()
     _requests(stack, clients, signal_id, requests)
-    return {
-        "fits": fits,
-        "requests": requests,
-        "before": before,
-        "after_fits": between,
-        "after_requests": _usage(stack),
+    stages = {"before": before, "after_fits": between, "after_requests": stack.usage()}
+    return {"fits": fits, "requests": requests} | {
+        stage: {name: used._asdict() for name, used in usage.items()} for stage, usage in stages.items()
     }
 
 
@@ -158,18 +155,6 @@ def _requests(stack: Stack, clients: Clients, signal_id: str, count: int) -> Non
         with httpx.Client(base_url=stack.api_url, timeout=30, trust_env=False) as client:
             for number in range(start, min(start + 50, count)):
                 client.get(paths[number % len(paths)]).raise_for_status()
-
-
-def _usage(stack: Stack) -> dict[str, dict[str, float]]:
-    """Open files and resident memory of each process of ours; of all of a worker's together."""
-    usage = {}
-    for name in ("api", *WORKERS):
-        processes = stack.tree(name)
-        usage[name] = {
-            "files": sum(process.num_fds() for process in processes),
-            "mebibytes": round(sum(process.memory_info().rss for process in processes) / 2**20, 1),
-        }
-    return usage
 
 
 def _steps_in(clients: Clients, signal_id: str, *, seconds: float) -> int:

@@ -29,7 +29,7 @@ from tests.chaos.invariants import (
     recoveries,
     violations,
 )
-from tests.chaos.stack import Stack, running_stack
+from tests.chaos.stack import Stack, Usage, running_stack
 from tests.engines import s3_client, settings_of, throwaway_home
 from worker.resources import Resources
 from worker.settings import WorkerSettings
@@ -49,13 +49,14 @@ def run_chaos(*, fits: int, faults: int, seed: int, logs: Path | None = None) ->
             history = History()
             with closing(Clients(stack.api_url, history)) as clients:
                 right = _right_results(clients, history)
+                fresh = stack.usage()
                 began = time.monotonic()
                 done = _let_loose(stack, clients, promises, schedule, chance)
                 settling = time.monotonic()
                 waiting = [promise.fit_ids[0] for promise in promises if promise.fit_ids]
                 clients.wait_for_all(waiting, SETTLE_SECONDS)
                 settled = time.monotonic()
-                evidence = _collect(stack, clients, history, right)
+                evidence = _collect(stack, clients, history, right, fresh)
         finally:
             if logs is not None:
                 _keep_logs(stack.logs, logs)
@@ -68,6 +69,7 @@ def run_chaos(*, fits: int, faults: int, seed: int, logs: Path | None = None) ->
         "duplicated": len(duplicated(evidence)),
         "p50_and_max_recovery_seconds": p50_and_max(recoveries(evidence)),
         "ends": ends(evidence),
+        "files_and_mebibytes_before_and_after": evidence.usage,
         "requests_tried_again": history.refusals,
         "chaos_seconds": round(settling - began, 1),
         "settle_seconds": round(settled - settling, 1),
@@ -125,7 +127,9 @@ def _hit(stack: Stack, harm: ThreadPoolExecutor, schedule: list[tuple[float, str
     return done
 
 
-def _collect(stack: Stack, clients: Clients, history: History, right: dict[int, str]) -> Evidence:
+def _collect(
+    stack: Stack, clients: Clients, history: History, right: dict[int, str], fresh: dict[str, Usage]
+) -> Evidence:
     settings = settings_of(stack.environment)
     bucket, address = settings.s3_bucket, stack.environment["TUNER_DATABASE_URL"].replace("+psycopg", "")
     with (
@@ -157,6 +161,7 @@ def _collect(stack: Stack, clients: Clients, history: History, right: dict[int, 
             uploads=len(s3.list_multipart_uploads(Bucket=bucket).get("Uploads", [])),
             messages=int(str(broker.llen(FITS_QUEUE))),
             open_transactions=open_transactions[0],
+            usage={name: (fresh[name], used) for name, used in stack.usage().items() if name in fresh},
             **rows,
         )
 

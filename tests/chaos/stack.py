@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
 import psutil
@@ -41,6 +42,13 @@ SETTINGS = {
 }
 
 
+class Usage(NamedTuple):
+    """Open files and resident memory of some processes together."""
+
+    files: int
+    mebibytes: float
+
+
 @dataclass(frozen=True, kw_only=True)
 class Stack:
     """What runs, and where to hit it.
@@ -69,6 +77,16 @@ class Stack:
             process = psutil.Process(self.pid(name))
             return [process, *process.children(recursive=True)]
         return []
+
+    def usage(self) -> dict[str, Usage]:
+        """What api and workers hold, each with its children; nothing of one that is just being started again."""
+        usage: dict[str, Usage] = {}
+        for name in ("api", *WORKERS):
+            with suppress(psutil.NoSuchProcess):
+                processes = self.tree(name)
+                resident = sum(process.memory_info().rss for process in processes)
+                usage[name] = Usage(sum(process.num_fds() for process in processes), round(resident / 2**20, 1))
+        return usage
 
 
 @contextmanager

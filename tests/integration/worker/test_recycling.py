@@ -1,0 +1,68 @@
+"""A worker whose process is replaced every few fits, as Celery runs it, loses none of them."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from sqlalchemy import select
+
+from store.blobs import BlobStore, sha256_hex
+from store.database import Database
+from store.keys import signal_key
+from store.models import FitAttempt
+from store.queue import FitQueue
+from store.settings import StoreSettings
+from store.spec import FitSpec
+from tests.factories import add_fit, add_signal, picture_png
+
+TINY = FitSpec.model_validate({"max_steps": 3, "network": {"frequencies": 16, "hidden": [8]}})
+FITS, FITS_PER_PROCESS = 3, 2
+
+
+@contextmanager
+def running_worker(environment: Mapping[str, str], log: Path, **settings: str) -> Iterator[None]:
+    """One Celery worker, as `tunerd` starts it."""
+    command = [sys.executable, "-m", "celery", "-A", "worker.app", "worker", "--queues", "fits", "--loglevel", "INFO"]
+    with log.open("wb") as output:
+        worker = subprocess.Popen(command, env=os.environ | environment | settings, stdout=output, stderr=output)
+    try:
+        yield
+    finally:
+        worker.terminate()
+        try:
+            worker.wait(60)
+        finally:
+            worker.kill()
+            worker.wait()
+
+
+def test_no_fit_is_lost_when_its_process_is_replaced(
+    database: Database,
+    blobs: BlobStore,
+    store_environment: dict[str, str],
+    store_settings: StoreSettings,
+    tmp_path: Path,
+) -> None:
+    content = picture_png()
+    blobs.put(signal_key("local", sha256_hex(content)), content)
+    signal_id = add_signal(database, sha256=sha256_hex(content), byte_count=len(content))
+    log = tmp_path / "worker.log"
+    settings = {"TUNER_WORKER_FITS_PER_PROCESS": str(FITS_PER_PROCESS), "TUNER_WORKER_DEVICE": "cpu"}
+    with closing(FitQueue(store_settings)) as queue, running_worker(store_environment, log, **settings):
+        for _ in range(FITS):
+            queue.publish(add_fit(database, signal_id=signal_id, spec=TINY))
+        deadline = time.monotonic() + 150
+        while len(found := ended_attempts(database)) < FITS:
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.1)
+    assert [(attempt.attempt, attempt.ended_as) for attempt in found] == [(1, "succeeded")] * FITS
+    assert len({attempt.worker for attempt in found}) == -(-FITS // FITS_PER_PROCESS)
+
+
+def ended_attempts(database: Database) -> list[FitAttempt]:
+    with database.unit_of_work() as session:
+        return list(session.scalars(select(FitAttempt).where(FitAttempt.ended_at.is_not(None))))
