@@ -1,5 +1,6 @@
 """One run of schemathesis against a real server on real engines, as a process of its own."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from api.schemas import fits, signals
+from store.blobs import BlobStore
 from store.database import Database
 from store.keys import signal_key
 from store.models import Fit, Signal
@@ -16,8 +18,11 @@ from store.repositories.keys import Keys
 from store.spec import FitSpec
 from tests.engines import settings_of
 from tests.integration.api.conftest import running_api
+from tests.integration.api.images import png
+from tests.integration.api.world import World
 
 TENANT = "fuzz"
+CONFIG = Path(__file__).with_name("schemathesis.toml")
 ROOT = Path(__file__).parents[2]
 SETTINGS = {"TUNER_REQUIRE_KEYS": "1", "TUNER_REQUESTS_PER_SECOND": "100000", "TUNER_REQUEST_BURST": "100000"}
 
@@ -37,13 +42,24 @@ def fuzz(environment: Mapping[str, str], folder: Path, *, examples: int, seed: i
     key = prepare(environment)
     report = folder / "schemathesis.json"
     with running_api(environment, folder / "api", **SETTINGS) as server:
-        command = [sys.executable, "-m", "schemathesis.cli", "run", f"{server.url}/openapi.json", "--checks", "all"]
+        command = [
+            sys.executable,
+            "-m",
+            "schemathesis.cli",
+            "--config-file",
+            str(CONFIG),
+            "run",
+            f"{server.url}/openapi.json",
+            "--checks",
+            "all",
+        ]
         command += ["--max-examples", str(examples), "--seed", str(seed), "--continue-on-failure", "--no-color"]
         command += ["--header", f"Authorization: Bearer {key}", "--request-timeout", "60"]
         command += ["--report", "json", "--report-json-path", str(report)]
         ended = subprocess.run(
             command,
-            env=os.environ | {"SCHEMATHESIS_HOOKS": "tests.fuzz.hooks", "PYTHONPATH": str(ROOT)},
+            env=os.environ
+            | {"SCHEMATHESIS_HOOKS": "tests.fuzz.hooks", "PYTHONPATH": os.pathsep.join(map(str, (ROOT, *sys.path)))},
             cwd=folder,
             capture_output=True,
             text=True,
@@ -60,17 +76,21 @@ def fuzz(environment: Mapping[str, str], folder: Path, *, examples: int, seed: i
 
 
 def prepare(environment: Mapping[str, str]) -> str:
-    """A key, and rows under the ids that the document gives as examples; returns the key."""
-    database = Database(settings_of(dict(environment)))
-    with database.unit_of_work() as session:
+    """A key, and things under the ids that the document gives as examples; returns the key."""
+    settings = settings_of(dict(environment))
+    world = World(Database(settings), BlobStore(settings))
+    content = png()
+    sha256 = hashlib.sha256(content).hexdigest()
+    world.blobs.put(signal_key(TENANT, sha256), content)
+    with world.database.unit_of_work() as session:
         _, token = Keys(session).create(TENANT)
-        sha256 = "0" * 64
-        facts = {"kind": "image", "format": "png", "width": 4, "height": 2, "channels": 3, "sample_format": "u8"}
-        signal = Signal(id=signals.EXAMPLE_ID, tenant=TENANT, sha256=sha256, byte_count=1, media_type="image/png")
-        signal.facts, signal.object_key = facts, signal_key(TENANT, sha256)
+        facts = {"kind": "image", "format": "png", "width": 6, "height": 4, "channels": 3, "sample_format": "u8"}
+        signal = Signal(id=signals.EXAMPLE_ID, tenant=TENANT, sha256=sha256, byte_count=len(content), facts=facts)
+        signal.media_type, signal.object_key = "image/png", signal_key(TENANT, sha256)
         session.add(signal)
         session.flush()
         spec = FitSpec().model_dump(mode="json")
-        session.add(Fit(id=fits.EXAMPLE_ID, tenant=TENANT, signal_id=signal.id, spec=spec))
-    database.close()
+        session.add(Fit(id=fits.EXAMPLE_ID, tenant=TENANT, signal_id=signal.id, spec=spec, priority=100))
+    world.succeed(world.start(fits.EXAMPLE_ID), b"a representation")
+    world.database.close()
     return str(token)
