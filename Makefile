@@ -6,10 +6,11 @@ READY  := $(VENV)/.installed
 
 FITS   ?= 200
 FAULTS ?= 60
+EXAMPLES ?= 100
 SEED   ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check up format bench-fit bench-jobs chaos clean openapi
+.PHONY: help demo test check up format bench-fit bench-jobs chaos clean openapi fuzz-api
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -40,6 +41,9 @@ format: $(READY) ## rewrite files in the house format
 
 openapi: $(READY) ## rewrite api/openapi.json after a route has changed
 	$(BIN)/python -m api.describe
+
+fuzz-api: $(READY) ## EXAMPLES requests made up for each operation, from SEED: build/api/fuzz.json
+	$(BIN)/python -m tests.fuzz --examples $(EXAMPLES) --seed $(SEED)
 
 chaos: $(READY) ## the whole service under FAULTS drawn from SEED while FITS run: build/chaos/report.json
 	$(BIN)/python -m tests.chaos --fits $(FITS) --faults $(FAULTS) --seed $(SEED) $(CHAOS_OPTIONS)

@@ -2,9 +2,9 @@
 
 import re
 from dataclasses import dataclass
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
-from fastapi import Depends, Header, Request
+from fastapi import Depends, Header, Path, Request
 
 from api.errors import UnsupportedMediaType
 from api.schemas import fits, results, signals, webhooks
@@ -78,14 +78,19 @@ async def _tenant(request: Request) -> str:
     return caller.tenant
 
 
-def _fit_id(fit_id: str) -> str:
+def _id(example: str, pattern: str) -> Any:
+    # For the document only: an id of another form is answered as absent, not as invalid.
+    return Path(examples=[example], json_schema_extra={"pattern": pattern})
+
+
+def _fit_id(fit_id: Annotated[str, _id(fits.EXAMPLE_ID, fits.ID_PATTERN)]) -> str:
     # An id that cannot be one is as absent as one that never was, and never reaches the database.
     if not re.fullmatch(fits.ID_PATTERN, fit_id):
         raise FitNotFound(f"no fit {fit_id!r}: ids look like {fits.EXAMPLE_ID}")
     return fit_id
 
 
-def _signal_id(signal_id: str) -> str:
+def _signal_id(signal_id: Annotated[str, _id(signals.EXAMPLE_ID, signals.ID_PATTERN)]) -> str:
     if not re.fullmatch(signals.ID_PATTERN, signal_id):
         raise SignalNotFound(f"no signal {signal_id!r}: ids look like {signals.EXAMPLE_ID}")
     return signal_id

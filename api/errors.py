@@ -121,6 +121,15 @@ class ContentTooLarge(ApiError, HTTPException):
         ApiError.__init__(self, f"at most {limit} bytes are accepted here", limit_bytes=limit)
 
 
+class HeadTooLarge(ApiError):
+    """Path, query and headers are longer together than is accepted."""
+
+    code = "head_too_large"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"at most {limit} bytes of path, query and headers are accepted", limit_bytes=limit)
+
+
 class UnsupportedMediaType(ApiError):
     """The Content-Type, or a Content-Encoding, is not one that this route reads."""
 
@@ -247,6 +256,7 @@ PROBLEMS: dict[type[Exception], Kind] = {
     UploadTimeout: Kind(408, "Upload too slow"),
     ContentTooLarge: Kind(413, "Content too large"),
     SignalTooLarge: Kind(413, "Signal too large"),
+    HeadTooLarge: Kind(431, "Head too large"),
     UnsupportedMediaType: Kind(415, "Unsupported media type"),
     UnsupportedFormat: Kind(415, "Unsupported format"),
     MissingFile: Kind(422, "No file in the form"),

@@ -18,7 +18,7 @@ from api import errors, problems
 from api.dependencies import Services
 from api.gate import Gate
 from api.logs import configure_logs
-from api.middleware import BodyLimit, RequestContext
+from api.middleware import BodyLimit, RequestContext, StrictJson
 from api.openapi import complete, operation_id
 from api.routes import fits, health, representations, results, signals, webhooks
 from api.routes import problems as problem_routes
@@ -71,12 +71,10 @@ def build_app(settings: ApiSettings, store_settings: StoreSettings) -> FastAPI:
     for routes in (signals, fits, representations, results, webhooks, problem_routes, health):
         app.include_router(routes.router)
     problems.install(app)
-    app.add_middleware(
-        BodyLimit,
-        default=settings.max_json_bytes,
-        by_path={"/signals": settings.max_upload_bytes + FORM_OVERHEAD_BYTES},
-    )
+    uploads = {"/signals": settings.max_upload_bytes + FORM_OVERHEAD_BYTES}
+    app.add_middleware(StrictJson, except_paths=set(uploads))
     app.add_middleware(Gate, settings=settings)
+    app.add_middleware(BodyLimit, default=settings.max_json_bytes, by_path=uploads)
     app.add_middleware(RequestContext)
     app.openapi = complete(app.openapi)  # type: ignore[method-assign]
     return app

@@ -1,18 +1,21 @@
-"""What surrounds every request: its id, its line in the log, its last line of defence, and a cap on its body."""
+"""What surrounds every request: its id, its line in the log, its last line of defence, limits of size, strict JSON."""
 
+import json
 import logging
 import re
 import time
+from typing import Any, NoReturn
 from uuid import uuid4
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import logs
-from api.errors import ContentTooLarge
+from api.errors import ContentTooLarge, HeadTooLarge, MalformedJson
 from api.problems import problem_response
 
 REQUEST_ID_HEADER = "X-Request-Id"
+MAX_HEAD_BYTES = 16 * 1024  # path, query and headers; the server itself stops at 64 kB, if they come in pieces
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 logger = logging.getLogger("api.request")
@@ -67,7 +70,7 @@ class RequestContext:
 
 
 class BodyLimit:
-    """Refuses a body over its limit: by its declared length before a byte is read, else while it is read."""
+    """Refuses a head or a body over its limit: a body by its declared length, else while it is read."""
 
     def __init__(self, app: ASGIApp, *, default: int, by_path: dict[str, int]) -> None:
         self._app = app
@@ -77,6 +80,9 @@ class BodyLimit:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
+            return
+        if _head_bytes(scope) > MAX_HEAD_BYTES:
+            await problem_response(scope, HeadTooLarge(MAX_HEAD_BYTES))(scope, receive, send)
             return
         limit = self._by_path.get(scope["path"], self._default)
         declared = Headers(scope=scope).get("content-length", "")
@@ -94,3 +100,77 @@ class BodyLimit:
             return message
 
         await self._app(scope, receive_within_limit, send)
+
+
+def _head_bytes(scope: Scope) -> int:
+    return len(scope["path"]) + len(scope["query_string"]) + sum(len(n) + len(v) for n, v in scope["headers"])
+
+
+class StrictJson:
+    """Refuses JSON that two readers could read differently: names that repeat, NaN, encodings other than UTF-8.
+
+    Python's reader takes the last of several members with one name, and a gateway that looked at the first has then
+    checked another request than the one that is served. What nests too deeply, or holds a number of too many digits,
+    ends here, too.
+    """
+
+    def __init__(self, app: ASGIApp, *, except_paths: set[str]) -> None:
+        self._app = app
+        self._except_paths = except_paths
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in self._except_paths or not _is_json(scope):
+            await self._app(scope, receive, send)
+            return
+        messages: list[Message] = []
+        try:
+            body = await _read(receive, messages)
+            check_json(body)
+        except (ContentTooLarge, MalformedJson) as error:
+            await problem_response(scope, error)(scope, receive, send)
+            return
+
+        async def receive_again() -> Message:
+            return messages.pop(0) if messages else await receive()
+
+        await self._app(scope, receive_again, send)
+
+
+def check_json(body: bytes) -> None:
+    """See whether there is nothing, or JSON that has only one meaning.
+
+    Raises:
+        MalformedJson: if not.
+    """
+    if not body:
+        return
+    try:
+        json.loads(body.decode(), object_pairs_hook=_unique, parse_constant=_refuse)
+    except UnicodeDecodeError as error:
+        raise MalformedJson(f"the body is not UTF-8: byte {error.start} cannot be read") from error
+    except RecursionError as error:
+        raise MalformedJson("the body nests too deeply") from error
+    except ValueError as error:
+        raise MalformedJson(f"the body is not JSON: {error}") from error
+
+
+async def _read(receive: Receive, messages: list[Message]) -> bytes:
+    while True:
+        messages.append(await receive())
+        if not messages[-1].get("more_body", False):
+            return b"".join(message.get("body", b"") for message in messages)
+
+
+def _is_json(scope: Scope) -> bool:
+    return Headers(scope=scope).get("content-type", "").partition(";")[0].strip().lower() == "application/json"
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise ValueError("a name occurs twice in one object")
+    return members
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no number")

@@ -53,6 +53,7 @@ def complete(generate: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, A
         document["components"]["securitySchemes"] = _SCHEMES
         for method, path, operation in _operations(document):
             _complete(operation, scope_needed(method.upper(), path))
+            _drop_null(operation.get("parameters", []))
             _share_examples(operation, document["components"].setdefault("examples", {}))
             for content in _json_contents(operation):
                 if not {"example", "examples"} & content.keys():
@@ -78,6 +79,16 @@ def _complete(operation: dict[str, Any], scope: str | None) -> None:
     if "requestBody" in operation:
         _add(responses, *_WITH_BODY)
     operation["responses"] = dict(sorted(responses.items()))
+
+
+def _drop_null(parameters: list[dict[str, Any]]) -> None:
+    """A parameter that may be left out is `X | None` to FastAPI; but in a URL or a header there is no null."""
+    for parameter in parameters:
+        some = [one for one in parameter["schema"].pop("anyOf", []) if one != {"type": "null"}]
+        if len(some) == 1:
+            parameter["schema"] |= some[0]
+        elif some:
+            parameter["schema"]["anyOf"] = some
 
 
 def _add(responses: dict[str, Any], *error_classes: type[Exception]) -> None:

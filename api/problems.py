@@ -30,6 +30,7 @@ from api.schemas.problems import Fault, Problem, ProblemKind
 from store import errors as store
 
 RETRY_AFTER_SECONDS = 5
+LONGEST_SHOWN = 300
 MALFORMED_HTTP = Kind(
     400,
     "Malformed HTTP",
@@ -87,12 +88,12 @@ async def _answer_framework(request: Request, error: Exception) -> Response:
     headers, detail = dict(error.headers or {}), error.detail
     match error.status_code:
         case 404:
-            detail = f"there is nothing at {request.url.path}: /openapi.json lists what there is"
+            detail = f"there is nothing at {_shown(request.url.path)}: /openapi.json lists what there is"
         case 405:
             # Of several routes at one path, the framework names the methods of the first.
             if allowed := _methods(request):
                 headers["Allow"] = ", ".join(allowed)
-            detail = f"{request.method} is not possible at {request.url.path}: Allow says what is"
+            detail = f"{request.method} is not possible at {_shown(request.url.path)}: Allow says what is"
     return _response(
         request.scope, status=kind.status, title=kind.title, code=str(kind.code), detail=detail, headers=headers
     )
@@ -139,11 +140,15 @@ def _response(
         title=title,
         code=code,
         detail=detail,
-        instance=scope["path"],
+        instance=_shown(scope["path"]),
         request_id=scope.get("state", {}).get("request_id", ""),
         **members,
     )
     return Response(content, status, {"Cache-Control": "no-store", **(headers or {})}, MEDIA_TYPE)
+
+
+def _shown(path: str) -> str:
+    return path if len(path) <= LONGEST_SHOWN else path[:LONGEST_SHOWN] + "…"
 
 
 def problem_document(

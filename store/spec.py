@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class _Spec(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Strict: "5" is no number, nor is true, whatever Python says.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class NetworkSpec(_Spec):
@@ -18,7 +19,7 @@ class NetworkSpec(_Spec):
 
     frequencies: Annotated[int, Field(ge=4, le=4096)] | None = Field(default=None, description="input frequencies (m)")
     hidden: Annotated[tuple[Annotated[int, Field(ge=4, le=4096)], ...], Field(min_length=1, max_length=4)] | None = (
-        Field(default=None, description="width of each hidden layer (n)")
+        Field(default=None, strict=False, description="width of each hidden layer (n)")  # JSON has lists for tuples
     )
     period: Annotated[float, Field(gt=2, le=64)] | None = Field(
         default=None, description="period (p) in units where the domain has length 2"

@@ -48,3 +48,11 @@ def animation() -> bytes:
     buffer = io.BytesIO()
     frames[0].save(buffer, "WEBP", save_all=True, append_images=frames[1:], lossless=True)
     return buffer.getvalue()
+
+
+def pages() -> bytes:
+    """A TIFF of two pages."""
+    first, second = (Image.new("RGB", (4, 4), (shade, 0, 0)) for shade in (10, 200))
+    buffer = io.BytesIO()
+    first.save(buffer, "TIFF", save_all=True, append_images=[second])
+    return buffer.getvalue()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psutil
 import psycopg
+import pytest
 from typer.testing import CliRunner
 
 from standalone.cli import app
@@ -53,6 +54,21 @@ def test_migrate_uses_the_engines_that_run(tmp_path: Path, store_environment: di
         assert answer.stdout == "tables: up to date\n"
     with psycopg.connect(store_environment["TUNER_DATABASE_URL"].replace("+psycopg", "")) as connection:
         assert connection.execute("SELECT count(*) FROM fits").fetchone() == (0,)
+
+
+def test_keys_are_made_in_the_database_that_runs(
+    tmp_path: Path, store_environment: dict[str, str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    home = Home(tmp_path)
+    home.logs.mkdir()
+    running_here(home, store_environment)
+    CliRunner().invoke(app, ["migrate", "--home", str(tmp_path)])
+    made = CliRunner().invoke(app, ["keys", "--home", str(tmp_path), "create", "--tenant", "alice"])
+    assert made.exit_code == 0
+    prefix = capfd.readouterr().out.strip().rpartition("_")[0]
+    assert CliRunner().invoke(app, ["keys", "--home", str(tmp_path), "list"]).exit_code == 0
+    assert capfd.readouterr().out == f"{prefix}  alice  all  never used  never expires\n"
+    assert CliRunner().invoke(app, ["keys", "--home", str(tmp_path), "revoke", "tnr_none"]).exit_code == 1
 
 
 def test_a_migration_that_fails_shows_its_log(tmp_path: Path) -> None:

@@ -1,0 +1,177 @@
+"""Every route, tried with the keys of two tenants: what is Alice's does not exist for Bob.
+
+The routes come from the OpenAPI document. One with an id in its path is tried as it is: a new kind of id needs an entry
+in `belongings`. One without needs a case of its own. Either way, a route that nobody thought of here fails.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+from fastapi import APIRouter
+
+from api import routes
+from api.describe import document
+from store.repositories.keys import Keys
+from tests.integration.api.conftest import Server
+from tests.integration.api.images import png
+from tests.integration.api.world import World
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One method of one path."""
+
+    name: str
+    method: str
+    path: str
+
+    @property
+    def parameters(self) -> list[str]:
+        """Names of the ids in the path."""
+        return [part.partition("}")[0] for part in self.path.split("{")[1:]]
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """A client with a key, and something of everything."""
+
+    name: str
+    client: httpx.Client
+    belongings: dict[str, str]
+
+    def ask(self, operation: Operation, ids: dict[str, str], **request: Any) -> httpx.Response:
+        return self.client.request(operation.method, operation.path.format(**ids), **request)
+
+
+OPERATIONS = {
+    operation["operationId"]: Operation(operation["operationId"], method.upper(), path)
+    for path, methods in document()["paths"].items()
+    for method, operation in methods.items()
+}
+OPEN = {"welcome", "livez", "readyz", "metrics", "list_problems", "get_problem"}
+WITH_ID = sorted(name for name, one in OPERATIONS.items() if one.parameters and name not in OPEN)
+
+# What a route with an id needs besides, so that its owner is not refused for want of it.
+BODIES: dict[str, Any] = {}
+
+
+@pytest.fixture(scope="module")
+def clients(server: Server, world: World) -> Iterator[dict[str, httpx.Client]]:
+    """A client of each tenant, by its name; the names are new."""
+    made = {}
+    for name in ("alice", "bob"):
+        tenant = f"{name}-{uuid4().hex[:8]}"
+        with world.database.unit_of_work() as session:
+            _, token = Keys(session).create(tenant)
+        headers = {"Authorization": f"Bearer {token}"}
+        made[tenant] = httpx.Client(base_url=server.url, timeout=30, trust_env=False, headers=headers)
+    yield made
+    for client in made.values():
+        client.close()
+
+
+@pytest.fixture
+def tenants(clients: dict[str, httpx.Client], world: World) -> tuple[Tenant, Tenant]:
+    """Alice and Bob, each with new things of their own."""
+    alice, bob = (Tenant(name, client, belongings(world, name)) for name, client in clients.items())
+    return alice, bob
+
+
+def belongings(world: World, tenant: str) -> dict[str, str]:
+    """One of everything that a path can name, by the name it has there."""
+    signal_id = world.add_signal(tenant=tenant)
+    fit_id = world.add_fit(signal_id, tenant=tenant, priority=100)
+    world.succeed(world.start(fit_id), uuid4().bytes)
+    return {"signal_id": signal_id, "fit_id": fit_id}
+
+
+@pytest.mark.parametrize("name", WITH_ID)
+def test_what_is_anothers_is_not_found(tenants: tuple[Tenant, Tenant], name: str) -> None:
+    alice, bob = tenants
+    operation, request = OPERATIONS[name], BODIES.get(name, {})
+    missing = set(operation.parameters) - alice.belongings.keys()
+    assert not missing, f"`belongings` has no {missing}: make one there"
+    absent = bob.ask(operation, alice.belongings, **request)
+    assert absent.status_code == 404, f"{name}: Bob got {absent.status_code}"
+    if operation.method != "HEAD":
+        assert absent.json()["code"].endswith("_not_found")
+        assert absent.json()["code"] != "route_not_found"
+    # Each id by itself, too: a foreign one among Bob's own.
+    for parameter in operation.parameters:
+        mixed = bob.belongings | {parameter: alice.belongings[parameter]}
+        assert bob.ask(operation, mixed, **request).status_code == 404
+    assert alice.ask(operation, alice.belongings, **request).status_code != 404
+
+
+def test_anothers_events_are_not_streamed(tenants: tuple[Tenant, Tenant]) -> None:
+    alice, bob = tenants
+    path, stream = f"/fits/{alice.belongings['fit_id']}/events", {"Accept": "text/event-stream"}
+    assert bob.client.get(path, headers=stream).status_code == 404
+    own = alice.client.get(path, headers=stream)
+    assert own.headers["content-type"].startswith("text/event-stream")
+    assert "succeeded" in own.text
+
+
+def lists_only_ones_own(alice: Tenant, bob: Tenant, operation: Operation) -> None:
+    """Bob's list holds Bob's and nothing of Alice's, also where it begins at a place of hers."""
+    for tenant, other in ((alice, bob), (bob, alice)):
+        listed = tenant.ask(operation, {}, params={"limit": 100}).text
+        assert any(identifier in listed for identifier in tenant.belongings.values())
+        assert not any(identifier in listed for identifier in other.belongings.values())
+    noun = "signal_id" if operation.path == "/signals" else "fit_id"
+    page = bob.ask(operation, {}, params={"limit": 100, "cursor": alice.belongings[noun]})
+    assert not any(identifier in page.text for identifier in alice.belongings.values())
+
+
+def the_same_bytes_are_two_signals(alice: Tenant, bob: Tenant, operation: Operation) -> None:
+    """That somebody else has these bytes shows nowhere."""
+    picture = {"files": {"file": png()}}
+    answers = [tenant.ask(operation, {}, **picture) for tenant in (alice, bob)]
+    assert [answer.status_code for answer in answers] == [201, 201]
+    assert answers[0].json()["id"] != answers[1].json()["id"]
+
+
+def only_ones_own_signal_is_fitted(alice: Tenant, bob: Tenant, operation: Operation) -> None:
+    """A body names a signal; an idempotency key is each tenant's own."""
+    body, named = {"signal_id": alice.belongings["signal_id"]}, {"Idempotency-Key": uuid4().hex}
+    first = alice.ask(operation, {}, json=body, headers=named)
+    assert first.status_code == 202
+    refused = bob.ask(operation, {}, json=body, headers=named)
+    assert (refused.status_code, refused.json()["code"]) == (404, "signal_not_found")
+    own = bob.ask(operation, {}, json={"signal_id": bob.belongings["signal_id"]}, headers=named)
+    assert own.status_code == 202
+    assert own.json()["id"] != first.json()["id"]
+
+
+CASES: dict[str, Callable[[Tenant, Tenant, Operation], None]] = {
+    "list_signals": lists_only_ones_own,
+    "list_fits": lists_only_ones_own,
+    "create_signal": the_same_bytes_are_two_signals,
+    "create_fit": only_ones_own_signal_is_fitted,
+}
+
+
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_without_an_id(tenants: tuple[Tenant, Tenant], name: str) -> None:
+    CASES[name](*tenants, OPERATIONS[name])
+
+
+def test_no_operation_is_left_out() -> None:
+    known = {*WITH_ID, *CASES, *OPEN}
+    assert not OPERATIONS.keys() - known, "a new operation: give it a case here"
+
+
+def test_no_route_is_missing_in_the_document() -> None:
+    described = {(one.method, one.path) for one in OPERATIONS.values()}
+    for module in pkgutil.iter_modules(routes.__path__):
+        router = getattr(importlib.import_module(f"{routes.__name__}.{module.name}"), "router", None)
+        assert isinstance(router, APIRouter), module.name
+        for route in router.routes:
+            for method in getattr(route, "methods", ()):
+                assert (method, getattr(route, "path", "")) in described
