@@ -127,7 +127,7 @@ def test_events_survive_a_restart_of_the_api(environment: dict[str, str], world:
         Proxy(first.address[1]) as proxy,
         Client(f"http://127.0.0.1:{proxy.port}") as client,
     ):
-        reader = threading.Thread(target=lambda: [seen.append(event.seq) for event in client.events(claim.fit_id)])
+        reader = threading.Thread(target=lambda: seen.extend(event.seq for event in client.events(claim.fit_id)))
         reader.start()
         world.report(claim, 1)
         eventually(lambda: seen == [1, 2, 3])
