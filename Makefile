@@ -10,7 +10,7 @@ EXAMPLES ?= 100
 SEED   ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check up format bench-fit bench-jobs chaos clean openapi fuzz-api
+.PHONY: help demo test check up format bench-fit bench-jobs chaos clean openapi fuzz-api load
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -53,6 +53,9 @@ bench-fit: $(READY) ## trainers compared on one picture: build/bench/fit.json an
 
 bench-jobs: $(READY) ## how soon a cancel or a lost worker is dealt with, and what that costs: build/bench/jobs.json
 	$(BIN)/python -m tests.chaos.measure $(BENCH_OPTIONS)
+
+load: $(READY) ## the api under load on this machine: build/bench/load.json
+	$(BIN)/python -m benchmarks.load $(LOAD_OPTIONS)
 
 clean: ## remove what the targets above made, except the data folder
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

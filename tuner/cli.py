@@ -7,8 +7,9 @@ with exit code 1; a command that cannot be understood ends with 2. An output fil
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import fields
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
@@ -159,6 +160,10 @@ def _errors_in_one_line() -> Iterator[None]:
         typer.echo(f"tuner: {' '.join(message.split())}", err=True)
         raise typer.Exit(1) from error
 
+
+# The client speaks HTTP, which this package does not know: it is found by its name, where it is installed.
+with suppress(ModuleNotFoundError):
+    import_module("tuner_client.cli").register(app)
 
 if __name__ == "__main__":
     app()

@@ -51,3 +51,8 @@ def test_what_the_api_repeats_of_the_library_agrees_with_it() -> None:
     """The price of the rule above: a few facts stand twice, and this holds them together."""
     assert (representations.MEDIA_TYPE, representations.EXTENSION) == (encode.MEDIA_TYPE, encode.EXTENSION)
     assert ApiSettings.model_fields["max_pixels"].default == ImageLimits().max_pixels
+
+
+def test_the_command_line_starts_without_http() -> None:
+    program = "import sys, tuner.cli; sys.exit('httpx' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode == 0

@@ -1,0 +1,204 @@
+"""The client against a real server, behind a connection that breaks."""
+
+import asyncio
+import hashlib
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from api.dependencies import LOCAL_TENANT
+from store.repositories.fits import Claim, Fits
+from tests.chaos.proxy import Proxy, Weather
+from tests.factories import picture_png
+from tests.integration.api.conftest import Server, running_api
+from tests.integration.api.waiting import eventually
+from tests.integration.api.world import World
+from tuner.cli import app
+from tuner_client import AsyncClient, Client, ConnectionFailed, FitEnded, InvalidRequest, NotFound, WaitedTooLong
+
+CONTENT = os.urandom(5 << 20)
+
+
+@pytest.fixture
+def proxy(server: Server) -> Iterator[Proxy]:
+    with Proxy(server.address[1]) as running:
+        yield running
+
+
+@pytest.fixture
+def tuner(proxy: Proxy) -> Iterator[Client]:
+    with Client(f"http://127.0.0.1:{proxy.port}") as client:
+        yield client
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    path = tmp_path / "garden party.png"
+    path.write_bytes(picture_png())
+    return path
+
+
+def started(world: World) -> Claim:
+    return world.start(world.add_fit(world.add_signal(), priority=90))
+
+
+def test_upload_and_submit(tuner: Client, world: World, picture: Path) -> None:
+    signal = tuner.upload(picture)
+    assert (signal.filename, signal.sha256) == ("garden party.png", hashlib.sha256(picture.read_bytes()).hexdigest())
+    assert tuner.upload(picture).id == signal.id
+    fit = tuner.submit(signal, target="psnr=35", idempotency_key=f"key-{time.monotonic_ns()}")
+    assert (fit.status, fit.signal_id) == ("queued", signal.id)
+    assert tuner.cancel(fit.id).status == "cancelled"
+    with pytest.raises(FitEnded, match="cancelled"):
+        tuner.wait(fit.id)
+
+
+def test_errors_say_what_the_service_says(tuner: Client, tmp_path: Path) -> None:
+    with pytest.raises(NotFound) as found:
+        tuner.get_fit(f"fit_{'0' * 32}")
+    assert found.value.code == "fit_not_found"
+    assert found.value.request_id.startswith("req_")
+    nothing = tmp_path / "nothing.png"
+    nothing.write_bytes(b"")
+    with pytest.raises(InvalidRequest, match="empty"):
+        tuner.upload(nothing)
+
+
+def test_a_submission_whose_answer_is_lost_is_one_fit(tuner: Client, proxy: Proxy, world: World, picture: Path) -> None:
+    signal = tuner.upload(picture)
+    before = world.counts()[1]
+    with proxy.under(Weather(resets=True)):
+        calmer = threading.Timer(0.5, lambda: setattr(proxy, "_weather", Weather()))
+        calmer.start()
+        fit = tuner.submit(signal)
+        calmer.join()
+    assert world.counts()[1] == before + 1
+    tuner.cancel(fit.id)
+
+
+def test_a_server_that_is_busy_for_a_while(tuner: Client, proxy: Proxy, picture: Path) -> None:
+    with proxy.under(Weather(http_status=503)):
+        calmer = threading.Timer(0.5, lambda: setattr(proxy, "_weather", Weather()))
+        calmer.start()
+        assert tuner.upload(picture).id.startswith("sig_")
+        calmer.join()
+
+
+def test_nobody_there() -> None:
+    with Client("http://127.0.0.1:1") as client, pytest.raises(ConnectionFailed):
+        client.get_fit("fit_1")
+
+
+def test_an_interrupted_download_goes_on_and_is_verified(
+    tuner: Client, proxy: Proxy, world: World, tmp_path: Path
+) -> None:
+    claim = started(world)
+    world.succeed(claim, CONTENT)
+    target = tmp_path / "result.tnr"
+    with proxy.under(Weather(resets=True)):
+        calmer = threading.Timer(1.0, lambda: setattr(proxy, "_weather", Weather()))
+        calmer.start()
+        sha256 = tuner.download(claim.fit_id, target)
+        calmer.join()
+    assert sha256 == hashlib.sha256(CONTENT).hexdigest()
+    assert target.read_bytes() == CONTENT
+    assert [path.name for path in tmp_path.iterdir()] == ["result.tnr"]
+
+
+def test_a_download_that_fails_leaves_what_was_there(tuner: Client, world: World, tmp_path: Path) -> None:
+    target = tmp_path / "result.tnr"
+    target.write_bytes(b"before")
+    with pytest.raises(NotFound):
+        tuner.download(f"fit_{'0' * 32}", target)
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"before"]
+
+
+def test_events_survive_a_restart_of_the_api(environment: dict[str, str], world: World, tmp_path: Path) -> None:
+    """Two servers, one after the other, behind one address: no event is lost and none comes twice."""
+    claim = started(world)
+    seen: list[int] = []
+    with (
+        running_api(environment, tmp_path / "first") as first,
+        Proxy(first.address[1]) as proxy,
+        Client(f"http://127.0.0.1:{proxy.port}") as client,
+    ):
+        reader = threading.Thread(target=lambda: seen.extend(event.seq for event in client.events(claim.fit_id)))
+        reader.start()
+        world.report(claim, 1)
+        eventually(lambda: seen == [1, 2, 3])
+        with running_api(environment, tmp_path / "second") as second:
+            proxy._target = second.address[1]
+            first.process.terminate()
+            first.process.wait(20)
+            for step in (2, 3):
+                world.report(claim, step)
+            world.succeed(claim, b"done")
+            reader.join(30)
+    assert seen == [1, 2, 3, 4, 5, 6]
+
+
+def test_waiting(tuner: Client, world: World) -> None:
+    claim = started(world)
+    with pytest.raises(WaitedTooLong):
+        tuner.wait(claim.fit_id, seconds=0)
+    kinds: list[str] = []
+    finisher = threading.Timer(0.3, world.succeed, [claim, b"done"])
+    finisher.start()
+    fit = tuner.wait(claim.fit_id, on_event=lambda event: kinds.append(event.kind))
+    finisher.join()
+    assert fit.result is not None
+    assert fit.result.sha256 == hashlib.sha256(b"done").hexdigest()
+    assert kinds == ["queued", "running", "succeeded"]
+
+
+def test_without_streams_waiting_asks_now_and_then(
+    environment: dict[str, str], world: World, tmp_path: Path, server: Server
+) -> None:
+    claim = started(world)
+    world.succeed(claim, b"done")
+    with Client(server.url) as client:
+        client.events = lambda *_, **__: iter(())  # type: ignore[method-assign]  # a proxy that passes no streams on
+        assert client.wait(claim.fit_id).status == "succeeded"
+
+
+def test_the_same_with_asyncio(proxy: Proxy, world: World, picture: Path, tmp_path: Path) -> None:
+    claim = started(world)
+
+    async def story() -> list[str]:
+        async with AsyncClient(f"http://127.0.0.1:{proxy.port}") as client:
+            signal = await client.upload(picture)
+            queued = await client.submit(signal, target="psnr=20")
+            assert (await client.cancel(queued.id)).status == "cancelled"
+            with pytest.raises(NotFound):
+                await client.get_fit(f"fit_{'0' * 32}")
+            kinds: list[str] = []
+            waiting = asyncio.create_task(client.wait(claim.fit_id, on_event=lambda event: kinds.append(event.kind)))
+            await asyncio.to_thread(world.succeed, claim, CONTENT)
+            assert (await waiting).result is not None
+            with proxy.under(Weather(resets=True)):
+                calmer = threading.Timer(1.0, lambda: setattr(proxy, "_weather", Weather()))
+                calmer.start()
+                await client.download(claim.fit_id, tmp_path / "async.tnr")
+                await asyncio.to_thread(calmer.join)
+            return kinds
+
+    assert asyncio.run(story())[-1] == "succeeded"
+    assert (tmp_path / "async.tnr").read_bytes() == CONTENT
+
+
+def test_the_command(server: Server, world: World, picture: Path, tmp_path: Path) -> None:
+    queued = CliRunner().invoke(app, ["submit", str(picture), "--server", server.url, "--target", "psnr=30"])
+    assert queued.exit_code == 0, queued.output
+    fit_id = queued.output.split()[0]
+    with world.database.unit_of_work() as session:
+        assert Fits(session).get(LOCAL_TENANT, fit_id).spec["target_psnr_db"] == 30
+        Fits(session).request_cancel(LOCAL_TENANT, fit_id)
+    wrong = CliRunner().invoke(app, ["submit", str(picture), "--server", server.url, "--target", "speed=3"])
+    assert (wrong.exit_code, "the target is" in wrong.output) == (1, True)
+    away = CliRunner().invoke(app, ["submit", str(picture), "--server", "http://127.0.0.1:1"])
+    assert (away.exit_code, "does not answer" in away.output) == (1, True)

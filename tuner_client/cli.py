@@ -1,0 +1,89 @@
+"""`tuner submit`: a file to the service and back, from the command line.
+
+Loaded by `tuner.cli`, which must know neither HTTP nor this package, by its name; httpx is imported when the command
+runs.
+"""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+if TYPE_CHECKING:
+    from tuner_client import Client, Event, Fit
+
+DEFAULT_SERVER = "http://127.0.0.1:8000"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command()(submit)
+
+
+def submit(
+    source: Annotated[Path, typer.Argument(metavar="FILE", help="The signal to send.", show_default=False)],
+    server: Annotated[str, typer.Option(help="Address of the service.", envvar="TUNER_SERVER")] = DEFAULT_SERVER,
+    target: Annotated[
+        str | None, typer.Option(help="psnr=35, error=0.02, bytes=40000, bits=1.5 or seconds=60.")
+    ] = None,
+    effort: Annotated[str | None, typer.Option(help="fast, balanced or best.")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Stay until it has ended.")] = False,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Where to write the .tnr file; waits for it.")
+    ] = None,
+) -> None:
+    """Have a file fitted by a service; an API key is read from TUNER_API_KEY."""
+    try:
+        import httpx
+
+        from tuner_client import Client, ClientError
+    except ModuleNotFoundError as error:
+        typer.echo(f"tuner: {error.name} is missing: install the extra `client`, pip install 'tuner[client]'", err=True)
+        raise typer.Exit(1) from error
+    try:
+        with Client(server, api_key=os.environ.get("TUNER_API_KEY")) as client:
+            fit = client.submit(client.upload(source), target=target, effort=effort)
+            if not wait and output is None:
+                typer.echo(f"{fit.id} is {fit.status}: {server.rstrip('/')}/fits/{fit.id}")
+                return
+            typer.echo(_summary(_watch(client, fit)))
+            if output is not None:
+                client.download(fit.id, output)
+                typer.echo(str(output))
+    except (ClientError, OSError, ValueError, httpx.InvalidURL) as error:
+        typer.echo(f"tuner: {' '.join(str(error).split())}", err=True)
+        raise typer.Exit(1) from error
+
+
+def _watch(client: "Client", fit: "Fit") -> "Fit":
+    """Show the service's own events as a progress bar until the last one."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[quality]}"), TimeElapsedColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(fit.status, total=None, quality="")
+        return client.wait(fit.id, on_event=lambda event: _show(bar, task, event))
+
+
+def _show(bar: Progress, task: TaskID, event: "Event") -> None:
+    if event.kind != "progress":
+        bar.update(task, description=event.kind)
+        return
+    data: dict[str, Any] = event.data
+    quality = "" if data.get("psnr_db") is None else f"{data['psnr_db']:.2f} dB"
+    bar.update(
+        task, description="training", completed=data.get("step") or 0, total=data.get("total_steps"), quality=quality
+    )
+
+
+def _summary(fit: "Fit") -> str:
+    if fit.result is None:
+        return f"{fit.id} is {fit.status}"
+    facts = [f"{fit.result.bytes} bytes"]
+    if fit.result.bits_per_sample is not None:
+        facts.append(f"{fit.result.bits_per_sample:.2f} bits per sample")
+    if fit.result.psnr_db is not None:
+        facts.append(f"{fit.result.psnr_db:.2f} dB")
+    return f"{fit.id}: {', '.join(facts)}"
