@@ -21,6 +21,7 @@ from tuner.codec.decode import decode as decode_bytes
 from tuner.codec.facts import FileFacts, inspect_file
 from tuner.codec.limits import DecodeLimits
 from tuner.errors import ConfigError, TunerError
+from tuner.experiment.commands import add_commands
 from tuner.files import write_whole
 from tuner.fit.config import FitConfig
 from tuner.fit.presets import Effort, image_config
@@ -159,6 +160,8 @@ def _errors_in_one_line() -> Iterator[None]:
         typer.echo(f"tuner: {' '.join(message.split())}", err=True)
         raise typer.Exit(1) from error
 
+
+add_commands(app, _errors_in_one_line())
 
 if __name__ == "__main__":
     app()
