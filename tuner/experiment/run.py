@@ -122,15 +122,15 @@ def _write_pictures(folder: Path, network: Network, samples: Samples) -> None:
     _write_png(folder / "spectrum_prediction.png", log_spectrum(prediction)[..., None])
     _write_png(folder / "spectrum_truth.png", log_spectrum(truth)[..., None])
     slopes = luminance(predict_gradients(network, samples.coords_PD).reshape(*shape, -1, 2).swapaxes(2, 3))
-    magnitude = np.linalg.norm(slopes * (2.0 / np.array(shape)), axis=-1)
-    _write_png(folder / "gradient_magnitude.png", (magnitude / max(float(magnitude.max()), 1e-12))[..., None])
+    magnitude = np.linalg.norm(slopes * (2.0 / np.array(shape)), axis=-1, keepdims=True).astype(np.float32)
+    _write_png(folder / "gradient_magnitude.png", magnitude / max(float(magnitude.max()), 1e-12))
     for zoom in ZOOMS:
         middle = predict(network, samples.coords_PD / zoom).reshape(*shape, -1)
         _write_png(folder / f"zoom_{zoom}x.png", middle)
 
 
 def _write_png(path: Path, values: FloatArray) -> None:
-    path.write_bytes(write_image(Signal(values=np.clip(values, 0.0, 1.0).astype(np.float32))))
+    path.write_bytes(write_image(Signal(values=np.clip(values, 0.0, 1.0))))
 
 
 def _write_csv(path: Path, rows: list[dict[str, float | int | None]]) -> None:
