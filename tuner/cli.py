@@ -22,6 +22,7 @@ from tuner.codec.decode import decode as decode_bytes
 from tuner.codec.facts import FileFacts, inspect_file
 from tuner.codec.limits import DecodeLimits
 from tuner.errors import ConfigError, TunerError
+from tuner.experiment.commands import add_commands
 from tuner.files import write_whole
 from tuner.fit.config import FitConfig
 from tuner.fit.presets import Effort, image_config
@@ -161,6 +162,7 @@ def _errors_in_one_line() -> Iterator[None]:
         raise typer.Exit(1) from error
 
 
+add_commands(app, _errors_in_one_line())
 # The client speaks HTTP, which this package does not know: it is found by its name, where it is installed.
 with suppress(ModuleNotFoundError):
     import_module("tuner_client.cli").register(app)

@@ -139,6 +139,9 @@ class _Runner:
         self._results = results
         self._on_cell = on_cell
         self._finished = {cell.key: cell for cell in read_cells(results)}
+        if results.exists() and not results.read_bytes().endswith(b"\n"):
+            with results.open("a") as file:
+                file.write("\n")  # the last line was cut off; the next cell begins its own
 
     def cell(self, image: str, read: Callable[[], Signal], name: str, seed: int, rate: float) -> Cell:
         key = _key(image, name, seed, rate, self._config)

@@ -147,7 +147,9 @@ class HiddenSine(nn.Module):
         return HiddenLayer(weight=_array(self.weight_HM), bias=_array(self.bias_H), bounds=bounds)
 
 
-def initial_parameters(config: NetworkConfig, grid: Grid, channels: int, seed: int) -> SineParameters:
+def initial_parameters(
+    config: NetworkConfig, grid: Grid, channels: int, seed: int, frequencies: IntArray | None = None
+) -> SineParameters:
     """Choose the frequencies for a grid and draw the rest, the same on every machine for the same seed.
 
     Columns start in proportion to their bounds, scaled so that a pre-activation has a standard deviation of
@@ -159,19 +161,21 @@ def initial_parameters(config: NetworkConfig, grid: Grid, channels: int, seed: i
         grid: of the signal.
         channels: values per point (C).
         seed: of the frequencies and of the weights.
+        frequencies: the input frequencies, chosen elsewhere (`tuner.network.spectral_choice`); None to choose them.
 
     Returns:
         Parameters within their bounds.
     """
     random = np.random.default_rng(seed)
-    frequencies = choose_frequencies(
-        config.frequencies,
-        grid.nyquist,
-        low_share=config.low_share,
-        low_limit=config.low_limit,
-        band_limit=config.band_limit,
-        seed=seed,
-    )
+    if frequencies is None:
+        frequencies = choose_frequencies(
+            config.frequencies,
+            grid.nyquist,
+            low_share=config.low_share,
+            low_limit=config.low_limit,
+            band_limit=config.band_limit,
+            seed=seed,
+        )
     return SineParameters(
         frequencies=frequencies,
         period=grid.period,

@@ -1,0 +1,155 @@
+"""An experiment from its YAML file to its run folder."""
+
+import csv
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors import torch as safetensors
+from typer.testing import CliRunner
+
+import tuner.experiment
+from tests.unit.tuner.experiment.worlds import picture
+from tuner.cli import app
+from tuner.errors import ConfigError
+from tuner.experiment.config import ExperimentConfig, read_experiment
+from tuner.experiment.methods import Regime, make_network, method
+from tuner.experiment.training import TrainingConfig
+from tuner.signal.grid import Grid
+from tuner.signal.image import read_image, write_image
+
+CONFIGS = Path(tuner.experiment.__file__).parent / "configs"
+FILES = {
+    "config.yaml", "prediction.png", "zoom_2x.png", "zoom_4x.png", "zoom_6x.png", "spectrum_prediction.png",
+    "spectrum_truth.png", "gradient_magnitude.png", "loss.csv", "measurements.csv", "curves.png",
+    "weights.safetensors", "summary.json", "chosen_frequencies.csv", "chosen_frequencies.png",
+}  # fmt: skip
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    path = tmp_path / "waves.png"
+    path.write_bytes(write_image(picture(3)))
+    return path
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "experiment.yaml"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("regime", list(Regime))
+def test_there_is_a_configuration_for_every_regime(regime: Regime) -> None:
+    config = read_experiment(CONFIGS / f"{regime.value}.yaml")
+    assert config.method == config.name == regime.value
+    chosen = method(regime.value)
+    assert config.training.learning_rate == chosen.learning_rate
+    assert config.training.bound_penalty == chosen.bound_penalty
+    make_network(chosen, Grid((64, 64), config.period), 3, widths=config.widths, seed=0, **config.options)
+
+
+@pytest.mark.parametrize("regime", [Regime.FIXED_BOUNDS, Regime.LEARNED_BOUNDS_MRNET])
+def test_a_run_leaves_a_folder_with_everything(tmp_path: Path, image: Path, regime: Regime) -> None:
+    options = ["--image", str(image), "--size", "18", "--steps", "12", "-o", str(tmp_path / "runs")]
+    outcome = CliRunner().invoke(app, ["experiment", str(CONFIGS / f"{regime.value}.yaml"), *options])
+    assert outcome.exit_code == 0, outcome.output
+    folder = Path(outcome.output.strip().splitlines()[-1])
+    assert {path.name for path in folder.iterdir()} == FILES
+    assert folder.name.endswith(f"_{regime.value}")
+    assert folder.parent.parent == tmp_path / "runs"
+
+    with (folder / "loss.csv").open() as file:
+        losses = list(csv.DictReader(file))
+    assert [row["step"] for row in losses] == [str(step) for step in range(1, 13)]
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["step"] == 12
+    assert set(summary) == {"step", "loss", "train_psnr_db", "test_psnr_db", "gradient_psnr_db"}
+
+    config = read_experiment(folder / "config.yaml")
+    assert config == replace(
+        read_experiment(CONFIGS / f"{regime.value}.yaml"), image=config.image, size=18, training=config.training
+    )
+    network = make_network(
+        method(config.method), Grid((18, 18), 2.5), 3, widths=config.widths, seed=5, **config.options
+    )
+    network.load_state_dict(safetensors.load((folder / "weights.safetensors").read_bytes()))
+    with torch.no_grad():
+        values = network(torch.tensor(Grid((18, 18), 2.5).coords())).numpy().reshape(18, 18, 3)
+    shown = read_image(folder / "prediction.png").values
+    np.testing.assert_allclose(shown, np.clip(values, 0, 1), atol=0.51 / 255)
+    for name in ("zoom_6x.png", "spectrum_truth.png", "gradient_magnitude.png"):
+        assert read_image(folder / name).grid_shape == (18, 18)
+
+
+def test_the_middle_is_what_is_magnified(tmp_path: Path, image: Path) -> None:
+    path = write(
+        tmp_path, "method: tuner\nimage: waves.png\nwidths: [60, 30]\ntraining: {steps: 60, learning_rate: 0.002}"
+    )
+    outcome = CliRunner().invoke(app, ["experiment", str(path), "-o", str(tmp_path / "runs")])
+    assert outcome.exit_code == 0, outcome.output
+    folder = Path(outcome.output.strip().splitlines()[-1])
+    whole, zoomed = (read_image(folder / name).values for name in ("prediction.png", "zoom_2x.png"))
+    height, width = whole.shape[:2]
+    middle = whole[height // 4 : height - height // 4, width // 4 : width - width // 4]
+    coarse = zoomed.reshape(height // 2, 2, width // 2, 2, 3).mean(axis=(1, 3))
+    assert float(np.abs(coarse - middle).mean()) < 0.02
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "holds nothing"),
+        ("- a\n- b", "holds a list"),
+        ("method: [", "is not YAML"),
+        ("name: x", "method is missing"),
+        ("method: sirene", "the method is 'sirene', expected one of tuner"),
+        ("method: tuner\nsteps: 3", "steps is no setting, expected one of method, name"),
+        ("method: tuner\ntraining: {step: 3}", r"training\.step is no setting, expected one of steps"),
+        ("method: tuner\ntraining: {steps: many}", r"training\.steps is 'many', text, expected a whole number"),
+        ("method: tuner\ntraining: {steps: 1.5}", r"training\.steps is 1\.5, a number, expected a whole number"),
+        ("method: tuner\ntraining: {steps: true}", r"training\.steps is True, a truth value"),
+        (
+            "method: tuner\ntraining: {learning_rate: 1e-4}",
+            r"'1e-4', text, expected a number \(with a point: 1\.0e-4\)",
+        ),
+        ("method: tuner\ntraining: 3", "training is 3, a number, expected keys and values"),
+        ("method: tuner\nwidths: [8, wide]", r"widths\[1\] is 'wide'"),
+        ("method: tuner\ntrackers: [papertrail]", "expected one of wandb, tensorboard"),
+        ("method: tuner\nname: ../elsewhere", "it names a folder"),
+        ("method: tuner\nseed: -1", "seed is -1"),
+        ("method: tuner\nsize: 0", "size is 0"),
+        ("method: !!python/object/apply:os.getcwd []", "is not YAML"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_said_by_key(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        read_experiment(write(tmp_path, text))
+
+
+def test_a_file_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    config = ExperimentConfig(
+        method="train_mrnet", image="/a/b.png", widths=(8, 4), options={"stages": 2, "integer": True, "low_limit": 0.1},
+        training=TrainingConfig(steps=7, batch_samples=None), seed=3, held_out=0.1,
+    )  # fmt: skip
+    assert read_experiment(write(tmp_path, config.to_yaml())) == config
+
+
+def test_without_an_image_there_is_nothing_to_train_on(tmp_path: Path) -> None:
+    outcome = CliRunner().invoke(app, ["experiment", str(CONFIGS / "train_siren.yaml"), "-o", str(tmp_path)])
+    assert outcome.exit_code == 1
+    assert "give `image` in the file, or --image" in outcome.output
+
+
+def test_trackers_that_are_not_installed_are_named(
+    tmp_path: Path, image: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "wandb", None)  # what Python does for a package that is not there
+    path = write(tmp_path, "method: tuner\nimage: waves.png\nwidths: [8, 4]\ntrackers: [wandb]")
+    outcome = CliRunner().invoke(app, ["experiment", str(path), "-o", str(tmp_path / "runs")])
+    assert outcome.exit_code == 1
+    assert "pip install 'tuner[tracking]'" in outcome.output

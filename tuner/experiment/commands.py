@@ -1,0 +1,111 @@
+"""The commands `tuner experiment` and `tuner paper`. Torch is imported when one of them runs, not before."""
+
+from contextlib import ContextDecorator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tuner.errors import ConfigError
+
+if TYPE_CHECKING:
+    from tuner.experiment.paper import Cell
+    from tuner.experiment.training import Measurement
+
+PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff"}
+
+
+def add_commands(app: typer.Typer, errors: ContextDecorator) -> None:
+    """Give the command line its experiments.
+
+    Args:
+        app: the command line.
+        errors: within which a command runs, so that what is wrong is said as the other commands say it.
+    """
+    for command in (experiment, paper):
+        app.command()(errors(command))
+
+
+def experiment(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="A YAML file.", show_default=False)],
+    image: Annotated[Path | None, typer.Option(help="The picture, instead of the file's.")] = None,
+    out: Annotated[Path, typer.Option("-o", "--out", help="Where run folders are made.")] = Path("runs"),
+    size: Annotated[int | None, typer.Option(help="Side of the central crop in pixels, instead of the file's.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Steps of training, instead of the file's.")] = None,
+) -> None:
+    """Train one network as a YAML file says, and write a folder with everything about it."""
+    from tuner.experiment.config import read_experiment
+    from tuner.experiment.run import run_experiment
+
+    wanted = read_experiment(config)
+    if image is not None:
+        wanted = replace(wanted, image=str(image))
+    if size is not None:
+        wanted = replace(wanted, size=size)
+    if steps is not None:
+        wanted = replace(wanted, training=replace(wanted.training, steps=steps))
+    typer.echo(run_experiment(wanted, out, on_measure=_show))
+
+
+def paper(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A folder of pictures.", show_default=False)],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder of results.jsonl, table.md and table.csv.")] = Path(
+        "paper"
+    ),
+    table: Annotated[
+        str, typer.Option(help="kodak (416/416) or div2k (256/256); the options below change it.")
+    ] = "kodak",
+    methods: Annotated[str | None, typer.Option(help="Comma-separated names of methods and regimes.")] = None,
+    images: Annotated[str | None, typer.Option(help="Comma-separated names of pictures, or how many.")] = None,
+    size: Annotated[int | None, typer.Option(help="Side of the central crop in pixels.")] = None,
+    weights: Annotated[int | None, typer.Option(help="Weights that no network exceeds.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Steps of Adam.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Samples in a step.")] = None,
+    seeds: Annotated[int | None, typer.Option(help="How many seeds.")] = None,
+    search: Annotated[
+        bool, typer.Option(help="Also search the learning rate of each method, on the first picture.")
+    ] = False,
+) -> None:
+    """Rerun a table of the paper on any pictures, within any budget; interrupted, it goes on where it was."""
+    from tuner.experiment.paper import PAPER_TABLES, run_paper
+    from tuner.experiment.tables import as_csv, markdown
+    from tuner.signal.image import read_image
+
+    if table not in PAPER_TABLES:
+        raise ConfigError(f"the table is {table!r}, expected one of {', '.join(PAPER_TABLES)}")
+    changes = {"size": size, "weights": weights, "steps": steps, "batch_samples": batch, "seeds": seeds}
+    changes = {name: value for name, value in changes.items() if value is not None}
+    config = replace(PAPER_TABLES[table], search=search, **changes)  # type: ignore[arg-type]
+    if methods is not None:
+        config = replace(config, methods=tuple(methods.split(",")))
+    out.mkdir(parents=True, exist_ok=True)
+    pictures = [(path.stem, lambda path=path: read_image(path)) for path in _pictures(folder, images)]
+    cells = run_paper(pictures, config, out / "results.jsonl", on_cell=_show_cell)
+    (out / "table.md").write_text(markdown(cells))
+    (out / "table.csv").write_text(as_csv(cells))
+    typer.echo(markdown(cells), nl=False)
+
+
+def _pictures(folder: Path, images: str | None) -> list[Path]:
+    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES)
+    if images is None or not found:
+        return found
+    if images.isdigit():
+        return found[: int(images)]
+    by_name = {path.stem: path for path in found}
+    missing = [name for name in images.split(",") if name not in by_name]
+    if missing:
+        raise ConfigError(f"{folder} has no picture named {', '.join(missing)}, expected one of {', '.join(by_name)}")
+    return [by_name[name] for name in images.split(",")]
+
+
+def _show(measured: "Measurement") -> None:
+    test = "" if measured.test_psnr_db is None else f", held out {measured.test_psnr_db:.2f} dB"
+    slope = "" if measured.gradient_psnr_db is None else f", gradient {measured.gradient_psnr_db:.2f} dB"
+    typer.echo(f"step {measured.step}: {measured.train_psnr_db:.2f} dB{test}{slope}", err=True)
+
+
+def _show_cell(cell: "Cell") -> None:
+    quality = "diverged" if cell.test_psnr_db is None else f"held out {cell.test_psnr_db:.2f} dB"
+    typer.echo(f"{cell.image} {cell.method} seed {cell.seed} rate {cell.rate:g}: {quality}", err=True)

@@ -1,0 +1,76 @@
+"""Curves to Weights & Biases or TensorBoard, for those who have them; neither is imported before it is asked for.
+
+Weights & Biases works offline with WANDB_MODE=offline; its files then lie in the run folder.
+"""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+
+from tuner.errors import ConfigError
+from tuner.experiment.config import ExperimentConfig, Tracker
+from tuner.experiment.training import Measurement
+
+Log = Callable[[int, dict[str, float]], None]
+
+
+class Trackers:
+    """All trackers of an experiment, open as long as it runs: `with Trackers(config, folder) as log: log(measured)`.
+
+    Raises:
+        ConfigError: if a package is not installed.
+    """
+
+    def __init__(self, config: ExperimentConfig, folder: Path) -> None:
+        self._stack = ExitStack()
+        open_one = {Tracker.WANDB: _wandb, Tracker.TENSORBOARD: _tensorboard}
+        self._logs = [open_one[tracker](config, folder, self._stack) for tracker in config.trackers]
+
+    def __enter__(self) -> Callable[[Measurement], None]:
+        return self._log
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, error, traceback)
+
+    def _log(self, measured: Measurement) -> None:
+        names = ("loss", "train_psnr_db", "test_psnr_db", "gradient_psnr_db")
+        values = {name: getattr(measured, name) for name in names if getattr(measured, name) is not None}
+        for log in self._logs:
+            log(measured.step, values)
+
+
+def _wandb(config: ExperimentConfig, folder: Path, stack: ExitStack) -> Log:
+    try:
+        import wandb
+    except ImportError as error:
+        raise _missing("wandb") from error
+    run = wandb.init(project="tuner", name=config.name, dir=str(folder), config={"yaml": config.to_yaml()})
+    stack.callback(run.finish)
+
+    def log(step: int, values: dict[str, float]) -> None:
+        run.log(values, step=step)
+
+    return log
+
+
+def _tensorboard(config: ExperimentConfig, folder: Path, stack: ExitStack) -> Log:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise _missing("tensorboard") from error
+    writer = SummaryWriter(str(folder / "tensorboard"))
+    stack.callback(writer.close)
+    writer.add_text("config", config.to_yaml())
+
+    def log(step: int, values: dict[str, float]) -> None:
+        for name, value in values.items():
+            writer.add_scalar(name, value, step)
+
+    return log
+
+
+def _missing(package: str) -> ConfigError:
+    return ConfigError(f"the tracker {package} is asked for, but not installed: pip install 'tuner[tracking]'")
