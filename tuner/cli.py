@@ -21,6 +21,7 @@ from tuner.codec.decode import decode as decode_bytes
 from tuner.codec.facts import FileFacts, inspect_file
 from tuner.codec.limits import DecodeLimits
 from tuner.errors import ConfigError, TunerError
+from tuner.export.cli import export
 from tuner.files import write_whole
 from tuner.fit.config import FitConfig
 from tuner.fit.presets import Effort, image_config
@@ -55,7 +56,7 @@ def fit(
     seed: Annotated[int, typer.Option(help="The same seed gives the same file on the same machine.")] = 0,
 ) -> None:
     """Fit a network to a picture and write it as a .tnr file."""
-    with _errors_in_one_line():
+    with errors_in_one_line():
         _check_output(output)
         signal = read_image(source)
         config = image_config(
@@ -87,7 +88,7 @@ def decode(
     scale: Annotated[float, typer.Option(help="Pixels to write per pixel of the picture, along each side.")] = 1.0,
 ) -> None:
     """Turn a .tnr file back into a picture, at any size."""
-    with _errors_in_one_line():
+    with errors_in_one_line():
         _check_output(output)
         if output.suffix.lower() != ".png":
             raise ConfigError(f"the output is {output.name}, expected a name that ends in .png: PNG is what is written")
@@ -100,7 +101,7 @@ def info(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Say what a .tnr file holds."""
-    with _errors_in_one_line():
+    with errors_in_one_line():
         DecodeLimits().check("file_bytes", source.stat().st_size)
         facts = inspect_file(source.read_bytes())
         typer.echo(json.dumps(facts.to_json()) if as_json else _as_text(facts))
@@ -151,7 +152,8 @@ def _check_output(path: Path) -> None:
 
 
 @contextmanager
-def _errors_in_one_line() -> Iterator[None]:
+def errors_in_one_line() -> Iterator[None]:
+    """Say an expected error in one line, and end with exit code 1."""
     try:
         yield
     except (TunerError, OSError, MemoryError) as error:
@@ -159,6 +161,8 @@ def _errors_in_one_line() -> Iterator[None]:
         typer.echo(f"tuner: {' '.join(message.split())}", err=True)
         raise typer.Exit(1) from error
 
+
+app.command()(export)
 
 if __name__ == "__main__":
     app()
