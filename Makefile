@@ -10,7 +10,7 @@ EXAMPLES ?= 100
 SEED   ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check up format bench-fit bench-jobs chaos clean openapi fuzz-api load
+.PHONY: help demo test check up format bench-fit bench-jobs chaos clean openapi fuzz-api load bench-rd
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -56,6 +56,9 @@ bench-jobs: $(READY) ## how soon a cancel or a lost worker is dealt with, and wh
 
 load: $(READY) ## the api under load on this machine: build/bench/load.json
 	$(BIN)/python -m benchmarks.load $(LOAD_OPTIONS)
+
+bench-rd: $(READY) ## our files against JPEG, WebP, AVIF and JPEG XL: build/bench/rd/
+	$(BIN)/python -m benchmarks.rd $(BENCH_OPTIONS)
 
 clean: ## remove what the targets above made, except the data folder
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -23,6 +23,7 @@ from tuner.codec.facts import FileFacts, inspect_file
 from tuner.codec.limits import DecodeLimits
 from tuner.errors import ConfigError, TunerError
 from tuner.experiment.commands import add_commands
+from tuner.export.cli import export
 from tuner.files import write_whole
 from tuner.fit.config import FitConfig
 from tuner.fit.presets import Effort, image_config
@@ -57,7 +58,7 @@ def fit(
     seed: Annotated[int, typer.Option(help="The same seed gives the same file on the same machine.")] = 0,
 ) -> None:
     """Fit a network to a picture and write it as a .tnr file."""
-    with _errors_in_one_line():
+    with errors_in_one_line():
         _check_output(output)
         signal = read_image(source)
         config = image_config(
@@ -89,7 +90,7 @@ def decode(
     scale: Annotated[float, typer.Option(help="Pixels to write per pixel of the picture, along each side.")] = 1.0,
 ) -> None:
     """Turn a .tnr file back into a picture, at any size."""
-    with _errors_in_one_line():
+    with errors_in_one_line():
         _check_output(output)
         if output.suffix.lower() != ".png":
             raise ConfigError(f"the output is {output.name}, expected a name that ends in .png: PNG is what is written")
@@ -102,7 +103,7 @@ def info(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Say what a .tnr file holds."""
-    with _errors_in_one_line():
+    with errors_in_one_line():
         DecodeLimits().check("file_bytes", source.stat().st_size)
         facts = inspect_file(source.read_bytes())
         typer.echo(json.dumps(facts.to_json()) if as_json else _as_text(facts))
@@ -153,7 +154,8 @@ def _check_output(path: Path) -> None:
 
 
 @contextmanager
-def _errors_in_one_line() -> Iterator[None]:
+def errors_in_one_line() -> Iterator[None]:
+    """Say an expected error in one line, and end with exit code 1."""
     try:
         yield
     except (TunerError, OSError, MemoryError) as error:
@@ -162,7 +164,8 @@ def _errors_in_one_line() -> Iterator[None]:
         raise typer.Exit(1) from error
 
 
-add_commands(app, _errors_in_one_line())
+app.command()(export)
+add_commands(app, errors_in_one_line())
 # The client speaks HTTP, which this package does not know: it is found by its name, where it is installed.
 with suppress(ModuleNotFoundError):
     import_module("tuner_client.cli").register(app)

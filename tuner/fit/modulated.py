@@ -213,6 +213,7 @@ class _Run:
         steps = self._weight_steps or modulated_steps(self._parameters(self._weights), self._lambda / self._points)
         self._weight_steps = steps
         self._solve_output(latents)
+        self._weight_steps = steps = self._weights.widened(steps)
         weights = self._in_steps()
         return ModulatedResult(
             parameters=self._parameters(weights),

@@ -33,17 +33,17 @@ class ModulatedConfig:
     """
 
     bits_per_sample: float
-    steps: int = 500
+    steps: int = 400
     max_seconds: float | None = None
-    levels: tuple[tuple[int, int], ...] = ((32, 3), (16, 3), (8, 3), (4, 1), (2, 1))
-    widths: tuple[int, ...] = (24, 24, 24)
+    levels: tuple[tuple[int, int], ...] = ((16, 3), (8, 3), (4, 1), (2, 1))
+    widths: tuple[int, ...] = (16, 16)
     frequencies: int = 4
     reach: int = 16
     period: float = 2.5
-    latent_rate: float = 0.05
+    latent_rate: float = 0.1
     weight_rate: float = 5e-3
     half_size_share: float = 0.5
-    rounded_share: float = 0.4
+    rounded_share: float = 0.25
     seed: int = 0
 
     def __post_init__(self) -> None:

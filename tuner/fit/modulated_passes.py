@@ -79,8 +79,10 @@ class GridPasses:
             for spacing, channels in levels
         ]
         angular = torch.from_numpy(frequencies).double() * (2.0 * pi / period)
-        rest_axes = torch.meshgrid(*[torch.from_numpy(axis).double() for axis in axes[1:]], indexing="ij")
-        rest = sum((angular[:, d + 1, None] * x.reshape(-1) for d, x in enumerate(rest_axes)), torch.zeros(1, 1))
+        rest = torch.zeros(len(angular), 1)
+        for dimension, axis in enumerate(axes[1:], start=1):
+            along = angular[:, dimension, None] * torch.from_numpy(axis).double()
+            rest = (rest[:, :, None] + along[:, None, :]).reshape(len(angular), -1)
         samples = torch.from_numpy(values).reshape(len(axes[0]), plane, self.channels)
         self._tiles = []
         for start in range(0, len(axes[0]), rows):

@@ -11,6 +11,9 @@ from torch import Tensor
 
 from tuner.shapes import FloatArray
 
+# Of a weight; the file holds 2047.
+_MOST_STEPS = 2000.0
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Weights:
@@ -64,6 +67,13 @@ class Weights:
             step = float(torch.tensor(step))
             tensor.copy_((tensor.double() / step).round() * step)
         return copy
+
+    def widened(self, steps: tuple[float, ...]) -> tuple[float, ...]:
+        """The steps, longer where a tensor has outgrown what a file can hold."""
+        return tuple(
+            max(step, float(tensor.abs().max()) / _MOST_STEPS)
+            for tensor, step in zip(self.tensors(), steps, strict=True)
+        )
 
     def arrays(self) -> list[FloatArray]:
         """The weights as arrays of their own, in the order of the file."""

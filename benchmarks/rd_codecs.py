@@ -1,0 +1,120 @@
+"""The codecs that a picture is compared with, and ours: bytes on disk, pixels back, seconds of both.
+
+Rivals are what people have: JPEG with optimised tables, WebP at its slowest, AVIF, JPEG XL. Each is asked for a rate
+and finds the quality setting whose file comes nearest to it; the point that counts is the file's own size. Called by
+`benchmarks.rd`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from io import BytesIO
+from itertools import pairwise
+from pathlib import Path
+from time import process_time
+from typing import TypeVar
+
+import imagecodecs
+import numpy as np
+from PIL import Image
+
+from tuner.codec.decode import decode
+from tuner.codec.encode import encode
+from tuner.fit.modulated import fit_modulated
+from tuner.fit.modulated_config import ModulatedConfig
+from tuner.representation import Representation
+from tuner.signal.image import write_image
+from tuner.signal.signal import Signal
+
+OURS = "tuner"
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """One file of one picture.
+
+    Attributes:
+        path: of the file.
+        pixels: uint8 (height, width, 3), decoded from it.
+        encode_seconds: of the processor.
+        decode_seconds: of the processor, file to pixels.
+        facts: what else is known of it.
+    """
+
+    path: Path
+    pixels: np.ndarray
+    encode_seconds: float
+    decode_seconds: float
+    facts: dict[str, float]
+
+
+def encode_rival(codec: str, quality: int, pixels: np.ndarray) -> bytes:
+    """A file of a rival at one of its quality settings."""
+    if codec == "jpegxl":
+        encoded: bytes = imagecodecs.jpegxl_encode(pixels, level=quality, effort=7)
+        return encoded
+    options: dict[str, dict[str, object]] = {
+        "jpeg": {"optimize": True, "progressive": True},
+        "webp": {"method": 6},
+        "avif": {"speed": 4},
+    }
+    stream = BytesIO()
+    Image.fromarray(pixels).save(stream, codec, quality=quality, **options[codec])
+    return stream.getvalue()
+
+
+def decode_rival(codec: str, data: bytes) -> np.ndarray:
+    """Pixels of such a file."""
+    if codec == "jpegxl":
+        return np.asarray(imagecodecs.jpegxl_decode(data))[..., :3]
+    return np.asarray(Image.open(BytesIO(data)).convert("RGB"))
+
+
+RIVALS = ("jpeg", "webp", "avif", "jpegxl")
+_QUALITIES = range(1, 96)
+
+
+def code_rival(codec: str, signal: Signal, bits_per_sample: float, path: Path) -> Coded:
+    """The file whose size is nearest to what is asked for."""
+    pixels = _pixels(signal)
+    wanted = bits_per_sample * signal.sample_count / 8
+    low, high = _QUALITIES[0], _QUALITIES[-1]
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (middle + 1, high) if len(encode_rival(codec, middle, pixels)) < wanted else (low, middle)
+    candidates = {quality: encode_rival(codec, quality, pixels) for quality in {max(low - 1, _QUALITIES[0]), low}}
+    quality = min(candidates, key=lambda each: abs(len(candidates[each]) - wanted))
+    data, encode_seconds = _timed(lambda: encode_rival(codec, quality, pixels))
+    path.write_bytes(data)
+    decoded, decode_seconds = _timed(lambda: decode_rival(codec, path.read_bytes()))
+    return Coded(path, decoded, encode_seconds, decode_seconds, {"quality": quality})
+
+
+def code_ours(signal: Signal, config: ModulatedConfig, path: Path) -> Coded:
+    """A fit, its file, and the pixels that come out of the file."""
+    started = process_time()
+    result = fit_modulated(signal, config)
+    representation = Representation.of(result.parameters, signal)
+    path.write_bytes(encode(representation, result.steps))
+    encode_seconds = process_time() - started
+    rendered, decode_seconds = _timed(lambda: decode(path.read_bytes()).render())
+    pixels = np.asarray(Image.open(BytesIO(write_image(rendered))).convert("RGB"))
+    inputs = 2 * config.frequencies + sum(channels for _, channels in config.levels)
+    widths = (inputs, *config.widths)
+    layers = sum(a * b for a, b in pairwise(widths))
+    facts = {
+        "weights": result.parameters.weight_count,
+        "bits_per_weight": 8 * path.stat().st_size / result.parameters.weight_count,
+        "multiply_adds_per_sample": layers + signal.channels * (widths[-1] + inputs),
+        "steps": config.steps,
+    }
+    return Coded(path, pixels, encode_seconds, decode_seconds, facts)
+
+
+def _pixels(signal: Signal) -> np.ndarray:
+    return np.rint(signal.values * 255.0).astype(np.uint8)
+
+
+def _timed(work: Callable[[], _Result]) -> tuple[_Result, float]:
+    started = process_time()
+    return work(), process_time() - started

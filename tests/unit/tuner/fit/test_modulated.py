@@ -1,0 +1,144 @@
+"""A small picture becomes a file of about the size that was asked for, better than noise would have it."""
+
+import numpy as np
+import pytest
+import torch
+
+from tuner.codec.encode import encode
+from tuner.errors import ConfigError
+from tuner.fit.latent_rate import latent_bits, scale_parameters
+from tuner.fit.latent_splines import LevelSpline
+from tuner.fit.modulated import ModulatedProgress, fit_modulated
+from tuner.fit.modulated_config import ModulatedConfig
+from tuner.fit.modulated_passes import GridPasses
+from tuner.fit.modulated_weights import Weights
+from tuner.modulated_synthesis import modulated_values_on_grid
+from tuner.network.modulated import seeded_frequencies
+from tuner.network.splines import spline_taps
+from tuner.representation import Representation
+from tuner.signal.grid import Grid
+from tuner.signal.signal import Signal
+
+
+def picture(shape: tuple[int, ...] = (64, 48), channels: int = 3) -> Signal:
+    """Soft shapes with an edge."""
+    grid = Grid(shape, 2.5)
+    coords = grid.coords()
+    wave = np.sin(coords @ np.linspace(3.0, 7.0, len(shape))) + (coords[:, 0] > 0.2)
+    values = 0.4 + 0.2 * wave[:, None] * np.linspace(0.5, 1.0, channels)
+    return Signal(values=values.reshape(*shape, channels).astype(np.float32))
+
+
+SMALL = ModulatedConfig(
+    bits_per_sample=4.0, steps=40, levels=((8, 3), (4, 1), (2, 1)), widths=(8, 8), frequencies=2, seed=1
+)
+
+
+def test_a_fit_fills_its_bytes_and_says_what_they_are_worth() -> None:
+    signal, seen = picture(), list[ModulatedProgress]()
+    result = fit_modulated(signal, SMALL, on_step=seen.append)
+    assert [progress.step for progress in seen] == list(range(1, 41))
+    representation = Representation.of(result.parameters, signal)
+    bits_per_sample = 8 * len(encode(representation, result.steps)) / signal.sample_count
+    assert 0.5 * SMALL.bits_per_sample < bits_per_sample < 1.3 * SMALL.bits_per_sample
+    error = representation.render().values - signal.values
+    assert -10.0 * np.log10(np.mean(error**2)) > 25.0
+    assert result.psnr_db == pytest.approx(-10.0 * np.log10(np.mean(error**2)), abs=0.2)
+
+
+def test_what_is_fitted_is_in_whole_steps() -> None:
+    signal = picture()
+    result = fit_modulated(signal, SMALL)
+    first = encode(Representation.of(result.parameters, signal), result.steps)
+    for tensor, step in zip(result.parameters.tensors(), result.steps, strict=True):
+        integers = tensor.astype(np.float64) / np.float32(step)
+        np.testing.assert_allclose(integers, np.rint(integers), atol=1e-3)
+    assert first == encode(Representation.of(fit_modulated(signal, SMALL).parameters, signal), result.steps)
+
+
+@pytest.mark.parametrize(("shape", "channels"), [((200,), 1), ((12, 10, 14), 1)], ids=["one axis", "three axes"])
+def test_any_dimension(shape: tuple[int, ...], channels: int) -> None:
+    config = ModulatedConfig(
+        bits_per_sample=8.0, steps=12, levels=((4, 1), (2, 1)), widths=(6,), frequencies=2, half_size_share=0.5
+    )
+    assert fit_modulated(picture(shape, channels), config).psnr_db > 15.0
+
+
+def test_a_time_limit_ends_a_fit() -> None:
+    config = ModulatedConfig(bits_per_sample=4.0, steps=10**6, max_seconds=0.5, levels=((8, 3),), widths=(4,))
+    assert fit_modulated(picture((32, 32)), config).seconds < 30.0
+
+
+def test_gradients_are_those_of_autograd_and_values_those_of_numpy() -> None:
+    signal, levels = picture((20, 14), 2), ((8, 2), (4, 1))
+    axes = [Grid(signal.grid_shape, 2.5).axis(dimension) for dimension in range(2)]
+    passes = GridPasses(signal.values, axes, signal.grid_shape, levels, seeded_frequencies(2, 2, 4, 0), 2.5)
+    random = torch.Generator().manual_seed(0)
+    latents = [torch.randn(spline.channels, *spline.nodes, generator=random) for spline in passes.splines]
+    weights = Weights(
+        passes.sines,
+        [torch.randn(5, 7, generator=random), torch.randn(4, 5, generator=random)],
+        [torch.randn(5, generator=random), torch.randn(4, generator=random)],
+        *[torch.randn(*shape, generator=random) for shape in ((2, 3), (2, 4), (2,))],
+    )
+    found = passes.gradients(latents, weights)
+    assert found.loss == pytest.approx(passes.loss(latents, weights), rel=1e-5)
+    step = 1e-2
+    for variables, gradients in ((latents, found.latents), (weights.tensors(), found.weights.tensors())):
+        for variable, gradient in zip(variables, gradients, strict=True):
+            direction = gradient / gradient.norm()
+            variable += step * direction
+            above = passes.loss(latents, weights)
+            variable -= 2 * step * direction
+            below = passes.loss(latents, weights)
+            variable += step * direction
+            assert (above - below) / (2 * step) == pytest.approx(float(gradient.norm()), rel=0.02, abs=1e-4)
+    before = passes.loss(latents, weights)
+    assert passes.solve_output(latents, weights) == pytest.approx(before, rel=1e-5)
+    assert passes.loss(latents, weights) < before
+    output_gradients = passes.gradients(latents, weights).weights.output()
+    assert max(float(gradient.abs().max()) for gradient in output_gradients) < 1e-4
+
+
+def test_splines_and_their_transpose() -> None:
+    axes = [Grid((30, 22), 2.5).axis(dimension) for dimension in range(2)]
+    spline = LevelSpline([spline_taps(axis, n, 4) for axis, n in zip(axes, (30, 22), strict=True)], 4, 2, 7)
+    random = torch.Generator().manual_seed(0)
+    codes = torch.randn(2, 8, 6, generator=random)
+    values = torch.randn(2, 30, 22, generator=random)
+    torch.testing.assert_close((spline.values(codes) * values).sum(), (codes * spline.transposed(values)).sum())
+    torch.testing.assert_close(spline.fit(spline.values(codes), 60), codes, atol=0.02, rtol=0.02)
+
+
+def test_lonely_latents_cost_more_bits_than_crowds() -> None:
+    crowd, lonely = torch.zeros(1, 20, 20), torch.zeros(1, 20, 20)
+    crowd[0, :3, :3] = 3.0
+    lonely[0, 2::7, 2::7] = 3.0
+    assert crowd.count_nonzero() == lonely.count_nonzero()
+    bits = [float(latent_bits([codes], [2], [scale_parameters(1)])) for codes in (crowd, lonely)]
+    assert bits[0] < 0.7 * bits[1]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"bits_per_sample": 0.0},
+        {"steps": 0},
+        {"levels": ((2, 1), (4, 1))},
+        {"levels": ()},
+        {"widths": ()},
+        {"period": 2.0},
+        {"rounded_share": 0.0},
+        {"max_seconds": -1.0},
+    ],
+)
+def test_settings_out_of_range(wrong: dict[str, object]) -> None:
+    with pytest.raises(ConfigError):
+        ModulatedConfig(**({"bits_per_sample": 1.0} | wrong))  # type: ignore[arg-type]
+
+
+def test_a_grid_of_one_sample() -> None:
+    signal = Signal(values=np.full((1, 1, 3), 0.5, dtype=np.float32))
+    result = fit_modulated(signal, ModulatedConfig(bits_per_sample=100.0, steps=5, levels=((2, 1),), widths=(2,)))
+    values = modulated_values_on_grid(result.parameters, [np.zeros(1, dtype=np.float32)] * 2)
+    np.testing.assert_allclose(values, 0.5, atol=0.05)

@@ -1,0 +1,1 @@
+"""Representations for other programs. The weights are those of the file, unpacked to float32."""

@@ -1,0 +1,131 @@
+"""A representation as an ONNX model: input `coords` (points, D), output `values` (points, C), both float32.
+
+Only operators of opset 17 that every runtime has. The splines of a modulated network are written out: floor, clip,
+gather. Called by `tuner.export.cli`; needs the extra `export`.
+"""
+
+import json
+from math import pi
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from tuner.export.tensors import facts
+from tuner.network.modulated import LatentLevel, ModulatedParameters
+from tuner.network.splines import TAPS
+from tuner.representation import Representation
+
+_OPSET = 17
+# What onnxruntime of 2022 and later reads.
+_IR_VERSION = 8
+
+
+def to_onnx(representation: Representation) -> bytes:
+    """A checked ONNX model."""
+    parameters = representation.parameters
+    graph = _Graph()
+    angular = (parameters.frequencies * (2.0 * pi / parameters.period)).T.astype(np.float32)
+    angles = graph.add("MatMul", "coords", graph.constant(angular))
+    latents = None
+    if isinstance(parameters, ModulatedParameters):
+        levels = [_level(graph, level, parameters.grid_shape) for level in parameters.levels]
+        latents = graph.add("Concat", *levels, axis=1)
+        hidden = graph.add("Concat", graph.add("Sin", angles), graph.add("Cos", angles), latents, axis=1)
+    else:
+        hidden = graph.add("Sin", graph.add("Add", angles, graph.constant(parameters.phases)))
+    for layer in parameters.hidden:
+        hidden = graph.add("Sin", graph.linear(hidden, layer.weight, layer.bias))
+    values = graph.linear(hidden, parameters.readout_weight, parameters.readout_bias)
+    if latents is not None and isinstance(parameters, ModulatedParameters):
+        values = graph.add("Add", values, graph.add("MatMul", latents, graph.constant(parameters.skip.T)))
+    graph.nodes.append(helper.make_node("Identity", [values], ["values"]))
+    model = helper.make_model(
+        helper.make_graph(
+            graph.nodes,
+            "representation",
+            [helper.make_tensor_value_info("coords", TensorProto.FLOAT, ["points", parameters.dimensions])],
+            [helper.make_tensor_value_info("values", TensorProto.FLOAT, ["points", parameters.channels])],
+            graph.constants,
+        ),
+        opset_imports=[helper.make_opsetid("", _OPSET)],
+        ir_version=_IR_VERSION,
+        producer_name="tuner",
+    )
+    helper.set_model_props(model, {"tuner": json.dumps(facts(representation))})
+    onnx.checker.check_model(model)
+    data: bytes = model.SerializeToString()
+    return data
+
+
+class _Graph:
+    """Nodes and constants, named by number."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+
+    def add(self, operator: str, *inputs: str, **attributes: int) -> str:
+        """Append a node with one output; return the output's name."""
+        name = f"n{len(self.nodes)}"
+        self.nodes.append(helper.make_node(operator, list(inputs), [name], None, None, None, None, **attributes))
+        return name
+
+    def constant(self, array: np.ndarray) -> str:
+        """Append a constant; return its name."""
+        name = f"c{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
+        return name
+
+    def number(self, value: float) -> str:
+        """A scalar float."""
+        return self.constant(np.array(value, dtype=np.float32))
+
+    def linear(self, inputs: str, weight: np.ndarray, bias: np.ndarray) -> str:
+        """W x + b for row vectors."""
+        return self.add("Gemm", inputs, self.constant(weight), self.constant(bias), transB=1)
+
+
+def _level(graph: _Graph, level: LatentLevel, grid_shape: tuple[int, ...]) -> str:
+    """Interpolated channels of one level, (points, channels)."""
+    nodes = level.codes.shape[1:]
+    table = graph.constant(level.values().reshape(level.channels, -1).T)
+    # Index and weight of the only corner before any axis is looked at.
+    corners = [(graph.constant(np.array([[0]], dtype=np.int64)), graph.constant(np.ones((1, 1), dtype=np.float32)))]
+    for axis, (samples, limit) in enumerate(zip(grid_shape, nodes, strict=True)):
+        x = graph.add("Gather", "coords", graph.constant(np.array([axis], dtype=np.int64)), axis=1)
+        cells = samples / (2.0 * level.spacing)
+        position = graph.add("Add", graph.add("Mul", x, graph.number(cells)), graph.number(cells - 0.5))
+        first = graph.add("Floor", position)
+        shares = _shares(graph, graph.add("Sub", position, first))
+        indices = []
+        for tap in range(TAPS):
+            moved = graph.add("Add", first, graph.number(tap - 1))
+            inside = graph.add("Clip", moved, graph.number(0.0), graph.number(limit - 1))
+            indices.append(graph.add("Cast", inside, to=TensorProto.INT64))
+        stride = graph.constant(np.array(limit, dtype=np.int64))
+        corners = [
+            (
+                graph.add("Add", graph.add("Mul", before, stride), index),
+                graph.add("Mul", weight, share),
+            )
+            for before, weight in corners
+            for index, share in zip(indices, shares, strict=True)
+        ]
+    flat = graph.constant(np.array([-1], dtype=np.int64))
+    parts = []
+    for index, weight in corners:
+        rows = graph.add("Gather", table, graph.add("Reshape", index, flat), axis=0)
+        parts.append(graph.add("Mul", rows, weight))
+    return graph.add("Sum", *parts)
+
+
+def _shares(graph: _Graph, r: str) -> list[str]:
+    """The four weights of a cubic B-spline, as polynomials in Horner's form."""
+    found = []
+    for cubic in ((-1, 3, -3, 1), (3, -6, 0, 4), (-3, 3, 3, 1), (1, 0, 0, 0)):
+        value = graph.number(cubic[0] / 6.0)
+        for coefficient in cubic[1:]:
+            value = graph.add("Add", graph.add("Mul", value, r), graph.number(coefficient / 6.0))
+        found.append(value)
+    return found

@@ -1,0 +1,53 @@
+"""A representation as named arrays and a few facts: what all exports are made of.
+
+Arrays of a plain network: frequencies, phases, then `hidden.0.weight`, `hidden.0.bias`, ..., `readout.weight`,
+`readout.bias`. A modulated one has no phases, but `latents.0`, ... (channels, *nodes), already divided by their
+spacing, and `skip.weight`. Called by the exporters beside this file.
+"""
+
+import json
+
+import numpy as np
+from safetensors.numpy import save
+
+from tuner.network.modulated import ModulatedParameters
+from tuner.representation import Representation
+
+
+def named_arrays(representation: Representation) -> dict[str, np.ndarray]:
+    """All numbers of the network; float32, the frequencies int32."""
+    parameters = representation.parameters
+    arrays: dict[str, np.ndarray] = {"frequencies": parameters.frequencies}
+    if isinstance(parameters, ModulatedParameters):
+        arrays |= {f"latents.{number}": level.values() for number, level in enumerate(parameters.levels)}
+        arrays["skip.weight"] = parameters.skip
+    else:
+        arrays["phases"] = parameters.phases
+    for number, layer in enumerate(parameters.hidden):
+        arrays[f"hidden.{number}.weight"] = layer.weight
+        arrays[f"hidden.{number}.bias"] = layer.bias
+    arrays["readout.weight"] = parameters.readout_weight
+    arrays["readout.bias"] = parameters.readout_bias
+    return {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+
+
+def facts(representation: Representation) -> dict[str, object]:
+    """What the arrays do not say: period, grid, kind, and the spacings of the latents."""
+    parameters = representation.parameters
+    modulated = isinstance(parameters, ModulatedParameters)
+    return {
+        "architecture": "modulated" if modulated else "sine",
+        "kind": representation.kind.value,
+        "grid_shape": list(representation.grid_shape),
+        "sample_format": representation.sample_format.value,
+        "period": parameters.period,
+        "spacings": [level.spacing for level in parameters.levels]
+        if isinstance(parameters, ModulatedParameters)
+        else [],
+    }
+
+
+def to_safetensors(representation: Representation) -> bytes:
+    """A .safetensors file: the arrays, and the facts as JSON under the key `tuner` of its metadata."""
+    data: bytes = save(named_arrays(representation), metadata={"tuner": json.dumps(facts(representation))})
+    return data
