@@ -59,7 +59,8 @@ class NaturalGradientConfig:
         damping: of the first direction, relative to the mean curvature, > 0. Adapts itself.
         damping_floor: below which it does not fall, > 0.
         ridge: of the output layer, relative to the mean square of a hidden neuron, > 0.
-        curvature_share: the curvature factors see every such sample, >= 1.
+        curvature_share: the curvature factors see one of so many samples, >= 1.
+        inner_steps: directions that are tried at one point before the network is evaluated at the next, >= 1.
         train_phases: whether the phases of the input layer move too.
 
     Raises:
@@ -70,6 +71,7 @@ class NaturalGradientConfig:
     damping_floor: float = 1e-8
     ridge: float = 1e-7
     curvature_share: int = 3
+    inner_steps: int = 3
     train_phases: bool = False
 
     def __post_init__(self) -> None:
@@ -77,8 +79,9 @@ class NaturalGradientConfig:
             value = getattr(self, name)
             if not 0.0 < value < float("inf"):
                 raise ConfigError(f"{name} is {value}, expected a finite number above 0")
-        if self.curvature_share < 1:
-            raise ConfigError(f"curvature_share is {self.curvature_share}, expected at least 1")
+        for name in ("curvature_share", "inner_steps"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} is {getattr(self, name)}, expected at least 1")
 
 
 # Every trainer has one settings class; their union is what a FitConfig may hold.

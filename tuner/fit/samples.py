@@ -19,20 +19,21 @@ from tuner.signal.grid import Grid
 from tuner.signal.signal import Signal
 
 # Bytes of one layer's activations in a tile, chosen by measurement: on a CPU the last-level cache holds a few of them.
-TILE_BYTES_CPU = 2**22
+TILE_BYTES_CPU = 2**20
 TILE_BYTES_GPU = 2**28
 MIN_TILE_POINTS = 64
 # Of the memory that is free when the fit begins.
 MEMORY_SHARE = 4
 
 
-def grid_sweeps(network: SineNetwork, signal: Signal, config: NaturalGradientConfig) -> Sweeps:
+def grid_sweeps(network: SineNetwork, signal: Signal, config: NaturalGradientConfig, *, members: int = 1) -> Sweeps:
     """All samples of a signal on its grid.
 
     Args:
         network: that will be fitted; its device is where the samples go.
         signal: to fit.
         config: settings.
+        members: fits that will share these samples' places (`tuner.fit.batch`); tiles are so many times smaller.
     """
     device = network.phases_M.device
     grid = Grid(signal.grid_shape, network.period)
@@ -40,11 +41,11 @@ def grid_sweeps(network: SineNetwork, signal: Signal, config: NaturalGradientCon
         network.frequencies_MD,
         network.period,
         [torch.tensor(grid.axis(d), device=device) for d in range(len(grid.shape))],
-        _tile_points(network),
+        _tile_points(network, members),
         phases_M=_fixed_phases(network, config),
-        keep=_fits(network, grid.size),
+        keep=_fits(network, grid.size * members),
     )
-    return _sweeps(network, sines, torch.tensor(signal.values, device=device))
+    return _sweeps(network, sines, torch.tensor(signal.values, device=device), members)
 
 
 def scattered_sweeps(
@@ -75,17 +76,17 @@ def _fits(network: SineNetwork, points: int) -> bool:
     return 4 * sum(widths) * points <= _free_bytes(network.phases_M.device) // MEMORY_SHARE
 
 
-def _sweeps(network: SineNetwork, sines: InputSines, values: Tensor) -> Sweeps:
+def _sweeps(network: SineNetwork, sines: InputSines, values: Tensor, members: int = 1) -> Sweeps:
     widths = [len(layer.bias_H) for layer in network.layers]
-    keep = _fits(network, sines.points)
-    return Sweeps(sines, sines.arrange(values), widths, keep=keep, threads=torch.get_num_threads())
+    keep = _fits(network, sines.points * members)
+    return Sweeps(sines, sines.arrange(values)[None], widths, keep=keep, threads=torch.get_num_threads())
 
 
-def _tile_points(network: SineNetwork) -> int:
-    """Must depend on nothing but the network and the kind of device: sums are made tile by tile."""
+def _tile_points(network: SineNetwork, members: int = 1) -> int:
+    """Must depend on nothing but the networks and the kind of device: sums are made tile by tile."""
     width = max(len(layer.bias_H) for layer in network.layers)
     size = TILE_BYTES_CPU if network.phases_M.device.type == "cpu" else TILE_BYTES_GPU
-    return max(MIN_TILE_POINTS, size // (4 * width))
+    return max(MIN_TILE_POINTS, size // (4 * width * members))
 
 
 def _free_bytes(device: torch.device) -> int:

@@ -98,17 +98,16 @@ class SeparableSines:
         series.index_add_(0, self._index.reshape(-1), terms.reshape(-1, len(weight_HM)))
         return series.T.reshape(-1, *sizes).contiguous()
 
-    def apply(self, plan: Tensor, tile: Tile) -> Tensor:
+    def apply(self, plan: Tensor, tile: Tile, out: Tensor | None = None) -> Tensor:
         """Sum the series at the points of a tile, (H, points)."""
-        rows = len(plan)
-        value = plan
-        lead = rows
-        for functions, span in zip(self._functions, tile.box, strict=True):
-            local = functions[:, span]
-            value = value.reshape(lead, len(local), -1)
-            value = torch.matmul(local.T, value) if value.shape[-1] > 1 else value.reshape(lead, -1) @ local
+        spans = [functions[:, span] for functions, span in zip(self._functions, tile.box, strict=True)]
+        value, lead = plan, len(plan)
+        for local in spans[:-1]:
+            value = torch.matmul(local.T, value.reshape(lead, len(local), -1))
             lead *= local.shape[1]
-        return value.reshape(rows, -1)
+        last = spans[-1]
+        into = None if out is None else out.view(lead, -1)
+        return torch.mm(value.reshape(lead, len(last)), last, out=into).view(len(plan), -1)
 
     def accumulator(self, rows: int) -> Tensor:
         """Zeros (H, F_1, ..., F_D)."""
