@@ -43,13 +43,17 @@ class Curve:
             "steps": step + 1,
         }
 
+    def reached(self) -> dict[str, dict[str, float] | None]:
+        """`first` of every mark."""
+        return {str(mark): self.first(mark) for mark in MARKS_DB}
+
     def to_json(self) -> dict[str, object]:
         """Marks, and the curve thinned to at most 300 points."""
         every = max(1, len(self.seconds) // 300)
         return {
             "steps": len(self.seconds),
             "final_psnr_db": round(max(self.psnr_db), 3),
-            "reached": {str(mark): self.first(mark) for mark in MARKS_DB},
+            "reached": self.reached(),
             "seconds": [round(s, 3) for s in self.seconds[::every]],
             "psnr_db": [round(p, 3) for p in self.psnr_db[::every]],
         }

@@ -21,11 +21,22 @@ class Schedule(StrEnum):
     COSINE = "cosine"
 
 
+class Rule(StrEnum):
+    """What is done with a gradient (`tuner.fit.optimizers`)."""
+
+    ADAM = "adam"
+    MUON = "muon"
+    SCHEDULE_FREE = "schedule_free"
+    LBFGS = "lbfgs"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FirstOrderConfig:
-    """Adam on all parameters but the frozen frequencies.
+    """First-order training of all parameters but the frozen frequencies.
 
     Attributes:
+        rule: what is done with a gradient. Schedule-free wants a constant schedule, L-BFGS a rate of 1 and the whole
+            grid.
         learning_rate: of the first step, in effective units, > 0.
         schedule: how it moves; cosine ends at a hundredth of it.
         batch_samples: about how many samples a step sees, >= 1; None for the whole grid.
@@ -36,6 +47,7 @@ class FirstOrderConfig:
         ConfigError: if a setting is out of its range.
     """
 
+    rule: Rule = Rule.ADAM
     learning_rate: float = 1e-2
     schedule: Schedule = Schedule.COSINE
     batch_samples: int | None = None
@@ -47,6 +59,11 @@ class FirstOrderConfig:
             raise ConfigError(f"learning_rate is {self.learning_rate}, expected a finite number above 0")
         if self.batch_samples is not None and self.batch_samples < 1:
             raise ConfigError(f"batch_samples is {self.batch_samples}, expected at least 1, or None for all")
+        if self.batch_samples is not None and self.rule is Rule.LBFGS:
+            raise ConfigError(
+                f"batch_samples is {self.batch_samples}, expected None: the line search of L-BFGS needs the same loss "
+                "every time"
+            )
         if not 0.0 < self.ridge < 1.0:
             raise ConfigError(f"ridge is {self.ridge}, expected a number between 0 and 1")
 
