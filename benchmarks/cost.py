@@ -67,9 +67,9 @@ def shares_of_a_step(signal: Signal, config: NetworkConfig, steps: int = 6) -> d
         setattr(owner, name, timed)
 
     clock(sweeps, "sine_cosine", "sine_cosine")
+    clock(search.Preconditioner, "direction", "solves")
     for name in ("solve_readout", "Preconditioner", "best_combination"):
         clock(search, name, "solves")
-    clock(search.Preconditioner, "direction", "solves")
     try:
         before = cpu_seconds()
         for _ in range(steps):

@@ -84,7 +84,7 @@ class _Run:
             else:
                 self.ended[member] = end
         if going_on and len(going_on) < len(self.members):
-            self._search.keep(torch.tensor(going_on))
+            self._search.keep(torch.tensor(going_on, device=self._networks[0].phases_M.device))
         self.members = [self.members[position] for position in going_on]
 
     def _end(self, position: int, member: int) -> FitResult | FitDiverged | None:

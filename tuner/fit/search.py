@@ -51,7 +51,8 @@ class Search:
         self._bounds = list(bounds)
         self.point = point
         self._previous = point.still()
-        self._damping = torch.full((point.members,), config.damping, dtype=torch.float64)
+        device = point.phases.device
+        self._damping = torch.full((point.members,), config.damping, dtype=torch.float64, device=device)
         self._steps = 0
         self.readout: Readout
         self._squares: Tensor
@@ -100,7 +101,7 @@ class Search:
                 came = tuple(tensors[name].shape) if name in tensors else "nothing"
                 raise StateMismatch(f"the checkpoint has {came} as {name}, expected shape {tuple(own.shape)}")
         self._steps = int(tensors["steps"])
-        self._damping = tensors["damping"].clone()
+        self._damping = tensors["damping"].to(self._damping.device, copy=True)
         self.point = _from_named("point", tensors, self.point)
         self._previous = _from_named("previous", tensors, self.point)
         self._begin()
