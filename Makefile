@@ -10,7 +10,7 @@ EXAMPLES ?= 100
 SEED   ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check up format bench-fit bench-jobs chaos clean openapi fuzz-api load bench-rd
+.PHONY: help demo test check up format bench-fit bench-jobs chaos clean openapi fuzz-api load bench-rd bench-robust
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -59,6 +59,9 @@ load: $(READY) ## the api under load on this machine: build/bench/load.json
 
 bench-rd: $(READY) ## our files against JPEG, WebP, AVIF and JPEG XL: build/bench/rd/
 	$(BIN)/python -m benchmarks.rd $(BENCH_OPTIONS)
+
+bench-robust: $(READY) ## the default trainer on a folder of pictures: ROBUST_OPTIONS='--images FOLDER'
+	$(BIN)/python -m benchmarks.robust $(ROBUST_OPTIONS)
 
 clean: ## remove what the targets above made, except the data folder
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final
 from tuner.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from tuner.fit.batch import fit_batch as fit_batch
     from tuner.fit.config import Budget as Budget
     from tuner.fit.config import FitConfig as FitConfig
     from tuner.fit.loop import Progress as Progress
@@ -24,6 +25,7 @@ else:
         "Progress": "tuner.fit.loop",
         "Verdict": "tuner.fit.loop",
         "fit": "tuner.fit.loop",
+        "fit_batch": "tuner.fit.batch",
         "image_config": "tuner.fit.presets",
     }
     __all__ = sorted(HOMES)

@@ -21,11 +21,22 @@ class Schedule(StrEnum):
     COSINE = "cosine"
 
 
+class Rule(StrEnum):
+    """What is done with a gradient (`tuner.fit.optimizers`)."""
+
+    ADAM = "adam"
+    MUON = "muon"
+    SCHEDULE_FREE = "schedule_free"
+    LBFGS = "lbfgs"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FirstOrderConfig:
-    """Adam on all parameters but the frozen frequencies.
+    """First-order training of all parameters but the frozen frequencies.
 
     Attributes:
+        rule: what is done with a gradient. Schedule-free wants a constant schedule, L-BFGS a rate of 1 and the whole
+            grid.
         learning_rate: of the first step, in effective units, > 0.
         schedule: how it moves; cosine ends at a hundredth of it.
         batch_samples: about how many samples a step sees, >= 1; None for the whole grid.
@@ -36,6 +47,7 @@ class FirstOrderConfig:
         ConfigError: if a setting is out of its range.
     """
 
+    rule: Rule = Rule.ADAM
     learning_rate: float = 1e-2
     schedule: Schedule = Schedule.COSINE
     batch_samples: int | None = None
@@ -47,6 +59,11 @@ class FirstOrderConfig:
             raise ConfigError(f"learning_rate is {self.learning_rate}, expected a finite number above 0")
         if self.batch_samples is not None and self.batch_samples < 1:
             raise ConfigError(f"batch_samples is {self.batch_samples}, expected at least 1, or None for all")
+        if self.batch_samples is not None and self.rule is Rule.LBFGS:
+            raise ConfigError(
+                f"batch_samples is {self.batch_samples}, expected None: the line search of L-BFGS needs the same loss "
+                "every time"
+            )
         if not 0.0 < self.ridge < 1.0:
             raise ConfigError(f"ridge is {self.ridge}, expected a number between 0 and 1")
 
@@ -59,7 +76,8 @@ class NaturalGradientConfig:
         damping: of the first direction, relative to the mean curvature, > 0. Adapts itself.
         damping_floor: below which it does not fall, > 0.
         ridge: of the output layer, relative to the mean square of a hidden neuron, > 0.
-        curvature_share: the curvature factors see every such sample, >= 1.
+        curvature_share: the curvature factors see one of so many samples, >= 1.
+        inner_steps: directions that are tried at one point before the network is evaluated at the next, >= 1.
         train_phases: whether the phases of the input layer move too.
 
     Raises:
@@ -70,6 +88,7 @@ class NaturalGradientConfig:
     damping_floor: float = 1e-8
     ridge: float = 1e-7
     curvature_share: int = 3
+    inner_steps: int = 3
     train_phases: bool = False
 
     def __post_init__(self) -> None:
@@ -77,8 +96,9 @@ class NaturalGradientConfig:
             value = getattr(self, name)
             if not 0.0 < value < float("inf"):
                 raise ConfigError(f"{name} is {value}, expected a finite number above 0")
-        if self.curvature_share < 1:
-            raise ConfigError(f"curvature_share is {self.curvature_share}, expected at least 1")
+        for name in ("curvature_share", "inner_steps"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} is {getattr(self, name)}, expected at least 1")
 
 
 # Every trainer has one settings class; their union is what a FitConfig may hold.

@@ -1,12 +1,13 @@
-"""Adam, on random blocks of the signal, with the output layer solved rather than trained.
+"""First-order training on random blocks of the signal, with the output layer solved rather than trained.
 
 The published recipe is plain Adam on all of the trainable parameters (phases, hidden weights and biases, output layer)
 with fixed bounds clamped after every step; `solve_readout=False` gives that. Solving the output layer in every step
 (variable projection, `tuner.fit.readout`) is worth a factor of about three in time to a given quality, and blocks of a
-few thousand samples another factor of ten on a large picture. Made by `tuner.fit.loop`.
+few thousand samples another factor of ten on a large picture. What is done with a gradient is the business of
+`tuner.fit.optimizers`. Made by `tuner.fit.loop`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from math import cos, pi
 
 import torch
@@ -15,19 +16,18 @@ from torch import Tensor
 from tuner.errors import StateMismatch
 from tuner.fit.blocks import Block, SignalBlocks
 from tuner.fit.config import FirstOrderConfig, Schedule
+from tuner.fit.optimizers import make_optimizer
 from tuner.fit.readout import ReadoutSolver
 from tuner.network.rows import RowSeries
 from tuner.network.sine import SineNetwork
 
-# Kingma & Ba 2015. The second moment forgets faster than usual: a fit has hundreds of steps, not tens of thousands.
-BETA_1, BETA_2, EPSILON = 0.9, 0.99, 1e-8
 LAST_RATE = 0.01  # of the cosine schedule, relative to the first
 SMOOTHING = 0.7  # of the reported loss, when a step sees only part of the signal
 SWEEP_POINTS = 16384  # whose hidden activations fit in a cache of some megabytes
 
 
 class FirstOrderTrainer:
-    """Adam on one network and one signal; implements `tuner.fit.trainer.Trainer`.
+    """First-order steps on one network and one signal; implements `tuner.fit.trainer.Trainer`.
 
     Args:
         network: to be trained in place.
@@ -51,30 +51,27 @@ class FirstOrderTrainer:
             for name, parameter in network.named_parameters()
             if not (config.solve_readout and name.startswith("readout"))
         }
-        self._first = {name: torch.zeros_like(parameter) for name, parameter in self._trained.items()}
-        self._second = {name: torch.zeros_like(parameter) for name, parameter in self._trained.items()}
+        self._optimizer = make_optimizer(config.rule, self._trained)
         self._steps = torch.zeros((), dtype=torch.int64)
         self._loss = torch.zeros((), dtype=torch.float64)
 
     def step(self) -> float:
-        """Take one Adam step on a random block.
+        """Take one step on a random block.
 
         Returns:
             The mean squared error before the step: exact if the block is the whole signal, else an estimate smoothed
             over recent blocks.
         """
         block = self._blocks.draw(self._config.batch_samples or self._blocks.samples, self._generator)
-        hidden_HP = self._hidden(block)
-        if self._config.solve_readout:
-            self._solve_readout([(hidden_HP.detach(), block.values_CP)])
-        loss = (self._output(hidden_HP) - block.values_CP).square().mean()
-        self._adam(torch.autograd.grad(loss, list(self._trained.values())))
-        self.network.project()
-        return self._reported(loss.item(), block.values_CP.shape[1])
+        loss = self._optimizer.step(lambda: self._slope(block), self._learning_rate())
+        self._steps += 1
+        self._optimizer.projected(self.network.project)
+        return self._reported(loss, block.values_CP.shape[1])
 
     @torch.no_grad()
     def finish(self) -> float:
         """Solve the output layer on all samples, unless it is trained, and measure the loss on all samples."""
+        self._optimizer.rest()
         if self._config.solve_readout:
             self._solve_readout((self._hidden(block), block.values_CP) for block in self._blocks.sweep(SWEEP_POINTS))
         squares = 0.0
@@ -84,13 +81,12 @@ class FirstOrderTrainer:
         return squares / (self._blocks.samples * self._blocks.channels)
 
     def tensors(self) -> dict[str, Tensor]:
-        """Parameters, both moments, the smoothed loss, and the state of the random generator."""
+        """Parameters, the optimiser's state, the smoothed loss, and the state of the random generator."""
         return {
             **{f"network.{name}": parameter.detach() for name, parameter in self.network.named_parameters()},
-            **{f"adam.first.{name}": moment for name, moment in self._first.items()},
-            **{f"adam.second.{name}": moment for name, moment in self._second.items()},
-            "adam.steps": self._steps,
-            "adam.loss": self._loss,
+            **self._optimizer.tensors(),
+            "steps": self._steps,
+            "loss": self._loss,
             "blocks.generator": self._generator.get_state(),
         }
 
@@ -109,6 +105,15 @@ class FirstOrderTrainer:
         for name, tensor in own.items():
             tensor.copy_(tensors[name])
         self._generator.set_state(tensors["blocks.generator"].cpu())
+        self._optimizer.loaded()
+
+    def _slope(self, block: Block) -> tuple[float, list[Tensor]]:
+        """Loss on a block, and the gradient of everything that is trained."""
+        hidden_HP = self._hidden(block)
+        if self._config.solve_readout:
+            self._solve_readout([(hidden_HP.detach(), block.values_CP)])
+        loss = (self._output(hidden_HP) - block.values_CP).square().mean()
+        return loss.item(), list(torch.autograd.grad(loss, list(self._trained.values())))
 
     def _hidden(self, block: Block) -> Tensor:
         """The last hidden layer at the points of a block, (H, P)."""
@@ -129,18 +134,6 @@ class FirstOrderTrainer:
         best_weight_CH, best_bias_C = solver.solve(self._config.ridge)
         weight_CH.copy_(best_weight_CH)
         bias_C.copy_(best_bias_C)
-
-    @torch.no_grad()
-    def _adam(self, gradients: Sequence[Tensor]) -> None:
-        rate = self._learning_rate()
-        self._steps += 1
-        steps = int(self._steps)
-        for (name, parameter), gradient in zip(self._trained.items(), gradients, strict=True):
-            first, second = self._first[name], self._second[name]
-            first.lerp_(gradient, 1.0 - BETA_1)
-            second.lerp_(gradient.square(), 1.0 - BETA_2)
-            deviation = (second / (1.0 - BETA_2**steps)).sqrt_().add_(EPSILON)
-            parameter.addcdiv_(first, deviation, value=-rate / (1.0 - BETA_1**steps))
 
     def _learning_rate(self) -> float:
         if self._config.schedule is Schedule.CONSTANT:

@@ -19,7 +19,7 @@ from tuner.fit.config import FitConfig, NaturalGradientConfig
 from tuner.fit.first_order import FirstOrderTrainer
 from tuner.fit.memory import FrugalTrainer
 from tuner.fit.natural_gradient import NaturalGradientTrainer
-from tuner.fit.result import FitOutcome, FitResult
+from tuner.fit.result import FitOutcome, FitResult, spent
 from tuner.fit.samples import grid_sweeps
 from tuner.fit.state import FitState
 from tuner.fit.trainer import Trainer
@@ -124,19 +124,7 @@ class _Run:
 
     def outcome(self) -> FitOutcome | None:
         """Why the fit is over, or None if it is not."""
-        budget, steps = self._budget, len(self._history)
-        if self._on_target():
-            return FitOutcome.CONVERGED
-        if steps >= budget.max_steps:
-            return FitOutcome.STEP_LIMIT
-        if budget.max_seconds is not None and self._seconds >= budget.max_seconds:
-            return FitOutcome.TIME_LIMIT
-        if budget.plateau_steps is not None and steps > budget.plateau_steps:
-            recent = min(self._history[-budget.plateau_steps :])
-            earlier = min(self._history[: -budget.plateau_steps])
-            if mse_to_psnr_db(recent) - mse_to_psnr_db(earlier) < budget.plateau_db:
-                return FitOutcome.PLATEAU
-        return None
+        return FitOutcome.CONVERGED if self._on_target() else spent(self._budget, self._history, self._seconds)
 
     def step(self) -> Progress:
         """Let the trainer step, and say where the fit stands."""

@@ -26,7 +26,7 @@ class Effort(StrEnum):
 
 
 _WEIGHTS_PER_SAMPLE = {Effort.FAST: 0.2, Effort.BALANCED: 0.4, Effort.BEST: 0.8}
-_STEPS = {Effort.FAST: 40, Effort.BALANCED: 100, Effort.BEST: 300}
+_STEPS = {Effort.FAST: 18, Effort.BALANCED: 45, Effort.BEST: 135}
 
 
 def image_config(

@@ -1,8 +1,11 @@
 """How a fit ended, in words that say what to try next, and what it produced."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from tuner.fit.config import Budget
+from tuner.metrics import mse_to_psnr_db
 from tuner.network.sine import SineNetwork
 
 _ADVICE = {
@@ -48,3 +51,23 @@ class FitResult:
     seconds: float
     psnr_db: float
     history: tuple[float, ...]
+
+
+def spent(budget: Budget, history: Sequence[float], seconds: float) -> FitOutcome | None:
+    """Whether a budget is used up, its target aside.
+
+    Args:
+        budget: of the fit.
+        history: the mean squared error after each step.
+        seconds: of training so far.
+    """
+    if len(history) >= budget.max_steps:
+        return FitOutcome.STEP_LIMIT
+    if budget.max_seconds is not None and seconds >= budget.max_seconds:
+        return FitOutcome.TIME_LIMIT
+    if budget.plateau_steps is not None and len(history) > budget.plateau_steps:
+        recent = min(history[-budget.plateau_steps :])
+        earlier = min(history[: -budget.plateau_steps])
+        if mse_to_psnr_db(recent) - mse_to_psnr_db(earlier) < budget.plateau_db:
+            return FitOutcome.PLATEAU
+    return None

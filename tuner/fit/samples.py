@@ -19,20 +19,23 @@ from tuner.signal.grid import Grid
 from tuner.signal.signal import Signal
 
 # Bytes of one layer's activations in a tile, chosen by measurement: on a CPU the last-level cache holds a few of them.
-TILE_BYTES_CPU = 2**22
+TILE_BYTES_CPU = 2**20
 TILE_BYTES_GPU = 2**28
 MIN_TILE_POINTS = 64
 # Of the memory that is free when the fit begins.
 MEMORY_SHARE = 4
 
 
-def grid_sweeps(network: SineNetwork, signal: Signal, config: NaturalGradientConfig, *, parts: int = 1) -> Sweeps:
+def grid_sweeps(
+    network: SineNetwork, signal: Signal, config: NaturalGradientConfig, *, members: int = 1, parts: int = 1
+) -> Sweeps:
     """All samples of a signal on its grid.
 
     Args:
         network: that will be fitted; its device is where the samples go.
         signal: to fit.
         config: settings.
+        members: fits that will share these samples' places (`tuner.fit.batch`); tiles are so many times smaller.
         parts: make tiles so many times smaller and keep nothing between sweeps, for want of memory; 1 for neither.
     """
     device = network.phases_M.device
@@ -41,11 +44,11 @@ def grid_sweeps(network: SineNetwork, signal: Signal, config: NaturalGradientCon
         network.frequencies_MD,
         network.period,
         [torch.tensor(grid.axis(d), device=device) for d in range(len(grid.shape))],
-        _tile_points(network, parts),
+        _tile_points(network, members * parts),
         phases_M=_fixed_phases(network, config),
-        keep=parts == 1 and _fits(network, grid.size),
+        keep=parts == 1 and _fits(network, grid.size * members),
     )
-    return _sweeps(network, sines, torch.tensor(signal.values, device=device), may_keep=parts == 1)
+    return _sweeps(network, sines, torch.tensor(signal.values, device=device), members, may_keep=parts == 1)
 
 
 def scattered_sweeps(
@@ -76,14 +79,16 @@ def _fits(network: SineNetwork, points: int) -> bool:
     return 4 * sum(widths) * points <= _free_bytes(network.phases_M.device) // MEMORY_SHARE
 
 
-def _sweeps(network: SineNetwork, sines: InputSines, values: Tensor, *, may_keep: bool = True) -> Sweeps:
+def _sweeps(
+    network: SineNetwork, sines: InputSines, values: Tensor, members: int = 1, *, may_keep: bool = True
+) -> Sweeps:
     widths = [len(layer.bias_H) for layer in network.layers]
-    keep = may_keep and _fits(network, sines.points)
-    return Sweeps(sines, sines.arrange(values), widths, keep=keep, threads=torch.get_num_threads())
+    keep = may_keep and _fits(network, sines.points * members)
+    return Sweeps(sines, sines.arrange(values)[None], widths, keep=keep, threads=torch.get_num_threads())
 
 
 def _tile_points(network: SineNetwork, parts: int = 1) -> int:
-    """Must depend on nothing but the network and the kind of device: sums are made tile by tile."""
+    """Must depend on nothing but the networks and the kind of device: sums are made tile by tile."""
     width = max(len(layer.bias_H) for layer in network.layers)
     size = TILE_BYTES_CPU if network.phases_M.device.type == "cpu" else TILE_BYTES_GPU
     return max(MIN_TILE_POINTS, size // (4 * width * parts))

@@ -1,17 +1,20 @@
-"""Sweeps over all samples: the products that the natural-gradient trainer needs, in cache-sized tiles.
+"""Sweeps over all samples: the products that the natural-gradient search needs, in cache-sized tiles.
 
-A fit spends its time here. Three sweeps make an iteration:
+A fit spends its time here. Sweeps of an iteration:
 
-1. `evaluate`: activations of every layer, and the Gram matrix that gives the optimal output layer;
-2. `gradients`: gradient of every hidden matrix, and the curvature factors on a share of the samples;
-3. `directional`: how the outputs move along several directions, summed into a small quadratic model;
+1. `evaluate`: activations of every layer, and the Gram matrix that gives the optimal output layer; then `loss`, a short
+   one, gives the residual once the output layer is known;
+2. `curvature`: factors of the Gauss-Newton matrix, on a share of the samples;
+3. `gradient`: of every hidden matrix, for the residual or for what a combination of directions makes of it;
+4. `directional`: how the outputs move along directions, summed into a small quadratic model.
 
-and `loss`, a short one, gives the residual once the output layer is known.
+The last two take turns a few times at one point, then the first is due at the next.
 
 Tiles are dealt to a fixed number of stripes whose sums are added in order, and every stripe runs on one thread with
 single-threaded kernels: cores then need no synchronisation inside a layer, activations stay in each core's cache, and
 the result has the same bytes whatever the number of threads. Activations are kept between sweeps if memory allows,
-else computed again. Arrays are (neurons, points) inside a tile; a hidden matrix carries its bias as last column.
+else computed again. Arrays are (members, neurons, points) inside a tile; a hidden matrix carries its bias as last
+column.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,9 +25,9 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from tuner.fit.kernels import add_gram, add_gram_with_ones, mirrored, sine_cosine, single_threaded, total
-from tuner.fit.sums import Hidden, Moves, Normal, Slopes
-from tuner.network.sines import InputSines
+from tuner.fit.kernels import Workspace, add_gram, add_gram_with_ones, mirrored, sine_cosine, single_threaded, total
+from tuner.fit.sums import Correction, Curvature, Hidden, Moves, Normal
+from tuner.network.sines import InputSines, Tile
 
 STRIPES = 16
 T = TypeVar("T")
@@ -32,175 +35,228 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class _Activations:
-    """Sine and cosine of the pre-activations of each hidden layer at the points of a tile, (H, points)."""
+    """Sine and cosine of the pre-activations of each hidden layer at the points of a tile, (B, H, points)."""
 
     sine: list[Tensor]
     cosine: list[Tensor]
 
-    def every(self, share: int, offset: int) -> "_Activations":
-        """A part of the points."""
-        if share == 1:
-            return self
-        return _Activations([h[:, offset::share] for h in self.sine], [q[:, offset::share] for q in self.cosine])
-
-
-@dataclass(frozen=True, slots=True)
-class _SlopeSums:
-    """What one stripe adds up for `Slopes`; square matrices by their lower triangle."""
-
-    first: Tensor
-    gradients: list[Tensor]
-    outputs: list[Tensor]
-    inputs: list[Tensor]
+    def part(self, points: slice) -> "_Activations":
+        """Some of the points."""
+        return _Activations([h[:, :, points] for h in self.sine], [q[:, :, points] for q in self.cosine])
 
 
 class Sweeps:
-    """All samples of one signal, ready to be swept.
+    """All samples of B signals of one shape, ready to be swept.
 
     Args:
-        sines: the first layer at the samples.
-        targets_CP: values in the order of `sines`, (C, P).
+        sines: the first layer at the samples, common to all members.
+        targets_BCP: values in the order of `sines`.
         widths: neurons of each hidden layer.
         keep: keep activations between sweeps (8 bytes a neuron and sample) instead of computing them again.
         threads: that share the work on a CPU; the result does not depend on it.
     """
 
     def __init__(
-        self, sines: InputSines, targets_CP: Tensor, widths: Sequence[int], *, keep: bool, threads: int
+        self, sines: InputSines, targets_BCP: Tensor, widths: Sequence[int], *, keep: bool, threads: int
     ) -> None:
         self.sines = sines
-        self.targets_CP = targets_CP
+        self.targets_BCP = targets_BCP
         self.widths = tuple(widths)
         self.keep = keep
         self.threads = threads
-        self.residual_CP = torch.zeros_like(targets_CP)
+        self.residual_BCP = torch.zeros_like(targets_BCP)
+        self._changes: list[Tensor] = []
+        self._pool: ThreadPoolExecutor | None = None
+        self._space = Workspace()
         self._kept: dict[int, _Activations] = {}
         self._holds: Hidden | None = None
 
     @property
     def samples(self) -> int:
-        """Number of points P."""
-        return self.targets_CP.shape[1]
+        """Number of points P of one signal."""
+        return self.targets_BCP.shape[2]
+
+    def of(self, members: Tensor) -> "Sweeps":
+        """The same for some of the signals, by their indices."""
+        return Sweeps(self.sines, self.targets_BCP[members], self.widths, keep=self.keep, threads=self.threads)
 
     def evaluate(self, hidden: Hidden) -> Normal:
-        """Run the network up to its last hidden layer; sums for the output layer."""
-        plan = self.sines.plan(hidden.layers[0][:, :-1].contiguous(), hidden.phases)
-        width, channels = self.widths[-1] + 1, len(self.targets_CP)
+        """Run the networks up to their last hidden layer; sums for the output layer."""
+        plan = self._series(hidden, hidden)
+        batch, width, channels = hidden.members, self.widths[-1] + 1, self.targets_BCP.shape[1]
         self._holds = hidden if self.keep else None
 
         def work(stripe: Sequence[int]) -> Normal:
-            gram = torch.zeros(width, width, dtype=torch.float64, device=self.targets_CP.device)
-            cross = torch.zeros(width, channels, dtype=torch.float64, device=self.targets_CP.device)
+            gram, cross = self._zeros(batch, width, width), self._zeros(batch, width, channels)
             for index in stripe:
-                tile = self.sines.tiles[index]
                 h = self._run(hidden, plan, index).sine[-1]
-                values = self.targets_CP[:, tile.start : tile.stop]
+                values = self._part(self.targets_BCP, self.sines.tiles[index])
                 add_gram_with_ones(gram, h)
-                cross[:-1] += h @ values.T
-                cross[-1] += values.double().sum(1)
+                cross[:, :-1] += h @ values.mT
+                cross[:, -1] += values.double().sum(2)
             return Normal(gram, cross)
 
         parts = self._sweep(work)
         return Normal(mirrored(total([part.gram for part in parts])), total([part.cross for part in parts]))
 
-    def loss(self, hidden: Hidden, readout: Tensor) -> float:
-        """Sum of squared residuals; the residual is kept for the next sweeps."""
-        plan = self._plan(hidden)
+    def loss(self, hidden: Hidden, readout: Tensor) -> Tensor:
+        """Sum of squared residuals of each member, (B,) float64; the residual is kept for the next sweeps.
 
-        def work(stripe: Sequence[int]) -> float:
-            squares = 0.0
+        Directions that were tried at another point are forgotten.
+        """
+        plan = self._plan(hidden)
+        self._changes = []
+
+        def work(stripe: Sequence[int]) -> Tensor:
+            squares = self._zeros(hidden.members)
             for index in stripe:
                 tile = self.sines.tiles[index]
-                h = self._activations(hidden, plan, index).sine[-1]
-                residual = torch.addmm(readout[:, -1:], readout[:, :-1], h)
-                residual -= self.targets_CP[:, tile.start : tile.stop]
-                self.residual_CP[:, tile.start : tile.stop] = residual
-                squares += float(residual.double().square().sum())
+                residual = _affine(readout, self._activations(hidden, plan, index).sine[-1])
+                residual -= self._part(self.targets_BCP, tile)
+                self._part(self.residual_BCP, tile).copy_(residual)
+                squares += residual.double().square().sum((1, 2))
             return squares
 
-        return sum(self._sweep(work))
+        return total(self._sweep(work))
 
-    def gradients(self, hidden: Hidden, readout: Tensor, *, share: int, offset: int) -> Slopes:
-        """Gradients over all samples, and curvature factors over every `share`-th sample, beginning at `offset`."""
+    def curvature(self, hidden: Hidden, readout: Tensor, *, share: int, offset: int) -> Curvature:
+        """Curvature factors over a `share`-th of the samples, another one for another `offset`."""
         plan = self._plan(hidden)
-        weights = [layer[:, :-1].contiguous() for layer in hidden.layers]
-        depth = len(weights)
-        backward = readout[:, :-1].T.contiguous()
-        device = backward.device
+        weights = [layer[:, :, :-1].contiguous() for layer in hidden.layers]
+        backward = readout[:, :, :-1].mT.contiguous()
+        batch = hidden.members
 
-        def work(stripe: Sequence[int]) -> _SlopeSums:
-            sums = _SlopeSums(
-                self.sines.accumulator(self.widths[0]),
-                [torch.zeros(layer.shape, dtype=torch.float64, device=device) for layer in hidden.layers],
-                [torch.zeros(width, width, dtype=torch.float64, device=device) for width in self.widths],
-                [torch.zeros(width + 1, width + 1, dtype=torch.float64, device=device) for width in self.widths[:-1]],
+        def work(stripe: Sequence[int]) -> Curvature:
+            sums = Curvature(
+                tuple(self._zeros(batch, width, width) for width in self.widths),
+                tuple(self._zeros(batch, width + 1, width + 1) for width in self.widths[:-1]),
             )
             for index in stripe:
-                tile = self.sines.tiles[index]
-                run = self._activations(hidden, plan, index)
-                slope = (backward @ self.residual_CP[:, tile.start : tile.stop]).mul_(run.cosine[-1])
-                for layer in reversed(range(1, depth)):
-                    sums.gradients[layer][:, :-1] += slope @ run.sine[layer - 1].T
-                    sums.gradients[layer][:, -1] += slope.sum(1)
-                    slope = (weights[layer].T @ slope).mul_(run.cosine[layer - 1])
-                sums.gradients[0][:, -1] += slope.sum(1)
-                self.sines.add_transpose(sums.first, slope, tile)
-                _add_curvature(sums, run.every(share, (offset - tile.start) % share), weights, backward)
+                band = _band(self.sines.tiles[index], share, offset + index)
+                _add_curvature(sums, self._activations(hidden, plan, index).part(band), weights, backward)
             return sums
 
         parts = self._sweep(work)
-        gradients = [total([part.gradients[i] for part in parts]) for i in range(depth)]
-        sine, cosine = self.sines.transposed(total([part.first for part in parts]), hidden.phases)
-        gradients[0][:, :-1] = sine
-        phases = (cosine.double() * weights[0]).sum(0)
-        sampled = len(range(offset % share, self.samples, share))
-        outputs = [mirrored(total([part.outputs[i] for part in parts])) / sampled for i in range(depth)]
-        outputs[-1] *= (backward @ backward.T).double()
-        inputs = [mirrored(total([part.inputs[i] for part in parts])) / sampled for i in range(depth - 1)]
-        layers = tuple(gradient / self.samples for gradient in gradients)
-        return Slopes(Hidden(phases / self.samples, layers), tuple(outputs), tuple(inputs))
+        bands = (_band(tile, share, offset + index) for index, tile in enumerate(self.sines.tiles))
+        sampled = sum(band.stop - band.start for band in bands)
+        outputs = [mirrored(total([p.output_side[i] for p in parts])) / sampled for i in range(len(weights))]
+        outputs[-1] *= (backward @ backward.mT).double()
+        inputs = [mirrored(total([p.input_side[i] for p in parts])) / sampled for i in range(len(weights) - 1)]
+        return Curvature(tuple(outputs), tuple(inputs))
 
-    def directional(self, hidden: Hidden, readout: Tensor, directions: Sequence[Hidden]) -> Moves:
-        """First-order change of the outputs along each direction, as sums for the quadratic model."""
+    def gradient(self, hidden: Hidden, readout: Tensor, correction: Correction | None = None) -> Hidden:
+        """Gradient of half the mean squared residual, float64.
+
+        Args:
+            hidden: the point.
+            readout: its output layer.
+            correction: take the residual that the linear model expects of this combination of the directions that
+                `directional` has seen at this point, instead of the point's own.
+        """
         plan = self._plan(hidden)
-        moves = [
-            self.sines.plan(
-                move.layers[0][:, :-1].contiguous(),
-                hidden.phases,
-                hidden.layers[0][:, :-1] * move.phases if bool(move.phases.any()) else None,
-            )
-            for move in directions
-        ]
-        count, channels, width = len(directions), len(self.targets_CP), self.widths[-1] + 1
-        read = readout[:, :-1].contiguous()
+        weights = [layer[:, :, :-1].contiguous() for layer in hidden.layers]
+        backward = readout[:, :, :-1].mT.contiguous()
+        rows = hidden.members * self.widths[0]
 
-        def work(stripe: Sequence[int]) -> tuple[Tensor, Tensor]:
-            # The residual is one more row, so that one product gives all inner products.
-            inner = torch.zeros(count + 1, count + 1, dtype=torch.float64, device=read.device)
-            feature = torch.zeros(count * channels, width, dtype=torch.float64, device=read.device)
+        def work(stripe: Sequence[int]) -> tuple[Tensor, list[Tensor]]:
+            first = self.sines.accumulator(rows)
+            sums = [self._zeros(*layer.shape) for layer in hidden.layers]
             for index in stripe:
                 tile = self.sines.tiles[index]
                 run = self._activations(hidden, plan, index)
-                changes = read.new_empty(count + 1, channels, tile.stop - tile.start)
-                for k, (move, first) in enumerate(zip(directions, moves, strict=True)):
-                    change = self.sines.apply(first, tile)
-                    change.add_(move.layers[0][:, -1:]).mul_(run.cosine[0])
-                    for layer in range(1, len(self.widths)):
-                        change = torch.addmm(move.layers[layer][:, -1:], hidden.layers[layer][:, :-1], change)
-                        change.addmm_(move.layers[layer][:, :-1], run.sine[layer - 1]).mul_(run.cosine[layer])
-                    torch.mm(read, change, out=changes[k])
-                changes[count] = self.residual_CP[:, tile.start : tile.stop]
-                flat = changes.reshape(count + 1, -1)
-                inner += flat @ flat.T
-                rows = changes[:count].reshape(count * channels, -1)
-                feature[:, :-1] += rows @ run.sine[-1].T
-                feature[:, -1] += rows.sum(1)
+                residual = self._residual(tile, correction, run.sine[-1])
+                slope = self._product("slope", backward, residual).mul_(run.cosine[-1])
+                for layer in reversed(range(1, len(weights))):
+                    sums[layer][:, :, :-1] += slope @ run.sine[layer - 1].mT
+                    sums[layer][:, :, -1] += slope.sum(2)
+                    slope = self._product(f"slope {layer}", weights[layer].mT, slope).mul_(run.cosine[layer - 1])
+                sums[0][:, :, -1] += slope.sum(2)
+                self.sines.add_transpose(first, slope.flatten(0, 1), tile)
+            return first, sums
+
+        parts = self._sweep(work)
+        gradients = [total([sums[i] for _, sums in parts]) for i in range(len(weights))]
+        sine, cosine = self.sines.transposed(total([first for first, _ in parts]), hidden.phases)
+        gradients[0][:, :, :-1] = sine.reshape(weights[0].shape)
+        phases = (cosine.double().reshape(weights[0].shape) * weights[0]).sum((0, 1))
+        return Hidden(phases / self.samples, tuple(gradient / self.samples for gradient in gradients))
+
+    def directional(self, hidden: Hidden, readout: Tensor, directions: Sequence[Hidden]) -> Moves:
+        """First-order change of the outputs along each direction, as sums for the quadratic model.
+
+        The changes are remembered until `loss` is asked of a point; the sums are over all of them, in the order of the
+        calls.
+        """
+        plan = self._plan(hidden)
+        series = [self._series(hidden, move, turning=True) for move in directions]
+        seen = len(self._changes)
+        self._changes += [torch.empty_like(self.residual_BCP) for _ in directions]
+        batch, count, channels, width = hidden.members, len(self._changes), self.targets_BCP.shape[1], self.widths[-1]
+        read = readout[:, :, :-1].contiguous()
+
+        def work(stripe: Sequence[int]) -> tuple[Tensor, Tensor]:
+            # The residual is one more row, so that one product gives all inner products.
+            inner = self._zeros(batch, count + 1, count + 1)
+            feature = self._zeros(batch, count * channels, width + 1)
+            for index in stripe:
+                tile = self.sines.tiles[index]
+                run = self._activations(hidden, plan, index)
+                for change, move, first in zip(self._changes[seen:], directions, series, strict=True):
+                    self._part(change, tile).copy_(read @ self._tangent(hidden, run, move, first, tile))
+                rows = [self._part(change, tile) for change in (*self._changes, self.residual_BCP)]
+                flat = torch.stack([row.flatten(1) for row in rows], 1)
+                inner += flat @ flat.mT
+                changes = flat[:, :-1].reshape(batch, count * channels, -1)
+                feature[:, :, :-1] += changes @ run.sine[-1].mT
+                feature[:, :, -1] += changes.sum(2)
             return inner, feature
 
         parts = self._sweep(work)
         inner = total([part[0] for part in parts])
-        feature = total([part[1] for part in parts]).reshape(count, channels, width)
-        return Moves(inner[:count, :count], inner[:count, count], feature.transpose(1, 2))
+        feature = total([part[1] for part in parts]).reshape(batch, count, channels, width + 1)
+        return Moves(inner[:, :count, :count], inner[:, :count, count], feature.mT.contiguous())
+
+    def forget(self) -> None:
+        """Release the kept activations."""
+        self._kept = {}
+        self._holds = None
+
+    def _residual(self, tile: Tile, correction: Correction | None, h: Tensor) -> Tensor:
+        """The residual at a tile's points, or what the linear model makes of it, (B, C, points)."""
+        residual = self._part(self.residual_BCP, tile)
+        if correction is None:
+            return residual
+        residual = residual - _affine(correction.absorbed.to(h.dtype), h)
+        for k, change in enumerate(self._changes[: correction.coefficients.shape[1]]):
+            residual += correction.coefficients[:, k, None, None].to(h.dtype) * self._part(change, tile)
+        return residual
+
+    def _tangent(self, hidden: Hidden, run: _Activations, move: Hidden, first: Tensor, tile: Tile) -> Tensor:
+        """Change of the last hidden layer along a direction, (B, H, points)."""
+        change = self._first("change", first, tile, hidden.members).add_(move.layers[0][:, :, -1:])
+        change.mul_(run.cosine[0])
+        for layer in range(1, len(self.widths)):
+            change = self._product(f"change {layer}", hidden.layers[layer][:, :, :-1], change)
+            change.baddbmm_(move.layers[layer][:, :, :-1], run.sine[layer - 1]).add_(move.layers[layer][:, :, -1:])
+            change.mul_(run.cosine[layer])
+        return change
+
+    def _first(self, name: str, plan: Tensor, tile: Tile, members: int) -> Tensor:
+        """The first layer's series at a tile's points, (B, H, points), in working memory."""
+        out = self._space.take(name, self.targets_BCP, len(plan), tile.stop - tile.start)
+        return self.sines.apply(plan, tile, out).view(members, -1, tile.stop - tile.start)
+
+    def _product(self, name: str, matrix: Tensor, values: Tensor) -> Tensor:
+        """A batched product, in working memory."""
+        out = self._space.take(name, values, *matrix.shape[:2], values.shape[2])
+        return torch.bmm(matrix, values, out=out)
+
+    def _series(self, hidden: Hidden, move: Hidden, *, turning: bool = False) -> Tensor:
+        """Plan of the first layer with the weights of `move`, which may also turn the phases."""
+        turn = None
+        if turning and bool(move.phases.any()):
+            turn = (hidden.layers[0][:, :, :-1] * move.phases).flatten(0, 1)
+        return self.sines.plan(move.layers[0][:, :, :-1].flatten(0, 1).contiguous(), hidden.phases, turn)
 
     def _plan(self, hidden: Hidden) -> Tensor | None:
         """The first layer's plan, needed only if the kept activations are of another point."""
@@ -209,7 +265,7 @@ class Sweeps:
         if self.keep:
             self.evaluate(hidden)
             return None
-        return self.sines.plan(hidden.layers[0][:, :-1].contiguous(), hidden.phases)
+        return self._series(hidden, hidden)
 
     def _activations(self, hidden: Hidden, plan: Tensor | None, index: int) -> _Activations:
         return self._kept[index] if plan is None else self._run(hidden, plan, index)
@@ -218,47 +274,59 @@ class Sweeps:
         tile = self.sines.tiles[index]
         run = self._kept.get(index)
         if run is None:
-            shape = [(width, tile.stop - tile.start) for width in self.widths]
+            shape = [(hidden.members, width, tile.stop - tile.start) for width in self.widths]
             run = _Activations(
-                [self.targets_CP.new_empty(s) for s in shape], [self.targets_CP.new_empty(s) for s in shape]
+                [self.targets_BCP.new_empty(s) for s in shape], [self.targets_BCP.new_empty(s) for s in shape]
             )
             if self.keep:
                 self._kept[index] = run
-        z = self.sines.apply(plan, tile).add_(hidden.layers[0][:, -1:])
+        z = self._first("z", plan, tile, hidden.members).add_(hidden.layers[0][:, :, -1:])
         for layer in range(len(self.widths)):
             if layer:
-                matrix = hidden.layers[layer]
-                z = torch.addmm(matrix[:, -1:], matrix[:, :-1], run.sine[layer - 1])
+                z = self._product("z", hidden.layers[layer][:, :, :-1], run.sine[layer - 1])
+                z.add_(hidden.layers[layer][:, :, -1:])
             sine_cosine(z, run.sine[layer], run.cosine[layer])
         return run
 
-    def forget(self) -> None:
-        """Release the kept activations."""
-        self._kept = {}
-        self._holds = None
+    @staticmethod
+    def _part(values_BCP: Tensor, tile: Tile) -> Tensor:
+        return values_BCP[:, :, tile.start : tile.stop]
+
+    def _zeros(self, *shape: int) -> Tensor:
+        return torch.zeros(*shape, dtype=torch.float64, device=self.targets_BCP.device)
 
     def _sweep(self, work: Callable[[Sequence[int]], T]) -> list[T]:
         """Run `work` on every stripe; results in the order of the stripes."""
         tiles = len(self.sines.tiles)
-        if self.targets_CP.device.type != "cpu":
+        if self.targets_BCP.device.type != "cpu":
             return [work(range(tiles))]
         count = min(STRIPES, tiles)
         stripes = [range(tiles * i // count, tiles * (i + 1) // count) for i in range(count)]
-        with (
-            single_threaded(),
-            ThreadPoolExecutor(self.threads, initializer=torch.set_num_threads, initargs=(1,)) as pool,
-        ):
-            return list(pool.map(work, stripes))
+        if self._pool is None:  # kept, because its threads hold the working memory
+            self._pool = ThreadPoolExecutor(self.threads, initializer=torch.set_num_threads, initargs=(1,))
+        with single_threaded():
+            return list(self._pool.map(work, stripes))
 
 
-def _add_curvature(sums: _SlopeSums, run: _Activations, weights: list[Tensor], backward: Tensor) -> None:
+def _affine(matrix: Tensor, inputs: Tensor) -> Tensor:
+    """[W, b] applied to inputs (B, I, points)."""
+    return torch.baddbmm(matrix[:, :, -1:], matrix[:, :, :-1], inputs)
+
+
+def _band(tile: Tile, share: int, turn: int) -> slice:
+    """A `share`-th of a tile's points, side by side; `share` turns see every point once."""
+    points, turn = tile.stop - tile.start, turn % share
+    return slice(points * turn // share, points * (turn + 1) // share)
+
+
+def _add_curvature(sums: Curvature, run: _Activations, weights: list[Tensor], backward: Tensor) -> None:
     """Add g g^T of every layer and h~ h~^T between layers; C^T C of the last layer is applied to the whole sum."""
-    add_gram(sums.outputs[-1], run.cosine[-1].contiguous())
+    add_gram(sums.output_side[-1], run.cosine[-1])
     for layer in range(len(weights) - 1):
-        add_gram_with_ones(sums.inputs[layer], run.sine[layer].contiguous())
+        add_gram_with_ones(sums.input_side[layer], run.sine[layer])
     if len(weights) > 1:
-        for channel in backward.T:
-            slope = channel[:, None] * run.cosine[-1]
+        for channel in range(backward.shape[2]):
+            slope = backward[:, :, channel, None] * run.cosine[-1]
             for layer in reversed(range(len(weights) - 1)):
-                slope = (weights[layer + 1].T @ slope).mul_(run.cosine[layer])
-                add_gram(sums.outputs[layer], slope)
+                slope = (weights[layer + 1].mT @ slope).mul_(run.cosine[layer])
+                add_gram(sums.output_side[layer], slope)

@@ -5,7 +5,7 @@ is a sum of 2^D products of the functions cos(omega |k_d| x_d) and sin(omega |k_
 Fourier series: contract its coefficients with the functions of one axis, then of the next. With F functions on the last
 axis a sample costs F multiply-adds a neuron instead of M; the frequencies of TUNER, a low box and a sparse high grid,
 have few distinct |k_d|, so F is small (364 frequencies: about 40). This is exact, not an approximation. `grid_sines`
-chooses between this and the dense product; called by `tuner.fit.samples`.
+chooses between this, the dense product and, on a line, `tuner.network.fourier`; called by `tuner.fit.samples`.
 """
 
 from collections.abc import Sequence
@@ -14,6 +14,7 @@ from math import pi, prod
 import torch
 from torch import Tensor
 
+from tuner.network.fourier import FourierLine, whole_steps
 from tuner.network.sines import DenseSines, InputSines, Tile, boxes
 
 
@@ -36,9 +37,14 @@ def grid_sines(
         phases_M: see `DenseSines`.
         keep: see `DenseSines`.
     """
-    separable = SeparableSines(frequencies_MD, period, axes, tile_points)
-    if separable.cost < len(frequencies_MD):
-        return separable
+    if len(axes) == 1 and whole_steps(period, axes[0]):
+        line = FourierLine(frequencies_MD, period, axes[0], tile_points)
+        if line.cost < len(frequencies_MD):
+            return line
+    elif len(axes) > 1:
+        separable = SeparableSines(frequencies_MD, period, axes, tile_points)
+        if separable.cost < len(frequencies_MD):
+            return separable
     coords = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1).reshape(-1, len(axes))
     return DenseSines(frequencies_MD, period, coords, tile_points, phases_M=phases_M, keep=keep)
 
@@ -98,17 +104,16 @@ class SeparableSines:
         series.index_add_(0, self._index.reshape(-1), terms.reshape(-1, len(weight_HM)))
         return series.T.reshape(-1, *sizes).contiguous()
 
-    def apply(self, plan: Tensor, tile: Tile) -> Tensor:
+    def apply(self, plan: Tensor, tile: Tile, out: Tensor | None = None) -> Tensor:
         """Sum the series at the points of a tile, (H, points)."""
-        rows = len(plan)
-        value = plan
-        lead = rows
-        for functions, span in zip(self._functions, tile.box, strict=True):
-            local = functions[:, span]
-            value = value.reshape(lead, len(local), -1)
-            value = torch.matmul(local.T, value) if value.shape[-1] > 1 else value.reshape(lead, -1) @ local
+        spans = [functions[:, span] for functions, span in zip(self._functions, tile.box, strict=True)]
+        value, lead = plan, len(plan)
+        for local in spans[:-1]:
+            value = torch.matmul(local.T, value.reshape(lead, len(local), -1))
             lead *= local.shape[1]
-        return value.reshape(rows, -1)
+        last = spans[-1]
+        into = None if out is None else out.view(lead, -1)
+        return torch.mm(value.reshape(lead, len(last)), last, out=into).view(len(plan), -1)
 
     def accumulator(self, rows: int) -> Tensor:
         """Zeros (H, F_1, ..., F_D)."""

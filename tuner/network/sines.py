@@ -42,8 +42,8 @@ class InputSines(Protocol):
         """Prepare weight sin(theta + phi) + turn cos(theta + phi) for `apply`."""
         ...
 
-    def apply(self, plan: Tensor, tile: Tile) -> Tensor:
-        """Evaluate the planned combination at the points of a tile, (H, points)."""
+    def apply(self, plan: Tensor, tile: Tile, out: Tensor | None = None) -> Tensor:
+        """Evaluate the planned combination at the points of a tile, (H, points), into `out` if there is one."""
         ...
 
     def accumulator(self, rows: int) -> Tensor:
@@ -109,9 +109,9 @@ class DenseSines:
             on_sine, on_cosine = on_sine - turn_HM * sine, on_cosine + turn_HM * cosine
         return torch.cat([on_sine, on_cosine], 1)
 
-    def apply(self, plan: Tensor, tile: Tile) -> Tensor:
+    def apply(self, plan: Tensor, tile: Tile, out: Tensor | None = None) -> Tensor:
         """Multiply the table of a tile by the weights, (H, points)."""
-        return plan @ self._table(tile)
+        return torch.mm(plan, self._table(tile), out=out)
 
     def accumulator(self, rows: int) -> Tensor:
         """Zeros, as wide as the table is high."""

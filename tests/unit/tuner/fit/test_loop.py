@@ -12,7 +12,7 @@ from torch import Tensor
 from tests.cases import CASES, Case
 from tuner.errors import ConfigError, FitDiverged, InvalidSignal, StateMismatch
 from tuner.fit import Budget, FitConfig, FitOutcome, FitResult, FitState, Progress, Verdict, fit
-from tuner.fit.config import FirstOrderConfig, Schedule
+from tuner.fit.config import FirstOrderConfig, NaturalGradientConfig, Rule, Schedule
 from tuner.metrics import PSNR_CEILING_DB, psnr_db
 from tuner.network.config import NetworkConfig
 from tuner.signal.grid import Grid
@@ -29,7 +29,18 @@ SMALL = FitConfig(
 WHOLE = replace(SMALL, trainer=replace(ADAM, batch_samples=None))
 PUBLISHED = replace(SMALL, trainer=replace(ADAM, solve_readout=False))
 DEEP = replace(SMALL, network=replace(SMALL.network, hidden=(30, 20)))
-RECIPES = {"blocks": SMALL, "whole grid": WHOLE, "trained readout": PUBLISHED, "two hidden layers": DEEP}
+MUON = replace(DEEP, trainer=replace(ADAM, rule=Rule.MUON))
+FREE = replace(SMALL, trainer=replace(ADAM, rule=Rule.SCHEDULE_FREE, schedule=Schedule.CONSTANT))
+LBFGS = replace(SMALL, trainer=FirstOrderConfig(rule=Rule.LBFGS, learning_rate=1.0, schedule=Schedule.CONSTANT))
+RECIPES = {
+    "blocks": SMALL,
+    "whole grid": WHOLE,
+    "trained readout": PUBLISHED,
+    "two hidden layers": DEEP,
+    "Muon": MUON,
+    "schedule-free": FREE,
+    "L-BFGS": LBFGS,
+}
 
 
 def rendered(result: FitResult, signal: Signal) -> np.ndarray:
@@ -257,6 +268,8 @@ def test_a_checkpoint_of_something_else_is_refused() -> None:
         (lambda: FirstOrderConfig(learning_rate=0.0), "learning_rate"),
         (lambda: FirstOrderConfig(batch_samples=0), "batch_samples"),
         (lambda: FirstOrderConfig(ridge=1.0), "ridge"),
+        (lambda: FirstOrderConfig(rule=Rule.LBFGS, batch_samples=400), "batch_samples"),
+        (lambda: NaturalGradientConfig(inner_steps=0), "inner_steps"),
         (lambda: Budget(max_steps=0), "max_steps"),
         (lambda: Budget(max_steps=1, max_seconds=0.0), "max_seconds"),
         (lambda: Budget(max_steps=1, target_psnr_db=float("nan")), "target_psnr_db"),
