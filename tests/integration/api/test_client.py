@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from api.dependencies import LOCAL_TENANT
+from api.services.access import LOCAL_TENANT
 from store.repositories.fits import Claim, Fits
 from tests.chaos.proxy import Proxy, Weather
 from tests.factories import picture_png
