@@ -18,19 +18,17 @@ from api.problems import problem_response
 from api.services.access import Access, Caller
 from api.services.rates import Rates
 from api.settings import ApiSettings
-from store import api_keys
 
-GUARDED = frozenset(scope.partition(":")[0] for scope in api_keys.Scope)
+# The first part of a path, and what of a tenant's it is about.
+NOUNS = {"signals": "signals", "uploads": "signals", "fits": "fits", "webhooks": "webhooks"}
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _EXPECTED = tuple(PROBLEMS.keys() - {Exception})
 
 
 def scope_needed(method: str, path: str) -> str | None:
     """The scope that a request needs; None where nobody is asked."""
-    noun = path.split("/", 2)[1] if path.startswith("/") else path
-    if noun not in GUARDED:
-        return None
-    return f"{noun}:{'read' if method in SAFE_METHODS else 'write'}"
+    noun = NOUNS.get(path.removeprefix("/").partition("/")[0])
+    return None if noun is None else f"{noun}:{'read' if method in SAFE_METHODS else 'write'}"
 
 
 class Gate:
@@ -58,7 +56,7 @@ class Gate:
         except _EXPECTED as error:
             await problem_response(scope, error)(scope, receive, send_with_rate)
             return
-        scope["state"]["caller"] = caller
+        scope.setdefault("state", {})["caller"] = caller
         await self._app(scope, receive, send_with_rate)
 
     async def _admit(self, scope: Scope, needed: str, access: Access, rates: Rates, told: dict[str, str]) -> Caller:

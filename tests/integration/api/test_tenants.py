@@ -61,7 +61,7 @@ WITH_ID = sorted(name for name, one in OPERATIONS.items() if one.parameters and 
 BODIES: dict[str, Any] = {}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def clients(server: Server, world: World) -> Iterator[dict[str, httpx.Client]]:
     """A client of each tenant, by its name; the names are new."""
     made = {}

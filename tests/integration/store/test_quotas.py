@@ -1,0 +1,72 @@
+"""Quotas hold when two ask at the same moment: the second waits until the first has committed, and counts it."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+
+import pytest
+from sqlalchemy.orm import Session
+
+from store.database import Database
+from store.errors import StorageFull, StoreError, TooManyFits
+from store.repositories.fits import Fits
+from store.repositories.quotas import Quotas
+from store.repositories.signals import Signals
+from store.spec import FitSpec
+from tests.factories import add_signal
+
+
+def add_a_fit(session: Session, signal_id: str) -> None:
+    Fits(session).submit(tenant="local", signal_id=signal_id, spec=FitSpec())
+    Quotas(session).check_waiting_fits("local", 1)
+
+
+def add_bytes(session: Session, name: str) -> None:
+    Signals(session).add(
+        tenant="local", sha256=name, byte_count=60, media_type="x", filename=None, facts={}, object_key=name
+    )
+    Quotas(session).check_stored_bytes("local", 100)
+
+
+@pytest.mark.parametrize(("add", "error"), [(add_a_fit, TooManyFits), (add_bytes, StorageFull)])
+def test_the_second_counts_the_first(
+    database: Database, add: Callable[[Session, str], None], error: type[StoreError]
+) -> None:
+    names = [add_signal(database)] * 2 if add is add_a_fit else ["a", "b"]
+    entered = Event()
+
+    def second() -> None:
+        entered.set()
+        with database.unit_of_work() as session:
+            add(session, names[1])
+
+    with ThreadPoolExecutor(1) as pool:
+        with database.unit_of_work() as session:
+            add(session, names[0])
+            waiting = pool.submit(second)
+            entered.wait()
+            with pytest.raises(TimeoutError):  # it waits for us, or it would have ended
+                waiting.result(timeout=0.5)
+        with pytest.raises(error):
+            waiting.result()
+    with database.unit_of_work() as session:
+        assert len(Fits(session).page("local", limit=10, before=None)) == (1 if add is add_a_fit else 0)
+
+
+def test_other_tenants_and_finished_fits_do_not_count(database: Database) -> None:
+    with database.unit_of_work() as session:
+        add_a_fit(session, add_signal(database))
+    stranger = add_signal(database, tenant="stranger")
+    with database.unit_of_work() as session:
+        fits = Fits(session)
+        fits.submit(tenant="stranger", signal_id=stranger, spec=FitSpec())
+        Quotas(session).check_waiting_fits("stranger", 1)
+        fits.request_cancel("local", fits.page("local", limit=1, before=None)[0].id)
+    with database.unit_of_work() as session:
+        add_a_fit(session, add_signal(database))
+
+
+def test_without_a_limit_nobody_waits(database: Database) -> None:
+    with database.unit_of_work() as session:
+        Quotas(session).check_waiting_fits("local", None)
+        Quotas(session).check_stored_bytes("local", None)
