@@ -1,4 +1,8 @@
-"""What routes ask for: the engines, the services built on them, and whose request it is."""
+"""What routes ask for: the engines, the services built on them, and whose request it is.
+
+All of it is `async`, although nothing waits: FastAPI sends every other function to a thread, and a request that visits
+five threads before its own waits five times for the interpreter's lock.
+"""
 
 import re
 from dataclasses import dataclass
@@ -59,52 +63,53 @@ class Services:
 
     def close(self) -> None:
         """Give all connections back."""
+        self.publisher.close()
         self.queue.close()
         self.database.close()
 
 
-def _services(request: Request) -> Services:
+async def _services(request: Request) -> Services:
     return cast("Services", request.app.state.services)
 
 
-def _tenant() -> str:
+async def _tenant() -> str:
     # The one place where a key will tell whose request it is. Without keys there is one tenant, and every query
     # already asks for it.
     return LOCAL_TENANT
 
 
-def _fit_id(fit_id: str) -> str:
+async def _fit_id(fit_id: str) -> str:
     # An id that cannot be one is as absent as one that never was, and never reaches the database.
     if not re.fullmatch(fits.ID_PATTERN, fit_id):
         raise FitNotFound(f"no fit {fit_id!r}: ids look like {fits.EXAMPLE_ID}")
     return fit_id
 
 
-def _signal_id(signal_id: str) -> str:
+async def _signal_id(signal_id: str) -> str:
     if not re.fullmatch(signals.ID_PATTERN, signal_id):
         raise SignalNotFound(f"no signal {signal_id!r}: ids look like {signals.EXAMPLE_ID}")
     return signal_id
 
 
-def _checkpoint_id(checkpoint_id: str) -> str:
+async def _checkpoint_id(checkpoint_id: str) -> str:
     if not re.fullmatch(results.CHECKPOINT_PATTERN, checkpoint_id):
         raise CheckpointNotFound(f"no checkpoint {checkpoint_id!r}: ids look like {results.EXAMPLE_CHECKPOINT}")
     return checkpoint_id
 
 
-def _webhook_id(webhook_id: str) -> str:
+async def _webhook_id(webhook_id: str) -> str:
     if not re.fullmatch(webhooks.ENDPOINT_PATTERN, webhook_id):
         raise WebhookNotFound(f"no webhook endpoint {webhook_id!r}: ids look like {webhooks.EXAMPLE_ENDPOINT}")
     return webhook_id
 
 
-def _delivery_id(delivery_id: str) -> str:
+async def _delivery_id(delivery_id: str) -> str:
     if not re.fullmatch(webhooks.DELIVERY_PATTERN, delivery_id):
         raise DeliveryNotFound(f"no message {delivery_id!r}: ids look like {webhooks.EXAMPLE_DELIVERY}")
     return delivery_id
 
 
-def json_body(content_type: Annotated[str, Header(include_in_schema=False)] = "") -> None:
+async def json_body(content_type: Annotated[str, Header(include_in_schema=False)] = "") -> None:
     """For routes that read JSON: refuse anything else by its name, before its content is looked at.
 
     Raises:

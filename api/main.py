@@ -5,6 +5,7 @@ torch nor the library: signals are looked into by a separate process, and facts 
 """
 
 import asyncio
+import gc
 import logging
 import signal
 import threading
@@ -47,6 +48,9 @@ def create_app() -> FastAPI:
         configure_logs(settings.log_level)
         services = app.state.services = Services.connect(settings, store_settings)
         services.uploads.sweep()
+        # What the start has made stays: a full collection would look at all of it again, in the middle of requests.
+        gc.collect()
+        gc.freeze()
         logger.warning("no API keys: everyone who can reach this port is the tenant 'local'")
         async with services.events.running():
             with _on_exit_signal(services.events.close):

@@ -88,7 +88,7 @@ class Views:
         return render, stem if wish.view is View.RECONSTRUCTION else f"{stem}-{wish.view}"
 
     def _look(self, render: Render) -> Render:
-        with self._database.unit_of_work() as session:
+        with self._database.reading() as session:
             return Renders(session).get(render.id) or render
 
 

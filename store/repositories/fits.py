@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Interval, func, select, text, update
+from sqlalchemy import ColumnElement, Interval, bindparam, func, insert, select, text, update
 from sqlalchemy.orm import Session, aliased
 
 from store.errors import FitNotFound, IdempotencyConflict, IllegalMove, LeaseLost
@@ -50,6 +50,15 @@ class StoredObject:
     key: str
     sha256: str
     byte_count: int
+
+
+_EVENT = (
+    insert(FitEvent)
+    .values({name: bindparam(name) for name in ("fit_id", "seq", "kind", "attempt", "data")})
+    .returning(FitEvent.fit_id)
+    .cte("event")
+)
+_APPEND_EVENT = select(func.pg_notify(EVENTS_CHANNEL, _EVENT.c.fit_id))
 
 
 class Fits:
@@ -103,15 +112,18 @@ class Fits:
             spec=spec.model_dump(mode="json"),
             priority=priority,
             published_at=func.now(),  # by the caller, after the commit; if that fails the reaper does it later
+            event_seq=1,
+            representation=None,  # said, not asked: every question is a round trip
         )
         self._session.add(fit)
         self._session.flush()
         if idempotency is not None:
-            self._session.add(
-                IdempotencyKey(tenant=tenant, key=idempotency[0], request_sha256=idempotency[1], fit_id=fit.id)
+            self._session.execute(
+                insert(IdempotencyKey).values(
+                    tenant=tenant, key=idempotency[0], request_sha256=idempotency[1], fit_id=fit.id
+                )
             )
-        self._record(fit, FitStatus.QUEUED)
-        self._session.refresh(fit)
+        self._append_event(fit, FitStatus.QUEUED)
         return fit, True
 
     def get(self, tenant: str, fit_id: str) -> Fit:
@@ -582,11 +594,13 @@ class Fits:
     def _record(self, fit: Fit, kind: str, data: dict[str, Any] | None = None) -> None:
         fit.event_seq += 1
         fit.updated_at = func.now()
-        self._session.add(
-            FitEvent(fit_id=fit.id, seq=fit.event_seq, kind=str(kind), attempt=fit.attempt, data=data or {})
-        )
         self._session.flush()
-        self._session.execute(select(func.pg_notify(EVENTS_CHANNEL, fit.id)))
+        self._append_event(fit, kind, data)
+
+    def _append_event(self, fit: Fit, kind: str, data: dict[str, Any] | None = None) -> None:
+        """Write the event that `event_seq` counts, and tell who listens; one statement."""
+        row = {"fit_id": fit.id, "seq": fit.event_seq, "kind": str(kind), "attempt": fit.attempt, "data": data or {}}
+        self._session.execute(_APPEND_EVENT, row)
 
     def _end_attempt(self, claim: Claim, end: AttemptEnd) -> None:
         self._session.execute(
