@@ -48,15 +48,16 @@ class Services:
     def connect(cls, settings: ApiSettings, store: StoreSettings) -> "Services":
         """Prepare all of them; nothing connects before it is used."""
         database, blobs, queue = Database(store), BlobStore(store), FitQueue(store)
+        publisher = Publisher(queue)
         return cls(
             settings=settings,
             database=database,
             blobs=blobs,
             queue=queue,
             uploads=Uploads(database, blobs, Inspector(settings), settings),
-            publisher=Publisher(queue),
+            publisher=publisher,
             events=EventHub(database, settings),
-            views=Views(database, blobs, queue),
+            views=Views(database, blobs, publisher),
             private_networks=store.webhook_private_networks,
             readiness=Readiness(database, blobs, queue, timeout_seconds=settings.readiness_timeout_seconds),
         )
