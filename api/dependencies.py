@@ -1,4 +1,8 @@
-"""What routes ask for: the engines, the services built on them, and whose request it is."""
+"""What routes ask for: the engines, the services built on them, and whose request it is.
+
+All of it is `async`, although nothing waits: FastAPI sends every other function to a thread, and a request that visits
+five threads before its own waits five times for the interpreter's lock.
+"""
 
 import re
 from dataclasses import dataclass
@@ -46,6 +50,7 @@ class Services:
     def connect(cls, settings: ApiSettings, store: StoreSettings) -> "Services":
         """Prepare all of them; nothing connects before it is used."""
         database, blobs, queue = Database(store), BlobStore(store), FitQueue(store)
+        publisher = Publisher(queue)
         return cls(
             settings=settings,
             access=Access(database, settings),
@@ -54,9 +59,9 @@ class Services:
             blobs=blobs,
             queue=queue,
             uploads=Uploads(database, blobs, Inspector(settings), settings),
-            publisher=Publisher(queue),
+            publisher=publisher,
             events=EventHub(database, settings),
-            views=Views(database, blobs, queue),
+            views=Views(database, blobs, publisher),
             private_networks=store.webhook_private_networks,
             readiness=Readiness(database, blobs, queue, timeout_seconds=settings.readiness_timeout_seconds),
         )
@@ -64,11 +69,12 @@ class Services:
     async def close(self) -> None:
         """Give all connections back."""
         await self.rates.close()
+        self.publisher.close()
         self.queue.close()
         self.database.close()
 
 
-def _services(request: Request) -> Services:
+async def _services(request: Request) -> Services:
     return cast("Services", request.app.state.services)
 
 
@@ -83,38 +89,38 @@ def _id(example: str, pattern: str) -> Any:
     return Path(examples=[example], json_schema_extra={"pattern": pattern})
 
 
-def _fit_id(fit_id: Annotated[str, _id(fits.EXAMPLE_ID, fits.ID_PATTERN)]) -> str:
+async def _fit_id(fit_id: Annotated[str, _id(fits.EXAMPLE_ID, fits.ID_PATTERN)]) -> str:
     # An id that cannot be one is as absent as one that never was, and never reaches the database.
     if not re.fullmatch(fits.ID_PATTERN, fit_id):
         raise FitNotFound(f"no fit {fit_id!r}: ids look like {fits.EXAMPLE_ID}")
     return fit_id
 
 
-def _signal_id(signal_id: Annotated[str, _id(signals.EXAMPLE_ID, signals.ID_PATTERN)]) -> str:
+async def _signal_id(signal_id: Annotated[str, _id(signals.EXAMPLE_ID, signals.ID_PATTERN)]) -> str:
     if not re.fullmatch(signals.ID_PATTERN, signal_id):
         raise SignalNotFound(f"no signal {signal_id!r}: ids look like {signals.EXAMPLE_ID}")
     return signal_id
 
 
-def _checkpoint_id(checkpoint_id: str) -> str:
+async def _checkpoint_id(checkpoint_id: str) -> str:
     if not re.fullmatch(results.CHECKPOINT_PATTERN, checkpoint_id):
         raise CheckpointNotFound(f"no checkpoint {checkpoint_id!r}: ids look like {results.EXAMPLE_CHECKPOINT}")
     return checkpoint_id
 
 
-def _webhook_id(webhook_id: str) -> str:
+async def _webhook_id(webhook_id: str) -> str:
     if not re.fullmatch(webhooks.ENDPOINT_PATTERN, webhook_id):
         raise WebhookNotFound(f"no webhook endpoint {webhook_id!r}: ids look like {webhooks.EXAMPLE_ENDPOINT}")
     return webhook_id
 
 
-def _delivery_id(delivery_id: str) -> str:
+async def _delivery_id(delivery_id: str) -> str:
     if not re.fullmatch(webhooks.DELIVERY_PATTERN, delivery_id):
         raise DeliveryNotFound(f"no message {delivery_id!r}: ids look like {webhooks.EXAMPLE_DELIVERY}")
     return delivery_id
 
 
-def json_body(content_type: Annotated[str, Header(include_in_schema=False)] = "") -> None:
+async def json_body(content_type: Annotated[str, Header(include_in_schema=False)] = "") -> None:
     """For routes that read JSON: refuse anything else by its name, before its content is looked at.
 
     Raises:

@@ -5,6 +5,7 @@ torch nor the library: signals are looked into by a separate process, and facts 
 """
 
 import asyncio
+import gc
 import logging
 import signal
 import threading
@@ -52,6 +53,9 @@ def build_app(settings: ApiSettings, store_settings: StoreSettings) -> FastAPI:
         configure_logs(settings.log_level)
         services = app.state.services = Services.connect(settings, store_settings)
         services.uploads.sweep()
+        # What the start has made stays: a full collection would look at all of it again, in the middle of requests.
+        gc.collect()
+        gc.freeze()
         if not settings.require_keys:
             logger.warning("no API keys are asked for: whoever can reach this port is the tenant 'local'")
         async with services.events.running():

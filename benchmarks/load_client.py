@@ -49,19 +49,20 @@ class Load:
 
     async def _first_step(self) -> Report:
         """From the 202 to the first step of training, the worker idle before each fit."""
-        seconds = []
-        for _ in range(self._plan["fits"]):
-            fit_id = self._new(await self._post())
-            accepted = time.time()
-            events: list[dict[str, Any]] = []
-            while not events or events[-1]["kind"] not in {"succeeded", "failed"}:
-                await asyncio.sleep(0.1)
-                events = json.loads((await self._http.request("GET", f"/fits/{fit_id}/events")).body)["data"]
-            first = next(event for event in events if event["kind"] == "progress")
-            seconds.append(datetime.fromisoformat(first["created_at"]).timestamp() - accepted)
-            await asyncio.sleep(0.3)
-        self._plan["done"] = fit_id
-        return _summary(seconds) | {"done": fit_id}
+        await self._one_fit()  # the worker may still be starting
+        times = [await self._one_fit() for _ in range(self._plan["fits"])]
+        return _summary(times) | {"done": self._fits[-1]}
+
+    async def _one_fit(self) -> float:
+        fit_id = self._id(await self._post())
+        accepted = time.time()
+        events: list[dict[str, Any]] = []
+        while not events or events[-1]["kind"] not in {"succeeded", "failed"}:
+            await asyncio.sleep(0.1)
+            events = json.loads((await self._http.request("GET", f"/fits/{fit_id}/events")).body)["data"]
+        await asyncio.sleep(0.3)
+        first = next(event for event in events if event["kind"] == "progress")
+        return datetime.fromisoformat(first["created_at"]).timestamp() - accepted
 
     async def _post_fits(self) -> Report:
         return await self._open_loop([self._post] * round(self._plan["rate"] * self._plan["seconds"]))
@@ -70,7 +71,7 @@ class Load:
         return await self._open_loop([self._status] * (10 * self._plan["rate"]))
 
     async def _get_status_304(self) -> Report:
-        fit_id = self._new(await self._post())
+        fit_id = self._id(await self._post())
         # A place in the queue belongs to what is shown: take one that does not move.
         await self._http.request("POST", f"/fits/{fit_id}/cancel")
         etag = (await self._http.request("GET", f"/fits/{fit_id}")).header(b"etag")
@@ -82,7 +83,7 @@ class Load:
     async def _listeners(self) -> Report:
         """Streams that wait, and how long it takes until each of them hears of an event."""
         count, groups = self._plan["listeners"], 20
-        fits = [self._new(await self._post()) for _ in range(groups)]
+        fits = [self._id(await self._post()) for _ in range(groups)]
         heard: list[float] = []
         ready = asyncio.Semaphore(0)
         sent = dict.fromkeys(fits, 0.0)
@@ -150,7 +151,7 @@ class Load:
     async def _post(self) -> Answer:
         answer = await self._http.request("POST", "/fits", self._body, Idempotency_Key=f"{self._random.random()}")
         if answer.status == 202:
-            self._new(answer)
+            self._fits.append(self._id(answer))
         return answer
 
     async def _status(self) -> Answer:
@@ -177,9 +178,9 @@ class Load:
     def _any(self) -> str:
         return self._random.choice(self._fits)
 
-    def _new(self, answer: Answer) -> str:
+    @staticmethod
+    def _id(answer: Answer) -> str:
         fit_id: str = json.loads(answer.body)["id"]
-        self._fits.append(fit_id)
         return fit_id
 
 

@@ -1,10 +1,14 @@
 """The connection to PostgreSQL and the unit of work: one `with` block, one transaction."""
 
+import selectors
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, event, text
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from store.settings import StoreSettings
 
@@ -27,20 +31,31 @@ class Database:
             pool_size=settings.database_pool_size,
             max_overflow=0,
             pool_timeout=seconds,
-            # A connection that a restarted server has dropped is replaced instead of failing its first user.
-            pool_pre_ping=True,
             connect_args={
                 "connect_timeout": max(1, round(seconds)),
                 "options": " ".join(f"-c {name}={round(seconds * 1000)}" for name in _LIMITS),
                 "application_name": "tuner",
             },
         )
+        event.listen(self.engine, "checkout", _check_alive)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
+        self._readers = sessionmaker(
+            self.engine.execution_options(isolation_level="AUTOCOMMIT"), expire_on_commit=False
+        )
 
     @contextmanager
     def unit_of_work(self) -> Iterator[Session]:
         """A session whose work is committed when the block ends and rolled back when it raises."""
         with self._sessions() as session, session.begin():
+            yield session
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A session for questions alone: each sees what is committed when it is asked, and there is no transaction.
+
+        Nothing to begin and nothing to commit is two round trips less, which is half of a short request.
+        """
+        with self._readers() as session:
             yield session
 
     def ping(self) -> None:
@@ -55,3 +70,15 @@ class Database:
     def close(self) -> None:
         """Give all connections back."""
         self.engine.dispose()
+
+
+def _check_alive(connection: DBAPIConnection, _record: ConnectionPoolEntry, _proxy: PoolProxiedConnection) -> None:
+    """Replace a connection that the server has dropped instead of letting it fail its first user.
+
+    Between two transactions a server has nothing to say but goodbye: whatever waits to be read means that the
+    connection is over. That costs no round trip, which asking "SELECT 1" before every transaction does.
+    """
+    with selectors.DefaultSelector() as selector:
+        selector.register(connection.fileno(), selectors.EVENT_READ)
+        if selector.select(timeout=0):
+            raise DisconnectionError("the server has hung up")

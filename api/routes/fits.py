@@ -87,7 +87,7 @@ def list_fits(
     status: Annotated[FitStatus | None, Query(description="only fits in this status")] = None,
 ) -> FitPage:
     """Fits, newest first."""
-    with services.database.unit_of_work() as session:
+    with services.database.reading() as session:
         found = Fits(session).page(tenant, limit=limit + 1, before=cursor, status=status)
     return FitPage(
         data=[FitSummary.of(fit) for fit in found[:limit]],
@@ -192,14 +192,14 @@ def _accepted(response: Response, fit: FitView, *, created: bool) -> FitView:
 
 
 def _view(services: Services, tenant: str, fit_id: str) -> FitView:
-    with services.database.unit_of_work() as session:
+    with services.database.reading() as session:
         fits = Fits(session)
         fit = fits.get(tenant, fit_id)
         return FitView.at(fit, queue_position=fits.queue_position(fit))
 
 
 def _events(services: Services, tenant: str, fit_id: str, *, after: int, limit: int) -> tuple[Fit, Sequence[FitEvent]]:
-    with services.database.unit_of_work() as session:
+    with services.database.reading() as session:
         fits = Fits(session)
         # The status first: if it is terminal, the last event is among the rows.
         fit = fits.get(tenant, fit_id)

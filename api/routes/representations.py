@@ -43,7 +43,7 @@ def head_representation(request: Request, services: InjectedServices, tenant: Te
 
 
 def _file(request: Request, services: InjectedServices, tenant: str, fit_id: str) -> Response:
-    with services.database.unit_of_work() as session:
+    with services.database.reading() as session:
         representation = Representations(session).of_fit(tenant, fit_id)
         filename = representation.fit.signal.filename
     file = StoredFile(

@@ -102,14 +102,14 @@ async def get_spectrum(
 @router.get("/{fit_id}/metrics", responses=problems(store.FitNotFound, store.RepresentationNotReady))
 def get_metrics(services: InjectedServices, tenant: Tenant, fit_id: FitId) -> MetricsView:
     """How good and how small the result is."""
-    with services.database.unit_of_work() as session:
+    with services.database.reading() as session:
         return MetricsView.of(Representations(session).of_fit(tenant, fit_id))
 
 
 @router.get("/{fit_id}/checkpoints", responses=problems(store.FitNotFound))
 def list_checkpoints(services: InjectedServices, tenant: Tenant, fit_id: FitId) -> CheckpointList:
     """States from which training can go on. A fit that has ended keeps none."""
-    with services.database.unit_of_work() as session:
+    with services.database.reading() as session:
         fits = Fits(session)
         fits.get(tenant, fit_id)
         return CheckpointList(data=[CheckpointView.of(row) for row in fits.checkpoints(fit_id)])
@@ -136,7 +136,7 @@ def get_checkpoint(
     request: Request, services: InjectedServices, tenant: Tenant, fit_id: FitId, checkpoint_id: CheckpointId
 ) -> Response:
     """A state of training: named tensors in the safetensors format."""
-    with services.database.unit_of_work() as session:
+    with services.database.reading() as session:
         checkpoint = Representations(session).checkpoint(tenant, fit_id, checkpoint_id)
     file = StoredFile(
         key=checkpoint.object_key,

@@ -129,7 +129,7 @@ class EventHub:
                 del self._wakes[fit_id]
 
     def _read(self, tenant: str, fit_id: str, after: int) -> tuple[list[EventView], bool]:
-        with self._database.unit_of_work() as session:
+        with self._database.reading() as session:
             fits = Fits(session)
             # The status first: if it is terminal, the last event is among the rows that are read next.
             ended = fits.get(tenant, fit_id).status.is_terminal

@@ -8,6 +8,9 @@ import hashlib
 import json
 import logging
 import time
+from collections.abc import Callable
+from queue import SimpleQueue
+from threading import Thread
 
 from api.schemas.fits import FitRequest, FitView
 from store.database import Database
@@ -16,32 +19,53 @@ from store.repositories.fits import Fits
 from store.repositories.quotas import Quotas
 from store.repositories.signals import Signals
 
+MOST_WAITING = 1000
+CLOSE_SECONDS = 2.0
 QUIET_SECONDS = 5.0  # after a failed publish, none is tried for so long
 
 logger = logging.getLogger(__name__)
 
 
 class Publisher:
-    """Sends hints to the broker, and leaves it alone for a while when it does not answer.
+    """Sends hints to the broker from a thread of its own: no request waits for it, and none notices that it is away.
 
-    A broker that hangs would otherwise cost every request its time-out, and soon all threads.
+    A hint that is lost on the way, or with this process, is sent again by the reaper. A broker that does not answer is
+    left alone for a while, and what cannot be sent soon is not kept.
     """
 
     def __init__(self, queue: FitQueue) -> None:
         self._queue = queue
+        self._waiting: SimpleQueue[tuple[Callable[[str], bool], str] | None] = SimpleQueue()
         self._quiet_until = 0.0
+        self._thread = Thread(target=self._send, name="publisher", daemon=True)
+        self._thread.start()
 
-    def publish(self, fit_id: str) -> bool:
-        """Send a hint; returns whether it was sent."""
-        if time.monotonic() < self._quiet_until:
-            return False
-        if self._queue.publish(fit_id):
-            return True
-        self._quiet_until = time.monotonic() + QUIET_SECONDS
-        logger.warning(
-            "the broker does not answer; the reaper will send the message", extra={"fields": {"fit": fit_id}}
-        )
-        return False
+    def publish(self, fit_id: str) -> None:
+        """Have a hint sent that a fit is queued."""
+        self._put(self._queue.publish, fit_id)
+
+    def publish_view(self, render_id: str) -> None:
+        """Have a hint sent that a view is wanted."""
+        self._put(self._queue.publish_view, render_id)
+
+    def close(self) -> None:
+        """Send what waits, and end."""
+        self._waiting.put(None)
+        self._thread.join(CLOSE_SECONDS)
+
+    def _put(self, send: Callable[[str], bool], row_id: str) -> None:
+        if time.monotonic() >= self._quiet_until and self._waiting.qsize() < MOST_WAITING:
+            self._waiting.put((send, row_id))
+
+    def _send(self) -> None:
+        while (hint := self._waiting.get()) is not None:
+            send, row_id = hint
+            if time.monotonic() < self._quiet_until or send(row_id):
+                continue
+            self._quiet_until = time.monotonic() + QUIET_SECONDS
+            logger.warning(
+                "the broker does not answer; the reaper will send the message", extra={"fields": {"id": row_id}}
+            )
 
 
 def submit_fit(

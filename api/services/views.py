@@ -17,11 +17,11 @@ from api.headers import preferred_wait
 from api.schemas.problems import Fault
 from api.schemas.results import ViewStatus
 from api.services.downloads import StoredFile, download
+from api.services.submission import Publisher
 from store.blobs import BlobStore
 from store.database import Database
 from store.models import Representation
 from store.models_renders import Render
-from store.queue import FitQueue
 from store.render_spec import RenderFormat, RenderSpec, View
 from store.repositories.renders import Renders
 from store.repositories.representations import Representations
@@ -45,10 +45,10 @@ class Wish:
 class Views:
     """Answers requests for views."""
 
-    def __init__(self, database: Database, blobs: BlobStore, queue: FitQueue) -> None:
+    def __init__(self, database: Database, blobs: BlobStore, publisher: Publisher) -> None:
         self._database = database
         self._blobs = blobs
-        self._queue = queue
+        self._publisher = publisher
 
     async def answer(self, request: Request, tenant: str, fit_id: str, wish: Wish) -> Response:
         """The view, or 202 while it is being drawn.
@@ -82,13 +82,12 @@ class Views:
                 raise TooBusy(f"{WAITING_PER_TENANT} views are being drawn for you already: ask again in a moment")
             name = representation.fit.signal.filename
         if is_new:
-            # If this fails, upkeep sends it again.
-            self._queue.publish_view(render.id)
+            self._publisher.publish_view(render.id)
         stem = PurePath(name).stem if name else fit_id
         return render, stem if wish.view is View.RECONSTRUCTION else f"{stem}-{wish.view}"
 
     def _look(self, render: Render) -> Render:
-        with self._database.unit_of_work() as session:
+        with self._database.reading() as session:
             return Renders(session).get(render.id) or render
 
 

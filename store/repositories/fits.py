@@ -4,7 +4,7 @@ The worker's are in `store.repositories.attempts`, the reaper's in `store.reposi
 the few lines of `store.repositories.moves`.
 """
 
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 
 from store.errors import FitNotFound, IdempotencyConflict, IllegalMove
 from store.models import Fit, FitEvent, IdempotencyKey
@@ -63,15 +63,18 @@ class Fits(Attempts, Repairs):
             spec=spec.model_dump(mode="json"),
             priority=priority,
             published_at=func.now(),  # by the caller, after the commit; if that fails the reaper does it later
+            event_seq=1,
+            representation=None,  # said, not asked: every question is a round trip
         )
         self._session.add(fit)
         self._session.flush()
         if idempotency is not None:
-            self._session.add(
-                IdempotencyKey(tenant=tenant, key=idempotency[0], request_sha256=idempotency[1], fit_id=fit.id)
+            self._session.execute(
+                insert(IdempotencyKey).values(
+                    tenant=tenant, key=idempotency[0], request_sha256=idempotency[1], fit_id=fit.id
+                )
             )
-        self._record(fit, FitStatus.QUEUED)
-        self._session.refresh(fit)
+        self._append_event(fit, FitStatus.QUEUED)
         return fit, True
 
     def get(self, tenant: str, fit_id: str) -> Fit:

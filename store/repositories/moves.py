@@ -9,7 +9,7 @@ call of `_move`.
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from store.errors import FitNotFound, IllegalMove, LeaseLost
@@ -29,6 +29,15 @@ class Claim:
 
     fit_id: str
     attempt: int
+
+
+_EVENT = (
+    insert(FitEvent)
+    .values({name: bindparam(name) for name in ("fit_id", "seq", "kind", "attempt", "data")})
+    .returning(FitEvent.fit_id)
+    .cte("event")
+)
+_APPEND_EVENT = select(func.pg_notify(EVENTS_CHANNEL, _EVENT.c.fit_id))
 
 
 class Moves:
@@ -101,11 +110,13 @@ class Moves:
     def _record(self, fit: Fit, kind: str, data: dict[str, Any] | None = None) -> None:
         fit.event_seq += 1
         fit.updated_at = func.now()
-        self._session.add(
-            FitEvent(fit_id=fit.id, seq=fit.event_seq, kind=str(kind), attempt=fit.attempt, data=data or {})
-        )
         self._session.flush()
-        self._session.execute(select(func.pg_notify(EVENTS_CHANNEL, fit.id)))
+        self._append_event(fit, kind, data)
+
+    def _append_event(self, fit: Fit, kind: str, data: dict[str, Any] | None = None) -> None:
+        """Write the event that `event_seq` counts, and tell who listens; one statement."""
+        row = {"fit_id": fit.id, "seq": fit.event_seq, "kind": str(kind), "attempt": fit.attempt, "data": data or {}}
+        self._session.execute(_APPEND_EVENT, row)
 
     def _end_attempt(self, claim: Claim, end: AttemptEnd) -> None:
         self._session.execute(

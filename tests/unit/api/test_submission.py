@@ -1,6 +1,7 @@
 """What counts as the same request, and what a silent broker costs."""
 
 import time
+from threading import Event
 from typing import cast
 
 import pytest
@@ -8,9 +9,10 @@ from pydantic import ValidationError
 
 from api.schemas.fits import FitRequest
 from api.schemas.signals import EXAMPLE_ID
-from api.services.submission import Publisher, request_sha256
+from api.services.submission import MOST_WAITING, Publisher, request_sha256
 from store.queue import FitQueue
 from store.spec import FitSpec
+from tests.integration.api.waiting import eventually
 
 
 def test_spelled_out_defaults_are_the_same_request() -> None:
@@ -33,18 +35,59 @@ def test_unknown_and_senseless_members_are_refused(change: dict[str, object]) ->
         FitRequest.model_validate({"signal_id": EXAMPLE_ID} | change)
 
 
+class Broker:
+    """Takes what is sent, or hangs, or is away."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.is_away = False
+        self.answers = Event()
+        self.answers.set()
+
+    def publish(self, fit_id: str) -> bool:
+        self.answers.wait(20)
+        self.asked.append(fit_id)
+        return not self.is_away
+
+    publish_view = publish
+
+
+def test_hints_are_sent_without_being_waited_for() -> None:
+    broker = Broker()
+    broker.answers.clear()
+    publisher = Publisher(cast("FitQueue", broker))
+    publisher.publish("fit_a")
+    publisher.publish("fit_b")
+    assert broker.asked == []
+    broker.answers.set()
+    publisher.close()
+    assert broker.asked == ["fit_a", "fit_b"]
+
+
+def test_a_broker_that_hangs_does_not_fill_the_memory() -> None:
+    broker = Broker()
+    broker.answers.clear()
+    publisher = Publisher(cast("FitQueue", broker))
+    for _ in range(2 * MOST_WAITING):
+        publisher.publish("fit_a")
+    broker.answers.set()
+    publisher.close()
+    assert len(broker.asked) <= MOST_WAITING + 1
+
+
 def test_after_a_failure_the_broker_is_left_alone_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Silent:
-        asked = 0
-
-        def publish(self, fit_id: str) -> bool:
-            self.asked += 1
-            return self.asked > 1
-
-    queue = Silent()
-    publisher = Publisher(cast("FitQueue", queue))
-    assert [publisher.publish("fit_a") for _ in range(3)] == [False] * 3
-    assert queue.asked == 1
+    broker = Broker()
+    broker.is_away = True
+    publisher = Publisher(cast("FitQueue", broker))
+    for fit_id in ("fit_a", "fit_b"):
+        publisher.publish(fit_id)
+    eventually(lambda: publisher._waiting.empty() and publisher._quiet_until > 0)
+    publisher.publish("fit_c")
+    assert broker.asked == ["fit_a"]
+    broker.is_away = False
     later = time.monotonic() + 60
     monkeypatch.setattr(time, "monotonic", lambda: later)
-    assert publisher.publish("fit_a")
+    publisher.publish("fit_d")
+    publisher.close()
+    assert broker.asked[0] == "fit_a"
+    assert broker.asked[-1] == "fit_d"
