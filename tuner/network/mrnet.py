@@ -23,9 +23,8 @@ from torch import Tensor, nn
 
 from tuner.errors import ConfigError
 from tuner.network.config import NetworkConfig
-from tuner.network.frequencies import choose_frequencies
 from tuner.network.network import Network
-from tuner.network.sine import HiddenSine, initial_layers, input_bounds, quarter_turns
+from tuner.network.sine import HiddenSine, initial_layers, input_bounds, input_frequencies, quarter_turns
 from tuner.network.siren import uniform_linear
 from tuner.shapes import FloatArray, IntArray
 from tuner.signal.grid import Grid
@@ -220,7 +219,7 @@ def mrnet(
     made = []
     for number in range(stages):
         level = Grid(level_shape(grid.shape, stages - 1 - number), grid.period)
-        frequencies = _frequencies(config, level, seed, () if reuse else taken)
+        frequencies = input_frequencies(config, level, seed, () if reuse else taken)
         taken |= {tuple(row) for row in frequencies.tolist()}
         bounds = input_bounds(config, frequencies, level)
         sines: nn.Module = LatticeSines(frequencies, grid.period, quarter_turns(len(frequencies), random))
@@ -246,15 +245,3 @@ def level_shape(shape: tuple[int, ...], level: int) -> tuple[int, ...]:
     for _ in range(level):
         shape = tuple((samples + 1) // 2 for samples in shape)
     return shape
-
-
-def _frequencies(config: NetworkConfig, level: Grid, seed: int, taken: set[tuple[int, ...]] | tuple[()]) -> IntArray:
-    return choose_frequencies(
-        config.frequencies,
-        level.nyquist,
-        low_share=config.low_share,
-        low_limit=config.low_limit,
-        band_limit=config.band_limit,
-        seed=seed,
-        exclude=taken,
-    )

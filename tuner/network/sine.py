@@ -12,7 +12,7 @@ columns have a standard deviation near 8, and a fit sticks. Here it is `NetworkC
 (docs/decisions/0003-period-and-initialisation.md).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from math import pi, sqrt
 from typing import cast
 
@@ -168,14 +168,7 @@ def initial_parameters(
     """
     random = np.random.default_rng(seed)
     if frequencies is None:
-        frequencies = choose_frequencies(
-            config.frequencies,
-            grid.nyquist,
-            low_share=config.low_share,
-            low_limit=config.low_limit,
-            band_limit=config.band_limit,
-            seed=seed,
-        )
+        frequencies = input_frequencies(config, grid, seed)
     return SineParameters(
         frequencies=frequencies,
         period=grid.period,
@@ -183,6 +176,21 @@ def initial_parameters(
         phases=quarter_turns(len(frequencies), random),
         readout_weight=_normal((channels, config.hidden[-1]), 0.1 / sqrt(config.hidden[-1]), random),
         readout_bias=np.zeros(channels, dtype=np.float32),
+    )
+
+
+def input_frequencies(
+    config: NetworkConfig, grid: Grid, seed: int, exclude: Collection[tuple[int, ...]] = ()
+) -> IntArray:
+    """The input frequencies that a configuration asks for on a grid; see `choose_frequencies`."""
+    return choose_frequencies(
+        config.frequencies,
+        grid.nyquist,
+        low_share=config.low_share,
+        low_limit=config.low_limit,
+        band_limit=config.band_limit,
+        seed=seed,
+        exclude=exclude,
     )
 
 
