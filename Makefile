@@ -9,7 +9,7 @@ FAULTS ?= 60
 SEED   ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check up format bench-fit bench-rd chaos clean
+.PHONY: help demo test check up format bench-fit bench-rd chaos fuzz-codec clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -46,6 +46,9 @@ bench-fit: $(READY) ## trainers compared on one picture: build/bench/fit.json an
 
 bench-rd: $(READY) ## our files against JPEG, WebP, AVIF and JPEG XL: build/bench/rd/
 	$(BIN)/python -m benchmarks.rd $(BENCH_OPTIONS)
+
+fuzz-codec: $(READY) ## 100,000 mutated .tnr files against the reader, in limited memory
+	$(BIN)/python -m tests.hostile.mutate $(FUZZ_OPTIONS)
 
 clean: ## remove what the targets above made, except the data folder
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

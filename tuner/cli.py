@@ -24,6 +24,7 @@ from tuner.errors import ConfigError, TunerError
 from tuner.export.cli import export
 from tuner.files import write_whole
 from tuner.fit.config import FitConfig
+from tuner.fit.modulated_cli import shrink
 from tuner.fit.presets import Effort, image_config
 from tuner.metrics import picture_psnr_db
 from tuner.representation import Representation
@@ -163,6 +164,7 @@ def errors_in_one_line() -> Iterator[None]:
 
 
 app.command()(export)
+app.command()(shrink)
 
 if __name__ == "__main__":
     app()
