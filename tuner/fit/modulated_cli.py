@@ -17,7 +17,7 @@ def shrink(
     source: Annotated[Path, typer.Argument(metavar="IN", help="A PNG, JPEG, WebP or TIFF image.", show_default=False)],
     output: Annotated[Path, typer.Option("-o", "--output", help="The .tnr file to write.")],
     bits_per_sample: Annotated[float, typer.Option(help="Size to aim for, in bits per pixel.")] = 0.3,
-    steps: Annotated[int, typer.Option(help="More steps, smaller errors.")] = 400,
+    steps: Annotated[int, typer.Option(help="More steps, smaller errors.")] = 300,
     seconds: Annotated[float | None, typer.Option(help="Of training at most.")] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same file on the same machine.")] = 0,
 ) -> None:
