@@ -10,7 +10,7 @@ EXAMPLES ?= 100
 SEED   ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check up format bench-fit bench-jobs chaos clean openapi fuzz-api load bench-rd bench-robust
+.PHONY: help demo test check up format bench-fit bench-jobs chaos clean openapi fuzz-api load bench-rd bench-robust fuzz-codec
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -62,6 +62,9 @@ bench-rd: $(READY) ## our files against JPEG, WebP, AVIF and JPEG XL: build/benc
 
 bench-robust: $(READY) ## the default trainer on a folder of pictures: ROBUST_OPTIONS='--images FOLDER'
 	$(BIN)/python -m benchmarks.robust $(ROBUST_OPTIONS)
+
+fuzz-codec: $(READY) ## 100,000 mutated .tnr files against the reader, in limited memory
+	$(BIN)/python -m tests.hostile.mutate $(FUZZ_OPTIONS)
 
 clean: ## remove what the targets above made, except the data folder
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -26,6 +26,7 @@ from tuner.experiment.commands import add_commands
 from tuner.export.cli import export
 from tuner.files import write_whole
 from tuner.fit.config import FitConfig
+from tuner.fit.modulated_cli import shrink
 from tuner.fit.presets import Effort, image_config
 from tuner.metrics import picture_psnr_db
 from tuner.representation import Representation
@@ -165,6 +166,7 @@ def errors_in_one_line() -> Iterator[None]:
 
 
 app.command()(export)
+app.command()(shrink)
 add_commands(app, errors_in_one_line())
 # The client speaks HTTP, which this package does not know: it is found by its name, where it is installed.
 with suppress(ModuleNotFoundError):

@@ -1,4 +1,4 @@
-"""Make golden files: `python -m tests.golden.make v2` writes the folder v2 beside this file, once.
+"""Make golden files: `python -m tests.golden.make v1 v2` writes the folder v2 beside this file, once.
 
 A folder of golden files is never changed: old files must keep decoding to the same integers. A new version of the
 format gets a new folder.
@@ -10,9 +10,11 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from tests.modulated import random_modulated
 from tests.networks import random_parameters
 from tuner.codec.decode import decode_integers
 from tuner.codec.encode import encode
+from tuner.codec.modulated import QuantisedModulation
 from tuner.codec.quantise import fine_steps, tensors
 from tuner.parameters import SineParameters
 from tuner.representation import Representation
@@ -37,20 +39,41 @@ def golden_files() -> dict[str, bytes]:
     }
 
 
+def modulated_files() -> dict[str, bytes]:
+    """Small files of modulated networks."""
+    networks = {
+        "colour.tnr": random_modulated((41, 60)),
+        "line.tnr": random_modulated((300,), levels=((16, 2), (4, 1), (2, 1)), channels=1, seed=1),
+        "volume.tnr": random_modulated((9, 8, 7), levels=((4, 2), (3, 1)), channels=2, widths=(5,), seed=2),
+        "smallest.tnr": random_modulated((1, 1), levels=((1, 1),), channels=1, widths=(1,), frequencies=1, seed=3),
+    }
+    return {
+        name: encode(
+            Representation(parameters=parameters, grid_shape=parameters.grid_shape),
+            tuple(2.0**-7 * 1.1**number for number in range(len(parameters.tensors()))),
+        )
+        for name, parameters in networks.items()
+    }
+
+
+# What each folder of golden files was made by.
+FAMILIES = {"v1": golden_files, "v1-modulated": modulated_files}
+
+
 def fingerprint(data: bytes) -> str:
     """SHA-256 of the integers of a file, and of the steps and the period that give them their meaning."""
     network = decode_integers(data)
     digest = hashlib.sha256(json.dumps([network.period, network.steps]).encode())
-    for integers in (network.frequencies, *network.integers):
+    latents = [level.codes for level in network.levels] if isinstance(network, QuantisedModulation) else []
+    for integers in (network.frequencies, *network.integers, *latents):
         digest.update(str(integers.shape).encode())
         digest.update(integers.astype("<i4").tobytes())
     return digest.hexdigest()
 
 
-def make(folder: Path) -> None:
-    """Write the files and their fingerprints to a folder that does not exist yet."""
+def make(folder: Path, files: dict[str, bytes]) -> None:
+    """Write files and their fingerprints to a folder that does not exist yet."""
     folder.mkdir()
-    files = golden_files()
     for name, data in files.items():
         (folder / name).write_bytes(data)
     fingerprints = {name: fingerprint(data) for name, data in files.items()}
@@ -69,4 +92,4 @@ def _steps(representation: Representation) -> tuple[float, ...]:
 
 
 if __name__ == "__main__":
-    make(HERE / sys.argv[1])
+    make(HERE / sys.argv[2], FAMILIES[sys.argv[1]]())

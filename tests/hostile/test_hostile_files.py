@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.golden.make import golden_files
+from tests.golden.make import golden_files, modulated_files
 from tests.hostile.lies import HONEST, LIE_NAMES, LIES, chunk
 from tuner.codec.container import ChunkType, read_container
 from tuner.codec.decode import decode
@@ -18,6 +18,7 @@ from tuner.errors import FormatError, LimitExceeded
 
 TIGHT = DecodeLimits(file_bytes=10_000, chunk_bytes=5_000, weights=5_000, samples=5_000, channels=8)
 GOLDEN = sorted(data for data in golden_files().values() if len(data) < 5_000)
+MODULATED = sorted(data for data in modulated_files().values() if len(data) < 5_000)
 
 
 def test_the_honest_file_is_one() -> None:
@@ -94,6 +95,17 @@ def test_mutated_networks_with_right_checksums(data: bytes, edits: list[tuple[in
     header, payloads = read_container(data, DecodeLimits())
     payload = mutated(payloads[ChunkType.NETWORK], edits, cut)
     decode_within_limits(pack_header(replace(header, chunks=1)) + chunk(0x01, payload))
+
+
+@settings(max_examples=400, deadline=None, derandomize=True)
+@given(data=st.sampled_from(MODULATED), edits=EDITS, cut=CUTS, shape=st.none() | st.integers(1, 4000))
+def test_mutated_modulated_networks_with_right_checksums(
+    data: bytes, edits: list[tuple[int, int]], cut: int | None, shape: int | None
+) -> None:
+    header, payloads = read_container(data, DecodeLimits())
+    payload = mutated(payloads[ChunkType.MODULATED], edits, cut)
+    other = header if shape is None else replace(header, shape=(shape,) * len(header.shape))
+    decode_within_limits(pack_header(replace(other, chunks=1)) + chunk(0x02, payload))
 
 
 @settings(max_examples=300, deadline=None, derandomize=True)

@@ -1,9 +1,9 @@
 """The smallest file that loses at most so many decibels: choose how coarsely to round, by trying.
 
 One number q scales the steps of all tensors, which keep the proportions of `tuner.codec.sensitivity`. Plain rounding on
-a sample of rows and columns gives a first q, by bisection. Then, for a few values of q around it, the hidden weights
-are rounded, the output layer is solved anew by least squares for the rounded network, which absorbs part of what
-rounding did, and is rounded too; the file is decoded and measured on the whole grid. Called after a fit.
+a sample of rows and columns gives a first q, by bisection. Then, for a few values of q around it, the network is
+rounded so that the weights that are still free absorb what rounding did (`tuner.codec.rounding`), and is measured on
+the whole grid. Called after a fit.
 """
 
 from dataclasses import replace
@@ -13,6 +13,7 @@ import numpy as np
 
 from tuner.codec.encode import encode
 from tuner.codec.quantise import Steps, dequantise, quantise, tensors
+from tuner.codec.rounding import round_network
 from tuner.codec.sensitivity import balanced_steps
 from tuner.codec.view import View
 from tuner.errors import ConfigError, InvalidSignal
@@ -26,7 +27,7 @@ _SEARCH_POINTS = 1 << 16
 # Least squares with n unknowns on P points is off by n/P of the error: 0.004 dB.
 _SOLVE_POINTS_PER_NEURON = 1 << 10
 _BISECTIONS = 5  # of an interval from q to 2q
-_TRIALS = 4
+_TRIALS = 5
 # A trial that loses between this share of what is allowed and all of it is good enough: 0.08 bits per weight at most.
 # Two nearly equal q round every weight differently, so that losses scatter by some percent anyway.
 _ENOUGH = 0.9
@@ -61,7 +62,8 @@ def compress(representation: Representation, signal: Signal, *, max_loss_db: flo
             f"{representation.grid_shape} with {representation.channels}: the one that was fitted"
         )
     parameters = canonical(representation.sine_parameters)
-    proportions = balanced_steps(parameters, View.sampled(signal, _CURVATURE_POINTS).coords())
+    curvature = View.sampled(signal, _CURVATURE_POINTS)
+    proportions = balanced_steps(parameters, curvature.coords())
     finest = _finest_quality(parameters, proportions)
     quality = _search(parameters, proportions, View.sampled(signal, _SEARCH_POINTS), max_loss_db, finest)
 
@@ -69,8 +71,10 @@ def compress(representation: Representation, signal: Signal, *, max_loss_db: flo
     solving = View.sampled(signal, _SOLVE_POINTS_PER_NEURON * (parameters.readout_weight.shape[1] + 1))
     start_db = min(whole.psnr_db(parameters), _INDISTINGUISHABLE_DB)
     best, trials = b"", 0
+    good, bad = 0.0, float("inf")  # the largest q that was fine enough, the smallest that was not
     while True:
-        rounded, steps = _round(parameters, proportions, quality, solving)
+        steps = _scaled(proportions, quality)
+        rounded = round_network(parameters, steps, curvature, solving)
         data = encode(replace(representation, parameters=rounded), steps)
         loss_db = start_db - whole.psnr_db(rounded)
         trials += 1
@@ -78,7 +82,11 @@ def compress(representation: Representation, signal: Signal, *, max_loss_db: flo
             best = data
         if (best and (trials >= _TRIALS or _ENOUGH * max_loss_db <= loss_db <= max_loss_db)) or quality <= finest:
             return best or data
-        quality = max(finest, quality * _correction(loss_db, max_loss_db))
+        good, bad = (max(good, quality), bad) if loss_db <= max_loss_db else (good, min(bad, quality))
+        quality *= _correction(loss_db, max_loss_db)
+        if good and isfinite(bad):
+            quality = min(max(quality, good * (bad / good) ** 0.2), good * (bad / good) ** 0.8)
+        quality = max(finest, quality)
 
 
 def canonical(parameters: SineParameters) -> SineParameters:
@@ -121,17 +129,6 @@ def _search(parameters: SineParameters, proportions: Steps, view: View, max_loss
         if good(quality * factor):
             quality *= factor
     return quality
-
-
-def _round(parameters: SineParameters, proportions: Steps, quality: float, view: View) -> tuple[SineParameters, Steps]:
-    """Round the hidden weights, solve the output layer for them, round it too; also the steps that were used."""
-    steps = _scaled(proportions, quality)
-    hidden_rounded = replace(
-        dequantise(quantise(parameters, steps)),
-        readout_weight=parameters.readout_weight,
-        readout_bias=parameters.readout_bias,
-    )
-    return dequantise(quantise(view.solve_readout(hidden_rounded), steps)), steps
 
 
 def _scaled(proportions: Steps, quality: float) -> Steps:

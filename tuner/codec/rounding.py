@@ -21,6 +21,8 @@ from tuner.shapes import FloatArray
 
 # Relative to the mean of the diagonal: neurons that look alike on the sample must not take over each other's weights.
 _DAMPING = 1e-3
+# Where no neuron matters at all.
+_LEAST_DAMPING = 1e-12
 
 
 def round_network(parameters: SineParameters, steps: Steps, curvature: View, solving: View) -> SineParameters:
@@ -60,7 +62,8 @@ def _round_rows(matrix_RK: FloatArray, steps_K: np.ndarray, curvature_RR: np.nda
     """Round row by row; the rows that are left make up for each error as the curvature between rows tells."""
     rows = len(matrix_RK)
     order = np.argsort(-np.diag(curvature_RR), kind="stable")
-    damped = curvature_RR[np.ix_(order, order)] + _DAMPING * np.trace(curvature_RR) / rows * np.eye(rows)
+    damping = max(_DAMPING * np.trace(curvature_RR) / rows, _LEAST_DAMPING)
+    damped = curvature_RR[np.ix_(order, order)] + damping * np.eye(rows)
     # Upper factor U of the inverse: U^T U = damped^-1. Row i of U says how the rows after i follow row i.
     factor = np.linalg.cholesky(np.linalg.inv(damped)).T
     free = matrix_RK[order].astype(np.float64)

@@ -12,6 +12,9 @@ from torch import Tensor
 
 from tuner.network.splines import Taps
 
+# Positions of a trailing axis whose interpolation is one small product: they read few of the nodes of a long axis.
+_BLOCK = 64
+
 
 class LevelSpline:
     """One level on a grid.
@@ -27,25 +30,28 @@ class LevelSpline:
         first, *trailing = taps
         self.channels = channels
         self.nodes = [int(axis.nodes.max()) + 1 for axis in taps]
-        self._matrices = [torch.from_numpy(axis.band(0, len(axis.nodes))[1]) for axis in trailing]
+        self._trailing = [_bands(axis, _BLOCK) for axis in trailing]
+        self._trailing_samples = [len(axis.nodes) for axis in trailing]
         self._first_nodes = self.nodes[0]
-        self._bands = []
-        for start in range(0, len(first.nodes), rows):
-            span, matrix = first.band(start, min(start + rows, len(first.nodes)))
-            self._bands.append((span, torch.from_numpy(matrix) / spacing))
+        self._bands = [(span, matrix / spacing) for span, matrix in _bands(first, rows)]
 
     def spread(self, codes: Tensor) -> Tensor:
         """Interpolate the trailing axes: (channels, *nodes) to (channels, nodes of the first axis, plane)."""
-        for axis, matrix in enumerate(self._matrices, start=2):
-            codes = torch.movedim(torch.movedim(codes, axis, -1) @ matrix.T, -1, axis)
+        for axis, bands in enumerate(self._trailing, start=2):
+            last = torch.movedim(codes, axis, -1)
+            codes = torch.movedim(torch.cat([last[..., span] @ matrix.T for span, matrix in bands], -1), -1, axis)
         return codes.reshape(self.channels, self._first_nodes, -1)
 
     def gather(self, gradient: Tensor) -> Tensor:
         """The transpose of `spread`."""
-        shape = [len(matrix) for matrix in self._matrices]
-        gradient = gradient.reshape(self.channels, self._first_nodes, *shape)
-        for axis, matrix in enumerate(self._matrices, start=2):
-            gradient = torch.movedim(torch.movedim(gradient, axis, -1) @ matrix, -1, axis)
+        gradient = gradient.reshape(self.channels, self._first_nodes, *self._trailing_samples)
+        for axis, bands in enumerate(self._trailing, start=2):
+            last, start = torch.movedim(gradient, axis, -1), 0
+            total = last.new_zeros(*last.shape[:-1], self.nodes[axis - 1])
+            for span, matrix in bands:
+                total[..., span] += last[..., start : start + len(matrix)] @ matrix
+                start += len(matrix)
+            gradient = torch.movedim(total, -1, axis)
         return gradient
 
     def tile(self, number: int, spread: Tensor, out: Tensor) -> None:
@@ -87,3 +93,12 @@ class LevelSpline:
             before, norm = norm, residual.square().sum()
             direction = residual + (norm / before) * direction
         return codes
+
+
+def _bands(axis: Taps, step: int) -> list[tuple[slice, Tensor]]:
+    """For every `step` positions, the nodes that they read and the matrix from these."""
+    bands = []
+    for start in range(0, len(axis.nodes), step):
+        span, matrix = axis.band(start, min(start + step, len(axis.nodes)))
+        bands.append((span, torch.from_numpy(matrix)))
+    return bands

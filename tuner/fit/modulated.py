@@ -52,6 +52,7 @@ _LEAST_LATENT_SHARE = 0.25
 _BITS_PER_WEIGHT = 6.5
 _HEADER_BITS = 8.0 * 220.0
 _LARGEST_CODE = 2000.0
+_LARGEST_FIRST_CODE = 1500.0
 # No axis is halved below this.
 _SMALLEST_SIDE = 16
 
@@ -169,7 +170,10 @@ class _Run:
             with torch.no_grad():
                 bits = float(latent_bits(rounded, self._spacings, self._scales))
             low, high = (middle, high) if bits > _FIRST_EXCESS * self._latent_budget() else (low, middle)
-        return exp(low), _STEP * exp(low / 2.0)
+        # However many bits there are, the file holds no larger codes.
+        largest = max(float(codes.abs().max()) for codes in pyramid)
+        step = max(_STEP * exp(low / 2.0), largest / _LARGEST_FIRST_CODE, 1e-9)
+        return (step / _STEP) ** 2, step
 
     def share(self) -> float:
         """How much of the fit is done, by steps or by time, whichever is more."""

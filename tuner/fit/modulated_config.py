@@ -24,7 +24,8 @@ class ModulatedConfig:
         period: p, in units of the coordinates, > 2.
         latent_rate: learning rate of the latents, in units of their rounding, > 0.
         weight_rate: learning rate of the weights, > 0.
-        half_size_share: share of the steps that see the signal at half its size, in [0, 1).
+        half_size_share: share of the steps that see the signal at half its size, in [0, 1). Only for levels that are no
+            finer than 2 samples: half a signal says nothing of the others.
         rounded_share: share of the steps, the last ones, in which everything is rounded, in (0, 1].
         seed: of the frequencies, the initial weights and the noise, >= 0.
 
@@ -33,16 +34,16 @@ class ModulatedConfig:
     """
 
     bits_per_sample: float
-    steps: int = 400
+    steps: int = 300
     max_seconds: float | None = None
-    levels: tuple[tuple[int, int], ...] = ((16, 3), (8, 3), (4, 1), (2, 1))
+    levels: tuple[tuple[int, int], ...] = ((16, 3), (8, 3), (4, 1), (2, 1), (1, 1))
     widths: tuple[int, ...] = (16, 16)
     frequencies: int = 4
     reach: int = 16
     period: float = 2.5
     latent_rate: float = 0.1
     weight_rate: float = 5e-3
-    half_size_share: float = 0.5
+    half_size_share: float = 0.0
     rounded_share: float = 0.25
     seed: int = 0
 

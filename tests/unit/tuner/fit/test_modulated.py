@@ -1,9 +1,13 @@
 """A small picture becomes a file of about the size that was asked for, better than noise would have it."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from typer.testing import CliRunner
 
+from tuner.cli import app
 from tuner.codec.encode import encode
 from tuner.errors import ConfigError
 from tuner.fit.latent_rate import latent_bits, scale_parameters
@@ -17,6 +21,7 @@ from tuner.network.modulated import seeded_frequencies
 from tuner.network.splines import spline_taps
 from tuner.representation import Representation
 from tuner.signal.grid import Grid
+from tuner.signal.image import write_image
 from tuner.signal.signal import Signal
 
 
@@ -142,3 +147,16 @@ def test_a_grid_of_one_sample() -> None:
     result = fit_modulated(signal, ModulatedConfig(bits_per_sample=100.0, steps=5, levels=((2, 1),), widths=(2,)))
     values = modulated_values_on_grid(result.parameters, [np.zeros(1, dtype=np.float32)] * 2)
     np.testing.assert_allclose(values, 0.5, atol=0.05)
+
+
+def test_the_command_shrinks_a_picture(tmp_path: Path) -> None:
+    source, output = tmp_path / "x.png", tmp_path / "x.tnr"
+    source.write_bytes(write_image(picture((40, 40))))
+    result = CliRunner().invoke(
+        app, ["shrink", str(source), "-o", str(output), "--bits-per-sample", "4", "--steps", "6"]
+    )
+    assert result.exit_code == 0, result.output
+    assert f"{output.stat().st_size} bytes" in result.output.replace("\n", "")
+    assert Representation.load(output).grid_shape == (40, 40)
+    missing = CliRunner().invoke(app, ["shrink", str(tmp_path / "no.png"), "-o", str(output)])
+    assert missing.exit_code == 1

@@ -1,0 +1,89 @@
+"""Mutated files by the hundred thousand: `make fuzz-codec`, or `python -m tests.hostile.mutate --files 100000`.
+
+Each file is a golden one with some bytes overwritten, cut, repeated or exchanged; two of three have their checksums
+made right again, so that the damage reaches the reader behind them. Whatever comes out must be a representation within
+the limits or a `FormatError`; the memory of the process is limited, and a file that takes too long counts as a failure.
+The number of a file is the seed of its mutation: `--first N --files 1` repeats one.
+"""
+
+import argparse
+import random
+import resource
+import sys
+from time import perf_counter, process_time
+
+from tests.golden.make import golden_files, modulated_files
+from tests.hostile.lies import checked, chunk
+from tests.hostile.test_hostile_files import decode_within_limits
+from tuner.codec.container import read_container
+from tuner.codec.header import pack_header
+from tuner.codec.limits import DecodeLimits
+
+_MEMORY_BYTES = 1 << 30
+_SLOWEST_SECONDS = 2.0  # of the processor
+
+
+def main() -> None:
+    """Decode so many mutated files, and say how long the slowest took."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--files", type=int, default=100_000)
+    parser.add_argument("--first", type=int, default=0)
+    options = parser.parse_args()
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
+    originals = sorted(data for data in (golden_files() | modulated_files()).values() if len(data) < 5_000)
+    originals += sorted(modulated_files().values())
+    started, slowest = perf_counter(), 0.0
+    for number in range(options.first, options.first + options.files):
+        data = mutant(number, originals)
+        before = process_time()
+        try:
+            decode_within_limits(data)
+        except BaseException:
+            print(f"file {number} broke the reader: {data.hex()}", file=sys.stderr)  # noqa: T201  for whoever repeats it
+            raise
+        seconds = process_time() - before
+        slowest = max(slowest, seconds)
+        if seconds > _SLOWEST_SECONDS:
+            sys.exit(f"file {number} took {seconds:.1f} s, expected at most {_SLOWEST_SECONDS}: {data.hex()}")
+    took = perf_counter() - started
+    print(f"{options.files} files, no failure, slowest {slowest:.3f} s, {took:.0f} s in all")  # noqa: T201
+
+
+def mutant(number: int, originals: list[bytes]) -> bytes:
+    """The mutated file of a number."""
+    source = random.Random(number)
+    original = source.choice(originals)
+    if number % 3 == 0:
+        return _damaged(original, source)
+    header, payloads = read_container(original, DecodeLimits())
+    chunks = b"".join(
+        chunk(int(kind), _damaged(payload, source) if kind < 0x80 else payload) for kind, payload in payloads.items()
+    )
+    packed = pack_header(header)
+    if number % 3 == 1:
+        packed = checked(packed[:6] + _damaged(packed[6:-4], source))
+    return packed + chunks
+
+
+def _damaged(data: bytes, source: random.Random) -> bytes:
+    changed = bytearray(data)
+    for _ in range(source.choice((0, 1, 1, 2, 3, 8))):
+        if not changed:
+            break
+        at, other = source.randrange(len(changed)), source.randrange(len(changed))
+        match source.randrange(5):
+            case 0:
+                changed[at] = source.randrange(256)
+            case 1:
+                changed[at] ^= 1 << source.randrange(8)
+            case 2:
+                del changed[min(at, other) : max(at, other)]
+            case 3:
+                changed[at:at] = changed[other : other + source.randrange(1, 9)]
+            case _:
+                changed[at], changed[other] = changed[other], changed[at]
+    return bytes(changed)
+
+
+if __name__ == "__main__":
+    main()
