@@ -1,7 +1,7 @@
 """How soon each way of training reaches a quality: same picture, same size of network, same machine, one run.
 
-    python -m benchmarks.fit --seconds 60            # a short look
-    make bench-fit                                   # the full comparison
+    make bench-fit BENCH_OPTIONS='--image kodim23.png'                    # ten minutes
+    python -m benchmarks.fit --methods natural_gradient adam --skip-cost  # a short look
 
 Methods:
 - `natural_gradient`: the default trainer.
@@ -128,9 +128,9 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=256, help="side of the crop")
     parser.add_argument("--frequencies", type=int, default=364)
     parser.add_argument("--hidden", type=int, nargs="+", default=[256])
-    parser.add_argument("--seconds", type=float, default=60.0, help="for each run")
-    parser.add_argument("--published-seconds", type=float, default=None, help="for the published recipe and SIREN")
-    parser.add_argument("--stop-db", type=float, default=45.0, help="a run that reaches this has done its work")
+    parser.add_argument("--seconds", type=float, default=20.0, help="for each run")
+    parser.add_argument("--published-seconds", type=float, default=220.0, help="for the published recipe")
+    parser.add_argument("--stop-db", type=float, default=40.0, help="a run that reaches this has done its work")
     parser.add_argument("--clock", choices=["wall", "processor"], default="wall", help="which seconds are budgeted")
     parser.add_argument("--threads", type=int, default=None, help="of torch; by default one for each core")
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=DEFAULT)
@@ -143,9 +143,12 @@ def main() -> None:
     signal, name = _picture(options.image, options.top, options.left, options.size)
     config = NetworkConfig(frequencies=options.frequencies, hidden=tuple(options.hidden))
     weights = natural_trainer(signal, config).network.parameters_numpy().weight_count
-    slow = options.published_seconds or options.seconds
     budgets = {
-        method: Budget(slow if method in SLOW else options.seconds, options.clock == "processor", options.stop_db)
+        method: Budget(
+            options.published_seconds if method.startswith("published") else options.seconds,
+            options.clock == "processor",
+            options.stop_db,
+        )
         for method in options.methods
     }
     before = machine()

@@ -28,6 +28,8 @@ from tuner.fit.sweeps import Sweeps
 # How damping answers: a step accepted at full length, one that had to be shortened, one that failed.
 EASE, TIGHTEN, RETREAT = 0.6, 2.0, 10.0
 HALVINGS = 3
+# Share of the promised fall that a combination of several directions must bring; else the first one alone is safer.
+TRUST = 0.5
 MAX_DAMPING = 1e6
 # Curvature factors of fewer samples are too noisy for a few hundred neurons.
 MIN_CURVATURE_SAMPLES = 8192
@@ -115,7 +117,7 @@ class Search:
 
     def _advance(self) -> None:
         """One iteration, from the slopes at the present point to a better one."""
-        directions, lengths = self._directions()
+        directions, lengths, promise = self._directions()
         found = torch.zeros_like(self._squares, dtype=torch.bool)
         best, readout, squares = self.point, self.readout, self._squares
         for attempt, factors in enumerate(lengths):
@@ -123,7 +125,9 @@ class Search:
             # Members that found their step stay there: their activations are measured again, unchanged.
             candidate = best.where(found, candidate)
             readout, squares = self._measure(candidate)
-            fell = ~found & (squares < self._squares)
+            # Several directions far beyond the linear model can end in a worse valley, if a little lower at first.
+            asked = TRUST * promise if attempt == 0 and self._config.inner_steps > 1 else 0.0
+            fell = ~found & (squares < self._squares - asked)
             self._damping = torch.where(fell, self._damping * (TIGHTEN if attempt else EASE), self._damping)
             best, found = candidate, found | fell
             if bool(found.all()):
@@ -139,8 +143,11 @@ class Search:
         if self._config.train_phases:
             self._covariance = self._sweeps.sines.covariance(best.phases)
 
-    def _directions(self) -> tuple[list[Hidden], list[Tensor]]:
-        """Directions from the present point, and how far to go along each (B, K), in the order of trust."""
+    def _directions(self) -> tuple[list[Hidden], list[Tensor], Tensor]:
+        """Directions from the present point, and how far to go along each (B, K): all of them, then safer choices.
+
+        Also what the linear model promises of the first choice, (B,).
+        """
         config, sweeps, point, readout = self._config, self._sweeps, self.point, self.readout.matrix
         share = max(1, min(config.curvature_share, sweeps.samples // MIN_CURVATURE_SAMPLES))
         curvature = sweeps.curvature(point, readout, share=share, offset=self._steps)
@@ -150,17 +157,18 @@ class Search:
         if any(bool(layer.any()) for layer in self._previous.layers):
             directions.insert(0, self._previous)
         moves = sweeps.directional(point, readout, directions)
-        correction, _ = best_combination(moves, self.readout.factor)
+        correction, promise = best_combination(moves, self.readout.factor)
         lengths = [correction.coefficients]
         for _ in range(config.inner_steps - 1):
             direction = preconditioner.direction(sweeps.gradient(point, readout, correction))
             directions.append(direction)
-            correction, _ = best_combination(sweeps.directional(point, readout, [direction]), self.readout.factor)
+            moves = sweeps.directional(point, readout, [direction])
+            correction, promise = best_combination(moves, self.readout.factor)
             lengths.append(correction.coefficients)
         shorter = [lengths[0] * 0.5**i for i in range(1, HALVINGS + 1)]
         tried = [lengths[-1], *lengths[:1][: len(lengths) - 1], *shorter]
         padded = [torch.nn.functional.pad(factors, (0, len(directions) - factors.shape[1])) for factors in tried]
-        return directions, padded
+        return directions, padded, promise.clamp(min=0.0)
 
     def _measure(self, point: Hidden) -> tuple[Readout, Tensor]:
         readout = solve_readout(self._sweeps.evaluate(point), self._config.ridge)

@@ -76,6 +76,8 @@ class SeparableSines:
             # e^{i omega k x} = cos(omega |k| x) + i sign(k) sin(omega |k| x): each axis doubles the terms.
             index = torch.cat([index * len(functions) + cosine[:, None], index * len(functions) + sine[:, None]], 1)
             factor = torch.cat([factor, factor * (1j * torch.sign(k))[:, None]], 1)
+        # Also with the positions first: a product over them is a third faster on rows that lie side by side.
+        self._last_NF = self._functions[-1].T.contiguous()
         self._index = index.to(device)
         self._factor = factor.to(device)
         self._dtype = dtype
@@ -123,10 +125,11 @@ class SeparableSines:
     def add_transpose(self, total: Tensor, gradient_HP: Tensor, tile: Tile) -> None:
         """Project a tile's gradient on the functions of each axis and add it to `total`."""
         rows = len(gradient_HP)
-        spans = [functions[:, span] for functions, span in zip(self._functions, tile.box, strict=True)]
-        value = gradient_HP.reshape(-1, spans[-1].shape[1]) @ spans[-1].T
-        trailing = len(spans[-1])
-        for local in reversed(spans[:-1]):
+        last_NF = self._last_NF[tile.box[-1]]
+        value = gradient_HP.reshape(-1, len(last_NF)) @ last_NF
+        trailing = last_NF.shape[1]
+        outer = zip(self._functions[:-1], tile.box[:-1], strict=True)
+        for local in reversed([functions[:, span] for functions, span in outer]):
             value = torch.matmul(local, value.reshape(-1, local.shape[1], trailing))
             trailing *= len(local)
         total += value.reshape(rows, *total.shape[1:])

@@ -45,6 +45,13 @@ def test_a_batch_is_separate_fits(config: FitConfig) -> None:
         assert torch.equal(ended(result).network.frequencies_MD, alone.network.frequencies_MD)
 
 
+def test_a_large_batch_is_fitted_in_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    signals = pictures(5)
+    whole = [ended(result).psnr_db for result in fit_batch(signals, CONFIG)]
+    monkeypatch.setattr("tuner.fit.batch.MEMBERS_CPU", 2)
+    assert [ended(result).psnr_db for result in fit_batch(signals, CONFIG)] == pytest.approx(whole, abs=0.3)
+
+
 def test_each_member_has_its_own_end_and_costs_nothing_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
     batches: list[int] = []
     evaluate = Sweeps.evaluate

@@ -15,6 +15,7 @@ from tuner.fit.natural_gradient import NaturalGradientTrainer
 from tuner.fit.samples import grid_sweeps, scattered_sweeps
 from tuner.fit.state import FitState
 from tuner.network.config import NetworkConfig
+from tuner.network.fourier import FourierLine
 from tuner.network.sine import SineNetwork
 from tuner.shapes import FloatArray
 from tuner.signal.grid import Grid
@@ -103,6 +104,18 @@ def test_any_channels_and_dimensions(shape: tuple[int, ...], channels: int) -> N
     trainer = trainer_for(Signal(values=values.astype(np.float32)), config())
     losses = [trainer.step() for _ in range(6)]
     assert losses[-1] < losses[0]
+
+
+def test_a_long_line_is_fitted_by_transforms() -> None:
+    time = np.linspace(0, 1, 2000, dtype=np.float32)
+    chirp = Signal(values=(0.5 * np.sin(40 * time + 300 * time**2))[:, None].astype(np.float32))
+    settings = replace(config(), network=NetworkConfig(frequencies=260, hidden=(16,)))
+    assert isinstance(settings.trainer, NaturalGradientConfig)
+    trainer = trainer_for(chirp, settings)
+    assert isinstance(grid_sweeps(trainer.network, chirp, settings.trainer).sines, FourierLine)
+    losses = [trainer.step() for _ in range(5)]
+    assert losses[-1] == pytest.approx(exact_mse(trainer.network, chirp), rel=1e-2)
+    assert losses[-1] < 0.5 * losses[0]
 
 
 def test_resume_ends_with_the_same_bytes() -> None:
