@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tuner.codec.container import ChunkType, read_container
 from tuner.codec.limits import DecodeLimits
+from tuner.codec.metadata import unpack_metadata
 from tuner.codec.network import unpack_network
 from tuner.codec.quantise import QuantisedNetwork, dequantise
 from tuner.representation import Representation
@@ -31,12 +32,16 @@ def decode(data: bytes, limits: DecodeLimits = DecodeLimits()) -> Representation
     """
     header, payloads = read_container(data, limits)
     network = unpack_network(payloads[ChunkType.NETWORK], header)
+    metadata = unpack_metadata(payloads.get(ChunkType.METADATA), header.kind)
     return Representation(
         parameters=dequantise(network),
         kind=header.kind,
         grid_shape=header.shape,
         sample_format=header.sample_format,
         icc_profile=payloads.get(ChunkType.ICC_PROFILE),
+        scaling=metadata.scaling,
+        details=metadata.details,
+        report=metadata.report,
         steps=network.steps,
     )
 

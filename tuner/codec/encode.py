@@ -5,6 +5,7 @@ Called by `Representation.save` and, with the steps it has chosen, by `tuner.cod
 
 from tuner.codec.container import Chunk, ChunkType, write_container
 from tuner.codec.header import Header
+from tuner.codec.metadata import Metadata, pack_metadata
 from tuner.codec.network import pack_network
 from tuner.codec.quantise import Steps, fine_steps, quantise
 from tuner.representation import Representation
@@ -32,6 +33,11 @@ def encode(representation: Representation, steps: Steps | None = None) -> bytes:
     chunks = [Chunk(ChunkType.NETWORK, pack_network(network))]
     if representation.icc_profile is not None:
         chunks.append(Chunk(ChunkType.ICC_PROFILE, representation.icc_profile))
+    metadata = pack_metadata(
+        Metadata(scaling=representation.scaling, details=representation.details, report=representation.report)
+    )
+    if metadata is not None:
+        chunks.append(Chunk(ChunkType.METADATA, metadata))
     header = Header(
         kind=representation.kind,
         sample_format=representation.sample_format,

@@ -91,6 +91,8 @@ def test_info_as_json(file: Path) -> None:
         "bits_per_sample": 8 * file.stat().st_size / 140,
         "bits_per_weight": 8 * file.stat().st_size / weights,
         "icc_profile_bytes": 0,
+        "details": {},
+        "report": {},
     }
 
 
