@@ -78,8 +78,12 @@ class Representation:
         """Values per point."""
         return self.parameters.channels
 
-    def at(self, coords_PD: FloatArray) -> FloatArray:
+    def at(self, coords_PD: np.ndarray) -> FloatArray:
         """Values at any points.
+
+        Example:
+            >>> representation.at(np.zeros((5, 2), dtype=np.float32)).shape
+            (5, 3)
 
         Args:
             coords_PD: points, float (P, D); the signal covers [-1, 1]^D.
@@ -92,8 +96,12 @@ class Representation:
         """
         return values_at(self.parameters, self._points(coords_PD))
 
-    def gradient(self, coords_PD: FloatArray) -> FloatArray:
+    def gradient(self, coords_PD: np.ndarray) -> FloatArray:
         """Exact derivatives at any points.
+
+        Example:
+            >>> representation.gradient(np.zeros((5, 2), dtype=np.float32)).shape
+            (5, 3, 2)
 
         Args:
             coords_PD: points, float (P, D).
@@ -160,6 +168,10 @@ class Representation:
     def spectrum(self, shape: tuple[int, ...] | None = None) -> FloatArray:
         """log(1 + |Fourier transform|) of the rendered signal, zero frequency in the middle, scaled to [0, 1].
 
+        Example:
+            >>> representation.spectrum().shape
+            (24, 16)
+
         Args:
             shape: of the grid; None for the signal's own.
 
@@ -195,15 +207,14 @@ class Representation:
 
         return decode_file(Path(path), limits or DecodeLimits())
 
-    def _points(self, coords_PD: FloatArray) -> FloatArray:
-        coords_PD = np.asarray(coords_PD)
+    def _points(self, coords_PD: np.ndarray) -> FloatArray:
         if coords_PD.ndim != 2 or coords_PD.shape[1] != len(self.grid_shape):
             raise ConfigError(f"coordinates have shape {coords_PD.shape}, expected (points, {len(self.grid_shape)})")
         if coords_PD.dtype.kind not in "fiu":
             raise ConfigError(f"coordinates are {coords_PD.dtype}, expected floats")
         if not np.isfinite(coords_PD).all():
             raise ConfigError("a coordinate is NaN or infinite, expected numbers; the signal covers [-1, 1]")
-        return coords_PD
+        return coords_PD.astype(np.float32)
 
     def _check_region(self, region: Sequence[tuple[float, float]]) -> None:
         if len(region) != len(self.grid_shape):

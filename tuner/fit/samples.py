@@ -6,15 +6,18 @@ whoever fits points that lie on no grid.
 
 import os
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from tuner.errors import ConfigError
 from tuner.fit.config import NaturalGradientConfig
 from tuner.fit.sweeps import Sweeps
 from tuner.network.separable import grid_sines
 from tuner.network.sine import SineNetwork
 from tuner.network.sines import DenseSines, InputSines
+from tuner.shapes import BoolArray
 from tuner.signal.grid import Grid
 from tuner.signal.signal import Signal
 
@@ -45,6 +48,32 @@ def grid_sweeps(network: SineNetwork, signal: Signal, config: NaturalGradientCon
         keep=_fits(network, grid.size),
     )
     return _sweeps(network, sines, torch.tensor(signal.values, device=device))
+
+
+def seen_sweeps(network: SineNetwork, signal: Signal, config: NaturalGradientConfig, held_out: BoolArray) -> Sweeps:
+    """The samples of a signal that are not held out, as points: no grid is left for the fast evaluation.
+
+    Args:
+        network: that will be fitted.
+        signal: to fit.
+        config: settings.
+        held_out: (*grid_shape), true where a sample plays no part.
+
+    Raises:
+        ConfigError: if the mask has another shape, or leaves no sample.
+    """
+    if held_out.shape != signal.grid_shape or held_out.dtype != np.bool_ or held_out.all():
+        raise ConfigError(
+            f"held_out is {held_out.dtype} {held_out.shape} with {np.count_nonzero(held_out)} samples set, "
+            f"expected bool {signal.grid_shape} with at least one not set"
+        )
+    device = network.phases_M.device
+    seen = ~held_out.reshape(-1)
+    coords_PD = Grid(signal.grid_shape, network.period).coords()[seen]
+    values_PC = signal.values.reshape(len(seen), -1)[seen]
+    return scattered_sweeps(
+        network, torch.tensor(coords_PD, device=device), torch.tensor(values_PC, device=device), config
+    )
 
 
 def scattered_sweeps(

@@ -88,6 +88,14 @@ def read_signal(
 ) -> Signal:
     """Read a file of any known format.
 
+    Example:
+        >>> import numpy as np
+        >>> from tuner.signal.array import array_signal
+        >>> file = encode_signal(array_signal(np.arange(12.0).reshape(3, 4)), "ramp.npy")
+        >>> signal = read_signal(file)
+        >>> signal.kind.value, signal.grid_shape, signal.channels
+        ('array', (3, 4), 1)
+
     Args:
         source: the file's bytes, or its path.
         limits: held against the file and its header before anything is decoded.
