@@ -4,8 +4,9 @@ The distance is that to the nearest point of a triangle. Candidates come from a 
 triangles being cut first: once the k nearest have been tried, no other can be nearer than the k-th centre's distance
 less the largest radius; where that leaves room, k doubles. Far from the surface, where it nearly always leaves room and
 hardly ever matters, the first 12 decide. The sign comes from the generalised winding number, the sum of the solid
-angles of all triangles (Jacobson, Kavan & Sorkine-Hornung 2013; van Oosterom & Strackee 1983 for the angle): above
-one half is inside. It is dear, so it is asked for near the surface only, and once for each connected part of the rest.
+angles of all triangles (Jacobson, Kavan & Sorkine-Hornung 2013; van Oosterom & Strackee 1983 for the angle): beyond
+one half either way is inside, so that a mesh turned inside out does no harm. It is dear, so it is asked for near the
+surface only, and once for each connected part of the rest.
 """
 
 from collections.abc import Sequence
@@ -153,17 +154,23 @@ def _inside(mesh: Mesh, points: DoubleArray, near: BoolArray) -> BoolArray:
     # One point stands for each connected part.
     chosen, first = np.unique(flat, return_index=True)
     inside_part = np.zeros(parts + 1, dtype=bool)
-    inside_part[chosen] = winding_numbers(mesh, points[first]) > 0.5
+    inside_part[chosen] = _encloses(mesh, points[first])
     inside: BoolArray = inside_part[flat]
     close = np.flatnonzero(unsure.reshape(-1))
-    inside[close] = winding_numbers(mesh, points[close]) > 0.5
+    inside[close] = _encloses(mesh, points[close])
     return inside
+
+
+def _encloses(mesh: Mesh, points: DoubleArray) -> BoolArray:
+    """Whether the mesh goes around each point, in whatever sense its faces turn."""
+    enclosed: BoolArray = np.abs(winding_numbers(mesh, points)) > 0.5
+    return enclosed
 
 
 def _crossed(mesh: Mesh, points: DoubleArray) -> BoolArray:
     """The blocks whose corners are not all on one side: there the border runs through a hole of the mesh."""
     corners = [np.unique([*range(0, samples, _BLOCK), samples - 1]) for samples in points.shape[:3]]
-    sides = winding_numbers(mesh, points[np.ix_(*corners)].reshape(-1, 3)) > 0.5
+    sides = _encloses(mesh, points[np.ix_(*corners)].reshape(-1, 3))
     least = most = sides.reshape([len(axis) for axis in corners])
     for axis in range(3):
         low, high = slice(None, -1), slice(1, None)

@@ -163,6 +163,13 @@ def test_a_hole_does_not_turn_the_inside_out() -> None:
     assert np.count_nonzero(a) == np.count_nonzero(np.abs(np.stack(np.meshgrid(*axes))).sum(0) < 1 - 1e-9)
 
 
+def test_a_mesh_that_is_inside_out_has_the_same_inside() -> None:
+    mesh = octahedron(1.0, 0.0)
+    axes = [np.linspace(-1.31, 1.29, 11)] * 3
+    turned = Mesh(mesh.vertices, mesh.faces[:, ::-1].copy())
+    np.testing.assert_allclose(signed_distances(turned, axes), signed_distances(mesh, axes))
+
+
 def test_measures_refuse_what_does_not_fit_together() -> None:
     with pytest.raises(InvalidSignal, match="expected one shape"):
         log_spectral_distance_db(chirp(9), chirp(8))
