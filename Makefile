@@ -10,7 +10,7 @@ EXAMPLES ?= 100
 SEED   ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check up format bench-fit bench-jobs chaos clean openapi fuzz-api load bench-rd bench-robust fuzz-codec
+.PHONY: help demo test check up format bench-fit bench-jobs chaos clean openapi fuzz-api load bench-rd bench-robust fuzz-codec docs-pictures
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -65,6 +65,9 @@ bench-robust: $(READY) ## the default trainer on a folder of pictures: ROBUST_OP
 
 fuzz-codec: $(READY) ## 100,000 mutated .tnr files against the reader, in limited memory
 	$(BIN)/python -m tests.hostile.mutate $(FUZZ_OPTIONS)
+
+docs-pictures: $(READY) ## the pictures of docs/signals/, and the figures that its pages quote
+	$(BIN)/python -m benchmarks.pictures
 
 clean: ## remove what the targets above made, except the data folder
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

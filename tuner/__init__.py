@@ -1,7 +1,9 @@
 """Signals as compressed neural representations.
 
-    signal = read_image(Path("photo.png"))
-    result = fit(signal, image_config(signal.grid_shape, signal.channels))
+    signal = read_signal("photo.png")  # or a sound, a volume, a video, a mesh, an array
+    result = fit(signal, signal_config(signal))
+    representation = Representation.of(result.network.parameters_numpy(), signal)
+    write_signal(representation.render(scale=2), "photo_twice.png")
 
 The public names are here, except `fit` itself, which is in `tuner.fit` because a package and a function cannot share a
 name. They are imported when first used: reading a representation never imports torch.
@@ -21,18 +23,27 @@ if TYPE_CHECKING:
     from tuner.fit.config import FitConfig as FitConfig
     from tuner.fit.presets import Effort as Effort
     from tuner.fit.presets import image_config as image_config
+    from tuner.fit.presets import signal_config as signal_config
     from tuner.metrics import picture_psnr_db as picture_psnr_db
     from tuner.metrics import psnr_db as psnr_db
+    from tuner.metrics import snr_db as snr_db
+    from tuner.metrics import written_psnr_db as written_psnr_db
     from tuner.network.config import NetworkConfig as NetworkConfig
     from tuner.network.sine import SineNetwork as SineNetwork
     from tuner.parameters import HiddenLayer as HiddenLayer
     from tuner.parameters import SineParameters as SineParameters
     from tuner.representation import Representation as Representation
+    from tuner.signal.array import array_signal as array_signal
+    from tuner.signal.formats import encode_signal as encode_signal
+    from tuner.signal.formats import inspect_signal as inspect_signal
+    from tuner.signal.formats import read_signal as read_signal
+    from tuner.signal.formats import write_signal as write_signal
     from tuner.signal.grid import Grid as Grid
     from tuner.signal.image import ImageLimits as ImageLimits
     from tuner.signal.image import read_image as read_image
     from tuner.signal.image import write_image as write_image
-    from tuner.signal.signal import SampleFormat as SampleFormat
+    from tuner.signal.limits import SignalLimits as SignalLimits
+    from tuner.signal.samples import SampleFormat as SampleFormat
     from tuner.signal.signal import Signal as Signal
     from tuner.signal.signal import SignalKind as SignalKind
 else:
@@ -46,20 +57,29 @@ else:
         "ImageLimits": "tuner.signal.image",
         "NetworkConfig": "tuner.network.config",
         "Representation": "tuner.representation",
-        "SampleFormat": "tuner.signal.signal",
+        "SampleFormat": "tuner.signal.samples",
         "Signal": "tuner.signal.signal",
         "SignalKind": "tuner.signal.signal",
         "SineNetwork": "tuner.network.sine",
         "SineParameters": "tuner.parameters",
+        "SignalLimits": "tuner.signal.limits",
         "TunerError": "tuner.errors",
+        "array_signal": "tuner.signal.array",
         "compress": "tuner.codec.compress",
         "decode": "tuner.codec.decode",
         "encode": "tuner.codec.encode",
+        "encode_signal": "tuner.signal.formats",
         "image_config": "tuner.fit.presets",
+        "inspect_signal": "tuner.signal.formats",
         "picture_psnr_db": "tuner.metrics",
         "psnr_db": "tuner.metrics",
         "read_image": "tuner.signal.image",
+        "read_signal": "tuner.signal.formats",
+        "signal_config": "tuner.fit.presets",
+        "snr_db": "tuner.metrics",
         "write_image": "tuner.signal.image",
+        "write_signal": "tuner.signal.formats",
+        "written_psnr_db": "tuner.metrics",
     }
     __all__ = sorted(HOMES)
     __getattr__ = lazy_names(__name__, HOMES)

@@ -1,4 +1,4 @@
-"""The command `tuner`: pictures to .tnr files and back, on files, without a server.
+"""The command `tuner`: signals to .tnr files and back, on files, without a server.
 
 `decode` and `info` need no torch; `fit` imports it when it is called. What is wrong with an input is said in one line,
 with exit code 1; a command that cannot be understood ends with 2. An output file is written whole or not at all.
@@ -27,10 +27,11 @@ from tuner.export.cli import export
 from tuner.files import write_whole
 from tuner.fit.config import FitConfig
 from tuner.fit.modulated_cli import shrink
-from tuner.fit.presets import Effort, image_config
-from tuner.metrics import picture_psnr_db
+from tuner.fit.presets import Effort, signal_config
+from tuner.quality.report import describe
 from tuner.representation import Representation
-from tuner.signal.image import read_image, write_image
+from tuner.signal.formats import encode_signal, read_signal, writer
+from tuner.signal.mesh import RESOLUTION
 from tuner.signal.signal import Signal
 
 # Torch's threads otherwise spin while they wait, and take the cores from each other on a busy machine. Read when torch
@@ -38,7 +39,7 @@ from tuner.signal.signal import Signal
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 app = typer.Typer(
-    help="Pictures as compressed neural representations.",
+    help="Signals as compressed neural representations: pictures, sounds, volumes, videos, meshes, arrays.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -47,7 +48,12 @@ app = typer.Typer(
 
 @app.command()
 def fit(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="A PNG, JPEG, WebP or TIFF image.", show_default=False)],
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="IN", help="An image, a sound, a volume, a video, a mesh or a .npy array.", show_default=False
+        ),
+    ],
     output: Annotated[
         Path, typer.Option("-o", "--output", help="The .tnr file to write; an existing one is replaced.")
     ],
@@ -57,14 +63,14 @@ def fit(
     target_psnr: Annotated[float | None, typer.Option(help="Stop once the fit is so good, in dB.")] = None,
     max_loss_db: Annotated[float, typer.Option(help="What rounding the weights may cost, in dB.")] = 0.1,
     seed: Annotated[int, typer.Option(help="The same seed gives the same file on the same machine.")] = 0,
+    resolution: Annotated[int, typer.Option(help="Samples along a mesh's longest side.")] = RESOLUTION,
 ) -> None:
-    """Fit a network to a picture and write it as a .tnr file."""
+    """Fit a network to a signal and write it as a .tnr file."""
     with errors_in_one_line():
         _check_output(output)
-        signal = read_image(source)
-        config = image_config(
-            signal.grid_shape,
-            signal.channels,
+        signal = read_signal(source, resolution=resolution)
+        config = signal_config(
+            signal,
             effort,
             seed=seed,
             max_steps=steps,
@@ -75,10 +81,7 @@ def fit(
         data = compress(fitted, signal, max_loss_db=max_loss_db)
         write_whole(output, data)
 
-        rendered = decode_bytes(data).render()
-        quality_db = picture_psnr_db(signal.values, rendered.values, signal.sample_format)
-        facts = inspect_file(data)
-        typer.echo(f"{output}: {facts.bytes} bytes, {facts.bits_per_sample:.2f} bits per pixel, {quality_db:.2f} dB")
+        typer.echo(f"{output}: {describe(signal, decode_bytes(data).render(), len(data))}")
         typer.echo(sentence)
 
 
@@ -86,16 +89,21 @@ def fit(
 def decode(
     source: Annotated[Path, typer.Argument(metavar="IN", help="A .tnr file.", show_default=False)],
     output: Annotated[
-        Path, typer.Option("-o", "--output", help="The PNG image to write; an existing one is replaced.")
+        Path,
+        typer.Option(
+            "-o",
+            "--output",
+            help="The file to write, of the kind of the signal (.png, .wav, .nii.gz, .mp4, .ply, .npy, ...).",
+        ),
     ],
-    scale: Annotated[float, typer.Option(help="Pixels to write per pixel of the picture, along each side.")] = 1.0,
+    scale: Annotated[float, typer.Option(help="Samples to write per sample of the signal, along each axis.")] = 1.0,
 ) -> None:
-    """Turn a .tnr file back into a picture, at any size."""
+    """Turn a .tnr file back into a picture, a sound, a volume, a video, a mesh or an array, at any size."""
     with errors_in_one_line():
         _check_output(output)
-        if output.suffix.lower() != ".png":
-            raise ConfigError(f"the output is {output.name}, expected a name that ends in .png: PNG is what is written")
-        write_whole(output, write_image(Representation.load(source).render(scale=scale)))
+        representation = Representation.load(source)
+        writer(representation.kind, output.name)  # before the work: whether the name fits the kind
+        write_whole(output, encode_signal(representation.render(scale=scale), output.name))
 
 
 @app.command()

@@ -5,13 +5,13 @@ nothing clamped or rounded. `picture_psnr_db` is what a user measures between tw
 and rounded as it would be when written. Both have a peak of 1, the largest value of a sample.
 """
 
-from math import log10
+from math import inf, log10
 
 import numpy as np
 
 from tuner.errors import ConfigError, InvalidSignal
 from tuner.shapes import BoolArray, FloatArray
-from tuner.signal.signal import SampleFormat
+from tuner.signal.samples import SampleFormat, Storage
 from tuner.spectrum import luminance
 
 # float32 holds values in [0.5, 1] to half of 2^-24: errors below 2^-24 cannot be told from none. Keeps PSNRs finite.
@@ -47,18 +47,43 @@ def picture_psnr_db(reference: FloatArray, prediction: FloatArray, sample_format
     Returns:
         At most `PSNR_CEILING_DB`, which stands for no difference.
     """
-    return psnr_db(_as_written(reference, sample_format), _as_written(prediction, sample_format))
+    return written_psnr_db(reference, prediction, Storage(sample_format))
+
+
+def written_psnr_db(reference: FloatArray, prediction: FloatArray, storage: Storage) -> float:
+    """PSNR in dB, peak 1, after both have been stored and read again, whatever the kind of signal.
+
+    Args:
+        reference: float32, any shape.
+        prediction: float32, the same shape.
+        storage: of the files that are compared.
+
+    Returns:
+        At most `PSNR_CEILING_DB`, which stands for no difference.
+    """
+    return psnr_db(storage.as_written(reference), storage.as_written(prediction))
+
+
+def snr_db(reference: FloatArray, prediction: FloatArray) -> float:
+    """10 log10(sum of squares of the reference / sum of squared errors), in dB: the usual measure of sounds.
+
+    Args:
+        reference: float32, any shape.
+        prediction: float32, the same shape.
+
+    Returns:
+        At most `PSNR_CEILING_DB`; minus infinity for a silent reference that is not met.
+    """
+    power = float(np.mean(np.square(reference.astype(np.float64))))
+    error = float(np.mean(np.square(reference.astype(np.float64) - prediction)))
+    if error <= power * 2.0**-48:
+        return PSNR_CEILING_DB
+    return 10.0 * log10(power / error) if power else -inf
 
 
 def mse_to_psnr_db(mse: float) -> float:
     """10 log10(1 / MSE) in dB, at most `PSNR_CEILING_DB`."""
     return PSNR_CEILING_DB if mse <= 2.0**-48 else -10.0 * log10(mse)
-
-
-def _as_written(values: FloatArray, sample_format: SampleFormat) -> FloatArray:
-    levels = sample_format.levels
-    rounded: FloatArray = (np.rint(np.clip(values, 0.0, 1.0) * levels) / levels).astype(np.float32)
-    return rounded
 
 
 def held_out_mask(sample_count: int, share: float = 0.05, seed: int = 0) -> BoolArray:

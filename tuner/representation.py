@@ -4,7 +4,8 @@ What a fit leaves and what a file holds. It evaluates with numpy alone, so that 
 `save` and `load` go through `tuner.codec`; to make a file as small as a quality allows, use `tuner.codec.compress`.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,11 @@ from tuner.evaluate import Parameters, evaluate_at, evaluate_gradients_at, evalu
 from tuner.files import write_whole
 from tuner.parameters import SineParameters
 from tuner.shapes import FloatArray
+from tuner.signal.details import Details, Placement
 from tuner.signal.grid import Grid
+from tuner.signal.samples import Scaling, Storage
 from tuner.signal.signal import SampleFormat, Signal, SignalKind
+from tuner.spectrum import log_spectrum
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -30,6 +34,9 @@ class Representation:
         grid_shape: samples of the signal along each axis.
         sample_format: how a sample is written back.
         icc_profile: colour profile of the source, or None.
+        scaling: from values to stored samples; None for the natural one of the sample format.
+        details: what else the kind of signal keeps, such as the sample rate of a sound; or None.
+        report: words and numbers about the fit that travel in the file; empty unless somebody fills it.
         steps: the quantisation steps on which the weights lie, if they came from a file.
 
     Raises:
@@ -41,6 +48,9 @@ class Representation:
     kind: SignalKind = SignalKind.IMAGE
     sample_format: SampleFormat = SampleFormat.U8
     icc_profile: bytes | None = None
+    scaling: Scaling | None = None
+    details: Details | None = None
+    report: Mapping[str, str | int | float] = field(default_factory=dict)
     steps: Steps | None = None
 
     def __post_init__(self) -> None:
@@ -59,6 +69,8 @@ class Representation:
             kind=signal.kind,
             sample_format=signal.sample_format,
             icc_profile=signal.icc_profile,
+            scaling=signal.scaling,
+            details=signal.details,
         )
 
     @property
@@ -77,55 +89,107 @@ class Representation:
         """Values per point."""
         return self.parameters.channels
 
-    def at(self, coords_PD: FloatArray) -> FloatArray:
+    def at(self, coords_PD: np.ndarray) -> FloatArray:
         """Values at any points.
+
+        Example:
+            >>> representation.at(np.zeros((5, 2), dtype=np.float32)).shape
+            (5, 3)
 
         Args:
             coords_PD: points, float (P, D); the signal covers [-1, 1]^D.
 
         Returns:
-            float32 (P, C), not limited to [0, 1].
+            float32 (P, C), not limited to what the sample format holds.
+
+        Raises:
+            ConfigError: if the coordinates are no floats of that shape, or one is NaN or infinite.
         """
         return evaluate_at(self.parameters, self._points(coords_PD))
 
-    def gradient(self, coords_PD: FloatArray) -> FloatArray:
+    def gradient(self, coords_PD: np.ndarray) -> FloatArray:
         """Exact derivatives at any points.
+
+        Example:
+            >>> representation.gradient(np.zeros((5, 2), dtype=np.float32)).shape
+            (5, 3, 2)
 
         Args:
             coords_PD: points, float (P, D).
 
         Returns:
             float32 (P, C, D), per unit of the coordinates.
+
+        Raises:
+            ConfigError: as for `at`.
         """
         return evaluate_gradients_at(self.parameters, self._points(coords_PD))
 
-    def render(self, shape: tuple[int, ...] | None = None, *, scale: float = 1.0) -> Signal:
-        """The signal on a grid, of its own shape or another; memory beyond the result is bounded.
+    def render(
+        self,
+        shape: tuple[int, ...] | None = None,
+        *,
+        scale: float = 1.0,
+        region: Sequence[tuple[float, float]] | None = None,
+    ) -> Signal:
+        """The signal on a grid, of its own shape or another, whole or in part; memory beyond the result is bounded.
+
+        Example:
+            >>> small = representation.render(scale=0.5)
+            >>> corner = representation.render((64, 64), region=[(-1.0, -0.5), (-1.0, -0.5)])
+            >>> small.grid_shape, corner.grid_shape
+            ((12, 8), (64, 64))
 
         Args:
-            shape: samples along each axis; None for the signal's own, times `scale`.
+            shape: samples along each axis; None for the signal's own density, times `scale`.
             scale: samples wanted per sample of the signal, > 0; without effect if `shape` is given.
+            region: (low, high) along each axis, in coordinates; None for all of it, [-1, 1].
 
         Returns:
-            A signal with values in [0, 1].
+            A signal of the same kind, its values within what the sample format holds. Sample rate, voxel size and the
+            like are those of the new grid.
 
         Raises:
-            ConfigError: if the scale is not positive, or the shape does not fit the network.
+            ConfigError: if the scale is not positive, or shape or region do not fit the network.
         """
+        region = [(-1.0, 1.0)] * len(self.grid_shape) if region is None else list(region)
+        self._check_region(region)
         if shape is None:
             if not 0.0 < scale < float("inf"):
                 raise ConfigError(f"scale is {scale}, expected a finite number above 0")
-            shape = tuple(max(1, round(samples * scale)) for samples in self.grid_shape)
+            shares = [(high - low) / 2.0 for low, high in region]
+            shape = tuple(max(1, round(n * scale * share)) for n, share in zip(self.grid_shape, shares, strict=True))
         if len(shape) != len(self.grid_shape) or min(shape) < 1:
             raise ConfigError(f"shape is {shape}, expected {len(self.grid_shape)} axes of at least one sample")
         grid = Grid(shape, self.parameters.period)
-        values = evaluate_on_grid(self.parameters, [grid.axis(dimension) for dimension in range(len(shape))])
+        axes = [
+            ((low + high) / 2.0 + (high - low) / 2.0 * grid.axis(d)).astype(np.float32)
+            for d, (low, high) in enumerate(region)
+        ]
+        values = evaluate_on_grid(self.parameters, axes)
         return Signal(
-            values=np.clip(values, 0.0, 1.0, out=values),
+            values=Storage(self.sample_format, self.scaling).limited(values),
             kind=self.kind,
             sample_format=self.sample_format,
             icc_profile=self.icc_profile,
+            scaling=self.scaling,
+            details=None if self.details is None else self.details.placed(self._placement(shape, region)),
         )
+
+    def spectrum(self, shape: tuple[int, ...] | None = None) -> FloatArray:
+        """log(1 + |Fourier transform|) of the rendered signal, zero frequency in the middle, scaled to [0, 1].
+
+        Example:
+            >>> representation.spectrum().shape
+            (24, 16)
+
+        Args:
+            shape: of the grid; None for the signal's own.
+
+        Returns:
+            float32 (*shape); of colours the transform is that of the luminance, else of the first channel.
+        """
+        return log_spectrum(self.render(shape).values)
 
     def save(self, path: Path | str) -> None:
         """Write a .tnr file, whole or not at all.
@@ -154,7 +218,27 @@ class Representation:
 
         return decode_file(Path(path), limits or DecodeLimits())
 
-    def _points(self, coords_PD: FloatArray) -> FloatArray:
+    def _points(self, coords_PD: np.ndarray) -> FloatArray:
         if coords_PD.ndim != 2 or coords_PD.shape[1] != len(self.grid_shape):
             raise ConfigError(f"coordinates have shape {coords_PD.shape}, expected (points, {len(self.grid_shape)})")
-        return coords_PD
+        if coords_PD.dtype.kind not in "fiu":
+            raise ConfigError(f"coordinates are {coords_PD.dtype}, expected floats")
+        if not np.isfinite(coords_PD).all():
+            raise ConfigError("a coordinate is NaN or infinite, expected numbers; the signal covers [-1, 1]")
+        return coords_PD.astype(np.float32)
+
+    def _check_region(self, region: Sequence[tuple[float, float]]) -> None:
+        if len(region) != len(self.grid_shape):
+            raise ConfigError(f"region has {len(region)} axes, expected {len(self.grid_shape)} pairs (low, high)")
+        for low, high in region:
+            if not (-1.0 <= low < high <= 1.0):
+                raise ConfigError(f"region has ({low}, {high}), expected -1 <= low < high <= 1")
+
+    def _placement(self, shape: tuple[int, ...], region: Sequence[tuple[float, float]]) -> Placement:
+        """Where the new samples lie among the own ones: both are in the middle of their cells."""
+        steps, starts = [], []
+        for (low, high), own, new in zip(region, self.grid_shape, shape, strict=True):
+            step = (high - low) * own / (2.0 * new)
+            steps.append(step)
+            starts.append((low + 1.0) * own / 2.0 + step / 2.0 - 0.5)
+        return Placement(tuple(steps), tuple(starts))

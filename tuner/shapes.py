@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float32]
+DoubleArray = NDArray[np.float64]
 IntArray = NDArray[np.int32]
+IndexArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 SampleArray = NDArray[np.unsignedinteger]

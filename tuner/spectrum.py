@@ -1,4 +1,4 @@
-"""The Fourier transform of a picture, drawn as the method's authors draw it."""
+"""The Fourier transform of a signal, drawn as the method's authors draw it."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ LUMINANCE = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)
 
 
 def luminance(values: FloatArray) -> FloatArray:
-    """Brightness of a picture (height, width, channels) as (height, width), by the weights of ITU-R BT.709."""
+    """Brightness of a picture (*grid, channels) as (*grid), by the weights of ITU-R BT.709; else the first channel."""
     colours: FloatArray = values[..., :3] @ LUMINANCE if values.shape[-1] >= 3 else values[..., 0]
     return colours
 
@@ -17,12 +17,12 @@ def log_spectrum(values: FloatArray) -> FloatArray:
     """log(1 + |FFT|) of the luminance, zero frequency in the middle, scaled to [0, 1].
 
     Args:
-        values: (height, width, channels).
+        values: (*grid, channels), any number of axes.
 
     Returns:
-        float32 (height, width); all zeros for a constant spectrum.
+        float32 (*grid); all zeros for a constant spectrum.
     """
-    magnitude = np.log1p(np.abs(np.fft.fftshift(np.fft.fft2(luminance(values)))))
+    magnitude = np.log1p(np.abs(np.fft.fftshift(np.fft.fftn(luminance(values)))))
     span = float(np.ptp(magnitude))
     scaled = (magnitude - magnitude.min()) / span if span > 0 else np.zeros_like(magnitude)
     return scaled.astype(np.float32)

@@ -55,7 +55,7 @@ class Inspector:
         output, complaints = path.with_name("inspection.json"), path.with_name("inspection.log")
         limits = (settings.inspection_memory_bytes, settings.inspection_cpu_seconds, MAX_OUTPUT_BYTES)
         command = [sys.executable, "-m", "api.services.limited", *map(str, limits)]
-        command += [self._module, str(path), "--max-pixels", str(settings.max_pixels)]
+        command += [self._module, str(path), "--max-pixels", str(settings.max_pixels), "--kind", "image"]
         # Files instead of pipes: what the child writes is limited by the kernel and never lies in our memory.
         with output.open("wb") as stdout, complaints.open("wb") as stderr:
             try:

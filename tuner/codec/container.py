@@ -23,6 +23,7 @@ class ChunkType(IntEnum):
     NETWORK = 0x01
     MODULATED = 0x02
     ICC_PROFILE = 0x81
+    METADATA = 0x82
 
 
 _KNOWN = frozenset(int(member) for member in ChunkType)

@@ -9,6 +9,7 @@ from pathlib import Path
 from tuner.codec.container import ChunkType, read_container
 from tuner.codec.header import Header
 from tuner.codec.limits import DecodeLimits
+from tuner.codec.metadata import unpack_metadata
 from tuner.codec.modulated import QuantisedModulation, unpack_modulated
 from tuner.codec.network import unpack_network
 from tuner.codec.quantise import QuantisedNetwork, dequantise
@@ -33,12 +34,16 @@ def decode(data: bytes, limits: DecodeLimits = DecodeLimits()) -> Representation
     """
     header, payloads = read_container(data, limits)
     network = _network(header, payloads, limits)
+    metadata = unpack_metadata(payloads.get(ChunkType.METADATA), header.kind)
     return Representation(
         parameters=network.parameters() if isinstance(network, QuantisedModulation) else dequantise(network),
         kind=header.kind,
         grid_shape=header.shape,
         sample_format=header.sample_format,
         icc_profile=payloads.get(ChunkType.ICC_PROFILE),
+        scaling=metadata.scaling,
+        details=metadata.details,
+        report=metadata.report,
         steps=network.steps,
     )
 

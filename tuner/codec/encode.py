@@ -7,6 +7,7 @@ import numpy as np
 
 from tuner.codec.container import Chunk, ChunkType, write_container
 from tuner.codec.header import Header
+from tuner.codec.metadata import Metadata, pack_metadata
 from tuner.codec.modulated import fine_modulated_steps, pack_modulated, quantise_modulated
 from tuner.codec.network import pack_network
 from tuner.codec.quantise import Steps, fine_steps, quantise
@@ -38,6 +39,11 @@ def encode(representation: Representation, steps: Steps | None = None) -> bytes:
     chunks = [_network_chunk(parameters, steps or representation.steps)]
     if representation.icc_profile is not None:
         chunks.append(Chunk(ChunkType.ICC_PROFILE, representation.icc_profile))
+    metadata = pack_metadata(
+        Metadata(scaling=representation.scaling, details=representation.details, report=representation.report)
+    )
+    if metadata is not None:
+        chunks.append(Chunk(ChunkType.METADATA, metadata))
     header = Header(
         kind=representation.kind,
         sample_format=representation.sample_format,

@@ -5,6 +5,7 @@ from math import prod
 
 from tuner.codec.decode import decode
 from tuner.codec.limits import DecodeLimits
+from tuner.signal.details import details_to_map
 from tuner.signal.signal import SampleFormat, SignalKind
 
 
@@ -25,6 +26,8 @@ class FileFacts:
         bits_per_sample: of the file, per point of the grid; for an image, bits per pixel.
         bits_per_weight: of the file, everything included.
         icc_profile_bytes: size of the colour profile, 0 if there is none.
+        details: what else the kind of signal keeps, such as the sample rate of a sound.
+        report: what the writer noted about the fit.
     """
 
     kind: SignalKind
@@ -39,6 +42,8 @@ class FileFacts:
     bits_per_sample: float
     bits_per_weight: float
     icc_profile_bytes: int
+    details: dict[str, object]
+    report: dict[str, str | int | float]
 
     def to_json(self) -> dict[str, object]:
         """The facts as JSON types."""
@@ -62,4 +67,6 @@ def inspect_file(data: bytes, limits: DecodeLimits = DecodeLimits()) -> FileFact
         bits_per_sample=bits / prod(representation.grid_shape),
         bits_per_weight=bits / parameters.weight_count,
         icc_profile_bytes=len(representation.icc_profile or b""),
+        details={} if representation.details is None else details_to_map(representation.details),
+        report=dict(representation.report),
     )

@@ -21,8 +21,27 @@ from tuner.signal.signal import SampleFormat, SignalKind
 MAGIC = b"\xf5TNR"
 MAJOR, MINOR = 1, 0
 
-KIND_CODES = {SignalKind.IMAGE: 1}
-SAMPLE_FORMAT_CODES = {SampleFormat.U8: 1, SampleFormat.U16: 2}
+KIND_CODES = {
+    SignalKind.IMAGE: 1,
+    SignalKind.AUDIO: 2,
+    SignalKind.VOLUME: 3,
+    SignalKind.VIDEO: 4,
+    SignalKind.DISTANCE: 5,
+    SignalKind.ARRAY: 6,
+}
+SAMPLE_FORMAT_CODES = {
+    SampleFormat.U8: 1,
+    SampleFormat.U16: 2,
+    SampleFormat.S8: 3,
+    SampleFormat.S16: 4,
+    SampleFormat.S24: 5,
+    SampleFormat.U32: 6,
+    SampleFormat.S32: 7,
+    SampleFormat.U64: 8,
+    SampleFormat.S64: 9,
+    SampleFormat.F32: 10,
+    SampleFormat.F64: 11,
+}
 # Integers by the range coder of constriction 0.5, as FORMAT.md describes it.
 RANGE_CODER = 1
 
@@ -56,8 +75,8 @@ class HeaderField:
 
 
 HEADER_FIELDS = (
-    HeaderField("kind", FieldType.BYTE, "what the signal is: 1 image (axes: height, width)"),
-    HeaderField("sample_format", FieldType.BYTE, "how a sample is written back: 1 for 8 bits, 2 for 16 bits"),
+    HeaderField("kind", FieldType.BYTE, "what the signal is, by the table of section 6"),
+    HeaderField("sample_format", FieldType.BYTE, "how a sample is written back, by the list of section 6"),
     HeaderField("coder", FieldType.BYTE, "how integers are coded: 1 as in section 4"),
     HeaderField("chunks", FieldType.VARINT, "number of chunks that follow the header"),
     HeaderField("dimensions", FieldType.BYTE, "D, number of axes, at least 1"),

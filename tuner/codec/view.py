@@ -6,7 +6,7 @@ the picture can fall in step with the choice.
 
 import numpy as np
 
-from tuner.metrics import picture_psnr_db
+from tuner.metrics import written_psnr_db
 from tuner.parameters import SineParameters
 from tuner.shapes import FloatArray
 from tuner.signal.grid import Grid
@@ -32,7 +32,7 @@ class View:
         grid = Grid(signal.grid_shape, period=4.0)
         self._axes = [grid.axis(dimension)[indices] for dimension, indices in enumerate(chosen)]
         self._values = signal.values[np.ix_(*chosen)]
-        self._sample_format = signal.sample_format
+        self._storage = signal.storage
 
     @classmethod
     def sampled(cls, signal: Signal, points: int) -> "View":
@@ -52,8 +52,8 @@ class View:
         return np.stack(np.meshgrid(*self._axes, indexing="ij"), axis=-1).reshape(-1, len(self._axes))
 
     def psnr_db(self, parameters: SineParameters) -> float:
-        """Picture PSNR of a network on the view, in dB."""
-        return picture_psnr_db(self._values, values_on_grid(parameters, self._axes), self._sample_format)
+        """PSNR of a network on the view in dB, of samples as they would be written."""
+        return written_psnr_db(self._values, values_on_grid(parameters, self._axes), self._storage)
 
     def solve_readout(self, parameters: SineParameters) -> SineParameters:
         """The network with the output layer that has the least squared error on the view.

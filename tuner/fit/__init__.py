@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tuner.fit.loop import Verdict as Verdict
     from tuner.fit.loop import fit as fit
     from tuner.fit.presets import image_config as image_config
+    from tuner.fit.presets import signal_config as signal_config
     from tuner.fit.result import FitOutcome as FitOutcome
     from tuner.fit.result import FitResult as FitResult
     from tuner.fit.state import FitState as FitState
@@ -27,6 +28,7 @@ else:
         "fit": "tuner.fit.loop",
         "fit_batch": "tuner.fit.batch",
         "image_config": "tuner.fit.presets",
+        "signal_config": "tuner.fit.presets",
     }
     __all__ = sorted(HOMES)
     __getattr__ = lazy_names(__name__, HOMES)

@@ -11,20 +11,22 @@ from enum import StrEnum
 from math import isfinite
 from time import monotonic
 
+import numpy as np
 import torch
 
-from tuner.errors import FitDiverged, StateMismatch
+from tuner.errors import ConfigError, FitDiverged, StateMismatch
 from tuner.fit.blocks import SignalBlocks
 from tuner.fit.config import FitConfig, NaturalGradientConfig
 from tuner.fit.first_order import FirstOrderTrainer
 from tuner.fit.memory import FrugalTrainer
 from tuner.fit.natural_gradient import NaturalGradientTrainer
 from tuner.fit.result import FitOutcome, FitResult, spent
-from tuner.fit.samples import grid_sweeps
+from tuner.fit.samples import grid_sweeps, seen_sweeps
 from tuner.fit.state import FitState
 from tuner.fit.trainer import Trainer
 from tuner.metrics import mse_to_psnr_db
 from tuner.network.sine import SineNetwork
+from tuner.shapes import BoolArray
 from tuner.signal.grid import Grid
 from tuner.signal.signal import Signal
 
@@ -66,6 +68,7 @@ def fit(
     resume: FitState | None = None,
     on_step: Callable[[Progress], Verdict] | None = None,
     device: str = "cpu",
+    held_out: BoolArray | None = None,
 ) -> FitResult:
     """Fit a network to a signal.
 
@@ -78,6 +81,7 @@ def fit(
         resume: a checkpoint of the same signal and configuration.
         on_step: called after every step; may capture a checkpoint, and may stop the fit.
         device: where to compute, as torch names it.
+        held_out: bool (*grid_shape), true where a sample is kept out of the fit to test it with; natural gradient only.
 
     Returns:
         The network, within its bounds, and how the fit ended.
@@ -86,8 +90,9 @@ def fit(
         FitDiverged: if the loss is no longer a number.
         OutOfMemory: if not even small parts of the samples fit in memory.
         StateMismatch: if the checkpoint is of another signal or configuration.
+        ConfigError: if `held_out` does not fit the signal or the trainer.
     """
-    run = _Run(signal, config, torch.device(device), resume)
+    run = _Run(signal, config, torch.device(device), resume, held_out)
     while (outcome := run.outcome()) is None:
         progress = run.step()
         if on_step is not None and on_step(progress) is Verdict.STOP:
@@ -99,10 +104,17 @@ def fit(
 class _Run:
     """The state of one call of `fit`, in the order begin, outcome?, step, finish."""
 
-    def __init__(self, signal: Signal, config: FitConfig, device: torch.device, resume: FitState | None) -> None:
+    def __init__(
+        self,
+        signal: Signal,
+        config: FitConfig,
+        device: torch.device,
+        resume: FitState | None,
+        held_out: BoolArray | None,
+    ) -> None:
         self._budget = config.budget
-        self._names = {"config": config.fingerprint(), "signal": _fingerprint(signal)}
-        self._trainer = FrugalTrainer(lambda parts: _make_trainer(signal, config, device, parts))
+        self._names = {"config": config.fingerprint(), "signal": _fingerprint(signal, held_out)}
+        self._trainer = FrugalTrainer(lambda parts: _make_trainer(signal, config, device, held_out, parts))
         self._history: list[float] = []
         self._seconds = 0.0
         self._steps_before = 0
@@ -181,10 +193,17 @@ class _Run:
         )
 
 
-def _make_trainer(signal: Signal, config: FitConfig, device: torch.device, parts: int) -> Trainer:
+def _make_trainer(
+    signal: Signal, config: FitConfig, device: torch.device, held_out: BoolArray | None, parts: int
+) -> Trainer:
     """The trainer whose settings the configuration holds, with an untrained network and smaller chunks of samples."""
     grid = Grid(signal.grid_shape, config.network.period)
     network = SineNetwork.initial(config.network, grid, signal.channels, config.seed).to(device)
+    if held_out is not None:
+        if not isinstance(config.trainer, NaturalGradientConfig):
+            raise ConfigError("samples are held out, expected the natural-gradient trainer: it can fit any points")
+        sweeps = seen_sweeps(network, signal, config.trainer, held_out, parts=parts)
+        return NaturalGradientTrainer(network, sweeps, config.trainer)
     if isinstance(config.trainer, NaturalGradientConfig):
         sweeps = grid_sweeps(network, signal, config.trainer, parts=parts)
         return NaturalGradientTrainer(network, sweeps, config.trainer)
@@ -192,8 +211,10 @@ def _make_trainer(signal: Signal, config: FitConfig, device: torch.device, parts
     return FirstOrderTrainer(network, blocks, config.trainer, total_steps=config.budget.max_steps, seed=config.seed)
 
 
-def _fingerprint(signal: Signal) -> str:
-    """SHA-256 of the samples and their shape."""
+def _fingerprint(signal: Signal, held_out: BoolArray | None) -> str:
+    """SHA-256 of the samples, their shape, and which of them are held out."""
     digest = hashlib.sha256(str((signal.kind.value, signal.values.shape)).encode())
     digest.update(signal.values.tobytes())
+    if held_out is not None:
+        digest.update(np.packbits(held_out).tobytes())
     return digest.hexdigest()

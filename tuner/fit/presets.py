@@ -1,16 +1,18 @@
-"""A good configuration for a picture, from its size and the effort one is willing to spend.
+"""A good configuration for a signal, from its kind, its size and the effort one is willing to spend.
 
 The network grows with the picture and with the effort, and so do the steps. Eight input frequencies for each neuron: on
 a grid a frequency costs next to nothing, a neuron costs a sine and a row of the Gram matrix per sample, and at equal
 weights such networks are also the better ones. Measurements are in `docs/decisions/0003-period-and-initialisation.md`
-and `0005-natural-gradient.md`.
+and `0005-natural-gradient.md`; those of the other kinds in `0012-kinds-of-signals.md`.
 """
 
+from dataclasses import dataclass, field
 from enum import StrEnum
 from math import prod, sqrt
 
 from tuner.fit.config import Budget, FitConfig, NaturalGradientConfig
 from tuner.network.config import NetworkConfig
+from tuner.signal.signal import Signal, SignalKind
 
 FREQUENCIES_PER_NEURON = 8
 NEURONS = (24, 512)  # fewest, without which a thumbnail is a smear, and most
@@ -18,7 +20,7 @@ MOST_FREQUENCIES = 2048  # a direction solves a system of this size
 
 
 class Effort(StrEnum):
-    """How much time, and how large a network, a picture is worth."""
+    """How much time, and how large a network, a signal is worth."""
 
     FAST = "fast"
     BALANCED = "balanced"
@@ -27,6 +29,77 @@ class Effort(StrEnum):
 
 _WEIGHTS_PER_SAMPLE = {Effort.FAST: 0.2, Effort.BALANCED: 0.4, Effort.BEST: 0.8}
 _STEPS = {Effort.FAST: 18, Effort.BALANCED: 45, Effort.BEST: 135}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Recipe:
+    """What the configuration of one kind of signal is made from.
+
+    Attributes:
+        weights_per_sample: by effort, for three channels.
+        frequencies_per_neuron: the shape of the network.
+        ranges: of its frequencies, as fractions of Nyquist; the defaults of `NetworkConfig` suit pictures.
+    """
+
+    weights_per_sample: dict[Effort, float]
+    frequencies_per_neuron: int = FREQUENCIES_PER_NEURON
+    ranges: dict[str, float] = field(default_factory=dict)
+
+
+_PICTURE = _Recipe(weights_per_sample=_WEIGHTS_PER_SAMPLE)
+# Sounds are dense: most of their power lies in a twentieth of the band, and no picture has so many details a sample.
+_SOUND = _Recipe(
+    weights_per_sample={Effort.FAST: 0.4, Effort.BALANCED: 0.8, Effort.BEST: 1.6},
+    frequencies_per_neuron=4,
+    ranges={"low_share": 0.5, "low_limit": 0.02, "band_limit": 0.15},
+)
+# A third axis brings samples, not details.
+_SOLID = _Recipe(
+    weights_per_sample={Effort.FAST: 0.1, Effort.BALANCED: 0.2, Effort.BEST: 0.4},
+    frequencies_per_neuron=4,
+    ranges={"low_limit": 0.1},
+)
+_RECIPES = {
+    SignalKind.AUDIO: _SOUND,
+    SignalKind.VOLUME: _SOLID,
+    SignalKind.VIDEO: _SOLID,
+    SignalKind.DISTANCE: _SOLID,
+}
+
+
+def signal_config(
+    signal: Signal,
+    effort: Effort | str = Effort.BALANCED,
+    *,
+    seed: int = 0,
+    max_steps: int | None = None,
+    max_seconds: float | None = None,
+    target_psnr_db: float | None = None,
+) -> FitConfig:
+    """The configuration for any signal; an array is taken for a sound, a picture or a solid by its axes.
+
+    Example:
+        >>> import numpy as np
+        >>> from tuner.signal.signal import Signal, SignalKind
+        >>> sound = Signal(values=np.zeros((44100, 2), np.float32), kind=SignalKind.AUDIO)
+        >>> signal_config(sound, "fast").network.hidden
+        (60,)
+
+    Args:
+        signal: to be fitted; its values play no part.
+        effort: decides the size of the network and the number of steps.
+        seed: of the fit, >= 0.
+        max_steps: instead of the effort's.
+        max_seconds: of training, or None.
+        target_psnr_db: stop once it is reached, or None.
+
+    Returns:
+        A configuration that `tuner.fit.loop.fit` takes as it is.
+    """
+    by_axes = {1: _SOUND, 2: _PICTURE}.get(len(signal.grid_shape), _SOLID)
+    recipe = by_axes if signal.kind is SignalKind.ARRAY else _RECIPES.get(signal.kind, _PICTURE)
+    budget = _budget(Effort(effort), max_steps, max_seconds, target_psnr_db)
+    return _config(recipe, signal.grid_shape, signal.channels, Effort(effort), budget, seed)
 
 
 def image_config(
@@ -54,12 +127,23 @@ def image_config(
         A configuration that `tuner.fit.loop.fit` takes as it is.
     """
     effort = Effort(effort)
-    samples = prod(grid_shape)
-    weights = _WEIGHTS_PER_SAMPLE[effort] * samples * sqrt(channels / 3.0)
-    neurons = min(max(round(sqrt(weights / FREQUENCIES_PER_NEURON)), NEURONS[0]), NEURONS[1])
+    budget = _budget(effort, max_steps, max_seconds, target_psnr_db)
+    return _config(_PICTURE, grid_shape, channels, effort, budget, seed)
+
+
+def _config(
+    recipe: _Recipe, grid_shape: tuple[int, ...], channels: int, effort: Effort, budget: Budget, seed: int
+) -> FitConfig:
+    weights = recipe.weights_per_sample[effort] * prod(grid_shape) * sqrt(channels / 3.0)
+    ratio = recipe.frequencies_per_neuron
+    neurons = min(max(round(sqrt(weights / ratio)), NEURONS[0]), NEURONS[1])
     return FitConfig(
-        network=NetworkConfig(frequencies=min(FREQUENCIES_PER_NEURON * neurons, MOST_FREQUENCIES), hidden=(neurons,)),
+        network=NetworkConfig(frequencies=min(ratio * neurons, MOST_FREQUENCIES), hidden=(neurons,), **recipe.ranges),
         trainer=NaturalGradientConfig(),
-        budget=Budget(max_steps=max_steps or _STEPS[effort], max_seconds=max_seconds, target_psnr_db=target_psnr_db),
+        budget=budget,
         seed=seed,
     )
+
+
+def _budget(effort: Effort, max_steps: int | None, max_seconds: float | None, target_psnr_db: float | None) -> Budget:
+    return Budget(max_steps=max_steps or _STEPS[effort], max_seconds=max_seconds, target_psnr_db=target_psnr_db)

@@ -6,15 +6,18 @@ whoever fits points that lie on no grid.
 
 import os
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from tuner.errors import ConfigError
 from tuner.fit.config import NaturalGradientConfig
 from tuner.fit.sweeps import Sweeps
 from tuner.network.separable import grid_sines
 from tuner.network.sine import SineNetwork
 from tuner.network.sines import DenseSines, InputSines
+from tuner.shapes import BoolArray
 from tuner.signal.grid import Grid
 from tuner.signal.signal import Signal
 
@@ -51,22 +54,53 @@ def grid_sweeps(
     return _sweeps(network, sines, torch.tensor(signal.values, device=device), members, may_keep=parts == 1)
 
 
+def seen_sweeps(
+    network: SineNetwork, signal: Signal, config: NaturalGradientConfig, held_out: BoolArray, *, parts: int = 1
+) -> Sweeps:
+    """The samples of a signal that are not held out, as points: no grid is left for the fast evaluation.
+
+    Args:
+        network: that will be fitted.
+        signal: to fit.
+        config: settings.
+        held_out: (*grid_shape), true where a sample plays no part.
+        parts: as for `grid_sweeps`.
+
+    Raises:
+        ConfigError: if the mask has another shape, or leaves no sample.
+    """
+    if held_out.shape != signal.grid_shape or held_out.dtype != np.bool_ or held_out.all():
+        raise ConfigError(
+            f"held_out is {held_out.dtype} {held_out.shape} with {np.count_nonzero(held_out)} samples set, "
+            f"expected bool {signal.grid_shape} with at least one not set"
+        )
+    device = network.phases_M.device
+    seen = ~held_out.reshape(-1)
+    coords_PD = Grid(signal.grid_shape, network.period).coords()[seen]
+    values_PC = signal.values.reshape(len(seen), -1)[seen]
+    return scattered_sweeps(
+        network, torch.tensor(coords_PD, device=device), torch.tensor(values_PC, device=device), config, parts=parts
+    )
+
+
 def scattered_sweeps(
     network: SineNetwork,
     coords_PD: Float[Tensor, "points dims"],
     values_PC: Float[Tensor, "points channels"],
     config: NaturalGradientConfig,
+    *,
+    parts: int = 1,
 ) -> Sweeps:
-    """Samples at any points, on the network's device."""
+    """Samples at any points, on the network's device; `parts` as for `grid_sweeps`."""
     sines = DenseSines(
         network.frequencies_MD,
         network.period,
         coords_PD,
-        _tile_points(network),
+        _tile_points(network, parts),
         phases_M=_fixed_phases(network, config),
-        keep=_fits(network, len(coords_PD)),
+        keep=parts == 1 and _fits(network, len(coords_PD)),
     )
-    return _sweeps(network, sines, values_PC)
+    return _sweeps(network, sines, values_PC, may_keep=parts == 1)
 
 
 def _fixed_phases(network: SineNetwork, config: NaturalGradientConfig) -> Tensor | None:

@@ -91,6 +91,8 @@ def test_info_as_json(file: Path) -> None:
         "bits_per_sample": 8 * file.stat().st_size / 140,
         "bits_per_weight": 8 * file.stat().st_size / weights,
         "icc_profile_bytes": 0,
+        "details": {},
+        "report": {},
     }
 
 
@@ -113,7 +115,7 @@ def test_what_is_wrong_is_said_in_one_line(file: Path, picture: Path, tmp_path: 
         ("decode", file, "-o", tmp_path / "no" / "out.png"): "does not exist",
         ("decode", file, "-o", tmp_path): "is a folder",
         ("decode", file, "-o", out, "--scale", "0"): "scale is 0.0",
-        ("fit", file, "-o", tmp_path / "out.tnr"): "expected a PNG, JPEG, WebP or TIFF",
+        ("fit", file, "-o", tmp_path / "out.tnr"): "expected an image (PNG, JPEG, WebP, TIFF)",
         ("fit", picture, "-o", tmp_path / "no" / "out.tnr"): "does not exist",
         ("fit", picture, "-o", tmp_path / "out.tnr", "--seed", "-1"): "seed is -1",
     }

@@ -335,7 +335,7 @@ def test_inspection_names_the_error(tmp_path: Path, capsys: pytest.CaptureFixtur
     path = tmp_path / "upload"
     for data, error in REFUSED.values():
         path.write_bytes(data)
-        inspect.main([str(path)])
+        inspect.main([str(path), "--kind", "image"])
         report = json.loads(capsys.readouterr().out)
         assert (report["ok"], report["code"]) == (False, error.code)
         assert report["message"]

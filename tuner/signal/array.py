@@ -1,0 +1,92 @@
+"""Arrays of one to four dimensions to signals and back: .npy, never with pickles.
+
+The header is read first and held against the limits; the samples are then taken from the bytes as they are. Every axis
+becomes an axis of the grid, with one value per point. Integers and floats alike are scaled by the range they use.
+"""
+
+from io import BytesIO
+from math import prod
+
+import numpy as np
+from numpy.lib import format as npy
+
+from tuner.errors import DamagedSignal, InvalidSignal, UnsupportedFormat
+from tuner.signal.limits import SignalLimits
+from tuner.signal.samples import SampleFormat, Scaling, Storage
+from tuner.signal.signal import Signal, SignalKind
+
+
+def read_array(data: bytes, limits: SignalLimits) -> Signal:
+    """Decode a .npy file into a signal of shape (*shape, 1).
+
+    Args:
+        data: of the file.
+        limits: held against the header before anything is decoded.
+
+    Returns:
+        The signal; values span [0, 1], its scaling leads back.
+
+    Raises:
+        UnsupportedFormat: if its elements are no numbers, or it has no dimension or more than four.
+        DamagedSignal: if it is truncated or corrupt.
+        InvalidSignal: if it is empty, or an element is NaN or infinite.
+        SignalTooLarge: if it is over a limit.
+    """
+    file = BytesIO(data)
+    try:
+        version = npy.read_magic(file)
+        read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        shape, columns_first, dtype = read_header(file)
+    except Exception as error:  # numpy parses the header as Python source, which fails in many ways
+        raise DamagedSignal(f"the header of the .npy file is truncated or corrupt: {error}") from error
+    if dtype.kind not in "iuf" or dtype.itemsize > 8:
+        raise UnsupportedFormat(f"the array has elements of type {dtype}, expected integers or floats: convert it")
+    if not 1 <= len(shape) <= 4:
+        raise UnsupportedFormat(f"the array has shape {shape}, expected one to four dimensions: reshape it")
+    limits.check("points", prod(shape))
+    expected, found = prod(shape) * dtype.itemsize, len(data) - file.tell()
+    if found != expected:
+        raise DamagedSignal(f"the array has {found} bytes of elements, expected {expected}: the file is damaged")
+    elements = np.frombuffer(data, dtype, offset=file.tell()).reshape(shape, order="F" if columns_first else "C")
+    return array_signal(elements)
+
+
+def array_signal(elements: np.ndarray) -> Signal:
+    """A signal of any array of one to four dimensions, each an axis of the grid.
+
+    Example:
+        >>> import numpy as np
+        >>> signal = array_signal(np.array([[-1024, 0], [2048, 3071]], dtype=np.int16))
+        >>> signal.values[..., 0].min(), signal.values[..., 0].max()
+        (np.float32(0.0), np.float32(1.0))
+        >>> signal.storage.to_samples(signal.values)[..., 0].tolist()
+        [[-1024, 0], [2048, 3071]]
+
+    Args:
+        elements: integers or floats.
+
+    Returns:
+        The signal, one channel, values in [0, 1].
+
+    Raises:
+        InvalidSignal: if the array is empty, of another type or rank, or holds NaN or infinity.
+    """
+    sample_format = SampleFormat.of(elements.dtype)
+    native = elements.astype(elements.dtype.newbyteorder("="))
+    scaling = Scaling.over(native)
+    return Signal(
+        values=np.ascontiguousarray(Storage(sample_format, scaling).to_values(native)[..., None]),
+        kind=SignalKind.ARRAY,
+        sample_format=sample_format,
+        scaling=scaling,
+    )
+
+
+def write_array(signal: Signal) -> bytes:
+    """Encode the stored samples of any signal as .npy; a single channel has no axis of its own."""
+    samples = signal.storage.to_samples(signal.values)
+    if samples.ndim < 2:
+        raise InvalidSignal(f"samples have shape {samples.shape}, expected (*grid_shape, channels)")
+    file = BytesIO()
+    np.save(file, samples[..., 0] if signal.channels == 1 else samples, allow_pickle=False)
+    return file.getvalue()

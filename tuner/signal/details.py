@@ -1,0 +1,167 @@
+"""What must be kept beside the samples so that a signal goes back to the same kind of file.
+
+One frozen class for each kind that needs one. They hold plain numbers and words, travel in the metadata of a .tnr file
+(FORMAT.md, section 6), and know what becomes of them when a signal is rendered on another grid: twice the samples of a
+sound are twice the sample rate, half the voxels have twice the size.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from fractions import Fraction
+from math import isfinite
+from typing import Any
+
+import numpy as np
+
+from tuner.errors import InvalidSignal
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """A new grid inside an old one: new index i lies at old index steps x i + starts, axis by axis."""
+
+    steps: tuple[float, ...]
+    starts: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AudioDetails:
+    """Of a sound.
+
+    Attributes:
+        sample_rate: in Hz, >= 1.
+    """
+
+    sample_rate: int
+
+    def __post_init__(self) -> None:
+        _expect("sample_rate", self.sample_rate, isinstance(self.sample_rate, int) and 1 <= self.sample_rate < 2**31)
+
+    def placed(self, placement: Placement) -> "AudioDetails":
+        """The same sound on another grid."""
+        return replace(self, sample_rate=max(1, round(self.sample_rate / placement.steps[0])))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VolumeDetails:
+    """Of a volume.
+
+    Attributes:
+        affine: 4 x 4 in rows, from voxel indices to positions; None if the file had none.
+        space_unit: of positions: "mm", "micron", "meter" or "unknown".
+        time_unit: of the fourth axis: "sec", "msec", "usec" or "unknown".
+        time_step: along the fourth axis, in that unit.
+        codes: what kind of space the affine leads to, as NIfTI numbers it (qform, sform).
+        slope: of the file's own scaling, physical = slope x stored + intercept.
+        intercept: likewise.
+    """
+
+    affine: tuple[float, ...] | None = None
+    space_unit: str = "unknown"
+    time_unit: str = "unknown"
+    time_step: float = 1.0
+    codes: tuple[int, int] = (0, 0)
+    slope: float = 1.0
+    intercept: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.affine is not None:
+            _expect("affine", self.affine, len(self.affine) == 16 and _numbers(*self.affine))
+        _expect("units", (self.space_unit, self.time_unit), {type(self.space_unit), type(self.time_unit)} == {str})
+        _expect("time_step", self.time_step, _numbers(self.time_step))
+        _expect("codes", self.codes, len(self.codes) == 2 and all(isinstance(code, int) for code in self.codes))
+        _expect("slope", self.slope, _numbers(self.slope, self.intercept) and self.slope != 0)
+
+    def placed(self, placement: Placement) -> "VolumeDetails":
+        """The same volume on another grid."""
+        step = placement.steps[3] if len(placement.steps) > 3 else 1.0
+        if self.affine is None:
+            return replace(self, time_step=self.time_step * step)
+        inner = np.eye(4)
+        for axis, (size, start) in enumerate(zip(placement.steps[:3], placement.starts[:3], strict=True)):
+            inner[axis, axis], inner[axis, 3] = size, start
+        affine = np.array(self.affine).reshape(4, 4) @ inner
+        return replace(self, affine=tuple(affine.reshape(-1).tolist()), time_step=self.time_step * step)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VideoDetails:
+    """Of a video.
+
+    Attributes:
+        rate: frames per second as (numerator, denominator), both >= 1.
+    """
+
+    rate: tuple[int, int]
+
+    def __post_init__(self) -> None:
+        _expect(
+            "rate", self.rate, len(self.rate) == 2 and all(isinstance(n, int) and 1 <= n < 2**31 for n in self.rate)
+        )
+
+    def placed(self, placement: Placement) -> "VideoDetails":
+        """The same video on another grid."""
+        rate = Fraction(*self.rate) / Fraction(placement.steps[0]).limit_denominator(10**6)
+        rate = max(rate.limit_denominator(10**6), Fraction(1, 10**6))
+        return replace(self, rate=(rate.numerator, rate.denominator))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DistanceDetails:
+    """Of a grid of signed distances.
+
+    Attributes:
+        origin: position of the first sample, in the units of the mesh.
+        spacing: between samples along each axis, likewise, > 0.
+    """
+
+    origin: tuple[float, ...]
+    spacing: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        _expect("origin", self.origin, len(self.origin) == 3 and _numbers(*self.origin))
+        _expect("spacing", self.spacing, len(self.spacing) == 3 and _numbers(*self.spacing) and min(self.spacing) > 0)
+
+    def placed(self, placement: Placement) -> "DistanceDetails":
+        """The same field on another grid."""
+        origin = (
+            first + size * start for first, size, start in zip(self.origin, self.spacing, placement.starts, strict=True)
+        )
+        spacing = (size * step for size, step in zip(self.spacing, placement.steps, strict=True))
+        return DistanceDetails(origin=tuple(origin), spacing=tuple(spacing))
+
+
+Details = AudioDetails | VolumeDetails | VideoDetails | DistanceDetails
+
+
+def details_to_map(details: Details) -> dict[str, Any]:
+    """The details as numbers, words and lists; what has its default is left out."""
+    defaults = {field.name: field.default for field in fields(details)}
+    return {name: value for name, value in asdict(details).items() if value != defaults[name]}
+
+
+def details_from_map(kind: type[Details], entries: Mapping[str, Any]) -> Details:
+    """The details of that class; entries it does not know are ignored.
+
+    Raises:
+        InvalidSignal: if an entry is missing or out of its range.
+    """
+    known = {field.name for field in fields(kind)}
+    given = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in entries.items() if name in known
+    }
+    make: Any = kind
+    try:
+        details: Details = make(**given)
+    except TypeError as error:
+        raise InvalidSignal(f"the details are {sorted(entries)}, expected {sorted(known)}: {error}") from error
+    return details
+
+
+def _numbers(*values: object) -> bool:
+    return all(isinstance(value, int | float) and isfinite(value) for value in values)
+
+
+def _expect(name: str, value: object, holds: bool) -> None:
+    if not holds:
+        raise InvalidSignal(f"{name} is {value}, which no such signal can have")

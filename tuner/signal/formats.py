@@ -1,0 +1,254 @@
+"""Files of every kind to signals and back: which reader, which writer.
+
+A file is known by what it begins with, never by its name. A signal is written by its kind, and the name's suffix
+chooses among the formats of that kind; .npy takes any. Libraries for sounds, volumes, videos and meshes are imported
+when such a file is met. Called by the command line, by `tuner.signal.inspect`, and by whoever has a path.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from tuner.errors import ConfigError, DamagedSignal, UnsupportedFormat
+from tuner.files import write_whole
+from tuner.signal.array import read_array, write_array
+from tuner.signal.audio import read_audio, write_audio
+from tuner.signal.details import details_to_map
+from tuner.signal.image import ImageLimits, inspect_image, read_image, write_image
+from tuner.signal.limits import SignalLimits
+from tuner.signal.mesh import RESOLUTION, read_mesh_field, write_mesh
+from tuner.signal.signal import Signal, SignalKind
+from tuner.signal.video import read_video, write_video
+from tuner.signal.volume import read_nifti, read_stack, write_nifti, write_stack
+
+Writer = Callable[[Signal], bytes]
+_INSPECTION_RESOLUTION: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class FileFormat:
+    """A format that is read: its name, the kind of signal it holds, and how it begins."""
+
+    name: str
+    kind: SignalKind
+    begins: Callable[[bytes], bool]
+
+
+# The first one that fits is taken.
+FORMATS: Final = (
+    FileFormat("npy", SignalKind.ARRAY, lambda data: data.startswith(b"\x93NUMPY")),
+    FileFormat("wav", SignalKind.AUDIO, lambda data: data[:4] in {b"RIFF", b"RF64"} and data[8:12] == b"WAVE"),
+    FileFormat("flac", SignalKind.AUDIO, lambda data: data.startswith(b"fLaC")),
+    FileFormat("ogg", SignalKind.AUDIO, lambda data: data.startswith(b"OggS")),
+    FileFormat("avi", SignalKind.VIDEO, lambda data: data.startswith(b"RIFF") and data[8:12] == b"AVI "),
+    FileFormat("mp4", SignalKind.VIDEO, lambda data: data[4:8] == b"ftyp"),
+    FileFormat("mov", SignalKind.VIDEO, lambda data: data[4:8] in {b"moov", b"mdat", b"wide"}),
+    FileFormat("mkv", SignalKind.VIDEO, lambda data: data.startswith(b"\x1a\x45\xdf\xa3")),
+    FileFormat("nii.gz", SignalKind.VOLUME, lambda data: data.startswith(b"\x1f\x8b")),
+    FileFormat("nii", SignalKind.VOLUME, lambda data: _begins_nifti(data)),
+    FileFormat("tiff", SignalKind.VOLUME, lambda data: _has_pages(data)),
+    FileFormat("ply", SignalKind.DISTANCE, lambda data: data.startswith((b"ply\n", b"ply\r"))),
+    FileFormat("stl", SignalKind.DISTANCE, lambda data: _begins_stl(data)),
+    FileFormat("obj", SignalKind.DISTANCE, lambda data: _begins_obj(data)),
+    FileFormat("image", SignalKind.IMAGE, lambda data: _begins_image(data)),
+)
+
+WRITERS: Final[Mapping[SignalKind, Mapping[str, Writer]]] = {
+    SignalKind.IMAGE: {".png": write_image},
+    SignalKind.AUDIO: {
+        ".wav": lambda signal: write_audio(signal, "wav"),
+        ".flac": lambda signal: write_audio(signal, "flac"),
+        ".ogg": lambda signal: write_audio(signal, "ogg"),
+    },
+    SignalKind.VOLUME: {
+        ".nii": lambda signal: write_nifti(signal, compressed=False),
+        ".nii.gz": lambda signal: write_nifti(signal, compressed=True),
+        ".tif": write_stack,
+        ".tiff": write_stack,
+    },
+    SignalKind.VIDEO: {
+        ".mp4": lambda signal: write_video(signal, "mp4"),
+        ".mkv": lambda signal: write_video(signal, "mkv"),
+    },
+    SignalKind.DISTANCE: {
+        ".ply": lambda signal: write_mesh(signal, "ply"),
+        ".obj": lambda signal: write_mesh(signal, "obj"),
+        ".stl": lambda signal: write_mesh(signal, "stl"),
+    },
+    SignalKind.ARRAY: {},
+}
+
+
+def read_signal(
+    source: bytes | Path | str,
+    limits: SignalLimits = SignalLimits(),  # noqa: B008  frozen
+    *,
+    resolution: int = RESOLUTION,
+) -> Signal:
+    """Read a file of any known format.
+
+    Example:
+        >>> import numpy as np
+        >>> from tuner.signal.array import array_signal
+        >>> file = encode_signal(array_signal(np.arange(12.0).reshape(3, 4)), "ramp.npy")
+        >>> signal = read_signal(file)
+        >>> signal.kind.value, signal.grid_shape, signal.channels
+        ('array', (3, 4), 1)
+
+    Args:
+        source: the file's bytes, or its path.
+        limits: held against the file and its header before anything is decoded.
+        resolution: samples along the longest side of the distance field that a mesh becomes.
+
+    Returns:
+        The signal, of the kind that the file's first bytes say.
+
+    Raises:
+        UnsupportedFormat: if the format is unknown or cannot be kept, or its library is not installed.
+        DamagedSignal: if the file is empty, truncated or corrupt.
+        InvalidSignal: if its samples cannot be fitted.
+        SignalTooLarge: if it is over a limit.
+    """
+    data = _bytes_of(source, limits)
+    found = format_of(data)
+    if found.kind is SignalKind.DISTANCE:
+        return read_mesh_field(data, limits, found.name, resolution=resolution)
+    if found.kind is SignalKind.VOLUME:
+        return read_stack(data, limits) if found.name == "tiff" else read_nifti(data, limits)
+    if found.kind is SignalKind.IMAGE:
+        return read_image(data, _image_limits(limits))
+    readers = {SignalKind.AUDIO: read_audio, SignalKind.VIDEO: read_video, SignalKind.ARRAY: read_array}
+    return readers[found.kind](data, limits)
+
+
+def write_signal(signal: Signal, path: Path | str) -> None:
+    """Write a signal to a file of its kind, whole or not at all.
+
+    Args:
+        signal: what to write.
+        path: whose suffix names the format; see `suffixes`.
+
+    Raises:
+        ConfigError: if the suffix is none of the kind's.
+        InvalidSignal: if the format cannot hold the signal.
+    """
+    path = Path(path)
+    write_whole(path, encode_signal(signal, path.name))
+
+
+def encode_signal(signal: Signal, name: str) -> bytes:
+    """The file that `write_signal` would write under a name."""
+    return writer(signal.kind, name)(signal)
+
+
+def writer(kind: SignalKind, name: str) -> Writer:
+    """What writes a signal of a kind to a file of that name.
+
+    Raises:
+        ConfigError: if the name's suffix is none of the kind's.
+    """
+    known = {**WRITERS[kind], ".npy": write_array}
+    for suffix in sorted(known, key=len, reverse=True):
+        if name.lower().endswith(suffix):
+            return known[suffix]
+    raise ConfigError(
+        f"the output is {name}, expected a name that ends in {', '.join(known)}: the signal is of kind {kind}"
+    )
+
+
+def suffixes(kind: SignalKind) -> tuple[str, ...]:
+    """The suffixes under which a kind can be written, the usual one first."""
+    return (*WRITERS[kind], ".npy")
+
+
+def inspect_signal(source: bytes | Path | str, limits: SignalLimits = SignalLimits()) -> dict[str, Any]:  # noqa: B008
+    """Decode a file completely and say what it holds, as JSON types; raises what `read_signal` raises."""
+    data = _bytes_of(source, limits)
+    found = format_of(data)
+    if found.kind is SignalKind.IMAGE:
+        return dict(inspect_image(data, _image_limits(limits)).to_json())
+    # Of a mesh, what counts is that it can be read; distances on a fine grid take seconds.
+    signal = read_signal(data, limits, resolution=_INSPECTION_RESOLUTION)
+    details = signal.details
+    return {
+        "kind": signal.kind.value,
+        "format": found.name,
+        **({} if signal.kind is SignalKind.DISTANCE else {"shape": list(signal.grid_shape)}),
+        "channels": signal.channels,
+        "sample_format": signal.sample_format.value,
+        **({} if details is None or signal.kind is SignalKind.DISTANCE else details_to_map(details)),
+    }
+
+
+def format_of(data: bytes) -> FileFormat:
+    """The format by which a file begins.
+
+    Raises:
+        DamagedSignal: if the file is empty.
+        UnsupportedFormat: if the format is none of `FORMATS`.
+    """
+    if not data:
+        raise DamagedSignal("the file is empty, expected an image, a sound, a volume, a video, a mesh or an array")
+    for known in FORMATS:
+        if known.begins(data):
+            return known
+    raise UnsupportedFormat(
+        f"the file begins with {data[:8]!r}, expected an image (PNG, JPEG, WebP, TIFF), a sound (WAV, FLAC, Ogg), "
+        "a volume (NIfTI, TIFF stack), a video (MP4, Matroska, AVI), a mesh (OBJ, PLY, STL) or a .npy array: "
+        "convert it to one of these"
+    )
+
+
+def _bytes_of(source: bytes | Path | str, limits: SignalLimits) -> bytes:
+    if not isinstance(source, bytes):
+        limits.check("bytes", Path(source).stat().st_size)
+        return Path(source).read_bytes()
+    limits.check("bytes", len(source))
+    return source
+
+
+def _image_limits(limits: SignalLimits) -> ImageLimits:
+    return ImageLimits(max_pixels=limits.points, max_side=limits.side)
+
+
+def _begins_nifti(data: bytes) -> bool:
+    return (
+        data[:4] in {(348).to_bytes(4, "little"), (348).to_bytes(4, "big")} and data[344:347] in {b"n+1", b"ni1"}
+    ) or (data[:4] in {(540).to_bytes(4, "little"), (540).to_bytes(4, "big")} and data[4:7] in {b"n+2", b"ni2"})
+
+
+def _has_pages(data: bytes) -> bool:
+    """Whether a TIFF has a second page; one without is an image. A BigTIFF always counts as a stack."""
+    if data[:2] not in {b"II", b"MM"}:
+        return False
+
+    def number(start: int, size: int) -> int:
+        return int.from_bytes(data[start : start + size], "little" if data[:2] == b"II" else "big")
+
+    if number(2, 2) == 43:
+        return True
+    directory = number(4, 4)
+    return number(2, 2) == 42 and number(directory + 2 + 12 * number(directory, 2), 4) != 0
+
+
+def _begins_stl(data: bytes) -> bool:
+    if data.lstrip().startswith(b"solid") and b"facet" in data[:1024]:
+        return True
+    # A binary STL has no signature: only its length, 84 bytes and 50 a face, gives it away.
+    return len(data) > 84 and len(data) == 84 + 50 * int.from_bytes(data[80:84], "little")
+
+
+def _begins_obj(data: bytes) -> bool:
+    """Whether the first line that is neither empty nor a comment begins as one of an OBJ does."""
+    for line in data[: 1 << 16].splitlines():
+        words = line.split()
+        if words and not words[0].startswith(b"#"):
+            return words[0] in {b"v", b"vn", b"vt", b"o", b"g", b"s", b"mtllib", b"usemtl"}
+    return False
+
+
+def _begins_image(data: bytes) -> bool:
+    return data.startswith((b"\x89PNG", b"\xff\xd8\xff", b"II*\0", b"MM\0*")) or (
+        data.startswith(b"RIFF") and data[8:12] == b"WEBP"
+    )

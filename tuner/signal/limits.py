@@ -1,0 +1,42 @@
+"""What is decoded at most, held against a file's header before memory is taken."""
+
+from dataclasses import dataclass
+
+from tuner.errors import SignalTooLarge
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SignalLimits:
+    """The largest signal that is read.
+
+    Attributes:
+        bytes: size of the file.
+        points: of the grid: pixels, voxels, samples of one channel, pixels of all frames.
+        side: the longest side of a picture, of a frame, of a volume.
+        channels: values per point.
+        frames: of a video, pages of a stack.
+        faces: of a mesh.
+    """
+
+    bytes: int = 2**30
+    points: int = 2**25
+    side: int = 2**14
+    channels: int = 32
+    frames: int = 2**13
+    faces: int = 2**20
+
+    def check(self, name: str, found: int) -> None:
+        """Compare a number from a header with the limit of that name.
+
+        Args:
+            name: one of the attributes.
+            found: what the header declares.
+
+        Raises:
+            SignalTooLarge: if it is above the limit.
+        """
+        allowed = getattr(self, name)
+        if found > allowed:
+            raise SignalTooLarge(
+                f"the file has {found} {name}, expected at most {allowed}: make it smaller, or raise the limit"
+            )

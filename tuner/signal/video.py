@@ -1,0 +1,140 @@
+"""Videos to signals and back through av (FFmpeg): MP4, Matroska, WebM and AVI in, MP4 and lossless Matroska out.
+
+A video is a grid of frames, rows and columns with one or three channels. The container's format is decided by its first
+bytes and passed to FFmpeg, which otherwise tries everything it knows, playlists that name other files included.
+"""
+
+from fractions import Fraction
+from io import BytesIO
+from typing import Any, Final
+
+import numpy as np
+
+from tuner.errors import DamagedSignal, InvalidSignal, SignalError, UnsupportedFormat
+from tuner.signal.details import VideoDetails
+from tuner.signal.extras import require
+from tuner.signal.limits import SignalLimits
+from tuner.signal.samples import SampleFormat, Storage
+from tuner.signal.signal import Signal, SignalKind
+
+_GREY: Final = {"gray", "gray8", "grayf32le", "gray10le", "gray12le", "gray16le", "gray16be"}
+_DEFAULT_RATE: Final = (25, 1)
+# Where a player sees no loss; the file is small beside the raw frames and large beside the representation.
+_QUALITY: Final = "12"
+
+
+def read_video(data: bytes, limits: SignalLimits) -> Signal:
+    """Decode a video into a signal of shape (frames, height, width, 1 or 3); sound is left out.
+
+    Args:
+        data: of the file.
+        limits: held against the header, and against the frames while they are decoded.
+
+    Returns:
+        The signal; its details have the mean frame rate.
+
+    Raises:
+        UnsupportedFormat: if it has no pictures, or av is not installed.
+        DamagedSignal: if it is truncated or corrupt.
+        InvalidSignal: if it has no frames.
+        SignalTooLarge: if it is over a limit.
+    """
+    av = require("av", "video")
+    try:
+        with av.open(BytesIO(data), format=_demuxer(data)) as container:
+            if not container.streams.video:
+                raise UnsupportedFormat("the file has no pictures, expected a video")
+            return _decode(container, container.streams.video[0], limits)
+    except SignalError:
+        raise
+    except Exception as error:  # a hostile file makes a decoder raise nearly anything
+        raise DamagedSignal(f"the video is truncated or corrupt: {error}") from error
+
+
+def write_video(signal: Signal, container: str) -> bytes:
+    """Encode a video.
+
+    Args:
+        signal: (frames, height, width, 1 or 3 channels); without details it gets 25 frames per second.
+        container: "mp4" (H.264, or MPEG-4 where that is missing) or "mkv" (FFV1, without any loss).
+
+    Returns:
+        The file.
+
+    Raises:
+        InvalidSignal: if the signal has another shape.
+    """
+    av = require("av", "video")
+    if len(signal.grid_shape) != 3 or signal.channels not in {1, 3}:
+        raise InvalidSignal(
+            f"values have shape {signal.values.shape}, expected (frames, height, width, 1 or 3 channels)"
+        )
+    frames = Storage(SampleFormat.U8).to_samples(signal.values)
+    layout = "gray" if signal.channels == 1 else "rgb24"
+    rate = signal.details.rate if isinstance(signal.details, VideoDetails) else _DEFAULT_RATE
+    file = BytesIO()
+    with av.open(file, "w", format="matroska" if container == "mkv" else container) as output:
+        stream = _stream(av, output, container, Fraction(*rate), frames.shape)
+        for samples in frames:
+            picture = np.ascontiguousarray(samples[..., 0] if layout == "gray" else samples)
+            output.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format=layout)))
+        output.mux(stream.encode())
+    return file.getvalue()
+
+
+def _demuxer(data: bytes) -> str:
+    if data[4:8] in {b"ftyp", b"moov", b"mdat", b"wide", b"free"}:
+        return "mp4"
+    return "avi" if data.startswith(b"RIFF") else "matroska"
+
+
+def _decode(container: Any, stream: Any, limits: SignalLimits) -> Signal:
+    width, height = stream.codec_context.width, stream.codec_context.height
+    limits.check("side", max(width, height))
+    limits.check("frames", stream.frames)
+    limits.check("points", max(stream.frames, 1) * width * height)
+    layout = "gray" if stream.codec_context.pix_fmt in _GREY else "rgb24"
+    frames: list[np.ndarray] = []
+    for frame in container.decode(stream):
+        limits.check("frames", len(frames) + 1)
+        limits.check("points", (len(frames) + 1) * width * height)
+        if (frame.width, frame.height) != (width, height):
+            raise UnsupportedFormat("the video changes its size between frames, expected one size: convert it")
+        frames.append(frame.to_ndarray(format=layout))
+    rate = stream.average_rate or stream.guessed_rate
+    _check_whole(container, stream, len(frames), rate)
+    pictures = np.stack(frames)
+    return Signal(
+        values=Storage(SampleFormat.U8).to_values(pictures[..., None] if layout == "gray" else pictures),
+        kind=SignalKind.VIDEO,
+        sample_format=SampleFormat.U8,
+        details=VideoDetails(rate=(rate.numerator, rate.denominator) if rate else _DEFAULT_RATE),
+    )
+
+
+def _check_whole(container: Any, stream: Any, found: int, rate: Fraction | None) -> None:
+    """Compare the frames with what the container declares: a number of frames, or a duration."""
+    if not found and not stream.frames:
+        raise InvalidSignal("the video has no frames, expected at least one")
+    if found < stream.frames:
+        raise DamagedSignal(f"the video ends after {found} of {stream.frames} frames: it is truncated")
+    if not stream.frames and container.duration and rate and len(container.streams) == 1:
+        expected = container.duration * rate / 1_000_000  # a duration is in microseconds
+        if found < expected - 1.5:
+            raise DamagedSignal(f"the video ends after {found} of about {round(expected)} frames: it is truncated")
+
+
+def _stream(av: Any, output: Any, container: str, rate: Fraction, shape: tuple[int, ...]) -> Any:
+    _, height, width, channels = shape
+    if container == "mkv":
+        stream = output.add_stream("ffv1", rate=rate)
+        stream.pix_fmt = "gray" if channels == 1 else "bgr0"
+    elif "libx264" in av.codecs_available:
+        stream = output.add_stream("libx264", rate=rate, options={"crf": _QUALITY})
+        # Players everywhere take halved colour planes, which need even sides.
+        stream.pix_fmt = "yuv444p" if width % 2 or height % 2 else "yuv420p"
+    else:
+        stream = output.add_stream("mpeg4", rate=rate, options={"qscale": "2"})
+        stream.pix_fmt = "yuv420p"
+    stream.width, stream.height = width, height
+    return stream
