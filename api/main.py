@@ -20,7 +20,7 @@ from api import errors
 from api.dependencies import Services
 from api.logs import configure_logs
 from api.middleware import BodyLimit, RequestContext
-from api.routes import fits, health, representations, signals
+from api.routes import fits, health, representations, signals, uploads
 from api.schemas.problems import Problem
 from api.services.uploads import FORM_OVERHEAD_BYTES
 from api.settings import load_settings
@@ -62,7 +62,7 @@ def create_app() -> FastAPI:
         redirect_slashes=False,
         responses=errors.problems(Exception),
     )
-    for routes in (signals, fits, representations, health):
+    for routes in (signals, uploads, fits, representations, health):
         app.include_router(routes.router)
     errors.install(app)
     app.add_middleware(

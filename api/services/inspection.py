@@ -65,7 +65,7 @@ class Inspector:
                     stdout=stdout,
                     stderr=stderr,
                     cwd=path.parent,
-                    env=_environment(),
+                    env=child_environment(),
                     timeout=settings.inspection_timeout_seconds,
                     check=False,
                 ).returncode
@@ -90,7 +90,8 @@ def _facts(verdict: dict[str, Any]) -> dict[str, Any]:
     raise REFUSALS[verdict["code"]](verdict["message"])
 
 
-def _environment() -> dict[str, str]:
+def child_environment() -> dict[str, str]:
+    """What a process that this one starts may know."""
     # Addresses and keys stay here; the child finds the same packages as we do and counts on one thread.
     return {
         "PATH": os.defpath,
