@@ -23,7 +23,9 @@ class ApiSettings(BaseSettings):
     max_uploads: int = Field(default=32, ge=1, description="uploads at the same time, per process")
     upload_timeout_seconds: float = Field(default=600.0, gt=0, description="for the body of one upload")
     max_large_upload_bytes: int = Field(default=1024 * MEBIBYTE, ge=1, description="largest file of POST /uploads")
-    upload_part_bytes: int = Field(default=16 * MEBIBYTE, ge=1, description="of each part but the last; S3 wants 5 MiB")
+    upload_part_bytes: int = Field(
+        default=16 * MEBIBYTE, ge=5 * MEBIBYTE, description="of each part but the last; S3 takes no smaller ones"
+    )
     large_upload_seconds: int = Field(default=3600, ge=1, le=604_800, description="until a large upload expires")
     max_open_uploads: int = Field(default=20, ge=1, description="large uploads under way, per tenant")
     spool_dir: Path | None = Field(default=None, description="where uploads wait; None for the system's own")

@@ -152,9 +152,11 @@ class FitSpec(_Spec):
         """Version 1 said `effort` for the preset, and `target_psnr_db` was the one target there was."""
         if not isinstance(data, dict) or not (data.get("version") == 1 or data.keys() & {"effort", "target_psnr_db"}):
             return data
+        if data.keys() & {"preset", "target"}:
+            return data  # a mixture of both, refused for the words that version 2 does not know
         now = {name: value for name, value in data.items() if name not in {"version", "effort", "target_psnr_db"}}
         if "effort" in data:
-            now.setdefault("preset", data["effort"])
+            now["preset"] = data["effort"]
         if data.get("target_psnr_db") is not None:
-            now.setdefault("target", {"psnr_db": data["target_psnr_db"]})
+            now["target"] = {"psnr_db": data["target_psnr_db"]}
         return now

@@ -97,6 +97,8 @@ def child_environment() -> dict[str, str]:
         "PATH": os.defpath,
         "PYTHONPATH": os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path),
         "PYTHONSAFEPATH": "1",
+        # The limit on the size of files would cut compiled modules short, and the next process would trip over them.
+        "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUTF8": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "OMP_NUM_THREADS": "1",
