@@ -10,8 +10,7 @@ from tuner.fit.config import FirstOrderConfig, FitConfig, NaturalGradientConfig,
 from tuner.fit.presets import image_config
 from tuner.signal.image import ImageLimits, read_image
 from tuner.signal.signal import Signal
-from tuner.target.ask import Ask, Target, TargetKind
-from tuner.target.estimate import TRIALS
+from tuner.target.ask import TRIALS, Ask, Target, TargetKind
 
 ADAM = FirstOrderConfig(learning_rate=0.02, batch_samples=4096)
 

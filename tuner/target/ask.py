@@ -9,6 +9,9 @@ from math import isfinite
 from tuner.errors import ConfigError
 from tuner.fit.config import FitConfig
 
+# Networks that each preset may train to meet a target.
+TRIALS = {"fast": 2, "balanced": 3, "best": 4}
+
 
 class TargetKind(StrEnum):
     """Which property of the result is asked for."""
@@ -50,6 +53,20 @@ class Target:
     def __post_init__(self) -> None:
         if not (isfinite(self.value) and self.value > 0.0):
             raise ConfigError(f"the target {self.kind} is {self.value}, expected a finite number above 0")
+
+    @classmethod
+    def parse(cls, text: str) -> "Target":
+        """The target that a command line names: `psnr=35`, `bytes=40000` and so on.
+
+        Raises:
+            ConfigError: if it names none.
+        """
+        name, _, value = text.partition("=")
+        try:
+            return cls(TargetKind("psnr_db" if name == "psnr" else name), float(value))
+        except ValueError as error:
+            known = ", ".join(kind.value for kind in TargetKind)
+            raise ConfigError(f"the target is {text!r}, expected NAME=NUMBER with one of {known}") from error
 
     def __str__(self) -> str:
         unit = {TargetKind.PSNR_DB: "dB", TargetKind.MAX_ERROR: "largest error"}.get(self.kind, self.kind.value)

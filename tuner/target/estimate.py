@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from tuner.fit.presets import image_config
-from tuner.target.ask import Ask, Target, TargetKind
+from tuner.target.ask import TRIALS, Ask, Target, TargetKind
 from tuner.target.forecast import DESIGN_LOSS_DB, TYPICAL_COMPACTION_DB, Forecast
 from tuner.target.plan import next_plan
 from tuner.target.sizes import solve_rising, weight_count
@@ -101,9 +101,6 @@ def ask_from(request: dict[str, Any]) -> tuple[Ask, Forecast]:
         max_loss_db=request.get("max_loss_db", 0.1),
     )
     return ask, forecast
-
-
-TRIALS = {"fast": 2, "balanced": 3, "best": 4}
 
 
 def main() -> None:

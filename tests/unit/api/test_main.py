@@ -33,12 +33,18 @@ def test_neither_torch_nor_the_library_is_imported() -> None:
 def test_operation_ids_are_stable(document: dict[str, Any]) -> None:
     assert sorted(operation["operationId"] for operation in operations(document)) == [
         "cancel_fit",
+        "clone_fit",
+        "complete_upload",
         "create_fit",
         "create_signal",
+        "create_upload",
+        "delete_signal",
+        "delete_upload",
         "get_fit",
         "get_representation",
         "get_signal",
         "get_signal_content",
+        "get_upload",
         "head_representation",
         "head_signal_content",
         "list_fit_events",
