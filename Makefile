@@ -10,7 +10,7 @@ EXAMPLES ?= 100
 SEED   ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check up format openapi fuzz-api bench-fit chaos clean
+.PHONY: help demo test check up format openapi fuzz-api bench-fit bench-estimate chaos clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -50,6 +50,9 @@ chaos: $(READY) ## the whole service under FAULTS drawn from SEED while FITS run
 
 bench-fit: $(READY) ## trainers compared on one picture: build/bench/fit.json and fit.png
 	$(BIN)/python -m benchmarks.fit $(BENCH_OPTIONS)
+
+bench-estimate: $(READY) ## estimates beside what fits come to: build/bench/estimate.json
+	$(BIN)/python -m benchmarks.estimate $(BENCH_OPTIONS)
 
 clean: ## remove what the targets above made, except the data folder
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

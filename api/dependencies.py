@@ -7,10 +7,12 @@ from typing import Annotated, Any, cast
 from fastapi import Depends, Header, Path, Request
 
 from api.errors import UnsupportedMediaType
-from api.schemas import fits, signals
+from api.schemas import fits, signals, uploads
 from api.services.access import Access, Caller
+from api.services.estimation import Estimator
 from api.services.events import EventHub
 from api.services.inspection import Inspector
+from api.services.large_uploads import LargeUploads
 from api.services.rates import Rates
 from api.services.readiness import Readiness
 from api.services.submission import Publisher
@@ -18,7 +20,7 @@ from api.services.uploads import Uploads
 from api.settings import ApiSettings
 from store.blobs import BlobStore
 from store.database import Database
-from store.errors import FitNotFound, SignalNotFound
+from store.errors import FitNotFound, SignalNotFound, UploadNotFound
 from store.queue import FitQueue
 from store.settings import StoreSettings
 
@@ -34,6 +36,8 @@ class Services:
     blobs: BlobStore
     queue: FitQueue
     uploads: Uploads
+    large_uploads: LargeUploads
+    estimator: Estimator
     publisher: Publisher
     events: EventHub
     readiness: Readiness
@@ -42,6 +46,7 @@ class Services:
     def connect(cls, settings: ApiSettings, store: StoreSettings) -> "Services":
         """Prepare all of them; nothing connects before it is used."""
         database, blobs, queue = Database(store), BlobStore(store), FitQueue(store)
+        uploads = Uploads(database, blobs, Inspector(settings), settings)
         return cls(
             settings=settings,
             access=Access(database, settings),
@@ -49,7 +54,9 @@ class Services:
             database=database,
             blobs=blobs,
             queue=queue,
-            uploads=Uploads(database, blobs, Inspector(settings), settings),
+            uploads=uploads,
+            large_uploads=LargeUploads(database, blobs, uploads, settings),
+            estimator=Estimator(database, settings),
             publisher=Publisher(queue),
             events=EventHub(database, settings),
             readiness=Readiness(database, blobs, queue, timeout_seconds=settings.readiness_timeout_seconds),
@@ -90,6 +97,12 @@ def _signal_id(signal_id: Annotated[str, _id(signals.EXAMPLE_ID, signals.ID_PATT
     return signal_id
 
 
+def _upload_id(upload_id: Annotated[str, _id(uploads.EXAMPLE_ID, uploads.ID_PATTERN)]) -> str:
+    if not re.fullmatch(uploads.ID_PATTERN, upload_id):
+        raise UploadNotFound(f"no upload {upload_id!r}: ids look like {uploads.EXAMPLE_ID}")
+    return upload_id
+
+
 def json_body(content_type: Annotated[str, Header(include_in_schema=False)] = "") -> None:
     """For routes that read JSON: refuse anything else by its name, before its content is looked at.
 
@@ -105,3 +118,4 @@ InjectedServices = Annotated[Services, Depends(_services)]
 Tenant = Annotated[str, Depends(_tenant)]
 FitId = Annotated[str, Depends(_fit_id)]
 SignalId = Annotated[str, Depends(_signal_id)]
+UploadId = Annotated[str, Depends(_upload_id)]

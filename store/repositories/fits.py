@@ -66,6 +66,7 @@ class Fits:
         signal_id: str,
         spec: FitSpec,
         priority: int = 0,
+        labels: dict[str, str] | None = None,
         idempotency: tuple[str, str] | None = None,
     ) -> tuple[Fit, bool]:
         """Queue a fit of the tenant's signal, or find the one that an earlier request with the same key queued.
@@ -75,6 +76,7 @@ class Fits:
             signal_id: an existing signal of that tenant, checked by the caller.
             spec: what is asked for.
             priority: higher is claimed earlier.
+            labels: the client's own words about it.
             idempotency: the client's key and the hash of its request.
 
         Returns:
@@ -101,6 +103,7 @@ class Fits:
             signal_id=signal_id,
             spec=spec.model_dump(mode="json"),
             priority=priority,
+            labels=labels or {},
             published_at=func.now(),  # by the caller, after the commit; if that fails the reaper does it later
         )
         self._session.add(fit)
@@ -228,6 +231,7 @@ class Fits:
             signal_id=old.signal_id,
             spec=FitSpec.model_validate(old.spec),
             priority=old.priority,
+            labels=old.labels,
             # No client can choose this key: theirs have no spaces.
             idempotency=(f"retry of {fit_id}", "retry"),
         )

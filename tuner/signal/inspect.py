@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 
 from tuner.errors import SignalTooLarge, TunerError
-from tuner.signal.image import ImageLimits, inspect_image
+from tuner.signal.compaction import compaction_db
+from tuner.signal.image import ImageLimits, inspect_image, read_image
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -24,7 +25,9 @@ def main(arguments: list[str] | None = None) -> None:
     limits = ImageLimits(max_pixels=options.max_pixels, max_side=options.max_side)
     report: dict[str, object]
     try:
-        report = {"ok": True, "facts": inspect_image(options.path, limits).to_json()}
+        facts = inspect_image(options.path, limits).to_json()
+        values = read_image(options.path, limits).values
+        report = {"ok": True, "facts": facts | {"compaction_db": compaction_db(values)}}
     except TunerError as error:
         report = {"ok": False, "code": error.code, "message": str(error)}
     except MemoryError:

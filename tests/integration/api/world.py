@@ -93,12 +93,12 @@ class World:
             session.execute(text(insert), values)
             session.execute(text("UPDATE fits SET event_seq = event_seq + :count WHERE id = :fit"), values)
 
-    def succeed(self, claim: Claim, content: bytes) -> StoredObject:
+    def succeed(self, claim: Claim, content: bytes, **facts: float) -> StoredObject:
         """Store a representation and switch the fit to it."""
         key = representation_key(claim.fit_id, claim.attempt)
         self.blobs.put(key, content)
         stored = StoredObject(key=key, sha256=hashlib.sha256(content).hexdigest(), byte_count=len(content))
-        facts = {"bits_per_sample": 8 * len(content) / 8, "weights": 100}
+        facts = {"bits_per_sample": 8 * len(content) / 8, "weights": 100} | facts
         with self.database.unit_of_work() as session:
             Fits(session).succeed(claim, stored=stored, psnr_db=31.5, facts=facts, outcome="It converged.")
         return stored
