@@ -20,8 +20,6 @@ class TargetSpec(_Spec):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "minProperties": 1,
-            "maxProperties": 1,
             "examples": [{"psnr_db": 35}, {"bytes": 40_000}, {"seconds": 60}],
         }
     )

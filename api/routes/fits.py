@@ -1,12 +1,13 @@
 """Fits: ask for one, watch it, stop it, let it go on."""
 
 import hashlib
+import re
 from collections.abc import Sequence
 from typing import Annotated, Any
 
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, BeforeValidator, Field
 
 from api import errors, headers
 from api.dependencies import FitId, InjectedServices, Services, Tenant, json_body
@@ -64,6 +65,15 @@ _ACCEPTED: dict[int | str, dict[str, Any]] = {
     }
 }
 
+
+def _is_written_out(moment: str) -> str:
+    # Pydantic would take a number for seconds since 1970, which the document does not promise.
+    if not re.match(r"\d{4}-\d{2}-\d{2}[Tt ]", moment):
+        raise ValueError("expected a date, a time and an offset, such as 2026-01-31T12:00:00Z")
+    return moment
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_is_written_out)]
 
 _ASK_PROBLEMS = (
     errors.MalformedJson,
@@ -159,8 +169,8 @@ def list_fits(
         list[LabelFilter] | None,
         Query(max_length=MAX_LABELS, description="only fits with this label, as `name=value`; may be repeated"),
     ] = None,
-    created_after: Annotated[AwareDatetime | None, Query(description="or at that moment")] = None,
-    created_before: Annotated[AwareDatetime | None, Query(description="not at that moment")] = None,
+    created_after: Annotated[Moment | None, Query(description="or at that moment")] = None,
+    created_before: Annotated[Moment | None, Query(description="not at that moment")] = None,
 ) -> FitPage:
     """Fits, newest first."""
     wanted = FitFilter(

@@ -12,6 +12,7 @@ from typing import Any
 
 from anyio import CapacityLimiter, to_thread
 
+from api.errors import InvalidRequest
 from api.schemas.estimates import EstimateView
 from api.services.inspection import child_environment
 from api.settings import MEBIBYTE, ApiSettings
@@ -39,6 +40,7 @@ class Estimator:
 
         Raises:
             SignalNotFound: if the tenant has no such signal.
+            InvalidRequest: if its parts do not fit together.
         """
         return await to_thread.run_sync(self._estimate, tenant, signal_id, spec, limiter=self._turns)
 
@@ -59,6 +61,8 @@ class Estimator:
         if done.returncode != 0:
             raise RuntimeError(f"the estimator ended with {done.returncode}: {done.stderr[-2000:]!r}")
         found: dict[str, Any] = json.loads(done.stdout)
+        if "refused" in found:
+            raise InvalidRequest(found["refused"])
         bits = round(8 * found["bytes"] / request["samples"], 4)
         return EstimateView(**found, bits_per_sample=bits, speed_is_measured=speed is not None)
 

@@ -10,6 +10,7 @@ import sys
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from tuner.errors import ConfigError
 from tuner.fit.presets import image_config
 from tuner.target.ask import TRIALS, Ask, Target, TargetKind
 from tuner.target.forecast import DESIGN_LOSS_DB, TYPICAL_COMPACTION_DB, Forecast
@@ -104,10 +105,15 @@ def ask_from(request: dict[str, Any]) -> tuple[Ask, Forecast]:
 
 
 def main() -> None:
-    """Answer the request on the command line."""
+    """Answer the request on the command line; `refused` says why there is no such fit."""
     request = json.loads(sys.argv[1])
-    ask, forecast = ask_from(request)
-    sys.stdout.write(json.dumps(asdict(estimate(ask, forecast, speed=request.get("speed", 1.0)))) + "\n")
+    answer: dict[str, Any]
+    try:
+        ask, forecast = ask_from(request)
+        answer = asdict(estimate(ask, forecast, speed=request.get("speed", 1.0)))
+    except ConfigError as error:
+        answer = {"refused": str(error)}
+    sys.stdout.write(json.dumps(answer) + "\n")
 
 
 if __name__ == "__main__":
