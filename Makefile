@@ -10,7 +10,7 @@ EXAMPLES ?= 100
 SEED   ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check up format bench-fit bench-jobs chaos clean openapi fuzz-api load bench-rd bench-robust fuzz-codec docs-pictures
+.PHONY: help demo test check up format bench-fit bench-jobs chaos clean openapi fuzz-api load bench-rd bench-robust fuzz-codec docs-pictures bench-estimate
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -68,6 +68,9 @@ fuzz-codec: $(READY) ## 100,000 mutated .tnr files against the reader, in limite
 
 docs-pictures: $(READY) ## the pictures of docs/signals/, and the figures that its pages quote
 	$(BIN)/python -m benchmarks.pictures
+
+bench-estimate: $(READY) ## estimates beside what fits come to: build/bench/estimate.json
+	$(BIN)/python -m benchmarks.estimate $(BENCH_OPTIONS)
 
 clean: ## remove what the targets above made, except the data folder
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

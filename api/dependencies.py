@@ -11,10 +11,12 @@ from typing import Annotated, Any, cast
 from fastapi import Depends, Header, Path, Request
 
 from api.errors import UnsupportedMediaType
-from api.schemas import fits, results, signals, webhooks
+from api.schemas import fits, results, signals, uploads, webhooks
 from api.services.access import Access, Caller
+from api.services.estimation import Estimator
 from api.services.events import EventHub
 from api.services.inspection import Inspector
+from api.services.large_uploads import LargeUploads
 from api.services.rates import Rates
 from api.services.readiness import Readiness
 from api.services.submission import Publisher
@@ -24,7 +26,14 @@ from api.settings import ApiSettings
 from store.addresses import Network
 from store.blobs import BlobStore
 from store.database import Database
-from store.errors import CheckpointNotFound, DeliveryNotFound, FitNotFound, SignalNotFound, WebhookNotFound
+from store.errors import (
+    CheckpointNotFound,
+    DeliveryNotFound,
+    FitNotFound,
+    SignalNotFound,
+    UploadNotFound,
+    WebhookNotFound,
+)
 from store.queue import FitQueue
 from store.settings import StoreSettings
 
@@ -40,6 +49,8 @@ class Services:
     blobs: BlobStore
     queue: FitQueue
     uploads: Uploads
+    large_uploads: LargeUploads
+    estimator: Estimator
     publisher: Publisher
     events: EventHub
     views: Views
@@ -51,6 +62,7 @@ class Services:
         """Prepare all of them; nothing connects before it is used."""
         database, blobs, queue = Database(store), BlobStore(store), FitQueue(store)
         publisher = Publisher(queue)
+        uploaded = Uploads(database, blobs, Inspector(settings), settings)
         return cls(
             settings=settings,
             access=Access(database, settings),
@@ -58,7 +70,9 @@ class Services:
             database=database,
             blobs=blobs,
             queue=queue,
-            uploads=Uploads(database, blobs, Inspector(settings), settings),
+            uploads=uploaded,
+            large_uploads=LargeUploads(database, blobs, uploaded, settings),
+            estimator=Estimator(database, settings),
             publisher=publisher,
             events=EventHub(database, settings),
             views=Views(database, blobs, publisher),
@@ -102,22 +116,30 @@ async def _signal_id(signal_id: Annotated[str, _id(signals.EXAMPLE_ID, signals.I
     return signal_id
 
 
-async def _checkpoint_id(checkpoint_id: str) -> str:
+async def _checkpoint_id(
+    checkpoint_id: Annotated[str, _id(results.EXAMPLE_CHECKPOINT, results.CHECKPOINT_PATTERN)],
+) -> str:
     if not re.fullmatch(results.CHECKPOINT_PATTERN, checkpoint_id):
         raise CheckpointNotFound(f"no checkpoint {checkpoint_id!r}: ids look like {results.EXAMPLE_CHECKPOINT}")
     return checkpoint_id
 
 
-async def _webhook_id(webhook_id: str) -> str:
+async def _webhook_id(webhook_id: Annotated[str, _id(webhooks.EXAMPLE_ENDPOINT, webhooks.ENDPOINT_PATTERN)]) -> str:
     if not re.fullmatch(webhooks.ENDPOINT_PATTERN, webhook_id):
         raise WebhookNotFound(f"no webhook endpoint {webhook_id!r}: ids look like {webhooks.EXAMPLE_ENDPOINT}")
     return webhook_id
 
 
-async def _delivery_id(delivery_id: str) -> str:
+async def _delivery_id(delivery_id: Annotated[str, _id(webhooks.EXAMPLE_DELIVERY, webhooks.DELIVERY_PATTERN)]) -> str:
     if not re.fullmatch(webhooks.DELIVERY_PATTERN, delivery_id):
         raise DeliveryNotFound(f"no message {delivery_id!r}: ids look like {webhooks.EXAMPLE_DELIVERY}")
     return delivery_id
+
+
+async def _upload_id(upload_id: Annotated[str, _id(uploads.EXAMPLE_ID, uploads.ID_PATTERN)]) -> str:
+    if not re.fullmatch(uploads.ID_PATTERN, upload_id):
+        raise UploadNotFound(f"no upload {upload_id!r}: ids look like {uploads.EXAMPLE_ID}")
+    return upload_id
 
 
 async def json_body(content_type: Annotated[str, Header(include_in_schema=False)] = "") -> None:
@@ -138,3 +160,4 @@ FitId = Annotated[str, Depends(_fit_id)]
 SignalId = Annotated[str, Depends(_signal_id)]
 WebhookId = Annotated[str, Depends(_webhook_id)]
 DeliveryId = Annotated[str, Depends(_delivery_id)]
+UploadId = Annotated[str, Depends(_upload_id)]

@@ -166,6 +166,24 @@ class UndecodableSignal(ApiError):
     code = "undecodable_signal"
 
 
+class UploadIncomplete(ApiError):
+    """Not every part of a large upload has arrived."""
+
+    code = "upload_incomplete"
+
+
+class UploadMismatch(ApiError):
+    """The parts that arrived are not the file that was declared."""
+
+    code = "upload_mismatch"
+
+
+class TooManyUploads(ApiError):
+    """The tenant has as many large uploads under way as it may."""
+
+    code = "too_many_uploads"
+
+
 class TooBusy(ApiError):
     """The process is at one of its limits; a little later it is not."""
 
@@ -265,10 +283,15 @@ PROBLEMS: dict[type[Exception], Kind] = {
     InvalidSignal: Kind(422, "Invalid signal"),
     UndecodableSignal: Kind(422, "Signal cannot be decoded"),
     InvalidRequest: Kind(422, "Invalid request"),
+    UploadIncomplete: Kind(409, "Upload incomplete"),
+    UploadMismatch: Kind(422, "Not the declared file"),
+    TooManyUploads: Kind(429, "Too many uploads"),
     # What there is not, or not now.
     ProblemNotFound: Kind(404, "No such problem"),
     store.SignalNotFound: Kind(404, "No such signal"),
     store.FitNotFound: Kind(404, "No such fit"),
+    store.UploadNotFound: Kind(404, "No such upload"),
+    store.SignalInUse: Kind(409, "Signal in use"),
     store.RepresentationNotReady: Kind(409, "No representation"),
     store.IllegalMove: Kind(409, "Not possible in this status"),
     store.IdempotencyConflict: Kind(409, "Idempotency key in use"),

@@ -50,6 +50,16 @@ def byte_range(header: str | None, if_range: str | None, *, etag: str, size: int
     return start, end
 
 
+def prefer_wait(header: str | None, *, most: int) -> int | None:
+    """Seconds that Prefer asks to wait (RFC 7240), at most `most`; None if it does not ask, or not in numbers."""
+    for preference in (header or "").split(","):
+        name, _, value = preference.partition(";")[0].partition("=")
+        number = value.strip().strip('"')
+        if name.strip().lower() == "wait" and number.isascii() and number.isdecimal():
+            return min(int(number[:9]), most)
+    return None
+
+
 def attachment(filename: str) -> str:
     """Content-Disposition for a download: plain for old clients, and in full for all others."""
     plain = "".join(c if _TOKEN.fullmatch(c) else "_" for c in filename)

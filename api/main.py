@@ -21,7 +21,7 @@ from api.gate import Gate
 from api.logs import configure_logs
 from api.middleware import BodyLimit, RequestContext, StrictJson
 from api.openapi import complete, operation_id
-from api.routes import fits, health, representations, results, signals, webhooks
+from api.routes import fits, health, representations, results, signals, uploads, webhooks
 from api.routes import problems as problem_routes
 from api.services.uploads import FORM_OVERHEAD_BYTES
 from api.settings import ApiSettings, load_settings
@@ -72,13 +72,13 @@ def build_app(settings: ApiSettings, store_settings: StoreSettings) -> FastAPI:
         redirect_slashes=False,
         responses=errors.problems(Exception),
     )
-    for routes in (signals, fits, representations, results, webhooks, problem_routes, health):
+    for routes in (signals, uploads, fits, representations, results, webhooks, problem_routes, health):
         app.include_router(routes.router)
     problems.install(app)
-    uploads = {"/signals": settings.max_upload_bytes + FORM_OVERHEAD_BYTES}
-    app.add_middleware(StrictJson, except_paths=set(uploads))
+    long_bodies = {"/signals": settings.max_upload_bytes + FORM_OVERHEAD_BYTES}
+    app.add_middleware(StrictJson, except_paths=set(long_bodies))
     app.add_middleware(Gate, settings=settings)
-    app.add_middleware(BodyLimit, default=settings.max_json_bytes, by_path=uploads)
+    app.add_middleware(BodyLimit, default=settings.max_json_bytes, by_path=long_bodies)
     app.add_middleware(RequestContext)
     app.openapi = complete(app.openapi)  # type: ignore[method-assign]
     return app

@@ -35,6 +35,12 @@ class ApiSettings(BaseSettings):
     max_json_bytes: int = Field(default=64 * 1024, ge=1024, description="largest body of every other request")
     max_uploads: int = Field(default=32, ge=1, description="uploads at the same time, per process")
     upload_timeout_seconds: float = Field(default=600.0, gt=0, description="for the body of one upload")
+    max_large_upload_bytes: int = Field(default=1024 * MEBIBYTE, ge=1, description="largest file of POST /uploads")
+    upload_part_bytes: int = Field(
+        default=16 * MEBIBYTE, ge=5 * MEBIBYTE, description="of each part but the last; S3 takes no smaller ones"
+    )
+    large_upload_seconds: int = Field(default=3600, ge=1, le=604_800, description="until a large upload expires")
+    max_open_uploads: int = Field(default=20, ge=1, description="large uploads under way, per tenant")
     spool_dir: Path | None = Field(default=None, description="where uploads wait; None for the system's own")
 
     # The separate process that decodes an upload once.
@@ -42,6 +48,8 @@ class ApiSettings(BaseSettings):
     inspection_memory_bytes: int = Field(default=2048 * MEBIBYTE, ge=256 * MEBIBYTE, description="address space")
     inspection_cpu_seconds: int = Field(default=30, ge=1, description="processor time")
     inspection_timeout_seconds: float = Field(default=60.0, gt=0, description="time on the wall")
+
+    estimate_timeout_seconds: float = Field(default=10.0, gt=0, description="for the process that makes an estimate")
 
     # Streams of events.
     max_event_streams: int = Field(default=1000, ge=1, description="at the same time, per process")

@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -70,9 +70,14 @@ class BlobStore:
         # the stream for ever, on a full core, and no time-out ends it.
         self._client.meta.events.unregister("before-call.s3", add_expect_header)
 
+    @property
+    def client(self) -> "S3Client":
+        """For verbs that only `store.multipart` needs."""
+        return self._client
+
     def put(self, key: str, content: bytes | Path, *, media_type: str = "application/octet-stream") -> None:
         """Store bytes, or the content of a file, under a key; what was there before is replaced."""
-        with _translated(key):
+        with translated(key):
             if isinstance(content, Path):
                 self._client.upload_file(str(content), self.bucket, key, ExtraArgs={"ContentType": media_type})
             else:
@@ -103,7 +108,7 @@ class BlobStore:
         return content
 
     def _read(self, key: str, max_bytes: int | None) -> bytes:
-        with _translated(key):
+        with translated(key):
             answer = self._client.get_object(Bucket=self.bucket, Key=key)
             with closing(answer["Body"]) as body:
                 if max_bytes is not None and answer["ContentLength"] > max_bytes:
@@ -118,7 +123,7 @@ class BlobStore:
         Raises:
             BlobMissing: if there is no such object.
         """
-        with _translated(key):
+        with translated(key):
             if byte_range is None:
                 answer = self._client.get_object(Bucket=self.bucket, Key=key)
                 start, total = 0, answer["ContentLength"]
@@ -135,24 +140,24 @@ class BlobStore:
         Raises:
             BlobMissing: if there is no such object.
         """
-        with _translated(key):
+        with translated(key):
             return self._client.head_object(Bucket=self.bucket, Key=key)["ContentLength"]
 
     def keys(self, prefix: str = "", *, changed_before: datetime | None = None) -> Iterator[str]:
         """Keys under a prefix, in order; only those of older objects if so wished."""
-        with _translated(prefix):
+        with translated(prefix):
             for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
                 for item in page.get("Contents", []):
                     if changed_before is None or item["LastModified"] < changed_before:
                         yield item["Key"]
 
-    def abort_uploads(self, *, begun_before: datetime) -> int:
-        """Give up multipart uploads whose sender must be gone; returns how many."""
+    def abort_uploads(self, *, begun_before: datetime, keep: Collection[str] = ()) -> int:
+        """Give up multipart uploads whose sender must be gone, but not those in `keep`; returns how many."""
         aborted = 0
-        with _translated(self.bucket):
+        with translated(self.bucket):
             for page in self._client.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket):
                 for upload in page.get("Uploads", []):
-                    if upload["Initiated"] < begun_before:
+                    if upload["Initiated"] < begun_before and upload["UploadId"] not in keep:
                         self._client.abort_multipart_upload(
                             Bucket=self.bucket, Key=upload["Key"], UploadId=upload["UploadId"]
                         )
@@ -161,12 +166,12 @@ class BlobStore:
 
     def delete(self, key: str) -> None:
         """Remove an object; one that is not there is fine."""
-        with _translated(key):
+        with translated(key):
             self._client.delete_object(Bucket=self.bucket, Key=key)
 
     def create_bucket(self) -> None:
         """Make the bucket if it does not exist."""
-        with _translated(self.bucket):
+        with translated(self.bucket):
             try:
                 self._client.head_bucket(Bucket=self.bucket)
             except ClientError:
@@ -174,7 +179,7 @@ class BlobStore:
 
     def ping(self) -> None:
         """Ask whether the bucket is there."""
-        with _translated(self.bucket):
+        with translated(self.bucket):
             self._client.head_bucket(Bucket=self.bucket)
 
     def self_test(self) -> None:
@@ -195,11 +200,12 @@ def sha256_hex(content: bytes) -> str:
 
 
 @contextmanager
-def _translated(key: str) -> Iterator[None]:
+def translated(key: str) -> Iterator[None]:
+    """Turn the SDK's errors into the store's."""
     try:
         yield
     except ClientError as error:
-        if error.response.get("Error", {}).get("Code") in {"404", "NoSuchKey", "NotFound"}:
+        if error.response.get("Error", {}).get("Code") in {"404", "NoSuchKey", "NoSuchUpload", "NotFound"}:
             raise BlobMissing(f"there is no object {key}") from error
         raise BlobsUnavailable(f"object storage refused {key}: {error}") from error
     except (BotoCoreError, boto3.exceptions.Boto3Error, OSError) as error:

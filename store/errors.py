@@ -2,6 +2,8 @@
 
 StoreError
 ├── SignalNotFound, FitNotFound     no such row for this tenant
+├── UploadNotFound                  no such large upload for this tenant, or no longer
+├── SignalInUse                     open fits need the signal that is to be deleted
 ├── RepresentationNotReady          the fit exists but has no representation (yet)
 ├── CheckpointNotFound              the fit has no such checkpoint (any more)
 ├── WebhookNotFound, DeliveryNotFound  no such endpoint, or message of it, for this tenant
@@ -36,6 +38,18 @@ class FitNotFound(StoreError):
     """No fit with this id belongs to the tenant."""
 
     code = "fit_not_found"
+
+
+class UploadNotFound(StoreError):
+    """No large upload with this id belongs to the tenant, or it has expired."""
+
+    code = "upload_not_found"
+
+
+class SignalInUse(StoreError):
+    """Fits that have not ended need the signal."""
+
+    code = "signal_in_use"
 
 
 class RepresentationNotReady(StoreError):

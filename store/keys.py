@@ -3,6 +3,7 @@
 SIGNALS = "signals/"
 FITS = "fits/"
 RENDERS = "renders/"
+UPLOADS = "uploads/"
 PROBES = "probe/"
 
 
@@ -15,6 +16,16 @@ def owner_of_signal(key: str) -> tuple[str, str]:
     """Tenant and SHA-256 that a signal's key was built from."""
     tenant, _, sha256 = key.removeprefix(SIGNALS).rpartition("/")
     return tenant, sha256
+
+
+def upload_key(upload_id: str) -> str:
+    """Where a large upload waits until it is known to be a signal."""
+    return f"{UPLOADS}{upload_id}"
+
+
+def upload_of(key: str) -> str:
+    """Id of the upload that a key was built from."""
+    return key.removeprefix(UPLOADS)
 
 
 def fit_prefix(fit_id: str) -> str:

@@ -67,7 +67,10 @@ class Signal(Base):
     """An uploaded file that was decoded once and found good; its bytes lie in the bucket."""
 
     __tablename__ = "signals"
-    __table_args__ = (UniqueConstraint("tenant", "sha256"),)
+    __table_args__ = (
+        # A deleted signal's row stays for the fits that name it; its bytes may come again as a new signal.
+        Index("ix_signals_content", "tenant", "sha256", unique=True, postgresql_where=text("deleted_at IS NULL")),
+    )
 
     id: Mapped[str] = mapped_column(primary_key=True, server_default=_new_id("sig"))
     tenant: Mapped[str]
@@ -78,6 +81,24 @@ class Signal(Base):
     facts: Mapped[dict[str, Any]]  # kind, format, width, height, channels, sample_format …
     object_key: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    deleted_at: Mapped[datetime | None]  # since when the object is gone and no new fit may use it
+
+
+class Upload(Base):
+    """A large file on its way to the bucket, in parts that its client sends there itself."""
+
+    __tablename__ = "uploads"
+    __table_args__ = (Index("ix_uploads_expires_at", "expires_at"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True, server_default=_new_id("upl"))
+    tenant: Mapped[str]
+    byte_count: Mapped[int] = mapped_column(BigInteger)  # as declared
+    part_bytes: Mapped[int] = mapped_column(BigInteger)
+    filename: Mapped[str | None]
+    storage_id: Mapped[str]  # of the multipart upload, as storage knows it
+    signal_id: Mapped[str | None] = mapped_column(ForeignKey("signals.id"))  # once it is complete
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    expires_at: Mapped[datetime]
 
 
 class Fit(Base):
@@ -91,6 +112,8 @@ class Fit(Base):
         Index("ix_fits_held", "tenant", postgresql_where=text(_one_of("status", sorted(HELD)))),
         Index("ix_fits_waiting", "tenant", postgresql_where=text(_one_of("status", sorted(WAITING)))),
         Index("ix_fits_tenant_id", "tenant", "id"),
+        Index("ix_fits_signal_id", "signal_id"),
+        Index("ix_fits_labels", "labels", postgresql_using="gin"),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True, server_default=_new_id("fit"))
@@ -99,6 +122,7 @@ class Fit(Base):
     spec: Mapped[dict[str, Any]]  # a FitSpec as JSON
     status: Mapped[FitStatus] = mapped_column(server_default=FitStatus.QUEUED.value)
     priority: Mapped[int] = mapped_column(server_default=text("0"))
+    labels: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))  # words to words, the client's own
 
     attempt: Mapped[int] = mapped_column(server_default=text("0"))  # the fencing number: grows with every claim
     tries: Mapped[int] = mapped_column(

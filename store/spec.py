@@ -1,12 +1,13 @@
 """What a user may ask of a fit: the JSON in the row `fits.spec`, and the body of `POST /fits`.
 
-The worker turns it into the library's own configuration (`worker/translate.py`); a field left out means "the preset
-decides". Versioned, because rows outlive deployments.
+A fit is asked for by what it must come to: a quality, a size or a time, and a preset for everything else. The worker
+turns it into the library's own request (`worker/translate.py`); a field left out means "the preset decides". Versioned,
+because rows outlive deployments: what version 1 said is read as what version 2 says instead.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class _Spec(BaseModel):
@@ -14,8 +15,46 @@ class _Spec(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+class TargetSpec(_Spec):
+    """What the result must meet: exactly one of these."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"psnr_db": 35}, {"bytes": 40_000}, {"seconds": 60}],
+        }
+    )
+
+    psnr_db: Annotated[float, Field(gt=0, le=120)] | None = Field(
+        default=None, description="quality at least, in dB; missed by at most 0.1, or the outcome says why"
+    )
+    max_error: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        default=None, description="largest difference of a sample, as a share of the range of values"
+    )
+    bytes: Annotated[int, Field(ge=1, le=2**40)] | None = Field(
+        default=None, description="size of the file at most, never exceeded"
+    )
+    bits_per_sample: Annotated[float, Field(gt=0, le=1024)] | None = Field(
+        default=None, description="bits of the file at most per sample, all channels together; never exceeded"
+    )
+    seconds: Annotated[float, Field(gt=0, le=86_400)] | None = Field(
+        default=None, description="training time, for the best result that it allows"
+    )
+
+    @model_validator(mode="after")
+    def _is_one(self) -> "TargetSpec":
+        if len(self.asked()) != 1:
+            raise ValueError(
+                f"{len(self.asked())} targets, expected exactly one of {', '.join(type(self).model_fields)}"
+            )
+        return self
+
+    def asked(self) -> dict[str, float]:
+        """The one target and its value."""
+        return {name: value for name, value in self if value is not None}
+
+
 class NetworkSpec(_Spec):
-    """Expert options of the network; see the method's notation in parentheses."""
+    """Expert options of the network; see the method's notation in parentheses. Sizes end the search for a good size."""
 
     frequencies: Annotated[int, Field(ge=4, le=4096)] | None = Field(default=None, description="input frequencies (m)")
     hidden: Annotated[tuple[Annotated[int, Field(ge=4, le=4096)], ...], Field(min_length=1, max_length=4)] | None = (
@@ -32,27 +71,73 @@ class NetworkSpec(_Spec):
     )
 
 
+class RegimeSpec(_Spec):
+    """Expert options of the spectrum: where the input frequencies lie, as fractions of the signal's Nyquist index."""
+
+    low_share: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        default=None, description="share of them in the low box (q)"
+    )
+    low_limit: Annotated[float, Field(gt=0, le=1)] | None = Field(default=None, description="side of the low box (l)")
+    band_limit: Annotated[float, Field(gt=0, le=1)] | None = Field(default=None, description="the largest (B)")
+
+    @model_validator(mode="after")
+    def _box_lies_in_band(self) -> "RegimeSpec":
+        if self.low_limit is not None and self.band_limit is not None and self.low_limit > self.band_limit:
+            raise ValueError(f"low_limit is {self.low_limit:g}, expected at most band_limit, {self.band_limit:g}")
+        return self
+
+
+class TrainerSpec(_Spec):
+    """Expert options of training."""
+
+    kind: Literal["natural_gradient", "adam"] | None = Field(default=None, description="the preset's own if left out")
+    learning_rate: Annotated[float, Field(gt=0, le=1)] | None = Field(default=None, description="of Adam")
+    batch_samples: Annotated[int, Field(ge=1, le=1 << 24)] | None = Field(
+        default=None, description="that a step of Adam sees"
+    )
+    damping: Annotated[float, Field(gt=0, le=1e3)] | None = Field(
+        default=None, description="of the first direction of the natural gradient"
+    )
+    train_phases: bool | None = Field(default=None, description="whether the natural gradient moves the phases, too")
+
+    @model_validator(mode="after")
+    def _belongs_to_kind(self) -> "TrainerSpec":
+        adam = self.learning_rate is not None or self.batch_samples is not None
+        natural = self.damping is not None or self.train_phases is not None
+        if (adam and self.kind != "adam") or (natural and self.kind == "adam"):
+            raise ValueError(
+                "learning_rate and batch_samples belong to kind 'adam', damping and train_phases to 'natural_gradient'"
+            )
+        return self
+
+
 class CodecSpec(_Spec):
     """Options of the compressed file."""
 
     max_loss_db: Annotated[float, Field(ge=0.001, le=10)] = Field(
-        default=0.1, description="PSNR that quantisation may cost, in dB"
+        default=0.1, description="PSNR that quantisation may cost where no target says how good or large it is, in dB"
     )
 
 
 class FitSpec(_Spec):
-    """One fit request; the same request and seed on the same CPU give the same bytes."""
+    """One fit request; the same request and seed on the same CPU give the same bytes, time limits aside."""
 
-    version: Literal[1] = 1
-    effort: Literal["fast", "balanced", "best"] = Field(default="balanced", description="how long the preset may train")
-    target_psnr_db: Annotated[float, Field(gt=0, le=120)] | None = Field(
-        default=None, description="stop as soon as this quality is reached, in dB"
+    version: Literal[2] = 2
+    preset: Literal["fast", "balanced", "best"] = Field(
+        default="balanced", description="how long training may take, and how many networks may be tried for a target"
     )
+    target: TargetSpec | None = Field(default=None, description="what to meet; if left out, the preset's own network")
     max_seconds: Annotated[float, Field(gt=0, le=86_400)] | None = Field(
-        default=None, description="stop after this much training time"
+        default=None, description="stop after this much training time, whatever the target"
     )
     max_steps: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
-        default=None, description="stop after this many training steps"
+        default=None, description="training steps of a network, instead of the preset's"
+    )
+    max_run_seconds: Annotated[float, Field(gt=0, le=604_800)] | None = Field(
+        default=None, description="fail when workers have held it for so long, all attempts together"
+    )
+    max_queue_seconds: Annotated[float, Field(gt=0, le=2_592_000)] | None = Field(
+        default=None, description="expire when no worker has taken it within this time since it was last queued"
     )
     max_run_seconds: Annotated[float, Field(gt=0, le=604_800)] | None = Field(
         default=None, description="fail when workers have held it for so long, all attempts together"
@@ -62,4 +147,21 @@ class FitSpec(_Spec):
     )
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     network: NetworkSpec = NetworkSpec()
+    regime: RegimeSpec = RegimeSpec()
+    trainer: TrainerSpec = TrainerSpec()
     codec: CodecSpec = CodecSpec()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_version_1(cls, data: Any) -> Any:
+        """Version 1 said `effort` for the preset, and `target_psnr_db` was the one target there was."""
+        if not isinstance(data, dict) or not (data.get("version") == 1 or data.keys() & {"effort", "target_psnr_db"}):
+            return data
+        if data.keys() & {"preset", "target"}:
+            return data  # a mixture of both, refused for the words that version 2 does not know
+        now = {name: value for name, value in data.items() if name not in {"version", "effort", "target_psnr_db"}}
+        if "effort" in data:
+            now["preset"] = data["effort"]
+        if data.get("target_psnr_db") is not None:
+            now["target"] = {"psnr_db": data["target_psnr_db"]}
+        return now

@@ -6,12 +6,12 @@ with exit code 1; a command that cannot be understood ends with 2. An output fil
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -33,6 +33,11 @@ from tuner.representation import Representation
 from tuner.signal.formats import encode_signal, read_signal, writer
 from tuner.signal.mesh import RESOLUTION
 from tuner.signal.signal import Signal
+from tuner.target.ask import TRIALS, Ask, Target
+
+if TYPE_CHECKING:
+    from tuner.fit.loop import Progress as FitProgress
+    from tuner.fit.loop import Verdict
 
 # Torch's threads otherwise spin while they wait, and take the cores from each other on a busy machine. Read when torch
 # is first imported, by `fit`.
@@ -61,6 +66,12 @@ def fit(
     seconds: Annotated[float | None, typer.Option(help="Stop training after so many seconds.")] = None,
     steps: Annotated[int | None, typer.Option(help="Stop after so many steps, instead of the effort's.")] = None,
     target_psnr: Annotated[float | None, typer.Option(help="Stop once the fit is so good, in dB.")] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            help="What the file must come to: psnr=35, max_error=0.05, bytes=40000, bits_per_sample=1, seconds=60."
+        ),
+    ] = None,
     max_loss_db: Annotated[float, typer.Option(help="What rounding the weights may cost, in dB.")] = 0.1,
     seed: Annotated[int, typer.Option(help="The same seed gives the same file on the same machine.")] = 0,
     resolution: Annotated[int, typer.Option(help="Samples along a mesh's longest side.")] = RESOLUTION,
@@ -77,8 +88,11 @@ def fit(
             max_seconds=seconds,
             target_psnr_db=target_psnr,
         )
-        fitted, sentence = _fit_with_progress(signal, config)
-        data = compress(fitted, signal, max_loss_db=max_loss_db)
+        if target is not None:
+            data, sentence = _fit_to_target_with_progress(signal, config, effort, Target.parse(target))
+        else:
+            fitted, sentence = _fit_with_progress(signal, config)
+            data = compress(fitted, signal, max_loss_db=max_loss_db)
         write_whole(output, data)
 
         typer.echo(f"{output}: {describe(signal, decode_bytes(data).render(), len(data))}")
@@ -120,9 +134,31 @@ def info(
 
 def _fit_with_progress(signal: Signal, config: FitConfig) -> tuple[Representation, str]:
     """The fitted representation, and a sentence on how the fit went."""
+    from tuner.fit.loop import fit as fit_network
+
+    with _progress_bar(config.budget.max_steps) as show:
+        result = fit_network(signal, config, on_step=show)
+    sentence = f"{result.steps} steps in {result.seconds:.0f} s. {result.outcome.advice}"
+    return Representation.of(result.network.parameters_numpy(), signal), sentence
+
+
+def _fit_to_target_with_progress(
+    signal: Signal, config: FitConfig, effort: Effort, target: Target
+) -> tuple[bytes, str]:
+    """The file that meets the target, and a sentence on how it was found."""
+    from tuner.target.search import fit_to_target
+
+    with _progress_bar(config.budget.max_steps) as show:
+        result = fit_to_target(signal, Ask(base=config, target=target, trials=TRIALS[effort]), on_step=show)
+    assert result.content is not None  # noqa: S101  the bar stops nothing
+    return result.content, f"{result.steps} steps in {result.seconds:.0f} s. {result.sentence}"
+
+
+@contextmanager
+def _progress_bar(steps: int) -> "Iterator[Callable[[FitProgress], Verdict]]":
+    """A bar on the terminal, moved by what this yields."""
     from tuner.fit.loop import Progress as FitProgress
     from tuner.fit.loop import Verdict
-    from tuner.fit.loop import fit as fit_network
 
     columns = (
         TextColumn("{task.description}"),
@@ -133,15 +169,13 @@ def _fit_with_progress(signal: Signal, config: FitConfig) -> tuple[Representatio
     )
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("fitting", total=config.budget.max_steps, quality="")
+        task = bar.add_task("fitting", total=steps, quality="")
 
         def show(progress: FitProgress) -> Verdict:
-            bar.update(task, completed=progress.step, quality=f"{progress.psnr_db:.2f} dB")
+            bar.update(task, completed=progress.step, total=progress.total_steps, quality=f"{progress.psnr_db:.2f} dB")
             return Verdict.CONTINUE
 
-        result = fit_network(signal, config, on_step=show)
-    sentence = f"{result.steps} steps in {result.seconds:.0f} s. {result.outcome.advice}"
-    return Representation.of(result.network.parameters_numpy(), signal), sentence
+        yield show
 
 
 def _as_text(facts: FileFacts) -> str:

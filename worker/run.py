@@ -18,16 +18,13 @@ from store.errors import BlobDamaged, BlobMissing, BlobsUnavailable, IllegalMove
 from store.keys import representation_key
 from store.repositories.fits import Claim, ClaimedFit, Fits, StoredObject
 from store.status import Order
-from tuner.codec.compress import compress
 from tuner.codec.decode import decode
 from tuner.codec.encode import MEDIA_TYPE
 from tuner.errors import OutOfMemory, StateMismatch, TunerError
-from tuner.fit.loop import fit
 from tuner.fit.memory import is_out_of_memory
-from tuner.fit.result import FitResult
 from tuner.metrics import picture_psnr_db
-from tuner.representation import Representation
 from tuner.signal.signal import Signal
+from tuner.target.search import TargetResult, fit_to_target
 from worker.checkpoints import load_checkpoint
 from worker.drain import draining
 from worker.facts import file_facts
@@ -35,7 +32,7 @@ from worker.lease import Lease
 from worker.progress import Reporter, finite
 from worker.resources import Resources
 from worker.settings import WorkerSettings
-from worker.translate import config_from_spec, signal_from_bytes
+from worker.translate import ask_from_spec, signal_from_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -111,10 +108,10 @@ def _run(resources: Resources, claimed: ClaimedFit, lease: Lease) -> End:
         result = _train(resources, claimed, signal, reporter)
         if reporter.handed_over:
             return lambda fits: fits.release(claim)
-        if lease.order is Order.CANCEL:
+        if lease.order is Order.CANCEL or result.content is None:
             return _cancelled(claim)
         lease.note_step()
-        return _store(resources, claimed, signal, result)
+        return _store(resources, claimed, signal, result, result.content)
     except (BlobMissing, BlobDamaged) as error:
         return _failure(claim, error.code, f"{error}: upload the signal again")
     except TunerError as error:
@@ -135,39 +132,35 @@ def _run(resources: Resources, claimed: ClaimedFit, lease: Lease) -> End:
         return _failure(claim, "internal", "the worker failed in a way that it does not know: the log has the details")
 
 
-def _train(resources: Resources, claimed: ClaimedFit, signal: Signal, reporter: Reporter) -> FitResult:
-    config = config_from_spec(claimed.spec, signal)
+def _train(resources: Resources, claimed: ClaimedFit, signal: Signal, reporter: Reporter) -> TargetResult:
+    ask = ask_from_spec(claimed.spec, signal)
     device = _device(resources.settings.device)
     state = load_checkpoint(resources, claimed.claim.fit_id) if claimed.claim.attempt > 1 else None
     try:
-        return fit(signal, config, resume=state, on_step=reporter, device=device)
+        return fit_to_target(signal, ask, resume=state, on_step=reporter, device=device)
     except StateMismatch as error:
         logger.warning("%s starts anew: %s", claimed.claim.fit_id, error)
-        return fit(signal, config, on_step=reporter, device=device)
+        return fit_to_target(signal, ask, on_step=reporter, device=device)
 
 
-def _store(resources: Resources, claimed: ClaimedFit, signal: Signal, result: FitResult) -> End:
-    """Compress, check that the bytes decode to what is promised, upload, and hand back the move that makes it count."""
+def _store(resources: Resources, claimed: ClaimedFit, signal: Signal, result: TargetResult, content: bytes) -> End:
+    """Check that the bytes decode to what is promised, upload, and hand back the move that makes it count."""
     claim = claimed.claim
-    started = time.monotonic()
-    content = compress(
-        Representation.of(result.network.parameters_numpy(), signal),
-        signal,
-        max_loss_db=claimed.spec.codec.max_loss_db,
-    )
     decoded = decode(content)
     psnr_db = finite(picture_psnr_db(signal.values, decoded.render().values, signal.sample_format), digits=4)
     key = representation_key(claim.fit_id, claim.attempt)
     resources.blobs.put(key, content, media_type=MEDIA_TYPE)
     stored = StoredObject(key=key, sha256=sha256_hex(content), byte_count=len(content))
     facts = {
+        "outcome": result.outcome.value,
+        "networks": len(result.trials),
         "steps": result.steps,
+        "work": round(result.work, 4),  # work per second is the speed of this worker, which estimates go by
         "fit_seconds": round(result.seconds, 3),
-        "compress_seconds": round(time.monotonic() - started, 3),
-        "fit_psnr_db": finite(result.psnr_db, digits=4),
+        "fit_psnr_db": finite(result.trials[-1].psnr_db, digits=4),
         **file_facts(decoded, len(content)),
     }
-    return lambda fits: fits.succeed(claim, stored=stored, psnr_db=psnr_db, facts=facts, outcome=result.outcome.advice)
+    return lambda fits: fits.succeed(claim, stored=stored, psnr_db=psnr_db, facts=facts, outcome=result.sentence)
 
 
 def _cancelled(claim: Claim) -> End:

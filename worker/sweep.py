@@ -7,11 +7,12 @@ Any number of processes may sweep at the same time.
 import logging
 from datetime import UTC, datetime, timedelta
 
-from store.keys import FITS, PROBES, RENDERS, SIGNALS, owner_of_signal
+from store.keys import FITS, PROBES, RENDERS, SIGNALS, UPLOADS, owner_of_signal
 from store.repositories.fits import Fits
 from store.repositories.renders import Renders
 from store.repositories.signals import Signals
 from worker.resources import Resources
+from worker.uploads import drop_expired_uploads, kept_uploads, take_upload
 
 logger = logging.getLogger(__name__)
 
@@ -19,9 +20,17 @@ logger = logging.getLogger(__name__)
 def sweep(resources: Resources) -> int:
     """Look at everything once; returns how many objects were removed."""
     settled = datetime.now(UTC) - timedelta(seconds=resources.settings.orphan_seconds)
-    resources.blobs.abort_uploads(begun_before=settled)
+    drop_expired_uploads(resources)
+    resources.blobs.abort_uploads(begun_before=settled, keep=kept_uploads(resources))
     removed = 0
-    for prefix, take in ((SIGNALS, _take_signal), (FITS, _take_of_fit), (RENDERS, _take_view), (PROBES, _take_probe)):
+    owned = (
+        (SIGNALS, _take_signal),
+        (UPLOADS, take_upload),
+        (FITS, _take_of_fit),
+        (RENDERS, _take_view),
+        (PROBES, _take_probe),
+    )
+    for prefix, take in owned:
         for key in resources.blobs.keys(prefix, changed_before=settled):
             if take(resources, key):
                 logger.warning("removed %s, which no row knows", key)

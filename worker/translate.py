@@ -1,12 +1,18 @@
-"""The one place where the service's words become the library's: stored bytes to Signal, FitSpec to FitConfig."""
+"""The one place where the service's words become the library's: stored bytes to Signal, FitSpec to Ask."""
 
 from dataclasses import replace
+from typing import Any
+
+from pydantic import BaseModel
 
 from store.spec import FitSpec
-from tuner.fit.config import FitConfig
+from tuner.fit.config import FirstOrderConfig, FitConfig, NaturalGradientConfig, TrainerConfig
 from tuner.fit.presets import image_config
 from tuner.signal.image import ImageLimits, read_image
 from tuner.signal.signal import Signal
+from tuner.target.ask import TRIALS, Ask, Target, TargetKind
+
+ADAM = FirstOrderConfig(learning_rate=0.02, batch_samples=4096)
 
 
 def signal_from_bytes(content: bytes) -> Signal:
@@ -14,14 +20,41 @@ def signal_from_bytes(content: bytes) -> Signal:
     return read_image(content, ImageLimits())
 
 
-def config_from_spec(spec: FitSpec, signal: Signal) -> FitConfig:
-    """The preset for this signal and effort, with what the request says in place of the preset's choice."""
-    config = image_config(signal.grid_shape, signal.channels, effort=spec.effort)
-    asked = {name: value for name, value in spec.network.model_dump().items() if value is not None}
-    budget = replace(
-        config.budget,
-        max_steps=spec.max_steps or config.budget.max_steps,
-        max_seconds=spec.max_seconds if spec.max_seconds is not None else config.budget.max_seconds,
-        target_psnr_db=spec.target_psnr_db,
+def ask_from_spec(spec: FitSpec, signal: Signal) -> Ask:
+    """What the search is asked for: the target, and the preset for this signal with what the request says instead."""
+    target = None if spec.target is None else next(Target(TargetKind(k), v) for k, v in spec.target.asked().items())
+    return Ask(
+        base=config_from_spec(spec, signal),
+        target=target,
+        trials=TRIALS[spec.preset],
+        free_size=spec.network.frequencies is None and spec.network.hidden is None,
+        max_loss_db=spec.codec.max_loss_db,
     )
-    return replace(config, network=replace(config.network, **asked), budget=budget, seed=spec.seed)
+
+
+def config_from_spec(spec: FitSpec, signal: Signal) -> FitConfig:
+    """The preset for this signal, with what the request says in place of the preset's choice."""
+    config = image_config(
+        signal.grid_shape,
+        signal.channels,
+        spec.preset,
+        seed=spec.seed,
+        max_steps=spec.max_steps,
+        max_seconds=spec.max_seconds,
+    )
+    network = replace(config.network, **_asked(spec.network), **_asked(spec.regime))
+    return replace(config, network=network, trainer=_trainer(spec, config.trainer))
+
+
+def _trainer(spec: FitSpec, preset: TrainerConfig) -> TrainerConfig:
+    asked = _asked(spec.trainer)
+    kind = asked.pop("kind", None)
+    if kind == "adam":
+        return replace(preset if isinstance(preset, FirstOrderConfig) else ADAM, **asked)
+    if kind == "natural_gradient" or asked:
+        return replace(preset if isinstance(preset, NaturalGradientConfig) else NaturalGradientConfig(), **asked)
+    return preset
+
+
+def _asked(options: BaseModel) -> dict[str, Any]:
+    return {name: value for name, value in options if value is not None}

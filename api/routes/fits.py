@@ -1,26 +1,45 @@
 """Fits: ask for one, watch it, stop it, let it go on."""
 
 import hashlib
+import re
 from collections.abc import Sequence
 from typing import Annotated, Any
 
+from anyio import to_thread
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from pydantic import AwareDatetime, BeforeValidator, Field
 
 from api import errors, headers
 from api.dependencies import FitId, InjectedServices, Services, Tenant, json_body
 from api.errors import problems
-from api.schemas.fits import MAX_SEQ, EventPage, EventView, FitCursor, FitPage, FitRequest, FitSummary, FitView
+from api.schemas.estimates import EstimateView
+from api.schemas.fits import (
+    MAX_LABELS,
+    MAX_SEQ,
+    EventPage,
+    EventView,
+    FitCursor,
+    FitOverrides,
+    FitPage,
+    FitRequest,
+    FitSummary,
+    FitView,
+)
 from api.schemas.pages import DEFAULT_LIMIT, Limit, next_cursor
+from api.schemas.signals import ID_PATTERN as SIGNAL_ID_PATTERN
 from api.services import submission
 from api.services.events import EventStream
 from store import errors as store
 from store.models import Fit, FitEvent
+from store.repositories import listing
 from store.repositories.fits import Fits
+from store.repositories.listing import FitFilter
 from store.status import FitStatus
 
 router = APIRouter(prefix="/fits", tags=["fits"])
 
 POLL_SECONDS = 1
+MAX_WAIT_SECONDS = 60
 STREAM = "text/event-stream"
 EVENTS_LIMIT = 1000
 
@@ -33,6 +52,11 @@ IdempotencyKey = Annotated[
         description="your own name for this request: sent again with the same key, it starts nothing new",
     ),
 ]
+Prefer = Annotated[
+    str | None,
+    Header(description=f"`wait=n`: answer when the fit has ended, or after n seconds, at most {MAX_WAIT_SECONDS}"),
+]
+LabelFilter = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}=[^\x00-\x1f\x7f]{0,100}$")]
 _TEXT_HEADER = {"schema": {"type": "string"}}
 _ACCEPTED: dict[int | str, dict[str, Any]] = {
     202: {
@@ -42,35 +66,90 @@ _ACCEPTED: dict[int | str, dict[str, Any]] = {
 }
 
 
+def _is_written_out(moment: str) -> str:
+    # Pydantic would take a number for seconds since 1970, which the document does not promise.
+    if not re.match(r"\d{4}-\d{2}-\d{2}[Tt ]", moment):
+        raise ValueError("expected a date, a time and an offset, such as 2026-01-31T12:00:00Z")
+    return moment
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_is_written_out)]
+
+_ASK_PROBLEMS = (
+    errors.MalformedJson,
+    errors.ContentTooLarge,
+    errors.UnsupportedMediaType,
+    errors.InvalidRequest,
+    store.SignalNotFound,
+    store.IdempotencyConflict,
+    store.TooManyFits,
+)
+
+
 @router.post(
     "",
     status_code=202,
+    response_model=FitView | EstimateView,
     dependencies=[Depends(json_body)],
     responses={
+        200: {
+            "model": FitView | EstimateView,
+            "description": "The fit, if it has ended within the time of Prefer; with validate_only the estimate",
+            "headers": {"Preference-Applied": _TEXT_HEADER},
+        },
         **_ACCEPTED,
-        **problems(
-            errors.MalformedJson,
-            errors.ContentTooLarge,
-            errors.UnsupportedMediaType,
-            errors.InvalidRequest,
-            store.SignalNotFound,
-            store.IdempotencyConflict,
-            store.TooManyFits,
-        ),
+        **problems(*_ASK_PROBLEMS),
     },
 )
-def create_fit(
+async def create_fit(
     body: FitRequest,
     response: Response,
     services: InjectedServices,
     tenant: Tenant,
     idempotency_key: IdempotencyKey = None,
-) -> FitView:
+    prefer: Prefer = None,
+    validate_only: Annotated[
+        bool, Query(description="store nothing: say what the fit would weigh, reach and take")
+    ] = False,
+) -> FitView | EstimateView:
     """Ask for a representation of a signal. It is made in the background: poll the fit, or follow its events."""
-    fit, created = submission.submit_fit(
+    if validate_only:
+        response.status_code = 200
+        return await services.estimator.estimate(tenant, body.signal_id, body.spec())
+    fit, created = await to_thread.run_sync(
+        lambda: submission.submit_fit(
+            services.database,
+            services.publisher,
+            tenant,
+            body,
+            idempotency_key=idempotency_key,
+            max_waiting=services.settings.max_waiting_fits,
+        )
+    )
+    _accepted(response, fit, created=created)
+    return await _awaited(response, services, tenant, fit, prefer)
+
+
+@router.post(
+    "/{fit_id}/clone",
+    status_code=202,
+    dependencies=[Depends(json_body)],
+    responses={**_ACCEPTED, **problems(*_ASK_PROBLEMS, store.FitNotFound)},
+)
+def clone_fit(
+    body: FitOverrides,
+    response: Response,
+    services: InjectedServices,
+    tenant: Tenant,
+    fit_id: FitId,
+    idempotency_key: IdempotencyKey = None,
+) -> FitView:
+    """Queue a new fit of the same signal, like this one but for what the body says."""
+    fit, created = submission.clone_fit(
         services.database,
         services.publisher,
         tenant,
+        fit_id,
         body,
         idempotency_key=idempotency_key,
         max_waiting=services.settings.max_waiting_fits,
@@ -85,10 +164,24 @@ def list_fits(
     limit: Limit = DEFAULT_LIMIT,
     cursor: FitCursor = None,
     status: Annotated[FitStatus | None, Query(description="only fits in this status")] = None,
+    signal_id: Annotated[str | None, Query(pattern=SIGNAL_ID_PATTERN, description="only fits of this signal")] = None,
+    label: Annotated[
+        list[LabelFilter] | None,
+        Query(max_length=MAX_LABELS, description="only fits with this label, as `name=value`; may be repeated"),
+    ] = None,
+    created_after: Annotated[Moment | None, Query(description="or at that moment")] = None,
+    created_before: Annotated[Moment | None, Query(description="not at that moment")] = None,
 ) -> FitPage:
     """Fits, newest first."""
+    wanted = FitFilter(
+        status=status,
+        signal_id=signal_id,
+        labels=dict(word.split("=", 1) for word in label or ()),
+        created_after=created_after,
+        created_before=created_before,
+    )
     with services.database.reading() as session:
-        found = Fits(session).page(tenant, limit=limit + 1, before=cursor, status=status)
+        found = listing.list_fits(session, tenant, wanted, limit=limit + 1, before=cursor)
     return FitPage(
         data=[FitSummary.of(fit) for fit in found[:limit]],
         next_cursor=next_cursor([fit.id for fit in found], limit),
@@ -137,7 +230,7 @@ def resume_fit(services: InjectedServices, tenant: Tenant, fit_id: FitId) -> Fit
 @router.post(
     "/{fit_id}/retry",
     status_code=202,
-    responses=_ACCEPTED | problems(store.FitNotFound, store.IllegalMove, store.TooManyFits),
+    responses=_ACCEPTED | problems(store.FitNotFound, store.SignalNotFound, store.IllegalMove, store.TooManyFits),
 )
 def retry_fit(response: Response, services: InjectedServices, tenant: Tenant, fit_id: FitId) -> FitView:
     """Queue a new fit like one that failed, expired or was cancelled. Asking again returns the same new fit."""
@@ -189,6 +282,18 @@ def _accepted(response: Response, fit: FitView, *, created: bool) -> FitView:
     if not created:
         response.headers["Idempotent-Replayed"] = "true"
     return fit
+
+
+async def _awaited(response: Response, services: Services, tenant: str, fit: FitView, prefer: str | None) -> FitView:
+    """The fit as it is when it has ended, or when the time that the client prefers to wait is over."""
+    seconds = headers.prefer_wait(prefer, most=MAX_WAIT_SECONDS)
+    if seconds is None or not services.events.has_room:
+        return fit
+    response.headers["Preference-Applied"] = f"wait={seconds}"
+    ended = await services.events.wait_for_end(tenant, fit.id, seconds=seconds)
+    if ended:
+        response.status_code = 200
+    return await to_thread.run_sync(_view, services, tenant, fit.id)
 
 
 def _view(services: Services, tenant: str, fit_id: str) -> FitView:

@@ -97,6 +97,14 @@ def get_signal(services: InjectedServices, tenant: Tenant, signal_id: SignalId) 
     return SignalView.of(_signal(services, tenant, signal_id))
 
 
+@router.delete(
+    "/{signal_id}", status_code=204, responses=problems(store.SignalNotFound, store.SignalInUse, store.BlobsUnavailable)
+)
+def delete_signal(services: InjectedServices, tenant: Tenant, signal_id: SignalId) -> None:
+    """Delete a signal and its bytes; representations that were made of it stay. Asking again changes nothing."""
+    services.uploads.delete(tenant, signal_id)
+
+
 _CONTENT: dict[str, Any] = {
     "response_class": Response,
     "responses": {

@@ -19,24 +19,52 @@ MAX_SEQ = 2**31 - 1
 FitCursor = Annotated[str | None, Query(pattern=ID_PATTERN, description="`next_cursor` of the page before")]
 
 
+MAX_LABELS = 16
+LabelName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$")]
+LabelValue = Annotated[str, Field(max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Labels = Annotated[
+    dict[LabelName, LabelValue],
+    Field(max_length=MAX_LABELS, description="your own words about the fit; lists can be filtered by them"),
+]
+Priority = Annotated[int, Field(ge=-100, le=100, description="higher is started earlier")]
+
+
+class FitOverrides(FitSpec):
+    """What a clone does differently from its original; what is left out stays as it was."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"target": {"psnr_db": 38}}, {"seed": 1}]})
+
+    priority: Priority = 0
+    labels: Labels = Field(default_factory=dict)
+
+
 class FitRequest(FitSpec):
     """Turn a signal into a representation. Everything but `signal_id` may be left out: the preset decides."""
 
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
-                {"signal_id": signals.EXAMPLE_ID, "effort": "balanced", "target_psnr_db": 32.0},
+                {"signal_id": signals.EXAMPLE_ID, "target": {"psnr_db": 35}, "labels": {"album": "holidays"}},
+                {"signal_id": signals.EXAMPLE_ID, "target": {"bytes": 40_000}, "preset": "best"},
                 {"signal_id": signals.EXAMPLE_ID, "max_seconds": 60, "network": {"frequencies": 256, "hidden": [192]}},
             ]
         }
     )
 
     signal_id: Annotated[str, Field(pattern=signals.ID_PATTERN, description="as POST /signals returned it")]
-    priority: Annotated[int, Field(ge=-100, le=100)] = Field(default=0, description="higher is started earlier")
+    priority: Priority = 0
+    labels: Labels = Field(default_factory=dict)
 
     def spec(self) -> FitSpec:
         """The part that goes into the row."""
-        return FitSpec.model_validate(self.model_dump(exclude={"signal_id", "priority"}))
+        return FitSpec.model_validate(self.model_dump(exclude={"signal_id", "priority", "labels"}))
+
+    @classmethod
+    def like(cls, fit: Fit, overrides: FitOverrides) -> Self:
+        """The request that a fit came from, with the given parts of another one in place of its own."""
+        original = {"signal_id": fit.signal_id, "priority": fit.priority, "labels": fit.labels}
+        original |= FitSpec.model_validate(fit.spec).model_dump()
+        return cls.model_validate(original | overrides.model_dump(include=overrides.model_fields_set))
 
 
 class Progress(BaseModel):
@@ -66,6 +94,7 @@ class FitLinks(BaseModel):
     pause: str
     resume: str
     retry: str
+    clone: str
     signal: str
     representation: str | None = Field(description="null until the fit has succeeded")
 
@@ -78,6 +107,7 @@ class FitSummary(BaseModel):
     status: FitStatus
     pause_requested: bool = Field(description="it is running, and will be paused as soon as its state is saved")
     priority: int
+    labels: dict[str, str]
     progress: Progress | None
     attempts: int = Field(description="how many times a worker has started it")
     outcome: str | None = Field(description="how training ended, in a sentence")
@@ -108,7 +138,8 @@ class FitView(FitSummary):
                 "queue_position": None,
                 "pause_requested": False,
                 "priority": 0,
-                "spec": {"version": 1, "effort": "balanced", "seed": 0, "codec": {"max_loss_db": 0.1}},
+                "labels": {"album": "holidays"},
+                "spec": {"version": 2, "preset": "balanced", "target": {"psnr_db": 35.0}, "seed": 0},
                 "progress": {"step": 120, "total_steps": 400, "psnr_db": 28.7, "seconds": 9.8, "eta_seconds": 22.9},
                 "attempts": 1,
                 "outcome": None,
@@ -126,6 +157,7 @@ class FitView(FitSummary):
                     "pause": f"/fits/{EXAMPLE_ID}/pause",
                     "resume": f"/fits/{EXAMPLE_ID}/resume",
                     "retry": f"/fits/{EXAMPLE_ID}/retry",
+                    "clone": f"/fits/{EXAMPLE_ID}/clone",
                     "signal": f"/signals/{signals.EXAMPLE_ID}",
                     "representation": None,
                 },
@@ -182,6 +214,7 @@ def _fields(fit: Fit) -> dict[str, Any]:
         "status": fit.status,
         "pause_requested": fit.pause_requested,
         "priority": fit.priority,
+        "labels": fit.labels,
         "progress": fit.progress,
         "attempts": fit.attempt,
         "outcome": fit.outcome,
@@ -199,6 +232,7 @@ def _fields(fit: Fit) -> dict[str, Any]:
             "pause": f"{here}/pause",
             "resume": f"{here}/resume",
             "retry": f"{here}/retry",
+            "clone": f"{here}/clone",
             "signal": f"/signals/{fit.signal_id}",
             "representation": None if result is None else result.links.representation,
         },

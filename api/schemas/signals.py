@@ -21,6 +21,27 @@ class SignalLinks(BaseModel):
     content: str
 
 
+class SignalFacts(BaseModel):
+    """What decoding a file showed. Every kind has the first four; further members are the kind's own."""
+
+    model_config = ConfigDict(extra="allow")
+
+    kind: str = Field(description="image, and whatever else the library reads")
+    format: str = Field(description="of the file, such as png")
+    channels: int = Field(description="values per sample")
+    sample_format: str = Field(description="how the file stores a value, such as u8")
+    shape: list[int] = Field(description="samples along each axis; height and width of an image")
+    compaction_db: list[float] | None = Field(
+        default=None, description="PSNR that is left with 1, 1/2, 1/4 … of the coefficients of a cosine transform"
+    )
+
+    @classmethod
+    def of(cls, facts: dict[str, Any]) -> Self:
+        """From a row; older ones of images have no shape."""
+        known = {"format": "bin", "sample_format": "u8", "shape": [facts.get("height", 1), facts.get("width", 1)]}
+        return cls.model_validate(known | facts)
+
+
 class SignalView(BaseModel):
     """An uploaded file that was decoded once and found good."""
 
@@ -32,7 +53,15 @@ class SignalView(BaseModel):
                 "bytes": 791_555,
                 "media_type": "image/png",
                 "filename": "astronaut.png",
-                "facts": {"kind": "image", "format": "png", "width": 512, "height": 512, "channels": 3},
+                "facts": {
+                    "kind": "image",
+                    "format": "png",
+                    "channels": 3,
+                    "sample_format": "u8",
+                    "shape": [512, 512],
+                    "width": 512,
+                    "height": 512,
+                },
                 "created_at": "2026-01-31T12:00:00Z",
                 "links": {"self": f"/signals/{EXAMPLE_ID}", "content": f"/signals/{EXAMPLE_ID}/content"},
             }
@@ -44,7 +73,7 @@ class SignalView(BaseModel):
     bytes: int
     media_type: str
     filename: str | None
-    facts: dict[str, Any] = Field(description="what decoding it showed: kind, format, width, height, channels …")
+    facts: SignalFacts
     created_at: datetime
     links: SignalLinks
 
@@ -58,7 +87,7 @@ class SignalView(BaseModel):
             bytes=signal.byte_count,
             media_type=signal.media_type,
             filename=signal.filename,
-            facts=signal.facts,
+            facts=SignalFacts.of(signal.facts),
             created_at=signal.created_at,
             links=SignalLinks(self=here, content=f"{here}/content"),
         )

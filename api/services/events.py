@@ -83,13 +83,18 @@ class EventHub:
         self._closed = True
         self._wake_all()
 
+    @property
+    def has_room(self) -> bool:
+        """Whether another client may follow."""
+        return self.streams < self._settings.max_event_streams and not self._closed
+
     def check_room(self) -> None:
         """See whether another stream may begin.
 
         Raises:
             TooBusy: if it may not.
         """
-        if self.streams >= self._settings.max_event_streams or self._closed:
+        if not self.has_room:
             raise TooBusy("too many event streams are open: poll GET /fits/{id}, or try again in a moment")
 
     async def follow(self, tenant: str, fit_id: str, *, after: int) -> AsyncGenerator[bytes]:
@@ -117,6 +122,26 @@ class EventHub:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(wake.wait(), max(patience, 0))
 
+    async def wait_for_end(self, tenant: str, fit_id: str, *, seconds: float) -> bool:
+        """Wait for a fit to end, without holding a thread; returns whether it has.
+
+        Raises:
+            FitNotFound: if the tenant has no such fit.
+        """
+        deadline = time.monotonic() + seconds
+        with self._subscription(fit_id) as wake:
+            while True:
+                wake.clear()
+                if await to_thread.run_sync(self._has_ended, tenant, fit_id, limiter=self._readers):
+                    return True
+                patience = deadline - time.monotonic()
+                if patience <= 0 or self._closed:
+                    return False
+                if not self._listening:
+                    patience = min(patience, self._settings.events_poll_seconds)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(wake.wait(), patience)
+
     @contextlib.contextmanager
     def _subscription(self, fit_id: str) -> Iterator[asyncio.Event]:
         wake = asyncio.Event()
@@ -127,6 +152,10 @@ class EventHub:
             self._wakes[fit_id].discard(wake)
             if not self._wakes[fit_id]:
                 del self._wakes[fit_id]
+
+    def _has_ended(self, tenant: str, fit_id: str) -> bool:
+        with self._database.unit_of_work() as session:
+            return Fits(session).get(tenant, fit_id).status.is_terminal
 
     def _read(self, tenant: str, fit_id: str, after: int) -> tuple[list[EventView], bool]:
         with self._database.reading() as session:

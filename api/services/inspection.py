@@ -65,7 +65,7 @@ class Inspector:
                     stdout=stdout,
                     stderr=stderr,
                     cwd=path.parent,
-                    env=_environment(),
+                    env=child_environment(),
                     timeout=settings.inspection_timeout_seconds,
                     check=False,
                 ).returncode
@@ -90,12 +90,15 @@ def _facts(verdict: dict[str, Any]) -> dict[str, Any]:
     raise REFUSALS[verdict["code"]](verdict["message"])
 
 
-def _environment() -> dict[str, str]:
+def child_environment() -> dict[str, str]:
+    """What a process that this one starts may know."""
     # Addresses and keys stay here; the child finds the same packages as we do and counts on one thread.
     return {
         "PATH": os.defpath,
         "PYTHONPATH": os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path),
         "PYTHONSAFEPATH": "1",
+        # The limit on the size of files would cut compiled modules short, and the next process would trip over them.
+        "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUTF8": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "OMP_NUM_THREADS": "1",

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from threading import Thread
 
-from api.schemas.fits import FitRequest, FitView
+from api.schemas.fits import FitOverrides, FitRequest, FitView
 from store.database import Database
 from store.queue import FitQueue
 from store.repositories.fits import Fits
@@ -89,13 +89,14 @@ def submit_fit(
     """
     idempotency = None if idempotency_key is None else (idempotency_key, request_sha256(request))
     with database.unit_of_work() as session:
-        Signals(session).get(tenant, request.signal_id)
+        Signals(session).get_for_fit(tenant, request.signal_id)
         fits = Fits(session)
         fit, created = fits.submit(
             tenant=tenant,
             signal_id=request.signal_id,
             spec=request.spec(),
             priority=request.priority,
+            labels=request.labels,
             idempotency=idempotency,
         )
         if created:
@@ -132,11 +133,13 @@ def retry_fit(
 
     Raises:
         FitNotFound: if the tenant has no such fit.
+        SignalNotFound: if its signal was deleted.
         IllegalMove: unless the fit failed, expired or was cancelled.
         TooManyFits: if with it more than `max_waiting` would be queued or paused.
     """
     with database.unit_of_work() as session:
         fits = Fits(session)
+        Signals(session).get_for_fit(tenant, fits.get(tenant, fit_id).signal_id)
         fit, created = fits.submit_again(tenant, fit_id)
         if created:
             Quotas(session).check_waiting_fits(tenant, max_waiting)
@@ -144,6 +147,32 @@ def retry_fit(
     if created:
         publisher.publish(fit.id)
     return view, created
+
+
+def clone_fit(
+    database: Database,
+    publisher: Publisher,
+    tenant: str,
+    fit_id: str,
+    overrides: FitOverrides,
+    *,
+    idempotency_key: str | None,
+    max_waiting: int | None,
+) -> tuple[FitView, bool]:
+    """Queue a new fit like another one but for some of its parts.
+
+    Returns:
+        The new fit, and whether it is new with this call.
+
+    Raises:
+        FitNotFound: if the tenant has no such fit.
+        SignalNotFound: if its signal was deleted.
+        IdempotencyConflict: if the key was used with another request.
+        TooManyFits: if with it more than `max_waiting` would be queued or paused.
+    """
+    with database.unit_of_work() as session:
+        request = FitRequest.like(Fits(session).get(tenant, fit_id), overrides)
+    return submit_fit(database, publisher, tenant, request, idempotency_key=idempotency_key, max_waiting=max_waiting)
 
 
 def request_sha256(request: FitRequest) -> str:

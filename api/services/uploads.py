@@ -10,7 +10,7 @@ import shutil
 import tempfile
 import time
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,12 +76,46 @@ class Uploads:
             ApiError: what is wrong with the upload, of the class that says so.
         """
         with self._turn(), self._folder() as folder:
-            upload = await self._receive(request, folder / "upload", filename)
-            known = await to_thread.run_sync(self._find, tenant, upload.sha256)
-            if known is not None:
-                return known, False
-            facts = await self._inspector.inspect(upload.path)
-            return await to_thread.run_sync(self._keep, tenant, upload, facts)
+            return await self._admit(tenant, await self._receive(request, folder / "upload", filename))
+
+    async def accept_file(self, tenant: str, fetch: Callable[[Path], Upload]) -> tuple[Signal, bool]:
+        """Take a file that has come another way.
+
+        Args:
+            tenant: whose signal it becomes.
+            fetch: writes it to the path that it is given, and says what it is; called in a thread.
+
+        Returns:
+            The signal, and whether it is new.
+
+        Raises:
+            ApiError: what is wrong with the file, of the class that says so.
+        """
+        with self._turn(), self._folder() as folder:
+            return await self._admit(tenant, await to_thread.run_sync(fetch, folder / "upload"))
+
+    async def _admit(self, tenant: str, upload: Upload) -> tuple[Signal, bool]:
+        known = await to_thread.run_sync(self._find, tenant, upload.sha256)
+        if known is not None:
+            return known, False
+        facts = await self._inspector.inspect(upload.path)
+        return await to_thread.run_sync(self._keep, tenant, upload, facts)
+
+    def delete(self, tenant: str, signal_id: str) -> None:
+        """Delete a signal: first the row is marked, then the object goes, so that no row ever misses its object.
+
+        Raises:
+            SignalNotFound: if the tenant never had such a signal.
+            SignalInUse: while fits of it have not ended.
+        """
+        with self._database.unit_of_work() as session:
+            signal = Signals(session).delete(tenant, signal_id)
+        with self._database.unit_of_work() as session:
+            signals = Signals(session)
+            # The same bytes may have come again meanwhile.
+            signals.lock(tenant, signal.sha256)
+            if signals.find(tenant, signal.sha256) is None:
+                self._blobs.delete(signal.object_key)
 
     def sweep(self) -> None:
         """Remove what uploads of a killed process left: folders older than any upload can last."""

@@ -27,6 +27,7 @@ class Fits(Attempts, Repairs):
         signal_id: str,
         spec: FitSpec,
         priority: int = 0,
+        labels: dict[str, str] | None = None,
         idempotency: tuple[str, str] | None = None,
     ) -> tuple[Fit, bool]:
         """Queue a fit of the tenant's signal, or find the one that an earlier request with the same key queued.
@@ -36,6 +37,7 @@ class Fits(Attempts, Repairs):
             signal_id: an existing signal of that tenant, checked by the caller.
             spec: what is asked for.
             priority: higher is claimed earlier.
+            labels: the client's own words about it.
             idempotency: the client's key and the hash of its request.
 
         Returns:
@@ -62,6 +64,7 @@ class Fits(Attempts, Repairs):
             signal_id=signal_id,
             spec=spec.model_dump(mode="json"),
             priority=priority,
+            labels=labels or {},
             published_at=func.now(),  # by the caller, after the commit; if that fails the reaper does it later
             event_seq=1,
             representation=None,  # said, not asked: every question is a round trip
@@ -197,6 +200,7 @@ class Fits(Attempts, Repairs):
             signal_id=old.signal_id,
             spec=FitSpec.model_validate(old.spec),
             priority=old.priority,
+            labels=old.labels,
             # No client can choose this key: theirs have no spaces.
             idempotency=(f"retry of {fit_id}", "retry"),
         )

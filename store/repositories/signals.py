@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from store.errors import SignalNotFound
-from store.models import Signal
+from store.errors import SignalInUse, SignalNotFound
+from store.models import Fit, Signal
+from store.status import FitStatus
 
 
 class Signals:
@@ -43,12 +44,14 @@ class Signals:
                 facts=facts,
                 object_key=object_key,
             )
-            .on_conflict_do_nothing(index_elements=["tenant", "sha256"])
+            .on_conflict_do_nothing(index_elements=["tenant", "sha256"], index_where=Signal.deleted_at.is_(None))
             .returning(Signal)
         )
         if inserted is not None:
             return inserted, True
-        return self._session.scalars(select(Signal).filter_by(tenant=tenant, sha256=sha256)).one(), False
+        known = self.find(tenant, sha256)
+        assert known is not None  # noqa: S101  it was in the way just now
+        return known, False
 
     def lock(self, tenant: str, sha256: str) -> None:
         """Keep others from storing or removing these bytes until the unit of work ends."""
@@ -58,7 +61,7 @@ class Signals:
 
     def find(self, tenant: str, sha256: str) -> Signal | None:
         """The tenant's signal with these bytes, if there is one."""
-        return self._session.scalar(select(Signal).filter_by(tenant=tenant, sha256=sha256))
+        return self._session.scalar(_live(tenant).filter_by(sha256=sha256))
 
     def get(self, tenant: str, signal_id: str) -> Signal:
         """The tenant's signal with this id.
@@ -66,12 +69,55 @@ class Signals:
         Raises:
             SignalNotFound: if there is none; another tenant's signal is as absent as one that never was.
         """
-        signal = self._session.scalar(select(Signal).filter_by(tenant=tenant, id=signal_id))
+        return self._only(_live(tenant).filter_by(id=signal_id), signal_id)
+
+    def get_for_fit(self, tenant: str, signal_id: str) -> Signal:
+        """Like `get`, and nobody deletes it until the unit of work ends.
+
+        Raises:
+            SignalNotFound: as `get`.
+        """
+        return self._only(_live(tenant).filter_by(id=signal_id).with_for_update(read=True, key_share=True), signal_id)
+
+    def _only(self, query: Select[Signal], signal_id: str) -> Signal:
+        signal = self._session.scalar(query)
         if signal is None:
             raise SignalNotFound(f"no signal {signal_id!r}: upload one with POST /signals and use the id it returns")
         return signal
 
     def page(self, tenant: str, *, limit: int, before: str | None) -> list[Signal]:
         """Up to `limit` signals, newest first, older than the id `before`."""
-        query = select(Signal).filter_by(tenant=tenant).order_by(Signal.id.desc()).limit(limit)
+        query = _live(tenant).order_by(Signal.id.desc()).limit(limit)
         return list(self._session.scalars(query if before is None else query.where(Signal.id < before)))
+
+    def delete(self, tenant: str, signal_id: str) -> Signal:
+        """Mark a signal as deleted; its object goes after the commit. Doing it again changes nothing.
+
+        The row stays, because fits that have ended name it and keep their representations.
+
+        Raises:
+            SignalNotFound: if the tenant never had such a signal.
+            SignalInUse: while fits of it have not ended.
+        """
+        # Excludes `get_for_fit`: no fit begins between the look at the fits and the mark.
+        query = select(Signal).filter_by(tenant=tenant, id=signal_id).with_for_update()
+        signal = self._only(query.execution_options(populate_existing=True), signal_id)
+        if signal.deleted_at is not None:
+            return signal
+        self.lock(tenant, signal.sha256)
+        ended = [status for status in FitStatus if status.is_terminal]
+        unended = select(Fit.id).where(Fit.signal_id == signal_id, Fit.status.not_in(ended)).limit(_NAMED_FITS)
+        if fit_ids := self._session.scalars(unended).all():
+            raise SignalInUse(
+                f"signal {signal_id} is needed by {', '.join(fit_ids)}: cancel them, or wait for their end"
+            )
+        signal.deleted_at = func.now()
+        self._session.flush()
+        return signal
+
+
+_NAMED_FITS = 3
+
+
+def _live(tenant: str) -> Select[Signal]:
+    return select(Signal).where(Signal.tenant == tenant, Signal.deleted_at.is_(None))

@@ -214,7 +214,7 @@ def _make_trainer(
 def _fingerprint(signal: Signal, held_out: BoolArray | None) -> str:
     """SHA-256 of the samples, their shape, and which of them are held out."""
     digest = hashlib.sha256(str((signal.kind.value, signal.values.shape)).encode())
-    digest.update(signal.values.tobytes())
+    digest.update(np.ascontiguousarray(signal.values).data)  # not a copy of it
     if held_out is not None:
         digest.update(np.packbits(held_out).tobytes())
     return digest.hexdigest()

@@ -12,7 +12,8 @@ import sys
 from pathlib import Path
 
 from tuner.errors import SignalTooLarge, TunerError, UnsupportedFormat
-from tuner.signal.formats import format_of, inspect_signal
+from tuner.signal.compaction import compaction_db
+from tuner.signal.formats import format_of, inspect_signal, read_signal
 from tuner.signal.limits import SignalLimits
 from tuner.signal.signal import SignalKind
 
@@ -42,7 +43,7 @@ def _facts(path: Path, limits: SignalLimits, kinds: list[str] | None) -> dict[st
     kind = format_of(data).kind
     if kinds and kind not in kinds:
         raise UnsupportedFormat(f"the file is of kind {kind}, expected {' or '.join(kinds)}")
-    return inspect_signal(data, limits)
+    return inspect_signal(data, limits) | {"compaction_db": compaction_db(read_signal(data, limits).values)}
 
 
 if __name__ == "__main__":

@@ -25,13 +25,13 @@ ABSENT_FIT = "fit_" + "0" * 32
 
 def test_a_fit_is_accepted_and_described(client: httpx.Client, world: World) -> None:
     signal_id = world.add_signal()
-    answer = client.post("/fits", json={"signal_id": signal_id, "effort": "fast", "network": {"hidden": [32]}})
+    answer = client.post("/fits", json={"signal_id": signal_id, "preset": "fast", "network": {"hidden": [32]}})
     assert answer.status_code == 202
     assert answer.headers["retry-after"] == "1"
     fit = answer.json()
     assert answer.headers["location"] == f"/fits/{fit['id']}" == fit["links"]["self"]
     assert (fit["status"], fit["signal_id"], fit["attempts"]) == ("queued", signal_id, 0)
-    assert (fit["spec"]["effort"], fit["spec"]["network"]["hidden"]) == ("fast", [32])
+    assert (fit["spec"]["preset"], fit["spec"]["network"]["hidden"]) == ("fast", [32])
     assert isinstance(fit["queue_position"], int)
     assert client.get(answer.headers["location"]).json() == fit
 

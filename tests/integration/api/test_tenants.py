@@ -57,8 +57,13 @@ OPERATIONS = {
 OPEN = {"welcome", "livez", "readyz", "metrics", "list_problems", "get_problem"}
 WITH_ID = sorted(name for name, one in OPERATIONS.items() if one.parameters and name not in OPEN)
 
+UPLOAD_BYTES = 1000
+
 # What a route with an id needs besides, so that its owner is not refused for want of it.
-BODIES: dict[str, Any] = {}
+BODIES: dict[str, Any] = {
+    "clone_fit": {"json": {}},
+    "complete_upload": {"json": {"bytes": UPLOAD_BYTES, "sha256": "0" * 64}},
+}
 
 
 @pytest.fixture
@@ -79,16 +84,17 @@ def clients(server: Server, world: World) -> Iterator[dict[str, httpx.Client]]:
 @pytest.fixture
 def tenants(clients: dict[str, httpx.Client], world: World) -> tuple[Tenant, Tenant]:
     """Alice and Bob, each with new things of their own."""
-    alice, bob = (Tenant(name, client, belongings(world, name)) for name, client in clients.items())
+    alice, bob = (Tenant(name, client, belongings(world, name, client)) for name, client in clients.items())
     return alice, bob
 
 
-def belongings(world: World, tenant: str) -> dict[str, str]:
+def belongings(world: World, tenant: str, client: httpx.Client) -> dict[str, str]:
     """One of everything that a path can name, by the name it has there."""
     signal_id = world.add_signal(tenant=tenant)
     fit_id = world.add_fit(signal_id, tenant=tenant, priority=100)
     world.succeed(world.start(fit_id), uuid4().bytes)
-    return {"signal_id": signal_id, "fit_id": fit_id}
+    upload_id = client.post("/uploads", json={"bytes": UPLOAD_BYTES}).json()["id"]
+    return {"signal_id": signal_id, "fit_id": fit_id, "upload_id": upload_id}
 
 
 @pytest.mark.parametrize("name", WITH_ID)
@@ -149,10 +155,17 @@ def only_ones_own_signal_is_fitted(alice: Tenant, bob: Tenant, operation: Operat
     assert own.json()["id"] != first.json()["id"]
 
 
+def an_upload_is_ones_own(alice: Tenant, bob: Tenant, operation: Operation) -> None:
+    """The address of a part is the only way in for who has no key, and only its owner is told it."""
+    answers = [tenant.ask(operation, {}, json={"bytes": UPLOAD_BYTES}) for tenant in (alice, bob)]
+    assert len({answer.json()["id"] for answer in answers}) == 2
+
+
 CASES: dict[str, Callable[[Tenant, Tenant, Operation], None]] = {
     "list_signals": lists_only_ones_own,
     "list_fits": lists_only_ones_own,
     "create_signal": the_same_bytes_are_two_signals,
+    "create_upload": an_upload_is_ones_own,
     "create_fit": only_ones_own_signal_is_fitted,
 }
 

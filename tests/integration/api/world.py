@@ -99,7 +99,7 @@ class World:
         key = representation_key(claim.fit_id, claim.attempt)
         self.blobs.put(key, content)
         stored = StoredObject(key=key, sha256=hashlib.sha256(content).hexdigest(), byte_count=len(content))
-        facts = facts or {"bits_per_sample": 8 * len(content) / 8, "weights": 100}
+        facts = {"bits_per_sample": 8 * len(content) / 8, "weights": 100} | (facts or {})
         with self.database.unit_of_work() as session:
             Fits(session).succeed(claim, stored=stored, psnr_db=31.5, facts=facts, outcome="It converged.")
         return stored

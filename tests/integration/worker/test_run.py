@@ -13,24 +13,29 @@ from sqlalchemy.exc import DBAPIError
 from store.blobs import BlobStore, sha256_hex
 from store.database import Database
 from store.keys import PROBES, checkpoint_key, representation_key, signal_key
-from store.models import Fit
+from store.models import Fit, FitEvent
 from store.queue import FitQueue
 from store.repositories.fits import Fits
 from store.repositories.signals import Signals
+from store.repositories.speeds import measured_speed
 from store.settings import StoreSettings
 from store.spec import FitSpec
 from store.status import FitStatus
 from tests.chaos.proxy import Proxy, Weather
 from tests.factories import picture_png
 from tuner.codec.decode import decode
+from tuner.fit.loop import Progress, Verdict
 from tuner.metrics import picture_psnr_db
 from tuner.signal.image import read_image
+from tuner.target.search import fit_to_target
+from worker.checkpoints import save_checkpoint
 from worker.drain import draining
 from worker.lease import Lease
 from worker.resources import Resources
 from worker.run import run_next_fit
 from worker.settings import WorkerSettings
 from worker.sweep import sweep
+from worker.translate import ask_from_spec
 from worker.upkeep import upkeep_round
 
 CONTENT = picture_png()
@@ -95,6 +100,11 @@ def kinds(resources: Resources, fit_id: str) -> list[str]:
         return [event.kind for event in Fits(session).events(fit_id)]
 
 
+def events(resources: Resources, fit_id: str) -> list[FitEvent]:
+    with resources.database.unit_of_work() as session:
+        return Fits(session).events(fit_id)
+
+
 def representation(resources: Resources, fit_id: str) -> bytes:
     row = look(resources, fit_id).representation
     assert row is not None
@@ -128,6 +138,64 @@ def test_a_fit_succeeds_and_its_numbers_can_be_reproduced(resources: Resources) 
 
 def test_no_message_finds_work_that_is_not_there(resources: Resources) -> None:
     assert run_next_fit(resources) is None
+
+
+def test_a_target_is_met_and_said(resources: Resources) -> None:
+    spec = FitSpec.model_validate({"target": {"bytes": 600}, "max_steps": 8})
+    fit_id = submit(resources, spec)
+    run_next_fit(resources)
+    fit = look(resources, fit_id)
+    assert fit.status is FitStatus.SUCCEEDED, fit.error_message
+    assert fit.representation is not None
+    assert 0 < len(representation(resources, fit_id)) == fit.representation.byte_count <= 600
+    assert "600 bytes was met" in (fit.outcome or "")
+    facts = fit.representation.facts
+    assert (facts["outcome"], facts["networks"] >= 1) == ("met", True)
+    with resources.database.unit_of_work() as session:
+        assert measured_speed(session) == pytest.approx(facts["work"] / facts["fit_seconds"], rel=0.01)
+
+
+def test_a_target_that_no_network_meets_fails_with_advice(resources: Resources) -> None:
+    fit_id = submit(resources, FitSpec.model_validate({"target": {"bytes": 20}, "max_steps": 2}))
+    run_next_fit(resources)
+    fit = look(resources, fit_id)
+    assert (fit.status, "ask for more" in (fit.error_message or "")) == (FitStatus.FAILED, True)
+
+
+def test_a_search_is_taken_over_in_its_second_network(resources: Resources) -> None:
+    """As after a kill -9: the next attempt goes on from the last checkpoint, and ends with the same bytes."""
+    spec = FitSpec.model_validate({"target": {"psnr_db": 34.0}, "max_steps": 6})
+    alone = submit(resources, spec)
+    run_next_fit(resources)
+    networks = look(resources, alone).representation
+    assert networks is not None
+    assert networks.facts["networks"] > 1
+
+    taken_over = submit(resources, spec)
+    with resources.database.unit_of_work() as session:
+        claimed = Fits(session).claim_next("doomed", lease_seconds=0.001)
+    assert claimed is not None
+    saved: list[int] = []
+
+    def die_in_the_second_network(progress: Progress) -> Verdict:
+        save_checkpoint(resources, claimed.claim, progress.capture())
+        saved.append(progress.step)
+        return Verdict.STOP if progress.step == 8 else Verdict.CONTINUE
+
+    with resources.database.unit_of_work() as session:
+        Fits(session).beat(claimed.claim, lease_seconds=60)
+    fit_to_target(SIGNAL, ask_from_spec(spec, SIGNAL), on_step=die_in_the_second_network)
+    assert saved[-1] == 8
+    with resources.database.unit_of_work() as session:
+        Fits(session).beat(claimed.claim, lease_seconds=0.001)
+    time.sleep(0.01)
+    upkeep_round(resources)
+    assert run_next_fit(resources) == taken_over
+    assert representation(resources, taken_over) == representation(resources, alone)
+    first_steps = [
+        event.data["step"] for event in events(resources, taken_over) if event.kind == "progress" and event.attempt == 2
+    ]
+    assert first_steps[0] == 9
 
 
 def test_the_same_request_gives_the_same_bytes(resources: Resources) -> None:

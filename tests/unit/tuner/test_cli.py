@@ -162,3 +162,18 @@ def test_decode_and_info_import_no_torch(file: Path, tmp_path: Path) -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert "frequencies        12" in done.stdout
+
+
+def test_a_file_is_fitted_to_a_target(picture: Path, tmp_path: Path) -> None:
+    small = tmp_path / "small.tnr"
+    fitted = run("fit", picture, "-o", small, "--effort", "fast", "--steps", 8, "--target", "bytes=500")
+    assert (fitted.exit_code, fitted.stderr) == (0, "")
+    assert small.stat().st_size <= 500
+    assert "The target of 500 bytes was met" in fitted.stdout
+
+
+@pytest.mark.parametrize("target", ["bytes", "bytes=x", "size=5", "bytes=0", "psnr=nan"])
+def test_a_target_that_is_none_is_one_line(picture: Path, tmp_path: Path, target: str) -> None:
+    refused = run("fit", picture, "-o", tmp_path / "small.tnr", "--target", target)
+    assert refused.exit_code == 1
+    assert refused.stderr.startswith("tuner: the target")

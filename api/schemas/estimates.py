@@ -1,0 +1,29 @@
+"""What a fit is expected to come to, before it is asked for."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class EstimateView(BaseModel):
+    """An estimate; nothing was stored, and nothing will run."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "weights": 60_213,
+                "bytes": 40_000,
+                "bits_per_sample": 1.2207,
+                "psnr_db": 28.4,
+                "steps": 100,
+                "seconds": 41.5,
+                "speed_is_measured": True,
+            }
+        }
+    )
+
+    weights: int = Field(description="of the network, without its frozen frequencies")
+    bytes: int = Field(description="of the file")
+    bits_per_sample: float = Field(description="of the file, all channels together")
+    psnr_db: float = Field(description="of the file, in dB")
+    steps: int = Field(description="of training")
+    seconds: float = Field(description="from the start on a worker to the file, without the time in the queue")
+    speed_is_measured: bool = Field(description="whether the seconds go by what earlier fits took on these workers")

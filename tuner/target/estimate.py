@@ -1,0 +1,120 @@
+"""`python -m tuner.target.estimate REQUEST`: what a fit will weigh and take, as one JSON object on standard output.
+
+The request is JSON: {"samples", "grid_shape", "channels", "effort"} and, if wanted, {"compaction_db", "target":
+{"bytes": 40000}, "network", "max_steps", "max_seconds", "max_loss_db", "speed"}; the answer is an `Estimate`.
+Arithmetic only: it imports neither torch nor numpy, so that a service that has neither can ask.
+"""
+
+import json
+import sys
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from tuner.errors import ConfigError
+from tuner.fit.presets import image_config
+from tuner.target.ask import TRIALS, Ask, Target, TargetKind
+from tuner.target.forecast import DESIGN_LOSS_DB, TYPICAL_COMPACTION_DB, Forecast
+from tuner.target.plan import next_plan
+from tuner.target.sizes import solve_rising, weight_count
+
+# Beside training: reading, rounding, measuring. Work, as `Forecast` counts it.
+_FIXED_WORK = 0.3
+_WORK_PER_SAMPLE_AND_NEURON = 3e-8
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Estimate:
+    """What a fit is expected to come to.
+
+    Attributes:
+        weights: of the network.
+        bytes: of the file.
+        psnr_db: picture PSNR of the file.
+        steps: of training, in all trials.
+        seconds: from start to file.
+    """
+
+    weights: int
+    bytes: int
+    psnr_db: float
+    steps: int
+    seconds: float
+
+
+def estimate(ask: Ask, forecast: Forecast, *, speed: float = 1.0) -> Estimate:
+    """Foresee a search.
+
+    Args:
+        ask: the request.
+        forecast: of the signal.
+        speed: work per second of the machine that will run it.
+    """
+    plan = next_plan(ask, forecast, (), speed=speed)
+    assert plan is not None  # noqa: S101  there is always a first trial
+    network, steps = plan.config.network, plan.config.budget.max_steps
+    weights = weight_count(network, forecast.channels)
+    work = forecast.work_per_step(network)
+    if plan.config.budget.max_seconds is not None:
+        steps = max(1, min(steps, round(plan.config.budget.max_seconds * speed / work)))
+    loss_db = ask.max_loss_db
+    if ask.target is not None and ask.target.kind is not TargetKind.SECONDS:
+        loss_db = DESIGN_LOSS_DB
+    if plan.config.budget.target_psnr_db is not None:
+        goal_db = plan.config.budget.target_psnr_db
+        steps = round(solve_rising(lambda steps: forecast.psnr_db(weights, round(steps)), goal_db, 1.0, float(steps)))
+    psnr_db = forecast.psnr_db(weights, steps)
+    size = forecast.file_bytes(weights, psnr_db, loss_db)
+    max_bytes = None if ask.target is None else ask.target.max_bytes(forecast.samples)
+    if max_bytes is not None:
+        size = min(size, float(max_bytes))
+    rounding = _FIXED_WORK + _WORK_PER_SAMPLE_AND_NEURON * forecast.samples * max(network.hidden)
+    return Estimate(
+        weights=weights,
+        bytes=round(size),
+        psnr_db=round(psnr_db - loss_db, 2),
+        steps=steps,
+        seconds=round((steps * work + rounding) / speed, 2),
+    )
+
+
+def ask_from(request: dict[str, Any]) -> tuple[Ask, Forecast]:
+    """The request and the signal that JSON describes."""
+    effort, shape, channels = request["effort"], tuple(request["grid_shape"]), request["channels"]
+    base = image_config(
+        shape, channels, effort, max_steps=request.get("max_steps"), max_seconds=request.get("max_seconds")
+    )
+    network: dict[str, Any] = {
+        name: tuple(v) if isinstance(v, list) else v for name, v in request.get("network", {}).items()
+    }
+    base = replace(base, network=replace(base.network, **network))
+    target = request.get("target")
+    asked = None if target is None else next(Target(TargetKind(kind), value) for kind, value in target.items())
+    forecast = Forecast(
+        samples=request["samples"],
+        channels=channels,
+        compaction_db=tuple(request.get("compaction_db") or TYPICAL_COMPACTION_DB),
+    )
+    ask = Ask(
+        base=base,
+        target=asked,
+        trials=TRIALS[effort],
+        free_size=not {"frequencies", "hidden"} & network.keys(),
+        max_loss_db=request.get("max_loss_db", 0.1),
+    )
+    return ask, forecast
+
+
+def main() -> None:
+    """Answer the request on the command line; `refused` says why there is no such fit."""
+    request = json.loads(sys.argv[1])
+    answer: dict[str, Any]
+    try:
+        ask, forecast = ask_from(request)
+        answer = asdict(estimate(ask, forecast, speed=request.get("speed", 1.0)))
+    except ConfigError as error:
+        answer = {"refused": str(error)}
+    sys.stdout.write(json.dumps(answer) + "\n")
+
+
+if __name__ == "__main__":
+    main()

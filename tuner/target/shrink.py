@@ -1,0 +1,101 @@
+"""The file of a fitted network that meets a target: the coarsest rounding that is good enough, or the finest that fits.
+
+`tuner.codec.compress` takes the decibels that rounding may cost; here those are found. A doubling of the loss saves
+about half a bit per weight, so two or three files are enough. Called by `tuner.target.search` after each fit.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from tuner.codec.compress import compress
+from tuner.codec.decode import decode
+from tuner.metrics import picture_psnr_db
+from tuner.representation import Representation
+from tuner.signal.signal import Signal
+from tuner.target.forecast import DESIGN_LOSS_DB
+
+LOSSES_DB = (0.01, 10.0)  # the finest and the coarsest rounding that is tried
+_TRIES = 6
+_ENOUGH = 0.97  # a file that fills so much of its limit is large enough
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class File:
+    """A compressed network, measured on the signal.
+
+    Attributes:
+        content: a .tnr file.
+        loss_db: what rounding was allowed to cost.
+        psnr_db: picture PSNR of the decoded file.
+        max_error: its largest difference of a sample.
+    """
+
+    content: bytes
+    loss_db: float
+    psnr_db: float
+    max_error: float
+
+
+def file_with_loss(representation: Representation, signal: Signal, loss_db: float) -> File:
+    """The file that loses at most so much."""
+    loss_db = min(max(loss_db, LOSSES_DB[0]), LOSSES_DB[1])
+    content = compress(representation, signal, max_loss_db=loss_db)
+    values = decode(content).render().values
+    return File(
+        content, loss_db, picture_psnr_db(signal.values, values, signal.sample_format), max_error(signal, values)
+    )
+
+
+def max_error(signal: Signal, values: np.ndarray) -> float:
+    """The largest difference of a sample, after both were clipped and rounded as they are when written."""
+    levels = signal.sample_format.levels
+    written, found = (np.rint(np.clip(array, 0.0, 1.0) * levels) for array in (signal.values, values))
+    return float(np.abs(written - found).max()) / levels
+
+
+def file_within_bytes(representation: Representation, signal: Signal, max_bytes: int) -> File | None:
+    """The finest rounding whose file has at most `max_bytes`, nearly; None if there is none."""
+    weights = representation.parameters.weight_count
+    best: File | None = None
+    fine, coarse = LOSSES_DB  # between them is the loss that is looked for, as far as it is known
+    loss_db = DESIGN_LOSS_DB
+    for _ in range(_TRIES):
+        file = file_with_loss(representation, signal, loss_db)
+        size = len(file.content)
+        if size <= max_bytes:
+            coarse = loss_db
+            if best is None or file.psnr_db > best.psnr_db:
+                best = file
+            if size >= _ENOUGH * max_bytes or loss_db <= LOSSES_DB[0]:
+                break
+        else:
+            fine = loss_db
+            if loss_db >= LOSSES_DB[1]:
+                break
+        bits_too_many = 8.0 * (size - (1.0 + _ENOUGH) / 2.0 * max_bytes) / weights
+        loss_db = min(max(loss_db * 2.0 ** min(max(2.0 * bits_too_many, -6.0), 6.0), fine), coarse)
+        if loss_db in {fine, coarse} and LOSSES_DB[0] < loss_db < LOSSES_DB[1]:
+            loss_db = (fine * coarse) ** 0.5
+    return best
+
+
+def file_good_enough(
+    representation: Representation, signal: Signal, first_loss_db: float, is_good: Callable[[File], bool]
+) -> File | None:
+    """The coarsest rounding whose file is good enough, nearly; None if not even a fine one is."""
+    best: File | None = None
+    loss_db = first_loss_db
+    for _ in range(_TRIES):
+        file = file_with_loss(representation, signal, loss_db)
+        if is_good(file):
+            best = file
+            if loss_db < first_loss_db or loss_db >= LOSSES_DB[1]:
+                break  # the step above this one was too coarse
+            loss_db *= 1.6
+        else:
+            if best is not None or loss_db <= LOSSES_DB[0]:
+                break
+            loss_db /= 3.0
+    return best
