@@ -61,9 +61,9 @@ def main() -> None:
     torch.set_num_threads(1)
     signals = _from_folder(asked.folder) if asked.folder else _pictures()
     jobs = [(name, signal, ask) for name, signal in signals.items() for ask in ASKS]
-    # Evenly through all of them, so that a part of the cases is a fair part.
-    stride = max(1, len(jobs) // asked.most)
-    cases = [_case(name, signal, *ask) for name, signal, ask in jobs[::stride]]
+    # In any order, so that a part of the cases is a fair part.
+    order = np.random.default_rng(1).permutation(len(jobs))[: asked.most]
+    cases = [_case(name, signal, *ask) for name, signal, ask in (jobs[i] for i in order)]
     report = _report(cases)
     OUTPUT.parent.mkdir(parents=True, exist_ok=True)
     OUTPUT.write_text(json.dumps(report, indent=1))
