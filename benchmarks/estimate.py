@@ -10,7 +10,7 @@ import argparse
 import json
 import time
 from dataclasses import asdict, dataclass
-from math import fsum, log
+from math import log
 from pathlib import Path
 
 import numpy as np
@@ -99,7 +99,7 @@ def _report(cases: list[Case]) -> dict[str, object]:
     rows = []
     for case in cases:
         others = [other for other in cases if other is not case] or cases
-        speed = fsum(other.work for other in others) / fsum(other.work_seconds for other in others)
+        speed = float(np.median([other.work / other.work_seconds for other in others]))
         estimated = case.estimated | {"seconds": round(case.estimated["seconds"] / speed, 3)}
         ratio = {name: round(estimated[name] / case.true[name], 3) for name in case.true}
         row = asdict(case) | {
