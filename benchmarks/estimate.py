@@ -10,7 +10,7 @@ import argparse
 import json
 import time
 from dataclasses import asdict, dataclass
-from math import fsum, log
+from math import log
 from pathlib import Path
 
 import numpy as np
@@ -61,9 +61,9 @@ def main() -> None:
     torch.set_num_threads(1)
     signals = _from_folder(asked.folder) if asked.folder else _pictures()
     jobs = [(name, signal, ask) for name, signal in signals.items() for ask in ASKS]
-    # Evenly through all of them, so that a part of the cases is a fair part.
-    stride = max(1, len(jobs) // asked.most)
-    cases = [_case(name, signal, *ask) for name, signal, ask in jobs[::stride]]
+    # In any order, so that a part of the cases is a fair part.
+    order = np.random.default_rng(1).permutation(len(jobs))[: asked.most]
+    cases = [_case(name, signal, *ask) for name, signal, ask in (jobs[i] for i in order)]
     report = _report(cases)
     OUTPUT.parent.mkdir(parents=True, exist_ok=True)
     OUTPUT.write_text(json.dumps(report, indent=1))
@@ -99,7 +99,7 @@ def _report(cases: list[Case]) -> dict[str, object]:
     rows = []
     for case in cases:
         others = [other for other in cases if other is not case] or cases
-        speed = fsum(other.work for other in others) / fsum(other.work_seconds for other in others)
+        speed = float(np.median([other.work / other.work_seconds for other in others]))
         estimated = case.estimated | {"seconds": round(case.estimated["seconds"] / speed, 3)}
         ratio = {name: round(estimated[name] / case.true[name], 3) for name in case.true}
         row = asdict(case) | {

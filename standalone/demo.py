@@ -79,7 +79,7 @@ def run_demo(
     source.write_bytes(_png(original))
     with httpx.Client(base_url=api_url, timeout=30.0) as client:
         signal = _checked(client.post("/signals", files={"file": (source.name, source.read_bytes(), "image/png")}))
-        fit = _checked(client.post("/fits", json={"signal_id": signal["id"], "effort": effort}))
+        fit = _checked(client.post("/fits", json={"signal_id": signal["id"], "preset": effort}))
         console.print(f"[bold]{fit['id']}[/bold]  {source.name}, {original.shape[1]} x {original.shape[0]}")
         _watch(client, fit["id"], console)
         fit = _checked(client.get(f"/fits/{fit['id']}"))

@@ -17,9 +17,8 @@ from tuner.target.forecast import DESIGN_LOSS_DB, TYPICAL_COMPACTION_DB, Forecas
 from tuner.target.plan import next_plan
 from tuner.target.sizes import solve_rising, weight_count
 
-# Beside training: reading, rounding, measuring. Work, as `Forecast` counts it.
-_FIXED_WORK = 0.3
-_WORK_PER_SAMPLE_AND_NEURON = 3e-8
+# Files that are written until one suits the target, in the mean.
+_FILES = {TargetKind.BYTES: 3, TargetKind.BITS_PER_SAMPLE: 3, TargetKind.MAX_ERROR: 4}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,7 +66,9 @@ def estimate(ask: Ask, forecast: Forecast, *, speed: float = 1.0) -> Estimate:
     max_bytes = None if ask.target is None else ask.target.max_bytes(forecast.samples)
     if max_bytes is not None:
         size = min(size, float(max_bytes))
-    rounding = _FIXED_WORK + _WORK_PER_SAMPLE_AND_NEURON * forecast.samples * max(network.hidden)
+    files = 1 if ask.target is None else _FILES.get(ask.target.kind, 1)
+    # What a file costs beside training, as `Forecast` counts work: measured like the work of a step.
+    rounding = files * (0.08 + 1e-8 * forecast.samples * max(network.hidden) + 1e-5 * weights)
     return Estimate(
         weights=weights,
         bytes=round(size),

@@ -14,12 +14,13 @@ from tuner.target.forecast import DESIGN_LOSS_DB, Forecast
 from tuner.target.sizes import sized, solve_rising, weight_count
 
 PSNR_TOLERANCE_DB = 0.1  # by which the result may miss a PSNR
-TYPICAL_PEAK = 7.0  # largest error of a sample, in root mean square errors
+TYPICAL_PEAK = 9.0  # largest error of a sample, in root mean square errors
+_UNEVEN = 1.2
 _LARGEST_SIZE_STEP = 6.0  # between two trials: a forecast that is off by more is not to be trusted further
 _WORTH_TRAINING_ON_DB = 0.4  # a trial that falls short by no more goes on instead of being replaced
 _FEWEST_STEPS = 40
 _TIMED_STEPS = 2000  # a limit of time ends the fit, not this
-_COARSEST_DB, _FINEST_DB = 1.2, 0.1  # a file rounded beyond these has too many weights, or too few
+_COARSEST_DB, _FINEST_DB = 1.6, 0.1  # a file rounded beyond these has too many weights, or too few
 _UNUSED_STEPS = 0.25  # a target reached after such a share of the steps could have been met by fewer weights
 _WORTH_SHRINKING = 0.7
 
@@ -109,7 +110,8 @@ def needed_psnr_db(ask: Ask, trials: Sequence[Trial]) -> float:
     last = trials[-1] if trials else None
     if last is not None and last.file_bytes is not None and last.loss_db is not None:
         return last.psnr_db - last.loss_db
-    peak = TYPICAL_PEAK if last is None else last.peak
+    # Errors of a better network are less even: what an edge costs falls last.
+    peak = TYPICAL_PEAK if last is None else _UNEVEN * last.peak
     return 20.0 * log10(peak / ask.target.value)
 
 

@@ -59,10 +59,10 @@ def test_bits_per_sample_are_bytes() -> None:
 
 
 def test_a_largest_error_is_kept() -> None:
-    result = fit_to_target(COLOURS, ask(COLOURS, "max_error", 0.2, trials=2))
+    result = fit_to_target(COLOURS, ask(COLOURS, "max_error", 0.3, trials=2))
     assert result.outcome is TargetOutcome.MET, result.sentence
     assert result.content is not None
-    assert max_error(COLOURS, decode(result.content).render().values) <= 0.2
+    assert max_error(COLOURS, decode(result.content).render().values) <= 0.3
 
 
 def test_what_cannot_be_reached_is_said_and_the_best_is_kept() -> None:
