@@ -139,12 +139,6 @@ class FitSpec(_Spec):
     max_queue_seconds: Annotated[float, Field(gt=0, le=2_592_000)] | None = Field(
         default=None, description="expire when no worker has taken it within this time since it was last queued"
     )
-    max_run_seconds: Annotated[float, Field(gt=0, le=604_800)] | None = Field(
-        default=None, description="fail when workers have held it for so long, all attempts together"
-    )
-    max_queue_seconds: Annotated[float, Field(gt=0, le=2_592_000)] | None = Field(
-        default=None, description="expire when no worker has taken it within this time since it was last queued"
-    )
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     network: NetworkSpec = NetworkSpec()
     regime: RegimeSpec = RegimeSpec()

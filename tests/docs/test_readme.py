@@ -35,7 +35,7 @@ def test_the_python_example_runs() -> None:
 
 def test_the_commands_of_the_library_run() -> None:
     commands = [shlex.split(line)[1:] for line in re.findall(r"^tuner (?!submit).*$", README, re.MULTILINE)]
-    assert [command[0] for command in commands] == ["fit", "info", "decode"]
+    assert [command[0] for command in commands] == ["fit", "info", "decode", "shrink", "export"]
     for command in commands:
         result = CliRunner().invoke(app, command)
         assert result.exit_code == 0, result.output

@@ -195,6 +195,12 @@ class _Run:
             self._solve_output(latents)
         gradients = self._passes.gradients(latents, self._in_steps())
         bits = self._set_gradients(latents, gradients)
+        if not rounded:
+            # Noise makes zeros look expensive; what a file would take is what counts.
+            with torch.no_grad():
+                bits = float(
+                    latent_bits([self._rounded(codes) for codes in self._latents], self._spacings, self._scales)
+                )
         decay = _LAST_RATE + (1.0 - _LAST_RATE) * 0.5 * (1.0 + cos(pi * min(share, 1.0)))
         for group in self._adam.param_groups:
             group["lr"] = group["full_rate"] * decay
