@@ -6,7 +6,7 @@ weights such networks are also the better ones. Measurements are in `docs/decisi
 and `0005-natural-gradient.md`; those of the other kinds in `0012-kinds-of-signals.md`.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from math import prod, sqrt
 
@@ -137,8 +137,9 @@ def _config(
     weights = recipe.weights_per_sample[effort] * prod(grid_shape) * sqrt(channels / 3.0)
     ratio = recipe.frequencies_per_neuron
     neurons = min(max(round(sqrt(weights / ratio)), NEURONS[0]), NEURONS[1])
+    network = NetworkConfig(frequencies=min(ratio * neurons, MOST_FREQUENCIES), hidden=(neurons,))
     return FitConfig(
-        network=NetworkConfig(frequencies=min(ratio * neurons, MOST_FREQUENCIES), hidden=(neurons,), **recipe.ranges),
+        network=replace(network, **recipe.ranges),
         trainer=NaturalGradientConfig(),
         budget=budget,
         seed=seed,
