@@ -65,7 +65,7 @@ class AsyncClient:
         source: Signal | Path | str,
         *,
         target: str | None = None,
-        effort: str | None = None,
+        preset: str | None = None,
         idempotency_key: str | None = None,
         **options: Any,
     ) -> Fit:
@@ -74,7 +74,7 @@ class AsyncClient:
         Args:
             source: the signal or the file.
             target: such as "psnr=35" or "seconds=60".
-            effort: "fast", "balanced" or "best".
+            preset: "fast", "balanced" or "best".
             idempotency_key: your own name for this request; sent again with it, it starts nothing new.
             options: further members of the request, as the service documents them.
 
@@ -84,7 +84,7 @@ class AsyncClient:
             ConnectionFailed: if the service does not answer.
         """
         signal = source if isinstance(source, Signal) else await self.upload(source)
-        body = fit_request(signal.id, target=target, effort=effort, options=options)
+        body = fit_request(signal.id, target=target, preset=preset, options=options)
         return Fit.of((await self._send(calls.create_fit(body, idempotency_key))).json())
 
     async def get_fit(self, fit_id: str) -> Fit:

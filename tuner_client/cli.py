@@ -29,7 +29,7 @@ def submit(
     target: Annotated[
         str | None, typer.Option(help="psnr=35, error=0.02, bytes=40000, bits=1.5 or seconds=60.")
     ] = None,
-    effort: Annotated[str | None, typer.Option(help="fast, balanced or best.")] = None,
+    preset: Annotated[str | None, typer.Option(help="fast, balanced or best.")] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Stay until it has ended.")] = False,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Where to write the .tnr file; waits for it.")
@@ -45,7 +45,7 @@ def submit(
         raise typer.Exit(1) from error
     try:
         with Client(server, api_key=os.environ.get("TUNER_API_KEY")) as client:
-            fit = client.submit(client.upload(source), target=target, effort=effort)
+            fit = client.submit(client.upload(source), target=target, preset=preset)
             if not wait and output is None:
                 typer.echo(f"{fit.id} is {fit.status}: {server.rstrip('/')}/fits/{fit.id}")
                 return

@@ -45,18 +45,20 @@ def test_the_commands_of_the_library_run() -> None:
 def test_the_lines_for_the_service_run(tmp_path: Path) -> None:
     """As printed, against the whole service; only the address is another, because that port may be taken."""
     blocks = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
-    (lines,) = (block for block in blocks if "curl" in block)
-    (submission,) = (block for block in blocks if "tuner submit" in block)
+    lines = "".join(block for block in blocks if "$SERVER" in block)
+    assert lines.count("curl") > 8
     with throwaway_home() as home, stack(home) as running:
         printed = "SERVER=http://127.0.0.1:8000\n"
         assert printed in lines
-        script = lines.replace(printed, f"SERVER={running.api_url}\n") + submission
+        script = lines.replace(printed, f"SERVER={running.api_url}\n")
         # The command, wherever this Python has it.
         script = f"set -eu\ntuner() {{ '{sys.executable}' -m tuner.cli \"$@\"; }}\n{script}"
         done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "event: succeeded" in done.stdout
     assert '"status":"succeeded"' in done.stdout
+    assert '"weights"' in done.stdout
+    assert "/problems/" not in done.stdout
     assert Representation.load(tmp_path / "photo.tnr").grid_shape == (24, 40)
     with Image.open(tmp_path / "part.png") as part:
         assert part.size == (64, 48)

@@ -75,8 +75,8 @@ class HeaderField:
 
 
 HEADER_FIELDS = (
-    HeaderField("kind", FieldType.BYTE, "what the signal is, by the table of section 6"),
-    HeaderField("sample_format", FieldType.BYTE, "how a sample is written back, by the list of section 6"),
+    HeaderField("kind", FieldType.BYTE, "what the signal is, by the table of section 7"),
+    HeaderField("sample_format", FieldType.BYTE, "how a sample is written back, by the list of section 7"),
     HeaderField("coder", FieldType.BYTE, "how integers are coded: 1 as in section 4"),
     HeaderField("chunks", FieldType.VARINT, "number of chunks that follow the header"),
     HeaderField("dimensions", FieldType.BYTE, "D, number of axes, at least 1"),

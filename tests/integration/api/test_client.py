@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 from api.services.access import LOCAL_TENANT
 from store.repositories.fits import Claim, Fits
 from tests.chaos.proxy import Proxy, Weather
-from tests.factories import picture_png
 from tests.integration.api.conftest import Server, running_api
+from tests.integration.api.images import png
 from tests.integration.api.waiting import eventually
 from tests.integration.api.world import World
 from tuner.cli import app
@@ -39,7 +39,7 @@ def tuner(proxy: Proxy) -> Iterator[Client]:
 @pytest.fixture
 def picture(tmp_path: Path) -> Path:
     path = tmp_path / "garden party.png"
-    path.write_bytes(picture_png())
+    path.write_bytes(png())
     return path
 
 
@@ -196,7 +196,7 @@ def test_the_command(server: Server, world: World, picture: Path, tmp_path: Path
     assert queued.exit_code == 0, queued.output
     fit_id = queued.output.split()[0]
     with world.database.unit_of_work() as session:
-        assert Fits(session).get(LOCAL_TENANT, fit_id).spec["target_psnr_db"] == 30
+        assert Fits(session).get(LOCAL_TENANT, fit_id).spec["target"]["psnr_db"] == 30
         Fits(session).request_cancel(LOCAL_TENANT, fit_id)
     wrong = CliRunner().invoke(app, ["submit", str(picture), "--server", server.url, "--target", "speed=3"])
     assert (wrong.exit_code, "the target is" in wrong.output) == (1, True)

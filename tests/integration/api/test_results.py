@@ -13,9 +13,8 @@ import pytest
 from PIL import Image
 from sqlalchemy import text
 
-from store.keys import RENDERS, checkpoint_key
+from store.keys import RENDERS
 from store.queue import FitQueue
-from store.repositories.fits import Fits, StoredObject
 from tests.engines import settings_of
 from tests.integration.api.waiting import eventually
 from tests.integration.api.world import World
@@ -201,16 +200,12 @@ def test_checkpoints_are_listed_and_downloaded(client: httpx.Client, world: Worl
     fit_id = world.add_fit(world.add_signal(), priority=90)
     claim = world.start(fit_id)
     content = os.urandom(1000)
-    key = checkpoint_key(fit_id, claim.attempt, 7)
-    world.blobs.put(key, content)
-    stored = StoredObject(key=key, sha256=hashlib.sha256(content).hexdigest(), byte_count=len(content))
-    with world.database.unit_of_work() as session:
-        Fits(session).add_checkpoint(claim, step=7, stored=stored)
+    checkpoint_id, sha256 = world.add_checkpoint(claim, content), hashlib.sha256(content).hexdigest()
     (listed,) = client.get(f"/fits/{fit_id}/checkpoints").json()["data"]
-    assert (listed["step"], listed["bytes"], listed["sha256"]) == (7, 1000, stored.sha256)
+    assert (listed["id"], listed["step"], listed["bytes"], listed["sha256"]) == (checkpoint_id, 7, 1000, sha256)
     answer = client.get(listed["links"]["content"])
     assert answer.content == content
-    assert client.head(listed["links"]["content"]).headers["etag"] == f'"{stored.sha256}"'
+    assert client.head(listed["links"]["content"]).headers["etag"] == f'"{sha256}"'
     absent = client.get(f"/fits/{fit_id}/checkpoints/chk_{'0' * 32}")
     assert (absent.status_code, absent.json()["code"]) == (404, "checkpoint_not_found")
     assert client.get(f"/fits/{fit_id}/checkpoints/x").status_code == 404

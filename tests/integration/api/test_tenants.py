@@ -58,11 +58,13 @@ OPEN = {"welcome", "livez", "readyz", "metrics", "list_problems", "get_problem"}
 WITH_ID = sorted(name for name, one in OPERATIONS.items() if one.parameters and name not in OPEN)
 
 UPLOAD_BYTES = 1000
+WEBHOOK = {"url": "https://example.com/hooks/tuner"}
 
 # What a route with an id needs besides, so that its owner is not refused for want of it.
 BODIES: dict[str, Any] = {
     "clone_fit": {"json": {}},
     "complete_upload": {"json": {"bytes": UPLOAD_BYTES, "sha256": "0" * 64}},
+    "change_webhook": {"json": {"enabled": True}},
 }
 
 
@@ -92,9 +94,18 @@ def belongings(world: World, tenant: str, client: httpx.Client) -> dict[str, str
     """One of everything that a path can name, by the name it has there."""
     signal_id = world.add_signal(tenant=tenant)
     fit_id = world.add_fit(signal_id, tenant=tenant, priority=100)
-    world.succeed(world.start(fit_id), uuid4().bytes)
-    upload_id = client.post("/uploads", json={"bytes": UPLOAD_BYTES}).json()["id"]
-    return {"signal_id": signal_id, "fit_id": fit_id, "upload_id": upload_id}
+    claim = world.start(fit_id)
+    checkpoint_id = world.add_checkpoint(claim, uuid4().bytes)
+    world.succeed(claim, uuid4().bytes)
+    webhook_id = client.post("/webhooks", json=WEBHOOK).json()["id"]
+    return {
+        "signal_id": signal_id,
+        "fit_id": fit_id,
+        "checkpoint_id": checkpoint_id,
+        "upload_id": client.post("/uploads", json={"bytes": UPLOAD_BYTES}).json()["id"],
+        "webhook_id": webhook_id,
+        "delivery_id": client.post(f"/webhooks/{webhook_id}/test").json()["id"],
+    }
 
 
 @pytest.mark.parametrize("name", WITH_ID)
@@ -130,7 +141,7 @@ def lists_only_ones_own(alice: Tenant, bob: Tenant, operation: Operation) -> Non
         listed = tenant.ask(operation, {}, params={"limit": 100}).text
         assert any(identifier in listed for identifier in tenant.belongings.values())
         assert not any(identifier in listed for identifier in other.belongings.values())
-    noun = "signal_id" if operation.path == "/signals" else "fit_id"
+    noun = {"/signals": "signal_id", "/webhooks": "webhook_id"}.get(operation.path, "fit_id")
     page = bob.ask(operation, {}, params={"limit": 100, "cursor": alice.belongings[noun]})
     assert not any(identifier in page.text for identifier in alice.belongings.values())
 
@@ -161,11 +172,20 @@ def an_upload_is_ones_own(alice: Tenant, bob: Tenant, operation: Operation) -> N
     assert len({answer.json()["id"] for answer in answers}) == 2
 
 
+def a_webhook_is_ones_own(alice: Tenant, bob: Tenant, operation: Operation) -> None:
+    """The same address for two tenants is two endpoints, each with its own secret."""
+    answers = [tenant.ask(operation, {}, json=WEBHOOK).json() for tenant in (alice, bob)]
+    assert len({answer["id"] for answer in answers}) == 2
+    assert len({answer["secret"] for answer in answers}) == 2
+
+
 CASES: dict[str, Callable[[Tenant, Tenant, Operation], None]] = {
     "list_signals": lists_only_ones_own,
     "list_fits": lists_only_ones_own,
+    "list_webhooks": lists_only_ones_own,
     "create_signal": the_same_bytes_are_two_signals,
     "create_upload": an_upload_is_ones_own,
+    "create_webhook": a_webhook_is_ones_own,
     "create_fit": only_ones_own_signal_is_fitted,
 }
 

@@ -12,7 +12,7 @@ from sqlalchemy import func, select, text
 from api.services.access import LOCAL_TENANT
 from store.blobs import BlobStore
 from store.database import Database
-from store.keys import representation_key, signal_key
+from store.keys import checkpoint_key, representation_key, signal_key
 from store.models import Fit, IdempotencyKey, Signal
 from store.repositories.fits import Claim, Fits, StoredObject
 from store.repositories.signals import Signals
@@ -93,6 +93,17 @@ class World:
         with self.database.unit_of_work() as session:
             session.execute(text(insert), values)
             session.execute(text("UPDATE fits SET event_seq = event_seq + :count WHERE id = :fit"), values)
+
+    def add_checkpoint(self, claim: Claim, content: bytes, *, step: int = 7) -> str:
+        """Store a checkpoint of a running fit; returns its id."""
+        key = checkpoint_key(claim.fit_id, claim.attempt, step)
+        self.blobs.put(key, content)
+        stored = StoredObject(key=key, sha256=hashlib.sha256(content).hexdigest(), byte_count=len(content))
+        with self.database.unit_of_work() as session:
+            fits = Fits(session)
+            fits.add_checkpoint(claim, step=step, stored=stored)
+            session.flush()
+            return fits.checkpoints(claim.fit_id)[0].id
 
     def succeed(self, claim: Claim, content: bytes, facts: dict[str, Any] | None = None) -> StoredObject:
         """Store a representation and switch the fit to it."""

@@ -12,22 +12,22 @@ from tuner_client.targets import fit_request
 @pytest.mark.parametrize(
     ("target", "body"),
     [
-        ("psnr=35", {"target_psnr_db": 35.0}),
+        ("psnr=35", {"target": {"psnr_db": 35.0}}),
         ("bytes=40000", {"target": {"bytes": 40_000}}),
-        ("bits=1.5", {"target": {"bits_per_sample": 1.5}}),
+        ("bits_per_sample=1.5", {"target": {"bits_per_sample": 1.5}}),
         ("seconds=60", {"target": {"seconds": 60.0}}),
-        ("error=0.02", {"target": {"max_error": 0.02}}),
+        ("max_error=0.02", {"target": {"max_error": 0.02}}),
         (None, {}),
     ],
 )
 def test_targets_as_people_write_them(target: str | None, body: dict[str, object]) -> None:
-    assert fit_request("sig_1", target=target, effort=None, options={}) == {"signal_id": "sig_1"} | body
+    assert fit_request("sig_1", target=target, preset=None, options={}) == {"signal_id": "sig_1"} | body
 
 
 @pytest.mark.parametrize("target", ["", "psnr", "psnr=", "psnr=much", "speed=1", "bytes=1.5"])
 def test_targets_that_mean_nothing(target: str) -> None:
     with pytest.raises(ValueError, match="the target is"):
-        fit_request("sig_1", target=target, effort=None, options={})
+        fit_request("sig_1", target=target, preset=None, options={})
 
 
 def test_events_are_whole_and_come_once() -> None:
