@@ -31,7 +31,7 @@ class ApiSettings(BaseSettings):
 
     # What a client may send.
     max_upload_bytes: int = Field(default=64 * MEBIBYTE, ge=1, description="largest file of POST /signals")
-    max_pixels: int = Field(default=1 << 25, ge=1, description="largest image, as its header declares it")
+    max_pixels: int = Field(default=1 << 25, ge=1, description="points of the largest grid, as its header declares it")
     max_json_bytes: int = Field(default=64 * 1024, ge=1024, description="largest body of every other request")
     max_uploads: int = Field(default=32, ge=1, description="uploads at the same time, per process")
     upload_timeout_seconds: float = Field(default=600.0, gt=0, description="for the body of one upload")

@@ -14,7 +14,7 @@ def file_facts(decoded: Representation, byte_count: int) -> dict[str, Any]:
         byte_count: size of the file.
     """
     samples = prod(decoded.grid_shape)
-    raw_bytes = samples * decoded.channels * (decoded.sample_format.levels.bit_length() // 8)
+    raw_bytes = samples * decoded.channels * decoded.sample_format.bits // 8
     return {
         "kind": str(decoded.kind),
         "grid_shape": list(decoded.grid_shape),

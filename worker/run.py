@@ -22,7 +22,7 @@ from tuner.codec.decode import decode
 from tuner.codec.encode import MEDIA_TYPE
 from tuner.errors import OutOfMemory, StateMismatch, TunerError
 from tuner.fit.memory import is_out_of_memory
-from tuner.metrics import picture_psnr_db
+from tuner.metrics import written_psnr_db
 from tuner.signal.signal import Signal
 from tuner.target.search import TargetResult, fit_to_target
 from worker.checkpoints import load_checkpoint
@@ -147,7 +147,7 @@ def _store(resources: Resources, claimed: ClaimedFit, signal: Signal, result: Ta
     """Check that the bytes decode to what is promised, upload, and hand back the move that makes it count."""
     claim = claimed.claim
     decoded = decode(content)
-    psnr_db = finite(picture_psnr_db(signal.values, decoded.render().values, signal.sample_format), digits=4)
+    psnr_db = finite(written_psnr_db(signal.values, decoded.render().values, signal.storage), digits=4)
     key = representation_key(claim.fit_id, claim.attempt)
     resources.blobs.put(key, content, media_type=MEDIA_TYPE)
     stored = StoredObject(key=key, sha256=sha256_hex(content), byte_count=len(content))

@@ -7,8 +7,8 @@ from pydantic import BaseModel
 
 from store.spec import FitSpec
 from tuner.fit.config import FirstOrderConfig, FitConfig, NaturalGradientConfig, TrainerConfig
-from tuner.fit.presets import image_config
-from tuner.signal.image import ImageLimits, read_image
+from tuner.fit.presets import signal_config
+from tuner.signal.formats import read_signal
 from tuner.signal.signal import Signal
 from tuner.target.ask import TRIALS, Ask, Target, TargetKind
 
@@ -17,7 +17,7 @@ ADAM = FirstOrderConfig(learning_rate=0.02, batch_samples=4096)
 
 def signal_from_bytes(content: bytes) -> Signal:
     """Decode an upload, which was checked when it came in, under the library's own limits."""
-    return read_image(content, ImageLimits())
+    return read_signal(content)
 
 
 def ask_from_spec(spec: FitSpec, signal: Signal) -> Ask:
@@ -34,9 +34,8 @@ def ask_from_spec(spec: FitSpec, signal: Signal) -> Ask:
 
 def config_from_spec(spec: FitSpec, signal: Signal) -> FitConfig:
     """The preset for this signal, with what the request says in place of the preset's choice."""
-    config = image_config(
-        signal.grid_shape,
-        signal.channels,
+    config = signal_config(
+        signal,
         spec.preset,
         seed=spec.seed,
         max_steps=spec.max_steps,

@@ -21,7 +21,7 @@ _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _UPLOAD_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "description": "PNG, JPEG, WebP or TIFF: as the field `file` of a form, or as the body itself",
+        "description": "Picture, sound, volume, video, mesh or array: as field `file` of a form, or as the body itself",
         "content": {
             "multipart/form-data": {
                 "schema": {
@@ -30,7 +30,7 @@ _UPLOAD_BODY: dict[str, Any] = {
                     "properties": {"file": {"type": "string", "format": "binary"}},
                 }
             },
-            "image/*": _BINARY,
+            **{f"{kind}/*": _BINARY for kind in ("image", "audio", "video", "model")},
             "application/octet-stream": _BINARY,
         },
     }

@@ -72,6 +72,7 @@ def _request(signal: Signal, spec: FitSpec) -> dict[str, Any]:
     shape = facts.get("shape") or [facts["height"], facts["width"]]
     options = spec.network.model_dump(exclude_none=True) | spec.regime.model_dump(exclude_none=True)
     return {
+        "kind": facts.get("kind", "image"),
         "samples": prod(shape),
         "grid_shape": shape,
         "channels": facts["channels"],

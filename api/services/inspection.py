@@ -38,7 +38,7 @@ class Inspector:
         self._turns = CapacityLimiter(settings.inspection_processes)
 
     async def inspect(self, path: Path) -> dict[str, Any]:
-        """Facts about the signal in a file: kind, format, width, height and so on.
+        """Facts about the signal in a file: kind, format, shape, channels and so on.
 
         Raises:
             UnsupportedFormat: if it is in no known format.
@@ -55,7 +55,7 @@ class Inspector:
         output, complaints = path.with_name("inspection.json"), path.with_name("inspection.log")
         limits = (settings.inspection_memory_bytes, settings.inspection_cpu_seconds, MAX_OUTPUT_BYTES)
         command = [sys.executable, "-m", "api.services.limited", *map(str, limits)]
-        command += [self._module, str(path), "--max-pixels", str(settings.max_pixels), "--kind", "image"]
+        command += [self._module, str(path), "--max-pixels", str(settings.max_pixels)]
         # Files instead of pipes: what the child writes is limited by the kernel and never lies in our memory.
         with output.open("wb") as stdout, complaints.open("wb") as stderr:
             try:

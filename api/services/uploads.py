@@ -36,7 +36,16 @@ SPOOL_PREFIX = "tuner-upload-"
 WRITE_BYTES = 1 << 20  # gathered before a thread writes and hashes them
 MAX_FILENAME = 200
 
-MEDIA_TYPES = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp", "tiff": "image/tiff"}
+MEDIA_TYPES = {
+    **{name: f"image/{name}" for name in ("png", "jpeg", "webp", "tiff")},
+    **{name: f"audio/{name}" for name in ("wav", "flac", "ogg")},
+    "mp4": "video/mp4",
+    "mov": "video/quicktime",
+    "mkv": "video/matroska",
+    "avi": "video/vnd.avi",
+    **{name: f"model/{name}" for name in ("obj", "stl")},
+}
+READ_TYPES = ("image/", "audio/", "video/", "model/", "application/octet-stream")
 
 logger = logging.getLogger(__name__)
 
@@ -173,7 +182,7 @@ class Uploads:
         if form is not None:
             form.close()
         if byte_count == 0:
-            raise EmptyUpload("there are no bytes: send the content of an image file")
+            raise EmptyUpload("there are no bytes: send the content of a file")
         named = clean_filename((form.filename if form is not None else None) or filename)
         return Upload(path=path, sha256=digest.hexdigest(), byte_count=byte_count, filename=named)
 
@@ -240,9 +249,9 @@ def _form(request: Request) -> FilePart | None:
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type == "multipart/form-data":
         return FilePart(content_type)
-    if media_type == "application/octet-stream" or media_type.startswith("image/"):
+    if media_type.startswith(READ_TYPES):
         return None
     raise UnsupportedMediaType(
         f"the Content-Type is {media_type or 'missing'!r}: send a form (multipart/form-data, field 'file') or the file "
-        "itself (image/*, application/octet-stream)"
+        "itself (image/*, audio/*, video/*, model/*, application/octet-stream)"
     )

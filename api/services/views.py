@@ -113,7 +113,7 @@ def grid_shape(representation: Representation) -> tuple[int, ...]:
     """Samples of the signal along each axis, as the worker noted them or else as the upload's facts say."""
     noted = representation.facts.get("grid_shape")
     facts = representation.fit.signal.facts
-    return tuple(noted) if noted else (int(facts["height"]), int(facts["width"]))
+    return tuple(noted or facts.get("shape") or (facts["height"], facts["width"]))
 
 
 def _invalid(parameter: str, detail: str) -> InvalidRequest:

@@ -9,10 +9,11 @@ and `0005-natural-gradient.md`; those of the other kinds in `0012-kinds-of-signa
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from math import prod, sqrt
+from typing import Any, Protocol, runtime_checkable
 
 from tuner.fit.config import Budget, FitConfig, NaturalGradientConfig
 from tuner.network.config import NetworkConfig
-from tuner.signal.signal import Signal, SignalKind
+from tuner.signal.kind import SignalKind
 
 FREQUENCIES_PER_NEURON = 8
 NEURONS = (24, 512)  # fewest, without which a thumbnail is a smear, and most
@@ -43,7 +44,7 @@ class _Recipe:
 
     weights_per_sample: dict[Effort, float]
     frequencies_per_neuron: int = FREQUENCIES_PER_NEURON
-    ranges: dict[str, float] = field(default_factory=dict)
+    ranges: dict[str, Any] = field(default_factory=dict)
 
 
 _PICTURE = _Recipe(weights_per_sample=_WEIGHTS_PER_SAMPLE)
@@ -67,8 +68,25 @@ _RECIPES = {
 }
 
 
+@runtime_checkable
+class Outline(Protocol):
+    """What a configuration depends on; every `Signal` has it. No arrays: estimates are made without them."""
+
+    @property
+    def kind(self) -> SignalKind:
+        """What the samples are."""
+
+    @property
+    def grid_shape(self) -> tuple[int, ...]:
+        """Samples along each axis."""
+
+    @property
+    def channels(self) -> int:
+        """Values per sample."""
+
+
 def signal_config(
-    signal: Signal,
+    signal: Outline,
     effort: Effort | str = Effort.BALANCED,
     *,
     seed: int = 0,
@@ -80,7 +98,7 @@ def signal_config(
 
     Example:
         >>> import numpy as np
-        >>> from tuner.signal.signal import Signal, SignalKind
+        >>> from tuner.signal.kind import SignalKind
         >>> sound = Signal(values=np.zeros((44100, 2), np.float32), kind=SignalKind.AUDIO)
         >>> signal_config(sound, "fast").network.hidden
         (60,)

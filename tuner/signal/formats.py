@@ -7,6 +7,7 @@ when such a file is met. Called by the command line, by `tuner.signal.inspect`, 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,10 +15,11 @@ from tuner.errors import ConfigError, DamagedSignal, UnsupportedFormat
 from tuner.files import write_whole
 from tuner.signal.array import read_array, write_array
 from tuner.signal.audio import read_audio, write_audio
+from tuner.signal.compaction import compaction_db
 from tuner.signal.details import details_to_map
 from tuner.signal.image import ImageLimits, inspect_image, read_image, write_image
 from tuner.signal.limits import SignalLimits
-from tuner.signal.mesh import RESOLUTION, read_mesh_field, write_mesh
+from tuner.signal.mesh import RESOLUTION, distance_signal, field_shape, read_mesh, read_mesh_field, write_mesh
 from tuner.signal.signal import Signal, SignalKind
 from tuner.signal.video import read_video, write_video
 from tuner.signal.volume import read_nifti, read_stack, write_nifti, write_stack
@@ -167,16 +169,25 @@ def inspect_signal(source: bytes | Path | str, limits: SignalLimits = SignalLimi
     data = _bytes_of(source, limits)
     found = format_of(data)
     if found.kind is SignalKind.IMAGE:
-        return dict(inspect_image(data, _image_limits(limits)).to_json())
-    # Of a mesh, what counts is that it can be read; distances on a fine grid take seconds.
-    signal = read_signal(data, limits, resolution=_INSPECTION_RESOLUTION)
+        facts, signal = dict(inspect_image(data, _image_limits(limits)).to_json()), read_signal(data, limits)
+        return facts | {"compaction_db": compaction_db(signal.values)}
+    if found.kind is SignalKind.DISTANCE:
+        # Distances on a fine grid take minutes; a coarse one shows that the mesh can be read, and how smooth it is.
+        mesh = read_mesh(data, limits, found.name)
+        shape = field_shape(mesh)
+        limits.check("points", prod(shape))
+        signal = distance_signal(mesh, _INSPECTION_RESOLUTION, limits)
+    else:
+        signal = read_signal(data, limits)
+        shape = signal.grid_shape
     details = signal.details
     return {
         "kind": signal.kind.value,
         "format": found.name,
-        **({} if signal.kind is SignalKind.DISTANCE else {"shape": list(signal.grid_shape)}),
+        "shape": list(shape),
         "channels": signal.channels,
         "sample_format": signal.sample_format.value,
+        "compaction_db": compaction_db(signal.values),
         **({} if details is None or signal.kind is SignalKind.DISTANCE else details_to_map(details)),
     }
 

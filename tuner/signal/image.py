@@ -77,13 +77,14 @@ class ImageFacts:
     sample_format: SampleFormat
     has_icc: bool
 
-    def to_json(self) -> dict[str, str | int | bool]:
+    def to_json(self) -> dict[str, str | int | bool | list[int]]:
         """The facts as JSON types."""
         return {
             "kind": SignalKind.IMAGE.value,
             "format": self.format,
             "width": self.width,
             "height": self.height,
+            "shape": [self.height, self.width],
             "channels": self.channels,
             "sample_format": self.sample_format.value,
             "has_icc": self.has_icc,

@@ -3,7 +3,7 @@
 A program of its own, so that files from strangers are decoded in a process that can be given limits of time and memory
 and that can die alone. It prints {"ok": true, "facts": {...}} or {"ok": false, "code": "...", "message": "..."} and
 exits with 0 in both cases; any other exit means that it was killed or that it is broken. The facts of every kind have
-`kind`, `format`, `channels` and `sample_format`; `--kind` says which kinds are welcome.
+`kind`, `format`, `shape`, `channels`, `sample_format` and `compaction_db`; `--kind` says which kinds are welcome.
 """
 
 import argparse
@@ -12,8 +12,7 @@ import sys
 from pathlib import Path
 
 from tuner.errors import SignalTooLarge, TunerError, UnsupportedFormat
-from tuner.signal.compaction import compaction_db
-from tuner.signal.formats import format_of, inspect_signal, read_signal
+from tuner.signal.formats import format_of, inspect_signal
 from tuner.signal.limits import SignalLimits
 from tuner.signal.signal import SignalKind
 
@@ -43,7 +42,7 @@ def _facts(path: Path, limits: SignalLimits, kinds: list[str] | None) -> dict[st
     kind = format_of(data).kind
     if kinds and kind not in kinds:
         raise UnsupportedFormat(f"the file is of kind {kind}, expected {' or '.join(kinds)}")
-    return inspect_signal(data, limits) | {"compaction_db": compaction_db(read_signal(data, limits).values)}
+    return inspect_signal(data, limits)
 
 
 if __name__ == "__main__":

@@ -4,12 +4,14 @@ A mesh becomes a grid of distances to its surface, negative inside, in a box of 
 (`tuner.signal.distance` measures them). Where the network is zero is the surface; marching cubes on any grid finds it.
 """
 
+from dataclasses import dataclass
 from io import BytesIO
 from typing import Final
 
 import numpy as np
 
 from tuner.errors import DamagedSignal, InvalidSignal, SignalError
+from tuner.shapes import DoubleArray
 from tuner.signal.details import DistanceDetails
 from tuner.signal.distance import Mesh, signed_distances
 from tuner.signal.extras import require
@@ -68,6 +70,38 @@ def read_mesh(data: bytes, limits: SignalLimits, file_type: str) -> Mesh:
 
 def distance_signal(mesh: Mesh, resolution: int = RESOLUTION, limits: SignalLimits = SignalLimits()) -> Signal:  # noqa: B008
     """The signed distances around a mesh; see `read_mesh_field`."""
+    grid = _box(mesh, resolution)
+    limits.check("points", int(np.prod(grid.shape)))
+    axes: list[DoubleArray] = [
+        np.float64(first) + grid.cell * np.arange(count) for first, count in zip(grid.origin, grid.shape, strict=True)
+    ]
+    distances = signed_distances(mesh, axes)
+    # In coordinates the longest side of the grid is 2.
+    scaling = Scaling(grid.cell * max(grid.shape) / 2.0)
+    return Signal(
+        values=Storage(SampleFormat.F32, scaling).to_values(distances[..., None]),
+        kind=SignalKind.DISTANCE,
+        sample_format=SampleFormat.F32,
+        scaling=scaling,
+        details=DistanceDetails(origin=grid.origin, spacing=(grid.cell, grid.cell, grid.cell)),
+    )
+
+
+def field_shape(mesh: Mesh, resolution: int = RESOLUTION) -> tuple[int, ...]:
+    """Samples along each axis of the field that `distance_signal` would make, without making it."""
+    return _box(mesh, resolution).shape
+
+
+@dataclass(frozen=True, slots=True)
+class _Box:
+    """The grid around a mesh: its first sample, samples along each axis, and the distance between two."""
+
+    origin: tuple[float, float, float]
+    shape: tuple[int, ...]
+    cell: float
+
+
+def _box(mesh: Mesh, resolution: int) -> _Box:
     if resolution < 4:
         raise InvalidSignal(f"the resolution is {resolution}, expected at least 4 samples along the longest side")
     low, high = mesh.vertices[mesh.faces].min((0, 1)), mesh.vertices[mesh.faces].max((0, 1))
@@ -79,19 +113,8 @@ def distance_signal(mesh: Mesh, resolution: int = RESOLUTION, limits: SignalLimi
         max(4, int(np.ceil(side / cell + 2.0 * _MARGIN * resolution / (1.0 + 2.0 * _MARGIN)))) for side in high - low
     ]
     counts = [min(count, resolution) for count in counts]
-    limits.check("points", int(np.prod(counts)))
-    origin = (low + high) / 2.0 - cell * (np.array(counts) - 1) / 2.0
-    axes = [first + cell * np.arange(count) for first, count in zip(origin, counts, strict=True)]
-    distances = signed_distances(mesh, axes)
-    # In coordinates the longest side of the grid is 2.
-    scaling = Scaling(cell * max(counts) / 2.0)
-    return Signal(
-        values=Storage(SampleFormat.F32, scaling).to_values(distances[..., None]),
-        kind=SignalKind.DISTANCE,
-        sample_format=SampleFormat.F32,
-        scaling=scaling,
-        details=DistanceDetails(origin=tuple(origin.tolist()), spacing=(cell, cell, cell)),
-    )
+    x, y, z = ((low + high) / 2.0 - cell * (np.array(counts) - 1) / 2.0).tolist()
+    return _Box((x, y, z), tuple(counts), cell)
 
 
 def surface_of(signal: Signal) -> Mesh:

@@ -4,7 +4,6 @@ A `Signal` knows nothing of files. `tuner.signal.formats` reads and writes them.
 """
 
 from dataclasses import dataclass
-from enum import StrEnum
 from math import prod
 from typing import Final
 
@@ -13,20 +12,9 @@ import numpy as np
 from tuner.errors import InvalidSignal
 from tuner.shapes import FloatArray
 from tuner.signal.details import AudioDetails, Details, DistanceDetails, VideoDetails, VolumeDetails
+from tuner.signal.kind import SignalKind as SignalKind
 from tuner.signal.samples import SampleFormat as SampleFormat
 from tuner.signal.samples import Scaling, Storage
-
-
-class SignalKind(StrEnum):
-    """What the samples are, which decides the file format they go back to."""
-
-    IMAGE = "image"
-    AUDIO = "audio"
-    VOLUME = "volume"
-    VIDEO = "video"
-    DISTANCE = "sdf"
-    ARRAY = "array"
-
 
 # What each kind keeps beside its samples; the others keep nothing.
 DETAILS: Final[dict[SignalKind, type[Details]]] = {

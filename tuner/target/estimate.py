@@ -1,6 +1,6 @@
 """`python -m tuner.target.estimate REQUEST`: what a fit will weigh and take, as one JSON object on standard output.
 
-The request is JSON: {"samples", "grid_shape", "channels", "effort"} and, if wanted, {"compaction_db", "target":
+The request is JSON: {"kind", "samples", "grid_shape", "channels", "effort"} and, if wanted, {"compaction_db", "target":
 {"bytes": 40000}, "network", "max_steps", "max_seconds", "max_loss_db", "speed"}; the answer is an `Estimate`.
 Arithmetic only: it imports neither torch nor numpy, so that a service that has neither can ask.
 """
@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from tuner.errors import ConfigError
-from tuner.fit.presets import image_config
+from tuner.fit.presets import signal_config
+from tuner.signal.kind import SignalKind
 from tuner.target.ask import TRIALS, Ask, Target, TargetKind
 from tuner.target.forecast import DESIGN_LOSS_DB, TYPICAL_COMPACTION_DB, Forecast
 from tuner.target.plan import next_plan
@@ -78,12 +79,20 @@ def estimate(ask: Ask, forecast: Forecast, *, speed: float = 1.0) -> Estimate:
     )
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Outline:
+    kind: SignalKind
+    grid_shape: tuple[int, ...]
+    channels: int
+
+
 def ask_from(request: dict[str, Any]) -> tuple[Ask, Forecast]:
     """The request and the signal that JSON describes."""
-    effort, shape, channels = request["effort"], tuple(request["grid_shape"]), request["channels"]
-    base = image_config(
-        shape, channels, effort, max_steps=request.get("max_steps"), max_seconds=request.get("max_seconds")
+    effort, channels = request["effort"], request["channels"]
+    signal = _Outline(
+        kind=SignalKind(request.get("kind", "image")), grid_shape=tuple(request["grid_shape"]), channels=channels
     )
+    base = signal_config(signal, effort, max_steps=request.get("max_steps"), max_seconds=request.get("max_seconds"))
     network: dict[str, Any] = {
         name: tuple(v) if isinstance(v, list) else v for name, v in request.get("network", {}).items()
     }

@@ -17,7 +17,7 @@ from tuner.fit.config import Budget, FitConfig
 from tuner.fit.loop import Progress, Verdict, fit
 from tuner.fit.result import FitOutcome, FitResult
 from tuner.fit.state import FitState
-from tuner.metrics import picture_psnr_db
+from tuner.metrics import written_psnr_db
 from tuner.representation import Representation
 from tuner.signal.compaction import compaction_db
 from tuner.signal.signal import Signal
@@ -178,7 +178,7 @@ class _Search:
         """Make the file of a fitted network that suits the target best, and note what it showed."""
         representation = Representation.of(result.network.parameters_numpy(), self._signal)
         values = representation.render().values
-        quality_db = picture_psnr_db(self._signal.values, values, self._signal.sample_format)
+        quality_db = written_psnr_db(self._signal.values, values, self._signal.storage)
         peak = max_error(self._signal, values) * 10.0 ** (quality_db / 20.0)
         file = self._file(representation, quality_db)
         if file is not None and (self._best is None or self._is_better(file, self._best)):
@@ -283,9 +283,7 @@ def forecast_of(signal: Signal) -> Forecast:
 def measured(content: bytes, signal: Signal) -> File:
     """A file that was made before."""
     values = decode(content).render().values
-    return File(
-        content, math.nan, picture_psnr_db(signal.values, values, signal.sample_format), max_error(signal, values)
-    )
+    return File(content, math.nan, written_psnr_db(signal.values, values, signal.storage), max_error(signal, values))
 
 
 def _speed(signal: Signal, base: FitConfig, forecast: Forecast, device: str) -> float:

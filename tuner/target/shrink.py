@@ -11,7 +11,7 @@ import numpy as np
 
 from tuner.codec.compress import compress
 from tuner.codec.decode import decode
-from tuner.metrics import picture_psnr_db
+from tuner.metrics import written_psnr_db
 from tuner.representation import Representation
 from tuner.signal.signal import Signal
 from tuner.target.forecast import DESIGN_LOSS_DB
@@ -28,7 +28,7 @@ class File:
     Attributes:
         content: a .tnr file.
         loss_db: what rounding was allowed to cost.
-        psnr_db: picture PSNR of the decoded file.
+        psnr_db: PSNR of the decoded file, as written.
         max_error: its largest difference of a sample.
     """
 
@@ -43,16 +43,17 @@ def file_with_loss(representation: Representation, signal: Signal, loss_db: floa
     loss_db = min(max(loss_db, LOSSES_DB[0]), LOSSES_DB[1])
     content = compress(representation, signal, max_loss_db=loss_db)
     values = decode(content).render().values
-    return File(
-        content, loss_db, picture_psnr_db(signal.values, values, signal.sample_format), max_error(signal, values)
-    )
+    return File(content, loss_db, written_psnr_db(signal.values, values, signal.storage), max_error(signal, values))
 
 
 def max_error(signal: Signal, values: np.ndarray) -> float:
-    """The largest difference of a sample, after both were clipped and rounded as they are when written."""
-    levels = signal.sample_format.levels
-    written, found = (np.rint(np.clip(array, 0.0, 1.0) * levels) for array in (signal.values, values))
-    return float(np.abs(written - found).max()) / levels
+    """The largest difference of a value, after both were limited and rounded as they are when written."""
+    storage = signal.storage
+    if not signal.sample_format.is_integer:
+        return float(np.abs(signal.values.astype(np.float64) - values).max())
+    # Counted in samples: 1/255 is one level of a picture, exactly.
+    written, found = (storage.to_samples(array).astype(np.float64) for array in (signal.values, values))
+    return float(np.abs(written - found).max()) / storage.effective.scale
 
 
 def file_within_bytes(representation: Representation, signal: Signal, max_bytes: int) -> File | None:

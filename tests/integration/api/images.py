@@ -1,4 +1,4 @@
-"""Small pictures of every kind, as bytes, and files that only pretend to be one."""
+"""Small pictures of every kind, a sound and an array, as bytes, and files that only pretend to be one."""
 
 import io
 import struct
@@ -56,3 +56,17 @@ def pages() -> bytes:
     buffer = io.BytesIO()
     first.save(buffer, "TIFF", save_all=True, append_images=[second])
     return buffer.getvalue()
+
+
+def sound() -> bytes:
+    """A WAV of 500 samples, 16 bits."""
+    samples = struct.pack("<500h", *(at * 37 % 2000 - 1000 for at in range(500)))
+    form = b"fmt " + struct.pack("<IHHIIHH", 16, 1, 1, 8000, 16_000, 2, 16)
+    content = b"WAVE" + form + b"data" + struct.pack("<I", len(samples)) + samples
+    return b"RIFF" + struct.pack("<I", len(content)) + content
+
+
+def array(last: float) -> bytes:
+    """A .npy of six doubles, the last one of which is given."""
+    header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (2, 3), }".ljust(117) + b"\n"
+    return b"\x93NUMPY\x01\0" + struct.pack("<H", len(header)) + header + struct.pack("<6d", 0, 1, 2, 3, 4, last)

@@ -23,7 +23,7 @@ def inspect(folder: Path, way: str, settings: ApiSettings = SETTINGS) -> dict[st
 def test_it_gets_a_path_and_a_limit_and_no_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TUNER_S3_SECRET_KEY", "secret")
     facts = inspect(tmp_path, "good")
-    assert facts["arguments"] == ["--max-pixels", "77", "--kind", "image"]
+    assert facts["arguments"] == ["--max-pixels", "77"]
     assert not [name for name in facts["environment"] if name.startswith(("TUNER", "AWS"))]
     assert "secret" not in json.dumps(facts)
 

@@ -340,7 +340,10 @@ def test_inspection_knows_every_kind(name: str) -> None:
     signal = SIGNALS[name]
     facts = json.loads(json.dumps(inspect_signal(encode_signal(signal, f"x{suffixes(signal.kind)[0]}"))))
     assert facts["kind"] == signal.kind
-    assert {"format", "channels", "sample_format"} <= set(facts)
+    assert {"format", "sample_format", "compaction_db"} <= set(facts)
+    assert facts["channels"] == signal.channels
+    # A mesh is read on the grid that it will be fitted on, whatever grid its surface came from.
+    assert max(facts["shape"]) == 64 if name == "mesh" else facts["shape"] == list(signal.grid_shape)
     if name == "sound":
         assert (facts["shape"], facts["sample_rate"]) == ([512], 8000)
 
@@ -362,6 +365,14 @@ def test_pictures_need_none_of_the_other_libraries() -> None:
         f"sys.exit(any(name in sys.modules for name in {others}))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("name", SIGNALS)
+def test_inspection_loads_no_torch(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "upload"
+    path.write_bytes(encode_signal(SIGNALS[name], f"x{suffixes(SIGNALS[name].kind)[0]}"))
+    code = f"import sys; from tuner.signal.inspect import main; main([{str(path)!r}]); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False, capture_output=True).returncode == 0
 
 
 def test_a_missing_library_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:

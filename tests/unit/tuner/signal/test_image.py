@@ -323,7 +323,7 @@ def inspected(path: Path, *options: str) -> dict[str, object]:
 def test_inspection_is_a_program_with_one_json_answer(tmp_path: Path) -> None:
     path = tmp_path / "upload"
     path.write_bytes(KEPT["16-bit rgb png"][0])
-    facts = {"kind": "image", "format": "png", "width": 7, "height": 5, "channels": 3}
+    facts = {"kind": "image", "format": "png", "width": 7, "height": 5, "shape": [5, 7], "channels": 3}
     facts |= {"sample_format": "u16", "has_icc": False}
     report = inspected(path)
     assert isinstance(report["facts"], dict)
