@@ -33,7 +33,7 @@ check: $(READY) ## formatting, lints and types
 	$(BIN)/mypy
 
 test: check ## everything that must be green, against the real engines
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile  # two processes, each with engines of its own
 
 format: $(READY) ## rewrite files in the house format
 	$(BIN)/ruff format .
