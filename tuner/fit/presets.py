@@ -98,7 +98,7 @@ def signal_config(
 
     Example:
         >>> import numpy as np
-        >>> from tuner.signal.kind import SignalKind
+        >>> from tuner.signal.signal import Signal, SignalKind
         >>> sound = Signal(values=np.zeros((44100, 2), np.float32), kind=SignalKind.AUDIO)
         >>> signal_config(sound, "fast").network.hidden
         (60,)
