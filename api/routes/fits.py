@@ -298,9 +298,8 @@ async def _awaited(response: Response, services: Services, tenant: str, fit: Fit
 
 def _view(services: Services, tenant: str, fit_id: str) -> FitView:
     with services.database.reading() as session:
-        fits = Fits(session)
-        fit = fits.get(tenant, fit_id)
-        return FitView.at(fit, queue_position=fits.queue_position(fit))
+        fit, position = Fits(session).get_with_position(tenant, fit_id)
+        return FitView.at(fit, queue_position=position)
 
 
 def _events(services: Services, tenant: str, fit_id: str, *, after: int, limit: int) -> tuple[Fit, Sequence[FitEvent]]:

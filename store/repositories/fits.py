@@ -4,7 +4,8 @@ The worker's are in `store.repositories.attempts`, the reaper's in `store.reposi
 the few lines of `store.repositories.moves`.
 """
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import case, func, insert, select
+from sqlalchemy.orm import aliased
 
 from store.errors import FitNotFound, IdempotencyConflict, IllegalMove
 from store.models import Fit, FitEvent, IdempotencyKey
@@ -15,6 +16,22 @@ from store.spec import FitSpec
 from store.status import FitStatus
 
 __all__ = ["EVENTS_CHANNEL", "Claim", "ClaimedFit", "Fits", "StoredObject"]
+
+
+_ahead = aliased(Fit)
+_POSITION = case(
+    (
+        Fit.status == FitStatus.QUEUED,
+        select(func.count())
+        .where(
+            _ahead.status == FitStatus.QUEUED,
+            (_ahead.priority > Fit.priority) | ((_ahead.priority == Fit.priority) & (_ahead.id < Fit.id)),
+        )
+        .correlate(Fit)
+        .scalar_subquery(),
+    ),
+    else_=None,
+)
 
 
 class Fits(Attempts, Repairs):
@@ -105,15 +122,25 @@ class Fits(Attempts, Repairs):
         waiting = select(func.count()).where(Fit.tenant == tenant, Fit.status.in_([FitStatus.QUEUED, FitStatus.PAUSED]))
         return self._session.scalar(waiting) or 0
 
+    def get_with_position(self, tenant: str, fit_id: str) -> tuple[Fit, int | None]:
+        """The tenant's fit, and how many queued fits are older or more urgent: None if it is not queued.
+
+        One question, since this is what clients poll.
+
+        Raises:
+            FitNotFound: as `get` does.
+        """
+        found = self._session.execute(
+            select(Fit, _POSITION).where(Fit.tenant == tenant, Fit.id == fit_id)
+        ).one_or_none()
+        if found is None:
+            raise FitNotFound(f"no fit {fit_id!r}: POST /fits returns the id of a new one, GET /fits lists yours")
+        fit, position = found
+        return fit, position
+
     def queue_position(self, fit: Fit) -> int | None:
         """How many queued fits are older or more urgent than this one, or None if it is not queued."""
-        if fit.status is not FitStatus.QUEUED:
-            return None
-        ahead = select(func.count()).where(
-            Fit.status == FitStatus.QUEUED,
-            (Fit.priority > fit.priority) | ((Fit.priority == fit.priority) & (Fit.id < fit.id)),
-        )
-        return self._session.scalar(ahead)
+        return self._session.scalar(select(_POSITION).where(Fit.id == fit.id))
 
     def events(self, fit_id: str, *, after: int = 0, limit: int = 1000) -> list[FitEvent]:
         """Events with a sequence number over `after`, in order."""
