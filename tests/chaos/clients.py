@@ -12,7 +12,7 @@ import httpx
 from tests.factories import picture_png
 
 # Each is a second or two of work, and each seed has one right result.
-STEPS = 400
+STEPS = 80
 SEEDS = 3
 FINAL = frozenset({"succeeded", "failed", "cancelled", "expired"})
 
