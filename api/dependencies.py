@@ -31,6 +31,7 @@ from store.errors import (
     DeliveryNotFound,
     FitNotFound,
     SignalNotFound,
+    StoreError,
     UploadNotFound,
     WebhookNotFound,
 )
@@ -98,48 +99,19 @@ async def _tenant(request: Request) -> str:
     return caller.tenant
 
 
-def _id(example: str, pattern: str) -> Any:
-    # For the document only: an id of another form is answered as absent, not as invalid.
-    return Path(examples=[example], json_schema_extra={"pattern": pattern})
+def _id_in_path(noun: str, example: str, pattern: str, absent: type[StoreError], *, name: str | None = None) -> Any:
+    """A part of the path; an id that cannot be one is as absent as one that never was, and never reaches the database.
 
+    The pattern is for the document only: an id of another form is answered as absent, not as invalid.
+    """
+    path = Path(alias=name or f"{noun}_id", examples=[example], json_schema_extra={"pattern": pattern})
 
-async def _fit_id(fit_id: Annotated[str, _id(fits.EXAMPLE_ID, fits.ID_PATTERN)]) -> str:
-    # An id that cannot be one is as absent as one that never was, and never reaches the database.
-    if not re.fullmatch(fits.ID_PATTERN, fit_id):
-        raise FitNotFound(f"no fit {fit_id!r}: ids look like {fits.EXAMPLE_ID}")
-    return fit_id
+    async def read(given: Annotated[str, path]) -> str:
+        if not re.fullmatch(pattern, given):
+            raise absent(f"no {noun} {given!r}: ids look like {example}")
+        return given
 
-
-async def _signal_id(signal_id: Annotated[str, _id(signals.EXAMPLE_ID, signals.ID_PATTERN)]) -> str:
-    if not re.fullmatch(signals.ID_PATTERN, signal_id):
-        raise SignalNotFound(f"no signal {signal_id!r}: ids look like {signals.EXAMPLE_ID}")
-    return signal_id
-
-
-async def _checkpoint_id(
-    checkpoint_id: Annotated[str, _id(results.EXAMPLE_CHECKPOINT, results.CHECKPOINT_PATTERN)],
-) -> str:
-    if not re.fullmatch(results.CHECKPOINT_PATTERN, checkpoint_id):
-        raise CheckpointNotFound(f"no checkpoint {checkpoint_id!r}: ids look like {results.EXAMPLE_CHECKPOINT}")
-    return checkpoint_id
-
-
-async def _webhook_id(webhook_id: Annotated[str, _id(webhooks.EXAMPLE_ENDPOINT, webhooks.ENDPOINT_PATTERN)]) -> str:
-    if not re.fullmatch(webhooks.ENDPOINT_PATTERN, webhook_id):
-        raise WebhookNotFound(f"no webhook endpoint {webhook_id!r}: ids look like {webhooks.EXAMPLE_ENDPOINT}")
-    return webhook_id
-
-
-async def _delivery_id(delivery_id: Annotated[str, _id(webhooks.EXAMPLE_DELIVERY, webhooks.DELIVERY_PATTERN)]) -> str:
-    if not re.fullmatch(webhooks.DELIVERY_PATTERN, delivery_id):
-        raise DeliveryNotFound(f"no message {delivery_id!r}: ids look like {webhooks.EXAMPLE_DELIVERY}")
-    return delivery_id
-
-
-async def _upload_id(upload_id: Annotated[str, _id(uploads.EXAMPLE_ID, uploads.ID_PATTERN)]) -> str:
-    if not re.fullmatch(uploads.ID_PATTERN, upload_id):
-        raise UploadNotFound(f"no upload {upload_id!r}: ids look like {uploads.EXAMPLE_ID}")
-    return upload_id
+    return Depends(read)
 
 
 async def json_body(content_type: Annotated[str, Header(include_in_schema=False)] = "") -> None:
@@ -155,9 +127,19 @@ async def json_body(content_type: Annotated[str, Header(include_in_schema=False)
 
 InjectedServices = Annotated[Services, Depends(_services)]
 Tenant = Annotated[str, Depends(_tenant)]
-CheckpointId = Annotated[str, Depends(_checkpoint_id)]
-FitId = Annotated[str, Depends(_fit_id)]
-SignalId = Annotated[str, Depends(_signal_id)]
-WebhookId = Annotated[str, Depends(_webhook_id)]
-DeliveryId = Annotated[str, Depends(_delivery_id)]
-UploadId = Annotated[str, Depends(_upload_id)]
+FitId = Annotated[str, _id_in_path("fit", fits.EXAMPLE_ID, fits.ID_PATTERN, FitNotFound)]
+SignalId = Annotated[str, _id_in_path("signal", signals.EXAMPLE_ID, signals.ID_PATTERN, SignalNotFound)]
+UploadId = Annotated[str, _id_in_path("upload", uploads.EXAMPLE_ID, uploads.ID_PATTERN, UploadNotFound)]
+CheckpointId = Annotated[
+    str, _id_in_path("checkpoint", results.EXAMPLE_CHECKPOINT, results.CHECKPOINT_PATTERN, CheckpointNotFound)
+]
+WebhookId = Annotated[
+    str,
+    _id_in_path(
+        "webhook endpoint", webhooks.EXAMPLE_ENDPOINT, webhooks.ENDPOINT_PATTERN, WebhookNotFound, name="webhook_id"
+    ),
+]
+DeliveryId = Annotated[
+    str,
+    _id_in_path("message", webhooks.EXAMPLE_DELIVERY, webhooks.DELIVERY_PATTERN, DeliveryNotFound, name="delivery_id"),
+]

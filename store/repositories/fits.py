@@ -4,8 +4,8 @@ The worker's are in `store.repositories.attempts`, the reaper's in `store.reposi
 the few lines of `store.repositories.moves`.
 """
 
-from sqlalchemy import case, func, insert, select
-from sqlalchemy.orm import aliased
+from sqlalchemy import bindparam, case, func, insert, select
+from sqlalchemy.orm import aliased, lazyload
 
 from store.errors import FitNotFound, IdempotencyConflict, IllegalMove
 from store.models import Fit, FitEvent, IdempotencyKey
@@ -31,6 +31,11 @@ _POSITION = case(
         .scalar_subquery(),
     ),
     else_=None,
+)
+_WITH_POSITION = (
+    select(Fit, _POSITION)
+    .options(lazyload(Fit.signal))
+    .where(Fit.tenant == bindparam("tenant"), Fit.id == bindparam("fit_id"))
 )
 
 
@@ -105,17 +110,8 @@ class Fits(Attempts, Repairs):
         """
         fit = self._session.scalar(select(Fit).filter_by(tenant=tenant, id=fit_id))
         if fit is None:
-            raise FitNotFound(f"no fit {fit_id!r}: POST /fits returns the id of a new one, GET /fits lists yours")
+            raise _absent(fit_id)
         return fit
-
-    def page(self, tenant: str, *, limit: int, before: str | None, status: FitStatus | None = None) -> list[Fit]:
-        """Up to `limit` fits, newest first, older than the id `before`."""
-        query = select(Fit).filter_by(tenant=tenant).order_by(Fit.id.desc()).limit(limit)
-        if before is not None:
-            query = query.where(Fit.id < before)
-        if status is not None:
-            query = query.where(Fit.status == status)
-        return list(self._session.scalars(query))
 
     def count_queued(self, tenant: str) -> int:
         """How many fits of a tenant wait, paused ones among them."""
@@ -125,16 +121,14 @@ class Fits(Attempts, Repairs):
     def get_with_position(self, tenant: str, fit_id: str) -> tuple[Fit, int | None]:
         """The tenant's fit, and how many queued fits are older or more urgent: None if it is not queued.
 
-        One question, since this is what clients poll.
+        One question, since this is what clients poll; it leaves the signal out.
 
         Raises:
             FitNotFound: as `get` does.
         """
-        found = self._session.execute(
-            select(Fit, _POSITION).where(Fit.tenant == tenant, Fit.id == fit_id)
-        ).one_or_none()
+        found = self._session.execute(_WITH_POSITION, {"tenant": tenant, "fit_id": fit_id}).one_or_none()
         if found is None:
-            raise FitNotFound(f"no fit {fit_id!r}: POST /fits returns the id of a new one, GET /fits lists yours")
+            raise _absent(fit_id)
         fit, position = found
         return fit, position
 
@@ -231,3 +225,7 @@ class Fits(Attempts, Repairs):
             # No client can choose this key: theirs have no spaces.
             idempotency=(f"retry of {fit_id}", "retry"),
         )
+
+
+def _absent(fit_id: str) -> FitNotFound:
+    return FitNotFound(f"no fit {fit_id!r}: POST /fits returns the id of a new one, GET /fits lists yours")
