@@ -5,7 +5,7 @@ The whole service runs with its default settings and two workers, undisturbed bu
 - `cancel_seconds`: from the request to the row that says cancelled, which the worker writes when it has let go;
 - `kill_to_running_seconds`: from the kill -9 of a worker, all its processes, to the next attempt, and what is repeated;
 - `flat`: memory and file handles of api and worker before and after many fits and requests;
-- `overhead`: the same fit with and without the protocol in turns, in one process, as the median of their ratios.
+- `overhead`: the same fit with and without the protocol at the same time, as the median of their ratios.
 """
 
 import argparse

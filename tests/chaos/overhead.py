@@ -1,13 +1,20 @@
-"""The same fit with and without the job protocol, in turns in one process: what lease, progress and checkpoints cost.
+"""The same fit with and without the job protocol, side by side: what lease, progress and checkpoints cost.
 
 Without it the library does alone what the worker does in between: decode the picture, fit, compress, check the result.
+A machine's speed drifts by more than what is to be measured, and one process is not as fast as the next. So two
+processes, each on a core of its own where the system can be told so, fit at the same time, one with the protocol and
+one without, then the other way round; what is reported is the mean of both ratios.
 """
 
+import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
+from math import sqrt
+from multiprocessing import get_context
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -23,65 +30,76 @@ from store.settings import StoreSettings
 from store.spec import FitSpec
 from store.status import FitStatus
 from tests.engines import fresh_corner, settings_of, throwaway_home
-from tuner.codec.compress import compress
 from tuner.codec.decode import decode
-from tuner.fit.loop import fit
-from tuner.metrics import picture_psnr_db
-from tuner.representation import Representation
+from tuner.metrics import written_psnr_db
+from tuner.target.search import fit_to_target
+from worker.facts import file_facts
 from worker.resources import Resources
 from worker.run import run_next_fit
 from worker.settings import WorkerSettings
-from worker.translate import config_from_spec, signal_from_bytes
+from worker.translate import ask_from_spec, signal_from_bytes
 
-SECONDS = 10.0  # of one fit, about
-CHECKPOINT_EVERY_SECONDS = 4.0  # so that there are some; a third of the default would be rare in so short a fit
+SECONDS = 15.0  # of one fit, about
+WARM_UP_STEPS = 40
 
-Cost = tuple[float, float]  # processor and wall seconds
+
+class Cost(NamedTuple):
+    """What one fit took, in seconds."""
+
+    processor: float
+    wall: float
+
+    def share_over(self, other: "Cost") -> "Cost":
+        """Ratios to another one."""
+        return Cost(self.processor / other.processor, self.wall / other.wall)
 
 
 def overhead(content: bytes, *, pairs: int) -> dict[str, Any]:
     """Returns the median ratios in per cent, and the ratios of all pairs."""
-    torch.set_num_threads(1)
-    with _engines() as settings, closing(Database(settings)) as database, closing(FitQueue(settings)) as queue:
-        resources = Resources(
-            settings=WorkerSettings(device="cpu", threads=1, checkpoint_every_seconds=CHECKPOINT_EVERY_SECONDS),
-            database=database,
-            blobs=BlobStore(settings),
-            queue=queue,
+    with _engines() as settings, ExitStack() as stack:
+        left, right = (
+            stack.enter_context(
+                ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_keep_to_core, initargs=(number,))
+            )
+            for number in range(2)
         )
-        spec = FitSpec.model_validate({"max_steps": 50, "network": {"frequencies": 128, "hidden": [64]}})
-        seconds = _cost(lambda: _alone(content, spec))[0]
-        spec = spec.model_copy(update={"max_steps": max(50, round(50 * SECONDS / seconds))})
-        ratios: list[tuple[float, float]] = []
-        for number in range(pairs):
-            submit(resources, content, spec)
-
-            def with_protocol() -> None:
-                fit_id = run_next_fit(resources)
-                assert fit_id is not None
-                with database.unit_of_work() as session:
-                    assert Fits(session).get("local", fit_id).status is FitStatus.SUCCEEDED
-
-            works: list[Callable[[], object]] = [with_protocol, lambda: _alone(content, spec)]
-            if number % 2:  # neither is always the first
-                alone, protocol = (_cost(work) for work in reversed(works))
-            else:
-                protocol, alone = (_cost(work) for work in works)
-            ratios.append((protocol[0] / alone[0] - 1.0, protocol[1] / alone[1] - 1.0))
-    processor, wall = zip(*ratios, strict=True)
+        spec = FitSpec.model_validate({"max_steps": WARM_UP_STEPS, "network": {"frequencies": 128, "hidden": [64]}})
+        for _ in range(2):
+            warm = [pool.submit(cost_with_protocol, settings, content, spec) for pool in (left, right)]
+            seconds = max(cost.result().wall for cost in warm)
+        spec = spec.model_copy(update={"max_steps": round(WARM_UP_STEPS * SECONDS / seconds)})
+        ratios: list[Cost] = []
+        for _ in range(pairs):
+            both: list[Cost] = []
+            for one, other in ((left, right), (right, left)):
+                protocol = one.submit(cost_with_protocol, settings, content, spec)
+                alone = other.submit(cost_alone, content, spec)
+                both.append(protocol.result().share_over(alone.result()))
+            ratios.append(Cost(*(sqrt(first * second) for first, second in zip(*both, strict=True))))
     return {
-        "overhead_percent": {"processor": _percent(median(processor)), "wall": _percent(median(wall))},
-        "overhead_percent_of_pairs": {"processor": list(map(_percent, processor)), "wall": list(map(_percent, wall))},
+        "overhead_percent": {name: _percent(median(getattr(r, name) for r in ratios)) for name in Cost._fields},
+        "overhead_percent_of_pairs": {name: [_percent(getattr(r, name)) for r in ratios] for name in Cost._fields},
+        "overhead_fit_seconds": SECONDS,
         "overhead_steps": spec.max_steps,
-        "overhead_checkpoint_every_seconds": CHECKPOINT_EVERY_SECONDS,
     }
 
 
-@contextmanager
-def _engines() -> Iterator[StoreSettings]:
-    with throwaway_home() as home, engines(home, durable=False) as running, fresh_corner(running.environment) as corner:
-        migrate.upgrade(home, corner)
-        yield settings_of(corner)
+def cost_with_protocol(settings: StoreSettings, content: bytes, spec: FitSpec) -> Cost:
+    """What a worker takes in this process, with its default settings but for one thread."""
+    with closing(Database(settings)) as database, closing(FitQueue(settings)) as queue:
+        resources = Resources(
+            settings=WorkerSettings(device="cpu", threads=1), database=database, blobs=BlobStore(settings), queue=queue
+        )
+        submit(resources, content, spec)
+
+        def run() -> None:
+            fit_id = run_next_fit(resources)
+            with database.unit_of_work() as session:
+                status = None if fit_id is None else Fits(session).get("local", fit_id).status
+            if status is not FitStatus.SUCCEEDED:
+                raise RuntimeError(f"the fit with the protocol is {status}")
+
+        return _cost(run)
 
 
 def submit(resources: Resources, content: bytes, spec: FitSpec) -> None:
@@ -102,20 +120,40 @@ def submit(resources: Resources, content: bytes, spec: FitSpec) -> None:
         Fits(session).submit(tenant="local", signal_id=signal.id, spec=spec)
 
 
-def _alone(content: bytes, spec: FitSpec) -> float:
-    signal = signal_from_bytes(content)
-    result = fit(signal, config_from_spec(spec, signal))
-    compressed = compress(
-        Representation.of(result.network.parameters_numpy(), signal), signal, max_loss_db=spec.codec.max_loss_db
-    )
-    return picture_psnr_db(signal.values, decode(compressed).render().values, signal.sample_format)
+def cost_alone(content: bytes, spec: FitSpec) -> Cost:
+    """What the library alone takes, in this process."""
+
+    def alone() -> None:
+        signal = signal_from_bytes(content)
+        result = fit_to_target(signal, ask_from_spec(spec, signal))
+        if result.content is None:
+            raise RuntimeError("a fit that nobody stops leaves a file")
+        decoded = decode(result.content)
+        written_psnr_db(signal.values, decoded.render().values, signal.storage)
+        file_facts(decoded, len(result.content))
+
+    return _cost(alone)
+
+
+@contextmanager
+def _engines() -> Iterator[StoreSettings]:
+    with throwaway_home() as home, engines(home, durable=False) as running, fresh_corner(running.environment) as corner:
+        migrate.upgrade(home, corner)
+        yield settings_of(corner)
+
+
+def _keep_to_core(number: int) -> None:
+    torch.set_num_threads(1)
+    if hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[number % len(cores)]})
 
 
 def _cost(work: Callable[[], object]) -> Cost:
     processor, wall = time.process_time(), time.monotonic()
     work()
-    return time.process_time() - processor, time.monotonic() - wall
+    return Cost(time.process_time() - processor, time.monotonic() - wall)
 
 
-def _percent(share: float) -> float:
-    return round(100.0 * share, 2)
+def _percent(ratio: float) -> float:
+    return round(100.0 * (ratio - 1.0), 2)
