@@ -11,7 +11,7 @@ from math import log10
 
 from tuner.fit.config import FitConfig
 from tuner.target.ask import Ask, TargetKind
-from tuner.target.forecast import DESIGN_LOSS_DB, Forecast
+from tuner.target.forecast import Forecast
 from tuner.target.sizes import sized, solve_rising, weight_count
 
 PSNR_TOLERANCE_DB = 0.1  # by which the result may miss a PSNR
@@ -22,8 +22,8 @@ _WORTH_TRAINING_ON_DB = 0.4  # a trial that falls short by no more goes on inste
 _FEWEST_STEPS = 40
 _TIMED_STEPS = 2000  # a limit of time ends the fit, not this
 _COARSEST_DB, _FINEST_DB = 1.6, 0.07  # a file rounded beyond these has too many weights, or too few
-# A network is planned to exceed a quality by so much after all of its steps. What it exceeds it by makes the file smaller,
-# and a fit that does not end somewhere on the flat end of its curve takes the time that it was said to take.
+# A network is planned to exceed a quality by so much after all of its steps. What it exceeds it by makes the file
+# smaller, and a fit that does not end somewhere on the flat end of its curve takes the time that it was said to take.
 SURPLUS_DB = 0.8
 _ENOUGH_DB = 2.4  # more makes a file that fewer weights could have made smaller: a fit stops there
 _PILOT_SHARE, _FEWEST_PILOT_STEPS = 0.4, 6
