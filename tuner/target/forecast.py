@@ -4,7 +4,7 @@ Four rules, fitted to 195 networks of 250 to 25,000 weights on pictures of 7,000
 reduced or cropped, textures, drawings, noise with a falling spectrum: none that benchmarks/estimate.py judges by):
 
     quality   1.6 dB + 0.912 times the PSNR of the best approximation with 0.3 coefficients per weight, after 45 steps;
-              2.3 dB more for each doubling of weights per value beyond 0.3, where a network begins to hold every value
+              and 9 dB times (weights / values)^2.5, because a network of so many weights begins to hold every value
     steps     0.95 dB (1 - (45 / steps)^0.7) on top
     rate      0.68 + 0.168 PSNR - 0.33 log2(weights / samples) - 0.515 log2(loss / 0.3 dB) bits per weight
     work      of a step: 6 ms, each sample 150 ns, 25 ns per neuron and 60 ps per neuron squared, 90 ns per frequency
@@ -46,8 +46,7 @@ class Forecast:
     def psnr_db(self, weights: float, steps: int) -> float:
         """Quality of the unrounded network after so many steps."""
         gain_db: float = 0.95 * (1.0 - (45.0 / steps) ** 0.7)
-        density = weights / (self.samples * self.channels)
-        dense_db = max(0.0, 2.3 * log2(density / 0.3)) if density > 0.0 else 0.0
+        dense_db: float = 9.0 * min(1.2, weights / (self.samples * self.channels)) ** 2.5
         return 1.6 + 0.912 * self._compacted_db(0.3 * weights) + dense_db + gain_db
 
     def file_bytes(self, weights: float, psnr_db: float, loss_db: float) -> float:

@@ -24,12 +24,13 @@ _TIMED_STEPS = 2000  # a limit of time ends the fit, not this
 _COARSEST_DB, _FINEST_DB = 1.6, 0.07  # a file rounded beyond these has too many weights, or too few
 # A network is planned to exceed a quality by so much after all of its steps. What it exceeds it by makes the file
 # smaller, and a fit that does not end somewhere on the flat end of its curve takes the time that it was said to take.
-SURPLUS_DB = 0.8
+SURPLUS_DB = 1.0
 _ENOUGH_DB = 2.4  # more makes a file that fewer weights could have made smaller: a fit stops there
 _PILOT_SHARE, _FEWEST_PILOT_STEPS = 0.4, 6
 _LEAST_PROMISE_DB = 0.2  # of a pilot; below, another network is the better use of the steps
 _UNUSED_STEPS = 0.25  # a target reached after such a share of the steps could have been met by fewer weights
 _WORTH_SHRINKING = 0.7
+_WORTH_A_NEW_START = 0.6  # such a share of the weights, when a pilot promises more than enough
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -179,7 +180,9 @@ def _of_quality(
         lambda weights: forecast.psnr_db(weights, steps) + surplus_db, goal_db, *forecast.weight_range()
     )
     if last.is_pilot:
-        is_suitable = _LEAST_PROMISE_DB <= expected_db - needed_db <= _ENOUGH_DB
+        promised_db = expected_db - needed_db
+        is_small_enough = promised_db <= _ENOUGH_DB or weights > _WORTH_A_NEW_START * last.weights
+        is_suitable = promised_db >= _LEAST_PROMISE_DB and is_small_enough
         other = None if is_suitable else _other_network(base, trials, weights, forecast.channels)
         return other or _continued(base, last, steps)
     is_met = last.file_bytes is not None
