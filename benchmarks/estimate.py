@@ -31,8 +31,8 @@ WITHIN = 1.5
 HELD_OUT = (
     "the constants of tuner.target.forecast were fitted to 39 other pictures: the Kodak set reduced or cropped; brick, "
     "gravel, hubble_deep_field, ihc, retina, page, text, cell, horse, motorcycle_left, microaneurysms and phantom of "
-    "scikit-image; generated noise and rings. The thresholds of tuner.target.plan and the form of the rules were chosen "
-    "with this report in view"
+    "scikit-image; generated noise and rings. The thresholds of tuner.target.plan and the form of the rules were "
+    "chosen with this report in view"
 )
 PICTURES = ("astronaut", "camera", "chelsea", "coffee", "rocket", "moon", "coins", "grass")
 ASKS = (
