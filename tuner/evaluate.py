@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from tuner.modulated_synthesis import modulated_gradients_at, modulated_values_at, modulated_values_on_grid
 from tuner.network.modulated import ModulatedParameters
 from tuner.parameters import SineParameters
 from tuner.shapes import FloatArray
-from tuner.synthesis import gradients_at, values_at, values_on_grid
+from tuner.synthesis import gradients_at, gradients_on_grid, values_at, values_on_grid
 
 Parameters = SineParameters | ModulatedParameters
 
@@ -30,3 +32,12 @@ def evaluate_on_grid(parameters: Parameters, axes: Sequence[FloatArray]) -> Floa
     if isinstance(parameters, ModulatedParameters):
         return modulated_values_on_grid(parameters, axes)
     return values_on_grid(parameters, axes)
+
+
+def evaluate_gradients_on_grid(parameters: Parameters, axes: Sequence[FloatArray]) -> FloatArray:
+    """Derivatives on the product of the given axes, float32 (*shape, C, D)."""
+    if isinstance(parameters, ModulatedParameters):
+        coords_PD = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
+        gradients_PCD = modulated_gradients_at(parameters, coords_PD)
+        return gradients_PCD.reshape(*(len(axis) for axis in axes), *gradients_PCD.shape[1:])
+    return gradients_on_grid(parameters, axes)

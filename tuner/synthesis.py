@@ -9,7 +9,7 @@ by `tuner.codec.compress`.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import pi, prod
 
 import numpy as np
@@ -116,23 +116,66 @@ def hidden_tiles(
     Yields:
         Tiles that cover the grid once.
     """
-    outer = _outer_axis(parameters, axes)
-    plan = _Plan.along(outer, parameters, axes)
     first, *deeper = parameters.hidden
-    widest = max(len(layer.bias) for layer in parameters.hidden)
-    rest_step = max(1, tile_floats // max(plan.columns * len(first.bias), 2 * len(first.weight.T)))
-    outer_step = max(1, tile_floats // (widest * min(rest_step, plan.rest_points)))
-    for rest_start in range(0, plan.rest_points, rest_step):
-        rest = np.arange(rest_start, min(rest_start + rest_step, plan.rest_points))
+    for plan, rest, rows in _tiling(parameters, axes, tile_floats):
         contracted_FHR = plan.contract(parameters, first, rest)
-        for outer_start in range(0, plan.outer_points, outer_step):
-            rows = slice(outer_start, outer_start + outer_step)
-            angles = plan.basis_XF[rows] @ contracted_FHR.reshape(plan.columns, -1)
-            hidden_XHR = np.sin(angles, out=angles).reshape(-1, len(first.bias), len(rest))
+        for some in rows:
+            angles = plan.apply(some, contracted_FHR)
+            hidden_XHR = np.sin(angles, out=angles)
             for layer in deeper:
                 hidden_XHR = layer.weight @ hidden_XHR + layer.bias[:, None]
                 np.sin(hidden_XHR, out=hidden_XHR)
-            yield Tile(plan.point_indices(rows, rest), hidden_XHR)
+            yield Tile(plan.point_indices(some, rest), hidden_XHR)
+
+
+def gradients_on_grid(parameters: SineParameters, axes: Sequence[FloatArray]) -> FloatArray:
+    """Exact derivatives on the product of the given axes; `gradients_at` is its slow twin.
+
+    The derivative of W sin(w x + phi) by a coordinate is W w sin(w x + phi + pi/2): the same sums with other weights.
+
+    Args:
+        parameters: the network.
+        axes: coordinates along each dimension, float (N_d,).
+
+    Returns:
+        float32 (*shape, C, D), per unit of the coordinates.
+    """
+    shape, (first, *deeper) = tuple(len(axis) for axis in axes), parameters.hidden
+    gradients_PCD = np.empty((prod(shape), parameters.channels, len(axes)), dtype=np.float32)
+    turned = replace(parameters, phases=parameters.phases + np.float32(pi / 2.0))
+    angular_MD = (parameters.frequencies * (2.0 * pi / parameters.period)).astype(np.float32)
+    slopes = [
+        HiddenLayer(weight=first.weight * angular_M, bias=np.zeros_like(first.bias)) for angular_M in angular_MD.T
+    ]
+    for plan, rest, rows in _tiling(parameters, axes, _TILE_FLOATS // (len(axes) + 1)):
+        contracted_FHR = plan.contract(parameters, first, rest)
+        contracted_slopes = [plan.contract(turned, slope, rest) for slope in slopes]
+        for some in rows:
+            angles_XHR = plan.apply(some, contracted_FHR)
+            hidden_XHR, cosine_XHR = np.sin(angles_XHR), np.cos(angles_XHR)
+            tangents = [cosine_XHR * plan.apply(some, slope_FHR) for slope_FHR in contracted_slopes]
+            for layer in deeper:
+                angles_XHR = layer.weight @ hidden_XHR + layer.bias[:, None]
+                hidden_XHR, cosine_XHR = np.sin(angles_XHR), np.cos(angles_XHR)
+                tangents = [cosine_XHR * (layer.weight @ tangent_XHR) for tangent_XHR in tangents]
+            points_XR = plan.point_indices(some, rest)
+            for dimension, tangent_XHR in enumerate(tangents):
+                gradients_PCD[points_XR, :, dimension] = (parameters.readout_weight @ tangent_XHR).transpose(0, 2, 1)
+    return gradients_PCD.reshape(*shape, parameters.channels, len(axes))
+
+
+def _tiling(
+    parameters: SineParameters, axes: Sequence[FloatArray], tile_floats: int
+) -> Iterator[tuple["_Plan", np.ndarray, list[slice]]]:
+    """Parts of a grid: points of the rest, and for each of them the ranges of the outer axis."""
+    plan = _Plan.along(_outer_axis(parameters, axes), parameters, axes)
+    first = parameters.hidden[0]
+    widest = max(len(layer.bias) for layer in parameters.hidden)
+    rest_step = max(1, tile_floats // max(plan.columns * len(first.bias), 2 * len(first.weight.T)))
+    outer_step = max(1, tile_floats // (widest * min(rest_step, plan.rest_points)))
+    rows = [slice(start, start + outer_step) for start in range(0, plan.outer_points, outer_step)]
+    for start in range(0, plan.rest_points, rest_step):
+        yield plan, np.arange(start, min(start + rest_step, plan.rest_points)), rows
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -202,6 +245,11 @@ class _Plan:
             np.matmul(layer.weight[:, group], cosines_MR[group], out=contracted_FHR[column])
         contracted_FHR[0] += layer.bias[:, None]
         return contracted_FHR
+
+    def apply(self, rows: slice, contracted_FHR: FloatArray) -> FloatArray:
+        """What `contract` left, summed along some of the outer axis: (X, H, R)."""
+        sums: FloatArray = self.basis_XF[rows] @ contracted_FHR.reshape(self.columns, -1)
+        return sums.reshape(-1, *contracted_FHR.shape[1:])
 
     def point_indices(self, rows: slice, rest: np.ndarray) -> np.ndarray:
         """Row-major index in the whole grid of the points of a tile, (X, R)."""

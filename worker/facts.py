@@ -3,7 +3,14 @@
 from math import prod
 from typing import Any
 
+from tuner.evaluate import evaluate_gradients_on_grid
+from tuner.metrics import gradient_psnr_db
 from tuner.representation import Representation
+from tuner.signal.grid import Grid
+from tuner.signal.signal import Signal
+
+# Derivatives of all channels along both axes lie in memory at once: some 300 bytes a sample.
+MAX_SLOPE_SAMPLES = 1 << 22
 
 
 def file_facts(decoded: Representation, byte_count: int) -> dict[str, Any]:
@@ -23,3 +30,20 @@ def file_facts(decoded: Representation, byte_count: int) -> dict[str, Any]:
         "bits_per_sample": round(8 * byte_count / samples, 4),
         "compression_ratio": round(raw_bytes / byte_count, 4),
     }
+
+
+def slope_quality_db(signal: Signal, decoded: Representation) -> float | None:
+    """How well the exact derivatives of a file meet the slopes of its signal: `tuner.metrics.gradient_psnr_db`.
+
+    The authors define it for pictures, grey or in colour; for the rest, and for very large ones, it is None.
+
+    Args:
+        signal: that was fitted.
+        decoded: what the file holds.
+    """
+    is_picture = len(signal.grid_shape) == 2 and signal.channels in {1, 3, 4}
+    if not is_picture or signal.sample_count > MAX_SLOPE_SAMPLES:
+        return None
+    grid = Grid(signal.grid_shape, decoded.parameters.period)
+    gradients = evaluate_gradients_on_grid(decoded.parameters, [grid.axis(dimension) for dimension in range(2)])
+    return gradient_psnr_db(signal.values, gradients)

@@ -27,7 +27,7 @@ from tuner.signal.signal import Signal
 from tuner.target.search import TargetResult, fit_to_target
 from worker.checkpoints import load_checkpoint
 from worker.drain import draining
-from worker.facts import file_facts
+from worker.facts import file_facts, slope_quality_db
 from worker.lease import Lease
 from worker.progress import Reporter, finite
 from worker.resources import Resources
@@ -148,6 +148,7 @@ def _store(resources: Resources, claimed: ClaimedFit, signal: Signal, result: Ta
     claim = claimed.claim
     decoded = decode(content)
     psnr_db = finite(written_psnr_db(signal.values, decoded.render().values, signal.storage), digits=4)
+    slope_db = slope_quality_db(signal, decoded)
     key = representation_key(claim.fit_id, claim.attempt)
     resources.blobs.put(key, content, media_type=MEDIA_TYPE)
     stored = StoredObject(key=key, sha256=sha256_hex(content), byte_count=len(content))
@@ -158,6 +159,7 @@ def _store(resources: Resources, claimed: ClaimedFit, signal: Signal, result: Ta
         "work": round(result.work, 4),  # work per second is the speed of this worker, which estimates go by
         "fit_seconds": round(result.seconds, 3),
         "fit_psnr_db": finite(result.trials[-1].psnr_db, digits=4),
+        "gradient_psnr_db": None if slope_db is None else finite(slope_db, digits=4),
         **file_facts(decoded, len(content)),
     }
     return lambda fits: fits.succeed(claim, stored=stored, psnr_db=psnr_db, facts=facts, outcome=result.sentence)

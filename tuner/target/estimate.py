@@ -15,11 +15,13 @@ from tuner.fit.presets import signal_config
 from tuner.signal.kind import SignalKind
 from tuner.target.ask import TRIALS, Ask, Target, TargetKind
 from tuner.target.forecast import DESIGN_LOSS_DB, TYPICAL_COMPACTION_DB, Forecast
-from tuner.target.plan import next_plan
+from tuner.target.plan import SURPLUS_DB, next_plan
 from tuner.target.sizes import solve_rising, weight_count
 
 # Files that are written until one suits the target, in the mean.
-_FILES = {TargetKind.BYTES: 3, TargetKind.BITS_PER_SAMPLE: 3, TargetKind.MAX_ERROR: 4}
+_FILES = {TargetKind.BYTES: 2.3, TargetKind.BITS_PER_SAMPLE: 2.3, TargetKind.MAX_ERROR: 4.0}
+# Fits that a search makes, in the mean: a pilot now and then ends in another network, or a file does not suit.
+_FITS = 1.1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,14 +53,15 @@ def estimate(ask: Ask, forecast: Forecast, *, speed: float = 1.0) -> Estimate:
     """
     plan = next_plan(ask, forecast, (), speed=speed)
     assert plan is not None  # noqa: S101  there is always a first trial
-    network, steps = plan.config.network, plan.config.budget.max_steps
+    network = plan.config.network
+    steps = ask.base.budget.max_steps if plan.is_pilot else plan.config.budget.max_steps
     weights = weight_count(network, forecast.channels)
     work = forecast.work_per_step(network)
     if plan.config.budget.max_seconds is not None:
         steps = max(1, min(steps, round(plan.config.budget.max_seconds * speed / work)))
     loss_db = ask.max_loss_db
     if ask.target is not None and ask.target.kind is not TargetKind.SECONDS:
-        loss_db = DESIGN_LOSS_DB
+        loss_db = SURPLUS_DB if ask.target.kind.is_quality else DESIGN_LOSS_DB
     if plan.config.budget.target_psnr_db is not None:
         goal_db = plan.config.budget.target_psnr_db
         steps = round(solve_rising(lambda steps: forecast.psnr_db(weights, round(steps)), goal_db, 1.0, float(steps)))
@@ -67,15 +70,14 @@ def estimate(ask: Ask, forecast: Forecast, *, speed: float = 1.0) -> Estimate:
     max_bytes = None if ask.target is None else ask.target.max_bytes(forecast.samples)
     if max_bytes is not None:
         size = min(size, float(max_bytes))
-    files = 1 if ask.target is None else _FILES.get(ask.target.kind, 1)
-    # What a file costs beside training, as `Forecast` counts work: measured like the work of a step.
-    rounding = files * (0.08 + 1e-8 * forecast.samples * max(network.hidden) + 1e-5 * weights)
+    files = 1.0 if ask.target is None else _FILES.get(ask.target.kind, 1.0)
+    fits = 1.0 if loss_db == ask.max_loss_db else _FITS
     return Estimate(
         weights=weights,
         bytes=round(size),
         psnr_db=round(psnr_db - loss_db, 2),
         steps=steps,
-        seconds=round((steps * work + rounding) / speed, 2),
+        seconds=round((fits * steps * work + files * forecast.work_per_file(network)) / speed, 2),
     )
 
 

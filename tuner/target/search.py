@@ -1,13 +1,14 @@
 """fit_to_target(): ask for a quality, a size or a time, and get the file.
 
-A network of the size that the forecast names is fitted, its file is rounded so that it just meets the target, and what
+A network of the size that the forecast names is fitted (if its first steps promise what is wanted, else one of another
+size), its file is rounded so that it just meets the target, and what
 that showed corrects the forecast for the next network, if one is needed. Earlier fits are used again: a byte limit is
 met by rounding the same fit differently, and a fit that falls just short goes on where it was. On one CPU the same
 request gives the same bytes, interrupted or not, time limits aside. Called by the worker and `tuner fit --target`.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -17,7 +18,7 @@ from tuner.fit.config import Budget, FitConfig
 from tuner.fit.loop import Progress, Verdict, fit
 from tuner.fit.result import FitOutcome, FitResult
 from tuner.fit.state import FitState
-from tuner.metrics import written_psnr_db
+from tuner.metrics import mse_to_psnr_db, written_psnr_db
 from tuner.representation import Representation
 from tuner.signal.compaction import compaction_db
 from tuner.signal.signal import Signal
@@ -176,11 +177,13 @@ class _Search:
 
     def _learn(self, plan: Plan, result: FitResult) -> None:
         """Make the file of a fitted network that suits the target best, and note what it showed."""
+        # A pilot that used up its time, or reached its goal, is a fit like any other.
+        is_pilot = plan.is_pilot and result.outcome is FitOutcome.STEP_LIMIT
         representation = Representation.of(result.network.parameters_numpy(), self._signal)
         values = representation.render().values
         quality_db = written_psnr_db(self._signal.values, values, self._signal.storage)
         peak = max_error(self._signal, values) * 10.0 ** (quality_db / 20.0)
-        file = self._file(representation, quality_db)
+        file = None if is_pilot else self._file(representation, quality_db)
         if file is not None and (self._best is None or self._is_better(file, self._best)):
             self._best = file
         network, weights = plan.config.network, representation.parameters.weight_count
@@ -193,10 +196,12 @@ class _Search:
                 seconds=result.seconds,
                 work=result.steps * self._forecast.work_per_step(network),
                 psnr_db=quality_db,
+                late_gain_db=_late_gain_db(result.history),
                 peak=max(peak, 1.0),
                 loss_db=None if file is None else file.loss_db,
                 file_bytes=None if file is None or not self._is_met(file) else len(file.content),
                 goes_on=plan.goes_on,
+                is_pilot=is_pilot,
             )
         )
 
@@ -258,7 +263,8 @@ class _Search:
         advice = "" if self._ended is None else self._ended.advice
         if target is None:
             return advice
-        tried = f"{len(self._trials)} networks were" if len(self._trials) > 1 else "one network was"
+        networks = len({trial.network for trial in self._trials})
+        tried = f"{networks} networks were" if networks > 1 else "one network was"
         reached = (
             f"{file.psnr_db:.2f} dB, errors up to {file.max_error:.3f}, {len(file.content)} bytes; {tried} trained."
         )
@@ -278,6 +284,11 @@ def forecast_of(signal: Signal) -> Forecast:
     return Forecast(
         samples=signal.sample_count, channels=signal.channels, compaction_db=tuple(compaction_db(signal.values))
     )
+
+
+def _late_gain_db(history: Sequence[float]) -> float:
+    half = max(1, len(history) // 2)
+    return mse_to_psnr_db(history[-1]) - mse_to_psnr_db(history[half - 1])
 
 
 def measured(content: bytes, signal: Signal) -> File:

@@ -19,6 +19,7 @@ from tuner.target.forecast import DESIGN_LOSS_DB
 LOSSES_DB = (0.01, 10.0)  # the finest and the coarsest rounding that is tried
 _TRIES = 6
 _ENOUGH = 0.97  # a file that fills so much of its limit is large enough
+_WELL_FILLED, _SOON = 0.9, 3  # and so is this one, once so many have been made
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,7 +63,7 @@ def file_within_bytes(representation: Representation, signal: Signal, max_bytes:
     best: File | None = None
     fine, coarse = LOSSES_DB  # between them is the loss that is looked for, as far as it is known
     loss_db = DESIGN_LOSS_DB
-    for _ in range(_TRIES):
+    for made in range(1, _TRIES + 1):
         file = file_with_loss(representation, signal, loss_db)
         size = len(file.content)
         if size <= max_bytes:
@@ -75,6 +76,8 @@ def file_within_bytes(representation: Representation, signal: Signal, max_bytes:
             fine = loss_db
             if loss_db >= LOSSES_DB[1]:
                 break
+        if best is not None and made >= _SOON and len(best.content) >= _WELL_FILLED * max_bytes:
+            break
         bits_too_many = 8.0 * (size - (1.0 + _ENOUGH) / 2.0 * max_bytes) / weights
         loss_db = min(max(loss_db * 2.0 ** min(max(2.0 * bits_too_many, -6.0), 6.0), fine), coarse)
         if loss_db in {fine, coarse} and LOSSES_DB[0] < loss_db < LOSSES_DB[1]:

@@ -25,7 +25,8 @@ from tests.chaos.proxy import Proxy, Weather
 from tests.factories import picture_png
 from tuner.codec.decode import decode
 from tuner.fit.loop import Progress, Verdict
-from tuner.metrics import picture_psnr_db
+from tuner.metrics import gradient_psnr_db, picture_psnr_db
+from tuner.signal.grid import Grid
 from tuner.signal.image import read_image
 from tuner.target.search import fit_to_target
 from worker.checkpoints import save_checkpoint
@@ -128,6 +129,11 @@ def test_a_fit_succeeds_and_its_numbers_can_be_reproduced(resources: Resources) 
     assert fit.representation.psnr_db == pytest.approx(
         picture_psnr_db(SIGNAL.values, rendered.values, SIGNAL.sample_format), abs=1e-3
     )
+    slope_db = fit.representation.facts["gradient_psnr_db"]
+    grid = Grid(SIGNAL.grid_shape, decode(representation(resources, fit_id)).parameters.period)
+    gradients = decode(representation(resources, fit_id)).gradient(grid.coords())
+    expected_db = gradient_psnr_db(SIGNAL.values, gradients.reshape(*SIGNAL.values.shape, 2))
+    assert slope_db == pytest.approx(expected_db, abs=0.05)
     assert fit.progress is not None
     assert fit.progress["step"] >= 1
     seen = kinds(resources, fit_id)

@@ -7,7 +7,7 @@ from tests.networks import random_parameters
 from tuner.parameters import SineParameters
 from tuner.shapes import FloatArray
 from tuner.signal.grid import Grid
-from tuner.synthesis import gradients_at, hidden_tiles, values_at, values_on_grid
+from tuner.synthesis import gradients_at, gradients_on_grid, hidden_tiles, values_at, values_on_grid
 
 CASES = {
     "one hidden layer, more rows than frequencies": (random_parameters(frequencies=60, reach=5), (40, 31)),
@@ -85,6 +85,14 @@ def test_large_angles_keep_their_digits() -> None:
     np.testing.assert_allclose(
         values_at(parameters, axis[:, None]), exact @ base.readout_weight.T + base.readout_bias, atol=2e-6
     )
+
+
+def test_gradients_on_the_grid_agree_with_the_points(case: tuple[SineParameters, tuple[int, ...]]) -> None:
+    parameters, shape = case
+    on_grid = gradients_on_grid(parameters, axes_of(shape, parameters.period))
+    at_points = gradients_at(parameters, Grid(shape, parameters.period).coords())
+    assert on_grid.shape == (*shape, parameters.channels, len(shape))
+    np.testing.assert_allclose(on_grid.reshape(at_points.shape), at_points, atol=1e-4)
 
 
 @pytest.mark.parametrize("hidden", [(8,), (6, 5), (4, 3, 6)])

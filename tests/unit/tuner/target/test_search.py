@@ -14,8 +14,10 @@ from tuner.fit.state import FitState
 from tuner.metrics import picture_psnr_db
 from tuner.signal.signal import SampleFormat, Signal
 from tuner.target.ask import Ask, Target, TargetKind
-from tuner.target.search import TargetOutcome, TargetResult, fit_to_target
+from tuner.target.plan import Trial, next_plan
+from tuner.target.search import TargetOutcome, TargetResult, fit_to_target, forecast_of
 from tuner.target.shrink import max_error
+from tuner.target.sizes import weight_count
 
 WAVES = Signal(values=waves())
 COLOURS = Signal(values=colours(), sample_format=SampleFormat.U8)
@@ -104,6 +106,54 @@ def test_a_fit_that_falls_just_short_goes_on_with_the_same_network() -> None:
     assert result.outcome is TargetOutcome.MET, result.sentence
 
 
+def test_a_pilot_that_promises_enough_goes_on_with_the_same_network() -> None:
+    result = fit_to_target(COLOURS, ask(COLOURS, "psnr_db", 34.0))
+    pilot, *rest = result.trials
+    if rest and rest[0].network == pilot.network:
+        assert (pilot.is_pilot, rest[0].goes_on, pilot.file_bytes) == (True, True, None)
+        assert result.steps == sum(trial.steps for trial in result.trials[1:])
+    assert sum(trial.is_pilot for trial in result.trials) <= 1
+
+
+def test_a_pilot_that_promises_too_little_makes_room_for_a_larger_network() -> None:
+    # Noise of one kind looks like any other to a cosine transform, and no network of few weights can follow it.
+    request = ask(NOISE, "psnr_db", 14.0, steps=20)
+    forecast = forecast_of(NOISE)
+    hopeful = replace(forecast, compaction_db=tuple(db + 6.0 for db in forecast.compaction_db))
+    first = next_plan(request, hopeful, ())
+    assert first is not None
+    assert first.is_pilot
+    assert first.config.budget.max_steps == 8
+    shown = Trial(
+        network=(first.config.network.frequencies, *first.config.network.hidden),
+        weights=weight_count(first.config.network, 3),
+        steps=8,
+        max_steps=8,
+        seconds=1.0,
+        work=1.0,
+        psnr_db=10.0,
+        late_gain_db=0.1,
+        peak=3.0,
+        loss_db=None,
+        file_bytes=None,
+        is_pilot=True,
+    )
+    second = next_plan(request, hopeful, [shown])
+    assert second is not None
+    assert not second.goes_on
+    assert weight_count(second.config.network, 3) > 1.3 * shown.weights
+    # The very same, but rising fast: it will do.
+    kept = next_plan(request, hopeful, [replace(shown, psnr_db=13.5, late_gain_db=2.5)])
+    assert kept is not None
+    assert (kept.goes_on, kept.config.network, kept.config.budget.max_steps) == (True, first.config.network, 20)
+
+
+def test_a_pilot_is_no_network_of_its_own() -> None:
+    result = fit_to_target(WAVES, ask(WAVES, "psnr_db", 24.0, trials=1))
+    assert result.content is not None
+    assert sum(not trial.is_pilot for trial in result.trials) == 1
+
+
 def test_a_time_is_kept() -> None:
     result = fit_to_target(WAVES, ask(WAVES, "seconds", 0.3))
     assert result.content is not None
@@ -130,6 +180,7 @@ class Recorder:
 SEVERAL = [
     ask(WAVES, "bytes", 500, steps=5),
     ask(NOISE, "psnr_db", 30.0, steps=4),
+    ask(COLOURS, "psnr_db", 32.0, steps=14),
     Ask(
         base=replace(base(WAVES, 6), network=replace(base(WAVES).network, frequencies=30, hidden=(12,))),
         target=Target(TargetKind.PSNR_DB, 27.5),
@@ -139,7 +190,9 @@ SEVERAL = [
 
 
 @pytest.mark.parametrize(
-    ("signal", "request_"), list(zip([WAVES, NOISE, WAVES], SEVERAL, strict=True)), ids=["bytes", "short", "goes on"]
+    ("signal", "request_"),
+    list(zip([WAVES, NOISE, COLOURS, WAVES], SEVERAL, strict=True)),
+    ids=["bytes", "short", "pilot", "goes on"],
 )
 def test_resumed_anywhere_it_ends_with_the_same_bytes(signal: Signal, request_: Ask) -> None:
     recorder = Recorder()
@@ -156,7 +209,7 @@ def test_resumed_anywhere_it_ends_with_the_same_bytes(signal: Signal, request_: 
 
 
 def test_the_search_of_several_networks_is_among_the_tests() -> None:
-    lengths = [len(fit_to_target(WAVES, request_).trials) for request_ in (SEVERAL[0], SEVERAL[2])]
+    lengths = [len(fit_to_target(WAVES, request_).trials) for request_ in (SEVERAL[0], SEVERAL[3])]
     assert max(lengths) > 1
 
 
