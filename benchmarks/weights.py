@@ -6,8 +6,8 @@
 Every network is fitted with the default trainer, compressed once per loss, decoded, and measured on the whole picture.
 Bits are those of the whole file, header and frequencies included, over all trained weights. The modulated network is
 fitted for a rate; its bits are those by which the file is longer than one of the same latents whose weights are all
-zero, and its loss is against the same network with the weights as fine as a file can hold. Its weights were rounded
-while it was fitted, so only further rounding shows as a loss. Seconds are the processor's.
+zero. Its weights are rounded while it is fitted, so that its loss counts only rounding that comes on top of that, to
+steps that are longer by a factor. Seconds are the processor's, of the modulated fit those of the clock.
 """
 
 import argparse

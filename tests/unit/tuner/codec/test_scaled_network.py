@@ -14,10 +14,11 @@ from tuner.codec.encode import encode
 from tuner.codec.limits import DecodeLimits
 from tuner.codec.quantise import Steps, quantise
 from tuner.codec.rounding import round_network
+from tuner.codec.scaled_network import unpack_scaled_network
 from tuner.codec.scales import BELLS, LARGEST_SCALE, REACH, cell_scales, covering, fitted_scales, scale_table
 from tuner.codec.sensitivity import balanced_row_steps
 from tuner.codec.view import View
-from tuner.errors import ConfigError
+from tuner.errors import ConfigError, CorruptFile
 from tuner.representation import Representation
 
 REPRESENTATIONS = {
@@ -59,6 +60,23 @@ def test_an_integer_far_from_all_others_is_kept() -> None:
     far = replace(representation.sine_parameters, hidden=(replace(layer, weight=weight),))
     read = decode(encode(replace(representation, parameters=far), steps)).sine_parameters
     assert read.hidden[0].weight[3, 4] == pytest.approx(1e4, abs=1.0)
+
+
+@pytest.mark.parametrize("name", REPRESENTATIONS)
+def test_a_damaged_payload_is_refused_or_read(name: str) -> None:
+    """Without the checksums of the container, which would notice all of it."""
+    representation, random = REPRESENTATIONS[name], np.random.default_rng(0)
+    header, chunks = read_container(encode(representation, steps_of(representation, 0.02)), DecodeLimits())
+    payload = chunks[ChunkType.SCALED_NETWORK]
+    refused = 0
+    for _ in range(300):
+        damaged = bytearray(payload)
+        damaged[random.integers(min(len(payload), random.choice([40, 4000])))] = random.integers(256)
+        try:
+            unpack_scaled_network(bytes(damaged[: random.integers(1, len(payload) + 200)]), header)
+        except CorruptFile:
+            refused += 1
+    assert refused > 30
 
 
 def test_weights_and_biases_of_a_row_share_their_step() -> None:
