@@ -10,7 +10,7 @@ EXAMPLES ?= 100
 SEED   ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check up format bench-fit bench-jobs chaos clean openapi fuzz-api load bench-rd bench-robust fuzz-codec docs-pictures bench-estimate
+.PHONY: help demo test check up format bench-fit bench-jobs chaos clean openapi fuzz-api load bench-rd bench-robust fuzz-codec docs-pictures bench-estimate bench-weights
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -74,3 +74,6 @@ bench-estimate: $(READY) ## estimates beside what fits come to: build/bench/esti
 
 clean: ## remove what the targets above made, except the data folder
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+bench-weights: $(READY) ## bits per weight against loss, from files: build/bench/weights.json
+	$(BIN)/python -m benchmarks.weights $(BENCH_OPTIONS)

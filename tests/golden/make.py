@@ -10,12 +10,14 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from tests.modulated import random_modulated
 from tests.networks import random_parameters
 from tuner.codec.decode import decode_integers
 from tuner.codec.encode import encode
 from tuner.codec.modulated import QuantisedModulation
-from tuner.codec.quantise import fine_steps, tensors
+from tuner.codec.quantise import Steps, fine_steps, row_steps, tensors
 from tuner.parameters import SineParameters
 from tuner.representation import Representation
 from tuner.signal.signal import SampleFormat
@@ -39,6 +41,21 @@ def golden_files() -> dict[str, bytes]:
     }
 
 
+def scaled_files() -> dict[str, bytes]:
+    """The networks of `golden_files` with a step for every row, some long ones among them."""
+    networks = {
+        "colour.tnr": (random_parameters(frequencies=40, hidden=(24,)), (48, 32), 2.0**-7),
+        "fine.tnr": (random_parameters(frequencies=40, hidden=(24,)), (48, 32), 2.0**-17),
+        "deep.tnr": (random_parameters(hidden=(20, 10, 5), channels=4, seed=2), (20, 20), 2.0**-5),
+        "line.tnr": (random_parameters(dimensions=1, reach=40, seed=3), (1000,), 2.0**-7),
+        "smallest.tnr": (random_parameters(frequencies=1, hidden=(1,), channels=1, seed=4), (1, 1), 0.5),
+    }
+    return {
+        name: encode(Representation(parameters=parameters, grid_shape=shape), _row_steps(parameters, base))
+        for name, (parameters, shape, base) in networks.items()
+    }
+
+
 def modulated_files() -> dict[str, bytes]:
     """Small files of modulated networks."""
     networks = {
@@ -57,7 +74,7 @@ def modulated_files() -> dict[str, bytes]:
 
 
 # What each folder of golden files was made by.
-FAMILIES = {"v1": golden_files, "v1-modulated": modulated_files}
+FAMILIES = {"v1": golden_files, "v1-modulated": modulated_files, "v1-scaled": scaled_files}
 
 
 def fingerprint(data: bytes) -> str:
@@ -85,6 +102,13 @@ def _encoded(
 ) -> bytes:
     representation = Representation(parameters=parameters, grid_shape=shape, sample_format=sample_format)
     return encode(representation, _steps(representation))
+
+
+def _row_steps(parameters: SineParameters, base: float) -> Steps:
+    """Of a bias those of its weights; the first row has the shortest."""
+    outputs = [len(layer.bias) for layer in parameters.hidden] + [parameters.channels]
+    rows = [len(parameters.phases), *(width for width in outputs for _ in range(2))]
+    return tuple(row_steps(base, np.arange(width, dtype=np.int32) * 5 % 8) for width in rows)
 
 
 def _steps(representation: Representation) -> tuple[float, ...]:

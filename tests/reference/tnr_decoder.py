@@ -8,9 +8,10 @@ import math
 import struct
 from bisect import bisect_right
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 Matrix = list[list[int]]
+Step = float | list[float]
 
 
 @dataclass
@@ -19,14 +20,17 @@ class Decoded:
 
     fields: dict[str, list[float]]
     matrices: list[Matrix]
-    steps: list[float]
+    steps: list[Step]
     metadata: dict[int, bytes]
 
     def value(self, position: list[int]) -> list[float]:
         """Section 5, for one sample of the grid."""
         point = [(2 * i + 1) / samples - 1 for i, samples in zip(position, self.fields["shape"], strict=True)]
         frequencies, *tensors = [
-            [[float32(integer * step) for integer in row] for row in matrix]
+            [
+                [float32(integer * each) for integer in row]
+                for row, each in zip(matrix, step if isinstance(step, list) else len(matrix) * [step], strict=True)
+            ]
             for matrix, step in zip(self.matrices, self.steps, strict=True)
         ]
         turn = 2 * math.pi / self.fields["period"][0]
@@ -140,11 +144,14 @@ def decode(data: bytes) -> Decoded:
         kind_of_chunk, length = source.byte(), source.varint()
         chunks[kind_of_chunk] = source.take(length)
         check(source, start)
-    matrices, steps = network(Bytes(chunks.pop(0x01)), fields)
+    scaled = 0x03 in chunks
+    matrices, steps = (
+        scaled_network(Bytes(chunks.pop(0x03)), fields) if scaled else network(Bytes(chunks.pop(0x01)), fields)
+    )
     return Decoded(fields, matrices, steps, chunks)
 
 
-def network(source: Bytes, fields: dict[str, list[float]]) -> tuple[list[Matrix], list[float]]:
+def network(source: Bytes, fields: dict[str, list[float]]) -> tuple[list[Matrix], list[Step]]:
     """Section 3."""
     inputs = int(fields["frequencies"][0])
     shapes = [(inputs, int(fields["dimensions"][0])), (inputs, 1)]
@@ -153,7 +160,8 @@ def network(source: Bytes, fields: dict[str, list[float]]) -> tuple[list[Matrix]
         inputs = width
     shapes += [(int(fields["channels"][0]), inputs), (int(fields["channels"][0]), 1)]
 
-    steps, codes = [], []
+    steps: list[Step] = []
+    codes = []
     for number in range(len(shapes)):
         steps.append(source.f32() if number else 1.0)
         classes = source.byte()
@@ -176,6 +184,83 @@ def network(source: Bytes, fields: dict[str, list[float]]) -> tuple[list[Matrix]
     for before, row in zip(matrices[0], matrices[0][1:], strict=False):
         row[:] = [a + b for a, b in zip(before, row, strict=True)]
     return matrices, steps
+
+
+# Section 8.
+BELLS = [
+    "3850 121 1 1",
+    "3382 352 3 1 1",
+    "2732 662 18 1 1",
+    "2080 911 87 7 1 1 1",
+    "1526 976 261 37 7 2 1 1",
+    "1100 873 434 141 34 9 3 1 1 1 1",
+    "784 699 489 271 121 45 16 6 3 2 1 1 1 1",
+    "556 527 440 325 214 126 67 33 16 8 4 2 2 1 1 1 1 1 1",
+    "388 385 352 302 244 186 134 91 59 37 22 13 8 5 3 2 2 1 1 1 1 1 1 1 1 1",
+    "264 277 265 245 220 192 163 134 107 83 63 46 33 23 16 11 8 5 4 3 2 2 1 1 1 1 1 1 1 1 1 1 1 1 1 1",
+]
+
+
+def scaled_network(source: Bytes, fields: dict[str, list[float]]) -> tuple[list[Matrix], list[Step]]:
+    """Section 8; weights and biases are taken apart again."""
+    inputs = [int(fields["frequencies"][0]), *map(int, fields["widths"])]
+    outputs = [*map(int, fields["widths"]), int(fields["channels"][0])]
+    shapes = [(inputs[0], 1), *((rows, columns + 1) for rows, columns in zip(outputs, inputs, strict=True))]
+    classes = source.byte()
+    class_table, tables = Table(source) if classes > 1 else None, [Table(source) for _ in range(classes)]
+    bases = [source.f32() for _ in shapes]
+    sides = [Table(source) for _ in range(3)]
+    flags = [source.byte() for _ in shapes]
+    words = source.take(len(source.data) - source.at)
+    coder = RangeDecoder(list(struct.unpack(f"<{len(words) // 4}I", words)))
+
+    dimensions = int(fields["dimensions"][0])
+    column_classes = class_table.run(dimensions, coder) if class_table else [0] * dimensions
+    frequencies = [[0] * dimensions for _ in range(inputs[0])]
+    for number, table in enumerate(tables):
+        members = [column for column in range(dimensions) if column_classes[column] == number]
+        integers = iter(table.run(inputs[0] * len(members), coder))
+        for row in frequencies:
+            for column in members:
+                row[column] = next(integers)
+    for before, row in pairwise(frequencies):
+        row[:] = [a + b for a, b in zip(before, row, strict=True)]
+
+    numbers: list[list[list[int]]] = []
+    for bit, table in enumerate(sides):
+        counts = [
+            ((rows, rows, columns)[bit], flag >> bit & 1) for (rows, columns), flag in zip(shapes, flags, strict=True)
+        ]
+        values = iter(table.run(sum(n if own else 1 for n, own in counts), coder))
+        numbers.append([[next(values) for _ in range(n)] if own else n * [next(values)] for n, own in counts])
+
+    matrices, steps = [frequencies], [1.0]  # type: tuple[list[Matrix], list[Step]]
+    for base, (rows, columns), r, a, c in zip(bases, shapes, *numbers, strict=True):
+        matrix = [[0] * columns for _ in range(rows)]
+        scale = [[min(max(a[i] + c[j] - r[i], 0), 33) for j in range(columns)] for i in range(rows)]
+        for k in range(34):
+            cells = [(i, j) for i in range(rows) for j in range(columns) if scale[i][j] == k]
+            for (i, j), integer in zip(cells, bell(k).run(len(cells), coder), strict=True):
+                matrix[i][j] = integer
+        step: Step = [float32(base * 2 ** (each // 2) * (181 / 128 if each % 2 else 1)) for each in r]
+        if len(matrices) == 1:
+            matrices, steps = [*matrices, matrix], [*steps, step]
+        else:
+            matrices += [[row[:-1] for row in matrix], [row[-1:] for row in matrix]]
+            steps += [step, step]
+    assert not coder.words
+    return matrices, steps
+
+
+def bell(k: int) -> Table:
+    """The table of a scale."""
+    table = Table.__new__(Table)
+    table.shift = max(0, (k - 8) // 2)
+    table.low = -256 * 2**table.shift - 2**table.shift // 2
+    line = [int(word) for word in BELLS[k - 2 * table.shift].split()]
+    side = line[1:] + (257 - len(line)) * [0]
+    table.frequencies = [*reversed(side), line[0], *side]
+    return table
 
 
 def check(source: Bytes, start: int) -> None:

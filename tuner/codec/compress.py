@@ -13,25 +13,32 @@ import numpy as np
 
 from tuner.codec.encode import encode
 from tuner.codec.quantise import Steps, dequantise, quantise, tensors
-from tuner.codec.rounding import round_network
-from tuner.codec.sensitivity import balanced_steps
+from tuner.codec.rounding import Target, round_network
+from tuner.codec.sensitivity import RowSteps, balanced_row_steps
 from tuner.codec.view import View
 from tuner.errors import ConfigError, InvalidSignal
 from tuner.parameters import HiddenLayer, SineParameters
 from tuner.representation import Representation
 from tuner.shapes import FloatArray
 from tuner.signal.signal import Signal
+from tuner.synthesis import values_at
 
 _CURVATURE_POINTS = 1 << 12
 _SEARCH_POINTS = 1 << 16
+Proportions = tuple[RowSteps, ...]
+
 # Least squares with n unknowns on P points is off by n/P of the error: 0.004 dB.
 _SOLVE_POINTS_PER_NEURON = 1 << 10
+# Points to refine on: at most so many floats, 384 MB, at least so many values for each weight.
+_TARGET_FLOATS = 96 << 20
+_VALUES_PER_WEIGHT = 2.0
 _BISECTIONS = 5  # of an interval from q to 2q
-_TRIALS = 5
+_TRIALS = 4
+_LARGEST_CHANGE = 3.0  # of q; where the fit had not ended, rounding may even gain
 # A trial that loses between this share of what is allowed and all of it is good enough: 0.08 bits per weight at most.
 # Two nearly equal q round every weight differently, so that losses scatter by some percent anyway.
 _ENOUGH = 0.9
-_FINEST_LEVELS = 1 << 20
+_FINEST_LEVELS = 1 << 19
 # Of two pictures so close to the original nobody can say which is better; losses are counted from here down.
 _INDISTINGUISHABLE_DB = 100.0
 
@@ -63,18 +70,19 @@ def compress(representation: Representation, signal: Signal, *, max_loss_db: flo
         )
     parameters = canonical(representation.sine_parameters)
     curvature = View.sampled(signal, _CURVATURE_POINTS)
-    proportions = balanced_steps(parameters, curvature.coords())
+    proportions = balanced_row_steps(parameters, curvature.coords())
     finest = _finest_quality(parameters, proportions)
     quality = _search(parameters, proportions, View.sampled(signal, _SEARCH_POINTS), max_loss_db, finest)
 
     whole = View(signal)
     solving = View.sampled(signal, _SOLVE_POINTS_PER_NEURON * (parameters.readout_weight.shape[1] + 1))
+    target = _target(signal, parameters)
     start_db = min(whole.psnr_db(parameters), _INDISTINGUISHABLE_DB)
     best, trials = b"", 0
     good, bad = 0.0, float("inf")  # the largest q that was fine enough, the smallest that was not
     while True:
         steps = _scaled(proportions, quality)
-        rounded = round_network(parameters, steps, curvature, solving)
+        rounded = round_network(parameters, steps, curvature, solving, target)
         data = encode(replace(representation, parameters=rounded), steps)
         loss_db = start_db - whole.psnr_db(rounded)
         trials += 1
@@ -87,6 +95,23 @@ def compress(representation: Representation, signal: Signal, *, max_loss_db: flo
         if good and isfinite(bad):
             quality = min(max(quality, good * (bad / good) ** 0.2), good * (bad / good) ** 0.8)
         quality = max(finest, quality)
+
+
+def _target(signal: Signal, parameters: SineParameters) -> Target | None:
+    """Where, and towards what, weights make up for each other.
+
+    On the whole grid towards the signal, which goes on with the fit. On a part of it only towards the network as it
+    was: otherwise the weights would learn the noise of that part. None where even that part would be too small.
+    """
+    neurons = sum(len(layer.bias) for layer in parameters.hidden)
+    most = _TARGET_FLOATS // (len(parameters.frequencies) + 4 * neurons)
+    if most >= signal.sample_count:
+        whole = View(signal)
+        return whole.coords(), whole.flat_values()
+    if most * signal.channels < _VALUES_PER_WEIGHT * parameters.weight_count:
+        return None
+    coords = View.sampled(signal, most).coords()
+    return coords, values_at(parameters, coords)
 
 
 def canonical(parameters: SineParameters) -> SineParameters:
@@ -110,7 +135,9 @@ def canonical(parameters: SineParameters) -> SineParameters:
     )
 
 
-def _search(parameters: SineParameters, proportions: Steps, view: View, max_loss_db: float, finest: float) -> float:
+def _search(
+    parameters: SineParameters, proportions: Proportions, view: View, max_loss_db: float, finest: float
+) -> float:
     """About the largest q with which plain rounding loses no more than is allowed on `view`."""
     floor_db = min(view.psnr_db(parameters), _INDISTINGUISHABLE_DB) - max_loss_db
 
@@ -131,14 +158,14 @@ def _search(parameters: SineParameters, proportions: Steps, view: View, max_loss
     return quality
 
 
-def _scaled(proportions: Steps, quality: float) -> Steps:
-    return tuple(quality * step for step in proportions)
+def _scaled(proportions: Proportions, quality: float) -> Steps:
+    return tuple(rows.scaled(quality) for rows in proportions)
 
 
 def _correction(loss_db: float, max_loss_db: float) -> float:
     """Factor for q after a trial, towards the middle of what is good enough: squared error grows as q^2."""
     added, allowed = (10.0 ** (loss / 10.0) - 1.0 for loss in (loss_db, (1.0 + _ENOUGH) / 2.0 * max_loss_db))
-    return min(2.0, max(0.5, sqrt(allowed / added))) if added > 0.0 else 2.0
+    return min(_LARGEST_CHANGE, max(0.5, sqrt(allowed / added))) if added > 0.0 else _LARGEST_CHANGE
 
 
 def _predicted_quality(parameters: SineParameters, floor_db: float, max_loss_db: float) -> float:
@@ -147,11 +174,11 @@ def _predicted_quality(parameters: SineParameters, floor_db: float, max_loss_db:
     return sqrt(12.0 * parameters.channels * allowed_mse / parameters.weight_count)
 
 
-def _finest_quality(parameters: SineParameters, proportions: Steps) -> float:
+def _finest_quality(parameters: SineParameters, proportions: Proportions) -> float:
     """The q below which the largest weight of some tensor would take more than 2^20 steps."""
     return max(
-        float(np.abs(array).max(initial=0.0)) / (step * _FINEST_LEVELS) + 1e-12
-        for array, step in zip(tensors(parameters), proportions, strict=True)
+        float(np.abs(array).max(initial=0.0)) / (rows.base * _FINEST_LEVELS) + 1e-12
+        for array, rows in zip(tensors(parameters), proportions, strict=True)
     )
 
 

@@ -13,6 +13,7 @@ from tuner.codec.metadata import unpack_metadata
 from tuner.codec.modulated import QuantisedModulation, unpack_modulated
 from tuner.codec.network import unpack_network
 from tuner.codec.quantise import QuantisedNetwork, dequantise
+from tuner.codec.scaled_network import unpack_scaled_network
 from tuner.representation import Representation
 
 
@@ -67,4 +68,6 @@ def _network(
 ) -> QuantisedNetwork | QuantisedModulation:
     if ChunkType.MODULATED in payloads:
         return unpack_modulated(payloads[ChunkType.MODULATED], header, limits)
+    if ChunkType.SCALED_NETWORK in payloads:
+        return unpack_scaled_network(payloads[ChunkType.SCALED_NETWORK], header)
     return unpack_network(payloads[ChunkType.NETWORK], header)

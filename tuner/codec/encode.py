@@ -11,6 +11,7 @@ from tuner.codec.metadata import Metadata, pack_metadata
 from tuner.codec.modulated import fine_modulated_steps, pack_modulated, quantise_modulated
 from tuner.codec.network import pack_network
 from tuner.codec.quantise import Steps, fine_steps, quantise
+from tuner.codec.scaled_network import pack_scaled_network
 from tuner.evaluate import Parameters
 from tuner.network.modulated import ModulatedParameters
 from tuner.representation import Representation
@@ -25,9 +26,8 @@ def encode(representation: Representation, steps: Steps | None = None) -> bytes:
     Args:
         representation: what to write.
         steps: one quantisation step per tensor, in the order of `tuner.codec.quantise.tensors` or
-            `ModulatedParameters.tensors`; None for those of the
-            file it came from, or fine ones if it came from
-            none.
+            `ModulatedParameters.tensors`; of a plain network also one per row (`row_steps`). None for those of the file
+            it came from, or fine ones if it came from none.
 
     Returns:
         The file. Frequencies in lexicographic order take the least space.
@@ -59,6 +59,10 @@ def encode(representation: Representation, steps: Steps | None = None) -> bytes:
 
 def _network_chunk(parameters: Parameters, steps: Steps | None) -> Chunk:
     if isinstance(parameters, ModulatedParameters):
-        modulated = quantise_modulated(parameters, steps or fine_modulated_steps(parameters))
+        whole = None if steps is None else tuple(step for step in steps if not isinstance(step, tuple))
+        modulated = quantise_modulated(parameters, whole or fine_modulated_steps(parameters))
         return Chunk(ChunkType.MODULATED, pack_modulated(modulated))
-    return Chunk(ChunkType.NETWORK, pack_network(quantise(parameters, steps or fine_steps(parameters))))
+    network = quantise(parameters, steps or fine_steps(parameters))
+    if any(isinstance(step, tuple) for step in network.steps):
+        return Chunk(ChunkType.SCALED_NETWORK, pack_scaled_network(network))
+    return Chunk(ChunkType.NETWORK, pack_network(network))

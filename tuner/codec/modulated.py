@@ -15,7 +15,7 @@ from tuner.codec.header import Header
 from tuner.codec.latents import pack_latents, take_latents, unpack_latent_tables
 from tuner.codec.limits import DecodeLimits
 from tuner.codec.primitives import ByteReader, pack_float, pack_varint
-from tuner.codec.quantise import LARGEST_STEP, Steps
+from tuner.codec.quantise import LARGEST_STEP
 from tuner.errors import ConfigError, CorruptFile
 from tuner.network.modulated import (
     LatentLevel,
@@ -55,7 +55,7 @@ class QuantisedModulation:
     frequencies: IntArray
     levels: tuple[LatentLevel, ...]
     integers: tuple[IntArray, ...]
-    steps: Steps
+    steps: tuple[float, ...]
 
     def parameters(self) -> ModulatedParameters:
         """The weights that the integers stand for."""
@@ -73,7 +73,7 @@ class QuantisedModulation:
         )
 
 
-def quantise_modulated(parameters: ModulatedParameters, steps: Steps) -> QuantisedModulation:
+def quantise_modulated(parameters: ModulatedParameters, steps: tuple[float, ...]) -> QuantisedModulation:
     """Round every weight to the nearest multiple of its tensor's step; the latents are integers already.
 
     Args:
@@ -112,7 +112,7 @@ def quantise_modulated(parameters: ModulatedParameters, steps: Steps) -> Quantis
     )
 
 
-def fine_modulated_steps(parameters: ModulatedParameters) -> Steps:
+def fine_modulated_steps(parameters: ModulatedParameters) -> tuple[float, ...]:
     """Steps that keep every tensor to a 2000th of its largest weight."""
     return tuple(float(np.abs(tensor).max(initial=0.0)) / 2000.0 or 1.0 for tensor in parameters.tensors())
 

@@ -8,6 +8,7 @@ frequencies have none), the number of classes, the table of the class numbers, a
 matrix the words of the range coder, which holds the integers in the same order.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ from tuner.codec.entropy import IntegerDecoder, IntegerEncoder, IntegerTable
 from tuner.codec.header import Header
 from tuner.codec.primitives import ByteReader, pack_float
 from tuner.codec.quantise import LARGEST_FREQUENCY, LARGEST_STEP, QuantisedNetwork
-from tuner.errors import CorruptFile
+from tuner.errors import ConfigError, CorruptFile
 from tuner.shapes import IntArray
 
 _CLASS_COUNTS = (1, 2, 3, 4, 6, 8, 12, 16)
@@ -26,8 +27,10 @@ _MOST_CLASSES = _CLASS_COUNTS[-1]
 def pack_network(network: QuantisedNetwork) -> bytes:
     """The payload of the network chunk."""
     coder = IntegerEncoder()
-    packed = _put_matrix(np.diff(network.frequencies, axis=0, prepend=np.int32(0)), coder)
+    packed = pack_frequencies(network.frequencies, coder)
     for integers, step in zip(network.integers, network.steps, strict=True):
+        if isinstance(step, tuple):
+            raise ConfigError("a tensor has a step for each row, expected one: rows have theirs in another chunk")
         packed += pack_float(step) + _put_matrix(_as_matrix(integers), coder)
     return packed + coder.words()
 
@@ -46,18 +49,46 @@ def unpack_network(payload: bytes, header: Header) -> QuantisedNetwork:
         CorruptFile: if a table, a step or the coded integers are not what an encoder writes.
     """
     reader = ByteReader(payload)
-    frequency_code = _MatrixCode.unpack(reader, "frequencies", (header.frequencies, len(header.shape)))
+    take_frequencies = unpack_frequencies(reader, header)
     steps, codes = [], []
     for name, shape in header.tensor_shapes:
-        steps.append(_unpack_step(reader, name))
+        steps.append(read_step(reader, name))
         codes.append(_MatrixCode.unpack(reader, name, shape))
     coder = IntegerDecoder(reader.take(reader.remaining, "coded integers"))
-    frequencies = np.cumsum(frequency_code.take(coder), axis=0, dtype=np.int64)
-    if np.abs(frequencies).max() > LARGEST_FREQUENCY:
-        raise CorruptFile(f"a frequency is {np.abs(frequencies).max()}, expected at most 2^22: the file is damaged")
+    frequencies = take_frequencies(coder)
     integers = tuple(code.take(coder) for code in codes)
     coder.finish()
-    return QuantisedNetwork(frequencies.astype(np.int32), header.period, integers, tuple(steps))
+    return QuantisedNetwork(frequencies, header.period, integers, tuple(steps))
+
+
+def pack_frequencies(frequencies: IntArray, coder: IntegerEncoder) -> bytes:
+    """Append the frequencies to the coder; return what a reader must know to take them out again."""
+    return _put_matrix(np.diff(frequencies, axis=0, prepend=np.int32(0)), coder)
+
+
+def unpack_frequencies(reader: ByteReader, header: Header) -> Callable[[IntegerDecoder], IntArray]:
+    """Read what `pack_frequencies` returned; what comes back takes the frequencies themselves from the coder."""
+    code = _MatrixCode.unpack(reader, "frequencies", (header.frequencies, len(header.shape)))
+
+    def take(coder: IntegerDecoder) -> IntArray:
+        frequencies = np.cumsum(code.take(coder), axis=0, dtype=np.int64)
+        if np.abs(frequencies).max() > LARGEST_FREQUENCY:
+            raise CorruptFile(f"a frequency is {np.abs(frequencies).max()}, expected at most 2^22: the file is damaged")
+        return frequencies.astype(np.int32)
+
+    return take
+
+
+def read_step(reader: ByteReader, name: str) -> float:
+    """Read the step of a tensor.
+
+    Raises:
+        CorruptFile: if it is not a positive number, at most 2^32.
+    """
+    step = reader.float(f"step of {name}")
+    if not 0.0 < step <= LARGEST_STEP:
+        raise CorruptFile(f"the step of {name} is {step}, expected more than 0, at most 2^32: the file is damaged")
+    return step
 
 
 def _put_matrix(matrix: IntArray, coder: IntegerEncoder) -> bytes:
@@ -128,13 +159,6 @@ class _MatrixCode:
             members = np.flatnonzero(classes == number)
             matrix[:, members] = coder.take(rows * len(members), table).reshape(rows, len(members))
         return matrix.reshape(self.shape)
-
-
-def _unpack_step(reader: ByteReader, name: str) -> float:
-    step = reader.float(f"step of {name}")
-    if not 0.0 < step <= LARGEST_STEP:
-        raise CorruptFile(f"the step of {name} is {step}, expected more than 0, at most 2^32: the file is damaged")
-    return step
 
 
 def _as_matrix(integers: IntArray) -> IntArray:

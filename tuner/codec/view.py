@@ -51,6 +51,11 @@ class View:
         """Coordinates of the points, float32 (P, D)."""
         return np.stack(np.meshgrid(*self._axes, indexing="ij"), axis=-1).reshape(-1, len(self._axes))
 
+    def flat_values(self) -> FloatArray:
+        """Values of the signal at the points, float32 (P, C)."""
+        flat: FloatArray = self._values.reshape(-1, self._values.shape[-1])
+        return flat
+
     def psnr_db(self, parameters: SineParameters) -> float:
         """PSNR of a network on the view in dB, of samples as they would be written."""
         return written_psnr_db(self._values, values_on_grid(parameters, self._axes), self._storage)
