@@ -10,7 +10,7 @@ from math import exp, log10
 from tuner.fit.modulated_config import ModulatedConfig
 
 # How far lambda moves over a whole fit, in logarithms, while the rate is twice what was asked for.
-_GAIN = 9.0
+_GAIN = 20.0
 _LARGEST_MOVE = 0.1
 # As far from a quality, in dB, as a rate that is twice what was asked for is from a rate.
 _WHOLE_EXCESS_DB = 3.0
@@ -19,8 +19,6 @@ _LAST_CORRECTION = 0.92
 _LEAST_LATENT_SHARE = 0.25
 _BITS_PER_WEIGHT = 6.5
 _HEADER_BITS = 8.0 * 220.0
-# Lambda relative to the squared error that is asked for, where a fit to a quality begins.
-_TRADE_PER_ERROR = 0.7
 
 
 class Trade:
@@ -45,11 +43,6 @@ class Trade:
         self.other_bits = _HEADER_BITS + _BITS_PER_WEIGHT * weights
         self.quality_offset_db = 0.0
         self.share = 0.0
-
-    @property
-    def first_value(self) -> float | None:
-        """Where to begin, if a quality is asked for."""
-        return None if self._wanted_db is None else _TRADE_PER_ERROR * 10.0 ** (-self._wanted_db / 10.0)
 
     @property
     def latent_budget(self) -> float:

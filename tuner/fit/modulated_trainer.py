@@ -36,6 +36,9 @@ _MODULATION = 3.0
 # Step of the latents for lambda = 1 at the start, and how many more bits than wanted they may then take.
 _STEP = 10.0
 _FIRST_EXCESS = 1.7
+_BISECTIONS = 12
+# Of the squared error that is asked for, what rounding may add to a pyramid that is no better.
+_ROUNDING_SHARE = 0.5
 # Of the output layer, whose solution is exact: Adam only keeps it in step with what moves below it.
 _OUTPUT_SHARE = 0.3
 _SCALE_RATE = 0.02
@@ -218,24 +221,36 @@ class ModulatedTrainer:
     def _first_trade(self, pyramid: list[Tensor]) -> float:
         """Set lambda, and return the step of the latents that suits it.
 
-        At high rate the best step is proportional to the root of lambda; a fit to a size that begins with nearly twice
-        the bits ends near what is wanted.
+        At high rate the best step is proportional to the root of lambda. A fit that begins with nearly twice the bits
+        ends near what is wanted, at about the quality of its beginning.
         """
         # However many bits there are, the file holds no larger codes.
         smallest = max(max(float(codes.abs().max()) for codes in pyramid) / _LARGEST_FIRST_CODE, 1e-9)
-        if self._trade.first_value is not None:
-            step = max(_STEP * sqrt(self._trade.first_value), smallest)
-        else:
-            low, high = log(1e-8), 0.0
-            for _ in range(20):
-                middle = (low + high) / 2.0
-                rounded = [(codes / (_STEP * exp(middle / 2.0))).round() for codes in pyramid]
+        goal_mse = self._first_mse(pyramid)
+        low, high = log(smallest), log(_STEP)
+        for _ in range(_BISECTIONS):
+            step = exp((low + high) / 2.0)
+            rounded = [_rounded(codes / step) for codes in pyramid]
+            if goal_mse is None:
                 with torch.no_grad():
                     bits = float(latent_bits(rounded, self._spacings, self._scales))
-                low, high = (middle, high) if bits > _FIRST_EXCESS * self._trade.latent_budget else (low, middle)
-            step = max(_STEP * exp(low / 2.0), smallest)
-        self._trade.value = (step / _STEP) ** 2
-        return step
+                is_too_coarse = bits < _FIRST_EXCESS * self._trade.latent_budget
+            else:
+                mse = self._passes.loss([codes * step for codes in rounded], self._weights)
+                is_too_coarse = mse > goal_mse
+            low, high = (low, log(step)) if is_too_coarse else (log(step), high)
+        self._trade.value = exp(low) ** 2 / _STEP**2
+        return exp(low)
+
+    def _first_mse(self, pyramid: list[Tensor]) -> float | None:
+        """Squared error of the rounded pyramid from which a fit to a quality begins.
+
+        A pyramid can be further from the signal than what is asked for, however finely it is rounded.
+        """
+        if self._config.psnr_db is None:
+            return None
+        wanted = 10.0 ** (-self._config.psnr_db / 10.0)
+        return max(wanted, self._passes.loss(pyramid, self._weights) + _ROUNDING_SHARE * wanted)
 
     def _compare_with_file(self, bits: float, loss: float) -> None:
         """What the estimates of this step leave out, compared with the file that would come of it."""

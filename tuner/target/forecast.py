@@ -34,16 +34,18 @@ class Forecast:
         samples: grid points P.
         channels: values per sample.
         compaction_db: from `tuner.signal.compaction`.
+        dimensions: axes of the grid.
     """
 
     samples: int
     channels: int
     compaction_db: tuple[float, ...] = TYPICAL_COMPACTION_DB
+    dimensions: int = 2
 
     def psnr_db(self, weights: float, steps: int) -> float:
         """Quality of the unrounded network after so many steps."""
         gain_db: float = 2.3 * (1.0 - (100.0 / steps) ** 0.35)
-        return 1.7 + 0.916 * self._compacted_db(0.3 * weights) + gain_db
+        return 1.7 + 0.916 * self.compacted_db(0.3 * weights) + gain_db
 
     def file_bytes(self, weights: float, psnr_db: float, loss_db: float) -> float:
         """Size of the file that loses so much."""
@@ -84,7 +86,8 @@ class Forecast:
         per_sample = layers * (1e-8 * neurons + 1.6e-10 * neurons**2)
         return 6e-3 + self.samples * per_sample + 2e-11 * frequencies**3
 
-    def _compacted_db(self, coefficients: float) -> float:
+    def compacted_db(self, coefficients: float) -> float:
+        """PSNR of the best approximation with so many coefficients."""
         curve = self.compaction_db
         halvings = max(0.0, log2(self.samples / max(coefficients, 1e-9)))
         first = min(int(halvings), len(curve) - 2)

@@ -14,7 +14,8 @@ from tuner.fit.state import FitState
 from tuner.metrics import picture_psnr_db
 from tuner.signal.signal import SampleFormat, Signal
 from tuner.target.ask import Ask, Target, TargetKind
-from tuner.target.search import TargetOutcome, TargetResult, fit_to_target
+from tuner.target.result import TargetOutcome, TargetResult
+from tuner.target.search import fit_to_target
 from tuner.target.shrink import max_error
 
 WAVES = Signal(values=waves())
