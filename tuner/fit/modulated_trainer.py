@@ -249,7 +249,7 @@ class ModulatedTrainer:
         """
         if self._config.psnr_db is None:
             return None
-        wanted = 10.0 ** (-self._config.psnr_db / 10.0)
+        wanted: float = 10.0 ** (-self._config.psnr_db / 10.0)
         return max(wanted, self._passes.loss(pyramid, self._weights) + _ROUNDING_SHARE * wanted)
 
     def _compare_with_file(self, bits: float, loss: float) -> None:
