@@ -13,7 +13,9 @@ from tuner.fit.modulated_config import ModulatedConfig
 _GAIN = 20.0
 _LARGEST_MOVE = 0.1
 # As far from a quality, in dB, as a rate that is twice what was asked for is from a rate.
-_WHOLE_EXCESS_DB = 3.0
+_WHOLE_EXCESS_DB = 1.0
+# What a fit gains in quality from its beginning to its end, at one lambda, because its steps become shorter.
+_STILL_TO_COME_DB = 1.5
 # Until which share of the fit lambda moves: later there is no time left to settle.
 _LAST_CORRECTION = 0.92
 _LEAST_LATENT_SHARE = 0.25
@@ -61,7 +63,8 @@ class Trade:
         if self._wanted_db is None:
             excess = latent_bits / self.latent_budget - 1.0
         else:
-            excess = (-10.0 * log10(mse) + self.quality_offset_db - self._wanted_db) / _WHOLE_EXCESS_DB
+            expected_db = -10.0 * log10(mse) + self.quality_offset_db + _STILL_TO_COME_DB * (1.0 - share)
+            excess = (expected_db - self._wanted_db) / _WHOLE_EXCESS_DB
         if share < _LAST_CORRECTION:
             move = min(_GAIN * (share - self.share), _LARGEST_MOVE)
             self.value *= exp(move * max(-1.0, min(1.0, excess)))

@@ -33,9 +33,11 @@ from tuner.signal.signal import Signal
 _SOLVE_EVERY = 25
 # Scale of the first modulation weights, relative to the skip's: a few radians over the whole range of the latents.
 _MODULATION = 3.0
-# Step of the latents for lambda = 1 at the start, and how many more bits than wanted they may then take.
+# Step of the latents for lambda = 1 at the start, and how many more bits than wanted they may then take in a long fit,
+# and in which share of it: a short one has no time to save them.
 _STEP = 10.0
-_FIRST_EXCESS = 1.7
+_FIRST_EXCESS = 0.7
+_LONG_FIT = 300
 _BISECTIONS = 12
 # Of the squared error that is asked for, what rounding may add to a pyramid that is no better.
 _ROUNDING_SHARE = 0.5
@@ -102,7 +104,9 @@ class ModulatedTrainer:
         if self._sees_half and share >= config.half_size_share:
             self._passes, self._sees_half = self._on_grid(halved=False), False
         is_rounded = share >= 1.0 - config.rounded_share
+        compares = self._taken % _SOLVE_EVERY == 0
         if is_rounded and self._weight_steps is None:
+            compares = True
             self._weight_steps = self._best_steps()
         latents = [_rounded(codes) if is_rounded else self._noisy(codes) for codes in self._latents]
         if self._taken % _SOLVE_EVERY == 0:
@@ -113,7 +117,7 @@ class ModulatedTrainer:
             # Noise makes zeros look expensive; what a file would take is what counts.
             with torch.no_grad():
                 bits = float(latent_bits([_rounded(codes) for codes in self._latents], self._spacings, self._scales))
-        if self._taken % _SOLVE_EVERY == 0:
+        if compares:
             self._compare_with_file(bits, gradients.loss)
         decay = _LAST_RATE + (1.0 - _LAST_RATE) * 0.5 * (1.0 + cos(pi * min(share, 1.0)))
         for group in self._adam.param_groups:
@@ -128,7 +132,7 @@ class ModulatedTrainer:
 
         Args:
             shift: by how much more than half a unit a latent must exceed an integer to become the next one away from
-                zero, in (-1/2, 1/2]: more makes the file smaller.
+                zero, above -1/2: more makes the file smaller.
         """
         passes = self._on_grid(halved=False) if self._sees_half else self._passes
         latents = [_rounded(codes, shift) for codes in self._latents]
@@ -227,6 +231,7 @@ class ModulatedTrainer:
         # However many bits there are, the file holds no larger codes.
         smallest = max(max(float(codes.abs().max()) for codes in pyramid) / _LARGEST_FIRST_CODE, 1e-9)
         goal_mse = self._first_mse(pyramid)
+        excess = 1.0 + _FIRST_EXCESS * min(1.0, self._config.steps / _LONG_FIT)
         low, high = log(smallest), log(_STEP)
         for _ in range(_BISECTIONS):
             step = exp((low + high) / 2.0)
@@ -234,7 +239,7 @@ class ModulatedTrainer:
             if goal_mse is None:
                 with torch.no_grad():
                     bits = float(latent_bits(rounded, self._spacings, self._scales))
-                is_too_coarse = bits < _FIRST_EXCESS * self._trade.latent_budget
+                is_too_coarse = bits < excess * self._trade.latent_budget
             else:
                 mse = self._passes.loss([codes * step for codes in rounded], self._weights)
                 is_too_coarse = mse > goal_mse
@@ -328,7 +333,7 @@ class ModulatedTrainer:
 
 
 def _rounded(codes: Tensor, shift: float = 0.0) -> Tensor:
-    nearest = codes.round() if shift == 0.0 else codes.sign() * (codes.abs() + (0.5 - shift)).floor()
+    nearest = codes.round() if shift == 0.0 else codes.sign() * (codes.abs() + (0.5 - shift)).floor().clamp(min=0.0)
     return nearest.clamp(-_LARGEST_CODE, _LARGEST_CODE)
 
 

@@ -14,9 +14,9 @@ from tuner.representation import Representation
 from tuner.signal.signal import Signal
 from tuner.target.shrink import File, measured
 
-_TRIES = 8
-# The shift of `ModulatedTrainer.rounded`: beyond these a latent is nearer to another integer than to its own.
-_LARGEST_FILE, _SMALLEST_FILE = -0.2, 0.45
+_TRIES = 10
+# The shift of `ModulatedTrainer.rounded`; much is a last resort, for fits that had no time.
+_LARGEST_FILE, _SMALLEST_FILE = -0.2, 12.0
 _ENOUGH = 0.985  # a file that fills so much of its limit is large enough
 _ENOUGH_DB = 0.03  # and one that is above its quality by no more is small enough
 # Logarithm of the size and decibels that a shift of 1 takes, for the second try; the others learn from those before.
