@@ -66,7 +66,8 @@ class Trade:
             expected_db = -10.0 * log10(mse) + self.quality_offset_db + _STILL_TO_COME_DB * (1.0 - share)
             excess = (expected_db - self._wanted_db) / _WHOLE_EXCESS_DB
         if share < _LAST_CORRECTION:
-            move = min(_GAIN * (share - self.share), _LARGEST_MOVE)
+            # A fit that goes on, with more steps than it had, is at a smaller share of them than before.
+            move = max(0.0, min(_GAIN * (share - self.share), _LARGEST_MOVE))
             self.value *= exp(move * max(-1.0, min(1.0, excess)))
         self.share = share
 

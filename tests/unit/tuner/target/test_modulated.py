@@ -27,10 +27,10 @@ from tuner.target.search import fit_to_target
 
 
 def picture(shape: tuple[int, ...] = (64, 48)) -> Signal:
-    """Soft shapes, an edge, and a grain that takes bits."""
+    """Soft shapes, an edge, and some grain."""
     coords = Grid(shape, 2.5).coords()
     wave = np.sin(coords @ np.linspace(3.0, 7.0, len(shape))) + (coords[:, 0] > 0.2)
-    grain = np.random.default_rng(2).normal(0.0, 0.04, (len(coords), 1))
+    grain = np.random.default_rng(2).normal(0.0, 0.02, (len(coords), 1))
     values = 0.4 + 0.2 * wave[:, None] * np.linspace(0.5, 1.0, 3) + grain
     return Signal(values=np.clip(values, 0, 1).reshape(*shape, 3).astype(np.float32), sample_format=SampleFormat.U8)
 
