@@ -9,7 +9,7 @@ Kim et al. 2024). Called by `tuner.fit.modulated`, which knows budgets and check
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from math import cos, exp, log, pi, prod, sqrt
+from math import copysign, cos, exp, log, pi, prod, sqrt
 
 import numpy as np
 import torch
@@ -48,6 +48,7 @@ _SCALE_RATE = 0.02
 _LAST_RATE = 0.02
 _LARGEST_CODE = 2000.0
 _LARGEST_FIRST_CODE = 1500.0
+_SMALLEST_SHIFT = 0.03
 # No axis is halved below this.
 _SMALLEST_SIDE = 16
 
@@ -333,7 +334,13 @@ class ModulatedTrainer:
 
 
 def _rounded(codes: Tensor, shift: float = 0.0) -> Tensor:
-    nearest = codes.round() if shift == 0.0 else codes.sign() * (codes.abs() + (0.5 - shift)).floor().clamp(min=0.0)
+    nearest = codes.round()
+    if shift != 0.0:
+        # Many latents hover right at a threshold, where training has left them: a small shift moves a share of them.
+        moved = shift if abs(shift) > _SMALLEST_SHIFT else copysign(_SMALLEST_SHIFT, shift)
+        chance = torch.rand(codes.shape, generator=torch.Generator().manual_seed(0))
+        shifted = codes.sign() * (codes.abs() + (0.5 - moved)).floor().clamp(min=0.0)
+        nearest = torch.where(chance < shift / moved, shifted, nearest)
     return nearest.clamp(-_LARGEST_CODE, _LARGEST_CODE)
 
 
