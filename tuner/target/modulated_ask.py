@@ -1,7 +1,7 @@
 """Which requests get a modulated network, and which one. No torch here.
 
-It makes by far the smaller file of a photograph at the sizes that people ask for; its fixed part is too large for tiny
-files, and its splines lose to sines where nearly every sample counts. Called by the worker's translation, by
+It makes the smaller file of a photograph at the sizes that people ask for; its fixed part is too large for tiny files,
+and at several bits per sample its fits are slow to settle. Called by the worker's translation, by
 `tuner.target.estimate` and by the command line.
 """
 
