@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 MAX_SCALE = 64.0
-MAX_PRODUCTS = 1 << 40  # samples times weights: minutes of one core
+MAX_PRODUCTS = 1 << 40  # samples times products: minutes of one core
 
 
 class View(StrEnum):
@@ -54,18 +54,18 @@ class RenderSpec(BaseModel):
         """
         return tuple(max(1, round(extent * self.scale)) for _, extent in self.spans(grid_shape))
 
-    def check_cost(self, grid_shape: tuple[int, ...], weights: int) -> None:
+    def check_cost(self, grid_shape: tuple[int, ...], products: int) -> None:
         """Hold what it takes to draw this against what anybody may ask for.
 
         Args:
             grid_shape: samples of the signal along each axis.
-            weights: of the network.
+            products: that one sample takes; of a network without latents, its weights.
 
         Raises:
             ValueError: if it is too much, or the region does not fit the signal.
         """
         samples, allowed = prod(self.shape(grid_shape)), MAX_SAMPLES[self.view]
-        allowed = min(allowed, MAX_PRODUCTS // max(1, weights))
+        allowed = min(allowed, MAX_PRODUCTS // max(1, products))
         if samples > allowed:
             raise ValueError(
                 f"this has {samples} samples, at most {allowed} are drawn at once: ask for a smaller scale or region"

@@ -56,6 +56,11 @@ class TargetSpec(_Spec):
 class NetworkSpec(_Spec):
     """Expert options of the network; see the method's notation in parentheses. Sizes end the search for a good size."""
 
+    kind: Literal["tuner", "modulated"] | None = Field(
+        default=None,
+        description="sines alone, or sines turned by latent grids, which make the smaller file of most pictures; "
+        "if left out, what suits signal and target. The other options belong to 'tuner'",
+    )
     frequencies: Annotated[int, Field(ge=4, le=4096)] | None = Field(default=None, description="input frequencies (m)")
     hidden: Annotated[tuple[Annotated[int, Field(ge=4, le=4096)], ...], Field(min_length=1, max_length=4)] | None = (
         Field(default=None, strict=False, description="width of each hidden layer (n)")  # JSON has lists for tuples
@@ -144,6 +149,25 @@ class FitSpec(_Spec):
     regime: RegimeSpec = RegimeSpec()
     trainer: TrainerSpec = TrainerSpec()
     codec: CodecSpec = CodecSpec()
+
+    @model_validator(mode="after")
+    def _suits_the_network(self) -> "FitSpec":
+        if self.network.kind != "modulated":
+            return self
+        if self._has_options_of_sines:
+            raise ValueError("options of network, regime and trainer belong to the network kind 'tuner'")
+        if self.target is not None and self.target.max_error is not None:
+            raise ValueError("max_error is for the network kind 'tuner'; a modulated one can be asked for psnr_db")
+        return self
+
+    def network_kind(self) -> Literal["tuner", "modulated"] | None:
+        """The kind that is asked for, if only by an option that belongs to it; None if the preset is to decide."""
+        return self.network.kind or ("tuner" if self._has_options_of_sines else None)
+
+    @property
+    def _has_options_of_sines(self) -> bool:
+        network = self.network.model_copy(update={"kind": None})
+        return (network, self.regime, self.trainer) != (NetworkSpec(), RegimeSpec(), TrainerSpec())
 
     @model_validator(mode="before")
     @classmethod

@@ -89,7 +89,7 @@ def fit(
             target_psnr_db=target_psnr,
         )
         if target is not None:
-            data, sentence = _fit_to_target_with_progress(signal, config, effort, Target.parse(target))
+            data, sentence = _fit_to_target_with_progress(signal, config, effort, Target.parse(target), steps)
         else:
             fitted, sentence = _fit_with_progress(signal, config)
             data = compress(fitted, signal, max_loss_db=max_loss_db)
@@ -143,13 +143,19 @@ def _fit_with_progress(signal: Signal, config: FitConfig) -> tuple[Representatio
 
 
 def _fit_to_target_with_progress(
-    signal: Signal, config: FitConfig, effort: Effort, target: Target
+    signal: Signal, config: FitConfig, effort: Effort, target: Target, steps: int | None
 ) -> tuple[bytes, str]:
     """The file that meets the target, and a sentence on how it was found."""
+    from tuner.target.modulated_ask import modulated_for
     from tuner.target.search import fit_to_target
 
+    budget = config.budget
+    modulated = modulated_for(
+        None, signal, effort, target, seed=config.seed, max_steps=steps, max_seconds=budget.max_seconds
+    )
+    ask = Ask(base=config, target=target, trials=TRIALS[effort], modulated=modulated)
     with _progress_bar(config.budget.max_steps) as show:
-        result = fit_to_target(signal, Ask(base=config, target=target, trials=TRIALS[effort]), on_step=show)
+        result = fit_to_target(signal, ask, on_step=show)
     assert result.content is not None  # noqa: S101  the bar stops nothing
     return result.content, f"{result.steps} steps in {result.seconds:.0f} s. {result.sentence}"
 

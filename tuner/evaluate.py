@@ -6,11 +6,20 @@ import numpy as np
 
 from tuner.modulated_synthesis import modulated_gradients_at, modulated_values_at, modulated_values_on_grid
 from tuner.network.modulated import ModulatedParameters
+from tuner.network.splines import TAPS
 from tuner.parameters import SineParameters
 from tuner.shapes import FloatArray
 from tuner.synthesis import gradients_at, gradients_on_grid, values_at, values_on_grid
 
 Parameters = SineParameters | ModulatedParameters
+
+
+def products_per_sample(parameters: Parameters) -> int:
+    """Multiplications that a value takes, about: those of the layers, and the taps of the splines."""
+    if isinstance(parameters, ModulatedParameters):
+        taps = TAPS * parameters.dimensions * parameters.latent_channels
+        return taps + sum(tensor.size for tensor in parameters.tensors())
+    return parameters.weight_count
 
 
 def evaluate_at(parameters: Parameters, coords_PD: FloatArray) -> FloatArray:

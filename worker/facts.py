@@ -3,7 +3,7 @@
 from math import prod
 from typing import Any
 
-from tuner.evaluate import evaluate_gradients_on_grid
+from tuner.evaluate import evaluate_gradients_on_grid, products_per_sample
 from tuner.metrics import gradient_psnr_db
 from tuner.representation import Representation
 from tuner.signal.grid import Grid
@@ -27,6 +27,7 @@ def file_facts(decoded: Representation, byte_count: int) -> dict[str, Any]:
         "grid_shape": list(decoded.grid_shape),
         "channels": decoded.channels,
         "weights": decoded.parameters.weight_count,
+        "products_per_sample": products_per_sample(decoded.parameters),
         "bits_per_sample": round(8 * byte_count / samples, 4),
         "compression_ratio": round(raw_bytes / byte_count, 4),
     }

@@ -24,7 +24,8 @@ from tuner.errors import OutOfMemory, StateMismatch, TunerError
 from tuner.fit.memory import is_out_of_memory
 from tuner.metrics import written_psnr_db
 from tuner.signal.signal import Signal
-from tuner.target.search import TargetResult, fit_to_target
+from tuner.target.result import TargetResult
+from tuner.target.search import fit_to_target
 from worker.checkpoints import load_checkpoint
 from worker.drain import draining
 from worker.facts import file_facts, slope_quality_db

@@ -11,6 +11,7 @@ from tuner.fit.presets import signal_config
 from tuner.signal.formats import read_signal
 from tuner.signal.signal import Signal
 from tuner.target.ask import TRIALS, Ask, Target, TargetKind
+from tuner.target.modulated_ask import modulated_for
 
 ADAM = FirstOrderConfig(learning_rate=0.02, batch_samples=4096)
 
@@ -23,12 +24,22 @@ def signal_from_bytes(content: bytes) -> Signal:
 def ask_from_spec(spec: FitSpec, signal: Signal) -> Ask:
     """What the search is asked for: the target, and the preset for this signal with what the request says instead."""
     target = None if spec.target is None else next(Target(TargetKind(k), v) for k, v in spec.target.asked().items())
+    modulated = modulated_for(
+        spec.network_kind(),
+        signal,
+        spec.preset,
+        target,
+        seed=spec.seed,
+        max_steps=spec.max_steps,
+        max_seconds=spec.max_seconds,
+    )
     return Ask(
         base=config_from_spec(spec, signal),
         target=target,
         trials=TRIALS[spec.preset],
         free_size=spec.network.frequencies is None and spec.network.hidden is None,
         max_loss_db=spec.codec.max_loss_db,
+        modulated=modulated,
     )
 
 
@@ -41,7 +52,7 @@ def config_from_spec(spec: FitSpec, signal: Signal) -> FitConfig:
         max_steps=spec.max_steps,
         max_seconds=spec.max_seconds,
     )
-    network = replace(config.network, **_asked(spec.network), **_asked(spec.regime))
+    network = replace(config.network, **_asked(spec.network, but="kind"), **_asked(spec.regime))
     return replace(config, network=network, trainer=_trainer(spec, config.trainer))
 
 
@@ -55,5 +66,5 @@ def _trainer(spec: FitSpec, preset: TrainerConfig) -> TrainerConfig:
     return preset
 
 
-def _asked(options: BaseModel) -> dict[str, Any]:
-    return {name: value for name, value in options if value is not None}
+def _asked(options: BaseModel, *, but: str | None = None) -> dict[str, Any]:
+    return {name: value for name, value in options if value is not None and name != but}

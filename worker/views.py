@@ -11,7 +11,7 @@ from math import prod, sqrt
 import numpy as np
 
 from store.render_spec import RenderFormat, RenderSpec, View
-from tuner.evaluate import evaluate_on_grid
+from tuner.evaluate import evaluate_on_grid, products_per_sample
 from tuner.representation import Representation
 from tuner.shapes import FloatArray
 from tuner.signal.image import write_image
@@ -36,7 +36,7 @@ def draw(representation: Representation, spec: RenderSpec) -> Drawn:
     Raises:
         ValueError: if the region does not fit the signal, or the view is too large.
     """
-    spec.check_cost(representation.grid_shape, representation.parameters.weight_count)
+    spec.check_cost(representation.grid_shape, products_per_sample(representation.parameters))
     match spec.view:
         case View.RECONSTRUCTION:
             values = reconstruction(representation, spec)

@@ -70,7 +70,7 @@ class Estimator:
 def _request(signal: Signal, spec: FitSpec) -> dict[str, Any]:
     facts = signal.facts
     shape = facts.get("shape") or [facts["height"], facts["width"]]
-    options = spec.network.model_dump(exclude_none=True) | spec.regime.model_dump(exclude_none=True)
+    options = spec.network.model_dump(exclude_none=True, exclude={"kind"}) | spec.regime.model_dump(exclude_none=True)
     return {
         "kind": facts.get("kind", "image"),
         "samples": prod(shape),
@@ -80,6 +80,7 @@ def _request(signal: Signal, spec: FitSpec) -> dict[str, Any]:
         "effort": spec.preset,
         "target": None if spec.target is None else spec.target.asked(),
         "network": options,
+        "network_kind": spec.network_kind(),
         "max_steps": spec.max_steps,
         "max_seconds": spec.max_seconds,
         "max_loss_db": spec.codec.max_loss_db,

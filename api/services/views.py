@@ -103,7 +103,9 @@ def _spec(wish: Wish, representation: Representation) -> RenderSpec:
     except ValueError as error:
         raise _invalid("region", str(error)) from error
     try:
-        spec.check_cost(shape, representation.facts.get("weights") or 1)
+        # What was made before there were latents does as many products as it has weights.
+        noted = representation.facts
+        spec.check_cost(shape, noted.get("products_per_sample") or noted.get("weights") or 1)
     except ValueError as error:
         raise ViewTooLarge(str(error)) from error
     return spec

@@ -113,7 +113,7 @@ class _Run:
         held_out: BoolArray | None,
     ) -> None:
         self._budget = config.budget
-        self._names = {"config": config.fingerprint(), "signal": _fingerprint(signal, held_out)}
+        self._names = {"config": config.fingerprint(), "signal": signal_fingerprint(signal, held_out)}
         self._trainer = FrugalTrainer(lambda parts: _make_trainer(signal, config, device, held_out, parts))
         self._history: list[float] = []
         self._seconds = 0.0
@@ -211,7 +211,7 @@ def _make_trainer(
     return FirstOrderTrainer(network, blocks, config.trainer, total_steps=config.budget.max_steps, seed=config.seed)
 
 
-def _fingerprint(signal: Signal, held_out: BoolArray | None) -> str:
+def signal_fingerprint(signal: Signal, held_out: BoolArray | None = None) -> str:
     """SHA-256 of the samples, their shape, and which of them are held out."""
     digest = hashlib.sha256(str((signal.kind.value, signal.values.shape)).encode())
     digest.update(np.ascontiguousarray(signal.values).data)  # not a copy of it

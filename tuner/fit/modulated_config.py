@@ -3,18 +3,22 @@
 The defaults were chosen on photographs (docs/decisions/0014-modulated-network-and-rate.md).
 """
 
-from dataclasses import dataclass
-from math import isfinite
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from math import isfinite, prod
 
 from tuner.errors import ConfigError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModulatedConfig:
-    """A fit of a modulated network to a rate.
+    """A fit of a modulated network to a rate or to a quality.
 
     Attributes:
-        bits_per_sample: size of the file to aim for, in bits per point of the grid, > 0; met within some percent.
+        bits_per_sample: size of the file to aim for, in bits per point of the grid, > 0; None if a quality is.
+        psnr_db: quality to aim for, in dB, with as few bits as that takes; None if a size is.
         steps: of the optimiser, >= 1.
         max_seconds: of training, > 0, or None; all phases shrink in proportion.
         levels: (spacing, latent channels) of each level of the latents, coarsest first.
@@ -30,10 +34,11 @@ class ModulatedConfig:
         seed: of the frequencies, the initial weights and the noise, >= 0.
 
     Raises:
-        ConfigError: if a setting is out of its range.
+        ConfigError: if a setting is out of its range, or not exactly one of size and quality is aimed for.
     """
 
-    bits_per_sample: float
+    bits_per_sample: float | None = None
+    psnr_db: float | None = None
     steps: int = 300
     max_seconds: float | None = None
     levels: tuple[tuple[int, int], ...] = ((16, 3), (8, 3), (4, 1), (2, 1), (1, 1))
@@ -48,9 +53,13 @@ class ModulatedConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("bits_per_sample", "latent_rate", "weight_rate"):
+        if (self.bits_per_sample is None) == (self.psnr_db is None):
+            raise ConfigError(
+                f"bits_per_sample is {self.bits_per_sample} and psnr_db is {self.psnr_db}, expected exactly one of them"
+            )
+        for name in ("bits_per_sample", "psnr_db", "latent_rate", "weight_rate"):
             value = getattr(self, name)
-            if not (isfinite(value) and value > 0.0):
+            if value is not None and not (isfinite(value) and value > 0.0):
                 raise ConfigError(f"{name} is {value}, expected a finite number above 0")
         if self.max_seconds is not None and not (isfinite(self.max_seconds) and self.max_seconds > 0.0):
             raise ConfigError(f"max_seconds is {self.max_seconds}, expected a finite number above 0, or None")
@@ -68,3 +77,19 @@ class ModulatedConfig:
             raise ConfigError("widths, frequencies and reach must be at least 1")
         if not 2.0 < self.period < float("inf"):
             raise ConfigError(f"period is {self.period}, expected more than 2, the length of the domain")
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the settings, in hexadecimal: equal for equal configurations only."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+    def weight_count(self, grid_shape: tuple[int, ...], channels: int) -> int:
+        """Scalars that the fit chooses: latents, layers and output layer."""
+        latents = sum(count * prod(-(-samples // spacing) for samples in grid_shape) for spacing, count in self.levels)
+        return latents + self.layer_weight_count(channels)
+
+    def layer_weight_count(self, channels: int) -> int:
+        """The same without the latents."""
+        latent_channels = sum(count for _, count in self.levels)
+        widths = (2 * self.frequencies + latent_channels, *self.widths)
+        layers = sum((before + 1) * after for before, after in pairwise(widths))
+        return layers + channels * (latent_channels + self.widths[-1] + 1)

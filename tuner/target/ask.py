@@ -8,6 +8,7 @@ from math import isfinite
 
 from tuner.errors import ConfigError
 from tuner.fit.config import FitConfig
+from tuner.fit.modulated_config import ModulatedConfig
 
 # Networks that each preset may train to meet a target.
 TRIALS = {"fast": 2, "balanced": 3, "best": 4}
@@ -90,6 +91,7 @@ class Ask:
         free_size: whether the search chooses the size of the network; if not, only how long it trains and how coarsely
             it is rounded.
         max_loss_db: what rounding may cost where the target does not say, in dB, > 0.
+        modulated: the modulated network to fit instead of the one of `base`; `tuner.target.modulated_ask` makes it.
 
     Raises:
         ConfigError: if no trial is allowed.
@@ -100,6 +102,7 @@ class Ask:
     trials: int = 3
     free_size: bool = True
     max_loss_db: float = 0.1
+    modulated: ModulatedConfig | None = None
 
     def __post_init__(self) -> None:
         if self.trials < 1:

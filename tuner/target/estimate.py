@@ -1,7 +1,8 @@
 """`python -m tuner.target.estimate REQUEST`: what a fit will weigh and take, as one JSON object on standard output.
 
 The request is JSON: {"kind", "samples", "grid_shape", "channels", "effort"} and, if wanted, {"compaction_db", "target":
-{"bytes": 40000}, "network", "max_steps", "max_seconds", "max_loss_db", "speed"}; the answer is an `Estimate`.
+{"bytes": 40000}, "network", "network_kind", "max_steps", "max_seconds", "max_loss_db", "speed"}; the answer is an
+`Estimate`.
 Arithmetic only: it imports neither torch nor numpy, so that a service that has neither can ask.
 """
 
@@ -11,10 +12,13 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from tuner.errors import ConfigError
+from tuner.fit.modulated_config import ModulatedConfig
 from tuner.fit.presets import signal_config
 from tuner.signal.kind import SignalKind
 from tuner.target.ask import TRIALS, Ask, Target, TargetKind
 from tuner.target.forecast import DESIGN_LOSS_DB, TYPICAL_COMPACTION_DB, Forecast
+from tuner.target.modulated_ask import modulated_for
+from tuner.target.modulated_forecast import foresee
 from tuner.target.plan import SURPLUS_DB, next_plan
 from tuner.target.sizes import solve_rising, weight_count
 
@@ -51,6 +55,8 @@ def estimate(ask: Ask, forecast: Forecast, *, speed: float = 1.0) -> Estimate:
         forecast: of the signal.
         speed: work per second of the machine that will run it.
     """
+    if ask.modulated is not None:
+        return _of_modulated(ask.modulated, forecast, speed)
     plan = next_plan(ask, forecast, (), speed=speed)
     assert plan is not None  # noqa: S101  there is always a first trial
     network = plan.config.network
@@ -81,6 +87,17 @@ def estimate(ask: Ask, forecast: Forecast, *, speed: float = 1.0) -> Estimate:
     )
 
 
+def _of_modulated(config: ModulatedConfig, forecast: Forecast, speed: float) -> Estimate:
+    foreseen = foresee(config, forecast, speed)
+    return Estimate(
+        weights=foreseen.weights,
+        bytes=foreseen.bytes,
+        psnr_db=round(foreseen.psnr_db, 2),
+        steps=foreseen.steps,
+        seconds=round(foreseen.work / speed, 2),
+    )
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Outline:
     kind: SignalKind
@@ -105,6 +122,7 @@ def ask_from(request: dict[str, Any]) -> tuple[Ask, Forecast]:
         samples=request["samples"],
         channels=channels,
         compaction_db=tuple(request.get("compaction_db") or TYPICAL_COMPACTION_DB),
+        dimensions=len(signal.grid_shape),
     )
     ask = Ask(
         base=base,
@@ -112,6 +130,14 @@ def ask_from(request: dict[str, Any]) -> tuple[Ask, Forecast]:
         trials=TRIALS[effort],
         free_size=not {"frequencies", "hidden"} & network.keys(),
         max_loss_db=request.get("max_loss_db", 0.1),
+        modulated=modulated_for(
+            request.get("network_kind", "tuner"),
+            signal,
+            effort,
+            asked,
+            max_steps=request.get("max_steps"),
+            max_seconds=request.get("max_seconds"),
+        ),
     )
     return ask, forecast
 

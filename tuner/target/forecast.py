@@ -37,17 +37,19 @@ class Forecast:
         samples: grid points P.
         channels: values per sample.
         compaction_db: from `tuner.signal.compaction`.
+        dimensions: axes of the grid.
     """
 
     samples: int
     channels: int
     compaction_db: tuple[float, ...] = TYPICAL_COMPACTION_DB
+    dimensions: int = 2
 
     def psnr_db(self, weights: float, steps: int) -> float:
         """Quality of the unrounded network after so many steps."""
         gain_db: float = 0.95 * (1.0 - (45.0 / steps) ** 0.7)
         dense_db: float = 9.0 * min(1.2, weights / (self.samples * self.channels)) ** 2.5
-        return 1.6 + 0.912 * self._compacted_db(0.3 * weights) + dense_db + gain_db
+        return 1.6 + 0.912 * self.compacted_db(0.3 * weights) + dense_db + gain_db
 
     def file_bytes(self, weights: float, psnr_db: float, loss_db: float) -> float:
         """Size of the file that loses so much."""
@@ -92,7 +94,8 @@ class Forecast:
         """Work of rounding the weights, once, to lose no more than is allowed."""
         return 0.11 + 1.5e-5 * weight_count(network, self.channels) + 1e-8 * self.samples * max(network.hidden)
 
-    def _compacted_db(self, coefficients: float) -> float:
+    def compacted_db(self, coefficients: float) -> float:
+        """PSNR of the best approximation with so many coefficients."""
         curve = self.compaction_db
         halvings = max(0.0, log2(self.samples / max(coefficients, 1e-9)))
         first = min(int(halvings), len(curve) - 2)

@@ -1,18 +1,16 @@
 """fit_to_target(): ask for a quality, a size or a time, and get the file.
 
 A network of the size that the forecast names is fitted (if its first steps promise what is wanted, else one of another
-size), its file is rounded so that it just meets the target, and what
-that showed corrects the forecast for the next network, if one is needed. Earlier fits are used again: a byte limit is
-met by rounding the same fit differently, and a fit that falls just short goes on where it was. On one CPU the same
-request gives the same bytes, interrupted or not, time limits aside. Called by the worker and `tuner fit --target`.
+size), its file is rounded so that it just meets the target, and what that showed corrects the forecast for the next
+network, if one is needed. Earlier fits are used again: a byte limit is met by rounding the same fit differently, and a
+fit that falls just short goes on where it was. On one CPU the same request gives the same bytes, interrupted or not,
+time limits aside. Called by the worker and `tuner fit --target`.
 """
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from collections.abc import Sequence
+from dataclasses import replace
 
-from tuner.codec.decode import decode
 from tuner.errors import ConfigError
 from tuner.fit.config import Budget, FitConfig
 from tuner.fit.loop import Progress, Verdict, fit
@@ -24,55 +22,22 @@ from tuner.signal.compaction import compaction_db
 from tuner.signal.signal import Signal
 from tuner.target.ask import Ask, TargetKind
 from tuner.target.forecast import Forecast
+from tuner.target.modulated import fit_modulated_to_target
 from tuner.target.plan import PSNR_TOLERANCE_DB, Plan, Trial, needed_psnr_db, next_plan, separate
-from tuner.target.shrink import LOSSES_DB, File, file_good_enough, file_with_loss, file_within_bytes, max_error
+from tuner.target.result import OnStep, TargetOutcome, TargetResult
+from tuner.target.shrink import (
+    LOSSES_DB,
+    File,
+    file_good_enough,
+    file_with_loss,
+    file_within_bytes,
+    max_error,
+    measured,
+)
 from tuner.target.sizes import sized
 from tuner.target.state import SearchState
 
 _PROBE_STEPS = 4
-
-OnStep = Callable[[Progress], Verdict]
-
-
-class TargetOutcome(StrEnum):
-    """How a search ended."""
-
-    MET = "met"
-    MISSED = "missed"
-    STOPPED = "stopped"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class TargetResult:
-    """The file, and how it was found.
-
-    Attributes:
-        content: the .tnr file that comes closest to what was asked for, never over a limit of bytes; None if the
-            search was stopped.
-        outcome: whether the target is met.
-        sentence: the same in words, with what to try next.
-        trials: every network that was fitted.
-    """
-
-    content: bytes | None
-    outcome: TargetOutcome
-    sentence: str
-    trials: tuple[Trial, ...]
-
-    @property
-    def steps(self) -> int:
-        """Steps taken in all fits."""
-        return sum(trial.steps for trial in separate(self.trials))
-
-    @property
-    def seconds(self) -> float:
-        """Of training, in all fits."""
-        return math.fsum(trial.seconds for trial in separate(self.trials))
-
-    @property
-    def work(self) -> float:
-        """Done in all fits, as `tuner.target.forecast` counts it."""
-        return math.fsum(trial.work for trial in separate(self.trials))
 
 
 def fit_to_target(
@@ -101,6 +66,8 @@ def fit_to_target(
         FitDiverged: if a loss is no longer a number.
         StateMismatch: if the checkpoint is of another signal or request.
     """
+    if ask.modulated is not None:
+        return fit_modulated_to_target(signal, ask, ask.modulated, resume=resume, on_step=on_step)
     return _Search(signal, ask, device, resume).run(on_step)
 
 
@@ -282,19 +249,16 @@ class _Search:
 def forecast_of(signal: Signal) -> Forecast:
     """What can be said about fits of this signal."""
     return Forecast(
-        samples=signal.sample_count, channels=signal.channels, compaction_db=tuple(compaction_db(signal.values))
+        samples=signal.sample_count,
+        channels=signal.channels,
+        compaction_db=tuple(compaction_db(signal.values)),
+        dimensions=len(signal.grid_shape),
     )
 
 
 def _late_gain_db(history: Sequence[float]) -> float:
     half = max(1, len(history) // 2)
     return mse_to_psnr_db(history[-1]) - mse_to_psnr_db(history[half - 1])
-
-
-def measured(content: bytes, signal: Signal) -> File:
-    """A file that was made before."""
-    values = decode(content).render().values
-    return File(content, math.nan, written_psnr_db(signal.values, values, signal.storage), max_error(signal, values))
 
 
 def _speed(signal: Signal, base: FitConfig, forecast: Forecast, device: str) -> float:

@@ -4,6 +4,7 @@
 about half a bit per weight, so two or three files are enough. Called by `tuner.target.search` after each fit.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -28,7 +29,7 @@ class File:
 
     Attributes:
         content: a .tnr file.
-        loss_db: what rounding was allowed to cost.
+        loss_db: what rounding was allowed to cost; NaN where nobody has said.
         psnr_db: PSNR of the decoded file, as written.
         max_error: its largest difference of a sample.
     """
@@ -42,7 +43,11 @@ class File:
 def file_with_loss(representation: Representation, signal: Signal, loss_db: float) -> File:
     """The file that loses at most so much."""
     loss_db = min(max(loss_db, LOSSES_DB[0]), LOSSES_DB[1])
-    content = compress(representation, signal, max_loss_db=loss_db)
+    return measured(compress(representation, signal, max_loss_db=loss_db), signal, loss_db)
+
+
+def measured(content: bytes, signal: Signal, loss_db: float = math.nan) -> File:
+    """A file that is there, decoded and compared with the signal."""
     values = decode(content).render().values
     return File(content, loss_db, written_psnr_db(signal.values, values, signal.storage), max_error(signal, values))
 

@@ -26,6 +26,7 @@ from tests.factories import picture_png
 from tuner.codec.decode import decode
 from tuner.fit.loop import Progress, Verdict
 from tuner.metrics import gradient_psnr_db, picture_psnr_db
+from tuner.network.modulated import ModulatedParameters
 from tuner.signal.grid import Grid
 from tuner.signal.image import read_image
 from tuner.target.search import fit_to_target
@@ -159,6 +160,37 @@ def test_a_target_is_met_and_said(resources: Resources) -> None:
     assert (facts["outcome"], facts["networks"] >= 1) == ("met", True)
     with resources.database.unit_of_work() as session:
         assert measured_speed(session) == pytest.approx(facts["work"] / facts["fit_seconds"], rel=0.01)
+
+
+def test_a_modulated_network_is_taken_over_and_ends_with_the_same_bytes(resources: Resources) -> None:
+    spec = FitSpec.model_validate({"target": {"bytes": 1500}, "max_steps": 30, "network": {"kind": "modulated"}})
+    alone = submit(resources, spec)
+    run_next_fit(resources)
+    row = look(resources, alone).representation
+    assert row is not None, look(resources, alone).error_message
+    assert 0.9 * 1500 <= row.byte_count <= 1500
+    assert isinstance(decode(representation(resources, alone)).parameters, ModulatedParameters)
+    assert row.facts["products_per_sample"] < row.facts["weights"]
+
+    taken_over = submit(resources, spec)
+    with resources.database.unit_of_work() as session:
+        claimed = Fits(session).claim_next("doomed", lease_seconds=60)
+    assert claimed is not None
+
+    def die(progress: Progress) -> Verdict:
+        if progress.step == 11:
+            save_checkpoint(resources, claimed.claim, progress.capture())
+        return Verdict.STOP if progress.step == 13 else Verdict.CONTINUE
+
+    fit_to_target(SIGNAL, ask_from_spec(spec, SIGNAL), on_step=die)
+    with resources.database.unit_of_work() as session:
+        Fits(session).beat(claimed.claim, lease_seconds=0.001)
+    time.sleep(0.01)
+    upkeep_round(resources)
+    assert run_next_fit(resources) == taken_over
+    assert representation(resources, taken_over) == representation(resources, alone)
+    steps = [event.data["step"] for event in events(resources, taken_over) if event.kind == "progress"]
+    assert steps[0] == 12
 
 
 def test_a_target_that_no_network_meets_fails_with_advice(resources: Resources) -> None:

@@ -37,10 +37,10 @@ def test_a_region_lies_within_the_signal(region: tuple[float, ...]) -> None:
 
 def test_cost_is_bounded_by_samples_and_by_weights() -> None:
     side = int(MAX_SAMPLES[View.RECONSTRUCTION] ** 0.5)
-    spec().check_cost((side, side), weights=1)
+    spec().check_cost((side, side), products=1)
     with pytest.raises(ValueError, match="at most"):
-        spec().check_cost((side + 1, side), weights=1)
+        spec().check_cost((side + 1, side), products=1)
     with pytest.raises(ValueError, match="at most"):
-        spec(View.GRADIENT).check_cost((side, side), weights=1)
+        spec(View.GRADIENT).check_cost((side, side), products=1)
     with pytest.raises(ValueError, match="at most 1024 "):
-        spec().check_cost((side, side), weights=MAX_PRODUCTS // 1024)
+        spec().check_cost((side, side), products=MAX_PRODUCTS // 1024)

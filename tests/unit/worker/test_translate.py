@@ -1,5 +1,7 @@
 """The service's words become the library's, expert options included."""
 
+import numpy as np
+
 from store.spec import FitSpec
 from tests.cases import colours
 from tuner.fit.config import FirstOrderConfig, NaturalGradientConfig
@@ -15,6 +17,21 @@ def test_a_target_and_a_preset() -> None:
     assert ask.target == Target(TargetKind.BYTES, 900)
     assert (ask.trials, ask.free_size, ask.base.seed) == (4, True, 4)
     assert isinstance(ask.base.trainer, NaturalGradientConfig)
+
+
+def test_the_kind_of_network() -> None:
+    large = Signal(values=np.full((128, 96, 3), 0.5, np.float32))
+    asked = {"target": {"bytes": 2500}, "preset": "fast", "seed": 3, "max_seconds": 9.0}
+    chosen = ask_from_spec(FitSpec.model_validate(asked), large).modulated
+    assert chosen is not None
+    assert (chosen.seed, chosen.max_seconds) == (3, 9.0)
+    for expert in ({"network": {"kind": "tuner"}}, {"network": {"hidden": [9]}}, {"trainer": {"kind": "adam"}}):
+        assert ask_from_spec(FitSpec.model_validate(asked | expert), large).modulated is None
+    assert ask_from_spec(FitSpec.model_validate(asked), SIGNAL).modulated is None  # too small to be worth it
+    wished = FitSpec.model_validate({"network": {"kind": "modulated"}, "max_steps": 7})
+    modulated = ask_from_spec(wished, SIGNAL).modulated
+    assert modulated is not None
+    assert modulated.steps == 7
 
 
 def test_a_size_that_is_given_ends_the_search_for_one() -> None:

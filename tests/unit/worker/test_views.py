@@ -7,7 +7,9 @@ import pytest
 from PIL import Image
 
 from store.render_spec import RenderFormat, RenderSpec, View
+from tests.modulated import modulated_representation
 from tests.networks import random_representation
+from tuner.evaluate import products_per_sample
 from tuner.metrics import psnr_db
 from tuner.signal.image import write_image
 from worker.views import draw, gradient_magnitude, reconstruction, spectrum_magnitude
@@ -86,6 +88,21 @@ def test_pictures_of_numbers_use_the_whole_range(view: View) -> None:
 def test_what_is_too_large_is_refused_before_it_is_drawn() -> None:
     with pytest.raises(ValueError, match="at most"):
         draw(random_representation((3000, 3000)), spec(scale=2.0))
+
+
+@pytest.mark.parametrize("view", View)
+def test_a_modulated_network_has_every_view(view: View) -> None:
+    found = modulated_representation((20, 28))
+    numbers = np.load(io.BytesIO(draw(found, spec(view, format=RenderFormat.NPY)).content), allow_pickle=False)
+    if view is View.RECONSTRUCTION:
+        np.testing.assert_allclose(np.clip(numbers, 0, 1), found.render().values, atol=1e-6)
+    assert numbers.shape[:2] == (20, 28)
+    assert pixels(draw(found, spec(view, scale=2.0)).content).shape[:2] == (40, 56)
+
+
+def test_latents_do_not_make_a_view_expensive() -> None:
+    parameters = modulated_representation((512, 512)).parameters
+    assert products_per_sample(parameters) < 1000 < parameters.weight_count
 
 
 def test_other_kinds_of_signal_come_as_numbers() -> None:

@@ -15,7 +15,8 @@ from tuner.metrics import picture_psnr_db
 from tuner.signal.signal import SampleFormat, Signal
 from tuner.target.ask import Ask, Target, TargetKind
 from tuner.target.plan import Trial, next_plan
-from tuner.target.search import TargetOutcome, TargetResult, fit_to_target, forecast_of
+from tuner.target.result import TargetOutcome, TargetResult
+from tuner.target.search import fit_to_target, forecast_of
 from tuner.target.shrink import max_error
 from tuner.target.sizes import weight_count
 

@@ -1,0 +1,258 @@
+"""Modulated networks by target: never over the bytes, near the quality, the same file after an interruption."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tuner.codec.decode import decode
+from tuner.errors import ConfigError, StateMismatch
+from tuner.fit.loop import Progress, Verdict
+from tuner.fit.modulated_config import ModulatedConfig
+from tuner.fit.presets import signal_config
+from tuner.fit.state import FitState
+from tuner.metrics import picture_psnr_db
+from tuner.network.modulated import ModulatedParameters
+from tuner.signal.details import AudioDetails
+from tuner.signal.grid import Grid
+from tuner.signal.signal import SampleFormat, Signal, SignalKind
+from tuner.target.ask import Ask, Target, TargetKind
+from tuner.target.estimate import ask_from, estimate
+from tuner.target.modulated_ask import modulated_for
+from tuner.target.result import TargetOutcome, TargetResult
+from tuner.target.search import fit_to_target
+
+
+def picture(shape: tuple[int, ...] = (64, 48)) -> Signal:
+    """Soft shapes, an edge, and some grain."""
+    coords = Grid(shape, 2.5).coords()
+    wave = np.sin(coords @ np.linspace(3.0, 7.0, len(shape))) + (coords[:, 0] > 0.2)
+    grain = np.random.default_rng(2).normal(0.0, 0.02, (len(coords), 1))
+    values = 0.4 + 0.2 * wave[:, None] * np.linspace(0.5, 1.0, 3) + grain
+    return Signal(values=np.clip(values, 0, 1).reshape(*shape, 3).astype(np.float32), sample_format=SampleFormat.U8)
+
+
+PICTURE = picture()
+
+
+def ask(kind: str, value: float, *, steps: int = 40, trials: int = 2, signal: Signal = PICTURE) -> Ask:
+    target = Target(TargetKind(kind), value)
+    modulated = modulated_for("modulated", signal, "fast", target, max_steps=steps)
+    assert modulated is not None
+    # A network that leaves something to the latents, even of so small a picture.
+    modulated = replace(modulated, levels=((8, 3), (4, 1), (2, 1), (1, 1)), widths=(6,), frequencies=2)
+    return Ask(base=signal_config(signal, "fast"), target=target, trials=trials, modulated=modulated)
+
+
+def quality(result: TargetResult, signal: Signal = PICTURE) -> float:
+    assert result.content is not None
+    return picture_psnr_db(signal.values, decode(result.content).render().values, signal.sample_format)
+
+
+@pytest.mark.parametrize("size", [1500, 4000])
+def test_bytes_are_never_exceeded_and_nearly_all_used(size: int) -> None:
+    result = fit_to_target(PICTURE, ask("bytes", size))
+    assert result.content is not None
+    assert 0.95 * size <= len(result.content) <= size
+    assert isinstance(decode(result.content).parameters, ModulatedParameters)
+    assert f"The target of {size} bytes was met" in result.sentence
+
+
+@pytest.mark.parametrize("steps", [1, 7])
+def test_bytes_are_not_exceeded_by_a_fit_that_had_no_time(steps: int) -> None:
+    result = fit_to_target(PICTURE, ask("bytes", 1500, steps=steps, trials=1))
+    assert result.content is not None
+    assert len(result.content) <= 1500
+
+
+def test_what_else_the_file_holds_counts() -> None:
+    profile = np.random.default_rng(0).bytes(1500)
+    signal = replace(PICTURE, icc_profile=profile)
+    result = fit_to_target(signal, ask("bytes", 3000, signal=signal))
+    assert result.content is not None
+    assert 0.95 * 3000 <= len(result.content) <= 3000
+
+
+@pytest.mark.parametrize("psnr_db", [26.0, 31.0])
+def test_a_quality_is_met_and_hardly_exceeded(psnr_db: float) -> None:
+    result = fit_to_target(PICTURE, ask("psnr_db", psnr_db))
+    assert result.outcome is TargetOutcome.MET, result.sentence
+    assert psnr_db - 0.1 <= quality(result) <= psnr_db + 0.2
+
+
+def test_a_quality_out_of_reach_is_said() -> None:
+    result = fit_to_target(PICTURE, ask("psnr_db", 90.0, steps=3))
+    assert result.outcome is TargetOutcome.MISSED
+    assert "was missed" in result.sentence
+    assert [trial.goes_on for trial in result.trials] == [False, True]
+    assert result.steps == result.trials[-1].steps > 3
+
+
+def test_a_file_that_holds_no_network_is_refused_with_the_least() -> None:
+    with pytest.raises(ConfigError, match=r"ask for more, about \d+ bytes"):
+        fit_to_target(PICTURE, ask("bytes", 60, steps=3))
+
+
+def test_a_time_is_kept() -> None:
+    result = fit_to_target(PICTURE, ask("seconds", 0.3, steps=100_000))
+    assert result.content is not None
+    assert result.seconds <= 0.3 + 5 * result.seconds / result.steps
+
+
+class Recorder:
+    """Keeps the checkpoint of every step, and stops at one of them."""
+
+    def __init__(self, stop_at: int | None = None) -> None:
+        self.states: list[FitState] = []
+        self._stop_at = stop_at
+
+    def __call__(self, progress: Progress) -> Verdict:
+        self.states.append(FitState.from_bytes(progress.capture().to_bytes()))
+        assert self.states[-1].step == progress.step <= progress.total_steps
+        return Verdict.STOP if progress.step == self._stop_at else Verdict.CONTINUE
+
+
+# The second one goes on once; its fit at half size ends between two checkpoints.
+INTERRUPTED = [ask("bytes", 1500, steps=16), ask("psnr_db", 90.0, steps=12)]
+
+
+@pytest.mark.parametrize("request_", INTERRUPTED, ids=["one fit", "goes on"])
+def test_resumed_anywhere_it_ends_with_the_same_bytes(request_: Ask) -> None:
+    recorder = Recorder()
+    whole = fit_to_target(PICTURE, request_, on_step=recorder)
+    assert [state.step for state in recorder.states] == list(range(1, whole.steps + 1))
+    first = whole.trials[0].steps
+    for step in {1, first - 3, first, first + 1, whole.steps - 1} & set(range(1, whole.steps + 1)):
+        resumed = fit_to_target(PICTURE, request_, resume=recorder.states[step - 1])
+        assert resumed.content == whole.content, step
+        assert (resumed.steps, resumed.sentence) == (whole.steps, whole.sentence)
+
+
+def test_one_of_the_interrupted_goes_on() -> None:
+    assert len(fit_to_target(PICTURE, INTERRUPTED[1]).trials) == 2
+
+
+def test_a_fit_of_two_sizes_resumes_on_either_side_of_the_change() -> None:
+    request_ = ask("bytes", 1500, steps=12)
+    assert request_.modulated is not None
+    coarse = replace(request_.modulated, levels=((8, 3), (4, 1), (2, 1)), half_size_share=0.5)
+    request_ = replace(request_, modulated=coarse)
+    recorder = Recorder()
+    whole = fit_to_target(PICTURE, request_, on_step=recorder)
+    for step in (3, 6, 7):
+        assert fit_to_target(PICTURE, request_, resume=recorder.states[step - 1]).content == whole.content
+
+
+def test_a_stopped_search_has_no_file_and_other_requests_no_use_for_its_state() -> None:
+    recorder = Recorder(stop_at=3)
+    result = fit_to_target(PICTURE, ask("bytes", 1500), on_step=recorder)
+    assert (result.content, result.outcome, len(recorder.states)) == (None, TargetOutcome.STOPPED, 3)
+    with pytest.raises(StateMismatch, match="another request"):
+        fit_to_target(PICTURE, ask("bytes", 1501), resume=recorder.states[0])
+    with pytest.raises(StateMismatch):
+        fit_to_target(picture((48, 64)), ask("bytes", 1500), resume=recorder.states[0])
+
+
+def test_other_grids_work_when_they_are_asked_for() -> None:
+    values = np.random.default_rng(0).normal(0.5, 0.1, (3000, 1)).cumsum(0) % 1.0
+    sound = Signal(
+        values=values.astype(np.float32),
+        kind=SignalKind.AUDIO,
+        sample_format=SampleFormat.S16,
+        details=AudioDetails(sample_rate=8000),
+    )
+    target = Target(TargetKind.BYTES, 2500)
+    modulated = modulated_for("modulated", sound, "fast", target, max_steps=30)
+    ask = Ask(base=signal_config(sound, "fast"), target=target, modulated=modulated)
+    result = fit_to_target(sound, ask)
+    assert result.content is not None
+    assert len(result.content) <= 2500
+    assert decode(result.content).details == sound.details
+
+
+@pytest.mark.parametrize(
+    ("shape", "target", "chosen"),
+    [
+        ((512, 512), {"bytes": 20_000}, True),
+        ((512, 512), {"bits_per_sample": 0.5}, True),
+        ((512, 512), {"psnr_db": 32.0}, True),
+        ((512, 512), {"bytes": 600}, False),  # hardly more than the network's fixed part
+        ((512, 512), {"bits_per_sample": 9.0}, False),
+        ((512, 512), {"psnr_db": 60.0}, False),
+        ((512, 512), {"seconds": 5.0}, False),
+        ((512, 512), {"max_error": 0.1}, False),
+        ((512, 512), None, False),
+        ((24, 40), {"psnr_db": 30.0}, False),
+    ],
+    ids=str,
+)
+def test_what_suits_is_chosen_where_nobody_has(
+    shape: tuple[int, int], target: dict[str, float] | None, chosen: bool
+) -> None:
+    request = {"samples": shape[0] * shape[1], "grid_shape": shape, "channels": 3, "effort": "fast", "target": target}
+    made, _ = ask_from(request | {"network_kind": None})
+    assert (made.modulated is not None) is chosen
+    refused = {"max_error"} & set(target or ())
+    assert ask_from(request | {"network_kind": "tuner"})[0].modulated is None
+    if not refused:
+        assert ask_from(request | {"network_kind": "modulated"})[0].modulated is not None
+
+
+def test_a_largest_error_is_refused_with_advice() -> None:
+    with pytest.raises(ConfigError, match="'tuner'"):
+        ask("max_error", 0.1)
+
+
+def test_a_picture_too_large_for_readers_loses_its_finest_levels() -> None:
+    large = Signal(values=np.broadcast_to(np.float32(0.5), (6000, 5000, 3)))
+    config = modulated_for("modulated", large, "fast", Target(TargetKind.BYTES, 10**6))
+    assert config is not None
+    assert config.levels == ((16, 3), (8, 3), (4, 1), (2, 1))
+
+
+def test_more_is_better_larger_and_slower() -> None:
+    request = {"samples": 2**18, "grid_shape": [512, 512], "channels": 3, "network_kind": None}
+    few, many = (
+        estimate(*ask_from(request | {"effort": "fast", "target": {"bytes": size}})) for size in (8000, 30_000)
+    )
+    assert few.psnr_db < many.psnr_db
+    assert (few.bytes, many.bytes) == (8000, 30_000)
+    low, high = (
+        estimate(*ask_from(request | {"effort": effort, "target": {"psnr_db": psnr_db}}))
+        for effort, psnr_db in (("fast", 28.0), ("best", 34.0))
+    )
+    assert low.bytes < high.bytes
+    assert low.seconds < high.seconds
+    hurried = estimate(*ask_from(request | {"effort": "best", "target": {"bytes": 8000}, "max_seconds": 5.0}))
+    assert hurried.seconds < 10.0
+
+
+def test_the_weights_of_an_estimate_are_those_of_the_fit() -> None:
+    result = fit_to_target(PICTURE, ask("bytes", 1500, steps=2, trials=1))
+    config = ask("bytes", 1500).modulated
+    assert config is not None
+    assert result.trials[0].weights == config.weight_count(PICTURE.grid_shape, 3)
+
+
+def test_the_estimate_needs_no_arrays() -> None:
+    request = {
+        "samples": 2**18,
+        "grid_shape": [512, 512],
+        "channels": 3,
+        "effort": "fast",
+        "target": {"bytes": 9000},
+        "network_kind": None,
+    }
+    code = "import sys, runpy; runpy.run_module('tuner.target.estimate', run_name='__main__'); "
+    code += "assert not {'numpy', 'torch'} & set(sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code, json.dumps(request)], capture_output=True, check=True)
+    assert json.loads(done.stdout)["weights"] > 100_000
+
+
+@pytest.mark.parametrize("both", [{}, {"bits_per_sample": 1.0, "psnr_db": 30.0}], ids=["neither", "both"])
+def test_a_fit_aims_at_one_thing(both: dict[str, float]) -> None:
+    with pytest.raises(ConfigError, match="exactly one"):
+        ModulatedConfig(**both)  # type: ignore[arg-type]

@@ -1,0 +1,115 @@
+"""Which requests get a modulated network, and which one. No torch here.
+
+It makes the smaller file of a photograph at the sizes that people ask for; its fixed part is too large for tiny files,
+and at several bits per sample its fits are slow to settle. Called by the worker's translation, by
+`tuner.target.estimate` and by the command line.
+"""
+
+from dataclasses import replace
+from enum import StrEnum
+from math import prod
+
+from tuner.errors import ConfigError
+from tuner.fit.modulated_config import ModulatedConfig
+from tuner.fit.presets import Effort, Outline
+from tuner.signal.kind import SignalKind
+from tuner.target.ask import Target, TargetKind
+
+
+class NetworkKind(StrEnum):
+    """What kind of network is fitted."""
+
+    TUNER = "tuner"
+    MODULATED = "modulated"
+
+
+_STEPS = {Effort.FAST: 100, Effort.BALANCED: 300, Effort.BEST: 900}
+_BITS_PER_CHANNEL = {Effort.FAST: 0.1, Effort.BALANCED: 0.2, Effort.BEST: 0.4}
+_TIMED_STEPS = 100_000  # a limit of time ends the fit, not this
+_MOST_LATENTS = 1 << 24  # a reader's limit for a file, unless it is told otherwise
+
+# Within these a modulated network is chosen where nobody has.
+_SAMPLES = (1 << 13, 1 << 23)
+_LEAST_BYTES = 2000
+_MOST_BITS_PER_CHANNEL = 0.75
+_MOST_PSNR_DB = 38.0
+
+
+def modulated_for(
+    kind: NetworkKind | str | None,
+    outline: Outline,
+    effort: Effort | str,
+    target: Target | None,
+    *,
+    seed: int = 0,
+    max_steps: int | None = None,
+    max_seconds: float | None = None,
+) -> ModulatedConfig | None:
+    """The modulated network that a request gets; None if it gets one without latents.
+
+    Args:
+        kind: what was asked for; None to choose what suits.
+        outline: of the signal.
+        effort: decides the number of steps and, where no target says it, the size.
+        target: of the fit.
+        seed: of the fit, >= 0.
+        max_steps: instead of the effort's.
+        max_seconds: of training, or None.
+
+    Raises:
+        ConfigError: if a modulated network was asked for and cannot have this target, or the signal is too large.
+    """
+    if kind is None:
+        kind = NetworkKind.MODULATED if target is not None and _suits(outline, target) else NetworkKind.TUNER
+    if kind == NetworkKind.TUNER:
+        return None
+    effort, samples = Effort(effort), prod(outline.grid_shape)
+    bits = _BITS_PER_CHANNEL[effort] * outline.channels
+    steps, psnr_db = max_steps or _STEPS[effort], None
+    match target and target.kind:
+        case TargetKind.MAX_ERROR:
+            raise ConfigError(
+                "a largest error is asked of a modulated network, which knows the mean of its errors alone: ask for "
+                "the network kind 'tuner', or for psnr_db"
+            )
+        case TargetKind.PSNR_DB:
+            assert target is not None  # noqa: S101  as matched
+            psnr_db = target.value
+        case TargetKind.SECONDS:
+            assert target is not None  # noqa: S101
+            steps = max_steps or _TIMED_STEPS
+            max_seconds = min(target.value, max_seconds or target.value)
+    max_bytes = None if target is None else target.max_bytes(samples)
+    if max_bytes is not None:
+        bits = 8.0 * max(max_bytes, 1) / samples
+    config = ModulatedConfig(
+        bits_per_sample=bits if psnr_db is None else None,
+        psnr_db=psnr_db,
+        steps=steps,
+        max_seconds=max_seconds,
+        seed=seed,
+    )
+    return _readable(config, outline)
+
+
+def _suits(outline: Outline, target: Target) -> bool:
+    samples = prod(outline.grid_shape)
+    least, most = _SAMPLES
+    if outline.kind is not SignalKind.IMAGE or not least <= samples <= most:
+        return False
+    if target.kind is TargetKind.PSNR_DB:
+        return target.value <= _MOST_PSNR_DB
+    size = target.max_bytes(samples)
+    return size is not None and _LEAST_BYTES <= size <= _MOST_BITS_PER_CHANNEL * outline.channels * samples / 8.0
+
+
+def _readable(config: ModulatedConfig, outline: Outline) -> ModulatedConfig:
+    """The network without the finest levels that would take a file beyond what readers accept."""
+    while config.weight_count(outline.grid_shape, outline.channels) > _MOST_LATENTS:
+        if len(config.levels) == 1:
+            raise ConfigError(
+                f"the signal has {prod(outline.grid_shape)} samples, too many for the latents of a modulated network: "
+                "ask for the network kind 'tuner'"
+            )
+        config = replace(config, levels=config.levels[:-1])
+    return config

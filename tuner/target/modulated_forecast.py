@@ -1,0 +1,83 @@
+"""What a modulated network will reach, weigh and take, before it is fitted: plain arithmetic, no arrays, no torch.
+
+The file's latents are coefficients of a kind: with so many bits for each that is not zero, the quality is that of the
+signal's best approximation with as many coefficients (`tuner.signal.compaction`), and some more. Work is counted as in
+`tuner.target.forecast`. Called by `tuner.target.estimate` and, for the work, by `tuner.target.modulated`.
+"""
+
+from dataclasses import dataclass
+
+from tuner.fit.modulated_config import ModulatedConfig
+from tuner.target.forecast import Forecast
+from tuner.target.sizes import solve_rising
+
+_BITS_PER_WEIGHT = 6.5
+_OTHER_BYTES = 220.0
+# Fitted to twelve fits of three photographs, between 28 and 47 dB.
+_BITS_PER_COEFFICIENT, _OFFSET_DB, _SLOPE = 9.0, 4.1, 0.88
+_STEPS_DB = 1.0
+_LONG_FIT = 300.0
+_LANDING_STEPS = 12.0  # that the files take which are tried
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Foreseen:
+    """What a fit is expected to come to.
+
+    Attributes:
+        weights: of the network.
+        bytes: of the file.
+        psnr_db: of the file.
+        steps: of training.
+        work: of the whole fit, its files included.
+    """
+
+    weights: int
+    bytes: int
+    psnr_db: float
+    steps: int
+    work: float
+
+
+def foresee(config: ModulatedConfig, forecast: Forecast, speed: float) -> Foreseen:
+    """Size, quality and work of a fit.
+
+    Args:
+        config: of the fit.
+        forecast: of the signal.
+        speed: work per second of the machine that will run it.
+    """
+    per_step, steps = work_per_step(config, forecast.samples, forecast.channels), config.steps
+    if config.max_seconds is not None:
+        steps = max(1, min(steps, round(config.max_seconds * speed / per_step)))
+    if config.bits_per_sample is not None:
+        size = config.bits_per_sample * forecast.samples / 8.0
+        psnr_db = _psnr_db(size, steps, config, forecast)
+    else:
+        assert config.psnr_db is not None  # noqa: S101  one of them is there
+        psnr_db = config.psnr_db
+        most = 8.0 * forecast.samples * forecast.channels
+        size = solve_rising(lambda size: _psnr_db(size, steps, config, forecast), psnr_db, 1.0, most)
+    latents = sum(count * forecast.samples / spacing**forecast.dimensions for spacing, count in config.levels)
+    return Foreseen(
+        weights=round(latents) + config.layer_weight_count(forecast.channels),
+        bytes=round(size),
+        psnr_db=psnr_db,
+        steps=steps,
+        work=steps * per_step + per_step * _LANDING_STEPS,
+    )
+
+
+def _psnr_db(size: float, steps: int, config: ModulatedConfig, forecast: Forecast) -> float:
+    """Quality of a file of so many bytes."""
+    fixed = _OTHER_BYTES + config.layer_weight_count(forecast.channels) * _BITS_PER_WEIGHT / 8.0
+    latent_bits = 8.0 * max(size - fixed, size / 16.0)
+    compacted_db: float = forecast.compacted_db(latent_bits / _BITS_PER_COEFFICIENT)
+    short_db: float = _STEPS_DB * (1.0 - min(2.0, (_LONG_FIT / steps) ** 0.5))
+    return _OFFSET_DB + _SLOPE * compacted_db + short_db
+
+
+def work_per_step(config: ModulatedConfig, samples: int, channels: int) -> float:
+    """Work of one step, its share of solving the output layer included."""
+    width = sum(config.widths) + 2 * config.frequencies + sum(count for _, count in config.levels) + channels
+    return 6e-3 + 1e-8 * samples * width
