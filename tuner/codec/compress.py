@@ -17,6 +17,7 @@ from tuner.codec.rounding import round_network
 from tuner.codec.sensitivity import balanced_steps
 from tuner.codec.view import View
 from tuner.errors import ConfigError, InvalidSignal
+from tuner.network.windows import WindowedParameters, fold
 from tuner.parameters import HiddenLayer, SineParameters
 from tuner.representation import Representation
 from tuner.shapes import FloatArray
@@ -61,6 +62,9 @@ def compress(representation: Representation, signal: Signal, *, max_loss_db: flo
             f"the signal is {signal.grid_shape} with {signal.channels} channels, expected "
             f"{representation.grid_shape} with {representation.channels}: the one that was fitted"
         )
+    windows = representation.parameters if isinstance(representation.parameters, WindowedParameters) else None
+    if windows is not None:
+        signal = fold(signal, windows.windows)
     parameters = canonical(representation.sine_parameters)
     curvature = View.sampled(signal, _CURVATURE_POINTS)
     proportions = balanced_steps(parameters, curvature.coords())
@@ -75,7 +79,8 @@ def compress(representation: Representation, signal: Signal, *, max_loss_db: flo
     while True:
         steps = _scaled(proportions, quality)
         rounded = round_network(parameters, steps, curvature, solving)
-        data = encode(replace(representation, parameters=rounded), steps)
+        whole_line = rounded if windows is None else replace(windows, network=rounded)
+        data = encode(replace(representation, parameters=whole_line), steps)
         loss_db = start_db - whole.psnr_db(rounded)
         trials += 1
         if loss_db <= max_loss_db and (not best or len(data) < len(best)):

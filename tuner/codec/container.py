@@ -18,14 +18,16 @@ _SKIPPABLE = 0x80
 
 
 class ChunkType(IntEnum):
-    """The chunks of version 1; a file has one of the two networks."""
+    """The chunks of version 1; a file has one of the networks."""
 
     NETWORK = 0x01
     MODULATED = 0x02
+    WINDOWED = 0x03
     ICC_PROFILE = 0x81
     METADATA = 0x82
 
 
+NETWORKS = (ChunkType.NETWORK, ChunkType.MODULATED, ChunkType.WINDOWED)
 _KNOWN = frozenset(int(member) for member in ChunkType)
 
 
@@ -75,7 +77,7 @@ def read_container(data: bytes, limits: DecodeLimits) -> tuple[Header, dict[Chun
             )
     if reader.remaining:
         raise CorruptFile(f"{reader.remaining} bytes follow the last chunk, expected none: the file is damaged")
-    networks = [kind for kind in (ChunkType.NETWORK, ChunkType.MODULATED) if kind in payloads]
+    networks = [kind for kind in NETWORKS if kind in payloads]
     if len(networks) != 1:
         raise CorruptFile(f"the file has {len(networks) or 'no'} network chunks, expected one: the file is damaged")
     return header, payloads

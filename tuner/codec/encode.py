@@ -11,8 +11,10 @@ from tuner.codec.metadata import Metadata, pack_metadata
 from tuner.codec.modulated import fine_modulated_steps, pack_modulated, quantise_modulated
 from tuner.codec.network import pack_network
 from tuner.codec.quantise import Steps, fine_steps, quantise
+from tuner.codec.windows import pack_windows
 from tuner.evaluate import Parameters
 from tuner.network.modulated import ModulatedParameters
+from tuner.network.windows import WindowedParameters
 from tuner.representation import Representation
 
 MEDIA_TYPE = "application/vnd.tuner.representation"
@@ -61,4 +63,7 @@ def _network_chunk(parameters: Parameters, steps: Steps | None) -> Chunk:
     if isinstance(parameters, ModulatedParameters):
         modulated = quantise_modulated(parameters, steps or fine_modulated_steps(parameters))
         return Chunk(ChunkType.MODULATED, pack_modulated(modulated))
+    if isinstance(parameters, WindowedParameters):
+        network = quantise(parameters.network, steps or fine_steps(parameters.network))
+        return Chunk(ChunkType.WINDOWED, pack_windows(parameters.windows, parameters.window) + pack_network(network))
     return Chunk(ChunkType.NETWORK, pack_network(quantise(parameters, steps or fine_steps(parameters))))

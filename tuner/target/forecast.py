@@ -82,7 +82,7 @@ class Forecast:
         neurons, frequencies = max(network.hidden), network.frequencies
         layers = len(network.hidden)
         per_sample = layers * (1e-8 * neurons + 1.6e-10 * neurons**2)
-        return 6e-3 + self.samples * per_sample + 2e-11 * frequencies**3
+        return 6e-3 + self.samples / network.windows * per_sample + 2e-11 * frequencies**3
 
     def _compacted_db(self, coefficients: float) -> float:
         curve = self.compaction_db
