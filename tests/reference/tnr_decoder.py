@@ -21,10 +21,16 @@ class Decoded:
     matrices: list[Matrix]
     steps: list[float]
     metadata: dict[int, bytes]
+    windows: tuple[int, int] | None = None
 
     def value(self, position: list[int]) -> list[float]:
         """Section 5, for one sample of the grid."""
         point = [(2 * i + 1) / samples - 1 for i, samples in zip(position, self.fields["shape"], strict=True)]
+        window = 0
+        if self.windows:  # section 8
+            u = (point[0] + 1) * self.fields["shape"][0] / (2 * self.windows[1])
+            window = min(math.floor(u), self.windows[0] - 1)
+            point = [2 * (u - window) - 1]
         frequencies, *tensors = [
             [[float32(integer * step) for integer in row] for row in matrix]
             for matrix, step in zip(self.matrices, self.steps, strict=True)
@@ -33,7 +39,8 @@ class Decoded:
         h = [x + phase[0] for x, phase in zip(times(frequencies, [turn * x for x in point]), tensors[0], strict=True)]
         for weight, bias in zip(tensors[1::2], tensors[2::2], strict=True):
             h = [x + b[0] for x, b in zip(times(weight, [math.sin(x) for x in h]), bias, strict=True)]
-        return h
+        channels = int(self.fields["channels"][0])
+        return h[window * channels : (window + 1) * channels]
 
 
 class Bytes:
@@ -140,8 +147,14 @@ def decode(data: bytes) -> Decoded:
         kind_of_chunk, length = source.byte(), source.varint()
         chunks[kind_of_chunk] = source.take(length)
         check(source, start)
-    matrices, steps = network(Bytes(chunks.pop(0x01)), fields)
-    return Decoded(fields, matrices, steps, chunks)
+    if 0x03 not in chunks:
+        matrices, steps = network(Bytes(chunks.pop(0x01)), fields)
+        return Decoded(fields, matrices, steps, chunks)
+    payload = Bytes(chunks.pop(0x03))
+    windows = (payload.varint(), payload.varint())
+    rest = Bytes(payload.data[payload.at :])
+    matrices, steps = network(rest, fields | {"channels": [windows[0] * fields["channels"][0]]})
+    return Decoded(fields, matrices, steps, chunks, windows)
 
 
 def network(source: Bytes, fields: dict[str, list[float]]) -> tuple[list[Matrix], list[float]]:
