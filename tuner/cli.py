@@ -8,7 +8,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import fields
+from dataclasses import fields, replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -139,7 +139,8 @@ def _fit_with_progress(signal: Signal, config: FitConfig) -> tuple[Representatio
     with _progress_bar(config.budget.max_steps) as show:
         result = fit_network(signal, config, on_step=show)
     sentence = f"{result.steps} steps in {result.seconds:.0f} s. {result.outcome.advice}"
-    return Representation.of(result.network.parameters_numpy(), signal), sentence
+    report: dict[str, str | int | float] = {"steps": result.steps, "seed": config.seed, "outcome": result.outcome.value}
+    return replace(Representation.of(result.network.parameters_numpy(), signal), report=report), sentence
 
 
 def _fit_to_target_with_progress(
