@@ -77,7 +77,7 @@ def _plain(name: str, picture: str, asked: argparse.Namespace) -> Iterator[dict[
     fit_seconds = time.process_time() - started
     for loss_db in asked.losses:
         started = time.process_time()
-        file = compress(fitted, signal, max_loss_db=loss_db)
+        file = compress(fitted, signal, max_loss_db=loss_db, thorough=True)
         yield {
             "allowed_db": loss_db,
             **_measured(file, fitted, signal, 8 * len(file), fitted.parameters.weight_count),

@@ -8,7 +8,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import fields
+from dataclasses import fields, replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -92,7 +92,7 @@ def fit(
             data, sentence = _fit_to_target_with_progress(signal, config, effort, Target.parse(target), steps)
         else:
             fitted, sentence = _fit_with_progress(signal, config)
-            data = compress(fitted, signal, max_loss_db=max_loss_db)
+            data = compress(fitted, signal, max_loss_db=max_loss_db, thorough=effort is Effort.BEST)
         write_whole(output, data)
 
         typer.echo(f"{output}: {describe(signal, decode_bytes(data).render(), len(data))}")
@@ -139,7 +139,8 @@ def _fit_with_progress(signal: Signal, config: FitConfig) -> tuple[Representatio
     with _progress_bar(config.budget.max_steps) as show:
         result = fit_network(signal, config, on_step=show)
     sentence = f"{result.steps} steps in {result.seconds:.0f} s. {result.outcome.advice}"
-    return Representation.of(result.network.parameters_numpy(), signal), sentence
+    report: dict[str, str | int | float] = {"steps": result.steps, "seed": config.seed, "outcome": result.outcome.value}
+    return replace(Representation.of(result.network.parameters_numpy(), signal), report=report), sentence
 
 
 def _fit_to_target_with_progress(
@@ -153,7 +154,7 @@ def _fit_to_target_with_progress(
     modulated = modulated_for(
         None, signal, effort, target, seed=config.seed, max_steps=steps, max_seconds=budget.max_seconds
     )
-    ask = Ask(base=config, target=target, trials=TRIALS[effort], modulated=modulated)
+    ask = Ask(base=config, target=target, trials=TRIALS[effort], thorough=effort is Effort.BEST, modulated=modulated)
     with _progress_bar(config.budget.max_steps) as show:
         result = fit_to_target(signal, ask, on_step=show)
     assert result.content is not None  # noqa: S101  the bar stops nothing

@@ -1,4 +1,4 @@
-"""Values of a network of either kind, in numpy. Called by `tuner.representation`."""
+"""Values of a network of any kind, in numpy. Called by `tuner.representation`."""
 
 from collections.abc import Sequence
 
@@ -7,11 +7,17 @@ import numpy as np
 from tuner.modulated_synthesis import modulated_gradients_at, modulated_values_at, modulated_values_on_grid
 from tuner.network.modulated import ModulatedParameters
 from tuner.network.splines import TAPS
+from tuner.network.windows import (
+    WindowedParameters,
+    windowed_gradients_at,
+    windowed_values_at,
+    windowed_values_on_grid,
+)
 from tuner.parameters import SineParameters
 from tuner.shapes import FloatArray
 from tuner.synthesis import gradients_at, gradients_on_grid, values_at, values_on_grid
 
-Parameters = SineParameters | ModulatedParameters
+Parameters = SineParameters | ModulatedParameters | WindowedParameters
 
 
 def products_per_sample(parameters: Parameters) -> int:
@@ -26,6 +32,8 @@ def evaluate_at(parameters: Parameters, coords_PD: FloatArray) -> FloatArray:
     """Values at any points, float32 (P, C)."""
     if isinstance(parameters, ModulatedParameters):
         return modulated_values_at(parameters, coords_PD)
+    if isinstance(parameters, WindowedParameters):
+        return windowed_values_at(parameters, coords_PD)
     return values_at(parameters, coords_PD)
 
 
@@ -33,6 +41,8 @@ def evaluate_gradients_at(parameters: Parameters, coords_PD: FloatArray) -> Floa
     """Derivatives at any points, float32 (P, C, D)."""
     if isinstance(parameters, ModulatedParameters):
         return modulated_gradients_at(parameters, coords_PD)
+    if isinstance(parameters, WindowedParameters):
+        return windowed_gradients_at(parameters, coords_PD)
     return gradients_at(parameters, coords_PD)
 
 
@@ -40,6 +50,8 @@ def evaluate_on_grid(parameters: Parameters, axes: Sequence[FloatArray]) -> Floa
     """Values on the product of the given axes, float32 (*shape, C)."""
     if isinstance(parameters, ModulatedParameters):
         return modulated_values_on_grid(parameters, axes)
+    if isinstance(parameters, WindowedParameters):
+        return windowed_values_on_grid(parameters, axes)
     return values_on_grid(parameters, axes)
 
 
@@ -49,4 +61,6 @@ def evaluate_gradients_on_grid(parameters: Parameters, axes: Sequence[FloatArray
         coords_PD = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
         gradients_PCD = modulated_gradients_at(parameters, coords_PD)
         return gradients_PCD.reshape(*(len(axis) for axis in axes), *gradients_PCD.shape[1:])
+    if isinstance(parameters, WindowedParameters):
+        return windowed_gradients_at(parameters, axes[0][:, None])
     return gradients_on_grid(parameters, axes)

@@ -15,6 +15,7 @@ from tuner.codec.quantise import Steps
 from tuner.errors import ConfigError
 from tuner.evaluate import Parameters, evaluate_at, evaluate_gradients_at, evaluate_on_grid
 from tuner.files import write_whole
+from tuner.network.windows import WindowedParameters, unfolded
 from tuner.parameters import SineParameters
 from tuner.shapes import FloatArray
 from tuner.signal.details import Details, Placement
@@ -62,7 +63,9 @@ class Representation:
 
     @classmethod
     def of(cls, parameters: Parameters, signal: Signal) -> "Representation":
-        """The representation of `signal` by a network fitted to it."""
+        """The representation of `signal` by a network fitted to it, as a whole or cut into windows."""
+        if isinstance(parameters, SineParameters):
+            parameters = unfolded(parameters, signal)
         return cls(
             parameters=parameters,
             grid_shape=signal.grid_shape,
@@ -75,11 +78,13 @@ class Representation:
 
     @property
     def sine_parameters(self) -> SineParameters:
-        """The network, if it has no latents.
+        """The network, if it has no latents; of a line cut into windows, the one that all windows share.
 
         Raises:
             ConfigError: if it is a modulated network.
         """
+        if isinstance(self.parameters, WindowedParameters):
+            return self.parameters.network
         if not isinstance(self.parameters, SineParameters):
             raise ConfigError("the representation is a modulated network, expected one without latents")
         return self.parameters
@@ -241,4 +246,4 @@ class Representation:
             step = (high - low) * own / (2.0 * new)
             steps.append(step)
             starts.append((low + 1.0) * own / 2.0 + step / 2.0 - 0.5)
-        return Placement(tuple(steps), tuple(starts))
+        return Placement(tuple(steps), tuple(starts), shape)

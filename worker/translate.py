@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from store.spec import FitSpec
 from tuner.fit.config import FirstOrderConfig, FitConfig, NaturalGradientConfig, TrainerConfig
-from tuner.fit.presets import signal_config
+from tuner.fit.presets import Effort, signal_config
 from tuner.signal.formats import read_signal
 from tuner.signal.signal import Signal
 from tuner.target.ask import TRIALS, Ask, Target, TargetKind
@@ -39,6 +39,7 @@ def ask_from_spec(spec: FitSpec, signal: Signal) -> Ask:
         trials=TRIALS[spec.preset],
         free_size=spec.network.frequencies is None and spec.network.hidden is None,
         max_loss_db=spec.codec.max_loss_db,
+        thorough=spec.preset == Effort.BEST,
         modulated=modulated,
     )
 

@@ -14,15 +14,18 @@ import numpy as np
 
 from tests.modulated import random_modulated
 from tests.networks import random_parameters
+from tests.signals import SIGNALS
 from tuner.codec.decode import decode_integers
 from tuner.codec.encode import encode
 from tuner.codec.modulated import QuantisedModulation
 from tuner.codec.quantise import Steps, fine_steps, row_steps, tensors
 from tuner.parameters import SineParameters
 from tuner.representation import Representation
-from tuner.signal.signal import SampleFormat
+from tuner.signal.details import DistanceDetails, VideoDetails
+from tuner.signal.signal import SampleFormat, Signal, SignalKind
 
 HERE = Path(__file__).parent
+DISTANCES = DistanceDetails(origin=(8.0, -1.5, 0.25), spacing=(0.1, 0.1, 0.125))
 
 
 def golden_files() -> dict[str, bytes]:
@@ -73,8 +76,38 @@ def modulated_files() -> dict[str, bytes]:
     }
 
 
+def files_of_all_kinds() -> dict[str, bytes]:
+    """One small file of every kind of signal but pictures, with all that its metadata can say."""
+    files = {}
+    field = Signal(values=np.zeros((5, 6, 7, 1), np.float32), kind=SignalKind.DISTANCE, details=DISTANCES)
+    for number, (name, signal) in enumerate((SIGNALS | {"mesh": field}).items()):
+        if name == "image":
+            continue
+        parameters = random_parameters(
+            dimensions=len(signal.grid_shape), channels=signal.channels, reach=20 if name == "sound" else 3, seed=number
+        )
+        files[f"{name}.tnr"] = _of_signal(parameters, signal)
+    clip = SIGNALS["video"]
+    times = VideoDetails(rate=(250, 21), tick=(1, 600), intervals=(20, 25, 30, 1, 176))
+    parameters = random_parameters(dimensions=3, reach=3, seed=20)
+    files["uneven.tnr"] = _of_signal(parameters, replace(clip, details=times))
+    parameters = random_parameters(dimensions=1, channels=2 * 3, reach=20, seed=21)
+    files["windows.tnr"] = _of_signal(parameters, SIGNALS["sound"])
+    return files
+
+
+def _of_signal(parameters: SineParameters, signal: Signal) -> bytes:
+    representation = replace(Representation.of(parameters, signal), report={"trainer": "none", "psnr_db": 12.5})
+    return encode(representation, _steps(representation))
+
+
 # What each folder of golden files was made by.
-FAMILIES = {"v1": golden_files, "v1-modulated": modulated_files, "v1-scaled": scaled_files}
+FAMILIES = {
+    "v1": golden_files,
+    "v1-modulated": modulated_files,
+    "v1-scaled": scaled_files,
+    "v1-kinds": files_of_all_kinds,
+}
 
 
 def fingerprint(data: bytes) -> str:

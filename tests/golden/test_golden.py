@@ -6,10 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.golden.make import FAMILIES, fingerprint, make
+from tests.golden.make import DISTANCES, FAMILIES, fingerprint, make
 from tests.reference import tnr_decoder, tnr_modulated
+from tests.signals import AFFINE
 from tuner.codec.decode import decode, decode_integers
 from tuner.codec.modulated import QuantisedModulation
+from tuner.signal.details import AudioDetails, VideoDetails, VolumeDetails
+from tuner.signal.samples import Scaling, Storage
+from tuner.signal.signal import SignalKind
 
 HERE = Path(__file__).parent
 FILES = sorted(HERE.glob("v*/*.tnr"))
@@ -51,8 +55,38 @@ def test_the_reference_decoder_agrees(path: Path) -> None:
     rendered = representation.render().values
     for share in (0.0, 0.4, 0.9):
         position = [int(share * samples) for samples in representation.grid_shape]
-        expected = np.clip(reference.value(position), 0, 1)
+        storage = Storage(representation.sample_format, representation.scaling)
+        expected = storage.limited(np.array(reference.value(position), np.float32))
         np.testing.assert_allclose(rendered[tuple(position)], expected, atol=1e-5)
+
+
+KINDS = {
+    "sound.tnr": (SignalKind.AUDIO, AudioDetails(sample_rate=8000), None),
+    "windows.tnr": (SignalKind.AUDIO, AudioDetails(sample_rate=8000), None),
+    "volume.tnr": (
+        SignalKind.VOLUME,
+        VolumeDetails(affine=AFFINE, space_unit="mm", codes=(1, 1)),
+        Scaling(4095.0, -1024.0),
+    ),
+    "video.tnr": (SignalKind.VIDEO, VideoDetails(rate=(30000, 1001)), None),
+    "uneven.tnr": (
+        SignalKind.VIDEO,
+        VideoDetails(rate=(250, 21), tick=(1, 600), intervals=(20, 25, 30, 1, 176)),
+        None,
+    ),
+    "mesh.tnr": (SignalKind.DISTANCE, DISTANCES, None),
+    "array.tnr": (SignalKind.ARRAY, None, Scaling(3e-4, -7.0)),
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_what_a_kind_keeps_beside_its_samples_never_changes(name: str) -> None:
+    kind, details, scaling = KINDS[name]
+    representation = decode((HERE / "v1-kinds" / name).read_bytes())
+    assert (representation.kind, representation.details) == (kind, details)
+    if scaling is not None:
+        assert representation.scaling == scaling
+    assert representation.report == {"trainer": "none", "psnr_db": 12.5}
 
 
 def test_every_version_is_complete() -> None:

@@ -22,10 +22,16 @@ class Decoded:
     matrices: list[Matrix]
     steps: list[Step]
     metadata: dict[int, bytes]
+    windows: tuple[int, int] | None = None
 
     def value(self, position: list[int]) -> list[float]:
         """Section 5, for one sample of the grid."""
         point = [(2 * i + 1) / samples - 1 for i, samples in zip(position, self.fields["shape"], strict=True)]
+        window = 0
+        if self.windows:  # section 9
+            u = (point[0] + 1) * self.fields["shape"][0] / (2 * self.windows[1])
+            window = min(math.floor(u), self.windows[0] - 1)
+            point = [2 * (u - window) - 1]
         frequencies, *tensors = [
             [
                 [float32(integer * each) for integer in row]
@@ -37,7 +43,8 @@ class Decoded:
         h = [x + phase[0] for x, phase in zip(times(frequencies, [turn * x for x in point]), tensors[0], strict=True)]
         for weight, bias in zip(tensors[1::2], tensors[2::2], strict=True):
             h = [x + b[0] for x, b in zip(times(weight, [math.sin(x) for x in h]), bias, strict=True)]
-        return h
+        channels = int(self.fields["channels"][0])
+        return h[window * channels : (window + 1) * channels]
 
 
 class Bytes:
@@ -144,11 +151,21 @@ def decode(data: bytes) -> Decoded:
         kind_of_chunk, length = source.byte(), source.varint()
         chunks[kind_of_chunk] = source.take(length)
         check(source, start)
-    scaled = 0x03 in chunks
-    matrices, steps = (
-        scaled_network(Bytes(chunks.pop(0x03)), fields) if scaled else network(Bytes(chunks.pop(0x01)), fields)
-    )
-    return Decoded(fields, matrices, steps, chunks)
+    if 0x04 not in chunks:
+        matrices, steps = either_network(chunks, fields)
+        return Decoded(fields, matrices, steps, chunks)
+    payload = Bytes(chunks.pop(0x04))
+    windows = (payload.varint(), payload.varint())
+    inner = {payload.byte(): payload.data[payload.at :]}
+    matrices, steps = either_network(inner, fields | {"channels": [windows[0] * fields["channels"][0]]})
+    return Decoded(fields, matrices, steps, chunks, windows)
+
+
+def either_network(chunks: dict[int, bytes], fields: dict[str, list[float]]) -> tuple[list[Matrix], list[Step]]:
+    """Of section 3 or 8, whichever there is."""
+    if 0x03 in chunks:
+        return scaled_network(Bytes(chunks.pop(0x03)), fields)
+    return network(Bytes(chunks.pop(0x01)), fields)
 
 
 def network(source: Bytes, fields: dict[str, list[float]]) -> tuple[list[Matrix], list[Step]]:

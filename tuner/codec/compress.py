@@ -17,6 +17,7 @@ from tuner.codec.rounding import Target, round_network
 from tuner.codec.sensitivity import RowSteps, balanced_row_steps
 from tuner.codec.view import View
 from tuner.errors import ConfigError, InvalidSignal
+from tuner.network.windows import WindowedParameters, fold
 from tuner.parameters import HiddenLayer, SineParameters
 from tuner.representation import Representation
 from tuner.shapes import FloatArray
@@ -43,7 +44,9 @@ _FINEST_LEVELS = 1 << 19
 _INDISTINGUISHABLE_DB = 100.0
 
 
-def compress(representation: Representation, signal: Signal, *, max_loss_db: float = 0.1) -> bytes:
+def compress(
+    representation: Representation, signal: Signal, *, max_loss_db: float = 0.1, thorough: bool = False
+) -> bytes:
     """Write the coarsest file whose picture PSNR is at most `max_loss_db` below that of the representation.
 
     Columns are sorted by frequency and angles brought within half a turn of zero, which changes no value. Where even 20
@@ -53,6 +56,7 @@ def compress(representation: Representation, signal: Signal, *, max_loss_db: flo
         representation: as fitted.
         signal: that it was fitted to.
         max_loss_db: decibels of picture PSNR that may be lost, > 0.
+        thorough: also train the weights that are not rounded yet; a smaller file, after about as long as the fit took.
 
     Returns:
         A .tnr file; the same bytes for the same arguments on the same machine.
@@ -68,6 +72,9 @@ def compress(representation: Representation, signal: Signal, *, max_loss_db: flo
             f"the signal is {signal.grid_shape} with {signal.channels} channels, expected "
             f"{representation.grid_shape} with {representation.channels}: the one that was fitted"
         )
+    windows = representation.parameters if isinstance(representation.parameters, WindowedParameters) else None
+    if windows is not None:
+        signal = fold(signal, windows.windows)
     parameters = canonical(representation.sine_parameters)
     curvature = View.sampled(signal, _CURVATURE_POINTS)
     proportions = balanced_row_steps(parameters, curvature.coords())
@@ -76,14 +83,15 @@ def compress(representation: Representation, signal: Signal, *, max_loss_db: flo
 
     whole = View(signal)
     solving = View.sampled(signal, _SOLVE_POINTS_PER_NEURON * (parameters.readout_weight.shape[1] + 1))
-    target = _target(signal, parameters)
+    target = _target(signal, parameters) if thorough else None
     start_db = min(whole.psnr_db(parameters), _INDISTINGUISHABLE_DB)
     best, trials = b"", 0
     good, bad = 0.0, float("inf")  # the largest q that was fine enough, the smallest that was not
     while True:
         steps = _scaled(proportions, quality)
         rounded = round_network(parameters, steps, curvature, solving, target)
-        data = encode(replace(representation, parameters=rounded), steps)
+        whole_line = rounded if windows is None else replace(windows, network=rounded)
+        data = encode(replace(representation, parameters=whole_line), steps)
         loss_db = start_db - whole.psnr_db(rounded)
         trials += 1
         if loss_db <= max_loss_db and (not best or len(data) < len(best)):

@@ -23,11 +23,12 @@ class ChunkType(IntEnum):
     NETWORK = 0x01
     MODULATED = 0x02
     SCALED_NETWORK = 0x03
+    WINDOWED = 0x04
     ICC_PROFILE = 0x81
     METADATA = 0x82
 
 
-_NETWORKS = (ChunkType.NETWORK, ChunkType.MODULATED, ChunkType.SCALED_NETWORK)
+NETWORKS = (ChunkType.NETWORK, ChunkType.MODULATED, ChunkType.SCALED_NETWORK, ChunkType.WINDOWED)
 _KNOWN = frozenset(int(member) for member in ChunkType)
 
 
@@ -77,7 +78,7 @@ def read_container(data: bytes, limits: DecodeLimits) -> tuple[Header, dict[Chun
             )
     if reader.remaining:
         raise CorruptFile(f"{reader.remaining} bytes follow the last chunk, expected none: the file is damaged")
-    networks = [kind for kind in _NETWORKS if kind in payloads]
+    networks = payloads.keys() & NETWORKS
     if len(networks) != 1:
         raise CorruptFile(f"the file has {len(networks) or 'no'} network chunks, expected one: the file is damaged")
     return header, payloads

@@ -14,6 +14,7 @@ from tuner.codec.modulated import QuantisedModulation, unpack_modulated
 from tuner.codec.network import unpack_network
 from tuner.codec.quantise import QuantisedNetwork, dequantise
 from tuner.codec.scaled_network import unpack_scaled_network
+from tuner.codec.windows import QuantisedWindows, unpack_windows
 from tuner.representation import Representation
 
 
@@ -35,9 +36,10 @@ def decode(data: bytes, limits: DecodeLimits = DecodeLimits()) -> Representation
     """
     header, payloads = read_container(data, limits)
     network = _network(header, payloads, limits)
+    steps = network.network.steps if isinstance(network, QuantisedWindows) else network.steps
     metadata = unpack_metadata(payloads.get(ChunkType.METADATA), header.kind)
     return Representation(
-        parameters=network.parameters() if isinstance(network, QuantisedModulation) else dequantise(network),
+        parameters=dequantise(network) if isinstance(network, QuantisedNetwork) else network.parameters(),
         kind=header.kind,
         grid_shape=header.shape,
         sample_format=header.sample_format,
@@ -45,7 +47,7 @@ def decode(data: bytes, limits: DecodeLimits = DecodeLimits()) -> Representation
         scaling=metadata.scaling,
         details=metadata.details,
         report=metadata.report,
-        steps=network.steps,
+        steps=steps,
     )
 
 
@@ -54,7 +56,8 @@ def decode_integers(
     limits: DecodeLimits = DecodeLimits(),  # noqa: B008
 ) -> QuantisedNetwork | QuantisedModulation:
     """The integers of a .tnr file as they stand in it; arguments and errors are those of `decode`."""
-    return _network(*read_container(data, limits), limits)
+    network = _network(*read_container(data, limits), limits)
+    return network.network if isinstance(network, QuantisedWindows) else network
 
 
 def decode_file(path: Path, limits: DecodeLimits) -> Representation:
@@ -65,9 +68,11 @@ def decode_file(path: Path, limits: DecodeLimits) -> Representation:
 
 def _network(
     header: Header, payloads: dict[ChunkType, bytes], limits: DecodeLimits
-) -> QuantisedNetwork | QuantisedModulation:
+) -> QuantisedNetwork | QuantisedModulation | QuantisedWindows:
     if ChunkType.MODULATED in payloads:
         return unpack_modulated(payloads[ChunkType.MODULATED], header, limits)
     if ChunkType.SCALED_NETWORK in payloads:
         return unpack_scaled_network(payloads[ChunkType.SCALED_NETWORK], header)
+    if ChunkType.WINDOWED in payloads:
+        return unpack_windows(payloads[ChunkType.WINDOWED], header, limits)
     return unpack_network(payloads[ChunkType.NETWORK], header)

@@ -12,8 +12,10 @@ from tuner.codec.modulated import fine_modulated_steps, pack_modulated, quantise
 from tuner.codec.network import pack_network
 from tuner.codec.quantise import Steps, fine_steps, quantise
 from tuner.codec.scaled_network import pack_scaled_network
+from tuner.codec.windows import pack_windows
 from tuner.evaluate import Parameters
 from tuner.network.modulated import ModulatedParameters
+from tuner.network.windows import WindowedParameters
 from tuner.representation import Representation
 
 MEDIA_TYPE = "application/vnd.tuner.representation"
@@ -62,6 +64,9 @@ def _network_chunk(parameters: Parameters, steps: Steps | None) -> Chunk:
         whole = None if steps is None else tuple(step for step in steps if not isinstance(step, tuple))
         modulated = quantise_modulated(parameters, whole or fine_modulated_steps(parameters))
         return Chunk(ChunkType.MODULATED, pack_modulated(modulated))
+    if isinstance(parameters, WindowedParameters):
+        inner = _network_chunk(parameters.network, steps)
+        return Chunk(ChunkType.WINDOWED, pack_windows(parameters.windows, parameters.window, inner.type, inner.payload))
     network = quantise(parameters, steps or fine_steps(parameters))
     if any(isinstance(step, tuple) for step in network.steps):
         return Chunk(ChunkType.SCALED_NETWORK, pack_scaled_network(network))

@@ -63,6 +63,8 @@ def paper(
     steps: Annotated[int | None, typer.Option(help="Steps of Adam.")] = None,
     batch: Annotated[int | None, typer.Option(help="Samples in a step.")] = None,
     seeds: Annotated[int | None, typer.Option(help="How many seeds.")] = None,
+    band_limit: Annotated[float | None, typer.Option(help="TUNER's largest frequency, as a share of Nyquist.")] = None,
+    low_limit: Annotated[float | None, typer.Option(help="TUNER's box of low frequencies, likewise.")] = None,
     search: Annotated[
         bool, typer.Option(help="Also search the learning rate of each method, on the first picture.")
     ] = False,
@@ -74,7 +76,14 @@ def paper(
 
     if table not in PAPER_TABLES:
         raise ConfigError(f"the table is {table!r}, expected one of {', '.join(PAPER_TABLES)}")
-    changes = {"size": size, "weights": weights, "steps": steps, "batch_samples": batch, "seeds": seeds}
+    changes: dict[str, float | None] = {
+        "size": size,
+        "weights": weights,
+        "steps": steps,
+        "batch_samples": batch,
+        "seeds": seeds,
+    }
+    changes |= {"band_limit": band_limit, "low_limit": low_limit}
     changes = {name: value for name, value in changes.items() if value is not None}
     config = replace(PAPER_TABLES[table], search=search, **changes)  # type: ignore[arg-type]
     if methods is not None:

@@ -15,7 +15,7 @@ from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from tuner.errors import ConfigError
-from tuner.experiment.methods import method
+from tuner.experiment.methods import NATURAL_GRADIENT, method
 from tuner.experiment.training import TrainingConfig
 from tuner.network.registry import Option
 
@@ -64,6 +64,8 @@ class ExperimentConfig:
 
     def __post_init__(self) -> None:
         method(self.method)
+        if self.method == NATURAL_GRADIENT:
+            raise ConfigError(f"{NATURAL_GRADIENT} is no method of an experiment, expected one that Adam trains")
         if self.size is not None and self.size < 1:
             raise ConfigError(f"size is {self.size}, expected at least 1, or null for the whole picture")
         if self.seed < 0:

@@ -79,6 +79,7 @@ REGIMES = {
 
 # Learning rates: SIREN's paper; Fourier features' image regression, also for the plain ReLU network; FINER's image
 # script; BACON's image settings.
+NATURAL_GRADIENT = "natural_gradient"  # TUNER by the library's own trainer, which has no learning rate
 METHODS = {
     "tuner": REGIMES[Regime.FIXED_BOUNDS],
     "siren": Method(architecture=Architecture.SIREN, learning_rate=1e-4),
@@ -86,6 +87,7 @@ METHODS = {
     "finer": Method(architecture=Architecture.FINER, learning_rate=5e-4),
     "bacon": Method(architecture=Architecture.BACON, learning_rate=5e-3),
     "relu": Method(architecture=Architecture.RELU, learning_rate=1e-3),
+    NATURAL_GRADIENT: REGIMES[Regime.FIXED_BOUNDS],
     **{regime.value: made for regime, made in REGIMES.items()},
 }
 

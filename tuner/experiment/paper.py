@@ -13,15 +13,20 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import process_time
+from typing import Any
 
 import numpy as np
 
 from tuner.errors import ConfigError, FitDiverged
-from tuner.experiment.methods import make_network, method
+from tuner.experiment.methods import NATURAL_GRADIENT, make_network, method
 from tuner.experiment.samples import Samples
-from tuner.experiment.training import TrainingConfig, train
-from tuner.network.network import weight_count
-from tuner.network.registry import width_for
+from tuner.experiment.training import Measurement, TrainingConfig, measurement, train
+from tuner.fit.config import Budget, FitConfig, NaturalGradientConfig
+from tuner.fit.loop import fit
+from tuner.network.config import NetworkConfig
+from tuner.network.network import Network, weight_count
+from tuner.network.registry import Architecture, width_for
+from tuner.network.sine import SineNetwork
 from tuner.signal.signal import Signal
 
 PERIOD = 2.5
@@ -41,6 +46,8 @@ class PaperConfig:
         batch_samples: in a step.
         seeds: how many, starting from 0, >= 1.
         search: whether to run every method at the best rate of a search, too.
+        band_limit: B of networks on integer frequencies, instead of their own; see `NetworkConfig`.
+        low_limit: l, likewise.
 
     Raises:
         ConfigError: if a setting is out of its range.
@@ -54,6 +61,8 @@ class PaperConfig:
     batch_samples: int = 65_536
     seeds: int = 1
     search: bool = False
+    band_limit: float | None = None
+    low_limit: float | None = None
 
     def __post_init__(self) -> None:
         for name in self.methods:
@@ -90,6 +99,14 @@ class Cell:
     train_psnr_db: float | None = None
     test_psnr_db: float | None = None
     gradient_psnr_db: float | None = None
+    band_limit: float | None = None
+    low_limit: float | None = None
+
+    @property
+    def ranges(self) -> tuple[tuple[str, float], ...]:
+        """What was asked for of the frequencies."""
+        asked = (("band_limit", self.band_limit), ("low_limit", self.low_limit))
+        return tuple((name, value) for name, value in asked if value is not None)
 
     @property
     def key(self) -> tuple[object, ...]:
@@ -161,6 +178,8 @@ class _Runner:
             return float("-inf") if found is None else found
 
         best = method(name).learning_rate
+        if name == NATURAL_GRADIENT:
+            return best  # it has no rate
         for factor in (SEARCH_FACTOR, 1.0 / SEARCH_FACTOR):
             start = best
             while quality(round_rate(best * factor)) > quality(best):
@@ -213,7 +232,8 @@ def _train_cell(image: str, signal: Signal, name: str, seed: int, rate: float, c
     )
     samples = Samples.of(signal, PERIOD, held_out=0.05, seed=0)
     widths = (width,) * config.layers
-    network = make_network(chosen, samples.grid, signal.channels, widths=widths, seed=seed)
+    ranges = _ranges(name, config)
+    network = make_network(chosen, samples.grid, signal.channels, widths=widths, seed=seed, **ranges)
     recipe = TrainingConfig(
         steps=config.steps,
         learning_rate=rate,
@@ -223,7 +243,10 @@ def _train_cell(image: str, signal: Signal, name: str, seed: int, rate: float, c
     )
     started = process_time()
     try:
-        last = asdict(train(network, samples, recipe, seed=seed).measurements[-1])
+        if name == NATURAL_GRADIENT:
+            last = asdict(_natural_gradient(network, signal, samples, config, seed))
+        else:
+            last = asdict(train(network, samples, recipe, seed=seed).measurements[-1])
     except FitDiverged:
         last = {}
     return Cell(
@@ -239,12 +262,47 @@ def _train_cell(image: str, signal: Signal, name: str, seed: int, rate: float, c
         trained_weights=weight_count(network),
         width=width,
         seconds=round(process_time() - started, 2),
+        **ranges,
         **{metric: round(last[metric], 3) for metric in METRICS if metric in last},
     )
+
+
+def _natural_gradient(
+    network: Network, signal: Signal, samples: Samples, config: PaperConfig, seed: int
+) -> Measurement:
+    """The library's own trainer on the network's frequencies and widths, from its own start, for a tenth of the steps.
+
+    One of its steps costs about ten of Adam's on a batch.
+    """
+    assert isinstance(network, SineNetwork)  # noqa: S101  by its method
+    frequencies, hidden = network.frequencies_MD, tuple(len(layer.bias_H) for layer in network.layers)
+    ranges: dict[str, Any] = _ranges(NATURAL_GRADIENT, config)
+    steps = max(1, config.steps // 10)
+    fitted = fit(
+        signal,
+        FitConfig(
+            network=NetworkConfig(frequencies=len(frequencies), hidden=hidden, period=PERIOD, **ranges),
+            trainer=NaturalGradientConfig(),
+            budget=Budget(max_steps=steps),
+            seed=seed,
+        ),
+        held_out=samples.held_out_P.reshape(samples.shape),
+    )
+    return measurement(fitted.network, samples, step=fitted.steps, loss=fitted.history[-1])
 
 
 METRICS = ("train_psnr_db", "test_psnr_db", "gradient_psnr_db")
 
 
+def _ranges(name: str, config: PaperConfig) -> dict[str, float]:
+    """What the table says of the frequencies, for methods that have integer ones of their own choice."""
+    if method(name).architecture is not Architecture.TUNER:
+        return {}
+    asked = {"band_limit": config.band_limit, "low_limit": config.low_limit}
+    return {name: value for name, value in asked.items() if value is not None}
+
+
 def _key(image: str, name: str, seed: int, rate: float, config: PaperConfig | Cell) -> tuple[object, ...]:
-    return (image, name, seed, rate, config.size, config.weights, config.layers, config.steps, config.batch_samples)
+    ranges = tuple(sorted(_ranges(name, config).items())) if isinstance(config, PaperConfig) else config.ranges
+    size = (config.size, config.weights, config.layers, config.steps, config.batch_samples)
+    return (image, name, seed, rate, *size, ranges)

@@ -7,7 +7,7 @@ from itertools import groupby
 
 import numpy as np
 
-from tuner.experiment.methods import METHODS
+from tuner.experiment.methods import METHODS, NATURAL_GRADIENT
 from tuner.experiment.paper import METRICS, Cell
 
 HEADERS = ("method", "width", "weights", "learning rate", "train", "held-out", "gradient", "seconds")
@@ -25,10 +25,9 @@ def rows(cells: Sequence[Cell]) -> list[list[str]]:
         diverged = sum(cell.test_psnr_db is None for cell in same)
         numbers = [f"{diverged} of {len(same)} diverged"] * 3 if diverged else [_over_seeds(same, m) for m in METRICS]
         published = " (published)" if rate == METHODS[name].learning_rate else ""
+        shown = "none" if name == NATURAL_GRADIENT else f"{rate:g}{published}"
         seconds = f"{np.mean([cell.seconds for cell in same]):.0f}"
-        table.append(
-            [name, str(same[0].width), str(same[0].trained_weights), f"{rate:g}{published}", *numbers, seconds]
-        )
+        table.append([name, str(same[0].width), str(same[0].trained_weights), shown, *numbers, seconds])
     return table
 
 

@@ -36,7 +36,7 @@ class Trackers:
         self._stack.__exit__(kind, error, traceback)
 
     def _log(self, measured: Measurement) -> None:
-        names = ("loss", "train_psnr_db", "test_psnr_db", "gradient_psnr_db")
+        names = ("loss", "train_psnr_db", "test_psnr_db", "gradient_psnr_db", "out_of_band_energy")
         values = {name: getattr(measured, name) for name in names if getattr(measured, name) is not None}
         for log in self._logs:
             log(measured.step, values)

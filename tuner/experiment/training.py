@@ -23,6 +23,7 @@ from tuner.metrics import gradient_psnr_db, mse_to_psnr_db
 from tuner.network.learned_bounds import bound_penalty
 from tuner.network.mrnet import MRNet
 from tuner.network.network import Network, gradients
+from tuner.quality.picture import out_of_band_energy
 from tuner.shapes import FloatArray
 
 CHUNK_POINTS = 16_384
@@ -73,13 +74,17 @@ class TrainingConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Measurement:
-    """How good a network is after some steps; None where nothing was held out, or the signal is no picture."""
+    """How good a network is after some steps; None where nothing was held out, or the signal is no picture.
+
+    `out_of_band_energy` is that of `tuner.quality.picture` for the band of a picture of half the size.
+    """
 
     step: int
     loss: float
     train_psnr_db: float
     test_psnr_db: float | None
     gradient_psnr_db: float | None
+    out_of_band_energy: float | None = None
 
 
 @dataclass(kw_only=True, slots=True)
@@ -143,7 +148,8 @@ def train(
 
 def measurement(network: Network, samples: Samples, *, step: int, loss: float) -> Measurement:
     """Measure a network by the authors' definitions: nothing clamped or rounded, all channels."""
-    squares_P = (predict(network, samples.coords_PD) - samples.values_PC.numpy()).astype(np.float64) ** 2
+    prediction = predict(network, samples.coords_PD)
+    squares_P = (prediction - samples.values_PC.numpy()).astype(np.float64) ** 2
     squares_P = squares_P.mean(axis=1)
     held = samples.held_out_P
     return Measurement(
@@ -152,6 +158,9 @@ def measurement(network: Network, samples: Samples, *, step: int, loss: float) -
         train_psnr_db=mse_to_psnr_db(float(squares_P[~held].mean())),
         test_psnr_db=mse_to_psnr_db(float(squares_P[held].mean())) if held.any() else None,
         gradient_psnr_db=_gradient_psnr_db(network, samples),
+        out_of_band_energy=out_of_band_energy(prediction.reshape(*samples.shape, -1), min(samples.shape) // 2)
+        if len(samples.shape) == 2 and min(samples.shape) > 1
+        else None,
     )
 
 

@@ -24,6 +24,8 @@ _IR_VERSION = 8
 def to_onnx(representation: Representation) -> bytes:
     """A checked ONNX model."""
     parameters = representation.parameters
+    if not isinstance(parameters, ModulatedParameters):
+        parameters = representation.sine_parameters
     graph = _Graph()
     angular = (parameters.frequencies * (2.0 * pi / parameters.period)).T.astype(np.float32)
     angles = graph.add("MatMul", "coords", graph.constant(angular))

@@ -22,6 +22,7 @@ def named_arrays(representation: Representation) -> dict[str, np.ndarray]:
         arrays |= {f"latents.{number}": level.values() for number, level in enumerate(parameters.levels)}
         arrays["skip.weight"] = parameters.skip
     else:
+        parameters = representation.sine_parameters  # windows are refused before
         arrays["phases"] = parameters.phases
     for number, layer in enumerate(parameters.hidden):
         arrays[f"hidden.{number}.weight"] = layer.weight

@@ -22,6 +22,7 @@ from tuner.fit.search import Search
 from tuner.fit.sweeps import Sweeps
 from tuner.metrics import mse_to_psnr_db
 from tuner.network.sine import SineNetwork
+from tuner.network.windows import fold
 from tuner.signal.grid import Grid
 from tuner.signal.signal import Signal
 
@@ -49,6 +50,7 @@ def fit_batch(
         InvalidSignal: if there is no signal, or if shapes differ.
     """
     trainer, place = _checked(signals, config), torch.device(device)
+    signals = [fold(signal, config.network.windows) for signal in signals]
     together = MEMBERS_CPU if place.type == "cpu" else len(signals)
     ended: list[FitResult | FitDiverged] = []
     for first in range(0, len(signals), together):

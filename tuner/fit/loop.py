@@ -26,6 +26,7 @@ from tuner.fit.state import FitState
 from tuner.fit.trainer import Trainer
 from tuner.metrics import mse_to_psnr_db
 from tuner.network.sine import SineNetwork
+from tuner.network.windows import fold
 from tuner.shapes import BoolArray
 from tuner.signal.grid import Grid
 from tuner.signal.signal import Signal
@@ -113,8 +114,11 @@ class _Run:
         held_out: BoolArray | None,
     ) -> None:
         self._budget = config.budget
+        if config.network.windows > 1 and held_out is not None:
+            raise ConfigError("samples are held out of a line cut into windows, expected a network with windows=1")
+        folded = fold(signal, config.network.windows)
         self._names = {"config": config.fingerprint(), "signal": signal_fingerprint(signal, held_out)}
-        self._trainer = FrugalTrainer(lambda parts: _make_trainer(signal, config, device, held_out, parts))
+        self._trainer = FrugalTrainer(lambda parts: _make_trainer(folded, config, device, held_out, parts))
         self._history: list[float] = []
         self._seconds = 0.0
         self._steps_before = 0

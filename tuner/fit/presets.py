@@ -17,6 +17,9 @@ from tuner.signal.kind import SignalKind
 
 FREQUENCIES_PER_NEURON = 8
 NEURONS = (24, 512)  # fewest, without which a thumbnail is a smear, and most
+WINDOW_SAMPLES, FEWEST_WINDOWS = 8192, 4  # of a sound, about; a shorter one is kept whole
+# Of windows: each neuron is a waveform for all of them, and what counts is how many there are.
+FREQUENCIES_PER_SHARED_NEURON, MOST_SHARED_NEURONS = 1.2, 1024
 MOST_FREQUENCIES = 2048  # a direction solves a system of this size
 
 
@@ -53,6 +56,11 @@ _SOUND = _Recipe(
     weights_per_sample={Effort.FAST: 0.4, Effort.BALANCED: 0.8, Effort.BEST: 1.6},
     frequencies_per_neuron=4,
     ranges={"low_share": 0.5, "low_limit": 0.02, "band_limit": 0.15},
+)
+# Windows share one network (docs/decisions/0015-windows-of-sound.md).
+_LONG_SOUND = _Recipe(
+    weights_per_sample={Effort.FAST: 0.35, Effort.BALANCED: 0.5, Effort.BEST: 1.0},
+    ranges={"low_share": 0.5, "low_limit": 0.06, "band_limit": 0.3},
 )
 # A third axis brings samples, not details.
 _SOLID = _Recipe(
@@ -116,6 +124,8 @@ def signal_config(
     """
     by_axes = {1: _SOUND, 2: _PICTURE}.get(len(signal.grid_shape), _SOLID)
     recipe = by_axes if signal.kind is SignalKind.ARRAY else _RECIPES.get(signal.kind, _PICTURE)
+    if recipe is _SOUND and signal.grid_shape[0] >= FEWEST_WINDOWS * WINDOW_SAMPLES:
+        recipe = _LONG_SOUND
     budget = _budget(Effort(effort), max_steps, max_seconds, target_psnr_db)
     return _config(recipe, signal.grid_shape, signal.channels, Effort(effort), budget, seed)
 
@@ -153,15 +163,26 @@ def _config(
     recipe: _Recipe, grid_shape: tuple[int, ...], channels: int, effort: Effort, budget: Budget, seed: int
 ) -> FitConfig:
     weights = recipe.weights_per_sample[effort] * prod(grid_shape) * sqrt(channels / 3.0)
-    ratio = recipe.frequencies_per_neuron
-    neurons = min(max(round(sqrt(weights / ratio)), NEURONS[0]), NEURONS[1])
-    network = NetworkConfig(frequencies=min(ratio * neurons, MOST_FREQUENCIES), hidden=(neurons,))
+    if recipe is _LONG_SOUND:
+        network = windowed_network(weights, round(grid_shape[0] / WINDOW_SAMPLES), channels)
+    else:
+        ratio = recipe.frequencies_per_neuron
+        neurons = min(max(round(sqrt(weights / ratio)), NEURONS[0]), NEURONS[1])
+        network = NetworkConfig(frequencies=min(ratio * neurons, MOST_FREQUENCIES), hidden=(neurons,))
     return FitConfig(
         network=replace(network, **recipe.ranges),
         trainer=NaturalGradientConfig(),
         budget=budget,
         seed=seed,
     )
+
+
+def windowed_network(weights: float, windows: int, channels: int = 1) -> NetworkConfig:
+    """A network of about so many weights, all outputs included, for a line cut into windows."""
+    ratio, outputs = FREQUENCIES_PER_SHARED_NEURON, windows * channels
+    neurons = round((sqrt(outputs**2 + 4.0 * ratio * weights) - outputs) / (2.0 * ratio))
+    neurons = min(max(neurons, NEURONS[0]), MOST_SHARED_NEURONS)
+    return NetworkConfig(frequencies=round(ratio * neurons), hidden=(neurons,), windows=windows)
 
 
 def _budget(effort: Effort, max_steps: int | None, max_seconds: float | None, target_psnr_db: float | None) -> Budget:

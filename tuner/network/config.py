@@ -27,6 +27,7 @@ class NetworkConfig:
         bound_deep: c of all columns of the second and later hidden layers, > 0.
         deviation: standard deviation of an initial hidden pre-activation in radians, whatever the width, > 0.
             Beyond 2 it ruins the fit; the natural gradient is best served by 1, Adam by 1.4.
+        windows: into which a line is cut, each an output of the network (`tuner.network.windows`), >= 1.
         bounded: whether the bounds hold at all; without them, the integer frequencies are what is left of the method.
 
     Raises:
@@ -44,12 +45,14 @@ class NetworkConfig:
     bound_deep: float = 1.0
     deviation: float = 1.0
     bounded: bool = True
+    windows: int = 1
 
     def __post_init__(self) -> None:
         _check("frequencies", self.frequencies, "at least 1", self.frequencies >= 1)
         _check(
             "hidden", self.hidden, "at least one layer, each with at least 1 neuron", min(self.hidden, default=0) >= 1
         )
+        _check("windows", self.windows, "at least 1", self.windows >= 1)
         _check("period", self.period, "more than 2, the length of the domain", 2.0 < self.period < float("inf"))
         _check("low_share", self.low_share, "a share in [0, 1]", 0.0 <= self.low_share <= 1.0)
         _check("band_limit", self.band_limit, "a fraction of Nyquist in (0, 1]", 0.0 < self.band_limit <= 1.0)

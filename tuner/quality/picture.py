@@ -9,6 +9,7 @@ from tuner.spectrum import log_spectrum
 
 # The authors widen the band by a tenth and a sample before they look outside of it.
 _WIDENED = 1.1
+_SSIM_WINDOW = 11
 
 
 def out_of_band_energy(values: FloatArray, resolution: int) -> float:
@@ -40,10 +41,11 @@ def out_of_band_energy(values: FloatArray, resolution: int) -> float:
 
 
 def ssim(reference: FloatArray, prediction: FloatArray) -> float:
-    """Structural similarity as its authors define it (Wang et al. 2004), through scikit-image.
+    """Structural similarity as its authors define it (Wang et al. 2004), through torchmetrics.
 
-    Windows are Gaussians of 1.5 samples, cut at 11; variances are those of the window; the border of 5 samples is
-    left out; the peak is 1.
+    Windows are Gaussians of 1.5 samples, cut at 11; variances are those of the window; the peak is 1; the mean is over
+    the channels and the windows that lie within the picture. torchmetrics takes it over all positions, with mirrored
+    borders: 0.17 less on a noisy picture of 20 x 16. So its map is asked for, and the border of 5 samples left out.
 
     Args:
         reference: picture (height, width, channels), both sides at least 11.
@@ -54,21 +56,19 @@ def ssim(reference: FloatArray, prediction: FloatArray) -> float:
 
     Raises:
         InvalidSignal: if the shapes differ or are too small.
-        UnsupportedFormat: if scikit-image is not installed.
+        UnsupportedFormat: if torchmetrics is not installed.
     """
-    if reference.shape != prediction.shape or reference.ndim != 3 or min(reference.shape[:2]) < 11:
+    if reference.shape != prediction.shape or reference.ndim != 3 or min(reference.shape[:2]) < _SSIM_WINDOW:
         raise InvalidSignal(
             f"the pictures have shapes {reference.shape} and {prediction.shape}, expected one shape "
-            "(height, width, channels) with sides of at least 11"
+            f"(height, width, channels) with sides of at least {_SSIM_WINDOW}"
         )
-    metrics = require("skimage.metrics", "metrics")
-    similarity = metrics.structural_similarity(
-        reference.astype(np.float64),
-        prediction.astype(np.float64),
-        gaussian_weights=True,
-        sigma=1.5,
-        use_sample_covariance=False,
-        data_range=1.0,
-        channel_axis=-1,
+    image, torch = require("torchmetrics.functional.image", "metrics"), require("torch", "metrics")
+    pictures = [
+        torch.tensor(picture.transpose(2, 0, 1)[None], dtype=torch.float64) for picture in (prediction, reference)
+    ]
+    _, similarity = image.structural_similarity_index_measure(
+        *pictures, sigma=1.5, kernel_size=_SSIM_WINDOW, data_range=1.0, return_full_image=True
     )
-    return float(similarity)
+    border = _SSIM_WINDOW // 2
+    return float(similarity[..., border:-border, border:-border].mean())

@@ -8,7 +8,8 @@ sound are twice the sample rate, half the voxels have twice the size.
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from fractions import Fraction
-from math import isfinite
+from itertools import accumulate
+from math import ceil, isfinite
 from typing import Any
 
 import numpy as np
@@ -18,10 +19,17 @@ from tuner.errors import InvalidSignal
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """A new grid inside an old one: new index i lies at old index steps x i + starts, axis by axis."""
+    """A new grid inside an old one: new index i lies at old index steps x i + starts, axis by axis.
+
+    Attributes:
+        steps: between new samples, in old ones.
+        starts: old index of the first new sample.
+        shape: new samples along each axis.
+    """
 
     steps: tuple[float, ...]
     starts: tuple[float, ...]
+    shape: tuple[int, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,21 +97,47 @@ class VideoDetails:
     """Of a video.
 
     Attributes:
-        rate: frames per second as (numerator, denominator), both >= 1.
+        rate: frames per second as (numerator, denominator), both >= 1; the mean, where frames are not evenly spaced.
+        tick: unit of `intervals` in seconds, as (numerator, denominator), both >= 1.
+        intervals: ticks from each frame to the next, all >= 1; empty where frames are evenly spaced.
     """
 
     rate: tuple[int, int]
+    tick: tuple[int, int] = (1, 1000)
+    intervals: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        _expect(
-            "rate", self.rate, len(self.rate) == 2 and all(isinstance(n, int) and 1 <= n < 2**31 for n in self.rate)
-        )
+        for name, ratio in (("rate", self.rate), ("tick", self.tick)):
+            _expect(name, ratio, len(ratio) == 2 and all(isinstance(n, int) and 1 <= n < 2**31 for n in ratio))
+        _expect("intervals", self.intervals, all(isinstance(n, int) and 1 <= n < 2**31 for n in self.intervals))
+
+    @property
+    def times(self) -> tuple[int, ...]:
+        """Ticks from the first frame to each, 0 first; empty where frames are evenly spaced."""
+        return tuple(accumulate(self.intervals, initial=0)) if self.intervals else ()
 
     def placed(self, placement: Placement) -> "VideoDetails":
-        """The same video on another grid."""
-        rate = Fraction(*self.rate) / Fraction(placement.steps[0]).limit_denominator(10**6)
+        """The same video on another grid: its first frame is the new beginning."""
+        (step, *_), (start, *_) = placement.steps, placement.starts
+        rate = Fraction(*self.rate) / Fraction(step).limit_denominator(10**6)
         rate = max(rate.limit_denominator(10**6), Fraction(1, 10**6))
-        return replace(self, rate=(rate.numerator, rate.denominator))
+        if (step, start, placement.shape[:1]) == (1.0, 0.0, (len(self.intervals) + 1,)) or not self.intervals:
+            return replace(self, rate=(rate.numerator, rate.denominator))
+        # Between the frames of the source time passes evenly, beyond them at the mean rate; ticks of at most 0.1 ms.
+        finer = max(1, ceil(Fraction(*self.tick) * 10_000))
+        tick = Fraction(*self.tick) / finer
+        mean = sum(self.intervals) / len(self.intervals)
+        indices = start + step * np.arange(placement.shape[0])
+        own = np.arange(len(self.intervals) + 1)
+        beyond = np.minimum(indices, 0.0) + np.maximum(indices - own[-1], 0.0)
+        times = np.rint(finer * (np.interp(indices, own, self.times) + mean * beyond)).astype(np.int64)
+        intervals = tuple(np.maximum(np.diff(times), 1).tolist())
+        return replace(
+            self,
+            rate=(rate.numerator, rate.denominator),
+            tick=(tick.numerator, tick.denominator),
+            intervals=intervals,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

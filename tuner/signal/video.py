@@ -6,6 +6,7 @@ bytes and passed to FFmpeg, which otherwise tries everything it knows, playlists
 
 from fractions import Fraction
 from io import BytesIO
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -18,7 +19,7 @@ from tuner.signal.samples import SampleFormat, Storage
 from tuner.signal.signal import Signal, SignalKind
 
 _GREY: Final = {"gray", "gray8", "grayf32le", "gray10le", "gray12le", "gray16le", "gray16be"}
-_DEFAULT_RATE: Final = (25, 1)
+_DEFAULT_DETAILS: Final = VideoDetails(rate=(25, 1))
 # Where a player sees no loss; the file is small beside the raw frames and large beside the representation.
 _QUALITY: Final = "12"
 
@@ -31,7 +32,7 @@ def read_video(data: bytes, limits: SignalLimits) -> Signal:
         limits: held against the header, and against the frames while they are decoded.
 
     Returns:
-        The signal; its details have the mean frame rate.
+        The signal; its details have the frame rate, and the time of every frame where those are not evenly spaced.
 
     Raises:
         UnsupportedFormat: if it has no pictures, or av is not installed.
@@ -56,13 +57,14 @@ def write_video(signal: Signal, container: str) -> bytes:
 
     Args:
         signal: (frames, height, width, 1 or 3 channels); without details it gets 25 frames per second.
-        container: "mp4" (H.264, or MPEG-4 where that is missing) or "mkv" (FFV1, without any loss).
+        container: "mp4" (H.264, or MPEG-4 where that is missing) or "mkv" (FFV1, without any loss). Times of frames are
+            exact in an MP4; Matroska knows milliseconds only.
 
     Returns:
         The file.
 
     Raises:
-        InvalidSignal: if the signal has another shape.
+        InvalidSignal: if the signal has another shape, or times for another number of frames.
     """
     av = require("av", "video")
     if len(signal.grid_shape) != 3 or signal.channels not in {1, 3}:
@@ -71,13 +73,20 @@ def write_video(signal: Signal, container: str) -> bytes:
         )
     frames = Storage(SampleFormat.U8).to_samples(signal.values)
     layout = "gray" if signal.channels == 1 else "rgb24"
-    rate = signal.details.rate if isinstance(signal.details, VideoDetails) else _DEFAULT_RATE
+    details = signal.details if isinstance(signal.details, VideoDetails) else _DEFAULT_DETAILS
+    times = details.times or tuple(range(len(frames)))
+    tick = Fraction(*details.tick) if details.times else 1 / Fraction(*details.rate)
+    if len(times) != len(frames):
+        raise InvalidSignal(f"the video has {len(frames)} frames and times for {len(times)}, expected one for each")
     file = BytesIO()
     with av.open(file, "w", format="matroska" if container == "mkv" else container) as output:
-        stream = _stream(av, output, container, Fraction(*rate), frames.shape)
-        for samples in frames:
+        stream = _stream(av, output, container, Fraction(*details.rate), frames.shape)
+        stream.codec_context.time_base = tick
+        for samples, time in zip(frames, times, strict=True):
             picture = np.ascontiguousarray(samples[..., 0] if layout == "gray" else samples)
-            output.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format=layout)))
+            frame = av.VideoFrame.from_ndarray(picture, format=layout)
+            frame.pts, frame.time_base = time, tick
+            output.mux(stream.encode(frame))
         output.mux(stream.encode())
     return file.getvalue()
 
@@ -95,12 +104,14 @@ def _decode(container: Any, stream: Any, limits: SignalLimits) -> Signal:
     limits.check("points", max(stream.frames, 1) * width * height)
     layout = "gray" if stream.codec_context.pix_fmt in _GREY else "rgb24"
     frames: list[np.ndarray] = []
+    stamps: list[int | None] = []
     for frame in container.decode(stream):
         limits.check("frames", len(frames) + 1)
         limits.check("points", (len(frames) + 1) * width * height)
         if (frame.width, frame.height) != (width, height):
             raise UnsupportedFormat("the video changes its size between frames, expected one size: convert it")
         frames.append(frame.to_ndarray(format=layout))
+        stamps.append(frame.pts)
     rate = stream.average_rate or stream.guessed_rate
     _check_whole(container, stream, len(frames), rate)
     pictures = np.stack(frames)
@@ -108,8 +119,27 @@ def _decode(container: Any, stream: Any, limits: SignalLimits) -> Signal:
         values=Storage(SampleFormat.U8).to_values(pictures[..., None] if layout == "gray" else pictures),
         kind=SignalKind.VIDEO,
         sample_format=SampleFormat.U8,
-        details=VideoDetails(rate=(rate.numerator, rate.denominator) if rate else _DEFAULT_RATE),
+        details=_details(stamps, stream.time_base, [rate for rate in (rate, stream.guessed_rate) if rate]),
     )
+
+
+def _details(stamps: list[int | None], tick: Fraction | None, rates: list[Fraction]) -> VideoDetails:
+    """The rate that explains all time stamps, each rounded to a tick; or else every interval, and the mean rate."""
+    known = [stamp for stamp in stamps if stamp is not None]
+    intervals = [after - before for before, after in pairwise(known)]
+    # Files without times, or with times that do not rise, say nothing but a rate.
+    if not tick or not intervals or len(known) < len(stamps) or not 1 <= min(intervals) <= max(intervals) < 2**31:
+        return VideoDetails(rate=_ratio(rates[0])) if rates else _DEFAULT_DETAILS
+    for rate in rates:
+        if all(abs((stamp - known[0]) * tick - frame / rate) < tick for frame, stamp in enumerate(known)):
+            return VideoDetails(rate=_ratio(rate))
+    mean = len(intervals) / ((known[-1] - known[0]) * tick)
+    return VideoDetails(rate=_ratio(mean), tick=_ratio(tick), intervals=tuple(intervals))
+
+
+def _ratio(number: Fraction) -> tuple[int, int]:
+    limited = number if max(number.numerator, number.denominator) < 2**31 else number.limit_denominator(10**6)
+    return limited.numerator, limited.denominator
 
 
 def _check_whole(container: Any, stream: Any, found: int, rate: Fraction | None) -> None:

@@ -91,6 +91,8 @@ class Ask:
         free_size: whether the search chooses the size of the network; if not, only how long it trains and how coarsely
             it is rounded.
         max_loss_db: what rounding may cost where the target does not say, in dB, > 0.
+        thorough: whether, where the target does not say how large the file may be or how good, it is rounded with all
+            care; see `tuner.codec.compress`.
         modulated: the modulated network to fit instead of the one of `base`; `tuner.target.modulated_ask` makes it.
 
     Raises:
@@ -102,6 +104,7 @@ class Ask:
     trials: int = 3
     free_size: bool = True
     max_loss_db: float = 0.1
+    thorough: bool = False
     modulated: ModulatedConfig | None = None
 
     def __post_init__(self) -> None:

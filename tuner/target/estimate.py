@@ -13,7 +13,7 @@ from typing import Any
 
 from tuner.errors import ConfigError
 from tuner.fit.modulated_config import ModulatedConfig
-from tuner.fit.presets import signal_config
+from tuner.fit.presets import Effort, signal_config
 from tuner.signal.kind import SignalKind
 from tuner.target.ask import TRIALS, Ask, Target, TargetKind
 from tuner.target.forecast import DESIGN_LOSS_DB, TYPICAL_COMPACTION_DB, Forecast
@@ -77,7 +77,8 @@ def estimate(ask: Ask, forecast: Forecast, *, speed: float = 1.0) -> Estimate:
     if max_bytes is not None:
         size = min(size, float(max_bytes))
     files = 1.0 if ask.target is None else _FILES.get(ask.target.kind, 1.0)
-    fits = 1.0 if loss_db == ask.max_loss_db else _FITS
+    # With all care a file takes about as long as its fit.
+    fits = (2.0 if ask.thorough else 1.0) if loss_db == ask.max_loss_db else _FITS
     return Estimate(
         weights=weights,
         bytes=round(size),
@@ -130,6 +131,7 @@ def ask_from(request: dict[str, Any]) -> tuple[Ask, Forecast]:
         trials=TRIALS[effort],
         free_size=not {"frequencies", "hidden"} & network.keys(),
         max_loss_db=request.get("max_loss_db", 0.1),
+        thorough=effort == Effort.BEST,
         modulated=modulated_for(
             request.get("network_kind", "tuner"),
             signal,

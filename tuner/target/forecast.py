@@ -88,7 +88,7 @@ class Forecast:
         neurons, frequencies = max(network.hidden), network.frequencies
         layers = len(network.hidden)
         per_sample = 1.5e-7 + layers * (2.5e-8 * neurons + 6e-11 * neurons**2)
-        return 6e-3 + self.samples * per_sample + 9e-8 * frequencies**2 + 2e-11 * frequencies**3
+        return 6e-3 + self.samples / network.windows * per_sample + 9e-8 * frequencies**2 + 2e-11 * frequencies**3
 
     def work_per_file(self, network: NetworkConfig) -> float:
         """Work of rounding the weights, once, to lose no more than is allowed."""

@@ -176,7 +176,7 @@ class _Search:
         """The file of a network that suits the target best; None if none can be within a limit of bytes."""
         target = self._ask.target
         if target is None or target.kind is TargetKind.SECONDS:
-            return file_with_loss(representation, self._signal, self._ask.max_loss_db)
+            return file_with_loss(representation, self._signal, self._ask.max_loss_db, thorough=self._ask.thorough)
         max_bytes = target.max_bytes(self._signal.sample_count)
         if max_bytes is not None:
             return file_within_bytes(representation, self._signal, max_bytes)

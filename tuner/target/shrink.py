@@ -40,10 +40,10 @@ class File:
     max_error: float
 
 
-def file_with_loss(representation: Representation, signal: Signal, loss_db: float) -> File:
-    """The file that loses at most so much."""
+def file_with_loss(representation: Representation, signal: Signal, loss_db: float, *, thorough: bool = False) -> File:
+    """The file that loses at most so much; `thorough` as in `compress`."""
     loss_db = min(max(loss_db, LOSSES_DB[0]), LOSSES_DB[1])
-    return measured(compress(representation, signal, max_loss_db=loss_db), signal, loss_db)
+    return measured(compress(representation, signal, max_loss_db=loss_db, thorough=thorough), signal, loss_db)
 
 
 def measured(content: bytes, signal: Signal, loss_db: float = math.nan) -> File:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import pairwise
 from math import sqrt
 
-from tuner.fit.presets import FREQUENCIES_PER_NEURON, MOST_FREQUENCIES, NEURONS
+from tuner.fit.presets import FREQUENCIES_PER_NEURON, MOST_FREQUENCIES, NEURONS, windowed_network
 from tuner.network.config import NetworkConfig
 
 LEAST_NEURONS = 4  # a file asked for by its size may be smaller than any that a preset makes
@@ -17,6 +17,9 @@ MOST_NEURONS = NEURONS[1]
 
 def sized(network: NetworkConfig, weights: float) -> NetworkConfig:
     """The network with one hidden layer and about so many weights; all else as it was."""
+    if network.windows > 1:
+        found = windowed_network(weights, network.windows)
+        return replace(network, frequencies=found.frequencies, hidden=found.hidden)
     neurons = round(sqrt(max(weights, 1.0) / FREQUENCIES_PER_NEURON))
     if FREQUENCIES_PER_NEURON * neurons > MOST_FREQUENCIES:
         neurons = round(weights / MOST_FREQUENCIES)
@@ -28,7 +31,7 @@ def weight_count(network: NetworkConfig, channels: int) -> int:
     """Scalars that a fit may change; fewer if the grid does not hold so many frequencies."""
     widths = (network.frequencies, *network.hidden)
     hidden = sum((before + 1) * after for before, after in pairwise(widths))
-    return network.frequencies + hidden + (widths[-1] + 1) * channels
+    return network.frequencies + hidden + (widths[-1] + 1) * channels * network.windows
 
 
 def solve_rising(function: Callable[[float], float], value: float, low: float, high: float) -> float:

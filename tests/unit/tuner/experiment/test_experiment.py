@@ -68,7 +68,9 @@ def test_a_run_leaves_a_folder_with_everything(tmp_path: Path, image: Path, regi
     assert [row["step"] for row in losses] == [str(step) for step in range(1, 13)]
     summary = json.loads((folder / "summary.json").read_text())
     assert summary["step"] == 12
-    assert set(summary) == {"step", "loss", "train_psnr_db", "test_psnr_db", "gradient_psnr_db"}
+    names = {"step", "loss", "train_psnr_db", "test_psnr_db", "gradient_psnr_db", "out_of_band_energy"}
+    assert set(summary) == names
+    assert summary["out_of_band_energy"] > 0
 
     config = read_experiment(folder / "config.yaml")
     assert config == replace(

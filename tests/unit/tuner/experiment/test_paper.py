@@ -120,3 +120,19 @@ def test_pictures_of_both_sizes_and_modes_are_read(tmp_path: Path) -> None:
          "--steps", "2"],
     )  # fmt: skip
     assert outcome.exit_code == 0, outcome.output
+
+
+def test_the_own_trainer_has_one_row_and_ranges_make_another_cell(tmp_path: Path) -> None:
+    config = PaperConfig(
+        methods=("tuner", "natural_gradient"), size=16, weights=300, steps=30, batch_samples=64, search=True
+    )
+    results = tmp_path / "results.jsonl"
+    own = [cell for cell in run_paper(PICTURES[:1], config, results) if cell.method == "natural_gradient"]
+    assert len(own) == 1
+    assert own[0].test_psnr_db is not None
+    ranged = replace(config, methods=("tuner", "siren"), search=False, band_limit=0.2)
+    found = run_paper(PICTURES[:1], ranged, results)
+    assert [cell.band_limit for cell in found] == [0.2, None]
+    before = results.read_text()
+    assert run_paper(PICTURES[:1], ranged, results) == found
+    assert results.read_text() == before

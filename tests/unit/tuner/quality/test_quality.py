@@ -4,7 +4,9 @@ from math import inf, log10, sqrt
 
 import numpy as np
 import pytest
+import torch
 from scipy.spatial.distance import cdist
+from torchmetrics.functional.image import structural_similarity_index_measure
 
 from tests.signals import blob, chirp, octahedron
 from tuner.errors import InvalidSignal
@@ -68,7 +70,21 @@ def slow_ssim(first: FloatArray, second: FloatArray) -> float:
 
 def test_ssim_is_that_of_the_definition() -> None:
     assert ssim(PICTURE, PICTURE) == pytest.approx(1.0)
-    assert ssim(PICTURE, NOISY) == pytest.approx(slow_ssim(PICTURE, NOISY), abs=1e-4)
+    assert ssim(PICTURE, NOISY) == pytest.approx(slow_ssim(PICTURE, NOISY), abs=1e-9)
+
+
+def test_ssim_counts_no_mirrored_border() -> None:
+    """The mean over all positions, which torchmetrics would give, is another number."""
+    spoilt = PICTURE.copy()
+    spoilt[:3] += 0.2
+    assert ssim(PICTURE, spoilt) == pytest.approx(slow_ssim(PICTURE, spoilt), abs=1e-9)
+    assert torchmetrics_mean(PICTURE, spoilt) < ssim(PICTURE, spoilt) - 0.005
+
+
+def torchmetrics_mean(first: FloatArray, second: FloatArray) -> float:
+    ours, theirs = (torch.tensor(picture.transpose(2, 0, 1)[None]).double() for picture in (second, first))
+    mean = structural_similarity_index_measure(ours, theirs, data_range=1.0)
+    return float(torch.as_tensor(mean))
 
 
 def slow_log_spectral_distance(first: FloatArray, second: FloatArray, window: int) -> float:

@@ -6,6 +6,8 @@ import subprocess
 import sys
 import wave
 from contextlib import suppress
+from dataclasses import replace
+from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ import soundfile
 import tifffile
 import trimesh
 
+from tests.networks import random_representation
 from tests.signals import AFFINE, SIGNALS, blob, chirp, clip, npy, octahedron_obj
 from tuner.errors import (
     ConfigError,
@@ -184,6 +187,57 @@ def test_an_mp4_is_close_and_keeps_its_rate(height: int, width: int) -> None:
     again = read_signal(data)
     assert again.details == VideoDetails(rate=(30000, 1001))
     assert np.sqrt(np.mean((again.values - clip(height=height, width=width)) ** 2)) < 0.05
+
+
+UNEVEN = VideoDetails(rate=(300, 107), tick=(1, 600), intervals=(20, 250, 300, 1, 499))
+
+
+def stamps(data: bytes) -> list[Fraction]:
+    """Seconds of every frame as another program reads them, from the first one on."""
+    with av.open(BytesIO(data), "r") as opened:
+        frames = list(opened.decode(video=0))
+    times = [Fraction(frame.pts or 0) * Fraction(frame.time_base or 0) for frame in frames]
+    return [time - times[0] for time in times]
+
+
+@pytest.mark.parametrize(("container", "within"), [("mp4", Fraction(0)), ("mkv", Fraction(1, 2000))])
+def test_frames_at_uneven_times_come_back_at_those_times(container: str, within: Fraction) -> None:
+    signal = Signal(values=clip(), kind=SignalKind.VIDEO, details=UNEVEN)
+    data = encode_signal(signal, f"x.{container}")
+    wanted = [Fraction(time, 600) for time in UNEVEN.times]
+    assert all(abs(found - time) <= within for found, time in zip(stamps(data), wanted, strict=True))
+    details = read_signal(data).details
+    assert isinstance(details, VideoDetails)
+    assert [Fraction(*details.tick) * time for time in details.times] == stamps(data)
+    again = encode_signal(read_signal(data), f"y.{container}")
+    assert stamps(again) == stamps(data)
+
+
+@pytest.mark.parametrize("container", ["mp4", "mkv"])
+@pytest.mark.parametrize("rate", [(24, 1), (30000, 1001), (50, 3)])
+def test_times_that_a_rate_explains_are_that_rate(container: str, rate: tuple[int, int]) -> None:
+    signal = Signal(values=clip(), kind=SignalKind.VIDEO, details=VideoDetails(rate=rate))
+    assert read_signal(encode_signal(signal, f"x.{container}")).details == VideoDetails(rate=rate)
+
+
+def test_times_follow_a_video_to_another_grid() -> None:
+    representation = random_representation((6, 4, 5))
+    representation = replace(representation, kind=SignalKind.VIDEO, details=UNEVEN)
+    same, twice = (representation.render(scale=scale).details for scale in (1.0, 2.0))
+    assert same == UNEVEN
+    assert isinstance(twice, VideoDetails)
+    seconds = np.cumsum([0, *twice.intervals]) * float(Fraction(*twice.tick))
+    middle = np.interp(np.arange(0.25, 5, 0.5), np.arange(6), UNEVEN.times) / 600  # all but the first and the last
+    np.testing.assert_allclose(np.diff(seconds[1:-1]), np.diff(middle), atol=2e-4)
+    late = representation.render(region=[(0.0, 1.0), (-1.0, 1.0), (-1.0, 1.0)]).details
+    assert isinstance(late, VideoDetails)
+    assert [Fraction(*late.tick) * n for n in late.intervals] == [Fraction(1, 600), Fraction(499, 600)]
+
+
+def test_times_for_another_number_of_frames_are_refused() -> None:
+    signal = Signal(values=clip(frames=5), kind=SignalKind.VIDEO, details=UNEVEN)
+    with pytest.raises(InvalidSignal, match="5 frames and times for 6"):
+        encode_signal(signal, "x.mkv")
 
 
 @pytest.mark.parametrize("suffix", ["ply", "obj", "stl"])
