@@ -10,14 +10,15 @@ from tuner.fit.config import FirstOrderConfig, FitConfig, NaturalGradientConfig,
 from tuner.fit.presets import signal_config
 from tuner.signal.formats import read_signal
 from tuner.signal.signal import Signal
+from tuner.signal.triangles import Heed, nobody
 from tuner.target.ask import TRIALS, Ask, Target, TargetKind
 
 ADAM = FirstOrderConfig(learning_rate=0.02, batch_samples=4096)
 
 
-def signal_from_bytes(content: bytes) -> Signal:
-    """Decode an upload, which was checked when it came in, under the library's own limits."""
-    return read_signal(content)
+def signal_from_bytes(content: bytes, heed: Heed = nobody) -> Signal:
+    """Decode an upload, which was checked when it came in, under the library's own limits; `heed` may end it."""
+    return read_signal(content, heed=heed)
 
 
 def ask_from_spec(spec: FitSpec, signal: Signal) -> Ask:
