@@ -16,7 +16,7 @@ _START_DB: Final = 100.0  # of a network against its own values, as `compress` c
 
 
 def compress_field(representation: Representation) -> bytes:
-    """Write the coarsest file whose field is, root mean square, within a hundredth of a sample's step of the fitted one.
+    """Write the coarsest file whose field is within a hundredth of a step (root mean square) of the fitted one.
 
     Args:
         representation: of a distance field, as fitted.

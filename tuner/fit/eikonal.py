@@ -21,9 +21,9 @@ from tuner.fit.blocks import SignalBlocks
 from tuner.fit.config import EikonalConfig
 from tuner.fit.first_order import FirstOrderTrainer
 from tuner.fit.natural_gradient import NaturalGradientTrainer
+from tuner.fit.surface_samples import SurfaceDraw, SurfaceSamples
 from tuner.network.sine import SineNetwork
 from tuner.network.tangents import values_and_gradients
-from tuner.signal.surface import SurfaceDraw, SurfaceSamples
 
 _JUDGED_SAMPLES = 1024  # of the grid, after each step
 _LEAST_SLOPE = 1e-8

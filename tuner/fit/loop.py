@@ -24,13 +24,13 @@ from tuner.fit.natural_gradient import NaturalGradientTrainer
 from tuner.fit.result import FitOutcome, FitResult, spent
 from tuner.fit.samples import grid_sweeps, seen_sweeps
 from tuner.fit.state import FitState
+from tuner.fit.surface_samples import SurfaceSamples
 from tuner.fit.trainer import Trainer
 from tuner.metrics import mse_to_psnr_db
 from tuner.network.sine import SineNetwork
 from tuner.shapes import BoolArray
 from tuner.signal.grid import Grid
 from tuner.signal.signal import Signal
-from tuner.signal.surface import SurfaceSamples
 from tuner.signal.triangles import Mesh
 
 

@@ -15,6 +15,7 @@ from tuner.fit.eikonal import eikonal_loss
 from tuner.fit.loop import Progress, Verdict, fit
 from tuner.fit.presets import eikonal_config, signal_config
 from tuner.fit.state import FitState
+from tuner.fit.surface_samples import SurfaceSamples
 from tuner.network.config import NetworkConfig
 from tuner.network.network import gradients
 from tuner.network.sine import SineNetwork
@@ -23,7 +24,6 @@ from tuner.quality.surface import chamfer_distance, occupancy_iou
 from tuner.representation import Representation
 from tuner.signal.grid import Grid
 from tuner.signal.mesh import distance_signal, surface_of
-from tuner.signal.surface import SurfaceSamples
 
 RING = torus(48, 24)
 FIELD = distance_signal(RING, 24)
