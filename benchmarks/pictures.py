@@ -14,14 +14,15 @@ from skimage import data
 
 from tuner.codec.compress import compress
 from tuner.codec.decode import decode
+from tuner.codec.field import compress_field
 from tuner.fit.loop import fit
-from tuner.fit.presets import signal_config
+from tuner.fit.presets import eikonal_config, signal_config
 from tuner.quality.report import describe
 from tuner.quality.surface import chamfer_distance
 from tuner.representation import Representation
 from tuner.signal.array import array_signal
 from tuner.signal.details import AudioDetails, VideoDetails, VolumeDetails
-from tuner.signal.formats import encode_signal, read_signal, suffixes
+from tuner.signal.formats import encode_signal, read_signal, read_surface, suffixes
 from tuner.signal.mesh import surface_of
 from tuner.signal.samples import SampleFormat
 from tuner.signal.signal import Signal, SignalKind
@@ -95,8 +96,8 @@ def video() -> Signal:
     )
 
 
-def mesh() -> Signal:
-    """The distances to a knot."""
+def knot() -> bytes:
+    """A knot as an OBJ file."""
     u, v = np.meshgrid(
         np.linspace(0, 2 * np.pi, 120, endpoint=False), np.linspace(0, 2 * np.pi, 16, endpoint=False), indexing="ij"
     )
@@ -113,7 +114,21 @@ def mesh() -> Signal:
             a, b = 16 * i + j, 16 * i + (j + 1) % 16
             c, d = 16 * ((i + 1) % 120) + j, 16 * ((i + 1) % 120) + (j + 1) % 16
             lines += [f"f {a + 1} {b + 1} {c + 1}", f"f {b + 1} {d + 1} {c + 1}"]
-    return read_signal("\n".join(lines).encode(), resolution=48)
+    return "\n".join(lines).encode()
+
+
+def mesh() -> Signal:
+    """The distances to a knot."""
+    return read_signal(knot(), resolution=48)
+
+
+def settled(signal: Signal) -> tuple[Signal, str]:
+    """The field that comes back from a file after a fit with the eikonal loss, and a line on it."""
+    surface = read_surface(knot())
+    result = fit(signal, eikonal_config(signal_config(signal, max_steps=STEPS)), surface=surface)
+    file = compress_field(Representation.of(result.network.parameters_numpy(), signal))
+    back = decode(file).render()
+    return back, describe(signal, back, len(file))
 
 
 def terrain() -> Signal:
@@ -147,20 +162,32 @@ def show_grids(axes: Any, pictures: list[tuple[str, np.ndarray, str]]) -> None:
         axis.axis("off")
 
 
-def draw(name: str, signal: Signal, back: Signal, representation: Representation, path: Path) -> None:
-    """The picture of one page."""
+def draw(
+    name: str,
+    signal: Signal,
+    back: Signal,
+    representation: Representation,
+    path: Path,
+    other: Signal | None = None,
+) -> None:
+    """The picture of one page; of a mesh also what another fit of it came to."""
     from matplotlib import pyplot as plt
 
     figure = plt.figure(**INK)
     if name == "sdf":
         for place, (title, surface) in enumerate(
-            (("from the mesh", surface_of(signal)), ("from the file", surface_of(back))), 1
+            (
+                ("from the mesh", surface_of(signal)),
+                ("from the file", surface_of(back)),
+                ("with the eikonal loss", surface_of(other or back)),
+            ),
+            1,
         ):
-            axis = figure.add_subplot(1, 3, place, projection="3d")
+            axis = figure.add_subplot(1, 4, place, projection="3d")
             axis.plot_trisurf(*surface.vertices.T, triangles=surface.faces, color="#7a9cc6", linewidth=0)
             axis.set_title(title, fontsize=9)
             axis.set_axis_off()
-        axis = figure.add_subplot(1, 3, 3)
+        axis = figure.add_subplot(1, 4, 4)
         show_grids([axis], [("distances in the middle slice", back.values[:, :, back.grid_shape[2] // 2, 0], "RdBu")])
     elif name == "audio":
         time = np.arange(signal.sample_count) / 22050.0
@@ -205,9 +232,14 @@ def main() -> None:
         signal = makers[name]()
         source = encode_signal(signal, f"source{suffixes(signal.kind)[0]}")
         back, representation, line = reproduced(signal)
+        other = None
         if name == "sdf":
-            line += f", chamfer {chamfer_distance(surface_of(signal), surface_of(back)):.4f} on a knot 6 wide"
-        draw(name, signal, back, representation, options.out / f"{name}.jpg")
+            other, its_line = settled(signal)
+            knots = [read_surface(knot()), surface_of(back), surface_of(other)]
+            line += f", chamfer {chamfer_distance(*knots[:2]):.4f} on a knot 6 wide; with the eikonal loss {its_line}"
+            line += f", chamfer {chamfer_distance(*knots[::2]):.4f}; the grid's own surface is "
+            line += f"{chamfer_distance(knots[0], surface_of(signal)):.4f}"
+        draw(name, signal, back, representation, options.out / f"{name}.jpg", other)
         print(f"{name}: {signal.grid_shape}, source {len(source)} bytes; {line}", flush=True)  # noqa: T201
 
 

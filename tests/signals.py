@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 from tuner.shapes import FloatArray
 from tuner.signal.details import AudioDetails, VideoDetails, VolumeDetails
-from tuner.signal.distance import Mesh
 from tuner.signal.mesh import distance_signal
 from tuner.signal.samples import SampleFormat, Scaling
 from tuner.signal.signal import Signal, SignalKind
+from tuner.signal.triangles import Mesh
 
 AFFINE = (-2.0, 0.0, 0.0, 30.0, 0.0, 2.0, 0.0, -40.0, 0.0, 0.0, 3.5, -20.0, 0.0, 0.0, 0.0, 1.0)
 
@@ -47,11 +47,33 @@ def octahedron(radius: float = 1.5, centre: float = 10.0) -> Mesh:
     return Mesh(corners + centre, np.array(faces, dtype=np.int64))
 
 
-def octahedron_obj() -> bytes:
-    """The same as a file."""
-    mesh = octahedron()
+def torus(around: int = 24, across: int = 12, radius: float = 0.4) -> Mesh:
+    """A tube of that radius around a circle of radius 1 in the plane z = 0, with 2 x around x across faces."""
+    u, v = np.meshgrid(*(np.linspace(0, 2 * np.pi, count, endpoint=False) for count in (around, across)), indexing="ij")
+    reach = 1 + radius * np.cos(v)
+    corners = np.stack([reach * np.cos(u), reach * np.sin(u), radius * np.sin(v)], -1).reshape(-1, 3)
+    index = np.arange(around * across).reshape(around, across)
+    a, b = index, np.roll(index, -1, 0)
+    c, d = np.roll(a, -1, 1), np.roll(b, -1, 1)
+    return Mesh(corners, np.concatenate([np.stack(face, -1).reshape(-1, 3) for face in ((a, b, c), (b, d, c))]))
+
+
+def apart(mesh: Mesh) -> Mesh:
+    """The same triangles, none of which shares a corner with another, moved so little that it cannot be seen."""
+    corners = mesh.triangles.reshape(-1, 3)
+    shaken = corners + 1e-6 * np.random.default_rng(3).standard_normal(corners.shape)
+    return Mesh(shaken, np.arange(len(corners)).reshape(-1, 3))
+
+
+def obj(mesh: Mesh) -> bytes:
+    """A mesh as a file."""
     lines = [f"v {x} {y} {z}" for x, y, z in mesh.vertices] + [f"f {a} {b} {c}" for a, b, c in mesh.faces + 1]
     return "\n".join(["# made by a test", *lines, ""]).encode()
+
+
+def octahedron_obj() -> bytes:
+    """The octahedron as a file."""
+    return obj(octahedron())
 
 
 def npy(array: NDArray[np.generic]) -> bytes:

@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import fields, replace
+from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,6 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from tuner.codec.compress import compress
 from tuner.codec.decode import decode as decode_bytes
 from tuner.codec.facts import FileFacts, inspect_file
+from tuner.codec.field import compress_field
 from tuner.codec.limits import DecodeLimits
 from tuner.errors import ConfigError, TunerError
 from tuner.experiment.commands import add_commands
@@ -27,12 +29,13 @@ from tuner.export.cli import export
 from tuner.files import write_whole
 from tuner.fit.config import FitConfig
 from tuner.fit.modulated_cli import shrink
-from tuner.fit.presets import Effort, signal_config
+from tuner.fit.presets import Effort, eikonal_config, signal_config
 from tuner.quality.report import describe
 from tuner.representation import Representation
-from tuner.signal.formats import encode_signal, read_signal, writer
+from tuner.signal.formats import encode_signal, read_signal, read_surface, writer
 from tuner.signal.mesh import RESOLUTION
 from tuner.signal.signal import Signal
+from tuner.signal.triangles import Mesh
 from tuner.target.ask import TRIALS, Ask, Target
 
 if TYPE_CHECKING:
@@ -42,6 +45,14 @@ if TYPE_CHECKING:
 # Torch's threads otherwise spin while they wait, and take the cores from each other on a busy machine. Read when torch
 # is first imported, by `fit`.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+class Loss(StrEnum):
+    """What a fit makes small."""
+
+    VALUES = "values"
+    EIKONAL = "eikonal"
+
 
 app = typer.Typer(
     help="Signals as compressed neural representations: pictures, sounds, volumes, videos, meshes, arrays.",
@@ -75,10 +86,16 @@ def fit(
     max_loss_db: Annotated[float, typer.Option(help="What rounding the weights may cost, in dB.")] = 0.1,
     seed: Annotated[int, typer.Option(help="The same seed gives the same file on the same machine.")] = 0,
     resolution: Annotated[int, typer.Option(help="Samples along a mesh's longest side.")] = RESOLUTION,
+    loss: Annotated[Loss, typer.Option(help="Of a mesh: distances on a grid, or then the surface too.")] = Loss.VALUES,
 ) -> None:
     """Fit a network to a signal and write it as a .tnr file."""
     with errors_in_one_line():
         _check_output(output)
+        surface = read_surface(source) if loss is Loss.EIKONAL else None
+        if surface is not None and target is not None:
+            raise ConfigError(
+                f"the loss is {loss} and the target {target}, expected one of them: targets are of values"
+            )
         signal = read_signal(source, resolution=resolution)
         config = signal_config(
             signal,
@@ -91,8 +108,11 @@ def fit(
         if target is not None:
             data, sentence = _fit_to_target_with_progress(signal, config, effort, Target.parse(target), steps)
         else:
-            fitted, sentence = _fit_with_progress(signal, config)
-            data = compress(fitted, signal, max_loss_db=max_loss_db, thorough=effort is Effort.BEST)
+            fitted, sentence = _fit_with_progress(signal, config, surface)
+            if surface is None:
+                data = compress(fitted, signal, max_loss_db=max_loss_db, thorough=effort is Effort.BEST)
+            else:
+                data = compress_field(fitted)
         write_whole(output, data)
 
         typer.echo(f"{output}: {describe(signal, decode_bytes(data).render(), len(data))}")
@@ -132,12 +152,13 @@ def info(
         typer.echo(json.dumps(facts.to_json()) if as_json else _as_text(facts))
 
 
-def _fit_with_progress(signal: Signal, config: FitConfig) -> tuple[Representation, str]:
+def _fit_with_progress(signal: Signal, config: FitConfig, surface: Mesh | None) -> tuple[Representation, str]:
     """The fitted representation, and a sentence on how the fit went."""
     from tuner.fit.loop import fit as fit_network
 
+    config = config if surface is None else eikonal_config(config)
     with _progress_bar(config.budget.max_steps) as show:
-        result = fit_network(signal, config, on_step=show)
+        result = fit_network(signal, config, on_step=show, surface=surface)
     sentence = f"{result.steps} steps in {result.seconds:.0f} s. {result.outcome.advice}"
     report: dict[str, str | int | float] = {"steps": result.steps, "seed": config.seed, "outcome": result.outcome.value}
     return replace(Representation.of(result.network.parameters_numpy(), signal), report=report), sentence

@@ -19,8 +19,12 @@ from worker.resources import Resources
 logger = logging.getLogger(__name__)
 
 
+class Interrupted(Exception):
+    """The fit has no state yet that could be kept: it is cancelled, or begins anew elsewhere."""
+
+
 class Reporter:
-    """Called by the training loop after every step.
+    """Called by the training loop after every step, and while the signal is read.
 
     Attributes:
         handed_over: the state at which training stopped is stored; whoever claims the fit next goes on from there.
@@ -57,9 +61,24 @@ class Reporter:
         if now >= self._next_checkpoint:
             save_checkpoint(self._resources, self._claim, progress.capture())
             self._next_checkpoint = time.monotonic() + settings.checkpoint_every_seconds
+        self._expect_lease()
+        return Verdict.CONTINUE
+
+    def heed(self) -> None:
+        """See between two pieces of the reading whether to go on.
+
+        Raises:
+            Interrupted: if the fit is to stop, be it for good or not.
+            LeaseLost: if another attempt holds the fit by now.
+        """
+        self._lease.note_step()
+        if draining.is_set() or self._lease.order is not Order.CONTINUE:
+            raise Interrupted(f"{self._claim.fit_id} is to stop while its signal is read")
+        self._expect_lease()
+
+    def _expect_lease(self) -> None:
         if self._lease.is_lost():
             raise LeaseLost(f"the lease on {self._claim.fit_id} could not be extended in time")
-        return Verdict.CONTINUE
 
     def _report(self, progress: Progress) -> None:
         try:

@@ -30,7 +30,7 @@ from worker.checkpoints import load_checkpoint
 from worker.drain import draining
 from worker.facts import file_facts, slope_quality_db
 from worker.lease import Lease
-from worker.progress import Reporter, finite
+from worker.progress import Interrupted, Reporter, finite
 from worker.resources import Resources
 from worker.settings import WorkerSettings
 from worker.translate import ask_from_spec, signal_from_bytes
@@ -104,15 +104,17 @@ def _run(resources: Resources, claimed: ClaimedFit, lease: Lease) -> End:
         content = resources.blobs.read(
             claimed.signal.object_key, sha256=claimed.signal.sha256, max_bytes=claimed.signal.byte_count
         )
-        signal = signal_from_bytes(content)
         reporter = Reporter(resources, claim, lease)
+        signal = signal_from_bytes(content, reporter.heed)
         result = _train(resources, claimed, signal, reporter)
         if reporter.handed_over:
-            return lambda fits: fits.release(claim)
+            return _handed_back(claim)
         if lease.order is Order.CANCEL or result.content is None:
             return _cancelled(claim)
         lease.note_step()
         return _store(resources, claimed, signal, result, result.content)
+    except Interrupted:
+        return _cancelled(claim) if lease.order is Order.CANCEL else _handed_back(claim)
     except (BlobMissing, BlobDamaged) as error:
         return _failure(claim, error.code, f"{error}: upload the signal again")
     except TunerError as error:
@@ -168,6 +170,10 @@ def _store(resources: Resources, claimed: ClaimedFit, signal: Signal, result: Ta
 
 def _cancelled(claim: Claim) -> End:
     return lambda fits: fits.confirm_cancel(claim)
+
+
+def _handed_back(claim: Claim) -> End:
+    return lambda fits: fits.release(claim)
 
 
 def _failure(claim: Claim, code: str, message: str) -> End:

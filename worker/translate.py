@@ -10,15 +10,16 @@ from tuner.fit.config import FirstOrderConfig, FitConfig, NaturalGradientConfig,
 from tuner.fit.presets import Effort, signal_config
 from tuner.signal.formats import read_signal
 from tuner.signal.signal import Signal
+from tuner.signal.triangles import Heed, nobody
 from tuner.target.ask import TRIALS, Ask, Target, TargetKind
 from tuner.target.modulated_ask import modulated_for
 
 ADAM = FirstOrderConfig(learning_rate=0.02, batch_samples=4096)
 
 
-def signal_from_bytes(content: bytes) -> Signal:
-    """Decode an upload, which was checked when it came in, under the library's own limits."""
-    return read_signal(content)
+def signal_from_bytes(content: bytes, heed: Heed = nobody) -> Signal:
+    """Decode an upload, which was checked when it came in, under the library's own limits; `heed` may end it."""
+    return read_signal(content, heed=heed)
 
 
 def ask_from_spec(spec: FitSpec, signal: Signal) -> Ask:
@@ -39,7 +40,7 @@ def ask_from_spec(spec: FitSpec, signal: Signal) -> Ask:
         trials=TRIALS[spec.preset],
         free_size=spec.network.frequencies is None and spec.network.hidden is None,
         max_loss_db=spec.codec.max_loss_db,
-        thorough=spec.preset == Effort.BEST,
+        thorough=Effort(spec.preset) is Effort.BEST,
         modulated=modulated,
     )
 

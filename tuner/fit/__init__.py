@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from tuner.fit.loop import Progress as Progress
     from tuner.fit.loop import Verdict as Verdict
     from tuner.fit.loop import fit as fit
+    from tuner.fit.presets import eikonal_config as eikonal_config
     from tuner.fit.presets import image_config as image_config
     from tuner.fit.presets import signal_config as signal_config
     from tuner.fit.result import FitOutcome as FitOutcome
@@ -25,6 +26,7 @@ else:
         "FitState": "tuner.fit.state",
         "Progress": "tuner.fit.loop",
         "Verdict": "tuner.fit.loop",
+        "eikonal_config": "tuner.fit.presets",
         "fit": "tuner.fit.loop",
         "fit_batch": "tuner.fit.batch",
         "image_config": "tuner.fit.presets",

@@ -101,8 +101,55 @@ class NaturalGradientConfig:
                 raise ConfigError(f"{name} is {getattr(self, name)}, expected at least 1")
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EikonalConfig:
+    """A distance field from samples of its surface (`tuner.fit.eikonal`).
+
+    Attributes:
+        start: how the first steps fit the distances on the grid.
+        start_steps: how many of the budget's steps they are, >= 0.
+        descent: how the loss is descended then; all parameters are trained, and every step has a draw of its own.
+        points: on the surface, near it and anywhere, so many of each in a step, >= 1.
+        deviation: of the near points from the surface, in units of the values, > 0.
+        on_surface: weight of |f| on the surface, > 0.
+        normals: weight of the angle between gradient and normal, > 0.
+        eikonal: weight of the slope's distance from 1, > 0.
+        off_surface: weight of what keeps f from being zero elsewhere, > 0.
+        sharpness: of that, per unit of value, > 0.
+
+    Raises:
+        ConfigError: if a setting is out of its range.
+    """
+
+    start: NaturalGradientConfig = field(default_factory=NaturalGradientConfig)
+    start_steps: int = 45
+    descent: FirstOrderConfig = field(default_factory=lambda: FirstOrderConfig(learning_rate=2e-3, solve_readout=False))
+    points: int = 1024
+    deviation: float = 0.05
+    on_surface: float = 3e3
+    normals: float = 1e2
+    eikonal: float = 5e1
+    off_surface: float = 1e2
+    sharpness: float = 1e2
+
+    def __post_init__(self) -> None:
+        if self.descent.solve_readout or self.descent.rule is Rule.LBFGS:
+            raise ConfigError(
+                f"descent is {self.descent}, expected solve_readout=False and a rule without a line search: the "
+                "eikonal loss is no sum of squares, and every step draws other samples"
+            )
+        if self.points < 1:
+            raise ConfigError(f"points is {self.points}, expected at least 1")
+        if self.start_steps < 0:
+            raise ConfigError(f"start_steps is {self.start_steps}, expected 0 or more")
+        for name in ("deviation", "on_surface", "normals", "eikonal", "off_surface", "sharpness"):
+            value = getattr(self, name)
+            if not 0.0 < value < float("inf"):
+                raise ConfigError(f"{name} is {value}, expected a finite number above 0")
+
+
 # Every trainer has one settings class; their union is what a FitConfig may hold.
-TrainerConfig = FirstOrderConfig | NaturalGradientConfig
+TrainerConfig = FirstOrderConfig | NaturalGradientConfig | EikonalConfig
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

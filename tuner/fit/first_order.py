@@ -16,7 +16,7 @@ from torch import Tensor
 from tuner.errors import StateMismatch
 from tuner.fit.blocks import Block, SignalBlocks
 from tuner.fit.config import FirstOrderConfig, Schedule
-from tuner.fit.optimizers import make_optimizer
+from tuner.fit.optimizers import Slope, make_optimizer
 from tuner.fit.readout import ReadoutSolver
 from tuner.network.rows import RowSeries
 from tuner.network.sine import SineNetwork
@@ -63,10 +63,7 @@ class FirstOrderTrainer:
             over recent blocks.
         """
         block = self._blocks.draw(self._config.batch_samples or self._blocks.samples, self._generator)
-        loss = self._optimizer.step(lambda: self._slope(block), self._learning_rate())
-        self._steps += 1
-        self._optimizer.projected(self.network.project)
-        return self._reported(loss, block.values_CP.shape[1])
+        return self._reported(self._take(lambda: self._slope(block)), block.values_CP.shape[1])
 
     @torch.no_grad()
     def finish(self) -> float:
@@ -106,6 +103,13 @@ class FirstOrderTrainer:
             tensor.copy_(tensors[name])
         self._generator.set_state(tensors["blocks.generator"].cpu())
         self._optimizer.loaded()
+
+    def _take(self, slope: Slope) -> float:
+        """Let the rule change the network once, within its bounds; the loss before."""
+        loss = self._optimizer.step(slope, self._learning_rate())
+        self._steps += 1
+        self._optimizer.projected(self.network.project)
+        return loss
 
     def _slope(self, block: Block) -> tuple[float, list[Tensor]]:
         """Loss on a block, and the gradient of everything that is trained."""

@@ -16,13 +16,15 @@ import torch
 
 from tuner.errors import ConfigError, FitDiverged, StateMismatch
 from tuner.fit.blocks import SignalBlocks
-from tuner.fit.config import FitConfig, NaturalGradientConfig
+from tuner.fit.config import EikonalConfig, FitConfig, NaturalGradientConfig
+from tuner.fit.eikonal import EikonalTrainer
 from tuner.fit.first_order import FirstOrderTrainer
 from tuner.fit.memory import FrugalTrainer
 from tuner.fit.natural_gradient import NaturalGradientTrainer
 from tuner.fit.result import FitOutcome, FitResult, spent
 from tuner.fit.samples import grid_sweeps, seen_sweeps
 from tuner.fit.state import FitState
+from tuner.fit.surface_samples import SurfaceSamples
 from tuner.fit.trainer import Trainer
 from tuner.metrics import mse_to_psnr_db
 from tuner.network.sine import SineNetwork
@@ -30,6 +32,7 @@ from tuner.network.windows import fold
 from tuner.shapes import BoolArray
 from tuner.signal.grid import Grid
 from tuner.signal.signal import Signal
+from tuner.signal.triangles import Mesh
 
 
 class Verdict(StrEnum):
@@ -70,6 +73,7 @@ def fit(
     on_step: Callable[[Progress], Verdict] | None = None,
     device: str = "cpu",
     held_out: BoolArray | None = None,
+    surface: Mesh | None = None,
 ) -> FitResult:
     """Fit a network to a signal.
 
@@ -83,6 +87,7 @@ def fit(
         on_step: called after every step; may capture a checkpoint, and may stop the fit.
         device: where to compute, as torch names it.
         held_out: bool (*grid_shape), true where a sample is kept out of the fit to test it with; natural gradient only.
+        surface: that a distance field stands for, for the eikonal loss; None for the one in the field.
 
     Returns:
         The network, within its bounds, and how the fit ended.
@@ -91,9 +96,10 @@ def fit(
         FitDiverged: if the loss is no longer a number.
         OutOfMemory: if not even small parts of the samples fit in memory.
         StateMismatch: if the checkpoint is of another signal or configuration.
-        ConfigError: if `held_out` does not fit the signal or the trainer.
+        ConfigError: if `held_out` or `surface` does not fit the signal or the trainer.
+        InvalidSignal: if the eikonal loss is asked for on what is no distance field.
     """
-    run = _Run(signal, config, torch.device(device), resume, held_out)
+    run = _Run(signal, config, torch.device(device), resume, held_out, surface)
     while (outcome := run.outcome()) is None:
         progress = run.step()
         if on_step is not None and on_step(progress) is Verdict.STOP:
@@ -112,13 +118,14 @@ class _Run:
         device: torch.device,
         resume: FitState | None,
         held_out: BoolArray | None,
+        surface: Mesh | None,
     ) -> None:
         self._budget = config.budget
         if config.network.windows > 1 and held_out is not None:
             raise ConfigError("samples are held out of a line cut into windows, expected a network with windows=1")
         folded = fold(signal, config.network.windows)
-        self._names = {"config": config.fingerprint(), "signal": signal_fingerprint(signal, held_out)}
-        self._trainer = FrugalTrainer(lambda parts: _make_trainer(folded, config, device, held_out, parts))
+        self._names = {"config": config.fingerprint(), "signal": signal_fingerprint(signal, held_out, surface)}
+        self._trainer = FrugalTrainer(lambda parts: _make_trainer(folded, config, device, held_out, surface, parts))
         self._history: list[float] = []
         self._seconds = 0.0
         self._steps_before = 0
@@ -198,11 +205,18 @@ class _Run:
 
 
 def _make_trainer(
-    signal: Signal, config: FitConfig, device: torch.device, held_out: BoolArray | None, parts: int
+    signal: Signal,
+    config: FitConfig,
+    device: torch.device,
+    held_out: BoolArray | None,
+    surface: Mesh | None,
+    parts: int,
 ) -> Trainer:
     """The trainer whose settings the configuration holds, with an untrained network and smaller chunks of samples."""
     grid = Grid(signal.grid_shape, config.network.period)
     network = SineNetwork.initial(config.network, grid, signal.channels, config.seed).to(device)
+    if surface is not None and not isinstance(config.trainer, EikonalConfig):
+        raise ConfigError("a surface is given, expected none, or the eikonal trainer: the others fit the samples")
     if held_out is not None:
         if not isinstance(config.trainer, NaturalGradientConfig):
             raise ConfigError("samples are held out, expected the natural-gradient trainer: it can fit any points")
@@ -212,13 +226,21 @@ def _make_trainer(
         sweeps = grid_sweeps(network, signal, config.trainer, parts=parts)
         return NaturalGradientTrainer(network, sweeps, config.trainer)
     blocks = SignalBlocks(signal, grid, device, parts)
-    return FirstOrderTrainer(network, blocks, config.trainer, total_steps=config.budget.max_steps, seed=config.seed)
+    plan = {"total_steps": config.budget.max_steps, "seed": config.seed}
+    if isinstance(config.trainer, EikonalConfig):
+        samples = SurfaceSamples(signal, surface, config.seed, device)
+        sweeps = grid_sweeps(network, signal, config.trainer.start, parts=parts)
+        start = NaturalGradientTrainer(network, sweeps, config.trainer.start)
+        return EikonalTrainer(start, samples, blocks, config.trainer, **plan)
+    return FirstOrderTrainer(network, blocks, config.trainer, **plan)
 
 
-def signal_fingerprint(signal: Signal, held_out: BoolArray | None = None) -> str:
-    """SHA-256 of the samples, their shape, and which of them are held out."""
+def signal_fingerprint(signal: Signal, held_out: BoolArray | None = None, surface: Mesh | None = None) -> str:
+    """SHA-256 of the samples, their shape, which of them are held out, and of the surface that is fitted instead."""
     digest = hashlib.sha256(str((signal.kind.value, signal.values.shape)).encode())
     digest.update(np.ascontiguousarray(signal.values).data)  # not a copy of it
     if held_out is not None:
         digest.update(np.packbits(held_out).tobytes())
+    if surface is not None:
+        digest.update(np.ascontiguousarray(surface.triangles).data)
     return digest.hexdigest()

@@ -11,7 +11,8 @@ from enum import StrEnum
 from math import prod, sqrt
 from typing import Any, Protocol, runtime_checkable
 
-from tuner.fit.config import Budget, FitConfig, NaturalGradientConfig
+from tuner.errors import ConfigError
+from tuner.fit.config import Budget, EikonalConfig, FitConfig, NaturalGradientConfig
 from tuner.network.config import NetworkConfig
 from tuner.signal.kind import SignalKind
 
@@ -20,6 +21,7 @@ NEURONS = (24, 512)  # fewest, without which a thumbnail is a smear, and most
 WINDOW_SAMPLES, FEWEST_WINDOWS = 8192, 4  # of a sound, about; a shorter one is kept whole
 # Of windows: each neuron is a waveform for all of them, and what counts is how many there are.
 FREQUENCIES_PER_SHARED_NEURON, MOST_SHARED_NEURONS = 1.2, 1024
+DESCENTS_PER_STEP = 6  # on a surface, for each one on the grid
 MOST_FREQUENCIES = 2048  # a direction solves a system of this size
 
 
@@ -157,6 +159,25 @@ def image_config(
     effort = Effort(effort)
     budget = _budget(effort, max_steps, max_seconds, target_psnr_db)
     return _config(_PICTURE, grid_shape, channels, effort, budget, seed)
+
+
+def eikonal_config(config: FitConfig) -> FitConfig:
+    """The same fit of a distance field, followed by six times as many steps on its surface (`tuner.fit.eikonal`).
+
+    Args:
+        config: from `signal_config`, with the natural gradient.
+
+    Raises:
+        ConfigError: if its trainer is another one.
+    """
+    if not isinstance(config.trainer, NaturalGradientConfig):
+        raise ConfigError(f"the trainer is {config.trainer}, expected NaturalGradientConfig: the start of the fit")
+    steps = config.budget.max_steps
+    return replace(
+        config,
+        trainer=EikonalConfig(start=config.trainer, start_steps=steps),
+        budget=replace(config.budget, max_steps=(1 + DESCENTS_PER_STEP) * steps),
+    )
 
 
 def _config(

@@ -6,8 +6,8 @@ import numpy as np
 
 from tuner.errors import InvalidSignal
 from tuner.shapes import FloatArray
-from tuner.signal.distance import Mesh
 from tuner.signal.extras import require
+from tuner.signal.triangles import Mesh
 
 SAMPLES: Final = 20_000
 

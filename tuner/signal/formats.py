@@ -21,6 +21,7 @@ from tuner.signal.image import ImageLimits, inspect_image, read_image, write_ima
 from tuner.signal.limits import SignalLimits
 from tuner.signal.mesh import RESOLUTION, distance_signal, field_shape, read_mesh, read_mesh_field, write_mesh
 from tuner.signal.signal import Signal, SignalKind
+from tuner.signal.triangles import Heed, Mesh, nobody
 from tuner.signal.video import read_video, write_video
 from tuner.signal.volume import read_nifti, read_stack, write_nifti, write_stack
 
@@ -87,6 +88,7 @@ def read_signal(
     limits: SignalLimits = SignalLimits(),  # noqa: B008  frozen
     *,
     resolution: int = RESOLUTION,
+    heed: Heed = nobody,
 ) -> Signal:
     """Read a file of any known format.
 
@@ -102,6 +104,8 @@ def read_signal(
         source: the file's bytes, or its path.
         limits: held against the file and its header before anything is decoded.
         resolution: samples along the longest side of the distance field that a mesh becomes.
+        heed: called before decoding, and several times a second while a mesh is measured; what it raises ends the
+            reading.
 
     Returns:
         The signal, of the kind that the file's first bytes say.
@@ -114,14 +118,24 @@ def read_signal(
     """
     data = _bytes_of(source, limits)
     found = format_of(data)
+    heed()
     if found.kind is SignalKind.DISTANCE:
-        return read_mesh_field(data, limits, found.name, resolution=resolution)
+        return read_mesh_field(data, limits, found.name, resolution=resolution, heed=heed)
     if found.kind is SignalKind.VOLUME:
         return read_stack(data, limits) if found.name == "tiff" else read_nifti(data, limits)
     if found.kind is SignalKind.IMAGE:
         return read_image(data, _image_limits(limits))
     readers = {SignalKind.AUDIO: read_audio, SignalKind.VIDEO: read_video, SignalKind.ARRAY: read_array}
     return readers[found.kind](data, limits)
+
+
+def read_surface(source: bytes | Path | str, limits: SignalLimits = SignalLimits()) -> Mesh:  # noqa: B008  frozen
+    """Read the triangles of an OBJ, PLY or STL; raises what `read_signal` raises, and refuses other kinds."""
+    data = _bytes_of(source, limits)
+    found = format_of(data)
+    if found.kind is not SignalKind.DISTANCE:
+        raise UnsupportedFormat(f"the file is of kind {found.kind}, expected a mesh (OBJ, PLY, STL): it has a surface")
+    return read_mesh(data, limits, found.name)
 
 
 def write_signal(signal: Signal, path: Path | str) -> None:

@@ -13,11 +13,12 @@ import numpy as np
 from tuner.errors import DamagedSignal, InvalidSignal, SignalError
 from tuner.shapes import DoubleArray
 from tuner.signal.details import DistanceDetails
-from tuner.signal.distance import Mesh, signed_distances
+from tuner.signal.distance import signed_distances
 from tuner.signal.extras import require
 from tuner.signal.limits import SignalLimits
 from tuner.signal.samples import SampleFormat, Scaling, Storage
 from tuner.signal.signal import Signal, SignalKind
+from tuner.signal.triangles import Heed, Mesh, nobody
 
 RESOLUTION: Final = 64
 # Around the mesh, as a share of its longest side, so that the surface never touches the border.
@@ -25,7 +26,9 @@ _MARGIN: Final = 0.1
 _STL_HEADER, _STL_FACE = 84, 50  # bytes
 
 
-def read_mesh_field(data: bytes, limits: SignalLimits, file_type: str, *, resolution: int = RESOLUTION) -> Signal:
+def read_mesh_field(
+    data: bytes, limits: SignalLimits, file_type: str, *, resolution: int = RESOLUTION, heed: Heed = nobody
+) -> Signal:
     """Decode a mesh into the signed distances around it, a signal of shape (x, y, z, 1).
 
     Args:
@@ -33,6 +36,7 @@ def read_mesh_field(data: bytes, limits: SignalLimits, file_type: str, *, resolu
         limits: held against the header, where there is one, and against the mesh.
         file_type: "obj", "ply" or "stl".
         resolution: samples along the longest side, >= 4; the others get as many cells of the same size as they need.
+        heed: called several times a second while distances are measured; what it raises ends the reading.
 
     Returns:
         The signal; its details say where the grid lies, in the units of the mesh.
@@ -44,7 +48,7 @@ def read_mesh_field(data: bytes, limits: SignalLimits, file_type: str, *, resolu
         SignalTooLarge: if it is over a limit.
     """
     mesh = read_mesh(data, limits, file_type)
-    return distance_signal(mesh, resolution, limits)
+    return distance_signal(mesh, resolution, limits, heed)
 
 
 def read_mesh(data: bytes, limits: SignalLimits, file_type: str) -> Mesh:
@@ -68,14 +72,19 @@ def read_mesh(data: bytes, limits: SignalLimits, file_type: str) -> Mesh:
     return Mesh(vertices, faces)
 
 
-def distance_signal(mesh: Mesh, resolution: int = RESOLUTION, limits: SignalLimits = SignalLimits()) -> Signal:  # noqa: B008
+def distance_signal(
+    mesh: Mesh,
+    resolution: int = RESOLUTION,
+    limits: SignalLimits = SignalLimits(),  # noqa: B008  frozen
+    heed: Heed = nobody,
+) -> Signal:
     """The signed distances around a mesh; see `read_mesh_field`."""
     grid = _box(mesh, resolution)
     limits.check("points", int(np.prod(grid.shape)))
     axes: list[DoubleArray] = [
         np.float64(first) + grid.cell * np.arange(count) for first, count in zip(grid.origin, grid.shape, strict=True)
     ]
-    distances = signed_distances(mesh, axes)
+    distances = signed_distances(mesh, axes, heed)
     # In coordinates the longest side of the grid is 2.
     scaling = Scaling(grid.cell * max(grid.shape) / 2.0)
     return Signal(

@@ -144,6 +144,7 @@ class _Search:
                 seconds=result.seconds,
                 work=result.steps_taken * work,
                 psnr_db=result.psnr_db,
+                late_gain_db=0.0,  # for plans, which this search has none of
                 peak=1.0 if file is None else max(1.0, file.max_error * 10.0 ** (file.psnr_db / 20.0)),
                 loss_db=None,
                 file_bytes=len(file.content) if file is not None and self._is_met(file) else None,

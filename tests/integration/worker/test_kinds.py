@@ -1,7 +1,10 @@
 """Every kind of signal from the bytes of an upload to a file that decodes to the same kind, on real engines."""
 
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import anyio
@@ -20,13 +23,15 @@ from store.repositories.signals import Signals
 from store.settings import StoreSettings
 from store.spec import FitSpec
 from store.status import FitStatus
-from tests.signals import SIGNALS, blob, chirp, clip, npy, octahedron
+from tests.signals import SIGNALS, apart, blob, chirp, clip, npy, obj, octahedron, torus
 from tuner.codec.decode import decode
 from tuner.metrics import written_psnr_db
 from tuner.signal.details import AudioDetails, VideoDetails
 from tuner.signal.formats import encode_signal, read_signal
 from tuner.signal.samples import SampleFormat
 from tuner.signal.signal import Signal, SignalKind
+from tuner.signal.triangles import Mesh
+from worker.drain import draining
 from worker.resources import Resources
 from worker.run import run_next_fit
 from worker.settings import WorkerSettings
@@ -37,8 +42,7 @@ SPEC = FitSpec.model_validate({"max_steps": 12, "network": {"frequencies": 64, "
 def rod() -> bytes:
     """A long thin mesh: of its grid, only one side has 64 samples."""
     mesh = octahedron()
-    lines = [f"v {x} {0.15 * y} {0.15 * z}" for x, y, z in mesh.vertices]
-    return "\n".join([*lines, *(f"f {a} {b} {c}" for a, b, c in mesh.faces + 1), ""]).encode()
+    return obj(Mesh(mesh.vertices * np.array([1.0, 0.15, 0.15]), mesh.faces))
 
 
 SOUND = Signal(
@@ -134,6 +138,32 @@ def test_a_sound_is_asked_for_by_target(resources: Resources, tmp_path: Path, ta
         assert fit.representation.facts["outcome"] == "met", fit.outcome
 
 
+@pytest.mark.parametrize("order", ["cancel", "drain"])
+def test_a_mesh_that_takes_long_to_read_can_be_left(resources: Resources, order: str) -> None:
+    """Triangles that share nothing are what takes longest: with these, half a minute."""
+    settings = resources.settings.model_copy(update={"heartbeat_seconds": 0.2, "lease_seconds": 5.0})
+    fit_id = submit(resources, obj(apart(torus(120, 80))), {}, SPEC)
+    worker = Thread(target=run_next_fit, args=(replace(resources, settings=settings),), daemon=True)
+    worker.start()
+    time.sleep(1.0)  # into the reading
+    with resources.database.unit_of_work() as session:
+        assert Fits(session).get("local", fit_id).status is FitStatus.RUNNING
+        if order == "cancel":
+            Fits(session).request_cancel("local", fit_id)
+    try:
+        if order == "drain":
+            draining.set()
+        worker.join(timeout=12)
+    finally:
+        draining.clear()
+    assert not worker.is_alive()
+    with resources.database.unit_of_work() as session:
+        fit = Fits(session).get("local", fit_id)
+        expected = {"cancel": FitStatus.CANCELLED, "drain": FitStatus.QUEUED}[order]
+        assert (fit.status, fit.progress) == (expected, None)
+        assert fit.tries == (1 if order == "cancel" else 0)
+
+
 NAN = npy(np.array([[0.0, np.nan], [1.0, 2.0]], dtype=np.float32))
 
 
@@ -145,7 +175,7 @@ NAN = npy(np.array([[0.0, np.nan], [1.0, 2.0]], dtype=np.float32))
         (b"RIFX" + WAV[4:], "unsupported_format"),
         (NAN, "invalid_signal"),
         (npy(np.zeros((2, 0), dtype=np.float32)), "invalid_signal"),
-        (rod()[:100], "invalid_signal"),
+        (rod().partition(b"\nf ")[0], "invalid_signal"),
     ],
     ids=["cut", "sound as picture", "renamed", "nan", "empty", "no faces"],
 )

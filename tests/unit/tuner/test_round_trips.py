@@ -19,8 +19,8 @@ from tuner.codec.decode import decode
 from tuner.metrics import snr_db, written_psnr_db
 from tuner.quality.surface import chamfer_distance
 from tuner.representation import Representation
-from tuner.signal.distance import Mesh
 from tuner.signal.formats import encode_signal, read_signal
+from tuner.signal.triangles import Mesh
 
 
 def run(*arguments: object) -> Result:

@@ -116,11 +116,11 @@ def test_a_file_keeps_the_windows() -> None:
     assert encode(again) == encode(representation)
 
 
-def damaged(windows: int, window: int) -> bytes:
+def damaged(windows: int, window: int, kind: int = ChunkType.NETWORK) -> bytes:
     data = encode(in_windows())
     header, payloads = read_container(data, DecodeLimits())
-    before = len(pack_windows(WINDOWS, 216))
-    payload = pack_windows(windows, window) + payloads[ChunkType.WINDOWED][before:]
+    before = len(pack_windows(WINDOWS, 216, ChunkType.NETWORK, b""))
+    payload = pack_windows(windows, window, kind, payloads[ChunkType.WINDOWED][before:])
     return write_container(header, [Chunk(ChunkType.WINDOWED, payload), Chunk(ChunkType.METADATA, b"\xa0")])
 
 
@@ -128,6 +128,12 @@ def damaged(windows: int, window: int) -> bytes:
 def test_windows_that_do_not_fit_are_damage(windows: int, window: int) -> None:
     with pytest.raises(CorruptFile):
         decode(damaged(windows, window))
+
+
+@pytest.mark.parametrize("kind", [0, 2, 4, 255])
+def test_windows_of_another_kind_of_network_are_damage(kind: int) -> None:
+    with pytest.raises(CorruptFile, match=f"kind {kind}"):
+        decode(damaged(WINDOWS, 216, kind))
 
 
 def test_windows_count_against_the_limit_of_weights() -> None:

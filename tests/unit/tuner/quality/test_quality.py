@@ -15,8 +15,10 @@ from tuner.quality.picture import out_of_band_energy, ssim
 from tuner.quality.sound import log_spectral_distance_db
 from tuner.quality.surface import chamfer_distance, occupancy_iou
 from tuner.shapes import FloatArray
-from tuner.signal.distance import Mesh, signed_distances, unsigned_distances, winding_numbers
+from tuner.signal.distance import signed_distances, unsigned_distances
 from tuner.signal.samples import SampleFormat, Scaling, Storage
+from tuner.signal.triangles import Mesh
+from tuner.signal.winding import winding_numbers
 
 RANDOM = np.random.default_rng(11)
 PICTURE = np.repeat(blob((20, 16)), 3, axis=-1) * np.array([1.0, 0.8, 0.5], np.float32)
