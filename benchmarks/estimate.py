@@ -24,6 +24,7 @@ from tuner.signal.image import read_image
 from tuner.signal.signal import Signal
 from tuner.target.ask import TRIALS, Ask, Target, TargetKind
 from tuner.target.estimate import estimate
+from tuner.target.modulated_ask import modulated_for
 from tuner.target.search import fit_to_target, forecast_of
 
 OUTPUT = Path("build/bench/estimate.json")
@@ -57,6 +58,7 @@ class Case:
     work_seconds: float
     work: float
     networks: int
+    kind: str
     outcome: str
 
 
@@ -82,7 +84,9 @@ def main() -> None:
 
 def _case(name: str, signal: Signal, kind: str, value: float, effort: str) -> Case:
     base = image_config(signal.grid_shape, signal.channels, Effort(effort))
-    ask = Ask(base=base, target=Target(TargetKind(kind), value), trials=TRIALS[effort])
+    target = Target(TargetKind(kind), value)
+    modulated = modulated_for(None, signal, effort, target)  # if the service would choose one
+    ask = Ask(base=base, target=target, trials=TRIALS[effort], modulated=modulated)
     foreseen = estimate(ask, forecast_of(signal))
     started = time.process_time()
     result = fit_to_target(signal, ask)
@@ -100,6 +104,7 @@ def _case(name: str, signal: Signal, kind: str, value: float, effort: str) -> Ca
         work_seconds=seconds,
         work=foreseen.seconds,
         networks=len({trial.network for trial in result.trials}),
+        kind="tuner" if modulated is None else "modulated",
         outcome=result.outcome.value,
     )
     print(name, case.target, effort, case.estimated, case.true, case.outcome, flush=True)  # noqa: T201

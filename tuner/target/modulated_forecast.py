@@ -13,7 +13,7 @@ from tuner.target.sizes import solve_rising
 
 _BITS_PER_WEIGHT = 6.5
 _OTHER_BYTES = 220.0
-# Fitted to twelve fits of three photographs, between 28 and 47 dB.
+# Fitted to six fits of three photographs, between 28 and 47 dB.
 _BITS_PER_COEFFICIENT, _OFFSET_DB, _SLOPE = 9.0, 4.1, 0.88
 _STEPS_DB = 1.0
 _LONG_FIT = 300.0
