@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from skimage import data
 from typer.testing import CliRunner
 
 from standalone.stack import stack
@@ -34,6 +35,8 @@ def test_the_python_example_runs() -> None:
 
 
 def test_the_commands_of_the_library_run() -> None:
+    # Of a smaller one nobody makes a file with 0.3 bits a sample.
+    Image.fromarray(data.astronaut()[:192, 128:320]).save("photo.png")
     commands = [shlex.split(line)[1:] for line in re.findall(r"^tuner (?!submit).*$", README, re.MULTILINE)]
     assert [command[0] for command in commands] == ["fit", "info", "decode", "shrink", "export"]
     for command in commands:

@@ -110,8 +110,9 @@ def signal_config(
         >>> import numpy as np
         >>> from tuner.signal.signal import Signal, SignalKind
         >>> sound = Signal(values=np.zeros((44100, 2), np.float32), kind=SignalKind.AUDIO)
-        >>> signal_config(sound, "fast").network.hidden
-        (60,)
+        >>> network = signal_config(sound, "fast").network  # a second of stereo is cut into windows
+        >>> network.windows, network.hidden
+        (5, (98,))
 
     Args:
         signal: to be fitted; its values play no part.

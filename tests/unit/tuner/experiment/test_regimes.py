@@ -183,7 +183,9 @@ def test_row_bounds_keep_every_neuron_below_nyquist_everywhere() -> None:
 
 def test_names_of_scripts_and_of_rivals_are_methods() -> None:
     scripts = {"train_siren", "train_mrnet", "train_bound", "train_mrnet_learn_bounds", "train_tanh"}
-    assert scripts | {"tuner", "siren", "ffm", "finer", "bacon", "relu", "row_bounds"} == set(METHODS)
+    assert scripts | {"tuner", "natural_gradient", "siren", "ffm", "finer", "bacon", "relu", "row_bounds"} == set(
+        METHODS
+    )
     assert method("train_bound") is REGIMES[Regime.FIXED_BOUNDS]
 
 
