@@ -165,7 +165,9 @@ class FitView(FitSummary):
         }
     )
 
-    queue_position: int | None = Field(description="how many fits are before it in the queue; null once it is started")
+    queue_position: int | None = Field(
+        description="how many fits are before it in the queue, 500 standing for more, too; null once it is started"
+    )
     spec: FitSpec
 
     @classmethod

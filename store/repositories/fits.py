@@ -18,19 +18,22 @@ from store.status import FitStatus
 __all__ = ["EVENTS_CHANNEL", "Claim", "ClaimedFit", "Fits", "StoredObject"]
 
 
+# Clients poll for their place in the queue: beyond this it is not counted, or every poll would cost what waits.
+MAX_POSITION = 500
+
 _ahead = aliased(Fit)
+_before = (
+    select(_ahead.id)
+    .where(
+        _ahead.status == FitStatus.QUEUED,
+        (_ahead.priority > Fit.priority) | ((_ahead.priority == Fit.priority) & (_ahead.id < Fit.id)),
+    )
+    .correlate(Fit)
+    .limit(MAX_POSITION)
+    .subquery()
+)
 _POSITION = case(
-    (
-        Fit.status == FitStatus.QUEUED,
-        select(func.count())
-        .where(
-            _ahead.status == FitStatus.QUEUED,
-            (_ahead.priority > Fit.priority) | ((_ahead.priority == Fit.priority) & (_ahead.id < Fit.id)),
-        )
-        .correlate(Fit)
-        .scalar_subquery(),
-    ),
-    else_=None,
+    (Fit.status == FitStatus.QUEUED, select(func.count()).select_from(_before).scalar_subquery()), else_=None
 )
 _WITH_POSITION = (
     select(Fit, _POSITION)
@@ -119,7 +122,7 @@ class Fits(Attempts, Repairs):
         return self._session.scalar(waiting) or 0
 
     def get_with_position(self, tenant: str, fit_id: str) -> tuple[Fit, int | None]:
-        """The tenant's fit, and how many queued fits are older or more urgent: None if it is not queued.
+        """The tenant's fit, and how many queued fits are older or more urgent, at most 500: None if it is not queued.
 
         One question, since this is what clients poll; it leaves the signal out.
 
@@ -133,7 +136,7 @@ class Fits(Attempts, Repairs):
         return fit, position
 
     def queue_position(self, fit: Fit) -> int | None:
-        """How many queued fits are older or more urgent than this one, or None if it is not queued."""
+        """How many queued fits are older or more urgent than this one, at most 500, or None if it is not queued."""
         return self._session.scalar(select(_POSITION).where(Fit.id == fit.id))
 
     def events(self, fit_id: str, *, after: int = 0, limit: int = 1000) -> list[FitEvent]:

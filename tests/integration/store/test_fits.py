@@ -4,11 +4,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from sqlalchemy import insert
 
 from store.database import Database
 from store.errors import FitNotFound, IdempotencyConflict, IllegalMove, LeaseLost
-from store.models import FitAttempt
-from store.repositories.fits import Claim, Fits, StoredObject
+from store.models import Fit, FitAttempt
+from store.repositories.fits import MAX_POSITION, Claim, Fits, StoredObject
 from store.spec import FitSpec
 from store.status import FitStatus, Order
 from tests.factories import add_fit, add_signal, claim, claim_next
@@ -106,6 +107,16 @@ def test_queue_position_counts_those_ahead(database: Database) -> None:
         fits = Fits(session)
         assert fits.queue_position(fits.get("local", last)) == 2
         assert fits.queue_position(fits.get("local", claim(database).claim.fit_id)) is None
+
+
+def test_a_long_queue_is_not_counted_to_its_end(database: Database) -> None:
+    signal_id = add_signal(database)
+    with database.unit_of_work() as session:
+        waiting = {"tenant": "other", "signal_id": signal_id, "spec": {}}
+        session.execute(insert(Fit), [waiting] * (MAX_POSITION + 1))
+    last = add_fit(database)
+    with database.unit_of_work() as session:
+        assert Fits(session).get_with_position("local", last)[1] == MAX_POSITION
 
 
 def test_a_stale_attempt_changes_nothing(database: Database) -> None:
