@@ -59,10 +59,16 @@ class LevelSpline:
         span, matrix = self._bands[number]
         torch.matmul(matrix, spread[:, span], out=out.view(self.channels, len(matrix), -1))
 
-    def add_transposed(self, number: int, gradient_UP: Tensor, total: Tensor) -> None:
-        """Add the transpose of `tile` to the gradient of the spread latents."""
+    def nodes_of(self, numbers: Sequence[int]) -> slice:
+        """The nodes of the first axis that a run of tiles reads."""
+        spans = [self._bands[number][0] for number in numbers]
+        return slice(min(span.start for span in spans), max(span.stop for span in spans))
+
+    def add_transposed(self, number: int, gradient_UP: Tensor, total: Tensor, first: int) -> None:
+        """Add the transpose of `tile` to the gradient of the spread latents, from the node `first` on."""
         span, matrix = self._bands[number]
-        total[:, span] += matrix.T @ gradient_UP.view(self.channels, len(matrix), -1)
+        product = matrix.T @ gradient_UP.view(self.channels, len(matrix), -1)
+        total[:, span.start - first : span.stop - first] += product
 
     def values(self, codes: Tensor) -> Tensor:
         """Interpolate everything: (channels, points of the first axis, plane)."""

@@ -1,8 +1,8 @@
 """Loss and gradients of a modulated network on a whole grid, tile by tile.
 
 A tile is some rows of the first axis, few enough that its activations stay in the cache: a network this narrow is bound
-by memory otherwise. The sines of the input layer never change and are kept. Derivatives are written out by hand; all of
-it is products of small matrices and sines. Called by `tuner.fit.modulated`.
+by memory otherwise. Threads share the tiles. The sines of the input layer never change and are kept. Derivatives are
+written out by hand; all of it is products of small matrices and sines. Called by `tuner.fit.modulated_trainer`.
 """
 
 from collections.abc import Sequence
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from tuner.fit.latent_splines import LevelSpline
 from tuner.fit.modulated_weights import Weights
+from tuner.fit.stripes import Stripes
 from tuner.network.splines import spline_taps
 from tuner.shapes import FloatArray, IntArray
 
@@ -42,6 +43,15 @@ class _Tile:
     targets_CP: Tensor
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Part:
+    """What a run of tiles adds to loss, to the gradients of the spread latents of some nodes, and of the weights."""
+
+    loss: float
+    spread: list[tuple[slice, Tensor]]
+    weights: Weights
+
+
 class GridPasses:
     """A signal on a grid, ready for passes over it.
 
@@ -63,6 +73,7 @@ class GridPasses:
         frequencies: IntArray,
         period: float,
     ) -> None:
+        self._stripes = Stripes(torch.get_num_threads())
         self.points = int(prod(values.shape[:-1]))
         self.channels = int(values.shape[-1])
         plane = prod(values.shape[1:-1])
@@ -97,12 +108,28 @@ class GridPasses:
     def gradients(self, latents: Sequence[Tensor], weights: Weights) -> Gradients:
         """Loss and all derivatives, at codes that need not be integers."""
         spread = [spline.spread(codes) for spline, codes in zip(self.splines, latents, strict=True)]
+        parts = self._stripes.map(lambda numbers: self._gradients_of(numbers, spread, weights), len(self._tiles))
+        total, loss = weights.zeros(), 0.0
         spread_gradients = [torch.zeros_like(each) for each in spread]
+        for part in parts:
+            loss += part.loss
+            for tensor, more in zip(total.tensors(), part.weights.tensors(), strict=True):
+                tensor += more
+            for gradient, (nodes, more) in zip(spread_gradients, part.spread, strict=True):
+                gradient[:, nodes] += more
+        by_codes = [spline.gather(gradient) for spline, gradient in zip(self.splines, spread_gradients, strict=True)]
+        return Gradients(loss / (self.points * self.channels), by_codes, total)
+
+    def _gradients_of(self, numbers: Sequence[int], spread: Sequence[Tensor], weights: Weights) -> "_Part":
+        """What a run of tiles adds."""
         total = weights.zeros()
+        spans = [spline.nodes_of(numbers) for spline in self.splines]
+        by_spread = [torch.zeros_like(each[:, span]) for each, span in zip(spread, spans, strict=True)]
         loss = torch.zeros((), dtype=torch.float64)
         scale = 2.0 / (self.points * self.channels)
         modulation = weights.hidden[0][:, self.sines :]
-        for number, tile in enumerate(self._tiles):
+        for number in numbers:
+            tile = self._tiles[number]
             inputs = self._fill(number, tile, spread)
             activations, slopes = [inputs], []
             for weight, bias in zip(weights.hidden, weights.biases, strict=True):
@@ -125,11 +152,10 @@ class GridPasses:
                     back = weights.hidden[layer].T @ back
             back = (modulation.T @ back).addmm_(weights.skip.T, error)
             row = 0
-            for spline, gradient in zip(self.splines, spread_gradients, strict=True):
-                spline.add_transposed(number, back[row : row + spline.channels], gradient)
+            for spline, span, gradient in zip(self.splines, spans, by_spread, strict=True):
+                spline.add_transposed(number, back[row : row + spline.channels], gradient, span.start)
                 row += spline.channels
-        by_codes = [spline.gather(gradient) for spline, gradient in zip(self.splines, spread_gradients, strict=True)]
-        return Gradients(float(loss) / (self.points * self.channels), by_codes, total)
+        return _Part(float(loss), list(zip(spans, by_spread, strict=True)), total)
 
     def solve_output(self, latents: Sequence[Tensor], weights: Weights, ridge: float = 1e-7) -> float:
         """Move skip and read-out, in place, to the least squared error for what is before them; return the loss before.
@@ -138,15 +164,21 @@ class GridPasses:
         """
         width, constant = len(weights.hidden[-1]), 1
         size = width + self.latents + constant
-        products = torch.zeros(size + self.channels, size + self.channels, dtype=torch.float64)
         spread = [spline.spread(codes) for spline, codes in zip(self.splines, latents, strict=True)]
-        for number, tile in enumerate(self._tiles):
-            inputs = self._fill(number, tile, spread)
-            hidden = _last_layer(weights, inputs)
-            latents_UP = inputs[self.sines :]
-            missing = tile.targets_CP - self._values(weights, hidden, latents_UP)
-            rows = torch.cat([hidden, latents_UP, torch.ones(1, hidden.shape[1]), missing])
-            products += (rows @ rows.T).double()
+
+        def products_of(numbers: Sequence[int]) -> Tensor:
+            products = torch.zeros(size + self.channels, size + self.channels, dtype=torch.float64)
+            for number in numbers:
+                tile = self._tiles[number]
+                inputs = self._fill(number, tile, spread)
+                hidden = _last_layer(weights, inputs)
+                latents_UP = inputs[self.sines :]
+                missing = tile.targets_CP - self._values(weights, hidden, latents_UP)
+                rows = torch.cat([hidden, latents_UP, torch.ones(1, hidden.shape[1]), missing])
+                products += (rows @ rows.T).double()
+            return products
+
+        products = torch.stack(self._stripes.map(products_of, len(self._tiles))).sum(0)
         gram, moments = products[:size, :size], products[:size, size:]
         gram.diagonal().add_(ridge * float(gram.diagonal().mean()))
         correction = torch.linalg.solve(gram, moments).float().T
@@ -158,12 +190,17 @@ class GridPasses:
     def loss(self, latents: Sequence[Tensor], weights: Weights) -> float:
         """Mean squared error over points and channels."""
         spread = [spline.spread(codes) for spline, codes in zip(self.splines, latents, strict=True)]
-        total = torch.zeros((), dtype=torch.float64)
-        for number, tile in enumerate(self._tiles):
-            inputs = self._fill(number, tile, spread)
-            values = self._values(weights, _last_layer(weights, inputs), inputs[self.sines :])
-            total += values.sub_(tile.targets_CP).square().sum()
-        return float(total) / (self.points * self.channels)
+
+        def loss_of(numbers: Sequence[int]) -> float:
+            total = torch.zeros((), dtype=torch.float64)
+            for number in numbers:
+                tile = self._tiles[number]
+                inputs = self._fill(number, tile, spread)
+                values = self._values(weights, _last_layer(weights, inputs), inputs[self.sines :])
+                total += values.sub_(tile.targets_CP).square().sum()
+            return float(total)
+
+        return sum(self._stripes.map(loss_of, len(self._tiles))) / (self.points * self.channels)
 
     def targets(self) -> Tensor:
         """The signal, (rows of the first axis, plane, C)."""

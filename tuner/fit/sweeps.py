@@ -18,19 +18,15 @@ column.
 """
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
 
 import torch
 from torch import Tensor
 
-from tuner.fit.kernels import Workspace, add_gram, add_gram_with_ones, mirrored, sine_cosine, single_threaded, total
+from tuner.fit.kernels import Workspace, add_gram, add_gram_with_ones, mirrored, sine_cosine, total
+from tuner.fit.stripes import Stripes, T
 from tuner.fit.sums import Correction, Curvature, Hidden, Moves, Normal
 from tuner.network.sines import InputSines, Tile
-
-STRIPES = 16
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +60,9 @@ class Sweeps:
         self.widths = tuple(widths)
         self.keep = keep
         self.threads = threads
+        self._stripes = Stripes(threads)
         self.residual_BCP = torch.zeros_like(targets_BCP)
         self._changes: list[Tensor] = []
-        self._pool: ThreadPoolExecutor | None = None
         self._space = Workspace()
         self._kept: dict[int, _Activations] = {}
         self._holds: Hidden | None = None
@@ -300,12 +296,7 @@ class Sweeps:
         tiles = len(self.sines.tiles)
         if self.targets_BCP.device.type != "cpu":
             return [work(range(tiles))]
-        count = min(STRIPES, tiles)
-        stripes = [range(tiles * i // count, tiles * (i + 1) // count) for i in range(count)]
-        if self._pool is None:  # kept, because its threads hold the working memory
-            self._pool = ThreadPoolExecutor(self.threads, initializer=torch.set_num_threads, initargs=(1,))
-        with single_threaded():
-            return list(self._pool.map(work, stripes))
+        return self._stripes.map(work, tiles)
 
 
 def _affine(matrix: Tensor, inputs: Tensor) -> Tensor:

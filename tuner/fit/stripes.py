@@ -1,0 +1,42 @@
+"""Tiles shared out among threads: the same sums whatever their number, since the order of addition is fixed.
+
+Called by `tuner.fit.sweeps` and `tuner.fit.modulated_passes`.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import torch
+
+from tuner.fit.kernels import single_threaded
+
+# Runs of tiles that are summed on their own.
+STRIPES = 16
+T = TypeVar("T")
+
+
+class Stripes:
+    """A pool of threads for runs of tiles; each lets torch's kernels run on itself alone, and records no graph.
+
+    Args:
+        threads: that share the work, >= 1.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+        self._pool: ThreadPoolExecutor | None = None
+
+    def map(self, work: Callable[[Sequence[int]], T], tiles: int) -> list[T]:
+        """Run `work` on the numbers of every stripe of tiles; results in the order of the stripes."""
+        count = min(STRIPES, tiles)
+        stripes = [range(tiles * i // count, tiles * (i + 1) // count) for i in range(count)]
+        if self._pool is None:  # kept, because its threads hold the working memory
+            self._pool = ThreadPoolExecutor(self.threads, initializer=_prepare)
+        with single_threaded():
+            return list(self._pool.map(work, stripes))
+
+
+def _prepare() -> None:
+    torch.set_num_threads(1)
+    torch.set_grad_enabled(False)  # a thread begins with the default, whatever its caller has set
