@@ -1,7 +1,7 @@
 """Values of a modulated network in numpy: at any points, and on grids in bounded memory.
 
-On a grid the splines are separable: the trailing axes of every level are interpolated once, the first axis tile by
-tile, as a product with a small banded matrix. `modulated_values_at` is the slow twin. Called by `tuner.evaluate`.
+On a grid the latent fields are separable: their trailing axes are interpolated once, the first axis tile by tile, as a
+product with a small banded matrix (`tuner.network.latent_fields`). `modulated_values_at` is the slow twin. Called by `tuner.evaluate`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,6 +9,7 @@ from math import pi, prod
 
 import numpy as np
 
+from tuner.network.latent_fields import SplineField, field_parts, spline_fields
 from tuner.network.modulated import ModulatedParameters
 from tuner.network.splines import spline_taps
 from tuner.shapes import FloatArray
@@ -19,9 +20,11 @@ _TILE_FLOATS = 1 << 17
 
 def modulated_values_at(parameters: ModulatedParameters, coords_PD: FloatArray) -> FloatArray:
     """Values at any points, float32 (P, C)."""
+    fields = spline_fields(parameters)
     values = np.empty((len(coords_PD), parameters.channels), dtype=np.float32)
     for rows in _chunks(parameters, len(coords_PD)):
-        sines_IP, latents_UP = _sines(parameters, coords_PD[rows]), _latents(parameters, coords_PD[rows])
+        sines_IP = _sines(parameters, coords_PD[rows])
+        latents_UP = _latents(fields, parameters.grid_shape, coords_PD[rows])
         values[rows] = _network(parameters, np.concatenate([sines_IP, latents_UP])).T
     return values
 
@@ -29,13 +32,14 @@ def modulated_values_at(parameters: ModulatedParameters, coords_PD: FloatArray) 
 def modulated_gradients_at(parameters: ModulatedParameters, coords_PD: FloatArray) -> FloatArray:
     """Exact derivatives at any points, float32 (P, C, D), per unit of the coordinate."""
     points, dimensions = coords_PD.shape
+    fields, shape = spline_fields(parameters), parameters.grid_shape
     gradients = np.empty((points, parameters.channels, dimensions), dtype=np.float32)
     for rows in _chunks(parameters, points):
         coords = coords_PD[rows]
-        inputs_IP = np.concatenate([_sines(parameters, coords), _latents(parameters, coords)])
+        inputs_IP = np.concatenate([_sines(parameters, coords), _latents(fields, shape, coords)])
         for dimension in range(dimensions):
             tangent_IP = np.concatenate(
-                [_sines(parameters, coords, dimension), _latents(parameters, coords, dimension)]
+                [_sines(parameters, coords, dimension), _latents(fields, shape, coords, dimension)]
             )
             skipped = tangent_IP[-parameters.latent_channels :]
             hidden = inputs_IP
@@ -60,16 +64,7 @@ def modulated_values_on_grid(parameters: ModulatedParameters, axes: Sequence[Flo
     shape = tuple(len(axis) for axis in axes)
     plane = prod(shape[1:])
     values = np.empty((prod(shape), parameters.channels), dtype=np.float32)
-    tables = [
-        [spline_taps(axis, samples, level.spacing) for axis, samples in zip(axes, parameters.grid_shape, strict=True)]
-        for level in parameters.levels
-    ]
-    spread = []
-    for level, taps in zip(parameters.levels, tables, strict=True):
-        expanded = level.values()
-        for dimension in range(1, len(shape)):
-            expanded = taps[dimension].apply(expanded, dimension + 1)
-        spread.append(expanded.reshape(level.channels, -1, plane))
+    parts = field_parts(parameters, axes)
     waves = _GridSines(parameters, axes)
 
     widest = max(len(parameters.hidden[0].weight.T), *(len(layer.bias) for layer in parameters.hidden))
@@ -79,22 +74,18 @@ def modulated_values_on_grid(parameters: ModulatedParameters, axes: Sequence[Flo
         stop = min(start + step, shape[0])
         tile = inputs[:, : (stop - start) * plane]
         waves.fill(tile, start, stop)
-        row = 2 * len(parameters.frequencies)
-        for level, taps, expanded in zip(parameters.levels, tables, spread, strict=True):
-            span, matrix = taps[0].band(start, stop)
-            np.matmul(
-                matrix,
-                expanded[:, span],
-                out=tile[row : row + level.channels].reshape(level.channels, stop - start, plane),
-            )
-            row += level.channels
+        latents_UP = tile[2 * len(parameters.frequencies) :]
+        latents_UP[:] = 0.0
+        for part in parts:
+            part.add_to(latents_UP, start, stop)
         values[start * plane : stop * plane] = _network(parameters, tile).T
     return values.reshape(*shape, parameters.channels)
 
 
 def network_inputs(parameters: ModulatedParameters, coords_PD: FloatArray) -> FloatArray:
     """What the first layer reads at some points: sines, cosines, latent channels; float32 (2 F + U, P)."""
-    return np.concatenate([_sines(parameters, coords_PD), _latents(parameters, coords_PD)])
+    latents_UP = _latents(spline_fields(parameters), parameters.grid_shape, coords_PD)
+    return np.concatenate([_sines(parameters, coords_PD), latents_UP])
 
 
 class _GridSines:
@@ -141,17 +132,19 @@ def _sines(parameters: ModulatedParameters, coords_PD: FloatArray, derivative: i
     return np.concatenate([sines, cosines]).astype(np.float32)
 
 
-def _latents(parameters: ModulatedParameters, coords_PD: FloatArray, derivative: int | None = None) -> FloatArray:
+def _latents(
+    fields: Sequence[SplineField], grid_shape: tuple[int, ...], coords_PD: FloatArray, derivative: int | None = None
+) -> FloatArray:
     """Interpolated latent channels, float32 (U, P), or their derivatives by one coordinate."""
     found = []
-    for level in parameters.levels:
+    for field in fields:
         taps = [
-            spline_taps(coords_PD[:, dimension], samples, level.spacing, derivative=dimension == derivative)
-            for dimension, samples in enumerate(parameters.grid_shape)
+            spline_taps(coords_PD[:, dimension], samples, field.spacing, derivative=dimension == derivative)
+            for dimension, samples in enumerate(grid_shape)
         ]
-        nodes = level.codes.shape[1:]
-        values = level.values().reshape(level.channels, -1)
-        total = np.zeros((level.channels, len(coords_PD)), dtype=np.float32)
+        channels, *nodes = field.nodes.shape
+        values = field.nodes.reshape(channels, -1)
+        total = np.zeros((channels, len(coords_PD)), dtype=np.float32)
         for corner in np.ndindex(*(taps[0].nodes.shape[1],) * len(taps)):
             where = np.ravel_multi_index([axis.nodes[:, tap] for axis, tap in zip(taps, corner, strict=True)], nodes)
             share = np.prod([axis.weights[:, tap] for axis, tap in zip(taps, corner, strict=True)], axis=0)

@@ -12,7 +12,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from tuner.export.tensors import facts
-from tuner.network.modulated import LatentLevel, ModulatedParameters
+from tuner.network.latent_fields import SplineField, spline_fields
+from tuner.network.modulated import ModulatedParameters
 from tuner.network.splines import TAPS
 from tuner.representation import Representation
 
@@ -31,8 +32,8 @@ def to_onnx(representation: Representation) -> bytes:
     angles = graph.add("MatMul", "coords", graph.constant(angular))
     latents = None
     if isinstance(parameters, ModulatedParameters):
-        levels = [_level(graph, level, parameters.grid_shape) for level in parameters.levels]
-        latents = graph.add("Concat", *levels, axis=1)
+        fields = [_field(graph, field, parameters.grid_shape) for field in spline_fields(parameters)]
+        latents = graph.add("Concat", *fields, axis=1)
         hidden = graph.add("Concat", graph.add("Sin", angles), graph.add("Cos", angles), latents, axis=1)
     else:
         hidden = graph.add("Sin", graph.add("Add", angles, graph.constant(parameters.phases)))
@@ -88,15 +89,15 @@ class _Graph:
         return self.add("Gemm", inputs, self.constant(weight), self.constant(bias), transB=1)
 
 
-def _level(graph: _Graph, level: LatentLevel, grid_shape: tuple[int, ...]) -> str:
-    """Interpolated channels of one level, (points, channels)."""
-    nodes = level.codes.shape[1:]
-    table = graph.constant(level.values().reshape(level.channels, -1).T)
+def _field(graph: _Graph, field: SplineField, grid_shape: tuple[int, ...]) -> str:
+    """Interpolated channels of one field, (points, channels)."""
+    channels, *nodes = field.nodes.shape
+    table = graph.constant(field.nodes.reshape(channels, -1).T)
     # Index and weight of the only corner before any axis is looked at.
     corners = [(graph.constant(np.array([[0]], dtype=np.int64)), graph.constant(np.ones((1, 1), dtype=np.float32)))]
     for axis, (samples, limit) in enumerate(zip(grid_shape, nodes, strict=True)):
         x = graph.add("Gather", "coords", graph.constant(np.array([axis], dtype=np.int64)), axis=1)
-        cells = samples / (2.0 * level.spacing)
+        cells = samples / (2.0 * field.spacing)
         position = graph.add("Add", graph.add("Mul", x, graph.number(cells)), graph.number(cells - 0.5))
         first = graph.add("Floor", position)
         shares = _shares(graph, graph.add("Sub", position, first))

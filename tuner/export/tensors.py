@@ -1,8 +1,8 @@
 """A representation as named arrays and a few facts: what all exports are made of.
 
 Arrays of a plain network: frequencies, phases, then `hidden.0.weight`, `hidden.0.bias`, ..., `readout.weight`,
-`readout.bias`. A modulated one has no phases, but `latents.0`, ... (channels, *nodes), already divided by their
-spacing, and `skip.weight`. Called by the exporters beside this file.
+`readout.bias`. A modulated one has no phases, but `latents.0`, ... (channels, *nodes), the nodes of cubic splines, and
+`skip.weight`. Called by the exporters beside this file.
 """
 
 import json
@@ -10,6 +10,7 @@ import json
 import numpy as np
 from safetensors.numpy import save
 
+from tuner.network.latent_fields import spline_fields
 from tuner.network.modulated import ModulatedParameters
 from tuner.representation import Representation
 
@@ -19,7 +20,7 @@ def named_arrays(representation: Representation) -> dict[str, np.ndarray]:
     parameters = representation.parameters
     arrays: dict[str, np.ndarray] = {"frequencies": parameters.frequencies}
     if isinstance(parameters, ModulatedParameters):
-        arrays |= {f"latents.{number}": level.values() for number, level in enumerate(parameters.levels)}
+        arrays |= {f"latents.{number}": field.nodes for number, field in enumerate(spline_fields(parameters))}
         arrays["skip.weight"] = parameters.skip
     else:
         parameters = representation.sine_parameters  # windows are refused before
@@ -42,7 +43,7 @@ def facts(representation: Representation) -> dict[str, object]:
         "grid_shape": list(representation.grid_shape),
         "sample_format": representation.sample_format.value,
         "period": parameters.period,
-        "spacings": [level.spacing for level in parameters.levels]
+        "spacings": [field.spacing for field in spline_fields(parameters)]
         if isinstance(parameters, ModulatedParameters)
         else [],
     }

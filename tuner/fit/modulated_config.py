@@ -7,9 +7,13 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from itertools import pairwise
-from math import isfinite, prod
+from math import isfinite
 
 from tuner.errors import ConfigError
+from tuner.network.modulated import latent_count, wavelet_layout
+from tuner.network.wavelets import field_count, most_scales
+
+_MOST_SCALES = 10
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,17 +25,14 @@ class ModulatedConfig:
         psnr_db: quality to aim for, in dB, with as few bits as that takes; None if a size is.
         steps: of the optimiser, >= 1.
         max_seconds: of training, > 0, or None; all phases shrink in proportion.
-        levels: (spacing, latent channels) of each level of the latents, coarsest first.
+        scales: of the wavelets, >= 1; None for as many as the signal's sides allow.
         widths: neurons of each sine layer.
         frequencies: F, of the first layer; each gives a sine and a cosine.
         reach: largest component of a frequency, in cycles per period.
         period: p, in units of the coordinates, > 2.
-        latent_rate: learning rate of the latents, in units of their rounding, > 0.
         weight_rate: learning rate of the weights, > 0.
-        half_size_share: share of the steps that see the signal at half its size, in [0, 1). Only for levels that are no
-            finer than 2 samples: half a signal says nothing of the others.
-        rounded_share: share of the steps, the last ones, in which everything is rounded, in (0, 1].
-        seed: of the frequencies, the initial weights and the noise, >= 0.
+        rounded_share: share of the steps, the last ones, in which the weights are rounded, too, in (0, 1].
+        seed: of the frequencies, the initial weights and the order of the latents, >= 0.
 
     Raises:
         ConfigError: if a setting is out of its range, or not exactly one of size and quality is aimed for.
@@ -41,14 +42,12 @@ class ModulatedConfig:
     psnr_db: float | None = None
     steps: int = 300
     max_seconds: float | None = None
-    levels: tuple[tuple[int, int], ...] = ((16, 3), (8, 3), (4, 1), (2, 1), (1, 1))
+    scales: int | None = None
     widths: tuple[int, ...] = (16, 16)
     frequencies: int = 4
     reach: int = 16
     period: float = 2.5
-    latent_rate: float = 0.1
-    weight_rate: float = 5e-3
-    half_size_share: float = 0.0
+    weight_rate: float = 1e-2
     rounded_share: float = 0.25
     seed: int = 0
 
@@ -57,7 +56,7 @@ class ModulatedConfig:
             raise ConfigError(
                 f"bits_per_sample is {self.bits_per_sample} and psnr_db is {self.psnr_db}, expected exactly one of them"
             )
-        for name in ("bits_per_sample", "psnr_db", "latent_rate", "weight_rate"):
+        for name in ("bits_per_sample", "psnr_db", "weight_rate"):
             value = getattr(self, name)
             if value is not None and not (isfinite(value) and value > 0.0):
                 raise ConfigError(f"{name} is {value}, expected a finite number above 0")
@@ -65,14 +64,10 @@ class ModulatedConfig:
             raise ConfigError(f"max_seconds is {self.max_seconds}, expected a finite number above 0, or None")
         if self.steps < 1 or self.seed < 0:
             raise ConfigError(f"steps is {self.steps} and seed is {self.seed}, expected at least 1 and 0")
-        if not (0.0 <= self.half_size_share < 1.0 and 0.0 < self.rounded_share <= 1.0):
-            raise ConfigError(
-                f"half_size_share is {self.half_size_share} and rounded_share is {self.rounded_share}, "
-                "expected shares of the steps"
-            )
-        spacings = [spacing for spacing, _ in self.levels]
-        if not self.levels or min(min(level) for level in self.levels) < 1 or sorted(set(spacings))[::-1] != spacings:
-            raise ConfigError(f"levels is {self.levels}, expected (spacing, channels) from coarse to fine, all above 0")
+        if not 0.0 < self.rounded_share <= 1.0:
+            raise ConfigError(f"rounded_share is {self.rounded_share}, expected a share of the steps")
+        if self.scales is not None and not 1 <= self.scales <= _MOST_SCALES:
+            raise ConfigError(f"scales is {self.scales}, expected 1 to {_MOST_SCALES}, or None")
         if min(self.widths, default=0) < 1 or self.frequencies < 1 or self.reach < 1:
             raise ConfigError("widths, frequencies and reach must be at least 1")
         if not 2.0 < self.period < float("inf"):
@@ -82,14 +77,18 @@ class ModulatedConfig:
         """SHA-256 of the settings, in hexadecimal: equal for equal configurations only."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
 
+    def scales_of(self, grid_shape: tuple[int, ...]) -> int:
+        """Scales of the wavelets of a signal."""
+        return self.scales or most_scales(grid_shape)
+
     def weight_count(self, grid_shape: tuple[int, ...], channels: int) -> int:
         """Scalars that the fit chooses: latents, layers and output layer."""
-        latents = sum(count * prod(-(-samples // spacing) for samples in grid_shape) for spacing, count in self.levels)
-        return latents + self.layer_weight_count(channels)
+        layout = wavelet_layout(len(grid_shape), self.scales_of(grid_shape), channels)
+        return latent_count(grid_shape, layout) + self.layer_weight_count(grid_shape, channels)
 
-    def layer_weight_count(self, channels: int) -> int:
+    def layer_weight_count(self, grid_shape: tuple[int, ...], channels: int) -> int:
         """The same without the latents."""
-        latent_channels = sum(count for _, count in self.levels)
+        latent_channels = channels * field_count(self.scales_of(grid_shape))
         widths = (2 * self.frequencies + latent_channels, *self.widths)
         layers = sum((before + 1) * after for before, after in pairwise(widths))
         return layers + channels * (latent_channels + self.widths[-1] + 1)

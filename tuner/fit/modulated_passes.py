@@ -12,13 +12,14 @@ from math import pi, prod
 import torch
 from torch import Tensor
 
-from tuner.fit.latent_splines import LevelSpline
 from tuner.fit.modulated_weights import Weights
 from tuner.fit.stripes import Stripes
-from tuner.network.splines import spline_taps
+from tuner.fit.subbands import Subbands
 from tuner.shapes import FloatArray, IntArray
 
 _TILE_POINTS = 4096
+# On which the mean slopes are taken.
+_SLOPE_TILES = 12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,13 +54,13 @@ class _Part:
 
 
 class GridPasses:
-    """A signal on a grid, ready for passes over it.
+    """A signal on its grid, ready for passes over it.
 
     Args:
         values: float32 (*shape, C).
-        axes: coordinates along each axis, float (N_d,).
-        grid_shape: of the signal, on which the spacings count; `axes` may be coarser.
-        levels: (spacing, channels), coarsest first.
+        axes: coordinates of the samples along each axis, float (N_d,).
+        scales: of the wavelets.
+        colours: K, the channels of each subband.
         frequencies: int (F, D).
         period: p.
     """
@@ -68,8 +69,8 @@ class GridPasses:
         self,
         values: FloatArray,
         axes: Sequence[FloatArray],
-        grid_shape: tuple[int, ...],
-        levels: Sequence[tuple[int, int]],
+        scales: int,
+        colours: int,
         frequencies: IntArray,
         period: float,
     ) -> None:
@@ -79,16 +80,8 @@ class GridPasses:
         plane = prod(values.shape[1:-1])
         rows = max(1, _TILE_POINTS // plane)
         self.sines = 2 * len(frequencies)
-        self.latents = sum(channels for _, channels in levels)
-        self.splines = [
-            LevelSpline(
-                [spline_taps(axis, samples, spacing) for axis, samples in zip(axes, grid_shape, strict=True)],
-                spacing,
-                channels,
-                rows,
-            )
-            for spacing, channels in levels
-        ]
+        self.subbands = Subbands(values.shape[:-1], scales, colours, rows)
+        self.latents = self.subbands.channels
         angular = torch.from_numpy(frequencies).double() * (2.0 * pi / period)
         rest = torch.zeros(len(angular), 1)
         for dimension, axis in enumerate(axes[1:], start=1):
@@ -107,7 +100,7 @@ class GridPasses:
 
     def gradients(self, latents: Sequence[Tensor], weights: Weights) -> Gradients:
         """Loss and all derivatives, at codes that need not be integers."""
-        spread = [spline.spread(codes) for spline, codes in zip(self.splines, latents, strict=True)]
+        spread = self.subbands.spread(latents)
         parts = self._stripes.map(lambda numbers: self._gradients_of(numbers, spread, weights), len(self._tiles))
         total, loss = weights.zeros(), 0.0
         spread_gradients = [torch.zeros_like(each) for each in spread]
@@ -117,13 +110,13 @@ class GridPasses:
                 tensor += more
             for gradient, (nodes, more) in zip(spread_gradients, part.spread, strict=True):
                 gradient[:, nodes] += more
-        by_codes = [spline.gather(gradient) for spline, gradient in zip(self.splines, spread_gradients, strict=True)]
+        by_codes = self.subbands.gather(spread_gradients)
         return Gradients(loss / (self.points * self.channels), by_codes, total)
 
     def _gradients_of(self, numbers: Sequence[int], spread: Sequence[Tensor], weights: Weights) -> "_Part":
         """What a run of tiles adds."""
         total = weights.zeros()
-        spans = [spline.nodes_of(numbers) for spline in self.splines]
+        spans = self.subbands.nodes_of(numbers)
         by_spread = [torch.zeros_like(each[:, span]) for each, span in zip(spread, spans, strict=True)]
         loss = torch.zeros((), dtype=torch.float64)
         scale = 2.0 / (self.points * self.channels)
@@ -151,11 +144,28 @@ class GridPasses:
                 if layer:
                     back = weights.hidden[layer].T @ back
             back = (modulation.T @ back).addmm_(weights.skip.T, error)
-            row = 0
-            for spline, span, gradient in zip(self.splines, spans, by_spread, strict=True):
-                spline.add_transposed(number, back[row : row + spline.channels], gradient, span.start)
-                row += spline.channels
+            self.subbands.add_transposed(number, back, by_spread, spans)
         return _Part(float(loss), list(zip(spans, by_spread, strict=True)), total)
+
+    def square_slopes(self, latents: Sequence[Tensor], weights: Weights) -> Tensor:
+        """Mean over some points of the sum over channels of the squared derivatives of the values by u, (U,)."""
+        spread = self.subbands.spread(latents)
+        total, points = torch.zeros(self.latents), 0
+        modulation = weights.hidden[0][:, self.sines :]
+        with torch.no_grad():
+            for number in range(0, len(self._tiles), max(1, len(self._tiles) // _SLOPE_TILES)):
+                hidden, slopes = self._fill(number, self._tiles[number], spread), []
+                for weight, bias in zip(weights.hidden, weights.biases, strict=True):
+                    angles = torch.addmm(bias[:, None], weight, hidden)
+                    slopes.append(angles.cos())
+                    hidden = angles.sin_()
+                for channel in range(self.channels):
+                    back = weights.readout[channel, :, None] * slopes[-1]
+                    for layer in range(len(slopes) - 1, 0, -1):
+                        back = (weights.hidden[layer].T @ back).mul_(slopes[layer - 1])
+                    total += (modulation.T @ back).add_(weights.skip[channel, :, None]).square().sum(1)
+                points += hidden.shape[1]
+        return total / points
 
     def solve_output(self, latents: Sequence[Tensor], weights: Weights, ridge: float = 1e-7) -> float:
         """Move skip and read-out, in place, to the least squared error for what is before them; return the loss before.
@@ -164,7 +174,7 @@ class GridPasses:
         """
         width, constant = len(weights.hidden[-1]), 1
         size = width + self.latents + constant
-        spread = [spline.spread(codes) for spline, codes in zip(self.splines, latents, strict=True)]
+        spread = self.subbands.spread(latents)
 
         def products_of(numbers: Sequence[int]) -> Tensor:
             products = torch.zeros(size + self.channels, size + self.channels, dtype=torch.float64)
@@ -189,7 +199,7 @@ class GridPasses:
 
     def loss(self, latents: Sequence[Tensor], weights: Weights) -> float:
         """Mean squared error over points and channels."""
-        spread = [spline.spread(codes) for spline, codes in zip(self.splines, latents, strict=True)]
+        spread = self.subbands.spread(latents)
 
         def loss_of(numbers: Sequence[int]) -> float:
             total = torch.zeros((), dtype=torch.float64)
@@ -202,17 +212,12 @@ class GridPasses:
 
         return sum(self._stripes.map(loss_of, len(self._tiles))) / (self.points * self.channels)
 
-    def targets(self) -> Tensor:
-        """The signal, (rows of the first axis, plane, C)."""
-        return torch.cat([tile.targets_CP.T for tile in self._tiles]).reshape(
-            self._tiles[-1].rows[1], -1, self.channels
-        )
+    def targets_CP(self) -> Tensor:
+        """The signal."""
+        return torch.cat([tile.targets_CP for tile in self._tiles], 1)
 
     def _fill(self, number: int, tile: _Tile, spread: Sequence[Tensor]) -> Tensor:
-        row = self.sines
-        for spline, each in zip(self.splines, spread, strict=True):
-            spline.tile(number, each, out=tile.inputs_IP[row : row + spline.channels])
-            row += spline.channels
+        self.subbands.fill(number, spread, tile.inputs_IP[self.sines :])
         return tile.inputs_IP
 
     @staticmethod

@@ -68,6 +68,13 @@ class Weights:
             tensor.copy_((tensor.double() / step).round() * step)
         return copy
 
+    def scaled(self, unit: float) -> "Weights":
+        """A copy for latents that count 1 / unit times as much."""
+        copy = self._like(torch.clone)
+        copy.hidden[0][:, self.sines :].mul_(unit)
+        copy.skip.mul_(unit)
+        return copy
+
     def widened(self, steps: tuple[float, ...]) -> tuple[float, ...]:
         """The steps, longer where a tensor has outgrown what a file can hold."""
         return tuple(

@@ -2,11 +2,14 @@
 
     z_1 = W s(x) + V u(x) + b_1,   h_1 = sin z_1,   h_l = sin(W_l h_l-1 + b_l),   f = C h_L + S u(x) + e
 
-s(x) holds sin(2 pi/p k.x) for some integer frequencies k, then cos of the same; u(x) interpolates latent channels by
-cubic B-splines (`tuner.network.splines`). Each level of the latents has a node for every `spacing` samples along each
-axis. Near an edge of a picture u turns the phases of the sines, so that a narrow network serves the whole picture:
-for the same number of weights it reproduces a photograph some 2 dB better than input frequencies alone. The latents are
-integers, and stand for integer / spacing: the finer a level, the more one unit of it is worth.
+s(x) holds sin(2 pi/p k.x) for some integer frequencies k, then cos of the same; u(x) are fields that integers span.
+Near an edge of a picture u turns the phases of the sines, so that a narrow network serves the whole picture: for the
+same number of weights it reproduces a photograph some 2 dB better than input frequencies alone.
+
+The integers span the fields in one of two bases. Wavelets (`tuner.network.wavelets`): the samples of a field are sums of
+wavelets, and a cubic spline goes through them. Splines: each level has a node for every `spacing` samples along each
+axis and cubic B-splines between them (`tuner.network.splines`), where an integer stands for integer / spacing; fits no
+longer make these.
 
 Numbers only, no torch: a fit (`tuner.fit.modulated`) produces them, `tuner.modulated_synthesis` evaluates them,
 `tuner.codec.modulated` writes them.
@@ -14,6 +17,7 @@ Numbers only, no torch: a fit (`tuner.fit.modulated`) produces them, `tuner.modu
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from itertools import pairwise
 from math import prod
 
@@ -21,8 +25,16 @@ import numpy as np
 
 from tuner.errors import ConfigError
 from tuner.network.splines import node_count
+from tuner.network.wavelets import field_count, orientations, scale_spacings
 from tuner.parameters import HiddenLayer
 from tuner.shapes import FloatArray, IntArray
+
+
+class Basis(StrEnum):
+    """What the latents are coefficients of."""
+
+    SPLINES = "splines"
+    WAVELETS = "wavelets"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -42,11 +54,6 @@ class LatentLevel:
         """Channels of this level."""
         return len(self.codes)
 
-    def values(self) -> FloatArray:
-        """What the codes stand for, float32 (channels, *nodes)."""
-        values: FloatArray = self.codes.astype(np.float32) / np.float32(self.spacing)
-        return values
-
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class ModulatedParameters:
@@ -58,7 +65,10 @@ class ModulatedParameters:
         seed: of the frequencies.
         reach: largest component of a frequency.
         frequencies: K, int32 (F, D), cycles per period; those of `seeded_frequencies`.
-        levels: the latents, coarsest first; u holds their channels in this order.
+        levels: the latents, coarsest first. Splines: u holds their channels in this order. Wavelets: the low-pass level,
+            a channel for each colour, then the scales, (2^D - 1) orientations for each colour; u holds the colours of
+            field 0, of field 1, ...
+        basis: of the latents.
         hidden: the sine layers; the first has 2 F + U inputs: sines, cosines, latent channels.
         skip: S, float32 (C, U).
         readout_weight: C, float32 (C, H).
@@ -78,8 +88,14 @@ class ModulatedParameters:
     skip: FloatArray
     readout_weight: FloatArray
     readout_bias: FloatArray
+    basis: Basis = Basis.SPLINES
 
     def __post_init__(self) -> None:
+        layout = [(level.spacing, level.channels) for level in self.levels]
+        if self.basis is Basis.WAVELETS and (
+            len(layout) < 2 or layout != wavelet_layout(self.dimensions, len(layout) - 1, layout[0][1])
+        ):
+            raise ConfigError(f"(spacing, channels) of the levels is {layout}, expected those of scales of wavelets")
         for level in self.levels:
             nodes = level_nodes(self.grid_shape, level.spacing)
             if level.codes.shape[1:] != nodes:
@@ -108,7 +124,9 @@ class ModulatedParameters:
 
     @property
     def latent_channels(self) -> int:
-        """U, the channels of all levels."""
+        """U, the length of u."""
+        if self.basis is Basis.WAVELETS:
+            return self.levels[0].channels * field_count(len(self.levels) - 1)
         return sum(level.channels for level in self.levels)
 
     @property
@@ -156,6 +174,12 @@ def tensor_shapes(
     ]
 
 
+def wavelet_layout(dimensions: int, scales: int, colours: int) -> list[tuple[int, int]]:
+    """(spacing, channels) of the low-pass level and of every scale, coarsest first."""
+    spacings = scale_spacings(scales)
+    return [(spacings[0], colours), *((spacing, colours * orientations(dimensions)) for spacing in spacings)]
+
+
 def modulated_parameters(
     *,
     grid_shape: tuple[int, ...],
@@ -165,6 +189,7 @@ def modulated_parameters(
     frequencies: IntArray,
     levels: tuple[LatentLevel, ...],
     tensors: list[FloatArray],
+    basis: Basis = Basis.SPLINES,
 ) -> ModulatedParameters:
     """The inverse of `ModulatedParameters.tensors`."""
     sines, modulation, bias, *deeper, skip, readout_weight, readout_bias = tensors
@@ -182,6 +207,7 @@ def modulated_parameters(
         skip=skip,
         readout_weight=readout_weight,
         readout_bias=readout_bias,
+        basis=basis,
     )
 
 

@@ -22,11 +22,11 @@ def node_count(samples: int, spacing: int) -> int:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Taps:
-    """The four nodes that each position reads, and how much of each.
+    """The nodes that each position reads, four of a spline, and how much of each.
 
     Attributes:
-        nodes: int64 (N, 4), within the axis; a border node can occur more than once.
-        weights: float32 (N, 4); they sum to 1, or to 0 for a derivative.
+        nodes: int64 (N, taps), within the axis; a border node can occur more than once.
+        weights: float32 (N, taps); those of a spline sum to 1, of its derivative to 0.
     """
 
     nodes: np.ndarray
@@ -37,7 +37,7 @@ class Taps:
         shape = [1] * values.ndim
         shape[axis] = len(self.nodes)
         total = values.take(self.nodes[:, 0], axis) * self.weights[:, 0].reshape(shape)
-        for tap in range(1, TAPS):
+        for tap in range(1, self.nodes.shape[1]):
             total += values.take(self.nodes[:, tap], axis) * self.weights[:, tap].reshape(shape)
         return total
 

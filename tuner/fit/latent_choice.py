@@ -1,0 +1,59 @@
+"""The integers of the latents: for each, the one with the least squared error + lambda x bits, a few at a time.
+
+What a latent should be were it free follows from the gradient of the squared error and its curvature, since wavelets
+are nearly orthogonal: a Newton step of one variable. Among the integers around that and zero, the cheapest is taken
+(rate-distortion optimised quantisation, as in video coders). Only a random share of the latents moves at once: those
+that move together are then far enough from each other for their steps to add up. Called by
+`tuner.fit.modulated_trainer`.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from tuner.fit.latent_rate import Costs
+
+# Of the latents, in one step.
+_MOVING = 0.2
+
+
+def free_values(codes: Sequence[Tensor], gradients: Sequence[Tensor], curvatures: Sequence[Tensor]) -> list[Tensor]:
+    """Where each latent alone would have the least squared error.
+
+    Args:
+        codes: of every level.
+        gradients: of the squared error by them.
+        curvatures: second derivatives by each of them alone, > 0.
+    """
+    return [code - slope / bend for code, slope, bend in zip(codes, gradients, curvatures, strict=True)]
+
+
+def choose(
+    codes: Sequence[Tensor],
+    free: Sequence[Tensor],
+    curvatures: Sequence[Tensor],
+    costs: Sequence[Costs],
+    trade: float,
+    random: torch.Generator,
+) -> None:
+    """Move some latents, in place.
+
+    Args:
+        codes: of every level, integers.
+        free: from `free_values`.
+        curvatures: of the squared error.
+        costs: of every level.
+        trade: squared error that one bit is worth.
+        random: which latents move.
+    """
+    for code, target, curvature, cost in zip(codes, free, curvatures, costs, strict=True):
+        size = target.abs()
+        below = size.floor()
+        best, least = torch.zeros_like(size), curvature / 2.0 * size.square() + trade * cost.of(torch.zeros_like(size))
+        for candidate in (below.clamp(min=1.0), below + 1.0):
+            price = curvature / 2.0 * (candidate - size).square() + trade * cost.of(candidate)
+            better = price < least
+            best, least = torch.where(better, candidate, best), torch.where(better, price, least)
+        moves = torch.rand(code.shape, generator=random) < _MOVING
+        code.copy_(torch.where(moves, target.sign() * best, code))

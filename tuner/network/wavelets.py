@@ -1,0 +1,108 @@
+"""Biorthogonal 9/7 wavelets on the grid of a signal: what carries latent integers to its samples.
+
+Signals of nature are sparse in wavelets, and these are nearly orthonormal: an error of a latent is about as large an
+error of the signal wherever it happens, and no two latents say the same. The filters are those of Cohen, Daubechies and
+Feauveau (1992) in the lifting steps of Daubechies and Sweldens (1998), with the scaling that keeps norms, mirrored at
+the borders. A scale of spacing s has low-pass functions and high-pass functions with a node for every s samples; those
+of several axes are products. Called by `tuner.network.latent_fields` and `tuner.fit.subbands`.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+
+from tuner.network.splines import Taps, node_count
+
+# Predict, update, predict, update; then the norm of the low-pass half.
+_LIFTING = (-1.586134342059924, -0.052980118572961, 0.882911075530934, 0.443506852043971)
+_LOW_GAIN = 1.149604398860241
+# Functions of this many nodes' distance have no sample in common.
+_APART = 16
+# The finest scales have a field of their own; the coarser ones share the first.
+_COARSEST_FIELD = 8
+
+
+def scale_spacings(scales: int) -> tuple[int, ...]:
+    """Spacings of the high-pass scales, coarsest first: 2^scales to 2."""
+    return tuple(1 << scale for scale in range(scales, 0, -1))
+
+
+def most_scales(grid_shape: tuple[int, ...]) -> int:
+    """As many scales as leave the longest axis some sixteen nodes, 1 to 5."""
+    return min(5, max(1, (max(grid_shape) // _APART).bit_length() - 1))
+
+
+def orientations(dimensions: int) -> int:
+    """Kinds of high-pass functions of one scale: every combination of low and high but low along all axes."""
+    return (1 << dimensions) - 1
+
+
+def is_high(orientation: int, axis: int, dimensions: int) -> bool:
+    """Whether the functions of an orientation, 1 to 2^D - 1, are high-pass along an axis; 0 is low along all."""
+    return bool(orientation >> (dimensions - 1 - axis) & 1)
+
+
+def field_of(spacing: int, scales: int) -> int:
+    """The field that a scale's high-pass functions add to; the low-pass functions add to field 0."""
+    fields = field_count(scales)
+    return max(0, fields - (spacing.bit_length() - 1))
+
+
+def field_count(scales: int) -> int:
+    """Fields of a network with so many scales."""
+    return 1 + min(scales, _COARSEST_FIELD.bit_length() - 1)
+
+
+@lru_cache(maxsize=64)
+def wavelet_taps(samples: int, spacing: int, *, high: bool) -> Taps:
+    """Which nodes each sample along an axis reads, and how much of each.
+
+    Args:
+        samples: N, of the axis.
+        spacing: samples per node, a power of two >= 2.
+        high: the high-pass functions of this scale instead of the low-pass ones.
+
+    Returns:
+        Of ceil(N / spacing) nodes; if there are fewer high-pass functions, no sample reads the last node.
+    """
+    nodes = node_count(samples, spacing)
+    combs = _combs(samples, spacing, high=high)
+    # Of each comb, a sample sees the tooth nearest to it.
+    near = np.arange(samples)[:, None] // spacing
+    teeth = np.arange(_APART)[None, :]
+    node = near + (teeth - near + _APART // 2) % _APART - _APART // 2
+    order = np.argsort(node, axis=1)
+    node, weights = np.take_along_axis(node, order, 1), np.take_along_axis(combs, order, 1)
+    weights[(node < 0) | (node >= nodes)] = 0.0
+    read = np.flatnonzero(np.abs(weights).max(axis=0) > 0.0)
+    used = slice(int(read.min(initial=0)), int(read.max(initial=0)) + 1)
+    return Taps(np.clip(node[:, used], 0, nodes - 1), weights[:, used].astype(np.float32))
+
+
+def _combs(samples: int, spacing: int, *, high: bool) -> np.ndarray:
+    """Sums of the functions whose nodes are `_APART` nodes apart, float64 (samples, _APART)."""
+    sizes = [samples]
+    while 1 << (len(sizes) - 1) < spacing:
+        sizes.append(node_count(sizes[-1], 2))
+    functions = sizes[-2] // 2 if high else sizes[-1]
+    teeth = np.zeros((functions, _APART))
+    teeth[np.arange(functions), np.arange(functions) % _APART] = 1.0
+    values = _merged(np.zeros((sizes[-1], _APART)), teeth, sizes[-2]) if high else _merged(teeth, None, sizes[-2])
+    for size in sizes[-3::-1]:
+        values = _merged(values, None, size)
+    return values
+
+
+def _merged(low: np.ndarray, high: np.ndarray | None, size: int) -> np.ndarray:
+    """One inverse step along the first axis: ceil(n/2) low-pass and floor(n/2) high-pass values to n."""
+    values = np.zeros((size, low.shape[1]))
+    if size == 1:
+        return low
+    values[::2] = low / _LOW_GAIN
+    if high is not None:
+        values[1::2] = high * _LOW_GAIN
+    for number in (3, 2, 1, 0):
+        here = np.arange(1 - number % 2, size, 2)
+        after = np.where(here + 1 < size, here + 1, here - 1)
+        values[here] -= _LIFTING[number] * (values[np.abs(here - 1)] + values[after])
+    return values
