@@ -99,7 +99,7 @@ def code_ours(signal: Signal, config: ModulatedConfig, path: Path) -> Coded:
     encode_seconds = process_time() - started
     rendered, decode_seconds = _timed(lambda: decode(path.read_bytes()).render())
     pixels = np.asarray(Image.open(BytesIO(write_image(rendered))).convert("RGB"))
-    inputs = 2 * config.frequencies + sum(channels for _, channels in config.levels)
+    inputs = 2 * config.frequencies + result.parameters.latent_channels
     widths = (inputs, *config.widths)
     layers = sum(a * b for a, b in pairwise(widths))
     facts = {

@@ -24,11 +24,18 @@ class ChunkType(IntEnum):
     MODULATED = 0x02
     SCALED_NETWORK = 0x03
     WINDOWED = 0x04
+    WAVELETS = 0x05
     ICC_PROFILE = 0x81
     METADATA = 0x82
 
 
-NETWORKS = (ChunkType.NETWORK, ChunkType.MODULATED, ChunkType.SCALED_NETWORK, ChunkType.WINDOWED)
+NETWORKS = (
+    ChunkType.NETWORK,
+    ChunkType.MODULATED,
+    ChunkType.SCALED_NETWORK,
+    ChunkType.WINDOWED,
+    ChunkType.WAVELETS,
+)
 _KNOWN = frozenset(int(member) for member in ChunkType)
 
 

@@ -15,6 +15,7 @@ from tuner.codec.network import unpack_network
 from tuner.codec.quantise import QuantisedNetwork, dequantise
 from tuner.codec.scaled_network import unpack_scaled_network
 from tuner.codec.windows import QuantisedWindows, unpack_windows
+from tuner.network.modulated import Basis
 from tuner.representation import Representation
 
 
@@ -70,7 +71,9 @@ def _network(
     header: Header, payloads: dict[ChunkType, bytes], limits: DecodeLimits
 ) -> QuantisedNetwork | QuantisedModulation | QuantisedWindows:
     if ChunkType.MODULATED in payloads:
-        return unpack_modulated(payloads[ChunkType.MODULATED], header, limits)
+        return unpack_modulated(payloads[ChunkType.MODULATED], header, limits, Basis.SPLINES)
+    if ChunkType.WAVELETS in payloads:
+        return unpack_modulated(payloads[ChunkType.WAVELETS], header, limits, Basis.WAVELETS)
     if ChunkType.SCALED_NETWORK in payloads:
         return unpack_scaled_network(payloads[ChunkType.SCALED_NETWORK], header)
     if ChunkType.WINDOWED in payloads:

@@ -14,7 +14,7 @@ from tuner.codec.quantise import Steps, fine_steps, quantise
 from tuner.codec.scaled_network import pack_scaled_network
 from tuner.codec.windows import pack_windows
 from tuner.evaluate import Parameters
-from tuner.network.modulated import ModulatedParameters
+from tuner.network.modulated import Basis, ModulatedParameters
 from tuner.network.windows import WindowedParameters
 from tuner.representation import Representation
 
@@ -63,7 +63,8 @@ def _network_chunk(parameters: Parameters, steps: Steps | None) -> Chunk:
     if isinstance(parameters, ModulatedParameters):
         whole = None if steps is None else tuple(step for step in steps if not isinstance(step, tuple))
         modulated = quantise_modulated(parameters, whole or fine_modulated_steps(parameters))
-        return Chunk(ChunkType.MODULATED, pack_modulated(modulated))
+        kind = ChunkType.WAVELETS if modulated.basis is Basis.WAVELETS else ChunkType.MODULATED
+        return Chunk(kind, pack_modulated(modulated))
     if isinstance(parameters, WindowedParameters):
         inner = _network_chunk(parameters.network, steps)
         return Chunk(ChunkType.WINDOWED, pack_windows(parameters.windows, parameters.window, inner.type, inner.payload))

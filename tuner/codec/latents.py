@@ -13,10 +13,9 @@ from itertools import product
 
 import numpy as np
 
+from tuner.codec.context_tables import TableSet, fit_tables, pack_tables, unpack_tables
 from tuner.codec.entropy import IntegerDecoder, IntegerEncoder
-from tuner.codec.geometric import GeometricTable
-from tuner.codec.primitives import ByteReader, pack_varint
-from tuner.errors import CorruptFile
+from tuner.codec.primitives import ByteReader
 from tuner.network.modulated import LatentLevel, level_nodes
 
 # Shares of face neighbours, of other neighbours, of the parent and of the first channel in the mean magnitude.
@@ -26,8 +25,6 @@ _THRESHOLDS = np.array([3, 6, 13, 19, 29, 42, 58, 83, 128, 192, 320, 512])
 CLASSES = len(_THRESHOLDS) + 2
 # Tables are shared by all levels; the first pass of a channel and the channels after the first have their own.
 TABLE_SETS = 4
-# Bits that a table of its own must save to be worth its four bytes.
-_TABLE_BITS = 32
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,35 +50,25 @@ def pack_latents(levels: tuple[LatentLevel, ...], coder: IntegerEncoder) -> byte
         for channel in range(level.channels)
         for part in _passes(levels[number - 1] if number else None, level, channel)
     ]
-    tables = _fit_tables([(codes.reshape(-1), part) for codes, part in passes])
+    values: list[list[list[np.ndarray]]] = [[[] for _ in range(CLASSES)] for _ in range(TABLE_SETS)]
+    for codes, part in passes:
+        for number in np.unique(part.classes).tolist():
+            values[part.table_set][number].append(codes[part.classes == number])
+    tables = [fit_tables(by_class) for by_class in values]
     for codes, part in passes:
         for number in np.unique(part.classes).tolist():
             coder.put(codes[part.classes == number], tables[part.table_set][number].table())
-    return _pack_tables(tables)
+    return pack_tables(tables)
 
 
-def unpack_latent_tables(reader: ByteReader) -> list[list[GeometricTable]]:
-    """Read the tables that `pack_latents` returned.
-
-    Raises:
-        CorruptFile: if one is out of range.
-    """
-    sets: list[list[GeometricTable]] = []
-    for table_set in range(TABLE_SETS):
-        tables: list[GeometricTable] = []
-        while len(tables) < CLASSES:
-            what = f"table {len(tables)} of latent set {table_set}"
-            repeats = reader.varint(what)
-            if not 1 <= repeats <= CLASSES - len(tables):
-                raise CorruptFile(f"{what} stands for {repeats} classes, expected 1 to {CLASSES - len(tables)}")
-            tables += repeats * [GeometricTable.unpack(reader, what)]
-        sets.append(tables)
-    return sets
+def unpack_latent_tables(reader: ByteReader) -> list[TableSet]:
+    """Read the tables that `pack_latents` returned; raises `CorruptFile` if one is out of range."""
+    return unpack_tables(reader, TABLE_SETS, CLASSES)
 
 
 def take_latents(
     coder: IntegerDecoder,
-    tables: list[list[GeometricTable]],
+    tables: list[TableSet],
     grid_shape: tuple[int, ...],
     layout: list[tuple[int, int]],
 ) -> tuple[LatentLevel, ...]:
@@ -152,49 +139,3 @@ def _elsewhere(parent: LatentLevel | None, level: LatentLevel, channel: int) -> 
         total += _FIRST * np.abs(level.codes[0].astype(np.int64))
         weight += _FIRST
     return total, weight
-
-
-def _fit_tables(passes: list[tuple[np.ndarray, _Pass]]) -> list[list[GeometricTable]]:
-    """The tables of every set; neighbouring classes share one where two would not pay."""
-    sets = []
-    for table_set in range(TABLE_SETS):
-        mine = [(codes, part.classes.reshape(-1)) for codes, part in passes if part.table_set == table_set]
-        groups: list[tuple[int, np.ndarray]] = []
-        for number in range(CLASSES):
-            found = [codes[classes == number] for codes, classes in mine]
-            values = np.concatenate(found) if found else np.zeros(0, dtype=np.int32)
-            groups.append((1, values))
-        merged = [groups[0]]
-        for count, values in groups[1:]:
-            before_count, before = merged[-1]
-            both = np.concatenate([before, values])
-            if _bits(both) <= _bits(before) + _bits(values) + _TABLE_BITS:
-                merged[-1] = (before_count + count, both)
-            else:
-                merged.append((count, values))
-        tables: list[GeometricTable] = []
-        for count, values in merged:
-            tables += count * [_fitted(values)]
-        sets.append(tables)
-    return sets
-
-
-def _fitted(values: np.ndarray) -> GeometricTable:
-    return GeometricTable.fitted(values) if len(values) else GeometricTable.fitted(np.zeros(1, dtype=np.int32))
-
-
-def _bits(values: np.ndarray) -> float:
-    return _fitted(values).cost_bits(values) if len(values) else 0.0
-
-
-def _pack_tables(sets: list[list[GeometricTable]]) -> bytes:
-    packed = b""
-    for tables in sets:
-        start = 0
-        while start < CLASSES:
-            stop = start + 1
-            while stop < CLASSES and tables[stop] == tables[start]:
-                stop += 1
-            packed += pack_varint(stop - start) + tables[start].pack()
-            start = stop
-    return packed

@@ -1,8 +1,9 @@
-"""The chunk of a modulated network: its layout, its latents by context, its weights by tensor.
+"""The chunks of a modulated network: its layout, its latents by context, its weights by tensor.
 
-Payload: seed and reach of the frequencies, the levels, the tables of the latents, for each weight tensor its step and
-its table, then the words of the range coder: the weights first, then the latents from coarse to fine. Called by
-`tuner.codec.encode` and `tuner.codec.decode`; FORMAT.md section 6 is the specification.
+Payload: seed and reach of the frequencies, the levels, for each weight tensor its step and its table, the tables of the
+latents, then the words of the range coder: the weights first, then the latents from coarse to fine. Latents of wavelets
+and those of splines differ in their levels and in their contexts. Called by `tuner.codec.encode` and
+`tuner.codec.decode`; FORMAT.md sections 6 and 10 are the specification.
 """
 
 from dataclasses import dataclass
@@ -16,21 +17,26 @@ from tuner.codec.latents import pack_latents, take_latents, unpack_latent_tables
 from tuner.codec.limits import DecodeLimits
 from tuner.codec.primitives import ByteReader, pack_float, pack_varint
 from tuner.codec.quantise import LARGEST_STEP
+from tuner.codec.subbands import pack_subbands, take_subbands, unpack_subband_tables
 from tuner.errors import ConfigError, CorruptFile
 from tuner.network.modulated import (
+    Basis,
     LatentLevel,
     ModulatedParameters,
     latent_count,
     modulated_parameters,
     seeded_frequencies,
     tensor_shapes,
+    wavelet_layout,
 )
+from tuner.network.wavelets import field_count
 from tuner.shapes import IntArray
 
 _MOST_LEVELS = 16
 _MOST_FREQUENCIES = 4096
 _LARGEST_SPACING = 1 << 16
 _LARGEST_REACH = 1 << 20
+_MOST_SCALES = 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,6 +52,7 @@ class QuantisedModulation:
         levels: the latents, coarsest first.
         integers: int32, one array per tensor.
         steps: one float32 per tensor; weight = integer x step.
+        basis: of the latents.
     """
 
     grid_shape: tuple[int, ...]
@@ -56,6 +63,7 @@ class QuantisedModulation:
     levels: tuple[LatentLevel, ...]
     integers: tuple[IntArray, ...]
     steps: tuple[float, ...]
+    basis: Basis = Basis.SPLINES
 
     def parameters(self) -> ModulatedParameters:
         """The weights that the integers stand for."""
@@ -70,6 +78,7 @@ class QuantisedModulation:
                 (integers * np.float64(step)).astype(np.float32)
                 for integers, step in zip(self.integers, self.steps, strict=True)
             ],
+            basis=self.basis,
         )
 
 
@@ -109,6 +118,7 @@ def quantise_modulated(parameters: ModulatedParameters, steps: tuple[float, ...]
         levels=parameters.levels,
         integers=tuple(integers),
         steps=steps,
+        basis=parameters.basis,
     )
 
 
@@ -119,34 +129,41 @@ def fine_modulated_steps(parameters: ModulatedParameters) -> tuple[float, ...]:
 
 def pack_modulated(network: QuantisedModulation) -> bytes:
     """The payload of the chunk."""
-    coder = IntegerEncoder()
-    packed = pack_varint(network.seed) + pack_varint(network.reach) + bytes([len(network.levels)])
-    for level in network.levels:
-        packed += pack_varint(level.spacing) + pack_varint(level.channels)
+    coder, wavelets = IntegerEncoder(), network.basis is Basis.WAVELETS
+    packed = pack_varint(network.seed) + pack_varint(network.reach)
+    if wavelets:
+        packed += bytes([len(network.levels) - 1, network.levels[0].channels])
+    else:
+        packed += bytes([len(network.levels)])
+        for level in network.levels:
+            packed += pack_varint(level.spacing) + pack_varint(level.channels)
     for integers, step in zip(network.integers, network.steps, strict=True):
         table = GeometricTable.fitted(integers)
         packed += pack_float(step) + table.pack()
         coder.put(integers, table.table())
-    packed += pack_latents(network.levels, coder)
+    packed += pack_subbands(network.levels, coder) if wavelets else pack_latents(network.levels, coder)
     return packed + coder.words()
 
 
-def unpack_modulated(payload: bytes, header: Header, limits: DecodeLimits) -> QuantisedModulation:
+def unpack_modulated(payload: bytes, header: Header, limits: DecodeLimits, basis: Basis) -> QuantisedModulation:
     """Read the payload of the chunk.
 
     Args:
         payload: as written by `pack_modulated`.
         header: checked against the limits.
         limits: against which the latents are checked, too, before memory is taken for them.
+        basis: of the latents, as the type of the chunk says.
 
     Raises:
         LimitExceeded: if there are more weights than allowed.
         CorruptFile: if a field, a table or the coded integers are not what an encoder writes.
     """
-    reader = ByteReader(payload)
+    reader, wavelets = ByteReader(payload), basis is Basis.WAVELETS
     seed, reach = reader.varint("frequency seed"), reader.varint("frequency reach")
-    layout = _unpack_layout(reader)
-    shapes = tensor_shapes(header.frequencies, sum(channels for _, channels in layout), header.widths, header.channels)
+    layout = _unpack_scales(reader, len(header.shape)) if wavelets else _unpack_layout(reader)
+    colours, levels = layout[0][1], len(layout)
+    latent_channels = colours * field_count(levels - 1) if wavelets else sum(channels for _, channels in layout)
+    shapes = tensor_shapes(header.frequencies, latent_channels, header.widths, header.channels)
     weights = sum(int(np.prod(shape, dtype=object)) for _, shape in shapes)
     limits.check("weights", weights + latent_count(header.shape, layout))
     frequencies = _frequencies(header, reach, seed)
@@ -155,12 +172,15 @@ def unpack_modulated(payload: bytes, header: Header, limits: DecodeLimits) -> Qu
     for name, _ in shapes:
         steps.append(_unpack_step(reader, name))
         tables.append(GeometricTable.unpack(reader, f"table of {name}").table())
-    latent_tables = unpack_latent_tables(reader)
+    latent_tables = unpack_subband_tables(reader) if wavelets else unpack_latent_tables(reader)
     coder = IntegerDecoder(reader.take(reader.remaining, "coded integers"))
     integers = tuple(
         coder.take(int(np.prod(shape)), table).reshape(shape) for (_, shape), table in zip(shapes, tables, strict=True)
     )
-    levels = take_latents(coder, latent_tables, header.shape, layout)
+    if wavelets:
+        found = take_subbands(coder, latent_tables, header.shape, layout)
+    else:
+        found = take_latents(coder, latent_tables, header.shape, layout)
     coder.finish()
     return QuantisedModulation(
         grid_shape=header.shape,
@@ -168,10 +188,22 @@ def unpack_modulated(payload: bytes, header: Header, limits: DecodeLimits) -> Qu
         seed=seed,
         reach=reach,
         frequencies=frequencies,
-        levels=levels,
+        levels=found,
         integers=integers,
         steps=tuple(steps),
+        basis=basis,
     )
+
+
+def _unpack_scales(reader: ByteReader, dimensions: int) -> list[tuple[int, int]]:
+    """Spacing and channels of every level of wavelets."""
+    scales, colours = reader.byte("number of scales"), reader.byte("number of colours")
+    if not (1 <= scales <= _MOST_SCALES and colours >= 1):
+        raise CorruptFile(
+            f"the network has {scales} scales of {colours} colours, expected 1 to {_MOST_SCALES} scales of at least one: "
+            "the file is damaged"
+        )
+    return wavelet_layout(dimensions, scales, colours)
 
 
 def _unpack_layout(reader: ByteReader) -> list[tuple[int, int]]:

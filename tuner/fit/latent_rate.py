@@ -1,18 +1,19 @@
-"""How many bits the latents take in a file, what each other value of a latent would cost, and whom it concerns.
+"""How many bits the latents take in a file, and what each other value of a latent would cost.
 
 The codec chooses the table of each latent by the mean magnitude of its neighbours (`tuner.codec.subbands`). Here are the
 same means, and tables of three numbers that are fitted to the latents as they are: the bits of a zero, of a one, and of
-every further unit. Between the centres of two classes the tables are interpolated, so that the bits have derivatives by
-the means, and thereby by the neighbours: a lonely latent makes all around it expensive. Called by
+every further unit, interpolated between the centres of two classes. What a latent does to the means of those around it
+is left out: counted as a derivative it made latents vanish in droves, counted by differences it gained nothing. Called by
 `tuner.fit.latent_choice` and `tuner.fit.modulated_trainer`.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
 
 import torch
 from torch import Tensor
+
+from tuner.network import neighbourhood
 
 # Centres of the classes of mean magnitude.
 _CENTRES = (0.0, 0.02, 0.04, 0.07, 0.1, 0.15, 0.2, 0.3, 0.4, 0.55, 0.75, 1.0, 1.5, 2.5, 4.0, 8.0, 16.0, 64.0)
@@ -20,8 +21,7 @@ _CENTRES = (0.0, 0.02, 0.04, 0.07, 0.1, 0.15, 0.2, 0.3, 0.4, 0.55, 0.75, 1.0, 1.
 _PRIOR = 8.0
 _SLOPE, _OFFSET = 0.9, 0.05
 _SELDOM = 1.0 / 4096.0
-_SETS = 3
-_FACE, _CORNER, _PARENT, _SIBLING, _LUMA = 20.0, 14.0, 10.0, 10.0, 8.0
+_SETS = 7
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,18 +32,15 @@ class Costs:
         zero: of a zero.
         one: of a magnitude of 1, sign included.
         more: of every further unit.
-        others: what a unit of magnitude adds to the bits of all latents around.
     """
 
     zero: Tensor
     one: Tensor
     more: Tensor
-    others: Tensor
 
     def of(self, magnitudes: Tensor) -> Tensor:
-        """Bits of some magnitudes, what they add around included."""
-        own = torch.where(magnitudes < 0.5, self.zero, self.one + self.more * (magnitudes - 1.0))
-        return own + self.others * magnitudes
+        """Bits of some magnitudes."""
+        return torch.where(magnitudes < 0.5, self.zero, self.one + self.more * (magnitudes - 1.0))
 
 
 class LatentRate:
@@ -52,76 +49,67 @@ class LatentRate:
     Args:
         dimensions: D.
         colours: K; each level after the first has 2^D - 1 orientations for each.
+        levels: the low-pass one included.
     """
 
-    def __init__(self, dimensions: int, colours: int) -> None:
+    def __init__(self, dimensions: int, colours: int, levels: int) -> None:
+        self._levels = levels
         self._dimensions, self._colours = dimensions, colours
         self._kinds = (1 << dimensions) - 1
         self._centres = torch.tensor(_CENTRES)
-        self._kernels = _kernels(dimensions)
+        self._kernels = [_kernels(dimensions, orientation) for orientation in range(self._kinds + 1)]
+        self._convolve = (torch.conv1d, torch.conv2d, torch.conv3d)[dimensions - 1]
 
     def costs(self, codes: Sequence[Tensor]) -> tuple[float, list[Costs]]:
         """All bits, and the costs of every level, at integer codes."""
-        with torch.enable_grad():
-            magnitudes = [each.abs().requires_grad_() for each in codes]
-            means = self._means(magnitudes)
-            tables = self._tables([each.detach() for each in magnitudes], [each.detach() for each in means])
-            total = torch.zeros(())
-            costs = []
-            for number, (magnitude, mean) in enumerate(zip(magnitudes, means, strict=True)):
-                zero, one, more = self._interpolated(tables, number, mean)
-                fixed = magnitude.detach()
-                total = total + torch.where(fixed < 0.5, zero, one + more * (fixed - 1.0)).sum()
-                costs.append((zero.detach(), one.detach(), more.detach()))
-            others = torch.autograd.grad(total, magnitudes)
-        return float(total.detach()), [Costs(*each, other) for each, other in zip(costs, others, strict=True)]
-
-    def bits(self, codes: Sequence[Tensor]) -> float:
-        """All bits, at integer codes."""
         magnitudes = [each.abs() for each in codes]
         means = self._means(magnitudes)
         tables = self._tables(magnitudes, means)
-        total = 0.0
-        for number, (magnitude, mean) in enumerate(zip(magnitudes, means, strict=True)):
-            zero, one, more = self._interpolated(tables, number, mean)
-            total += float(torch.where(magnitude < 0.5, zero, one + more * (magnitude - 1.0)).sum())
-        return total
+        costs = [self._interpolated(tables, number, mean) for number, mean in enumerate(means)]
+        return sum(float(cost.of(each).sum()) for cost, each in zip(costs, magnitudes, strict=True)), costs
 
     def _means(self, magnitudes: Sequence[Tensor]) -> list[Tensor]:
         """Mean magnitude around each latent, of what its decoder knows by then."""
         return [self._level_means(number, magnitudes) for number in range(len(magnitudes))]
 
     def _level_means(self, number: int, magnitudes: Sequence[Tensor]) -> Tensor:
-        level = magnitudes[number]
-        nodes = level.shape[1:]
-        total, weight = torch.zeros_like(level), torch.full_like(level, 1e-6)
-        kinds = 1 if number == 0 else self._kinds
-        split = level.view(self._colours, kinds, *nodes)
+        level, dimensions = magnitudes[number], self._dimensions
+        kinds = self._kinds if number else 1
+        split = level.view(self._colours, kinds, *level.shape[1:])
+        total = torch.zeros_like(split)
+        count = torch.zeros(self._colours, kinds, *(1,) * dimensions)
         if number > 1:
-            above = magnitudes[number - 1]
-            for axis, count in enumerate(nodes, start=1):
-                above = above.index_select(axis, (torch.arange(count) // 2).clamp(max=above.shape[axis] - 1))
-            total, weight = total + _PARENT * above, weight + _PARENT
-        siblings = split.cumsum(1) - split
-        known = torch.arange(kinds, dtype=level.dtype).view(1, -1, *(1,) * self._dimensions).expand_as(split)
-        total, weight = total + _SIBLING * siblings.reshape(level.shape), weight + _SIBLING * known.reshape(level.shape)
-        luma = torch.cat([torch.zeros_like(split[:1]), split[:1].expand_as(split[1:])])
-        has_luma = torch.zeros_like(split)
-        has_luma[1:] = 1.0
-        total, weight = total + _LUMA * luma.reshape(level.shape), weight + _LUMA * has_luma.reshape(level.shape)
-        return (total + self._around(level)) / (weight + self._around(torch.ones_like(level[:1])))
+            above, ring = magnitudes[number - 1], neighbourhood.PARENT_RING
+            above = ring * self._box(above) + (neighbourhood.PARENT - ring) * above
+            for axis, nodes in enumerate(level.shape[1:], start=1):
+                above = above.index_select(axis, torch.arange(nodes) // 2)
+            total += above.view(split.shape)
+            count += neighbourhood.parent_count(dimensions)
+        if kinds > 1:
+            ring = neighbourhood.SIBLING_RING
+            around = (ring * self._box(level) + (neighbourhood.SIBLING - ring) * level).view(split.shape)
+            total[:, 1:] += around.cumsum(1)[:, :-1]
+            count += neighbourhood.SIBLING_COUNT * torch.arange(kinds).view(1, -1, *(1,) * dimensions)
+        total[1:] += neighbourhood.COLOUR * split[:-1]
+        count[1:] += neighbourhood.COLOUR_COUNT
+        for kind in range(kinds):
+            for parity, kernel in self._kernels[kind + 1 if number else 0]:
+                here = (slice(None), *(slice(bit, None, 2) for bit in parity))
+                mine = total[:, kind][here]
+                if mine.numel():
+                    shifted = self._padded(split[:, kind])[
+                        (slice(None), slice(None), *(slice(bit, None) for bit in parity))
+                    ]
+                    mine += self._convolve(shifted, kernel, stride=2)[:, 0]
+                    mine /= (count[:, kind] + float(kernel.sum())).clamp(min=1.0)
+        return total.view(level.shape)
 
-    def _around(self, level: Tensor) -> Tensor:
-        """Weighted sum of the neighbours in the same subband that an earlier pass has coded."""
-        dimensions, summed = self._dimensions, torch.zeros_like(level)
-        convolve = (torch.conv1d, torch.conv2d, torch.conv3d)[dimensions - 1]
-        padded = torch.nn.functional.pad(level, (1, 1) * dimensions)[:, None]
-        for parity, kernel in self._kernels:
-            here = (slice(None), *(slice(bit, None, 2) for bit in parity))
-            if 0 not in summed[here].shape:
-                shifted = padded[(slice(None), slice(None), *(slice(bit, None) for bit in parity))]
-                summed[here] = convolve(shifted, kernel, stride=2)[:, 0]
-        return summed
+    def _box(self, magnitudes: Tensor) -> Tensor:
+        """Sums over the 3^D nodes around each node, itself included."""
+        return self._convolve(self._padded(magnitudes), torch.ones(1, 1, *(3,) * self._dimensions))[:, 0]
+
+    def _padded(self, magnitudes: Tensor) -> Tensor:
+        return torch.nn.functional.pad(magnitudes, (1, 1) * self._dimensions)[:, None]
 
     def _tables(self, magnitudes: Sequence[Tensor], means: Sequence[Tensor]) -> list[Tensor]:
         """Bits of a zero, of a one, of more, by class; (3, classes) of every set."""
@@ -151,9 +139,9 @@ class LatentRate:
         more = (excess / (others + excess)).clamp(_SELDOM, 1.0 - _SELDOM)
         return -torch.log2(torch.stack([zero, (1.0 - zero) * 0.5 * (1.0 - more), more])).float()
 
-    def _interpolated(self, tables: list[Tensor], number: int, means: Tensor) -> tuple[Tensor, ...]:
+    def _interpolated(self, tables: list[Tensor], number: int, means: Tensor) -> Costs:
         """The tables at the means of one level."""
-        above = torch.bucketize(means.detach(), self._centres).clamp(1, len(self._centres) - 1)
+        above = torch.bucketize(means, self._centres).clamp(1, len(self._centres) - 1)
         share = ((means - self._centres[above - 1]) / (self._centres[above] - self._centres[above - 1])).clamp(0.0, 1.0)
         found = []
         for row in range(3):
@@ -162,22 +150,22 @@ class LatentRate:
                 table, here = tables[chosen][row], above.view(self._colours, -1)[colour]
                 parts.append(torch.lerp(table[here - 1], table[here], share.reshape(self._colours, -1)[colour]))
             found.append(torch.cat(parts).view(means.shape))
-        return tuple(found)
+        return Costs(*found)
 
     def _sets(self, number: int) -> list[int]:
-        """The tables of each colour of a level: low-pass, luma and chroma have their own."""
-        return [0 if number == 0 else 1 if colour == 0 else 2 for colour in range(self._colours)]
+        """The tables of each colour of a level: low-pass, luma and chroma of the finest and of other levels."""
+        if number == 0:
+            return [0] * self._colours
+        group = 1 + 2 * min(self._levels - 1 - number, 2)
+        return [group + (colour > 0) for colour in range(self._colours)]
 
 
-def _kernels(dimensions: int) -> list[tuple[tuple[int, ...], Tensor]]:
-    """Of each parity of indices, in the order of coding, the weights of those neighbours that are coded before."""
-    passes = sorted(product((0, 1), repeat=dimensions), key=lambda bits: (any(bits), -sum(bits), bits))
+def _kernels(dimensions: int, orientation: int) -> list[tuple[tuple[int, ...], Tensor]]:
+    """Of each parity of indices, in the order of coding, the shares of those neighbours that are coded before."""
     kernels = []
-    for order, parity in enumerate(passes):
+    for parity in neighbourhood.coding_order(dimensions):
         kernel = torch.zeros((3,) * dimensions)
-        for offset in product((-1, 0, 1), repeat=dimensions):
-            other = tuple((bit + step) % 2 for bit, step in zip(parity, offset, strict=True))
-            if any(offset) and passes.index(other) < order:
-                kernel[tuple(step + 1 for step in offset)] = _FACE if sum(map(abs, offset)) == 1 else _CORNER
+        for offset in neighbourhood.known_neighbours(parity):
+            kernel[tuple(step + 1 for step in offset)] = neighbourhood.neighbour_share(offset, orientation)
         kernels.append((parity, kernel[None, None]))
     return kernels

@@ -91,7 +91,7 @@ class ModulatedTrainer:
             self._frequencies,
             config.period,
         )
-        self._rate = LatentRate(dimensions, signal.channels)
+        self._rate = LatentRate(dimensions, signal.channels, len(self._passes.subbands.layout))
         self._square_norms = [
             norms.clamp(min=1e-3).repeat(signal.channels, *(1,) * dimensions)
             for norms in self._passes.subbands.square_norms()
@@ -240,7 +240,7 @@ class ModulatedTrainer:
             step = exp((low + high) / 2.0)
             codes = _in_steps(coefficients, step)
             if wanted_db is None:
-                is_too_coarse = self._rate.bits(codes) < excess * self._trade.latent_budget
+                is_too_coarse = self._rate.costs(codes)[0] < excess * self._trade.latent_budget
             else:
                 mse = self._passes.loss([each * step for each in codes], self._weights)
                 is_too_coarse = mse_to_psnr_db(mse) < wanted_db - _GAIN_DB

@@ -106,7 +106,7 @@ class Subbands:
         return codes
 
     def fill(self, number: int, spread: Sequence[Tensor], out_UP: Tensor) -> None:
-        """u on one tile."""
+        """U on one tile."""
         out_UP.zero_()
         for part, each in zip(self._parts, spread, strict=True):
             span, matrix = part.bands[number]
@@ -156,7 +156,9 @@ class Subbands:
                 for axis, samples in enumerate(self._shape):
                     taps = wavelet_taps(samples, spacing, high=is_high(kind, axis, dimensions))
                     squares = torch.zeros(each.shape[axis + 1])
-                    squares.index_add_(0, torch.from_numpy(taps.nodes).flatten(), torch.from_numpy(taps.weights).square().flatten())
+                    squares.index_add_(
+                        0, torch.from_numpy(taps.nodes).flatten(), torch.from_numpy(taps.weights).square().flatten()
+                    )
                     each[number] *= squares.view([-1 if other == axis else 1 for other in range(dimensions)])
             norms.append(each)
         return norms

@@ -63,13 +63,10 @@ def field_parts(parameters: ModulatedParameters, axes: Sequence[FloatArray]) -> 
     parts, channel = [], 0
     for field in spline_fields(parameters):
         taps = [
-            spline_taps(axis, samples, field.spacing)
-            for axis, samples in zip(axes, parameters.grid_shape, strict=True)
+            spline_taps(axis, samples, field.spacing) for axis, samples in zip(axes, parameters.grid_shape, strict=True)
         ]
         channels = len(field.nodes)
-        parts.append(
-            FieldPart(slice(channel, channel + channels), taps[0], _spread(field.nodes, taps[1:]))
-        )
+        parts.append(FieldPart(slice(channel, channel + channels), taps[0], _spread(field.nodes, taps[1:])))
         channel += channels
     return parts
 
@@ -157,6 +154,7 @@ def _through_samples(values: FloatArray, axis: int) -> FloatArray:
 def _are_samples(grid_shape: tuple[int, ...], axes: Sequence[FloatArray]) -> bool:
     """Whether the axes are the samples of the signal, whose cells fill [-1, 1]."""
     return all(
-        len(axis) == samples and np.allclose(axis, (2.0 * np.arange(samples) + 1.0) / samples - 1.0, atol=1e-3 / samples)
+        len(axis) == samples
+        and np.allclose(axis, (2.0 * np.arange(samples) + 1.0) / samples - 1.0, atol=1e-3 / samples)
         for axis, samples in zip(axes, grid_shape, strict=True)
     )

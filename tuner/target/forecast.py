@@ -45,6 +45,11 @@ class Forecast:
     compaction_db: tuple[float, ...] = TYPICAL_COMPACTION_DB
     dimensions: int = 2
 
+    @property
+    def grid_shape(self) -> tuple[int, ...]:
+        """A grid of about as many samples, with equal sides."""
+        return (max(1, round(self.samples ** (1.0 / self.dimensions))),) * self.dimensions
+
     def psnr_db(self, weights: float, steps: int) -> float:
         """Quality of the unrounded network after so many steps."""
         gain_db: float = 0.95 * (1.0 - (45.0 / steps) ** 0.7)

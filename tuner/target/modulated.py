@@ -134,7 +134,7 @@ class _Search:
         file = self._file(result)
         if file is not None and (self._best is None or self._is_better(file, self._best)):
             self._best = file
-        work = work_per_step(config, self._signal.sample_count, self._signal.channels)
+        work = work_per_step(config, self._signal.grid_shape, self._signal.channels)
         self._trials.append(
             Trial(
                 network=(config.frequencies, *config.widths),
@@ -181,7 +181,7 @@ class _Search:
     def _result(self) -> TargetResult:
         target, file = self._ask.target, self._best
         if file is None:
-            smallest = self._config.layer_weight_count(self._signal.channels)
+            smallest = self._config.layer_weight_count(self._signal.grid_shape, self._signal.channels)
             raise ConfigError(
                 f"no modulated network fits into {target}: ask for more, about {2 * smallest} bytes at least, or for "
                 "the network kind 'tuner'"

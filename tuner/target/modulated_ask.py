@@ -5,7 +5,6 @@ and at several bits per sample its fits are slow to settle. Called by the worker
 `tuner.target.estimate` and by the command line.
 """
 
-from dataclasses import replace
 from enum import StrEnum
 from math import prod
 
@@ -29,7 +28,7 @@ _TIMED_STEPS = 100_000  # a limit of time ends the fit, not this
 _MOST_LATENTS = 1 << 24  # a reader's limit for a file, unless it is told otherwise
 
 # Within these a modulated network is chosen where nobody has.
-_SAMPLES = (1 << 13, 1 << 23)
+_LEAST_SAMPLES, _MOST_VALUES = 1 << 13, 15 << 20
 _LEAST_BYTES = 2000
 _MOST_BITS_PER_CHANNEL = 0.75
 _MOST_PSNR_DB = 38.0
@@ -89,13 +88,15 @@ def modulated_for(
         max_seconds=max_seconds,
         seed=seed,
     )
-    return _readable(config, outline)
+    _check_readable(config, outline)
+    return config
 
 
 def _suits(outline: Outline, target: Target) -> bool:
     samples = prod(outline.grid_shape)
-    least, most = _SAMPLES
-    if outline.kind is not SignalKind.IMAGE or not least <= samples <= most:
+    if outline.kind is not SignalKind.IMAGE or not (
+        samples >= _LEAST_SAMPLES and samples * outline.channels <= _MOST_VALUES
+    ):
         return False
     if target.kind is TargetKind.PSNR_DB:
         return target.value <= _MOST_PSNR_DB
@@ -103,13 +104,10 @@ def _suits(outline: Outline, target: Target) -> bool:
     return size is not None and _LEAST_BYTES <= size <= _MOST_BITS_PER_CHANNEL * outline.channels * samples / 8.0
 
 
-def _readable(config: ModulatedConfig, outline: Outline) -> ModulatedConfig:
-    """The network without the finest levels that would take a file beyond what readers accept."""
-    while config.weight_count(outline.grid_shape, outline.channels) > _MOST_LATENTS:
-        if len(config.levels) == 1:
-            raise ConfigError(
-                f"the signal has {prod(outline.grid_shape)} samples, too many for the latents of a modulated network: "
-                "ask for the network kind 'tuner'"
-            )
-        config = replace(config, levels=config.levels[:-1])
-    return config
+def _check_readable(config: ModulatedConfig, outline: Outline) -> None:
+    """A file that readers would refuse is not begun."""
+    if config.weight_count(outline.grid_shape, outline.channels) > _MOST_LATENTS:
+        raise ConfigError(
+            f"the signal has {prod(outline.grid_shape)} samples, too many for the latents of a modulated network: ask "
+            "for the network kind 'tuner'"
+        )

@@ -6,8 +6,10 @@ signal's best approximation with as many coefficients (`tuner.signal.compaction`
 """
 
 from dataclasses import dataclass
+from math import prod
 
 from tuner.fit.modulated_config import ModulatedConfig
+from tuner.network.wavelets import field_count
 from tuner.target.forecast import Forecast
 from tuner.target.sizes import solve_rising
 
@@ -47,7 +49,7 @@ def foresee(config: ModulatedConfig, forecast: Forecast, speed: float) -> Forese
         forecast: of the signal.
         speed: work per second of the machine that will run it.
     """
-    per_step, steps = work_per_step(config, forecast.samples, forecast.channels), config.steps
+    per_step, steps = work_per_step(config, forecast.grid_shape, forecast.channels), config.steps
     if config.max_seconds is not None:
         steps = max(1, min(steps, round(config.max_seconds * speed / per_step)))
     if config.bits_per_sample is not None:
@@ -58,9 +60,8 @@ def foresee(config: ModulatedConfig, forecast: Forecast, speed: float) -> Forese
         psnr_db = config.psnr_db
         most = 8.0 * forecast.samples * forecast.channels
         size = solve_rising(lambda size: _psnr_db(size, steps, config, forecast), psnr_db, 1.0, most)
-    latents = sum(count * forecast.samples / spacing**forecast.dimensions for spacing, count in config.levels)
     return Foreseen(
-        weights=round(latents) + config.layer_weight_count(forecast.channels),
+        weights=config.weight_count(forecast.grid_shape, forecast.channels),
         bytes=round(size),
         psnr_db=psnr_db,
         steps=steps,
@@ -70,14 +71,14 @@ def foresee(config: ModulatedConfig, forecast: Forecast, speed: float) -> Forese
 
 def _psnr_db(size: float, steps: int, config: ModulatedConfig, forecast: Forecast) -> float:
     """Quality of a file of so many bytes."""
-    fixed = _OTHER_BYTES + config.layer_weight_count(forecast.channels) * _BITS_PER_WEIGHT / 8.0
+    fixed = _OTHER_BYTES + config.layer_weight_count(forecast.grid_shape, forecast.channels) * _BITS_PER_WEIGHT / 8.0
     latent_bits = 8.0 * max(size - fixed, size / 16.0)
     compacted_db: float = forecast.compacted_db(latent_bits / _BITS_PER_COEFFICIENT)
     short_db: float = _STEPS_DB * (1.0 - min(2.0, (_LONG_FIT / steps) ** 0.5))
     return _OFFSET_DB + _SLOPE * compacted_db + short_db
 
 
-def work_per_step(config: ModulatedConfig, samples: int, channels: int) -> float:
+def work_per_step(config: ModulatedConfig, grid_shape: tuple[int, ...], channels: int) -> float:
     """Work of one step, its share of solving the output layer included."""
-    width = sum(config.widths) + 2 * config.frequencies + sum(count for _, count in config.levels) + channels
-    return 6e-3 + 1e-8 * samples * width
+    width = sum(config.widths) + 2 * config.frequencies + channels * (1 + field_count(config.scales_of(grid_shape)))
+    return 6e-3 + 1e-8 * prod(grid_shape) * width

@@ -10,16 +10,16 @@ from typer.testing import CliRunner
 from tuner.cli import app
 from tuner.codec.encode import encode
 from tuner.errors import ConfigError
-from tuner.fit.latent_rate import latent_bits, scale_parameters
-from tuner.fit.latent_splines import LevelSpline
+from tuner.fit.latent_choice import choose, free_values
+from tuner.fit.latent_rate import LatentRate
 from tuner.fit.loop import Progress, Verdict
 from tuner.fit.modulated import fit_modulated
 from tuner.fit.modulated_config import ModulatedConfig
 from tuner.fit.modulated_passes import GridPasses
 from tuner.fit.modulated_weights import Weights
+from tuner.fit.subbands import Subbands
 from tuner.modulated_synthesis import modulated_values_on_grid
 from tuner.network.modulated import seeded_frequencies
-from tuner.network.splines import spline_taps
 from tuner.representation import Representation
 from tuner.signal.grid import Grid
 from tuner.signal.image import write_image
@@ -35,9 +35,7 @@ def picture(shape: tuple[int, ...] = (64, 48), channels: int = 3) -> Signal:
     return Signal(values=values.reshape(*shape, channels).astype(np.float32))
 
 
-SMALL = ModulatedConfig(
-    bits_per_sample=4.0, steps=40, levels=((8, 3), (4, 1), (2, 1)), widths=(8, 8), frequencies=2, seed=1
-)
+SMALL = ModulatedConfig(bits_per_sample=4.0, steps=40, widths=(8, 8), frequencies=2, seed=1)
 
 
 def test_a_fit_fills_its_bytes_and_says_what_they_are_worth() -> None:
@@ -70,28 +68,26 @@ def test_what_is_fitted_is_in_whole_steps() -> None:
 
 @pytest.mark.parametrize(("shape", "channels"), [((200,), 1), ((12, 10, 14), 1)], ids=["one axis", "three axes"])
 def test_any_dimension(shape: tuple[int, ...], channels: int) -> None:
-    config = ModulatedConfig(
-        bits_per_sample=8.0, steps=12, levels=((4, 1), (2, 1)), widths=(6,), frequencies=2, half_size_share=0.5
-    )
+    config = ModulatedConfig(bits_per_sample=8.0, steps=12, scales=2, widths=(6,), frequencies=2)
     assert fit_modulated(picture(shape, channels), config).psnr_db > 15.0
 
 
 def test_a_time_limit_ends_a_fit() -> None:
-    config = ModulatedConfig(bits_per_sample=4.0, steps=10**6, max_seconds=0.5, levels=((8, 3),), widths=(4,))
+    config = ModulatedConfig(bits_per_sample=4.0, steps=10**6, max_seconds=0.5, widths=(4,))
     assert fit_modulated(picture((32, 32)), config).seconds < 30.0
 
 
 def test_gradients_are_those_of_autograd_and_values_those_of_numpy() -> None:
-    signal, levels = picture((20, 14), 2), ((8, 2), (4, 1))
+    signal = picture((20, 14), 2)
     axes = [Grid(signal.grid_shape, 2.5).axis(dimension) for dimension in range(2)]
-    passes = GridPasses(signal.values, axes, signal.grid_shape, levels, seeded_frequencies(2, 2, 4, 0), 2.5)
+    passes = GridPasses(signal.values, axes, 2, 2, seeded_frequencies(2, 2, 4, 0), 2.5)
     random = torch.Generator().manual_seed(0)
-    latents = [torch.randn(spline.channels, *spline.nodes, generator=random) for spline in passes.splines]
+    latents = [torch.randn(each.shape, generator=random) for each in passes.subbands.zeros()]
     weights = Weights(
         passes.sines,
-        [torch.randn(5, 7, generator=random), torch.randn(4, 5, generator=random)],
+        [torch.randn(5, 4 + passes.latents, generator=random), torch.randn(4, 5, generator=random)],
         [torch.randn(5, generator=random), torch.randn(4, generator=random)],
-        *[torch.randn(*shape, generator=random) for shape in ((2, 3), (2, 4), (2,))],
+        *[torch.randn(*shape, generator=random) for shape in ((2, passes.latents), (2, 4), (2,))],
     )
     found = passes.gradients(latents, weights)
     assert found.loss == pytest.approx(passes.loss(latents, weights), rel=1e-5)
@@ -112,23 +108,70 @@ def test_gradients_are_those_of_autograd_and_values_those_of_numpy() -> None:
     assert max(float(gradient.abs().max()) for gradient in output_gradients) < 1e-4
 
 
-def test_splines_and_their_transpose() -> None:
-    axes = [Grid((30, 22), 2.5).axis(dimension) for dimension in range(2)]
-    spline = LevelSpline([spline_taps(axis, n, 4) for axis, n in zip(axes, (30, 22), strict=True)], 4, 2, 7)
-    random = torch.Generator().manual_seed(0)
-    codes = torch.randn(2, 8, 6, generator=random)
-    values = torch.randn(2, 30, 22, generator=random)
-    torch.testing.assert_close((spline.values(codes) * values).sum(), (codes * spline.transposed(values)).sum())
-    torch.testing.assert_close(spline.fit(spline.values(codes), 60), codes, atol=0.02, rtol=0.02)
+@pytest.mark.parametrize(
+    ("shape", "scales"), [((101,), 3), ((37, 50), 3), ((9, 8, 7), 2), ((1, 5), 1)], ids=["1-D", "2-D", "3-D", "a row"]
+)
+def test_wavelets_reproduce_any_samples(shape: tuple[int, ...], scales: int) -> None:
+    subbands = Subbands(shape, scales, 2, 5)
+    values = torch.randn(2, int(np.prod(shape)), generator=torch.Generator().manual_seed(0))
+    codes = subbands.analyse(values, 60)
+    assert [tuple(code.shape) for code in codes] == [tuple(zeros.shape) for zeros in subbands.zeros()]
+    torch.testing.assert_close(_sums(subbands, codes, shape), values, atol=1e-4, rtol=0.0)
+
+
+def test_wavelets_are_nearly_orthonormal() -> None:
+    subbands = Subbands((64, 48), 3, 1, 8)
+    codes = [torch.randn(zeros.shape, generator=torch.Generator().manual_seed(1)) for zeros in subbands.zeros()]
+    norms = subbands.square_norms()
+    separate = sum(float((code.square() * norm).sum()) for code, norm in zip(codes, norms, strict=True))
+    assert float(_sums(subbands, codes, (64, 48)).square().sum()) == pytest.approx(separate, rel=0.1)
+    assert all(0.5 < float(norm.median()) < 1.5 for norm in norms)
+    one = [torch.zeros_like(code) for code in codes]
+    one[2][1, 5, 4] = 1.0
+    assert float(_sums(subbands, one, (64, 48)).square().sum()) == pytest.approx(float(norms[2][1, 5, 4]), rel=1e-4)
+
+
+def _sums(subbands: Subbands, codes: list[torch.Tensor], shape: tuple[int, ...]) -> torch.Tensor:
+    spread, rows = subbands.spread(codes), 5 if shape[0] % 8 else 8
+    tiles = [
+        torch.empty(subbands.channels, min(rows, shape[0] - start) * int(np.prod(shape[1:])))
+        for start in range(0, shape[0], rows)
+    ]
+    for number, tile in enumerate(tiles):
+        subbands.fill(number, spread, tile)
+    return torch.cat(tiles, 1).view(-1, len(codes[0]), int(np.prod(shape))).sum(0)
 
 
 def test_lonely_latents_cost_more_bits_than_crowds() -> None:
-    crowd, lonely = torch.zeros(1, 20, 20), torch.zeros(1, 20, 20)
-    crowd[0, :3, :3] = 3.0
-    lonely[0, 2::7, 2::7] = 3.0
-    assert crowd.count_nonzero() == lonely.count_nonzero()
-    bits = [float(latent_bits([codes], [2], [scale_parameters(1)])) for codes in (crowd, lonely)]
-    assert bits[0] < 0.7 * bits[1]
+    shapes = [(1, 10, 10), (3, 10, 10), (3, 20, 20)]
+    crowd, lonely = ([torch.zeros(shape) for shape in shapes] for _ in range(2))
+    crowd[2][0, :3, :3] = 3.0
+    lonely[2][0, 2::7, 2::7] = 3.0
+    assert crowd[2].count_nonzero() == lonely[2].count_nonzero()
+    bits, costs = zip(*(LatentRate(2, 1, 3).costs(codes) for codes in (crowd, lonely)), strict=True)
+    assert bits[0] < 0.8 * bits[1]
+    beside, far = costs[0][2], costs[1][2]
+    assert float(beside.one[0, 1, 1]) < float(far.one[0, 5, 5])
+
+
+def test_latents_go_where_error_and_bits_together_are_least() -> None:
+    codes = [torch.zeros(1, 40, 40), torch.zeros(3, 40, 40)]
+    wanted = [torch.randn(each.shape, generator=torch.Generator().manual_seed(2)) * 2.0 for each in codes]
+    curvatures, random = [torch.full_like(each, 2.0) for each in codes], torch.Generator().manual_seed(3)
+    rate, trade = LatentRate(2, 1, 2), 0.1
+    objectives = []
+    for _ in range(40):
+        error = sum(float((code - each).square().sum()) for code, each in zip(codes, wanted, strict=True))
+        bits, costs = rate.costs(codes)
+        objectives.append(error + trade * bits)
+        gradients = [2.0 * (code - each) for code, each in zip(codes, wanted, strict=True)]
+        free = free_values(codes, gradients, curvatures)
+        torch.testing.assert_close(free, wanted)
+        choose(codes, free, curvatures, costs, trade, random)
+    assert objectives[-1] < 0.4 * objectives[0]
+    nearest = [each.round() for each in wanted]
+    error = sum(float((code - each).square().sum()) for code, each in zip(nearest, wanted, strict=True))
+    assert objectives[-1] < error + trade * rate.costs(nearest)[0]
 
 
 @pytest.mark.parametrize(
@@ -136,8 +179,8 @@ def test_lonely_latents_cost_more_bits_than_crowds() -> None:
     [
         {"bits_per_sample": 0.0},
         {"steps": 0},
-        {"levels": ((2, 1), (4, 1))},
-        {"levels": ()},
+        {"scales": 0},
+        {"scales": 11},
         {"widths": ()},
         {"period": 2.0},
         {"rounded_share": 0.0},
@@ -151,7 +194,7 @@ def test_settings_out_of_range(wrong: dict[str, object]) -> None:
 
 def test_a_grid_of_one_sample() -> None:
     signal = Signal(values=np.full((1, 1, 3), 0.5, dtype=np.float32))
-    result = fit_modulated(signal, ModulatedConfig(bits_per_sample=100.0, steps=5, levels=((2, 1),), widths=(2,)))
+    result = fit_modulated(signal, ModulatedConfig(bits_per_sample=100.0, steps=5, widths=(2,)))
     values = modulated_values_on_grid(result.parameters, [np.zeros(1, dtype=np.float32)] * 2)
     np.testing.assert_allclose(values, 0.5, atol=0.05)
 

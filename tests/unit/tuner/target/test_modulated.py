@@ -43,7 +43,7 @@ def ask(kind: str, value: float, *, steps: int = 40, trials: int = 2, signal: Si
     modulated = modulated_for("modulated", signal, "fast", target, max_steps=steps)
     assert modulated is not None
     # A network that leaves something to the latents, even of so small a picture.
-    modulated = replace(modulated, levels=((8, 3), (4, 1), (2, 1), (1, 1)), widths=(6,), frequencies=2)
+    modulated = replace(modulated, widths=(6,), frequencies=2)
     return Ask(base=signal_config(signal, "fast"), target=target, trials=trials, modulated=modulated)
 
 
@@ -135,17 +135,6 @@ def test_one_of_the_interrupted_goes_on() -> None:
     assert len(fit_to_target(PICTURE, INTERRUPTED[1]).trials) == 2
 
 
-def test_a_fit_of_two_sizes_resumes_on_either_side_of_the_change() -> None:
-    request_ = ask("bytes", 1500, steps=12)
-    assert request_.modulated is not None
-    coarse = replace(request_.modulated, levels=((8, 3), (4, 1), (2, 1)), half_size_share=0.5)
-    request_ = replace(request_, modulated=coarse)
-    recorder = Recorder()
-    whole = fit_to_target(PICTURE, request_, on_step=recorder)
-    for step in (3, 6, 7):
-        assert fit_to_target(PICTURE, request_, resume=recorder.states[step - 1]).content == whole.content
-
-
 def test_a_stopped_search_has_no_file_and_other_requests_no_use_for_its_state() -> None:
     recorder = Recorder(stop_at=3)
     result = fit_to_target(PICTURE, ask("bytes", 1500), on_step=recorder)
@@ -206,11 +195,11 @@ def test_a_largest_error_is_refused_with_advice() -> None:
         ask("max_error", 0.1)
 
 
-def test_a_picture_too_large_for_readers_loses_its_finest_levels() -> None:
-    large = Signal(values=np.broadcast_to(np.float32(0.5), (6000, 5000, 3)))
-    config = modulated_for("modulated", large, "fast", Target(TargetKind.BYTES, 10**6))
-    assert config is not None
-    assert config.levels == ((16, 3), (8, 3), (4, 1), (2, 1))
+def test_a_picture_too_large_for_readers_keeps_to_the_other_kind() -> None:
+    large, target = Signal(values=np.broadcast_to(np.float32(0.5), (3000, 2500, 3))), Target(TargetKind.BYTES, 10**6)
+    assert modulated_for(None, large, "fast", target) is None
+    with pytest.raises(ConfigError, match="'tuner'"):
+        modulated_for("modulated", large, "fast", target)
 
 
 def test_more_is_better_larger_and_slower() -> None:
