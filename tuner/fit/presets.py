@@ -15,7 +15,6 @@ from tuner.errors import ConfigError
 from tuner.fit.config import Budget, EikonalConfig, FitConfig, NaturalGradientConfig
 from tuner.network.config import NetworkConfig
 from tuner.signal.kind import SignalKind
-from tuner.signal.scattered import ScatteredSignal
 
 FREQUENCIES_PER_NEURON = 8
 NEURONS = (24, 512)  # fewest, without which a thumbnail is a smear, and most
@@ -128,8 +127,8 @@ def signal_config(
     """
     by_axes = {1: _SOUND, 2: _PICTURE}.get(len(signal.grid_shape), _SOLID)
     recipe = by_axes if signal.kind is SignalKind.ARRAY else _RECIPES.get(signal.kind, _PICTURE)
-    on_a_line = not isinstance(signal, ScatteredSignal)  # windows cut a grid
-    if recipe is _SOUND and on_a_line and signal.grid_shape[0] >= FEWEST_WINDOWS * WINDOW_SAMPLES:
+    is_scattered = hasattr(signal, "coords")  # and windows cut a grid; by name, since its class brings arrays along
+    if recipe is _SOUND and not is_scattered and signal.grid_shape[0] >= FEWEST_WINDOWS * WINDOW_SAMPLES:
         recipe = _LONG_SOUND
     budget = _budget(Effort(effort), max_steps, max_seconds, target_psnr_db)
     return _config(recipe, signal.grid_shape, signal.channels, Effort(effort), budget, seed)
