@@ -100,15 +100,6 @@ WRONG: dict[str, tuple[Call, type[TunerError], str]] = {
         ConfigError,
         "less than 1",
     ),
-    "samples held out of windows": (
-        lambda: fit(
-            Signal(values=chirp(), kind=SignalKind.AUDIO),
-            replace(CONFIG, network=replace(CONFIG.network, windows=2)),
-            held_out=0.05,
-        ),
-        ConfigError,
-        "windows=1",
-    ),
 }
 
 
