@@ -140,6 +140,17 @@ def test_defect_6_held_out_pixels_are_never_learned_from() -> None:
     assert results[0][1].test_psnr_db != results[1][1].test_psnr_db
 
 
+def test_defect_6_the_loss_is_a_mean_over_samples_and_channels() -> None:
+    """Published: the device was passed where the mean or the sum is chosen."""
+    samples = colour_samples()
+    network = make_network(REGIMES[Regime.FIXED_BOUNDS], samples.grid, 3, widths=(20, 8), seed=0)
+    coords_PD, values_PC = samples.seen()
+    with torch.no_grad():
+        by_hand = float((network(coords_PD).double() - values_PC).square().sum()) / values_PC.numel()
+    curves = train(network, samples, recipe(1, batch_samples=10**6), seed=0)
+    assert curves.losses[0] == pytest.approx(by_hand, rel=1e-4)
+
+
 def test_defect_7_pictures_keep_their_aspect() -> None:
     """Published: 768 x 512 pictures were resized to squares, which doubles their frequencies along one side."""
     signal = picture(0, (20, 30))
