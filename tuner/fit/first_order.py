@@ -16,8 +16,9 @@ from torch import Tensor
 from tuner.errors import StateMismatch
 from tuner.fit.blocks import Block, Blocks, Points
 from tuner.fit.config import FirstOrderConfig, Schedule
-from tuner.fit.optimizers import Slope, make_optimizer
+from tuner.fit.optimizers import make_optimizer
 from tuner.fit.readout import ReadoutSolver
+from tuner.fit.update_rule import Slope
 from tuner.network.rows import RowSeries
 from tuner.network.sine import SineNetwork
 
