@@ -11,8 +11,7 @@ import torch
 
 from tests.unit.tuner.experiment.worlds import PERIOD, colour_samples, picture, recipe
 from tuner.experiment.methods import REGIMES, Regime, hidden_sines, make_network
-from tuner.experiment.paper import centre_crop
-from tuner.experiment.samples import Samples
+from tuner.experiment.samples import Samples, centre_crop
 from tuner.experiment.training import measurement, train
 from tuner.metrics import gradient_psnr_db, held_out_mask, sobel_magnitude
 from tuner.network.bounds import column_bounds
