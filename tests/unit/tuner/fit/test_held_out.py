@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.signals import blob, octahedron
-from tuner.errors import ConfigError
+from tuner.errors import ConfigError, StateMismatch
 from tuner.fit.blocks import PointBlocks, Points, SignalBlocks
 from tuner.fit.config import (
     Budget,
@@ -82,6 +82,23 @@ def test_a_fit_that_does_not_see_all_is_resumed_to_the_same_bytes(name: str) -> 
         resumed = fit(signal, config, held_out=held_out, resume=states[0])
         assert whole.history == resumed.history
         assert torch.equal(whole.network.readout_weight_CH, resumed.network.readout_weight_CH)
+
+
+def test_a_checkpoint_of_other_samples_is_refused() -> None:
+    states: list[FitState] = []
+
+    def capture(progress: Progress) -> Verdict:
+        states.append(progress.capture())
+        return Verdict.STOP
+
+    samples, masks = on_grid(PICTURE, ~MASK), (MASK, held_out_mask(14 * 12, 0.1, seed=1).reshape(14, 12))
+    fit(PICTURE, SMALL, held_out=masks[0], on_step=capture)
+    fit(samples, SMALL, on_step=capture)
+    with pytest.raises(StateMismatch, match="another signal"):
+        fit(PICTURE, SMALL, held_out=masks[1], resume=states[0])
+    for other in (replace(samples, coords=samples.coords[::-1]), replace(samples, grid_shape=(12, 14))):
+        with pytest.raises(StateMismatch, match="another signal"):
+            fit(other, SMALL, resume=states[1])
 
 
 def test_a_share_is_held_out_by_the_seed() -> None:
