@@ -12,7 +12,7 @@ from tuner.errors import InvalidSignal
 from tuner.shapes import BoolArray, FloatArray
 from tuner.signal.grid import Grid
 from tuner.signal.kind import SignalKind
-from tuner.signal.samples import check_finite
+from tuner.signal.samples import check_finite, unflipped
 from tuner.signal.signal import Signal
 
 MOST_DIMENSIONS = 4
@@ -61,6 +61,8 @@ class ScatteredSignal:
             lows, highs = coords.min(axis=0).tolist(), coords.max(axis=0).tolist()
             spans = ", ".join(f"[{low:.6g}, {high:.6g}]" for low, high in zip(lows, highs, strict=True))
             raise InvalidSignal(f"coordinates span {spans}, expected [-1, 1] along every axis: move and scale them")
+        object.__setattr__(self, "coords", unflipped(coords))
+        object.__setattr__(self, "values", unflipped(values))
 
     @property
     def kind(self) -> SignalKind:

@@ -11,7 +11,7 @@ import pytest
 from tests.networks import random_representation
 from tests.signals import AFFINE, SIGNALS, blob, chirp
 from tuner.errors import ConfigError, InvalidSignal, TunerError
-from tuner.fit.config import Budget, FitConfig, NaturalGradientConfig
+from tuner.fit.config import Budget, FirstOrderConfig, FitConfig, NaturalGradientConfig
 from tuner.fit.loop import fit
 from tuner.network.config import NetworkConfig
 from tuner.representation import Representation
@@ -19,6 +19,7 @@ from tuner.signal.array import array_signal
 from tuner.signal.details import AudioDetails, DistanceDetails, VideoDetails, VolumeDetails
 from tuner.signal.grid import Grid
 from tuner.signal.samples import SampleFormat, Scaling
+from tuner.signal.scattered import ScatteredSignal, scattered_signal
 from tuner.signal.signal import Signal, SignalKind
 
 REPRESENTATION = random_representation()
@@ -109,6 +110,18 @@ def test_what_is_wrong_is_named(name: str) -> None:
     with pytest.raises(error) as caught:
         call()
     assert message in str(caught.value)
+
+
+def test_a_flipped_view_is_fitted_like_its_copy() -> None:
+    """Torch takes no array that runs backwards."""
+    values = blob((14, 12))[::-1, ::-1]
+    for trainer in (CONFIG.trainer, FirstOrderConfig()):
+        config = replace(CONFIG, trainer=trainer)
+        view, copy = (fit(Signal(values=given), config) for given in (values, values.copy()))
+        assert view.history == copy.history
+    coords = np.random.default_rng(0).uniform(-1, 1, (50, 2)).astype(np.float32)[::-1]
+    samples = ScatteredSignal(coords=coords, values=coords, grid_shape=(7, 7))
+    assert fit(samples, CONFIG).history == fit(scattered_signal(coords, coords), CONFIG).history
 
 
 def test_doubles_are_refused() -> None:
