@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from tuner.signal.image import write_image as write_image
     from tuner.signal.limits import SignalLimits as SignalLimits
     from tuner.signal.samples import SampleFormat as SampleFormat
+    from tuner.signal.scattered import ScatteredSignal as ScatteredSignal
+    from tuner.signal.scattered import scattered_signal as scattered_signal
     from tuner.signal.signal import Signal as Signal
     from tuner.signal.signal import SignalKind as SignalKind
 else:
@@ -58,6 +60,7 @@ else:
         "NetworkConfig": "tuner.network.config",
         "Representation": "tuner.representation",
         "SampleFormat": "tuner.signal.samples",
+        "ScatteredSignal": "tuner.signal.scattered",
         "Signal": "tuner.signal.signal",
         "SignalKind": "tuner.signal.signal",
         "SineNetwork": "tuner.network.sine",
@@ -75,6 +78,7 @@ else:
         "psnr_db": "tuner.metrics",
         "read_image": "tuner.signal.image",
         "read_signal": "tuner.signal.formats",
+        "scattered_signal": "tuner.signal.scattered",
         "signal_config": "tuner.fit.presets",
         "snr_db": "tuner.metrics",
         "write_image": "tuner.signal.image",

@@ -8,7 +8,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import fields, replace
+from dataclasses import fields
 from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
@@ -37,6 +37,7 @@ from tuner.signal.mesh import RESOLUTION
 from tuner.signal.signal import Signal
 from tuner.signal.triangles import Mesh
 from tuner.target.ask import TRIALS, Ask, Target
+from tuner.target.report import reported
 
 if TYPE_CHECKING:
     from tuner.fit.loop import Progress as FitProgress
@@ -108,11 +109,13 @@ def fit(
         if target is not None:
             data, sentence = _fit_to_target_with_progress(signal, config, effort, Target.parse(target), steps)
         else:
-            fitted, sentence = _fit_with_progress(signal, config, surface)
+            config = config if surface is None else eikonal_config(config)
+            fitted, taken, sentence = _fit_with_progress(signal, config, surface)
             if surface is None:
                 data = compress(fitted, signal, max_loss_db=max_loss_db, thorough=effort is Effort.BEST)
             else:
                 data = compress_field(fitted)
+            data = reported(data, signal, Ask(base=config), taken)
         write_whole(output, data)
 
         typer.echo(f"{output}: {describe(signal, decode_bytes(data).render(), len(data))}")
@@ -152,16 +155,14 @@ def info(
         typer.echo(json.dumps(facts.to_json()) if as_json else _as_text(facts))
 
 
-def _fit_with_progress(signal: Signal, config: FitConfig, surface: Mesh | None) -> tuple[Representation, str]:
-    """The fitted representation, and a sentence on how the fit went."""
+def _fit_with_progress(signal: Signal, config: FitConfig, surface: Mesh | None) -> tuple[Representation, int, str]:
+    """The fitted representation, the steps it took, and a sentence on how the fit went."""
     from tuner.fit.loop import fit as fit_network
 
-    config = config if surface is None else eikonal_config(config)
     with _progress_bar(config.budget.max_steps) as show:
         result = fit_network(signal, config, on_step=show, surface=surface)
     sentence = f"{result.steps} steps in {result.seconds:.0f} s. {result.outcome.advice}"
-    report: dict[str, str | int | float] = {"steps": result.steps, "seed": config.seed, "outcome": result.outcome.value}
-    return replace(Representation.of(result.network.parameters_numpy(), signal), report=report), sentence
+    return Representation.of(result.network.parameters_numpy(), signal), result.steps, sentence
 
 
 def _fit_to_target_with_progress(
@@ -210,8 +211,11 @@ def _as_text(facts: FileFacts) -> str:
     lines = []
     for field in fields(facts):
         value = getattr(facts, field.name)
-        shown = " x ".join(map(str, value)) if isinstance(value, tuple) else value
-        shown = f"{value:.3f}" if isinstance(value, float) else shown
+        shown = f"{value:.3f}" if isinstance(value, float) else value
+        if isinstance(value, tuple):
+            shown = " x ".join(map(str, value))
+        elif isinstance(value, dict):
+            shown = ", ".join(f"{name.replace('_', ' ')} {entry}" for name, entry in value.items()) or "none"
         lines.append(f"{field.name.replace('_', ' '):<18} {shown}")
     return "\n".join(lines)
 

@@ -21,6 +21,7 @@ from tuner.shapes import FloatArray
 from tuner.signal.details import Details, Placement
 from tuner.signal.grid import Grid
 from tuner.signal.samples import Scaling, Storage
+from tuner.signal.scattered import ScatteredSignal
 from tuner.signal.signal import SampleFormat, Signal, SignalKind
 from tuner.spectrum import log_spectrum
 
@@ -62,8 +63,14 @@ class Representation:
             )
 
     @classmethod
-    def of(cls, parameters: Parameters, signal: Signal) -> "Representation":
-        """The representation of `signal` by a network fitted to it, as a whole or cut into windows."""
+    def of(cls, parameters: Parameters, signal: Signal | ScatteredSignal) -> "Representation":
+        """The representation of `signal` by a network fitted to it, as a whole or cut into windows.
+
+        That of scattered samples is an array of floats on the grid that they were held to be as fine as.
+        """
+        if isinstance(signal, ScatteredSignal):
+            grid_shape, floats = signal.grid_shape, SampleFormat.F32
+            return cls(parameters=parameters, grid_shape=grid_shape, kind=signal.kind, sample_format=floats)
         if isinstance(parameters, SineParameters):
             parameters = unfolded(parameters, signal)
         return cls(

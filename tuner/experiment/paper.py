@@ -15,11 +15,9 @@ from pathlib import Path
 from time import process_time
 from typing import Any
 
-import numpy as np
-
 from tuner.errors import ConfigError, FitDiverged
 from tuner.experiment.methods import NATURAL_GRADIENT, make_network, method
-from tuner.experiment.samples import Samples
+from tuner.experiment.samples import Samples, centre_crop
 from tuner.experiment.training import Measurement, TrainingConfig, measurement, train
 from tuner.fit.config import Budget, FitConfig, NaturalGradientConfig
 from tuner.fit.loop import fit
@@ -197,23 +195,6 @@ def read_cells(results: Path) -> Iterator[Cell]:
             yield Cell(**json.loads(line))
         except (ValueError, TypeError):
             continue
-
-
-def centre_crop(picture: Signal, size: int | None) -> Signal:
-    """The square in the middle of a picture, never resized: a resized one has another aspect, and another spectrum.
-
-    Raises:
-        ConfigError: if the picture is smaller.
-    """
-    if size is None:
-        return picture
-    height, width = picture.grid_shape
-    if min(height, width) < size:
-        raise ConfigError(
-            f"the picture is {height} x {width}, expected at least {size} x {size}: ask for a smaller crop"
-        )
-    top, left = (height - size) // 2, (width - size) // 2
-    return Signal(values=np.ascontiguousarray(picture.values[top : top + size, left : left + size]))
 
 
 def round_rate(rate: float) -> float:

@@ -29,8 +29,7 @@ from tuner.experiment import charts
 from tuner.experiment.config import ExperimentConfig
 from tuner.experiment.frequencies import chosen_frequencies
 from tuner.experiment.methods import make_network, method
-from tuner.experiment.paper import centre_crop
-from tuner.experiment.samples import Samples
+from tuner.experiment.samples import Samples, centre_crop
 from tuner.experiment.trackers import Trackers
 from tuner.experiment.training import Curves, Measurement, predict, predict_gradients, train
 from tuner.network.network import Network

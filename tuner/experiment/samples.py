@@ -1,4 +1,4 @@
-"""The samples of one signal as an experiment needs them: points, some held out, and a pyramid of coarser levels."""
+"""The samples of one signal as an experiment needs them: a crop, points, some held out, a pyramid of coarser levels."""
 
 from dataclasses import dataclass
 from math import prod
@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tuner.errors import ConfigError
 from tuner.metrics import held_out_mask
 from tuner.network.mrnet import level_shape
 from tuner.shapes import BoolArray, FloatArray
@@ -95,3 +96,20 @@ def reduce(values: FloatArray, shape: tuple[int, ...]) -> FloatArray:
         kernel /= kernel.sum(axis=1, keepdims=True)
         values = np.moveaxis(np.tensordot(kernel.astype(np.float32), values, axes=(1, axis)), 0, axis)
     return values
+
+
+def centre_crop(picture: Signal, size: int | None) -> Signal:
+    """The square in the middle of a picture, never resized: a resized one has another aspect, and another spectrum.
+
+    Raises:
+        ConfigError: if the picture is smaller.
+    """
+    if size is None:
+        return picture
+    height, width = picture.grid_shape
+    if min(height, width) < size:
+        raise ConfigError(
+            f"the picture is {height} x {width}, expected at least {size} x {size}: ask for a smaller crop"
+        )
+    top, left = (height - size) // 2, (width - size) // 2
+    return Signal(values=np.ascontiguousarray(picture.values[top : top + size, left : left + size]))

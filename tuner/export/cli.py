@@ -7,7 +7,6 @@ import typer
 
 from tuner.errors import ConfigError
 from tuner.files import write_whole
-from tuner.network.windows import WindowedParameters
 from tuner.representation import Representation
 
 SUFFIXES = (".safetensors", ".onnx", ".py")
@@ -38,14 +37,8 @@ def exported(representation: Representation, suffix: str) -> bytes:
         The file.
 
     Raises:
-        ConfigError: if the suffix is not known, the package that it needs is not installed, or the representation is
-            cut into windows, which other programs would have to put together.
+        ConfigError: if the suffix is not known, or the package that it needs is not installed.
     """
-    if isinstance(representation.parameters, WindowedParameters):
-        raise ConfigError(
-            f"the sound is cut into {representation.parameters.windows} windows, expected one network for all of it: "
-            "export a shorter sound, or decode this one"
-        )
     try:
         if suffix == ".safetensors":
             from tuner.export.tensors import to_safetensors

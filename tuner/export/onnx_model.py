@@ -15,6 +15,8 @@ from tuner.export.tensors import facts
 from tuner.network.latent_fields import SplineField, spline_fields
 from tuner.network.modulated import ModulatedParameters
 from tuner.network.splines import TAPS
+from tuner.network.windows import WindowedParameters
+from tuner.parameters import SineParameters
 from tuner.representation import Representation
 
 _OPSET = 17
@@ -28,8 +30,11 @@ def to_onnx(representation: Representation) -> bytes:
     if not isinstance(parameters, ModulatedParameters):
         parameters = representation.sine_parameters
     graph = _Graph()
+    coords, window = "coords", ""
+    if isinstance(representation.parameters, WindowedParameters):
+        coords, window = _in_window(graph, representation.parameters)
     angular = (parameters.frequencies * (2.0 * pi / parameters.period)).T.astype(np.float32)
-    angles = graph.add("MatMul", "coords", graph.constant(angular))
+    angles = graph.add("MatMul", coords, graph.constant(angular))
     latents = None
     if isinstance(parameters, ModulatedParameters):
         fields = [_field(graph, field, parameters.grid_shape) for field in spline_fields(parameters)]
@@ -39,7 +44,10 @@ def to_onnx(representation: Representation) -> bytes:
         hidden = graph.add("Sin", graph.add("Add", angles, graph.constant(parameters.phases)))
     for layer in parameters.hidden:
         hidden = graph.add("Sin", graph.linear(hidden, layer.weight, layer.bias))
-    values = graph.linear(hidden, parameters.readout_weight, parameters.readout_bias)
+    if window and not isinstance(parameters, ModulatedParameters):
+        values = _of_window(graph, hidden, window, parameters, representation.channels)
+    else:
+        values = graph.linear(hidden, parameters.readout_weight, parameters.readout_bias)
     if latents is not None and isinstance(parameters, ModulatedParameters):
         values = graph.add("Add", values, graph.add("MatMul", latents, graph.constant(parameters.skip.T)))
     graph.nodes.append(helper.make_node("Identity", [values], ["values"]))
@@ -48,7 +56,7 @@ def to_onnx(representation: Representation) -> bytes:
             graph.nodes,
             "representation",
             [helper.make_tensor_value_info("coords", TensorProto.FLOAT, ["points", parameters.dimensions])],
-            [helper.make_tensor_value_info("values", TensorProto.FLOAT, ["points", parameters.channels])],
+            [helper.make_tensor_value_info("values", TensorProto.FLOAT, ["points", representation.channels])],
             graph.constants,
         ),
         opset_imports=[helper.make_opsetid("", _OPSET)],
@@ -87,6 +95,33 @@ class _Graph:
     def linear(self, inputs: str, weight: np.ndarray, bias: np.ndarray) -> str:
         """W x + b for row vectors."""
         return self.add("Gemm", inputs, self.constant(weight), self.constant(bias), transB=1)
+
+
+def _in_window(graph: _Graph, line: WindowedParameters) -> tuple[str, str]:
+    """Coordinates in the window that a point lies in, and its number; in double, for there are many windows."""
+
+    def double(value: float) -> str:
+        return graph.constant(np.array(value, dtype=np.float64))
+
+    x = graph.add("Cast", "coords", to=TensorProto.DOUBLE)
+    position = graph.add("Mul", graph.add("Add", x, double(1.0)), double(line.samples / (2.0 * line.window)))
+    floor = graph.add("Floor", graph.add("Add", position, double(1e-9)))
+    window = graph.add("Clip", floor, double(0.0), double(line.windows - 1))
+    twice = graph.add("Mul", graph.add("Sub", position, window), double(2.0))
+    local = graph.add("Cast", graph.add("Sub", twice, double(1.0)), to=TensorProto.FLOAT)
+    number = graph.add("Reshape", window, graph.constant(np.array([-1], dtype=np.int64)))
+    return local, graph.add("Cast", number, to=TensorProto.INT64)
+
+
+def _of_window(graph: _Graph, hidden: str, window: str, network: SineParameters, channels: int) -> str:
+    """The outputs of each point's window, (points, channels)."""
+    neurons = network.readout_weight.shape[1]
+    weight = graph.constant(network.readout_weight.reshape(-1, channels, neurons))
+    bias = graph.constant(network.readout_bias.reshape(-1, channels))
+    column = graph.add("Unsqueeze", hidden, graph.constant(np.array([2], dtype=np.int64)))
+    products = graph.add("MatMul", graph.add("Gather", weight, window, axis=0), column)
+    flat = graph.add("Squeeze", products, graph.constant(np.array([2], dtype=np.int64)))
+    return graph.add("Add", flat, graph.add("Gather", bias, window, axis=0))
 
 
 def _field(graph: _Graph, field: SplineField, grid_shape: tuple[int, ...]) -> str:

@@ -1,8 +1,9 @@
 """A representation as named arrays and a few facts: what all exports are made of.
 
 Arrays of a plain network: frequencies, phases, then `hidden.0.weight`, `hidden.0.bias`, ..., `readout.weight`,
-`readout.bias`. A modulated one has no phases, but `latents.0`, ... (channels, *nodes), the nodes of cubic splines, and
-`skip.weight`. Called by the exporters beside this file.
+`readout.bias`. Of a line cut into windows it is the network that they share, and the outputs of all windows stand one
+after the other. A modulated one has no phases, but `latents.0`, ... (channels, *nodes), the nodes of
+cubic splines, and `skip.weight`. Called by the exporters beside this file.
 """
 
 import json
@@ -12,6 +13,7 @@ from safetensors.numpy import save
 
 from tuner.network.latent_fields import spline_fields
 from tuner.network.modulated import ModulatedParameters
+from tuner.network.windows import WindowedParameters
 from tuner.representation import Representation
 
 
@@ -23,7 +25,7 @@ def named_arrays(representation: Representation) -> dict[str, np.ndarray]:
         arrays |= {f"latents.{number}": field.nodes for number, field in enumerate(spline_fields(parameters))}
         arrays["skip.weight"] = parameters.skip
     else:
-        parameters = representation.sine_parameters  # windows are refused before
+        parameters = representation.sine_parameters
         arrays["phases"] = parameters.phases
     for number, layer in enumerate(parameters.hidden):
         arrays[f"hidden.{number}.weight"] = layer.weight
@@ -34,7 +36,7 @@ def named_arrays(representation: Representation) -> dict[str, np.ndarray]:
 
 
 def facts(representation: Representation) -> dict[str, object]:
-    """What the arrays do not say: period, grid, kind, and the spacings of the latents."""
+    """What the arrays do not say: period, grid, kind, the spacings of the latents, and how windows make a line."""
     parameters = representation.parameters
     modulated = isinstance(parameters, ModulatedParameters)
     return {
@@ -46,6 +48,9 @@ def facts(representation: Representation) -> dict[str, object]:
         "spacings": [field.spacing for field in spline_fields(parameters)]
         if isinstance(parameters, ModulatedParameters)
         else [],
+        "windows": {"count": parameters.windows, "length": parameters.window, "samples": parameters.samples}
+        if isinstance(parameters, WindowedParameters)
+        else None,
     }
 
 

@@ -38,6 +38,8 @@ class Representation(nn.Module):
                 self.register_parameter(name, nn.Parameter(values))
 
     def forward(self, coords: Tensor) -> Tensor:
+        if FACTS["windows"] is not None:
+            coords, window = self._in_window(coords)
         angles = coords @ (self.frequencies * (2.0 * math.pi / FACTS["period"])).T
         if FACTS["architecture"] == "sine":
             hidden, latents = torch.sin(angles + self.phases), None
@@ -48,8 +50,19 @@ class Representation(nn.Module):
         while hasattr(self, f"hidden_{{layer}}_weight"):
             weight, bias = getattr(self, f"hidden_{{layer}}_weight"), getattr(self, f"hidden_{{layer}}_bias")
             hidden, layer = torch.sin(hidden @ weight.T + bias), layer + 1
+        if FACTS["windows"] is not None:
+            weight = self.readout_weight.reshape(FACTS["windows"]["count"], -1, hidden.shape[1])[window]
+            bias = self.readout_bias.reshape(FACTS["windows"]["count"], -1)[window]
+            return (weight @ hidden[:, :, None])[:, :, 0] + bias
         values = hidden @ self.readout_weight.T + self.readout_bias
         return values if latents is None else values + latents @ self.skip_weight.T
+
+    def _in_window(self, coords: Tensor) -> tuple[Tensor, Tensor]:
+        """Coordinates in the window that a point lies in, and its number; in double, for there are many windows."""
+        windows = FACTS["windows"]
+        position = (coords.double() + 1.0) * (windows["samples"] / (2.0 * windows["length"]))
+        window = torch.floor(position + 1e-9).clamp(0, windows["count"] - 1)
+        return (2.0 * (position - window) - 1.0).to(coords.dtype), window[:, 0].long()
 
     def _level(self, number: int, spacing: int, coords: Tensor) -> Tensor:
         """Cubic B-splines: each point reads four nodes along each axis, one axis after the other."""

@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from tuner.fit.blocks import SignalBlocks
+from tuner.fit.blocks import Blocks
 from tuner.fit.config import EikonalConfig
 from tuner.fit.first_order import FirstOrderTrainer
 from tuner.fit.natural_gradient import NaturalGradientTrainer
@@ -45,7 +45,7 @@ class EikonalTrainer(FirstOrderTrainer):
         self,
         start: NaturalGradientTrainer,
         surface: SurfaceSamples,
-        blocks: SignalBlocks,
+        blocks: Blocks,
         config: EikonalConfig,
         *,
         total_steps: int,

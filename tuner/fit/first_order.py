@@ -14,10 +14,11 @@ import torch
 from torch import Tensor
 
 from tuner.errors import StateMismatch
-from tuner.fit.blocks import Block, SignalBlocks
+from tuner.fit.blocks import Block, Blocks, Points
 from tuner.fit.config import FirstOrderConfig, Schedule
-from tuner.fit.optimizers import Slope, make_optimizer
+from tuner.fit.optimizers import make_optimizer
 from tuner.fit.readout import ReadoutSolver
+from tuner.fit.update_rule import Slope
 from tuner.network.rows import RowSeries
 from tuner.network.sine import SineNetwork
 
@@ -38,7 +39,7 @@ class FirstOrderTrainer:
     """
 
     def __init__(
-        self, network: SineNetwork, blocks: SignalBlocks, config: FirstOrderConfig, *, total_steps: int, seed: int
+        self, network: SineNetwork, blocks: Blocks, config: FirstOrderConfig, *, total_steps: int, seed: int
     ) -> None:
         self.network = network
         self._blocks = blocks
@@ -111,7 +112,7 @@ class FirstOrderTrainer:
         self._optimizer.projected(self.network.project)
         return loss
 
-    def _slope(self, block: Block) -> tuple[float, list[Tensor]]:
+    def _slope(self, block: Block | Points) -> tuple[float, list[Tensor]]:
         """Loss on a block, and the gradient of everything that is trained."""
         hidden_HP = self._hidden(block)
         if self._config.solve_readout:
@@ -119,10 +120,15 @@ class FirstOrderTrainer:
         loss = (self._output(hidden_HP) - block.values_CP).square().mean()
         return loss.item(), list(torch.autograd.grad(loss, list(self._trained.values())))
 
-    def _hidden(self, block: Block) -> Tensor:
+    def _hidden(self, block: Block | Points) -> Tensor:
         """The last hidden layer at the points of a block, (H, P)."""
-        hidden_HP = self._series.preactivation(self.network, block.outer_OE, block.last_X).sin()
-        for layer in self.network.layers[1:]:
+        first, *later = self.network.layers
+        if isinstance(block, Points):
+            hidden_HP: Tensor = first(self.network.input_sines(block.coords_PD)).T
+        else:
+            angle_HP = self._series.preactivation(self.network, block.outer_OE, block.last_X)
+            hidden_HP = (angle_HP if block.seen_P is None else angle_HP[:, block.seen_P]).sin()
+        for layer in later:
             hidden_HP = layer(hidden_HP.T).T
         return hidden_HP
 

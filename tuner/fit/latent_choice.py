@@ -47,7 +47,17 @@ def choose(
         trade: squared error that one bit is worth.
         random: which latents move.
     """
-    for code, target, curvature, cost in zip(codes, free, curvatures, costs, strict=True):
+    for code, best in zip(codes, cheapest(free, curvatures, costs, trade), strict=True):
+        moves = torch.rand(code.shape, generator=random) < _MOVING
+        code.copy_(torch.where(moves, best, code))
+
+
+def cheapest(
+    free: Sequence[Tensor], curvatures: Sequence[Tensor], costs: Sequence[Costs], trade: float
+) -> list[Tensor]:
+    """The best integer for each latent alone; arguments are those of `choose`."""
+    found = []
+    for target, curvature, cost in zip(free, curvatures, costs, strict=True):
         size = target.abs()
         below = size.floor()
         best, least = torch.zeros_like(size), curvature / 2.0 * size.square() + trade * cost.of(torch.zeros_like(size))
@@ -55,5 +65,5 @@ def choose(
             price = curvature / 2.0 * (candidate - size).square() + trade * cost.of(candidate)
             better = price < least
             best, least = torch.where(better, candidate, best), torch.where(better, price, least)
-        moves = torch.rand(code.shape, generator=random) < _MOVING
-        code.copy_(torch.where(moves, target.sign() * best, code))
+        found.append(target.sign() * best)
+    return found

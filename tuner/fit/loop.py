@@ -14,23 +14,15 @@ from time import monotonic
 import numpy as np
 import torch
 
-from tuner.errors import ConfigError, FitDiverged, StateMismatch
-from tuner.fit.blocks import SignalBlocks
-from tuner.fit.config import EikonalConfig, FitConfig, NaturalGradientConfig
-from tuner.fit.eikonal import EikonalTrainer
-from tuner.fit.first_order import FirstOrderTrainer
+from tuner.errors import FitDiverged, StateMismatch
+from tuner.fit.config import FitConfig
 from tuner.fit.memory import FrugalTrainer
-from tuner.fit.natural_gradient import NaturalGradientTrainer
 from tuner.fit.result import FitOutcome, FitResult, spent
-from tuner.fit.samples import grid_sweeps, seen_sweeps
 from tuner.fit.state import FitState
-from tuner.fit.surface_samples import SurfaceSamples
-from tuner.fit.trainer import Trainer
+from tuner.fit.task import Task, make_trainer
 from tuner.metrics import mse_to_psnr_db
-from tuner.network.sine import SineNetwork
-from tuner.network.windows import fold
 from tuner.shapes import BoolArray
-from tuner.signal.grid import Grid
+from tuner.signal.scattered import ScatteredSignal
 from tuner.signal.signal import Signal
 from tuner.signal.triangles import Mesh
 
@@ -66,13 +58,13 @@ class Progress:
 
 
 def fit(
-    signal: Signal,
+    signal: Signal | ScatteredSignal,
     config: FitConfig,
     *,
     resume: FitState | None = None,
     on_step: Callable[[Progress], Verdict] | None = None,
     device: str = "cpu",
-    held_out: BoolArray | None = None,
+    held_out: BoolArray | float | None = None,
     surface: Mesh | None = None,
 ) -> FitResult:
     """Fit a network to a signal.
@@ -81,12 +73,13 @@ def fit(
     interrupted and resumed in between (a time limit aside, which depends on the machine).
 
     Args:
-        signal: what to represent.
+        signal: what to represent: samples on a grid, or scattered ones (`tuner.signal.scattered`).
         config: network, trainer, budget and seed; `tuner.fit.presets` has good ones.
         resume: a checkpoint of the same signal and configuration.
         on_step: called after every step; may capture a checkpoint, and may stop the fit.
         device: where to compute, as torch names it.
-        held_out: bool (*grid_shape), true where a sample is kept out of the fit to test it with; natural gradient only.
+        held_out: which samples are kept out of the fit to test it with: bool (*grid_shape), or (P,) of scattered ones,
+            true where one is; or a share of them, chosen by the seed, 0.05 in the paper.
         surface: that a distance field stands for, for the eikonal loss; None for the one in the field.
 
     Returns:
@@ -96,10 +89,10 @@ def fit(
         FitDiverged: if the loss is no longer a number.
         OutOfMemory: if not even small parts of the samples fit in memory.
         StateMismatch: if the checkpoint is of another signal or configuration.
-        ConfigError: if `held_out` or `surface` does not fit the signal or the trainer.
+        ConfigError: if `held_out` or `surface` does not fit the signal or the trainer, or scattered samples do not.
         InvalidSignal: if the eikonal loss is asked for on what is no distance field.
     """
-    run = _Run(signal, config, torch.device(device), resume, held_out, surface)
+    run = _Run(Task.checked(signal, config, held_out, surface), config, torch.device(device), resume)
     while (outcome := run.outcome()) is None:
         progress = run.step()
         if on_step is not None and on_step(progress) is Verdict.STOP:
@@ -111,21 +104,12 @@ def fit(
 class _Run:
     """The state of one call of `fit`, in the order begin, outcome?, step, finish."""
 
-    def __init__(
-        self,
-        signal: Signal,
-        config: FitConfig,
-        device: torch.device,
-        resume: FitState | None,
-        held_out: BoolArray | None,
-        surface: Mesh | None,
-    ) -> None:
+    def __init__(self, task: Task, config: FitConfig, device: torch.device, resume: FitState | None) -> None:
+        self._task = task
         self._budget = config.budget
-        if config.network.windows > 1 and held_out is not None:
-            raise ConfigError("samples are held out of a line cut into windows, expected a network with windows=1")
-        folded = fold(signal, config.network.windows)
-        self._names = {"config": config.fingerprint(), "signal": signal_fingerprint(signal, held_out, surface)}
-        self._trainer = FrugalTrainer(lambda parts: _make_trainer(folded, config, device, held_out, surface, parts))
+        fingerprint = signal_fingerprint(task.signal, task.held_out, task.surface)
+        self._names = {"config": config.fingerprint(), "signal": fingerprint}
+        self._trainer = FrugalTrainer(lambda parts: make_trainer(task, config, device, parts))
         self._history: list[float] = []
         self._seconds = 0.0
         self._steps_before = 0
@@ -172,12 +156,14 @@ class _Run:
 
     def finish(self, outcome: FitOutcome) -> FitResult:
         """Make the network ready for use and measure it."""
+        psnr_db = mse_to_psnr_db(self._trainer.finish())
         return FitResult(
             network=self._trainer.network,
             outcome=outcome,
             steps=len(self._history),
             seconds=self._seconds,
-            psnr_db=mse_to_psnr_db(self._trainer.finish()),
+            psnr_db=psnr_db,
+            held_out_psnr_db=self._task.held_out_psnr_db(self._trainer.network),
             history=tuple(self._history),
         )
 
@@ -204,43 +190,19 @@ class _Run:
         )
 
 
-def _make_trainer(
-    signal: Signal,
-    config: FitConfig,
-    device: torch.device,
-    held_out: BoolArray | None,
-    surface: Mesh | None,
-    parts: int,
-) -> Trainer:
-    """The trainer whose settings the configuration holds, with an untrained network and smaller chunks of samples."""
-    grid = Grid(signal.grid_shape, config.network.period)
-    network = SineNetwork.initial(config.network, grid, signal.channels, config.seed).to(device)
-    if surface is not None and not isinstance(config.trainer, EikonalConfig):
-        raise ConfigError("a surface is given, expected none, or the eikonal trainer: the others fit the samples")
-    if held_out is not None:
-        if not isinstance(config.trainer, NaturalGradientConfig):
-            raise ConfigError("samples are held out, expected the natural-gradient trainer: it can fit any points")
-        sweeps = seen_sweeps(network, signal, config.trainer, held_out, parts=parts)
-        return NaturalGradientTrainer(network, sweeps, config.trainer)
-    if isinstance(config.trainer, NaturalGradientConfig):
-        sweeps = grid_sweeps(network, signal, config.trainer, parts=parts)
-        return NaturalGradientTrainer(network, sweeps, config.trainer)
-    blocks = SignalBlocks(signal, grid, device, parts)
-    plan = {"total_steps": config.budget.max_steps, "seed": config.seed}
-    if isinstance(config.trainer, EikonalConfig):
-        samples = SurfaceSamples(signal, surface, config.seed, device)
-        sweeps = grid_sweeps(network, signal, config.trainer.start, parts=parts)
-        start = NaturalGradientTrainer(network, sweeps, config.trainer.start)
-        return EikonalTrainer(start, samples, blocks, config.trainer, **plan)
-    return FirstOrderTrainer(network, blocks, config.trainer, **plan)
-
-
-def signal_fingerprint(signal: Signal, held_out: BoolArray | None = None, surface: Mesh | None = None) -> str:
-    """SHA-256 of the samples, their shape, which of them are held out, and of the surface that is fitted instead."""
+def signal_fingerprint(
+    signal: Signal | ScatteredSignal, held_out: BoolArray | None = None, surface: Mesh | None = None
+) -> str:
+    """SHA-256 of the samples, where they lie, which of them are held out, and the surface that is fitted instead."""
     digest = hashlib.sha256(str((signal.kind.value, signal.values.shape)).encode())
-    digest.update(np.ascontiguousarray(signal.values).data)  # not a copy of it
+    arrays: list[np.ndarray] = [signal.values]
+    if isinstance(signal, ScatteredSignal):
+        digest.update(str(signal.grid_shape).encode())
+        arrays.append(signal.coords)
     if held_out is not None:
-        digest.update(np.packbits(held_out).tobytes())
+        arrays.append(np.packbits(held_out))
     if surface is not None:
-        digest.update(np.ascontiguousarray(surface.triangles).data)
+        arrays.append(surface.triangles)
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).data)  # not a copy of it
     return digest.hexdigest()

@@ -18,6 +18,8 @@ from tuner.network.sine import SineNetwork
 
 MAX_PARTS = 32  # five halvings: what does not fit then is the signal or the network itself
 
+_NO_MEMORY = ("can't allocate memory", "bad_alloc")  # of a tensor; of anything else in its library
+
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
@@ -98,6 +100,6 @@ class FrugalTrainer:
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an allocation failed: in Python or numpy, in torch on a GPU or, known by its words alone, on a CPU."""
-    if isinstance(error, RuntimeError) and "can't allocate memory" in str(error):
+    if isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_MEMORY):
         return True
     return isinstance(error, MemoryError | torch.OutOfMemoryError)

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from tuner.errors import StateMismatch
-from tuner.fit.latent_choice import choose, free_values
-from tuner.fit.latent_rate import LatentRate
+from tuner.fit.latent_choice import cheapest, choose, free_values
+from tuner.fit.latent_rate import Costs, LatentRate
 from tuner.fit.modulated_config import ModulatedConfig
 from tuner.fit.modulated_passes import Gradients, GridPasses
 from tuner.fit.modulated_steps import modulated_steps
@@ -47,7 +47,8 @@ _LAST_RATE = 0.02
 _LARGEST_CODE = 2000.0
 _LARGEST_FIRST_CODE = 1500.0
 _SMALLEST_STEP, _LARGEST_STEP = 1e-6, 1e3
-_ALMOST_HALF = 0.49
+# Logarithm of lambda that a shift of 1 is worth.
+_SHIFT = 4.0
 
 FileBits = Callable[[ModulatedParameters, tuple[float, ...]], int]
 
@@ -97,6 +98,7 @@ class ModulatedTrainer:
             for norms in self._passes.subbands.square_norms()
         ]
         self._weight_steps: tuple[float, ...] | None = None
+        self._prices: tuple[int, list[Tensor], list[Tensor], list[Costs]] | None = None
         self._trade = Trade(config, self._points, config.layer_weight_count(signal.grid_shape, signal.channels))
         self._begin()
 
@@ -136,8 +138,7 @@ class ModulatedTrainer:
         """Solve the output layer for the latents, and round it, too; changes nothing here.
 
         Args:
-            shift: by how much more than half a unit a latent must exceed an integer to become the next one away from
-                zero: more makes the file smaller.
+            shift: more makes the file smaller, less than 0 makes it larger: latents move that would at another lambda.
         """
         steps = self._weight_steps or self._best_steps()
         latents = self._latents if shift == 0.0 else self._shifted(shift, steps)
@@ -282,16 +283,16 @@ class ModulatedTrainer:
         return found
 
     def _shifted(self, shift: float, steps: tuple[float, ...]) -> list[Tensor]:
-        """The latents, those first that gain or lose least."""
-        gradients = self._gradients(self._rounded(self._weights, steps))
+        """The latents with those moved, one way only, that another lambda would move."""
+        if self._prices is None or self._prices[0] != self._taken:
+            gradients, curvatures = self._gradients(self._rounded(self._weights, steps)), self._curvatures()
+            free = free_values(self._latents, gradients.latents, curvatures)
+            self._prices = (self._taken, free, curvatures, self._rate.costs(self._latents)[1])
+        trade = self._trade.value / self._points * exp(_SHIFT * shift)
         shifted = []
-        for code, free in zip(
-            self._latents, free_values(self._latents, gradients.latents, self._curvatures()), strict=True
-        ):
-            # No further than to where the latent as it is would still be the nearest.
-            near = torch.maximum(torch.minimum(free, code + _ALMOST_HALF), code - _ALMOST_HALF)
-            moved = near.sign() * (near.abs() + 0.5 - shift).floor().clamp(min=0.0)
-            shifted.append(moved.clamp(-_LARGEST_CODE, _LARGEST_CODE))
+        for code, other in zip(self._latents, cheapest(*self._prices[1:], trade), strict=True):
+            moves = (other.abs() < code.abs()) if shift > 0.0 else (other.abs() > code.abs())
+            shifted.append(torch.where(moves, other, code).clamp(-_LARGEST_CODE, _LARGEST_CODE))
         return shifted
 
     def _set_gradients(self, gradients: Gradients) -> None:

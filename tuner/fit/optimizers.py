@@ -5,55 +5,22 @@
   implementation; Adam for the rest.
 - `ScheduleFree` (Defazio et al. 2024, arXiv 2405.15682): Adam without a schedule; gradients are taken between a fast
   iterate and its average, the average is the result.
-- `LBFGS`: limited-memory quasi-Newton steps with a strong Wolfe line search, by torch's implementation.
-
-A rule is bound to named parameters and changes them in place. `slope` gives the loss and its gradients at the present
-parameters; only the line search asks more than once. `rest` brings the parameters to where the result is, which for
-most rules is where they are.
+- `LBFGS` (`tuner.fit.lbfgs`): quasi-Newton steps with a line search.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, cast, runtime_checkable
+from typing import cast
 
 import torch
 from torch import Tensor
 
 from tuner.fit.config import Rule
-
-Slope = Callable[[], tuple[float, list[Tensor]]]
+from tuner.fit.lbfgs import LBFGS
+from tuner.fit.update_rule import Optimizer, Plain, Slope
 
 # The second moment forgets faster than usual: a fit has hundreds of steps, not tens of thousands.
 BETA_1, BETA_2, EPSILON = 0.9, 0.99, 1e-8
 MUON_MOMENTUM = 0.95
-LBFGS_MEMORY = 10
-
-
-@runtime_checkable
-class Optimizer(Protocol):
-    """An update rule, bound to the parameters it changes."""
-
-    def step(self, slope: Slope, rate: float) -> float:
-        """Change the parameters once.
-
-        Args:
-            slope: the loss and its gradient for each parameter, in their order.
-            rate: learning rate, in units of the parameters.
-
-        Returns:
-            The loss before the step.
-        """
-
-    def rest(self) -> None:
-        """Bring the parameters to the result; `step` goes on from there as if this had not been called."""
-
-    def projected(self, project: Callable[[], None]) -> None:
-        """Make everything that a result may come from keep the bounds; `project` clamps the parameters."""
-
-    def tensors(self) -> dict[str, Tensor]:
-        """Everything that later steps depend on, the parameters aside; filled in place when a checkpoint is loaded."""
-
-    def loaded(self) -> None:
-        """Take notice that `tensors` and the parameters have been filled from a checkpoint."""
 
 
 def make_optimizer(rule: Rule, parameters: Mapping[str, Tensor]) -> Optimizer:
@@ -67,21 +34,7 @@ def make_optimizer(rule: Rule, parameters: Mapping[str, Tensor]) -> Optimizer:
     return rules[rule](parameters)
 
 
-class _Plain:
-    """What rules share that keep their result in the parameters themselves."""
-
-    def rest(self) -> None:
-        """Nothing to do."""
-
-    def projected(self, project: Callable[[], None]) -> None:
-        """Clamp the parameters."""
-        project()
-
-    def loaded(self) -> None:
-        """Nothing to do: the state is in the tensors."""
-
-
-class Adam(_Plain):
+class Adam(Plain):
     """Adam without weight decay."""
 
     def __init__(self, parameters: Mapping[str, Tensor]) -> None:
@@ -117,7 +70,7 @@ class Adam(_Plain):
         }
 
 
-class Muon(_Plain):
+class Muon(Plain):
     """Muon on the hidden matrices, Adam on phases, biases and the output layer."""
 
     def __init__(self, parameters: Mapping[str, Tensor]) -> None:
@@ -213,79 +166,3 @@ class ScheduleFree:
     def _go_between(self) -> None:
         for name, parameter in self._parameters.items():
             parameter.copy_(torch.lerp(self._fast[name], self._average[name], BETA_1))
-
-
-class LBFGS(_Plain):
-    """One quasi-Newton step with its line search; the learning rate is the line search's first length."""
-
-    def __init__(self, parameters: Mapping[str, Tensor]) -> None:
-        self._parameters = [cast("torch.nn.Parameter", parameter) for parameter in parameters.values()]
-        self._lbfgs = torch.optim.LBFGS(
-            self._parameters, max_iter=1, history_size=LBFGS_MEMORY, line_search_fn="strong_wolfe"
-        )
-        like, size = self._parameters[0], sum(parameter.numel() for parameter in self._parameters)
-        self._vectors = {name: like.new_zeros(size) for name in ("d", "prev_flat_grad")}
-        self._memory = {name: like.new_zeros(LBFGS_MEMORY, size) for name in ("old_dirs", "old_stps")}
-        self._curvatures = like.new_zeros(LBFGS_MEMORY)
-        self._scale = like.new_ones(())
-        # Steps taken, pairs remembered; last length and last loss inside the line search; loss before the last step.
-        self._counts = torch.zeros(2, dtype=torch.int64)
-        self._numbers = torch.zeros(2, dtype=torch.float64)
-        self._last = torch.full((), torch.inf, dtype=torch.float64)
-
-    def step(self, slope: Slope, rate: float) -> float:
-        """One step; see `Optimizer.step`."""
-
-        def closure() -> float:
-            loss, gradients = slope()
-            for parameter, gradient in zip(self._parameters, gradients, strict=True):
-                parameter.grad = gradient.contiguous()
-            return loss
-
-        self._lbfgs.param_groups[0]["lr"] = rate
-        loss = float(self._lbfgs.step(closure))  # type: ignore[no-untyped-call]
-        if loss >= float(self._last):
-            # Bounds have moved the point since the pairs were noted, and no length helps: forget them.
-            self._lbfgs.state.clear()
-        self._last.fill_(loss)
-        return loss
-
-    def tensors(self) -> dict[str, Tensor]:
-        """Torch's state, in arrays of fixed shapes."""
-        state = self._state()
-        self._counts.zero_()
-        if state.get("n_iter"):
-            for name, vector in self._vectors.items():
-                vector.copy_(state[name])
-            for name, rows in self._memory.items():
-                for row, vector in zip(rows, state[name], strict=False):
-                    row.copy_(vector)
-            for i, curvature in enumerate(state["ro"]):
-                self._curvatures[i] = curvature
-            self._scale.copy_(torch.as_tensor(state["H_diag"]))
-            self._counts.copy_(torch.tensor([state["n_iter"], len(state["ro"])]))
-            self._numbers.copy_(torch.tensor([float(state["t"]), float(state["prev_loss"])], dtype=torch.float64))
-        return {
-            **{f"lbfgs.{name}": tensor for name, tensor in (self._vectors | self._memory).items()},
-            "lbfgs.ro": self._curvatures,
-            "lbfgs.scale": self._scale,
-            "lbfgs.counts": self._counts,
-            "lbfgs.numbers": self._numbers,
-            "lbfgs.last": self._last,
-        }
-
-    def loaded(self) -> None:
-        """Give the arrays back to torch."""
-        self._lbfgs.state.clear()
-        steps, pairs = self._counts.tolist()
-        if not steps:
-            return
-        length, loss = self._numbers.tolist()
-        state = self._state()
-        state |= {name: vector.clone() for name, vector in self._vectors.items()}
-        state |= {name: [row.clone() for row in rows[:pairs]] for name, rows in self._memory.items()}
-        state |= {"ro": [r.clone() for r in self._curvatures[:pairs]], "H_diag": self._scale.clone()}
-        state |= {"n_iter": steps, "func_evals": 0, "t": length, "prev_loss": loss, "al": [None] * LBFGS_MEMORY}
-
-    def _state(self) -> dict[str, Any]:
-        return cast("dict[str, Any]", self._lbfgs.state[self._parameters[0]])

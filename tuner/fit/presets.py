@@ -127,7 +127,8 @@ def signal_config(
     """
     by_axes = {1: _SOUND, 2: _PICTURE}.get(len(signal.grid_shape), _SOLID)
     recipe = by_axes if signal.kind is SignalKind.ARRAY else _RECIPES.get(signal.kind, _PICTURE)
-    if recipe is _SOUND and signal.grid_shape[0] >= FEWEST_WINDOWS * WINDOW_SAMPLES:
+    is_scattered = hasattr(signal, "coords")  # and windows cut a grid; by name, since its class brings arrays along
+    if recipe is _SOUND and not is_scattered and signal.grid_shape[0] >= FEWEST_WINDOWS * WINDOW_SAMPLES:
         recipe = _LONG_SOUND
     budget = _budget(Effort(effort), max_steps, max_seconds, target_psnr_db)
     return _config(recipe, signal.grid_shape, signal.channels, Effort(effort), budget, seed)

@@ -41,7 +41,8 @@ class FitResult:
         outcome: why the fit ended.
         steps: taken, those before a resume included.
         seconds: of training, those before a resume included.
-        psnr_db: exact, over all samples and channels, unclamped.
+        psnr_db: exact, over all samples that were not held out and all channels, unclamped.
+        held_out_psnr_db: the same over those that were; None if none was.
         history: the mean squared error that each step reported.
     """
 
@@ -51,6 +52,7 @@ class FitResult:
     seconds: float
     psnr_db: float
     history: tuple[float, ...]
+    held_out_psnr_db: float | None = None
 
 
 def spent(budget: Budget, history: Sequence[float], seconds: float) -> FitOutcome | None:

@@ -1,23 +1,20 @@
 """The samples of a signal, ready for the sweeps of the natural-gradient trainer: a grid, or scattered points.
 
-Here it is decided how large a tile is, and what may stay in memory between sweeps. Called by `tuner.fit.loop`, and by
-whoever fits points that lie on no grid.
+Here it is decided how large a tile is, and what may stay in memory between sweeps. Called by `tuner.fit.task`
+and `tuner.fit.batch`.
 """
 
 import os
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from tuner.errors import ConfigError
 from tuner.fit.config import NaturalGradientConfig
 from tuner.fit.sweeps import Sweeps
 from tuner.network.separable import grid_sines
 from tuner.network.sine import SineNetwork
 from tuner.network.sines import DenseSines, InputSines
-from tuner.shapes import BoolArray
 from tuner.signal.grid import Grid
 from tuner.signal.signal import Signal
 
@@ -52,35 +49,6 @@ def grid_sweeps(
         keep=parts == 1 and _fits(network, grid.size * members),
     )
     return _sweeps(network, sines, torch.tensor(signal.values, device=device), members, may_keep=parts == 1)
-
-
-def seen_sweeps(
-    network: SineNetwork, signal: Signal, config: NaturalGradientConfig, held_out: BoolArray, *, parts: int = 1
-) -> Sweeps:
-    """The samples of a signal that are not held out, as points: no grid is left for the fast evaluation.
-
-    Args:
-        network: that will be fitted.
-        signal: to fit.
-        config: settings.
-        held_out: (*grid_shape), true where a sample plays no part.
-        parts: as for `grid_sweeps`.
-
-    Raises:
-        ConfigError: if the mask has another shape, or leaves no sample.
-    """
-    if held_out.shape != signal.grid_shape or held_out.dtype != np.bool_ or held_out.all():
-        raise ConfigError(
-            f"held_out is {held_out.dtype} {held_out.shape} with {np.count_nonzero(held_out)} samples set, "
-            f"expected bool {signal.grid_shape} with at least one not set"
-        )
-    device = network.phases_M.device
-    seen = ~held_out.reshape(-1)
-    coords_PD = Grid(signal.grid_shape, network.period).coords()[seen]
-    values_PC = signal.values.reshape(len(seen), -1)[seen]
-    return scattered_sweeps(
-        network, torch.tensor(coords_PD, device=device), torch.tensor(values_PC, device=device), config, parts=parts
-    )
 
 
 def scattered_sweeps(

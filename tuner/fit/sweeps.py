@@ -12,33 +12,20 @@ The last two take turns a few times at one point, then the first is due at the n
 
 Tiles are dealt to a fixed number of stripes whose sums are added in order, and every stripe runs on one thread with
 single-threaded kernels: cores then need no synchronisation inside a layer, activations stay in each core's cache, and
-the result has the same bytes whatever the number of threads. Activations are kept between sweeps if memory allows,
-else computed again. Arrays are (members, neurons, points) inside a tile; a hidden matrix carries its bias as last
-column.
+the result has the same bytes whatever the number of threads. Arrays are (members, neurons, points) inside a tile; a
+hidden matrix carries its bias as last column (`tuner.fit.activations`).
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from tuner.fit.kernels import Workspace, add_gram, add_gram_with_ones, mirrored, sine_cosine, total
+from tuner.fit.activations import Activations, ForwardPass
+from tuner.fit.kernels import add_gram, add_gram_with_ones, mirrored, total
 from tuner.fit.stripes import Stripes, T
 from tuner.fit.sums import Correction, Curvature, Hidden, Moves, Normal
 from tuner.network.sines import InputSines, Tile
-
-
-@dataclass(frozen=True, slots=True)
-class _Activations:
-    """Sine and cosine of the pre-activations of each hidden layer at the points of a tile, (B, H, points)."""
-
-    sine: list[Tensor]
-    cosine: list[Tensor]
-
-    def part(self, points: slice) -> "_Activations":
-        """Some of the points."""
-        return _Activations([h[:, :, points] for h in self.sine], [q[:, :, points] for q in self.cosine])
 
 
 class Sweeps:
@@ -63,9 +50,7 @@ class Sweeps:
         self._stripes = Stripes(threads)
         self.residual_BCP = torch.zeros_like(targets_BCP)
         self._changes: list[Tensor] = []
-        self._space = Workspace()
-        self._kept: dict[int, _Activations] = {}
-        self._holds: Hidden | None = None
+        self._forward = ForwardPass(sines, widths, targets_BCP, keep=keep)
 
     @property
     def samples(self) -> int:
@@ -78,14 +63,14 @@ class Sweeps:
 
     def evaluate(self, hidden: Hidden) -> Normal:
         """Run the networks up to their last hidden layer; sums for the output layer."""
-        plan = self._series(hidden, hidden)
+        plan = self._forward.series(hidden, hidden)
         batch, width, channels = hidden.members, self.widths[-1] + 1, self.targets_BCP.shape[1]
-        self._holds = hidden if self.keep else None
+        self._forward.holds = hidden if self.keep else None
 
         def work(stripe: Sequence[int]) -> Normal:
             gram, cross = self._zeros(batch, width, width), self._zeros(batch, width, channels)
             for index in stripe:
-                h = self._run(hidden, plan, index).sine[-1]
+                h = self._forward.run(hidden, plan, index).sine[-1]
                 values = self._part(self.targets_BCP, self.sines.tiles[index])
                 add_gram_with_ones(gram, h)
                 cross[:, :-1] += h @ values.mT
@@ -107,7 +92,7 @@ class Sweeps:
             squares = self._zeros(hidden.members)
             for index in stripe:
                 tile = self.sines.tiles[index]
-                residual = _affine(readout, self._activations(hidden, plan, index).sine[-1])
+                residual = _affine(readout, self._forward.at(hidden, plan, index).sine[-1])
                 residual -= self._part(self.targets_BCP, tile)
                 self._part(self.residual_BCP, tile).copy_(residual)
                 squares += residual.double().square().sum((1, 2))
@@ -129,7 +114,7 @@ class Sweeps:
             )
             for index in stripe:
                 band = _band(self.sines.tiles[index], share, offset + index)
-                _add_curvature(sums, self._activations(hidden, plan, index).part(band), weights, backward)
+                _add_curvature(sums, self._forward.at(hidden, plan, index).part(band), weights, backward)
             return sums
 
         parts = self._sweep(work)
@@ -159,13 +144,15 @@ class Sweeps:
             sums = [self._zeros(*layer.shape) for layer in hidden.layers]
             for index in stripe:
                 tile = self.sines.tiles[index]
-                run = self._activations(hidden, plan, index)
+                run = self._forward.at(hidden, plan, index)
                 residual = self._residual(tile, correction, run.sine[-1])
-                slope = self._product("slope", backward, residual).mul_(run.cosine[-1])
+                slope = self._forward.product("slope", backward, residual).mul_(run.cosine[-1])
                 for layer in reversed(range(1, len(weights))):
                     sums[layer][:, :, :-1] += slope @ run.sine[layer - 1].mT
                     sums[layer][:, :, -1] += slope.sum(2)
-                    slope = self._product(f"slope {layer}", weights[layer].mT, slope).mul_(run.cosine[layer - 1])
+                    slope = self._forward.product(f"slope {layer}", weights[layer].mT, slope).mul_(
+                        run.cosine[layer - 1]
+                    )
                 sums[0][:, :, -1] += slope.sum(2)
                 self.sines.add_transpose(first, slope.flatten(0, 1), tile)
             return first, sums
@@ -184,7 +171,7 @@ class Sweeps:
         calls.
         """
         plan = self._plan(hidden)
-        series = [self._series(hidden, move, turning=True) for move in directions]
+        series = [self._forward.series(hidden, move, turning=True) for move in directions]
         seen = len(self._changes)
         self._changes += [torch.empty_like(self.residual_BCP) for _ in directions]
         batch, count, channels, width = hidden.members, len(self._changes), self.targets_BCP.shape[1], self.widths[-1]
@@ -196,9 +183,9 @@ class Sweeps:
             feature = self._zeros(batch, count * channels, width + 1)
             for index in stripe:
                 tile = self.sines.tiles[index]
-                run = self._activations(hidden, plan, index)
+                run = self._forward.at(hidden, plan, index)
                 for change, move, first in zip(self._changes[seen:], directions, series, strict=True):
-                    self._part(change, tile).copy_(read @ self._tangent(hidden, run, move, first, tile))
+                    self._part(change, tile).copy_(read @ self._forward.tangent(hidden, run, move, first, tile))
                 rows = [self._part(change, tile) for change in (*self._changes, self.residual_BCP)]
                 flat = torch.stack([row.flatten(1) for row in rows], 1)
                 inner += flat @ flat.mT
@@ -214,8 +201,7 @@ class Sweeps:
 
     def forget(self) -> None:
         """Release the kept activations."""
-        self._kept = {}
-        self._holds = None
+        self._forward.forget()
 
     def _residual(self, tile: Tile, correction: Correction | None, h: Tensor) -> Tensor:
         """The residual at a tile's points, or what the linear model makes of it, (B, C, points)."""
@@ -227,62 +213,14 @@ class Sweeps:
             residual += correction.coefficients[:, k, None, None].to(h.dtype) * self._part(change, tile)
         return residual
 
-    def _tangent(self, hidden: Hidden, run: _Activations, move: Hidden, first: Tensor, tile: Tile) -> Tensor:
-        """Change of the last hidden layer along a direction, (B, H, points)."""
-        change = self._first("change", first, tile, hidden.members).add_(move.layers[0][:, :, -1:])
-        change.mul_(run.cosine[0])
-        for layer in range(1, len(self.widths)):
-            change = self._product(f"change {layer}", hidden.layers[layer][:, :, :-1], change)
-            change.baddbmm_(move.layers[layer][:, :, :-1], run.sine[layer - 1]).add_(move.layers[layer][:, :, -1:])
-            change.mul_(run.cosine[layer])
-        return change
-
-    def _first(self, name: str, plan: Tensor, tile: Tile, members: int) -> Tensor:
-        """The first layer's series at a tile's points, (B, H, points), in working memory."""
-        out = self._space.take(name, self.targets_BCP, len(plan), tile.stop - tile.start)
-        return self.sines.apply(plan, tile, out).view(members, -1, tile.stop - tile.start)
-
-    def _product(self, name: str, matrix: Tensor, values: Tensor) -> Tensor:
-        """A batched product, in working memory."""
-        out = self._space.take(name, values, *matrix.shape[:2], values.shape[2])
-        return torch.bmm(matrix, values, out=out)
-
-    def _series(self, hidden: Hidden, move: Hidden, *, turning: bool = False) -> Tensor:
-        """Plan of the first layer with the weights of `move`, which may also turn the phases."""
-        turn = None
-        if turning and bool(move.phases.any()):
-            turn = (hidden.layers[0][:, :, :-1] * move.phases).flatten(0, 1)
-        return self.sines.plan(move.layers[0][:, :, :-1].flatten(0, 1).contiguous(), hidden.phases, turn)
-
     def _plan(self, hidden: Hidden) -> Tensor | None:
         """The first layer's plan, needed only if the kept activations are of another point."""
-        if self._holds is hidden:
+        if self._forward.holds is hidden:
             return None
         if self.keep:
             self.evaluate(hidden)
             return None
-        return self._series(hidden, hidden)
-
-    def _activations(self, hidden: Hidden, plan: Tensor | None, index: int) -> _Activations:
-        return self._kept[index] if plan is None else self._run(hidden, plan, index)
-
-    def _run(self, hidden: Hidden, plan: Tensor, index: int) -> _Activations:
-        tile = self.sines.tiles[index]
-        run = self._kept.get(index)
-        if run is None:
-            shape = [(hidden.members, width, tile.stop - tile.start) for width in self.widths]
-            run = _Activations(
-                [self.targets_BCP.new_empty(s) for s in shape], [self.targets_BCP.new_empty(s) for s in shape]
-            )
-            if self.keep:
-                self._kept[index] = run
-        z = self._first("z", plan, tile, hidden.members).add_(hidden.layers[0][:, :, -1:])
-        for layer in range(len(self.widths)):
-            if layer:
-                z = self._product("z", hidden.layers[layer][:, :, :-1], run.sine[layer - 1])
-                z.add_(hidden.layers[layer][:, :, -1:])
-            sine_cosine(z, run.sine[layer], run.cosine[layer])
-        return run
+        return self._forward.series(hidden, hidden)
 
     @staticmethod
     def _part(values_BCP: Tensor, tile: Tile) -> Tensor:
@@ -310,7 +248,7 @@ def _band(tile: Tile, share: int, turn: int) -> slice:
     return slice(points * turn // share, points * (turn + 1) // share)
 
 
-def _add_curvature(sums: Curvature, run: _Activations, weights: list[Tensor], backward: Tensor) -> None:
+def _add_curvature(sums: Curvature, run: Activations, weights: list[Tensor], backward: Tensor) -> None:
     """Add g g^T of every layer and h~ h~^T between layers; C^T C of the last layer is applied to the whole sum."""
     add_gram(sums.output_side[-1], run.cosine[-1])
     for layer in range(len(weights) - 1):

@@ -183,6 +183,11 @@ class Storage:
         return self.to_values(self.to_samples(values)) if self.format.is_integer else values
 
 
+def unflipped(array: FloatArray) -> FloatArray:
+    """The array, copied if it is a view that runs backwards along an axis, which torch does not take."""
+    return array if min(array.strides, default=0) >= 0 else np.ascontiguousarray(array)
+
+
 def check_finite(samples: NDArray[Any]) -> None:
     """Refuse samples without a value.
 

@@ -14,7 +14,7 @@ from tuner.shapes import FloatArray
 from tuner.signal.details import AudioDetails, Details, DistanceDetails, VideoDetails, VolumeDetails
 from tuner.signal.kind import SignalKind as SignalKind
 from tuner.signal.samples import SampleFormat as SampleFormat
-from tuner.signal.samples import Scaling, Storage
+from tuner.signal.samples import Scaling, Storage, unflipped
 
 # What each kind keeps beside its samples; the others keep nothing.
 DETAILS: Final[dict[SignalKind, type[Details]]] = {
@@ -68,7 +68,7 @@ class Signal:
             raise InvalidSignal(
                 f"{bad} of {values.size} values are NaN or infinite: replace or mask them before the fit"
             )
-
+        object.__setattr__(self, "values", unflipped(values))
         if self.details is not None and not isinstance(self.details, DETAILS.get(self.kind, ())):
             raise InvalidSignal(
                 f"a signal of kind {self.kind} has {type(self.details).__name__}, the details of another"

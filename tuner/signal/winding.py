@@ -6,8 +6,8 @@ van Oosterom & Strackee 1983 for the angle): 1 inside a closed mesh, 0 outside, 
 numbers. Seen from a point the mesh covers each direction some whole number of times, and that number changes only
 where an edge is seen that a single face has. So it is the number of faces that a ray leaves by, less those it enters
 by, which a grid counts for all points of a column at once, plus the solid angle of a fan from the opposite direction
-over the border edges. Closed meshes have none, whatever their number of faces. `tuner.signal.distance` asks for signs
-here.
+over the border edges. Closed meshes have none, whatever their number of faces. Where triangles hardly share a corner,
+corners that nearly touch are first made one. `tuner.signal.distance` asks for signs here.
 """
 
 from collections.abc import Sequence
@@ -16,8 +16,9 @@ from typing import Final
 import numpy as np
 
 from tuner.shapes import DoubleArray, IndexArray, IntArray
-from tuner.signal.triangles import PAIRS, Heed, Mesh, expanded, nobody
+from tuner.signal.triangles import PAIRS, Heed, Mesh, expanded, nobody, welded
 
+_TOUCHING: Final = 1e-3  # of a step of the grid, and of an edge
 _AWRY: Final = (1.618e-8, 2.236e-8, 0.0)  # of the length of an axis
 
 
@@ -59,11 +60,18 @@ class GridWinding:
     """
 
     def __init__(self, mesh: Mesh, axes: Sequence[DoubleArray], heed: Heed = nobody) -> None:
-        self._mesh = mesh
         # Off by less than matters, so that no border edge of a regular mesh lies right above or below a point.
         self._axes = [axis + share * (axis[-1] - axis[0]) for axis, share in zip(axes, _AWRY, strict=True)]
         self._heed = heed
-        self._starts, self._ends, self._times = _border(mesh)
+        border = _border(mesh)
+        if len(border[2]) > len(mesh.faces):
+            # So little that no sample is on another side afterwards, unless it was as good as on the surface.
+            step = max(float(np.ptp(axis)) / max(1, len(axis) - 1) for axis in axes)
+            edges = np.linalg.norm(mesh.triangles - np.roll(mesh.triangles, 1, axis=1), axis=2)
+            mesh = welded(mesh, _TOUCHING * min(step, float(np.median(edges))))
+            border = _border(mesh)
+        self._mesh = mesh
+        self._starts, self._ends, self._times = border
         self.closed = not len(self._times)
         # Where nearly every edge is a border, the sum over faces is the shorter one.
         self._direct = len(self._times) > len(mesh.faces)

@@ -16,7 +16,7 @@ from tuner.target.shrink import File, measured
 
 _TRIES = 10
 # The shift of `ModulatedTrainer.rounded`; much is a last resort, for fits that had no time.
-_LARGEST_FILE, _SMALLEST_FILE = -0.2, 12.0
+_LARGEST_FILE, _SMALLEST_FILE = -0.5, 12.0
 _ENOUGH = 0.985  # a file that fills so much of its limit is large enough
 _ENOUGH_DB = 0.03  # and one that is above its quality by no more is small enough
 # Logarithm of the size and decibels that a shift of 1 takes, for the second try; the others learn from those before.

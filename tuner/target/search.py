@@ -24,6 +24,7 @@ from tuner.target.ask import Ask, TargetKind
 from tuner.target.forecast import Forecast
 from tuner.target.modulated import fit_modulated_to_target
 from tuner.target.plan import PSNR_TOLERANCE_DB, Plan, Trial, needed_psnr_db, next_plan, separate
+from tuner.target.report import reported
 from tuner.target.result import OnStep, TargetOutcome, TargetResult
 from tuner.target.shrink import (
     LOSSES_DB,
@@ -67,8 +68,14 @@ def fit_to_target(
         StateMismatch: if the checkpoint is of another signal or request.
     """
     if ask.modulated is not None:
-        return fit_modulated_to_target(signal, ask, ask.modulated, resume=resume, on_step=on_step)
-    return _Search(signal, ask, device, resume).run(on_step)
+        result = fit_modulated_to_target(signal, ask, ask.modulated, resume=resume, on_step=on_step)
+    else:
+        result = _Search(signal, ask, device, resume).run(on_step)
+    if result.content is None:
+        return result
+    content = reported(result.content, signal, ask, result.steps)
+    sentence = result.sentence.replace(f" {len(result.content)} bytes", f" {len(content)} bytes")
+    return replace(result, content=content, sentence=sentence)
 
 
 class _Search:

@@ -100,6 +100,18 @@ def test_info_as_text(file: Path) -> None:
     lines = run("info", file).stdout.splitlines()
     assert "grid shape         10 x 14" in lines
     assert "period             2.500" in lines
+    assert "report             none" in lines
+
+
+def test_every_file_says_how_it_was_made(picture: Path, tmp_path: Path) -> None:
+    small = tmp_path / "small.tnr"
+    for options in ((), ("--target", "seconds=0.3")):
+        assert run("fit", picture, "-o", small, "--effort", "fast", "--steps", 2, "--seed", 5, *options).exit_code == 0
+        (line,) = (line for line in run("info", small).stdout.splitlines() if line.startswith("report"))
+        assert "trainer natural_gradient" in line
+        assert "seed 5" in line
+    assert run("fit", picture, "-o", small, "--effort", "fast", "--steps", 2, "--target", "bytes=2000").exit_code == 0
+    assert "report             none" in run("info", small).stdout
 
 
 def test_what_is_wrong_is_said_in_one_line(file: Path, picture: Path, tmp_path: Path) -> None:

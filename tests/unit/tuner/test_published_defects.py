@@ -11,8 +11,7 @@ import torch
 
 from tests.unit.tuner.experiment.worlds import PERIOD, colour_samples, picture, recipe
 from tuner.experiment.methods import REGIMES, Regime, hidden_sines, make_network
-from tuner.experiment.paper import centre_crop
-from tuner.experiment.samples import Samples
+from tuner.experiment.samples import Samples, centre_crop
 from tuner.experiment.training import measurement, train
 from tuner.metrics import gradient_psnr_db, held_out_mask, sobel_magnitude
 from tuner.network.bounds import column_bounds
@@ -138,6 +137,17 @@ def test_defect_6_held_out_pixels_are_never_learned_from() -> None:
     assert torch.equal(results[0][0], results[1][0])
     assert results[0][1].train_psnr_db == results[1][1].train_psnr_db
     assert results[0][1].test_psnr_db != results[1][1].test_psnr_db
+
+
+def test_defect_6_the_loss_is_a_mean_over_samples_and_channels() -> None:
+    """Published: the device was passed where the mean or the sum is chosen."""
+    samples = colour_samples()
+    network = make_network(REGIMES[Regime.FIXED_BOUNDS], samples.grid, 3, widths=(20, 8), seed=0)
+    coords_PD, values_PC = samples.seen()
+    with torch.no_grad():
+        by_hand = float((network(coords_PD).double() - values_PC).square().sum()) / values_PC.numel()
+    curves = train(network, samples, recipe(1, batch_samples=10**6), seed=0)
+    assert curves.losses[0] == pytest.approx(by_hand, rel=1e-4)
 
 
 def test_defect_7_pictures_keep_their_aspect() -> None:

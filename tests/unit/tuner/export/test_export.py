@@ -18,14 +18,22 @@ from tuner.codec.encode import encode
 from tuner.errors import ConfigError
 from tuner.export.cli import exported
 from tuner.export.tensors import named_arrays, to_safetensors
+from tuner.network.windows import WindowedParameters
 from tuner.representation import Representation
 
+WINDOWS = WindowedParameters(
+    network=random_representation((24,), frequencies=4, hidden=(9, 6), channels=10).sine_parameters,
+    samples=110,
+    windows=5,
+    window=24,
+)
 CASES = {
     "plain": random_representation(hidden=(9, 6)),
     "modulated": modulated_representation(),
     "volume": Representation(
         parameters=random_modulated((6, 5, 4), levels=((3, 2), (1, 1)), channels=1), grid_shape=(6, 5, 4)
     ),
+    "windows": Representation(parameters=WINDOWS, grid_shape=(110,)),
 }
 
 
@@ -62,6 +70,14 @@ def test_safetensors(tmp_path: Path) -> None:
         assert json.loads(file.metadata()["tuner"])["spacings"] == [8, 4, 2]
         for name, array in named_arrays(representation).items():
             np.testing.assert_array_equal(file.get_tensor(name), array)
+
+
+def test_windows_in_safetensors(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(exported(CASES["windows"], ".safetensors"))
+    with safe_open(path, "numpy") as file:
+        assert json.loads(file.metadata()["tuner"])["windows"] == {"count": 5, "length": 24, "samples": 110}
+        np.testing.assert_array_equal(file.get_tensor("readout.weight"), WINDOWS.network.readout_weight)
 
 
 def test_command(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ STEPS = 3
 def main(spare_mebibytes: int, after_step: int) -> None:
     """Fit with so much memory beyond what the process has when the limit begins: before the fit, or after a step."""
     # Of this picture a fit keeps 300 MiB of activations if it may, and a part of it takes a few.
-    pixels = np.random.default_rng(1).random((560, 600, 1), dtype=np.float32)
+    signal = Signal(values=np.random.default_rng(1).random((560, 600, 1), dtype=np.float32))
     config = FitConfig(
         network=NetworkConfig(frequencies=64, hidden=(64,)),
         trainer=NaturalGradientConfig(),
@@ -35,11 +35,11 @@ def main(spare_mebibytes: int, after_step: int) -> None:
         return Verdict.CONTINUE
 
     torch.set_num_threads(1)
-    fit(Signal(values=pixels[:32, :32]), config)  # libraries take what they need only once
+    fit(Signal(values=signal.values[:32, :32]), config)  # libraries take what they need only once
     if after_step == 0:
         _limit(spare_mebibytes)
     try:
-        sys.stdout.write(str(fit(Signal(values=pixels), config, on_step=narrow).steps))
+        sys.stdout.write(str(fit(signal, config, on_step=narrow).steps))
     except TunerError as error:
         sys.stdout.write(error.code)
 

@@ -14,7 +14,6 @@ from tuner.codec.encode import encode
 from tuner.codec.limits import DecodeLimits
 from tuner.codec.windows import pack_windows
 from tuner.errors import ConfigError, CorruptFile, InvalidSignal, LimitExceeded
-from tuner.export.cli import exported
 from tuner.fit.batch import fit_batch
 from tuner.fit.config import Budget, FitConfig, NaturalGradientConfig
 from tuner.fit.loop import fit
@@ -189,8 +188,6 @@ def test_what_cannot_be_cut_is_refused() -> None:
         )
     with pytest.raises(InvalidSignal):
         compress(in_windows(), sound(channels=1))
-    with pytest.raises(ConfigError, match="cut into 5 windows"):
-        exported(in_windows(), ".onnx")
 
 
 def test_a_network_for_the_whole_line_stays_as_it_is() -> None:

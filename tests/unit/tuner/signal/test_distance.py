@@ -6,7 +6,7 @@ import pytest
 from tests.signals import apart, octahedron, torus
 from tuner.shapes import DoubleArray
 from tuner.signal.distance import signed_distances, unsigned_distances
-from tuner.signal.triangles import Mesh, Triangles
+from tuner.signal.triangles import Mesh, Triangles, welded
 from tuner.signal.winding import GridWinding, leaving, winding_numbers
 
 RANDOM = np.random.default_rng(5)
@@ -23,6 +23,7 @@ MESHES = {
     "some turned around": Mesh(RING.vertices, np.where(TURNED[:, None], RING.faces[:, ::-1], RING.faces)),
     "tangle": Mesh(RANDOM.standard_normal((12, 3)), RANDOM.integers(0, 12, (60, 3))),
     "apart": apart(RING),
+    "confetti": Mesh(RANDOM.standard_normal((180, 3)), np.arange(180).reshape(-1, 3)),
     # Every corner and every edge lies in a column of the grid.
     "on the grid": OCTAHEDRON,
     "on the grid, torn": Mesh(OCTAHEDRON.vertices, OCTAHEDRON.faces[2:]),
@@ -42,13 +43,21 @@ def test_winding_on_a_grid_is_the_sum_of_solid_angles(name: str) -> None:
     mesh, axes = MESHES[name], grid()
     points = points_of(axes)
     winding = GridWinding(mesh, axes)
-    assert winding.closed == (name in {"closed", "corners repeated", "twice", "on the grid"})
+    assert winding.closed == (name in {"closed", "corners repeated", "twice", "apart", "on the grid"})
     # On the surface itself the number jumps, and either side is right.
     off = unsigned_distances(mesh, points) > 1e-3
     assert np.count_nonzero(off) > 0.8 * len(points)
     expected = winding_numbers(mesh, points)[off]
     np.testing.assert_allclose(winding.at(np.arange(len(points)))[off], expected, atol=1e-4)
     assert np.ptp(expected) > 0.3
+
+
+def test_corners_that_nearly_touch_are_one() -> None:
+    whole = welded(MESHES["apart"], 1e-4)
+    assert len(whole.vertices) == len(RING.vertices)
+    np.testing.assert_allclose(whole.triangles, RING.triangles, atol=2e-5)
+    crowd = Mesh(1e-6 * RANDOM.standard_normal((90, 3)), np.arange(90).reshape(-1, 3))
+    assert welded(crowd, 1e-4) is crowd, "pairs of all with all might not fit in memory"
 
 
 def test_a_ray_leaves_a_closed_mesh_as_often_as_it_enters() -> None:
