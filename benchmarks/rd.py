@@ -24,7 +24,6 @@ from PIL import Image
 
 from benchmarks.rd_codecs import OURS, RIVALS, code_ours, code_rival
 from benchmarks.rd_report import bd_rate_percent, draw_curves, draw_side_by_side
-from tuner.fit.modulated_config import ModulatedConfig
 from tuner.metrics import psnr_db
 from tuner.signal.image import read_image
 from tuner.signal.signal import Signal
@@ -64,10 +63,8 @@ def _cell(picture: Picture, codec: str, rate: float, options: argparse.Namespace
     suffix = "tnr" if codec == OURS else codec
     path = out / "files" / f"{picture.name}-{rate}.{suffix}"
     if codec == OURS:
-        config = ModulatedConfig(
-            bits_per_sample=rate, steps=options.steps, max_seconds=options.seconds, **json.loads(options.config)
-        )
-        coded = code_ours(picture.signal, config, path)
+        chosen = {"steps": options.steps, "max_seconds": options.seconds, **json.loads(options.config)}
+        coded = code_ours(picture.signal, rate, chosen, path)
     else:
         coded = code_rival(codec, picture.signal, rate, path)
     Image.fromarray(coded.pixels).save(path.with_name(f"{path.name}.png"))
@@ -156,7 +153,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--pictures", type=Path, help="folder of PNG images")
     parser.add_argument("--take", nargs="*", default=[], help="names without suffix; all if left out")
     parser.add_argument("--rates", nargs="+", type=float, default=[0.2, 0.3, 0.6], help="bits per pixel")
-    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--seconds", type=float, help="of training per fit")
     parser.add_argument("--config", default="{}", help="other settings of ModulatedConfig, as JSON")
     parser.add_argument("--threads", type=int, default=1)

@@ -6,7 +6,7 @@ and finds the quality setting whose file comes nearest to it; the point that cou
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
@@ -18,12 +18,13 @@ import numpy as np
 from PIL import Image
 
 from tuner.codec.decode import decode
-from tuner.codec.encode import encode
-from tuner.fit.modulated import fit_modulated
-from tuner.fit.modulated_config import ModulatedConfig
-from tuner.representation import Representation
+from tuner.fit.presets import signal_config
+from tuner.network.modulated import ModulatedParameters
 from tuner.signal.image import write_image
 from tuner.signal.signal import Signal
+from tuner.target.ask import Ask, Target, TargetKind
+from tuner.target.modulated_ask import modulated_for
+from tuner.target.search import fit_to_target
 
 OURS = "tuner"
 _Result = TypeVar("_Result")
@@ -90,23 +91,37 @@ def code_rival(codec: str, signal: Signal, bits_per_sample: float, path: Path) -
     return Coded(path, decoded, encode_seconds, decode_seconds, {"quality": quality})
 
 
-def code_ours(signal: Signal, config: ModulatedConfig, path: Path) -> Coded:
-    """A fit, its file, and the pixels that come out of the file."""
+def code_ours(signal: Signal, rate: float, options: dict[str, object], path: Path) -> Coded:
+    """A fit to so many bytes as a client would ask for them, its file, and the pixels that come out of the file.
+
+    Args:
+        signal: the picture.
+        rate: bits per pixel, never exceeded.
+        options: of `ModulatedConfig`, instead of its defaults.
+        path: of the file.
+    """
+    target = Target(TargetKind.BITS_PER_SAMPLE, rate)
+    config = modulated_for("modulated", signal, "balanced", target)
+    assert config is not None  # noqa: S101  it was asked for by name
+    config = replace(config, **options)  # type: ignore[arg-type]
+    ask = Ask(base=signal_config(signal, "balanced"), target=target, modulated=config)
     started = process_time()
-    result = fit_modulated(signal, config)
-    representation = Representation.of(result.parameters, signal)
-    path.write_bytes(encode(representation, result.steps))
+    result = fit_to_target(signal, ask)
     encode_seconds = process_time() - started
+    assert result.content is not None  # noqa: S101  nobody has stopped it
+    path.write_bytes(result.content)
     rendered, decode_seconds = _timed(lambda: decode(path.read_bytes()).render())
     pixels = np.asarray(Image.open(BytesIO(write_image(rendered))).convert("RGB"))
-    inputs = 2 * config.frequencies + result.parameters.latent_channels
+    parameters = decode(result.content).parameters
+    assert isinstance(parameters, ModulatedParameters)  # noqa: S101  as asked for
+    inputs = 2 * config.frequencies + parameters.latent_channels
     widths = (inputs, *config.widths)
     layers = sum(a * b for a, b in pairwise(widths))
     facts = {
-        "weights": result.parameters.weight_count,
-        "bits_per_weight": 8 * path.stat().st_size / result.parameters.weight_count,
+        "weights": parameters.weight_count,
+        "bits_per_weight": 8 * path.stat().st_size / parameters.weight_count,
         "multiply_adds_per_sample": layers + signal.channels * (widths[-1] + inputs),
-        "steps": config.steps,
+        "steps": result.steps,
     }
     return Coded(path, pixels, encode_seconds, decode_seconds, facts)
 

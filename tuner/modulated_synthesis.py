@@ -1,7 +1,8 @@
 """Values of a modulated network in numpy: at any points, and on grids in bounded memory.
 
 On a grid the latent fields are separable: their trailing axes are interpolated once, the first axis tile by tile, as a
-product with a small banded matrix (`tuner.network.latent_fields`). `modulated_values_at` is the slow twin. Called by `tuner.evaluate`.
+product with a small banded matrix (`tuner.network.latent_fields`). `modulated_values_at` is the slow twin. Called by
+`tuner.evaluate`.
 """
 
 from collections.abc import Iterator, Sequence

@@ -200,8 +200,8 @@ def _unpack_scales(reader: ByteReader, dimensions: int) -> list[tuple[int, int]]
     scales, colours = reader.byte("number of scales"), reader.byte("number of colours")
     if not (1 <= scales <= _MOST_SCALES and colours >= 1):
         raise CorruptFile(
-            f"the network has {scales} scales of {colours} colours, expected 1 to {_MOST_SCALES} scales of at least one: "
-            "the file is damaged"
+            f"the network has {scales} scales of {colours} colours, expected 1 to {_MOST_SCALES} scales of at least "
+            "one: the file is damaged"
         )
     return wavelet_layout(dimensions, scales, colours)
 

@@ -1,11 +1,11 @@
 """Subbands of wavelets to bits and back: each integer with a table chosen by the magnitudes around it.
 
-Where the wavelets around are zero, the next one probably is, too. Levels are coded from coarse to fine, the subbands of a
-level in order, and each subband in 2^D passes, one for each parity of the node's indices: every pass knows some
+Where the wavelets around are zero, the next one probably is, too. Levels are coded from coarse to fine, the subbands of
+a level in order, and each subband in 2^D passes, one for each parity of the node's indices: every pass knows some
 neighbours of each of its nodes, and all that is around the same place in the coarser level, in the orientations before,
-and in the colour before (`tuner.network.neighbourhood`). Within a pass no node depends on another, so that numpy computes
-all contexts of a pass at once. Contexts are integers throughout. Called by `tuner.codec.modulated`; FORMAT.md section 10
-is the specification, and `tuner.fit.latent_rate` estimates what comes out of this.
+and in the colour before (`tuner.network.neighbourhood`). Within a pass no node depends on another, so that numpy
+computes all contexts of a pass at once. Contexts are integers throughout. Called by `tuner.codec.modulated`; FORMAT.md
+section 10 is the specification, and `tuner.fit.latent_rate` estimates what comes out of this.
 """
 
 from collections.abc import Iterator, Sequence
@@ -126,7 +126,7 @@ def _passes(levels: Sequence[LatentLevel], number: int, channel: int) -> Iterato
 def _elsewhere(
     levels: Sequence[LatentLevel], number: int, colour: int, position: int, kinds: int
 ) -> tuple[np.ndarray, int]:
-    """What is known beside the subband itself: shares times magnitudes at every node, and the sum of what they count."""
+    """What is known beside the subband itself: shares times magnitudes at every node, and what they count."""
     codes, channel = levels[number].codes, colour * kinds + position
     nodes, dimensions = codes.shape[1:], codes.ndim - 1
     total, count = np.zeros(nodes, dtype=np.int32), 0

@@ -1,10 +1,10 @@
 """How many bits the latents take in a file, and what each other value of a latent would cost.
 
-The codec chooses the table of each latent by the mean magnitude of its neighbours (`tuner.codec.subbands`). Here are the
-same means, and tables of three numbers that are fitted to the latents as they are: the bits of a zero, of a one, and of
+The codec chooses the table of each latent by the mean magnitude around it (`tuner.codec.subbands`). Here are the same
+means, and tables of three numbers that are fitted to the latents as they are: the bits of a zero, of a one, and of
 every further unit, interpolated between the centres of two classes. What a latent does to the means of those around it
-is left out: counted as a derivative it made latents vanish in droves, counted by differences it gained nothing. Called by
-`tuner.fit.latent_choice` and `tuner.fit.modulated_trainer`.
+is left out: counted as a derivative it made latents vanish in droves, counted by differences it gained nothing. Called
+by `tuner.fit.latent_choice` and `tuner.fit.modulated_trainer`.
 """
 
 from collections.abc import Sequence

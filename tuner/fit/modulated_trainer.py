@@ -35,7 +35,7 @@ _MODULATION = 3.0
 # Lambda, in squares of the step of the latents; 0.09 to 0.11 in video coders, and a third of it for three channels.
 _TRADE = 0.11
 # How many more bits than wanted the first, rounded one by one, may take: choosing them together saves about as many.
-_FIRST_EXCESS = 0.14
+_FIRST_EXCESS = 0.2
 _DEAD_ZONE = 0.1
 _BISECTIONS = 12
 # What the fit adds to the quality of its beginning.

@@ -6,8 +6,8 @@ s(x) holds sin(2 pi/p k.x) for some integer frequencies k, then cos of the same;
 Near an edge of a picture u turns the phases of the sines, so that a narrow network serves the whole picture: for the
 same number of weights it reproduces a photograph some 2 dB better than input frequencies alone.
 
-The integers span the fields in one of two bases. Wavelets (`tuner.network.wavelets`): the samples of a field are sums of
-wavelets, and a cubic spline goes through them. Splines: each level has a node for every `spacing` samples along each
+The integers span the fields in one of two bases. Wavelets (`tuner.network.wavelets`): the samples of a field are sums
+of wavelets, and a cubic spline goes through them. Splines: each level has a node for every `spacing` samples along each
 axis and cubic B-splines between them (`tuner.network.splines`), where an integer stands for integer / spacing; fits no
 longer make these.
 
@@ -65,9 +65,9 @@ class ModulatedParameters:
         seed: of the frequencies.
         reach: largest component of a frequency.
         frequencies: K, int32 (F, D), cycles per period; those of `seeded_frequencies`.
-        levels: the latents, coarsest first. Splines: u holds their channels in this order. Wavelets: the low-pass level,
-            a channel for each colour, then the scales, (2^D - 1) orientations for each colour; u holds the colours of
-            field 0, of field 1, ...
+        levels: the latents, coarsest first. Splines: u holds their channels in this order. Wavelets: the low-pass
+            level, a channel for each colour, then the scales, 2^D - 1 orientations for each colour; u holds the colours
+            of field 0, of field 1, ...
         basis: of the latents.
         hidden: the sine layers; the first has 2 F + U inputs: sines, cosines, latent channels.
         skip: S, float32 (C, U).

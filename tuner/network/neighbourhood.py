@@ -2,16 +2,16 @@
 
 Edges run along the axes in which a subband is low-pass, so neighbours along these say most. Beside neighbours in the
 subband there are the same place in the same orientation of the coarser scale, in the orientations before, and in the
-colour before. A share that counts less than it weighs belongs to latents that are larger by nature. The coder
-(`tuner.codec.subbands`) and the estimate of its bits (`tuner.fit.latent_rate`) use these numbers, found by regression on
-photographs; those of the coder are part of the file format.
+colour before. A share that counts more than it weighs belongs to latents that are larger by nature. The numbers were
+found by regression on photographs. They are part of the file format: the coder (`tuner.codec.subbands`) uses them, and
+so does the estimate of its bits (`tuner.fit.latent_rate`).
 """
 
 from itertools import product
 
 from tuner.network.wavelets import is_high
 
-# Neighbours along an axis in which the subband is low-pass, high-pass, high-pass as in all others; in the low-pass band.
+# Neighbours along an axis in which the subband is low-pass, high-pass, high-pass as in all; in the low-pass band.
 _ALONG, _ACROSS, _DIAGONAL, _LOW = 24, 10, 14, 16
 CORNER = 7  # neighbours that differ along several axes
 PARENT, PARENT_RING = 4, 1  # in the coarser scale: the same place, each of those around
@@ -21,7 +21,8 @@ COLOUR, COLOUR_COUNT = 3, 4  # in the colour before
 
 def parent_count(dimensions: int) -> int:
     """What the coarser scale counts: twice what it weighs, as its latents are larger."""
-    return 2 * (PARENT + PARENT_RING * (3**dimensions - 1))
+    around: int = 3**dimensions - 1
+    return 2 * (PARENT + PARENT_RING * around)
 
 
 def neighbour_share(offset: tuple[int, ...], orientation: int) -> int:
@@ -38,7 +39,7 @@ def neighbour_share(offset: tuple[int, ...], orientation: int) -> int:
 
 
 def coding_order(dimensions: int) -> list[tuple[int, ...]]:
-    """Parities of the indices in the order in which the latents of a subband are coded: each pass knows those before."""
+    """Parities of the indices in the order in which the latents of a subband are coded."""
     return sorted(product((0, 1), repeat=dimensions), key=lambda bits: (any(bits), -sum(bits), bits))
 
 
