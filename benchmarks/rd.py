@@ -153,7 +153,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--pictures", type=Path, help="folder of PNG images")
     parser.add_argument("--take", nargs="*", default=[], help="names without suffix; all if left out")
     parser.add_argument("--rates", nargs="+", type=float, default=[0.2, 0.3, 0.6], help="bits per pixel")
-    parser.add_argument("--steps", type=int, default=100)
+    parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--seconds", type=float, help="of training per fit")
     parser.add_argument("--config", default="{}", help="other settings of ModulatedConfig, as JSON")
     parser.add_argument("--threads", type=int, default=1)

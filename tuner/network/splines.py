@@ -13,6 +13,8 @@ import numpy as np
 from tuner.shapes import FloatArray
 
 TAPS = 4
+# Positions whose interpolation is one small product: they read few of the nodes of a long axis.
+_BLOCK = 64
 
 
 def node_count(samples: int, spacing: int) -> int:
@@ -34,12 +36,13 @@ class Taps:
 
     def apply(self, values: FloatArray, axis: int) -> FloatArray:
         """Interpolate along one axis: its nodes become the N positions."""
-        shape = [1] * values.ndim
-        shape[axis] = len(self.nodes)
-        total = values.take(self.nodes[:, 0], axis) * self.weights[:, 0].reshape(shape)
-        for tap in range(1, self.nodes.shape[1]):
-            total += values.take(self.nodes[:, tap], axis) * self.weights[:, tap].reshape(shape)
-        return total
+        last = np.moveaxis(values, axis, -1)
+        found = np.empty((*last.shape[:-1], len(self.nodes)), dtype=np.float32)
+        for start in range(0, len(self.nodes), _BLOCK):
+            stop = min(start + _BLOCK, len(self.nodes))
+            span, matrix = self.band(start, stop)
+            np.matmul(last[..., span], matrix.T, out=found[..., start:stop])
+        return np.moveaxis(found, -1, axis)
 
     def band(self, start: int, stop: int) -> tuple[slice, FloatArray]:
         """The nodes that positions [start, stop) read, as one span, and the matrix from them to the positions."""
