@@ -3,13 +3,16 @@
 import numpy as np
 
 from tuner.network.modulated import (
+    Basis,
     LatentLevel,
     ModulatedParameters,
     level_nodes,
     modulated_parameters,
     seeded_frequencies,
     tensor_shapes,
+    wavelet_layout,
 )
+from tuner.network.wavelets import field_count
 from tuner.representation import Representation
 
 
@@ -39,6 +42,37 @@ def random_modulated(
         frequencies=seeded_frequencies(frequencies, len(grid_shape), 9, 7),
         levels=tuple(found),
         tensors=[random.normal(0.0, 0.5, shape).astype(np.float32) for _, shape in shapes],
+    )
+
+
+def random_wavelets(
+    grid_shape: tuple[int, ...] = (20, 28),
+    *,
+    scales: int = 3,
+    colours: int = 3,
+    widths: tuple[int, ...] = (6, 5),
+    frequencies: int = 3,
+    channels: int = 3,
+    seed: int = 0,
+) -> ModulatedParameters:
+    """Wavelets in crowds, mostly zero where they are fine."""
+    random = np.random.default_rng(seed)
+    found = []
+    for number, (spacing, count) in enumerate(wavelet_layout(len(grid_shape), scales, colours)):
+        shape = (count, *level_nodes(grid_shape, spacing))
+        crowds = random.uniform(0.0, 1.0, shape) ** 3 if number else 1.0
+        codes = np.rint(crowds * random.laplace(0.0, 0.4 * spacing, shape)).astype("i4")
+        found.append(LatentLevel(spacing=spacing, codes=codes))
+    shapes = tensor_shapes(frequencies, colours * field_count(scales), widths, channels)
+    return modulated_parameters(
+        grid_shape=grid_shape,
+        period=2.5,
+        seed=7,
+        reach=9,
+        frequencies=seeded_frequencies(frequencies, len(grid_shape), 9, 7),
+        levels=tuple(found),
+        tensors=[random.normal(0.0, 0.5, shape).astype(np.float32) for _, shape in shapes],
+        basis=Basis.WAVELETS,
     )
 
 

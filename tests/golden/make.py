@@ -12,13 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.modulated import random_modulated
+from tests.modulated import random_modulated, random_wavelets
 from tests.networks import random_parameters
 from tests.signals import SIGNALS
 from tuner.codec.decode import decode_integers
 from tuner.codec.encode import encode
 from tuner.codec.modulated import QuantisedModulation
 from tuner.codec.quantise import Steps, fine_steps, row_steps, tensors
+from tuner.network.modulated import ModulatedParameters
 from tuner.parameters import SineParameters
 from tuner.representation import Representation
 from tuner.signal.details import DistanceDetails, VideoDetails
@@ -67,13 +68,24 @@ def modulated_files() -> dict[str, bytes]:
         "volume.tnr": random_modulated((9, 8, 7), levels=((4, 2), (3, 1)), channels=2, widths=(5,), seed=2),
         "smallest.tnr": random_modulated((1, 1), levels=((1, 1),), channels=1, widths=(1,), frequencies=1, seed=3),
     }
-    return {
-        name: encode(
-            Representation(parameters=parameters, grid_shape=parameters.grid_shape),
-            tuple(2.0**-7 * 1.1**number for number in range(len(parameters.tensors()))),
-        )
-        for name, parameters in networks.items()
+    return {name: _in_growing_steps(parameters) for name, parameters in networks.items()}
+
+
+def _in_growing_steps(parameters: ModulatedParameters) -> bytes:
+    steps = tuple(2.0**-7 * 1.1**number for number in range(len(parameters.tensors())))
+    return encode(Representation(parameters=parameters, grid_shape=parameters.grid_shape), steps)
+
+
+def wavelet_files() -> dict[str, bytes]:
+    """Small files of modulated networks whose latents are wavelets."""
+    networks = {
+        "colour.tnr": random_wavelets((41, 60)),
+        "deep.tnr": random_wavelets((70, 66), scales=6, widths=(4,), seed=4),
+        "line.tnr": random_wavelets((301,), colours=1, channels=1, seed=1),
+        "volume.tnr": random_wavelets((9, 8, 7), scales=2, colours=2, channels=2, widths=(5,), seed=2),
+        "smallest.tnr": random_wavelets((1, 1), scales=1, colours=1, channels=1, widths=(1,), frequencies=1, seed=3),
     }
+    return {name: _in_growing_steps(parameters) for name, parameters in networks.items()}
 
 
 def files_of_all_kinds() -> dict[str, bytes]:
@@ -107,6 +119,7 @@ FAMILIES = {
     "v1-modulated": modulated_files,
     "v1-scaled": scaled_files,
     "v1-kinds": files_of_all_kinds,
+    "v1-wavelets": wavelet_files,
 }
 
 

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
-from tests.modulated import modulated_representation, random_modulated
+from tests.modulated import modulated_representation, random_modulated, random_wavelets
 from tuner.codec.decode import decode, decode_integers
 from tuner.codec.encode import encode
 from tuner.codec.entropy import IntegerEncoder
@@ -13,15 +14,34 @@ from tuner.codec.geometric import GeometricTable
 from tuner.codec.latents import pack_latents
 from tuner.codec.limits import DecodeLimits
 from tuner.codec.modulated import QuantisedModulation, quantise_modulated
+from tuner.codec.subbands import pack_subbands
 from tuner.errors import ConfigError, LimitExceeded
-from tuner.network.modulated import LatentLevel, ModulatedParameters, seeded_frequencies
+from tuner.fit.latent_rate import LatentRate
+from tuner.network.modulated import LatentLevel, ModulatedParameters, seeded_frequencies, wavelet_layout
 from tuner.representation import Representation
+
+
+def _empty(parameters: ModulatedParameters) -> ModulatedParameters:
+    levels = [replace(level, codes=np.zeros_like(level.codes)) for level in parameters.levels]
+    return replace(parameters, levels=tuple(levels))
+
+
+def _large(parameters: ModulatedParameters) -> ModulatedParameters:
+    levels = [replace(level, codes=np.where(level.codes % 2, 2047, -2047).astype("i4")) for level in parameters.levels]
+    return replace(parameters, levels=tuple(levels))
+
 
 CASES = {
     "one axis": random_modulated((500,), levels=((16, 2), (4, 1), (2, 1)), channels=1),
     "two axes": random_modulated((41, 60)),
     "three axes": random_modulated((9, 8, 7), levels=((4, 2), (3, 1)), channels=2),
     "four axes": random_modulated((4, 3, 5, 4), levels=((2, 1),), channels=1),
+    "wavelets, one axis": random_wavelets((301,), colours=1, channels=1),
+    "wavelets, two axes": random_wavelets((41, 60)),
+    "wavelets, three axes": random_wavelets((9, 8, 7), scales=2, colours=2, channels=2),
+    "wavelets, one sample": random_wavelets((1, 1), scales=1, colours=1, channels=1),
+    "no wavelets": _empty(random_wavelets((33, 20))),
+    "large wavelets": _large(random_wavelets((33, 20))),
     "nothing but zeros": replace(
         random_modulated((8, 8), levels=((4, 1),)), levels=(LatentLevel(spacing=4, codes=np.zeros((1, 2, 2), "i4")),)
     ),
@@ -114,3 +134,23 @@ def _bytes(codes: np.ndarray) -> int:
 
 
 FIRST_SIX = [[9, 7], [2, -2], [5, 6], [4, -1], [8, -5], [0, -7]]
+
+
+def test_wavelets_in_crowds_pay_and_the_estimate_knows() -> None:
+    """What `tuner.fit.latent_rate` foresees is what the coder takes."""
+    random = np.random.default_rng(5)
+    energy = np.kron(random.uniform(0.0, 1.0, (8, 8)) ** 4, np.ones((16, 16)))
+    levels, scattered = [], []
+    for spacing, channels in wavelet_layout(2, 3, 1):
+        scale = energy[:: spacing // 2, :: spacing // 2]
+        codes = np.rint(random.laplace(0.0, spacing * scale, (channels, *scale.shape))).astype("i4")
+        levels.append(LatentLevel(spacing=spacing, codes=codes))
+        scattered.append(LatentLevel(spacing=spacing, codes=random.permutation(codes.reshape(-1)).reshape(codes.shape)))
+    sizes = []
+    for each in (levels, scattered):
+        coder = IntegerEncoder()
+        pack_subbands(each, coder)
+        sizes.append(8 * len(coder.words()))
+    assert sizes[0] < 0.8 * sizes[1]
+    estimated, _ = LatentRate(2, 1, 4).costs([torch.from_numpy(level.codes).float() for level in levels])
+    assert estimated == pytest.approx(sizes[0], rel=0.05)
