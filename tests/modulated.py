@@ -10,9 +10,8 @@ from tuner.network.modulated import (
     modulated_parameters,
     seeded_frequencies,
     tensor_shapes,
-    wavelet_layout,
 )
-from tuner.network.wavelets import field_count
+from tuner.network.subband_layout import field_count, wavelet_layout
 from tuner.representation import Representation
 
 

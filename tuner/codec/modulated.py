@@ -23,13 +23,11 @@ from tuner.network.modulated import (
     Basis,
     LatentLevel,
     ModulatedParameters,
-    latent_count,
     modulated_parameters,
     seeded_frequencies,
     tensor_shapes,
-    wavelet_layout,
 )
-from tuner.network.wavelets import field_count
+from tuner.network.subband_layout import field_count, latent_count, wavelet_layout
 from tuner.shapes import IntArray
 
 _MOST_LEVELS = 16

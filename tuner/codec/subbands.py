@@ -18,7 +18,7 @@ from tuner.codec.entropy import IntegerDecoder, IntegerEncoder
 from tuner.codec.primitives import ByteReader
 from tuner.network import neighbourhood
 from tuner.network.modulated import LatentLevel, level_nodes
-from tuner.network.wavelets import orientations
+from tuner.network.subband_layout import orientations
 
 # Mean magnitudes, in units of 1/256, at which one class ends and the next begins. One more class: nothing is known.
 _THRESHOLDS = np.array([1, 3, 7, 13, 20, 30, 42, 58, 80, 110, 150, 210, 300, 430, 640, 1000, 1800])

@@ -10,8 +10,7 @@ from itertools import pairwise
 from math import isfinite
 
 from tuner.errors import ConfigError
-from tuner.network.modulated import latent_count, wavelet_layout
-from tuner.network.wavelets import field_count, most_scales
+from tuner.network.subband_layout import field_count, latent_count, most_scales, wavelet_layout
 
 _MOST_SCALES = 10
 

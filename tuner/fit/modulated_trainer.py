@@ -9,7 +9,7 @@ and then. In the last phase the weights are rounded in every pass, too, and the 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from math import cos, exp, log, log2, pi, prod, sqrt
+from math import copysign, cos, exp, log, log2, pi, prod, sqrt
 
 import numpy as np
 import torch
@@ -49,6 +49,7 @@ _LARGEST_FIRST_CODE = 1500.0
 _SMALLEST_STEP, _LARGEST_STEP = 1e-6, 1e3
 # Logarithm of lambda that a shift of 1 is worth.
 _SHIFT = 4.0
+_SMALLEST_SHIFT, _LAST_SHIFT = 0.03, 1.0
 
 FileBits = Callable[[ModulatedParameters, tuple[float, ...]], int]
 
@@ -288,11 +289,16 @@ class ModulatedTrainer:
             gradients, curvatures = self._gradients(self._rounded(self._weights, steps)), self._curvatures()
             free = free_values(self._latents, gradients.latents, curvatures)
             self._prices = (self._taken, free, curvatures, self._rate.costs(self._latents)[1])
-        trade = self._trade.value / self._points * exp(_SHIFT * shift)
-        shifted = []
+        # However near lambda is, some latents are about to move: a small shift moves a share of them.
+        least = copysign(max(abs(shift), _SMALLEST_SHIFT), shift)
+        trade = self._trade.value / self._points * exp(_SHIFT * least)
+        random, shifted = torch.Generator().manual_seed(0), []
         for code, other in zip(self._latents, cheapest(*self._prices[1:], trade), strict=True):
             moves = (other.abs() < code.abs()) if shift > 0.0 else (other.abs() > code.abs())
-            shifted.append(torch.where(moves, other, code).clamp(-_LARGEST_CODE, _LARGEST_CODE))
+            moves &= torch.rand(code.shape, generator=random) < shift / least
+            moved = torch.where(moves, other, code).clamp(-_LARGEST_CODE, _LARGEST_CODE)
+            # What no lambda moves, since its neighbours are large, shrinks.
+            shifted.append(moved if shift <= _LAST_SHIFT else (moved * exp(_LAST_SHIFT - shift)).trunc())
         return shifted
 
     def _set_gradients(self, gradients: Gradients) -> None:

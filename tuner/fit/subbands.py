@@ -12,9 +12,10 @@ from math import prod
 import torch
 from torch import Tensor
 
-from tuner.network.modulated import level_nodes, wavelet_layout
+from tuner.network.modulated import level_nodes
 from tuner.network.splines import Taps
-from tuner.network.wavelets import field_count, field_of, is_high, orientations, wavelet_taps
+from tuner.network.subband_layout import field_count, field_of, is_high, orientations, wavelet_layout
+from tuner.network.wavelets import wavelet_taps
 
 # Positions of a trailing axis whose sum is one small product: they read few of the nodes of a long axis.
 _BLOCK = 64

@@ -13,7 +13,8 @@ import numpy as np
 
 from tuner.network.modulated import Basis, ModulatedParameters
 from tuner.network.splines import Taps, spline_taps
-from tuner.network.wavelets import field_count, field_of, is_high, orientations, wavelet_taps
+from tuner.network.subband_layout import field_count, field_of, is_high, orientations
+from tuner.network.wavelets import wavelet_taps
 from tuner.shapes import FloatArray
 
 

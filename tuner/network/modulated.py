@@ -19,13 +19,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
-from math import prod
 
 import numpy as np
 
 from tuner.errors import ConfigError
 from tuner.network.splines import node_count
-from tuner.network.wavelets import field_count, orientations, scale_spacings
+from tuner.network.subband_layout import field_count, wavelet_layout
 from tuner.parameters import HiddenLayer
 from tuner.shapes import FloatArray, IntArray
 
@@ -174,12 +173,6 @@ def tensor_shapes(
     ]
 
 
-def wavelet_layout(dimensions: int, scales: int, colours: int) -> list[tuple[int, int]]:
-    """(spacing, channels) of the low-pass level and of every scale, coarsest first."""
-    spacings = scale_spacings(scales)
-    return [(spacings[0], colours), *((spacing, colours * orientations(dimensions)) for spacing in spacings)]
-
-
 def modulated_parameters(
     *,
     grid_shape: tuple[int, ...],
@@ -244,11 +237,6 @@ def seeded_frequencies(count: int, dimensions: int, reach: int, seed: int) -> In
             seen |= {tuple(vector), tuple(-k for k in vector)}
             chosen.append(tuple(vector))
     return np.array(chosen, dtype=np.int32).reshape(count, dimensions)
-
-
-def latent_count(grid_shape: tuple[int, ...], levels: list[tuple[int, int]]) -> int:
-    """Latents of levels given as (spacing, channels)."""
-    return sum(channels * prod(level_nodes(grid_shape, spacing)) for spacing, channels in levels)
 
 
 def _split_mix(state: int) -> Iterator[int]:

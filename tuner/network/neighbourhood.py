@@ -9,7 +9,7 @@ so does the estimate of its bits (`tuner.fit.latent_rate`).
 
 from itertools import product
 
-from tuner.network.wavelets import is_high
+from tuner.network.subband_layout import is_high
 
 # Neighbours along an axis in which the subband is low-pass, high-pass, high-pass as in all; in the low-pass band.
 _ALONG, _ACROSS, _DIAGONAL, _LOW = 24, 10, 14, 16

@@ -18,39 +18,6 @@ _LIFTING = (-1.586134342059924, -0.052980118572961, 0.882911075530934, 0.4435068
 _LOW_GAIN = 1.149604398860241
 # Functions of this many nodes' distance have no sample in common.
 _APART = 16
-# The finest scales have a field of their own; the coarser ones share the first.
-_COARSEST_FIELD = 8
-
-
-def scale_spacings(scales: int) -> tuple[int, ...]:
-    """Spacings of the high-pass scales, coarsest first: 2^scales to 2."""
-    return tuple(1 << scale for scale in range(scales, 0, -1))
-
-
-def most_scales(grid_shape: tuple[int, ...]) -> int:
-    """As many scales as leave the longest axis some sixteen nodes, 1 to 5."""
-    return min(5, max(1, (max(grid_shape) // _APART).bit_length() - 1))
-
-
-def orientations(dimensions: int) -> int:
-    """Kinds of high-pass functions of one scale: every combination of low and high but low along all axes."""
-    return (1 << dimensions) - 1
-
-
-def is_high(orientation: int, axis: int, dimensions: int) -> bool:
-    """Whether the functions of an orientation, 1 to 2^D - 1, are high-pass along an axis; 0 is low along all."""
-    return bool(orientation >> (dimensions - 1 - axis) & 1)
-
-
-def field_of(spacing: int, scales: int) -> int:
-    """The field that a scale's high-pass functions add to; the low-pass functions add to field 0."""
-    fields = field_count(scales)
-    return max(0, fields - (spacing.bit_length() - 1))
-
-
-def field_count(scales: int) -> int:
-    """Fields of a network with so many scales."""
-    return 1 + min(scales, _COARSEST_FIELD.bit_length() - 1)
 
 
 @lru_cache(maxsize=64)

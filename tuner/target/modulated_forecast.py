@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import prod
 
 from tuner.fit.modulated_config import ModulatedConfig
-from tuner.network.wavelets import field_count
+from tuner.network.subband_layout import field_count
 from tuner.target.forecast import Forecast
 from tuner.target.sizes import solve_rising
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.modulated import random_modulated
+from tests.modulated import random_modulated, random_wavelets
 from tuner.modulated_synthesis import modulated_gradients_at, modulated_values_at, modulated_values_on_grid
 from tuner.network.modulated import ModulatedParameters
 from tuner.network.splines import spline_taps
@@ -14,6 +14,9 @@ CASES = {
     "two axes": random_modulated((21, 30)),
     "three axes": random_modulated((9, 8, 7), levels=((4, 2), (3, 1)), channels=2),
     "one layer": random_modulated((16, 16), widths=(7,)),
+    "wavelets, one axis": random_wavelets((51,), colours=1, channels=1),
+    "wavelets, two axes": random_wavelets((21, 30)),
+    "wavelets, three axes": random_wavelets((9, 8, 7), scales=2, colours=2, channels=2),
     "more nodes than samples": random_modulated((3, 2), levels=((8, 2), (1, 1))),
 }
 
@@ -25,6 +28,17 @@ def test_grid_and_points_agree(name: str) -> None:
     on_grid = modulated_values_on_grid(parameters, [grid.axis(d) for d in range(len(grid.shape))])
     at_points = modulated_values_at(parameters, grid.coords()).reshape(on_grid.shape)
     np.testing.assert_allclose(on_grid, at_points, atol=2e-5)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_samples_and_points_agree(name: str) -> None:
+    """On the samples of the signal wavelets are summed, elsewhere a spline goes through them."""
+    parameters = CASES[name]
+    grid = Grid(parameters.grid_shape, parameters.period)
+    on_grid = modulated_values_on_grid(parameters, [grid.axis(d) for d in range(len(grid.shape))])
+    at_points = modulated_values_at(parameters, grid.coords()).reshape(on_grid.shape)
+    np.testing.assert_allclose(on_grid, at_points, atol=2e-4)
+    assert on_grid.std() > 0.1
 
 
 @pytest.mark.parametrize("name", CASES)

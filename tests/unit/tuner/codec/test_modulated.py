@@ -17,7 +17,8 @@ from tuner.codec.modulated import QuantisedModulation, quantise_modulated
 from tuner.codec.subbands import pack_subbands
 from tuner.errors import ConfigError, LimitExceeded
 from tuner.fit.latent_rate import LatentRate
-from tuner.network.modulated import LatentLevel, ModulatedParameters, seeded_frequencies, wavelet_layout
+from tuner.network.modulated import LatentLevel, ModulatedParameters, seeded_frequencies
+from tuner.network.subband_layout import wavelet_layout
 from tuner.representation import Representation
 
 

@@ -11,7 +11,7 @@ import torch
 from safetensors import safe_open
 from typer.testing import CliRunner
 
-from tests.modulated import modulated_representation, random_modulated
+from tests.modulated import modulated_representation, random_modulated, random_wavelets
 from tests.networks import random_representation
 from tuner.cli import app
 from tuner.codec.encode import encode
@@ -30,6 +30,7 @@ WINDOWS = WindowedParameters(
 CASES = {
     "plain": random_representation(hidden=(9, 6)),
     "modulated": modulated_representation(),
+    "wavelets": Representation(parameters=random_wavelets((13, 10)), grid_shape=(13, 10)),
     "volume": Representation(
         parameters=random_modulated((6, 5, 4), levels=((3, 2), (1, 1)), channels=1), grid_shape=(6, 5, 4)
     ),

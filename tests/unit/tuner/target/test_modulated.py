@@ -76,7 +76,7 @@ def test_what_else_the_file_holds_counts() -> None:
     assert 0.95 * 3000 <= len(result.content) <= 3000
 
 
-@pytest.mark.parametrize("psnr_db", [26.0, 31.0])
+@pytest.mark.parametrize("psnr_db", [32.0, 36.0])
 def test_a_quality_is_met_and_hardly_exceeded(psnr_db: float) -> None:
     result = fit_to_target(PICTURE, ask("psnr_db", psnr_db))
     assert result.outcome is TargetOutcome.MET, result.sentence

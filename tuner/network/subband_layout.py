@@ -1,0 +1,52 @@
+"""Which subbands the latents of a network have, and which field each adds to: arithmetic only, no arrays.
+
+Called by all that handles wavelet latents, and by estimates, which must be quick to start.
+"""
+
+from math import prod
+
+_MOST_SCALES, _LEAST_NODES = 5, 16
+# The finest scales have a field of their own; the coarser ones share the first.
+_COARSEST_FIELD = 8
+
+
+def scale_spacings(scales: int) -> tuple[int, ...]:
+    """Spacings of the high-pass scales, coarsest first: 2^scales to 2."""
+    return tuple(1 << scale for scale in range(scales, 0, -1))
+
+
+def most_scales(grid_shape: tuple[int, ...]) -> int:
+    """As many scales as leave the longest axis some sixteen nodes, 1 to 5."""
+    return min(_MOST_SCALES, max(1, (max(grid_shape) // _LEAST_NODES).bit_length() - 1))
+
+
+def orientations(dimensions: int) -> int:
+    """Kinds of high-pass functions of one scale: every combination of low and high but low along all axes."""
+    return (1 << dimensions) - 1
+
+
+def is_high(orientation: int, axis: int, dimensions: int) -> bool:
+    """Whether the functions of an orientation, 1 to 2^D - 1, are high-pass along an axis; 0 is low along all."""
+    return bool(orientation >> (dimensions - 1 - axis) & 1)
+
+
+def field_of(spacing: int, scales: int) -> int:
+    """The field that a scale's high-pass functions add to; the low-pass functions add to field 0."""
+    fields = field_count(scales)
+    return max(0, fields - (spacing.bit_length() - 1))
+
+
+def field_count(scales: int) -> int:
+    """Fields of a network with so many scales."""
+    return 1 + min(scales, _COARSEST_FIELD.bit_length() - 1)
+
+
+def wavelet_layout(dimensions: int, scales: int, colours: int) -> list[tuple[int, int]]:
+    """(spacing, channels) of the low-pass level and of every scale, coarsest first."""
+    spacings = scale_spacings(scales)
+    return [(spacings[0], colours), *((spacing, colours * orientations(dimensions)) for spacing in spacings)]
+
+
+def latent_count(grid_shape: tuple[int, ...], levels: list[tuple[int, int]]) -> int:
+    """Latents of levels given as (spacing, channels)."""
+    return sum(channels * prod(-(-samples // spacing) for samples in grid_shape) for spacing, channels in levels)
