@@ -22,7 +22,7 @@ class NetworkKind(StrEnum):
     MODULATED = "modulated"
 
 
-_STEPS = {Effort.FAST: 20, Effort.BALANCED: 60, Effort.BEST: 240}
+_STEPS = {Effort.FAST: 12, Effort.BALANCED: 30, Effort.BEST: 120}
 _BITS_PER_CHANNEL = {Effort.FAST: 0.1, Effort.BALANCED: 0.2, Effort.BEST: 0.4}
 _TIMED_STEPS = 100_000  # a limit of time ends the fit, not this
 _MOST_LATENTS = 1 << 24  # a reader's limit for a file, unless it is told otherwise
