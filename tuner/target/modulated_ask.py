@@ -30,7 +30,7 @@ _MOST_LATENTS = 1 << 24  # a reader's limit for a file, unless it is told otherw
 # Within these a modulated network is chosen where nobody has.
 _LEAST_SAMPLES, _MOST_VALUES = 1 << 13, 15 << 20
 _LEAST_BYTES = 2000
-_MOST_BITS_PER_CHANNEL = 3.0
+_MOST_BITS_PER_CHANNEL = 2.5
 _MOST_PSNR_DB = 48.0
 
 
