@@ -5,9 +5,10 @@
 
 Every network is fitted with the default trainer, compressed once per loss, decoded, and measured on the whole picture.
 Bits are those of the whole file, header and frequencies included, over all trained weights. The modulated network is
-fitted for a rate; its bits are those by which the file is longer than one of the same latents whose weights are all
-zero. Its weights are rounded while it is fitted, so that its loss counts only rounding that comes on top of that, to
-steps that are longer by a factor. Seconds are the processor's, of the modulated fit those of the clock.
+fitted for a rate; the bits per weight of its layers are those by which the file is longer than one of the same latents
+whose layers are all zero, and `bits_of_all` are those of the whole file over all weights, latents included. Its weights
+are rounded while it is fitted, so that its loss counts only rounding that comes on top of that, to steps that are
+longer by a factor. Seconds are the processor's, of the modulated fit those of the clock.
 """
 
 import argparse
@@ -33,6 +34,7 @@ from tuner.metrics import picture_psnr_db
 from tuner.network.config import NetworkConfig
 from tuner.network.modulated import ModulatedParameters, modulated_parameters
 from tuner.representation import Representation
+from tuner.shapes import FloatArray
 from tuner.signal.signal import Signal
 
 OUTPUT = Path("build/bench/weights.json")
@@ -90,19 +92,21 @@ def _modulated(picture: str, asked: argparse.Namespace) -> Iterator[dict[str, ob
     signal = _picture(picture, asked.folder, (256, 384))
     result = fit_modulated(signal, ModulatedConfig(bits_per_sample=RATE, steps=200))
     fitted = Representation.of(result.parameters, signal)
-    nothing = _with_tensors(result.parameters, [np.zeros_like(tensor) for tensor in result.parameters.tensors()])
-    empty = encode(replace(fitted, parameters=nothing), result.steps)
-    weights = sum(tensor.size for tensor in result.parameters.tensors())
+    zeros = [np.zeros_like(tensor) for tensor in result.parameters.tensors()]
+    empty = encode(replace(fitted, parameters=_with_tensors(result.parameters, zeros)), result.steps)
+    layers = sum(tensor.size for tensor in zeros)
     for factor in (1.0, 1.4, 2.0):
         file = encode(fitted, tuple(factor * step for step in result.steps))
         yield {
             "steps_times": factor,
-            **_measured(file, fitted, signal, 8 * (len(file) - len(empty)), weights),
+            **_measured(file, fitted, signal, 8 * (len(file) - len(empty)), layers),
+            "bits_of_all": round(8 * len(file) / result.parameters.weight_count, 3),
+            "all_weights": result.parameters.weight_count,
             "fit_seconds": round(result.seconds, 1),
         }
 
 
-def _with_tensors(parameters: ModulatedParameters, tensors: list[np.ndarray]) -> ModulatedParameters:
+def _with_tensors(parameters: ModulatedParameters, tensors: list[FloatArray]) -> ModulatedParameters:
     return modulated_parameters(
         grid_shape=parameters.grid_shape,
         period=parameters.period,
@@ -111,6 +115,7 @@ def _with_tensors(parameters: ModulatedParameters, tensors: list[np.ndarray]) ->
         frequencies=parameters.frequencies,
         levels=parameters.levels,
         tensors=tensors,
+        basis=parameters.basis,
     )
 
 

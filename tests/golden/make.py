@@ -123,6 +123,11 @@ FAMILIES = {
 }
 
 
+def small_files(*families: str) -> list[bytes]:
+    """The files of these families, or of all, in one order: what hostile files are made of."""
+    return sorted(data for family in families or FAMILIES for data in FAMILIES[family]().values())
+
+
 def fingerprint(data: bytes) -> str:
     """SHA-256 of the integers of a file, and of the steps and the period that give them their meaning."""
     network = decode_integers(data)

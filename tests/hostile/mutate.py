@@ -1,9 +1,9 @@
 """Mutated files by the hundred thousand: `make fuzz-codec`, or `python -m tests.hostile.mutate --files 100000`.
 
-Each file is a golden one with some bytes overwritten, cut, repeated or exchanged; two of three have their checksums
-made right again, so that the damage reaches the reader behind them. Whatever comes out must be a representation within
-the limits or a `FormatError`; the memory of the process is limited, and a file that takes too long counts as a failure.
-The number of a file is the seed of its mutation: `--first N --files 1` repeats one.
+Each file is a golden one of any family with some bytes overwritten, cut, repeated or exchanged; two of three have their
+checksums made right again, so that the damage reaches the reader behind them. Whatever comes out must be a
+representation within the limits or a `FormatError`; the memory of the process is limited, and a file that takes too
+long counts as a failure. The number of a file is the seed of its mutation: `--first N --files 1` repeats one.
 """
 
 import argparse
@@ -12,7 +12,7 @@ import resource
 import sys
 from time import perf_counter, process_time
 
-from tests.golden.make import golden_files, modulated_files
+from tests.golden.make import small_files
 from tests.hostile.lies import checked, chunk
 from tests.hostile.test_hostile_files import decode_within_limits
 from tuner.codec.container import read_container
@@ -30,8 +30,7 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0)
     options = parser.parse_args()
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
-    originals = sorted(data for data in (golden_files() | modulated_files()).values() if len(data) < 5_000)
-    originals += sorted(modulated_files().values())
+    originals = small_files()
     started, slowest = perf_counter(), 0.0
     for number in range(options.first, options.first + options.files):
         data = mutant(number, originals)
