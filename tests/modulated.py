@@ -11,7 +11,7 @@ from tuner.network.modulated import (
     seeded_frequencies,
     tensor_shapes,
 )
-from tuner.network.subband_layout import field_count, wavelet_layout
+from tuner.network.subband_layout import field_count, modulation_count, wavelet_layout
 from tuner.representation import Representation
 
 
@@ -32,7 +32,8 @@ def random_modulated(
         found.append(
             LatentLevel(spacing=spacing, codes=np.rint(random.laplace(0.0, 0.2 * spacing, shape)).astype("i4"))
         )
-    shapes = tensor_shapes(frequencies, sum(count for _, count in levels), widths, channels)
+    fields = sum(count for _, count in levels)
+    shapes = tensor_shapes(frequencies, fields, fields, widths, channels)
     return modulated_parameters(
         grid_shape=grid_shape,
         period=2.5,
@@ -53,6 +54,7 @@ def random_wavelets(
     frequencies: int = 3,
     channels: int = 3,
     seed: int = 0,
+    differences: bool = False,
 ) -> ModulatedParameters:
     """Wavelets in crowds, mostly zero where they are fine."""
     random = np.random.default_rng(seed)
@@ -62,7 +64,9 @@ def random_wavelets(
         crowds = random.uniform(0.0, 1.0, shape) ** 3 if number else 1.0
         codes = np.rint(crowds * random.laplace(0.0, 0.4 * spacing, shape)).astype("i4")
         found.append(LatentLevel(spacing=spacing, codes=codes))
-    shapes = tensor_shapes(frequencies, colours * field_count(scales), widths, channels)
+    fields = colours * field_count(scales)
+    inputs = modulation_count(len(grid_shape), field_count(scales), colours) if differences else fields
+    shapes = tensor_shapes(frequencies, inputs, fields, widths, channels)
     return modulated_parameters(
         grid_shape=grid_shape,
         period=2.5,
@@ -72,6 +76,7 @@ def random_wavelets(
         levels=tuple(found),
         tensors=[random.normal(0.0, 0.5, shape).astype(np.float32) for _, shape in shapes],
         basis=Basis.WAVELETS,
+        exponents=tuple(random.integers(-6, -2, inputs).tolist()) if differences else (),
     )
 
 

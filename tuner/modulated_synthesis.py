@@ -1,7 +1,6 @@
 """Values of a modulated network in numpy: at any points, and on grids in bounded memory.
 
-On a grid the latent fields are separable: their trailing axes are interpolated once, the first axis tile by tile, as a
-product with a small banded matrix (`tuner.network.latent_fields`). `modulated_values_at` is the slow twin. Called by
+A tile is some rows of the first axis, so that memory stays bounded. `modulated_values_at` is the slow twin. Called by
 `tuner.evaluate`.
 """
 
@@ -10,9 +9,9 @@ from math import pi, prod
 
 import numpy as np
 
-from tuner.network.latent_fields import SplineField, field_parts, spline_fields
+from tuner.network.latent_fields import spline_fields
 from tuner.network.modulated import ModulatedParameters
-from tuner.network.splines import spline_taps
+from tuner.network.modulations import GridModulations, modulations_at
 from tuner.shapes import FloatArray
 
 # Floats in the widest array of a tile: a few such arrays, and what a level takes, fit in a cache of a megabyte or two.
@@ -24,25 +23,23 @@ def modulated_values_at(parameters: ModulatedParameters, coords_PD: FloatArray) 
     fields = spline_fields(parameters)
     values = np.empty((len(coords_PD), parameters.channels), dtype=np.float32)
     for rows in _chunks(parameters, len(coords_PD)):
-        sines_IP = _sines(parameters, coords_PD[rows])
-        latents_UP = _latents(fields, parameters.grid_shape, coords_PD[rows])
-        values[rows] = _network(parameters, np.concatenate([sines_IP, latents_UP])).T
+        m_MP, u_UP = modulations_at(parameters, fields, coords_PD[rows])
+        inputs_IP = np.concatenate([_sines(parameters, coords_PD[rows]), m_MP])
+        values[rows] = _network(parameters, inputs_IP, u_UP).T
     return values
 
 
 def modulated_gradients_at(parameters: ModulatedParameters, coords_PD: FloatArray) -> FloatArray:
     """Exact derivatives at any points, float32 (P, C, D), per unit of the coordinate."""
     points, dimensions = coords_PD.shape
-    fields, shape = spline_fields(parameters), parameters.grid_shape
+    fields = spline_fields(parameters)
     gradients = np.empty((points, parameters.channels, dimensions), dtype=np.float32)
     for rows in _chunks(parameters, points):
         coords = coords_PD[rows]
-        inputs_IP = np.concatenate([_sines(parameters, coords), _latents(fields, shape, coords)])
+        inputs_IP = np.concatenate([_sines(parameters, coords), modulations_at(parameters, fields, coords)[0]])
         for dimension in range(dimensions):
-            tangent_IP = np.concatenate(
-                [_sines(parameters, coords, dimension), _latents(fields, shape, coords, dimension)]
-            )
-            skipped = tangent_IP[-parameters.latent_channels :]
+            slopes_MP, skipped = modulations_at(parameters, fields, coords, dimension)
+            tangent_IP = np.concatenate([_sines(parameters, coords, dimension), slopes_MP])
             hidden = inputs_IP
             for layer in parameters.hidden:
                 angles = layer.weight @ hidden + layer.bias[:, None]
@@ -65,7 +62,7 @@ def modulated_values_on_grid(parameters: ModulatedParameters, axes: Sequence[Flo
     shape = tuple(len(axis) for axis in axes)
     plane = prod(shape[1:])
     values = np.empty((prod(shape), parameters.channels), dtype=np.float32)
-    parts = field_parts(parameters, axes)
+    modulations = GridModulations(parameters, axes)
     waves = _GridSines(parameters, axes)
 
     widest = max(len(parameters.hidden[0].weight.T), *(len(layer.bias) for layer in parameters.hidden))
@@ -75,18 +72,15 @@ def modulated_values_on_grid(parameters: ModulatedParameters, axes: Sequence[Flo
         stop = min(start + step, shape[0])
         tile = inputs[:, : (stop - start) * plane]
         waves.fill(tile, start, stop)
-        latents_UP = tile[2 * len(parameters.frequencies) :]
-        latents_UP[:] = 0.0
-        for part in parts:
-            part.add_to(latents_UP, start, stop)
-        values[start * plane : stop * plane] = _network(parameters, tile).T
+        u_UP = modulations.fill(tile[2 * len(parameters.frequencies) :], start, stop)
+        values[start * plane : stop * plane] = _network(parameters, tile, u_UP).T
     return values.reshape(*shape, parameters.channels)
 
 
-def network_inputs(parameters: ModulatedParameters, coords_PD: FloatArray) -> FloatArray:
-    """What the first layer reads at some points: sines, cosines, latent channels; float32 (2 F + U, P)."""
-    latents_UP = _latents(spline_fields(parameters), parameters.grid_shape, coords_PD)
-    return np.concatenate([_sines(parameters, coords_PD), latents_UP])
+def network_inputs(parameters: ModulatedParameters, coords_PD: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """What the first layer reads at some points, float32 (2 F + M, P), and what the skip does, (U, P)."""
+    m_MP, u_UP = modulations_at(parameters, spline_fields(parameters), coords_PD)
+    return np.concatenate([_sines(parameters, coords_PD), m_MP]), u_UP
 
 
 class _GridSines:
@@ -110,14 +104,14 @@ class _GridSines:
         tile[count : 2 * count] = (cos0 * cos1 - sin0 * sin1).reshape(count, -1)
 
 
-def _network(parameters: ModulatedParameters, inputs_IP: FloatArray) -> FloatArray:
+def _network(parameters: ModulatedParameters, inputs_IP: FloatArray, u_UP: FloatArray) -> FloatArray:
     hidden = inputs_IP
     for layer in parameters.hidden:
         hidden = layer.weight @ hidden
         hidden += layer.bias[:, None]
         np.sin(hidden, out=hidden)
     values: FloatArray = parameters.readout_weight @ hidden
-    values += parameters.skip @ inputs_IP[len(inputs_IP) - parameters.latent_channels :]
+    values += parameters.skip @ u_UP
     values += parameters.readout_bias[:, None]
     return values
 
@@ -131,27 +125,6 @@ def _sines(parameters: ModulatedParameters, coords_PD: FloatArray, derivative: i
         speed = angular_FD[:, derivative, None]
         sines, cosines = cosines * speed, -sines * speed
     return np.concatenate([sines, cosines]).astype(np.float32)
-
-
-def _latents(
-    fields: Sequence[SplineField], grid_shape: tuple[int, ...], coords_PD: FloatArray, derivative: int | None = None
-) -> FloatArray:
-    """Interpolated latent channels, float32 (U, P), or their derivatives by one coordinate."""
-    found = []
-    for field in fields:
-        taps = [
-            spline_taps(coords_PD[:, dimension], samples, field.spacing, derivative=dimension == derivative)
-            for dimension, samples in enumerate(grid_shape)
-        ]
-        channels, *nodes = field.nodes.shape
-        values = field.nodes.reshape(channels, -1)
-        total = np.zeros((channels, len(coords_PD)), dtype=np.float32)
-        for corner in np.ndindex(*(taps[0].nodes.shape[1],) * len(taps)):
-            where = np.ravel_multi_index([axis.nodes[:, tap] for axis, tap in zip(taps, corner, strict=True)], nodes)
-            share = np.prod([axis.weights[:, tap] for axis, tap in zip(taps, corner, strict=True)], axis=0)
-            total += values[:, where] * share
-        found.append(total)
-    return np.concatenate(found)
 
 
 def _chunks(parameters: ModulatedParameters, points: int) -> Iterator[slice]:

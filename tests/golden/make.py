@@ -88,6 +88,22 @@ def wavelet_files() -> dict[str, bytes]:
     return {name: _in_growing_steps(parameters) for name, parameters in networks.items()}
 
 
+def difference_files() -> dict[str, bytes]:
+    """Small files of modulated networks that see differences."""
+    networks = {
+        "colour.tnr": random_wavelets((41, 60), widths=(16,), differences=True),
+        "deep.tnr": random_wavelets((70, 66), scales=6, widths=(4, 3), seed=4, differences=True),
+        "line.tnr": random_wavelets((301,), colours=1, channels=1, seed=1, differences=True),
+        "volume.tnr": random_wavelets(
+            (9, 8, 7), scales=2, colours=2, channels=2, widths=(5,), seed=2, differences=True
+        ),
+        "smallest.tnr": random_wavelets(
+            (1, 1), scales=1, colours=1, channels=1, widths=(1,), frequencies=1, seed=3, differences=True
+        ),
+    }
+    return {name: _in_growing_steps(parameters) for name, parameters in networks.items()}
+
+
 def files_of_all_kinds() -> dict[str, bytes]:
     """One small file of every kind of signal but pictures, with all that its metadata can say."""
     files = {}
@@ -120,6 +136,7 @@ FAMILIES = {
     "v1-scaled": scaled_files,
     "v1-kinds": files_of_all_kinds,
     "v1-wavelets": wavelet_files,
+    "v1-differences": difference_files,
 }
 
 

@@ -18,7 +18,7 @@ from tuner.signal.signal import SignalKind
 HERE = Path(__file__).parent
 FILES = sorted(HERE.glob("v*/*.tnr"))
 MODULATED = [path for path in FILES if path.parent.name.endswith("-modulated")]
-WAVELETS = [path for path in FILES if path.parent.name.endswith("-wavelets")]
+WAVELETS = [path for path in FILES if path.parent.name.endswith(("-wavelets", "-differences"))]
 PLAIN = [path for path in FILES if path not in MODULATED and path not in WAVELETS]
 
 

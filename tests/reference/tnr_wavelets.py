@@ -1,4 +1,4 @@
-"""A decoder of wavelet latents made from section 10 of tuner/codec/FORMAT.md alone: slow, without numpy.
+"""A decoder of wavelet latents made from sections 10 and 11 of tuner/codec/FORMAT.md alone: slow, without numpy.
 
 It imports nothing of `tuner`. Nodes are tuples of indices; a subband is a dictionary from node to integer.
 """
@@ -6,7 +6,7 @@ It imports nothing of `tuner`. Nodes are tuples of indices; a subband is a dicti
 import math
 import struct
 from dataclasses import dataclass
-from itertools import pairwise, product
+from itertools import combinations, pairwise, product
 
 from tests.reference.tnr_decoder import Bytes, Matrix, RangeDecoder, check, float32, times
 from tests.reference.tnr_modulated import Node, drawn, table
@@ -31,6 +31,7 @@ class Decoded:
     levels: list[Level]
     matrices: list[Matrix]
     steps: list[float]
+    exponents: list[int]
 
     def value(self, position: list[int]) -> list[float]:
         """At one sample of the grid."""
@@ -43,11 +44,28 @@ class Decoded:
         angles = times([[float(k) for k in row] for row in self.frequencies], [turn * x for x in point])
         u = self.latents(position)
         waves = [math.sin(a) for a in angles] + [math.cos(a) for a in angles]
-        z = [a + b + c[0] for a, b, c in zip(times(sine, waves), times(modulation, u), bias, strict=True)]
+        m = self.around(position) if self.exponents else u
+        z = [a + b + c[0] for a, b, c in zip(times(sine, waves), times(modulation, m), bias, strict=True)]
         h = [math.sin(x) for x in z]
         for weight, b in zip(deeper[::2], deeper[1::2], strict=True):
             h = [math.sin(x + c[0]) for x, c in zip(times(weight, h), b, strict=True)]
         return [x + y + e[0] for x, y, e in zip(times(readout, h), times(skip, u), last, strict=True)]
+
+    def around(self, position: list[int]) -> list[float]:
+        u, axes = self.latents(position), range(len(self.shape))
+        first, others = u[:: self.colours], [sum(u[c :: self.colours]) for c in range(1, self.colours)]
+
+        def t(*steps: tuple[int, int]) -> float:
+            place = list(position)
+            for axis, step in steps:
+                place[axis] = min(max(place[axis] + step, 0), self.shape[axis] - 1)
+            return sum(self.latents(place)[:: self.colours])
+
+        v = [2 * (t((a, 1)) - t((a, -1))) for a in axes]
+        v += [4 * (t((a, 1)) + t((a, -1)) - 2 * t()) for a in axes]
+        for a, b in combinations(axes, 2):
+            v.append(t((a, 1), (b, 1)) + t((a, -1), (b, -1)) - t((a, 1), (b, -1)) - t((a, -1), (b, 1)))
+        return [2.0**exponent * x for exponent, x in zip(self.exponents, first + others + v, strict=True)]
 
     def latents(self, position: list[int]) -> list[float]:
         scales, kinds = len(self.levels) - 1, 2 ** len(self.shape) - 1
@@ -116,14 +134,21 @@ def decode(data: bytes) -> Decoded:
     widths = [source.varint() for _ in range(source.byte())]
     check(source, 0)
     start = source.at
-    assert source.byte() == 0x05
+    kind = source.byte()
+    assert kind in (0x05, 0x06)
     payload = source.take(source.varint())
     check(source, start)
     source = Bytes(payload)
 
     seed, reach, scales, colours = source.varint(), source.varint(), source.byte(), source.byte()
-    latents = colours * (1 + min(scales, 3))
-    shapes = [(widths[0], 2 * count), (widths[0], latents), (widths[0], 1)]
+    latents = inputs = colours * (1 + min(scales, 3))
+    exponents = []
+    if kind == 0x06:
+        inputs = 1 + min(scales, 3) + colours - 1 + dimensions * (dimensions + 3) // 2
+        for _ in range(inputs):
+            v = source.varint()
+            exponents.append(-(v + 1) // 2 if v % 2 else v // 2)
+    shapes = [(widths[0], 2 * count), (widths[0], inputs), (widths[0], 1)]
     for before, width in pairwise(widths):
         shapes += [(width, before), (width, 1)]
     shapes += [(channels, latents), (channels, widths[-1]), (channels, 1)]
@@ -152,7 +177,7 @@ def decode(data: bytes) -> Decoded:
             colour, kind = (index // kinds, index % kinds + 1) if number else (index, 0)
             take_subband(levels, colour, kind, coder, sets)
     assert not coder.words
-    return Decoded(shape, period, colours, drawn(count, dimensions, reach, seed), levels, matrices, steps)
+    return Decoded(shape, period, colours, drawn(count, dimensions, reach, seed), levels, matrices, steps, exponents)
 
 
 def take_subband(

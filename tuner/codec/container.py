@@ -25,6 +25,7 @@ class ChunkType(IntEnum):
     SCALED_NETWORK = 0x03
     WINDOWED = 0x04
     WAVELETS = 0x05
+    DIFFERENCES = 0x06
     ICC_PROFILE = 0x81
     METADATA = 0x82
 
@@ -35,6 +36,7 @@ NETWORKS = (
     ChunkType.SCALED_NETWORK,
     ChunkType.WINDOWED,
     ChunkType.WAVELETS,
+    ChunkType.DIFFERENCES,
 )
 _KNOWN = frozenset(int(member) for member in ChunkType)
 

@@ -74,6 +74,9 @@ def _network(
         return unpack_modulated(payloads[ChunkType.MODULATED], header, limits, Basis.SPLINES)
     if ChunkType.WAVELETS in payloads:
         return unpack_modulated(payloads[ChunkType.WAVELETS], header, limits, Basis.WAVELETS)
+    if ChunkType.DIFFERENCES in payloads:
+        payload = payloads[ChunkType.DIFFERENCES]
+        return unpack_modulated(payload, header, limits, Basis.WAVELETS, sees_differences=True)
     if ChunkType.SCALED_NETWORK in payloads:
         return unpack_scaled_network(payloads[ChunkType.SCALED_NETWORK], header)
     if ChunkType.WINDOWED in payloads:

@@ -63,8 +63,7 @@ def _network_chunk(parameters: Parameters, steps: Steps | None) -> Chunk:
     if isinstance(parameters, ModulatedParameters):
         whole = None if steps is None else tuple(step for step in steps if not isinstance(step, tuple))
         modulated = quantise_modulated(parameters, whole or fine_modulated_steps(parameters))
-        kind = ChunkType.WAVELETS if modulated.basis is Basis.WAVELETS else ChunkType.MODULATED
-        return Chunk(kind, pack_modulated(modulated))
+        return Chunk(_modulated_chunk(parameters), pack_modulated(modulated))
     if isinstance(parameters, WindowedParameters):
         inner = _network_chunk(parameters.network, steps)
         return Chunk(ChunkType.WINDOWED, pack_windows(parameters.windows, parameters.window, inner.type, inner.payload))
@@ -72,3 +71,9 @@ def _network_chunk(parameters: Parameters, steps: Steps | None) -> Chunk:
     if any(isinstance(step, tuple) for step in network.steps):
         return Chunk(ChunkType.SCALED_NETWORK, pack_scaled_network(network))
     return Chunk(ChunkType.NETWORK, pack_network(network))
+
+
+def _modulated_chunk(parameters: ModulatedParameters) -> ChunkType:
+    if parameters.sees_differences:
+        return ChunkType.DIFFERENCES
+    return ChunkType.WAVELETS if parameters.basis is Basis.WAVELETS else ChunkType.MODULATED

@@ -15,7 +15,7 @@ from tuner.codec.geometric import LARGEST_MAGNITUDE, GeometricTable
 from tuner.codec.header import Header
 from tuner.codec.latents import pack_latents, take_latents, unpack_latent_tables
 from tuner.codec.limits import DecodeLimits
-from tuner.codec.primitives import ByteReader, pack_float, pack_varint
+from tuner.codec.primitives import ByteReader, pack_float, pack_signed, pack_varint
 from tuner.codec.quantise import LARGEST_STEP
 from tuner.codec.subbands import pack_subbands, take_subbands, unpack_subband_tables
 from tuner.errors import ConfigError, CorruptFile
@@ -27,7 +27,7 @@ from tuner.network.modulated import (
     seeded_frequencies,
     tensor_shapes,
 )
-from tuner.network.subband_layout import field_count, latent_count, wavelet_layout
+from tuner.network.subband_layout import field_count, latent_count, modulation_count, wavelet_layout
 from tuner.shapes import IntArray
 
 _MOST_LEVELS = 16
@@ -35,6 +35,7 @@ _MOST_FREQUENCIES = 4096
 _LARGEST_SPACING = 1 << 16
 _LARGEST_REACH = 1 << 20
 _MOST_SCALES = 16
+LARGEST_EXPONENT = 32
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,6 +52,7 @@ class QuantisedModulation:
         integers: int32, one array per tensor.
         steps: one float32 per tensor; weight = integer x step.
         basis: of the latents.
+        exponents: of the inputs beside the sines, if the network sees differences.
     """
 
     grid_shape: tuple[int, ...]
@@ -62,6 +64,7 @@ class QuantisedModulation:
     integers: tuple[IntArray, ...]
     steps: tuple[float, ...]
     basis: Basis = Basis.SPLINES
+    exponents: tuple[int, ...] = ()
 
     def parameters(self) -> ModulatedParameters:
         """The weights that the integers stand for."""
@@ -77,6 +80,7 @@ class QuantisedModulation:
                 for integers, step in zip(self.integers, self.steps, strict=True)
             ],
             basis=self.basis,
+            exponents=self.exponents,
         )
 
 
@@ -88,7 +92,8 @@ def quantise_modulated(parameters: ModulatedParameters, steps: tuple[float, ...]
         steps: one step per tensor, > 0, rounded to float32 first.
 
     Raises:
-        ConfigError: if a step is missing, not positive, or too fine for its tensor, or a latent is too large.
+        ConfigError: if a step is missing, not positive, or too fine for its tensor, or a latent or an exponent is too
+            large.
     """
     tensors = parameters.tensors()
     if len(steps) != len(tensors):
@@ -107,6 +112,8 @@ def quantise_modulated(parameters: ModulatedParameters, steps: tuple[float, ...]
     largest = max((int(np.abs(level.codes).max(initial=0)) for level in parameters.levels), default=0)
     if largest > LARGEST_MAGNITUDE:
         raise ConfigError(f"a latent is {largest}, expected at most {LARGEST_MAGNITUDE}")
+    if max(map(abs, parameters.exponents), default=0) > LARGEST_EXPONENT:
+        raise ConfigError(f"the exponents are {parameters.exponents}, expected at most {LARGEST_EXPONENT} either way")
     return QuantisedModulation(
         grid_shape=parameters.grid_shape,
         period=float(np.float32(parameters.period)),
@@ -117,6 +124,7 @@ def quantise_modulated(parameters: ModulatedParameters, steps: tuple[float, ...]
         integers=tuple(integers),
         steps=steps,
         basis=parameters.basis,
+        exponents=parameters.exponents,
     )
 
 
@@ -131,6 +139,7 @@ def pack_modulated(network: QuantisedModulation) -> bytes:
     packed = pack_varint(network.seed) + pack_varint(network.reach)
     if wavelets:
         packed += bytes([len(network.levels) - 1, network.levels[0].channels])
+        packed += b"".join(pack_signed(exponent) for exponent in network.exponents)
     else:
         packed += bytes([len(network.levels)])
         for level in network.levels:
@@ -143,7 +152,9 @@ def pack_modulated(network: QuantisedModulation) -> bytes:
     return packed + coder.words()
 
 
-def unpack_modulated(payload: bytes, header: Header, limits: DecodeLimits, basis: Basis) -> QuantisedModulation:
+def unpack_modulated(
+    payload: bytes, header: Header, limits: DecodeLimits, basis: Basis, *, sees_differences: bool = False
+) -> QuantisedModulation:
     """Read the payload of the chunk.
 
     Args:
@@ -151,6 +162,7 @@ def unpack_modulated(payload: bytes, header: Header, limits: DecodeLimits, basis
         header: checked against the limits.
         limits: against which the latents are checked, too, before memory is taken for them.
         basis: of the latents, as the type of the chunk says.
+        sees_differences: whether the network does, as the type of the chunk says.
 
     Raises:
         LimitExceeded: if there are more weights than allowed.
@@ -161,10 +173,14 @@ def unpack_modulated(payload: bytes, header: Header, limits: DecodeLimits, basis
     layout = _unpack_scales(reader, len(header.shape)) if wavelets else _unpack_layout(reader)
     colours, levels = layout[0][1], len(layout)
     latent_channels = colours * field_count(levels - 1) if wavelets else sum(channels for _, channels in layout)
-    shapes = tensor_shapes(header.frequencies, latent_channels, header.widths, header.channels)
+    modulations = latent_channels
+    if sees_differences:
+        modulations = modulation_count(len(header.shape), field_count(levels - 1), colours)
+    shapes = tensor_shapes(header.frequencies, modulations, latent_channels, header.widths, header.channels)
     weights = sum(int(np.prod(shape, dtype=object)) for _, shape in shapes)
     limits.check("weights", weights + latent_count(header.shape, layout))
     frequencies = _frequencies(header, reach, seed)
+    exponents = tuple(_unpack_exponent(reader, number) for number in range(modulations if sees_differences else 0))
 
     steps, tables = [], []
     for name, _ in shapes:
@@ -190,6 +206,7 @@ def unpack_modulated(payload: bytes, header: Header, limits: DecodeLimits, basis
         integers=integers,
         steps=tuple(steps),
         basis=basis,
+        exponents=exponents,
     )
 
 
@@ -232,6 +249,16 @@ def _frequencies(header: Header, reach: int, seed: int) -> IntArray:
         return seeded_frequencies(header.frequencies, len(header.shape), reach, seed)
     except ConfigError as error:
         raise CorruptFile(f"{error}: the file is damaged") from error
+
+
+def _unpack_exponent(reader: ByteReader, number: int) -> int:
+    exponent = reader.signed(f"exponent of input {number}")
+    if abs(exponent) > LARGEST_EXPONENT:
+        raise CorruptFile(
+            f"the exponent of input {number} is {exponent}, expected at most {LARGEST_EXPONENT} either way: "
+            "the file is damaged"
+        )
+    return exponent
 
 
 def _unpack_step(reader: ByteReader, name: str) -> float:

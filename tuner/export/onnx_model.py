@@ -12,8 +12,10 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from tuner.export.tensors import facts
+from tuner.network.differences import offsets, stencils
 from tuner.network.latent_fields import SplineField, spline_fields
 from tuner.network.modulated import ModulatedParameters
+from tuner.network.modulations import brightness_field
 from tuner.network.splines import TAPS
 from tuner.network.windows import WindowedParameters
 from tuner.parameters import SineParameters
@@ -37,9 +39,13 @@ def to_onnx(representation: Representation) -> bytes:
     angles = graph.add("MatMul", coords, graph.constant(angular))
     latents = None
     if isinstance(parameters, ModulatedParameters):
-        fields = [_field(graph, field, parameters.grid_shape) for field in spline_fields(parameters)]
+        fields = [
+            _field(graph, field, _table(graph, field), parameters.grid_shape, "coords")
+            for field in spline_fields(parameters)
+        ]
         latents = graph.add("Concat", *fields, axis=1)
-        hidden = graph.add("Concat", graph.add("Sin", angles), graph.add("Cos", angles), latents, axis=1)
+        turning = _modulations(graph, parameters, latents) if parameters.sees_differences else latents
+        hidden = graph.add("Concat", graph.add("Sin", angles), graph.add("Cos", angles), turning, axis=1)
     else:
         hidden = graph.add("Sin", graph.add("Add", angles, graph.constant(parameters.phases)))
     for layer in parameters.hidden:
@@ -124,14 +130,42 @@ def _of_window(graph: _Graph, hidden: str, window: str, network: SineParameters,
     return graph.add("Add", flat, graph.add("Gather", bias, window, axis=0))
 
 
-def _field(graph: _Graph, field: SplineField, grid_shape: tuple[int, ...]) -> str:
+def _modulations(graph: _Graph, parameters: ModulatedParameters, latents: str) -> str:
+    """Fields of the first colour, sums of the others, and differences of the first one's sum, (points, M)."""
+    colours, channels = parameters.colours, parameters.latent_channels
+    fields = channels // colours
+    chosen = np.zeros((channels, fields + colours - 1), dtype=np.float32)
+    for channel in range(channels):
+        field, colour = divmod(channel, colours)
+        chosen[channel, field if colour == 0 else fields + colour - 1] = 1.0
+    shape = np.array(parameters.grid_shape, dtype=np.float32)
+    last = 1.0 - 1.0 / shape
+    low, high = graph.constant(-last), graph.constant(last)
+    inside = graph.add("Min", graph.add("Max", "coords", low), high)
+    brightness = brightness_field(parameters, spline_fields(parameters))
+    table, seen = _table(graph, brightness), []
+    for steps in offsets(len(shape)):
+        moved = graph.add("Add", inside, graph.constant(np.array(steps, dtype=np.float32) * 2.0 / shape))
+        moved = graph.add("Min", graph.add("Max", moved, low), high)
+        seen.append(_field(graph, brightness, table, parameters.grid_shape, moved))
+    around = graph.add("Concat", *seen, axis=1)
+    differences = graph.add("MatMul", around, graph.constant(stencils(len(shape)).T))
+    both = graph.add("Concat", graph.add("MatMul", latents, graph.constant(chosen)), differences, axis=1)
+    return graph.add("Mul", both, graph.constant(parameters.gains))
+
+
+def _table(graph: _Graph, field: SplineField) -> str:
+    """The nodes of a field, a row for each."""
+    return graph.constant(field.nodes.reshape(len(field.nodes), -1).T)
+
+
+def _field(graph: _Graph, field: SplineField, table: str, grid_shape: tuple[int, ...], coords: str) -> str:
     """Interpolated channels of one field, (points, channels)."""
-    channels, *nodes = field.nodes.shape
-    table = graph.constant(field.nodes.reshape(channels, -1).T)
+    nodes = field.nodes.shape[1:]
     # Index and weight of the only corner before any axis is looked at.
     corners = [(graph.constant(np.array([[0]], dtype=np.int64)), graph.constant(np.ones((1, 1), dtype=np.float32)))]
     for axis, (samples, limit) in enumerate(zip(grid_shape, nodes, strict=True)):
-        x = graph.add("Gather", "coords", graph.constant(np.array([axis], dtype=np.int64)), axis=1)
+        x = graph.add("Gather", coords, graph.constant(np.array([axis], dtype=np.int64)), axis=1)
         cells = samples / (2.0 * field.spacing)
         position = graph.add("Add", graph.add("Mul", x, graph.number(cells)), graph.number(cells - 0.5))
         first = graph.add("Floor", position)

@@ -3,7 +3,8 @@
 Arrays of a plain network: frequencies, phases, then `hidden.0.weight`, `hidden.0.bias`, ..., `readout.weight`,
 `readout.bias`. Of a line cut into windows it is the network that they share, and the outputs of all windows stand one
 after the other. A modulated one has no phases, but `latents.0`, ... (channels, *nodes), the nodes of
-cubic splines, and `skip.weight`. Called by the exporters beside this file.
+cubic splines, and `skip.weight`; if it sees differences, also `gains` (M), `stencils` (V, offsets) and `offsets`
+(offsets, D) as in `tuner.network.differences`. Called by the exporters beside this file.
 """
 
 import json
@@ -11,6 +12,7 @@ import json
 import numpy as np
 from safetensors.numpy import save
 
+from tuner.network.differences import offsets, stencils
 from tuner.network.latent_fields import spline_fields
 from tuner.network.modulated import ModulatedParameters
 from tuner.network.windows import WindowedParameters
@@ -24,6 +26,10 @@ def named_arrays(representation: Representation) -> dict[str, np.ndarray]:
     if isinstance(parameters, ModulatedParameters):
         arrays |= {f"latents.{number}": field.nodes for number, field in enumerate(spline_fields(parameters))}
         arrays["skip.weight"] = parameters.skip
+        if parameters.sees_differences:
+            arrays["gains"] = parameters.gains
+            arrays["stencils"] = stencils(parameters.dimensions)
+            arrays["offsets"] = np.array(offsets(parameters.dimensions), dtype=np.int32)
     else:
         parameters = representation.sine_parameters
         arrays["phases"] = parameters.phases
@@ -36,11 +42,10 @@ def named_arrays(representation: Representation) -> dict[str, np.ndarray]:
 
 
 def facts(representation: Representation) -> dict[str, object]:
-    """What the arrays do not say: period, grid, kind, the spacings of the latents, and how windows make a line."""
+    """What the arrays do not say: period, grid, kind, spacings and colours of the latents, how windows make a line."""
     parameters = representation.parameters
-    modulated = isinstance(parameters, ModulatedParameters)
     return {
-        "architecture": "modulated" if modulated else "sine",
+        "architecture": "modulated" if isinstance(parameters, ModulatedParameters) else "sine",
         "kind": representation.kind.value,
         "grid_shape": list(representation.grid_shape),
         "sample_format": representation.sample_format.value,
@@ -48,6 +53,9 @@ def facts(representation: Representation) -> dict[str, object]:
         "spacings": [field.spacing for field in spline_fields(parameters)]
         if isinstance(parameters, ModulatedParameters)
         else [],
+        "colours": parameters.colours
+        if isinstance(parameters, ModulatedParameters) and parameters.sees_differences
+        else None,
         "windows": {"count": parameters.windows, "length": parameters.window, "samples": parameters.samples}
         if isinstance(parameters, WindowedParameters)
         else None,

@@ -32,7 +32,7 @@ class Representation(nn.Module):
         for name, (shape, data) in WEIGHTS.items():
             values = torch.frombuffer(bytearray(base64.b64decode(data)), dtype=torch.float32).reshape(shape)
             name = name.replace(".", "_")
-            if name == "frequencies":
+            if name in ("frequencies", "gains", "stencils", "offsets"):
                 self.register_buffer(name, values)
             else:
                 self.register_parameter(name, nn.Parameter(values))
@@ -45,7 +45,8 @@ class Representation(nn.Module):
             hidden, latents = torch.sin(angles + self.phases), None
         else:
             latents = torch.cat([self._level(n, s, coords) for n, s in enumerate(FACTS["spacings"])], 1)
-            hidden = torch.cat([torch.sin(angles), torch.cos(angles), latents], 1)
+            turning = latents if FACTS["colours"] is None else self._modulations(latents, coords)
+            hidden = torch.cat([torch.sin(angles), torch.cos(angles), turning], 1)
         layer = 0
         while hasattr(self, f"hidden_{{layer}}_weight"):
             weight, bias = getattr(self, f"hidden_{{layer}}_weight"), getattr(self, f"hidden_{{layer}}_bias")
@@ -63,6 +64,18 @@ class Representation(nn.Module):
         position = (coords.double() + 1.0) * (windows["samples"] / (2.0 * windows["length"]))
         window = torch.floor(position + 1e-9).clamp(0, windows["count"] - 1)
         return (2.0 * (position - window) - 1.0).to(coords.dtype), window[:, 0].long()
+
+    def _modulations(self, latents: Tensor, coords: Tensor) -> Tensor:
+        """Fields of the first colour, sums of the others, and differences of the first one's sum around each point."""
+        fields = latents.unflatten(1, (-1, FACTS["colours"]))
+        samples = torch.tensor(FACTS["grid_shape"], dtype=coords.dtype, device=coords.device)
+        last = 1.0 - 1.0 / samples
+        seen = []
+        for offset in self.offsets:
+            moved = (coords.clamp(-last, last) + 2.0 * offset / samples).clamp(-last, last)
+            seen.append(self._level(0, FACTS["spacings"][0], moved)[:, :: FACTS["colours"]].sum(1))
+        differences = torch.stack(seen, 1) @ self.stencils.T
+        return torch.cat([fields[:, :, 0], fields[:, :, 1:].sum(1), differences], 1) * self.gains
 
     def _level(self, number: int, spacing: int, coords: Tensor) -> Tensor:
         """Cubic B-splines: each point reads four nodes along each axis, one axis after the other."""

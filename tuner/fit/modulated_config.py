@@ -10,7 +10,7 @@ from itertools import pairwise
 from math import isfinite
 
 from tuner.errors import ConfigError
-from tuner.network.subband_layout import field_count, latent_count, most_scales, wavelet_layout
+from tuner.network.subband_layout import field_count, latent_count, modulation_count, most_scales, wavelet_layout
 
 _MOST_SCALES = 10
 
@@ -30,6 +30,7 @@ class ModulatedConfig:
         reach: largest component of a frequency, in cycles per period.
         period: p, in units of the coordinates, > 2.
         weight_rate: learning rate of the weights, > 0.
+        weight_steps: of the weights, on some tiles each, for each of the latents, >= 0.
         rounded_share: share of the steps, the last ones, in which the weights are rounded, too, in (0, 1].
         seed: of the frequencies, the initial weights and the order of the latents, >= 0.
 
@@ -42,11 +43,12 @@ class ModulatedConfig:
     steps: int = 300
     max_seconds: float | None = None
     scales: int | None = None
-    widths: tuple[int, ...] = (16, 16)
-    frequencies: int = 4
+    widths: tuple[int, ...] = (16,)
+    frequencies: int = 2
     reach: int = 16
     period: float = 2.5
-    weight_rate: float = 1e-2
+    weight_rate: float = 2e-2
+    weight_steps: int = 10
     rounded_share: float = 0.25
     seed: int = 0
 
@@ -61,8 +63,11 @@ class ModulatedConfig:
                 raise ConfigError(f"{name} is {value}, expected a finite number above 0")
         if self.max_seconds is not None and not (isfinite(self.max_seconds) and self.max_seconds > 0.0):
             raise ConfigError(f"max_seconds is {self.max_seconds}, expected a finite number above 0, or None")
-        if self.steps < 1 or self.seed < 0:
-            raise ConfigError(f"steps is {self.steps} and seed is {self.seed}, expected at least 1 and 0")
+        if self.steps < 1 or self.seed < 0 or self.weight_steps < 0:
+            raise ConfigError(
+                f"steps is {self.steps}, weight_steps {self.weight_steps} and seed {self.seed}, expected at least 1, 0 "
+                "and 0"
+            )
         if not 0.0 < self.rounded_share <= 1.0:
             raise ConfigError(f"rounded_share is {self.rounded_share}, expected a share of the steps")
         if self.scales is not None and not 1 <= self.scales <= _MOST_SCALES:
@@ -87,7 +92,8 @@ class ModulatedConfig:
 
     def layer_weight_count(self, grid_shape: tuple[int, ...], channels: int) -> int:
         """The same without the latents."""
-        latent_channels = channels * field_count(self.scales_of(grid_shape))
-        widths = (2 * self.frequencies + latent_channels, *self.widths)
+        fields = field_count(self.scales_of(grid_shape))
+        latent_channels = channels * fields
+        widths = (2 * self.frequencies + modulation_count(len(grid_shape), fields, channels), *self.widths)
         layers = sum((before + 1) * after for before, after in pairwise(widths))
         return layers + channels * (latent_channels + self.widths[-1] + 1)

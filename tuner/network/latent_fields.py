@@ -1,7 +1,7 @@
 """The fields u of a modulated network: on a grid in separable parts, and as splines for any coordinate.
 
 On the samples of the signal wavelets are summed directly, the first axis tile by tile, so that memory stays bounded; a
-cubic spline through these samples gives every other coordinate its value. Called by `tuner.modulated_synthesis` and
+cubic spline through these samples gives every other coordinate its value. Called by `tuner.network.modulations` and
 `tuner.export`.
 """
 
@@ -59,7 +59,7 @@ def field_parts(parameters: ModulatedParameters, axes: Sequence[FloatArray]) -> 
         parameters: the network.
         axes: coordinates along each dimension, float (N_d,), ascending.
     """
-    if parameters.basis is Basis.WAVELETS and _are_samples(parameters.grid_shape, axes):
+    if parameters.basis is Basis.WAVELETS and are_samples(parameters.grid_shape, axes):
         return _wavelet_parts(parameters)
     parts, channel = [], 0
     for field in spline_fields(parameters):
@@ -67,7 +67,7 @@ def field_parts(parameters: ModulatedParameters, axes: Sequence[FloatArray]) -> 
             spline_taps(axis, samples, field.spacing) for axis, samples in zip(axes, parameters.grid_shape, strict=True)
         ]
         channels = len(field.nodes)
-        parts.append(FieldPart(slice(channel, channel + channels), taps[0], _spread(field.nodes, taps[1:])))
+        parts.append(spline_part(slice(channel, channel + channels), field.nodes, taps))
         channel += channels
     return parts
 
@@ -87,6 +87,11 @@ def spline_fields(parameters: ModulatedParameters) -> list[SplineField]:
     for axis in range(1, nodes.ndim):
         nodes = _through_samples(nodes, axis)
     return [SplineField(1, nodes)]
+
+
+def spline_part(channels: slice, nodes: FloatArray, taps: Sequence[Taps]) -> FieldPart:
+    """The part of a spline whose positions read its nodes by the given taps."""
+    return FieldPart(channels, taps[0], _spread(nodes, taps[1:]))
 
 
 def _wavelet_parts(parameters: ModulatedParameters) -> list[FieldPart]:
@@ -152,7 +157,7 @@ def _through_samples(values: FloatArray, axis: int) -> FloatArray:
     return np.ascontiguousarray(np.moveaxis(nodes, 0, axis))
 
 
-def _are_samples(grid_shape: tuple[int, ...], axes: Sequence[FloatArray]) -> bool:
+def are_samples(grid_shape: tuple[int, ...], axes: Sequence[FloatArray]) -> bool:
     """Whether the axes are the samples of the signal, whose cells fill [-1, 1]."""
     return all(
         len(axis) == samples

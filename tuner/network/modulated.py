@@ -1,10 +1,11 @@
 """A TUNER network whose first layer is modulated by latent grids: locally varying phases.
 
-    z_1 = W s(x) + V u(x) + b_1,   h_1 = sin z_1,   h_l = sin(W_l h_l-1 + b_l),   f = C h_L + S u(x) + e
+    z_1 = W s(x) + V m(x) + b_1,   h_1 = sin z_1,   h_l = sin(W_l h_l-1 + b_l),   f = C h_L + S u(x) + e
 
-s(x) holds sin(2 pi/p k.x) for some integer frequencies k, then cos of the same; u(x) are fields that integers span.
-Near an edge of a picture u turns the phases of the sines, so that a narrow network serves the whole picture: for the
-same number of weights it reproduces a photograph some 2 dB better than input frequencies alone.
+s(x) holds sin(2 pi/p k.x) for some integer frequencies k, then cos of the same. m(x) are fields u(x), which integers
+span, and differences of them between neighbouring samples; older files have the fields alone. Near an edge of a picture
+m turns the phases of the sines, so that a narrow network serves the whole picture: for the same number of weights it
+reproduces a photograph some 2 dB better than input frequencies alone.
 
 The integers span the fields in one of two bases. Wavelets (`tuner.network.wavelets`): the samples of a field are sums
 of wavelets, and a cubic spline goes through them. Splines: each level has a node for every `spacing` samples along each
@@ -24,7 +25,7 @@ import numpy as np
 
 from tuner.errors import ConfigError
 from tuner.network.splines import node_count
-from tuner.network.subband_layout import field_count, wavelet_layout
+from tuner.network.subband_layout import field_count, modulation_count, wavelet_layout
 from tuner.parameters import HiddenLayer
 from tuner.shapes import FloatArray, IntArray
 
@@ -68,13 +69,15 @@ class ModulatedParameters:
             level, a channel for each colour, then the scales, 2^D - 1 orientations for each colour; u holds the colours
             of field 0, of field 1, ...
         basis: of the latents.
-        hidden: the sine layers; the first has 2 F + U inputs: sines, cosines, latent channels.
+        hidden: the sine layers; the first has 2 F + M inputs: sines, cosines, `tuner.network.modulations`.
         skip: S, float32 (C, U).
         readout_weight: C, float32 (C, H).
         readout_bias: e, float32 (C,).
+        exponents: a network that sees differences has one for each of the M inputs beside the sines, which count
+            2^exponent times; others have none.
 
     Raises:
-        ConfigError: if the shapes do not fit together.
+        ConfigError: if the shapes do not fit together, or splines are to have differences.
     """
 
     grid_shape: tuple[int, ...]
@@ -88,6 +91,7 @@ class ModulatedParameters:
     readout_weight: FloatArray
     readout_bias: FloatArray
     basis: Basis = Basis.SPLINES
+    exponents: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         layout = [(level.spacing, level.channels) for level in self.levels]
@@ -99,7 +103,11 @@ class ModulatedParameters:
             nodes = level_nodes(self.grid_shape, level.spacing)
             if level.codes.shape[1:] != nodes:
                 raise ConfigError(f"a level of spacing {level.spacing} has {level.codes.shape[1:]} nodes, not {nodes}")
-        width = 2 * len(self.frequencies) + self.latent_channels
+        if self.sees_differences and (self.basis is Basis.SPLINES or len(self.exponents) != self.modulations):
+            raise ConfigError(
+                f"{len(self.exponents)} exponents, expected {self.modulations}, and wavelets as the basis"
+            )
+        width = 2 * len(self.frequencies) + self.modulations
         for layer in self.hidden:
             if layer.weight.shape[1] != width:
                 raise ConfigError(f"a sine layer takes {layer.weight.shape[1]} inputs, expected {width}")
@@ -129,6 +137,28 @@ class ModulatedParameters:
         return sum(level.channels for level in self.levels)
 
     @property
+    def colours(self) -> int:
+        """K, the channels of a subband of wavelets."""
+        return self.levels[0].channels
+
+    @property
+    def sees_differences(self) -> bool:
+        """Whether differences follow the fields among the inputs."""
+        return bool(self.exponents)
+
+    @property
+    def gains(self) -> FloatArray:
+        """What each input beside the sines is multiplied by if the network sees differences, float32 (M,)."""
+        return np.ldexp(np.float32(1.0), np.array(self.exponents, dtype=np.int32))
+
+    @property
+    def modulations(self) -> int:
+        """M, the inputs of the first layer beside the sines."""
+        if not self.sees_differences:
+            return self.latent_channels
+        return modulation_count(self.dimensions, field_count(len(self.levels) - 1), self.colours)
+
+    @property
     def weight_count(self) -> int:
         """Number of scalars that a fit may change: latents, layers and output layer."""
         return sum(level.codes.size for level in self.levels) + sum(array.size for array in self.tensors())
@@ -154,13 +184,13 @@ def level_nodes(grid_shape: tuple[int, ...], spacing: int) -> tuple[int, ...]:
 
 
 def tensor_shapes(
-    frequencies: int, latent_channels: int, widths: tuple[int, ...], channels: int
+    frequencies: int, modulations: int, latent_channels: int, widths: tuple[int, ...], channels: int
 ) -> list[tuple[str, tuple[int, ...]]]:
     """Name and shape of every tensor of `ModulatedParameters.tensors`."""
     first, *_ = widths
     shapes: list[tuple[str, tuple[int, ...]]] = [
         ("sine weight", (first, 2 * frequencies)),
-        ("modulation weight", (first, latent_channels)),
+        ("modulation weight", (first, modulations)),
         ("hidden 1 bias", (first,)),
     ]
     for number, (inputs, width) in enumerate(pairwise(widths), start=2):
@@ -183,6 +213,7 @@ def modulated_parameters(
     levels: tuple[LatentLevel, ...],
     tensors: list[FloatArray],
     basis: Basis = Basis.SPLINES,
+    exponents: tuple[int, ...] = (),
 ) -> ModulatedParameters:
     """The inverse of `ModulatedParameters.tensors`."""
     sines, modulation, bias, *deeper, skip, readout_weight, readout_bias = tensors
@@ -201,6 +232,7 @@ def modulated_parameters(
         readout_weight=readout_weight,
         readout_bias=readout_bias,
         basis=basis,
+        exponents=exponents,
     )
 
 

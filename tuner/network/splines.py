@@ -53,11 +53,11 @@ class Taps:
         return span, matrix
 
 
-def spline_taps(positions_N: FloatArray, samples: int, spacing: int, *, derivative: bool = False) -> Taps:
+def spline_taps(positions_N: np.ndarray, samples: int, spacing: int, *, derivative: bool = False) -> Taps:
     """Where positions along one axis read their nodes.
 
     Args:
-        positions_N: coordinates, in [-1, 1] inside the signal.
+        positions_N: coordinates, float (N,), in [-1, 1] inside the signal.
         samples: of the signal along this axis.
         spacing: samples per node, >= 1.
         derivative: weights of the derivative by the coordinate instead of the value.

@@ -3,6 +3,7 @@
 Called by all that handles wavelet latents, and by estimates, which must be quick to start.
 """
 
+from itertools import combinations
 from math import prod
 
 _MOST_SCALES, _LEAST_NODES = 5, 16
@@ -50,3 +51,18 @@ def wavelet_layout(dimensions: int, scales: int, colours: int) -> list[tuple[int
 def latent_count(grid_shape: tuple[int, ...], levels: list[tuple[int, int]]) -> int:
     """Latents of levels given as (spacing, channels)."""
     return sum(channels * prod(-(-samples // spacing) for samples in grid_shape) for spacing, channels in levels)
+
+
+def difference_kinds(dimensions: int) -> list[tuple[tuple[int, ...], int]]:
+    """Axes and order of every difference: first and second along each axis, then first along both axes of each pair."""
+    axes = range(dimensions)
+    return [
+        *(((axis,), 1) for axis in axes),
+        *(((axis,), 2) for axis in axes),
+        *((pair, 1) for pair in combinations(axes, 2)),
+    ]
+
+
+def modulation_count(dimensions: int, fields: int, colours: int) -> int:
+    """M of a network that sees differences: fields of the first colour, sums of each other one, differences."""
+    return fields + colours - 1 + len(difference_kinds(dimensions))

@@ -17,6 +17,10 @@ CASES = {
     "wavelets, one axis": random_wavelets((51,), colours=1, channels=1),
     "wavelets, two axes": random_wavelets((21, 30)),
     "wavelets, three axes": random_wavelets((9, 8, 7), scales=2, colours=2, channels=2),
+    "differences, one axis": random_wavelets((51,), colours=1, channels=1, differences=True),
+    "differences, two axes": random_wavelets((21, 30), differences=True),
+    "differences, three axes": random_wavelets((9, 8, 7), scales=2, colours=2, channels=2, differences=True),
+    "differences, one layer": random_wavelets((16, 1), widths=(7,), differences=True),
     "more nodes than samples": random_modulated((3, 2), levels=((8, 2), (1, 1))),
 }
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from tests.modulated import modulated_representation, random_modulated, random_wavelets
+from tuner.codec.container import Chunk, ChunkType, read_container, write_container
 from tuner.codec.decode import decode, decode_integers
 from tuner.codec.encode import encode
 from tuner.codec.entropy import IntegerEncoder
@@ -15,7 +16,7 @@ from tuner.codec.latents import pack_latents
 from tuner.codec.limits import DecodeLimits
 from tuner.codec.modulated import QuantisedModulation, quantise_modulated
 from tuner.codec.subbands import pack_subbands
-from tuner.errors import ConfigError, LimitExceeded
+from tuner.errors import ConfigError, CorruptFile, LimitExceeded
 from tuner.fit.latent_rate import LatentRate
 from tuner.network.modulated import LatentLevel, ModulatedParameters, seeded_frequencies
 from tuner.network.subband_layout import wavelet_layout
@@ -32,6 +33,7 @@ def _large(parameters: ModulatedParameters) -> ModulatedParameters:
     return replace(parameters, levels=tuple(levels))
 
 
+LIMITS = DecodeLimits()
 CASES = {
     "one axis": random_modulated((500,), levels=((16, 2), (4, 1), (2, 1)), channels=1),
     "two axes": random_modulated((41, 60)),
@@ -41,6 +43,10 @@ CASES = {
     "wavelets, two axes": random_wavelets((41, 60)),
     "wavelets, three axes": random_wavelets((9, 8, 7), scales=2, colours=2, channels=2),
     "wavelets, one sample": random_wavelets((1, 1), scales=1, colours=1, channels=1),
+    "differences, one axis": random_wavelets((301,), colours=1, channels=1, differences=True),
+    "differences, two axes": random_wavelets((41, 60), differences=True),
+    "differences, three axes": random_wavelets((9, 8, 7), scales=2, colours=2, channels=2, differences=True),
+    "differences, one sample": random_wavelets((1, 1), scales=1, colours=1, channels=1, differences=True),
     "no wavelets": _empty(random_wavelets((33, 20))),
     "large wavelets": _large(random_wavelets((33, 20))),
     "nothing but zeros": replace(
@@ -104,6 +110,22 @@ def test_what_no_file_can_hold_is_refused() -> None:
         quantise_modulated(
             replace(parameters, levels=(huge, *parameters.levels[1:])), (0.01,) * len(parameters.tensors())
         )
+
+
+def test_exponents_are_few_and_small() -> None:
+    parameters = random_wavelets((20, 28), differences=True)
+    steps = (0.01,) * len(parameters.tensors())
+    with pytest.raises(ConfigError, match="exponents"):
+        replace(parameters, exponents=parameters.exponents[1:])
+    with pytest.raises(ConfigError, match="wavelets"):
+        replace(random_modulated(), exponents=(0,) * 5)
+    with pytest.raises(ConfigError, match="32 either way"):
+        quantise_modulated(replace(parameters, exponents=(33, *parameters.exponents[1:])), steps)
+    header, payloads = read_container(encode(Representation(parameters=parameters, grid_shape=(20, 28)), steps), LIMITS)
+    payload = bytearray(payloads[ChunkType.DIFFERENCES])
+    payload[4] = 66  # after seed, reach, scales and colours; stands for 33
+    with pytest.raises(CorruptFile, match="exponent of input 0 is 33"):
+        decode(write_container(header, [Chunk(ChunkType.DIFFERENCES, bytes(payload))]))
 
 
 def test_seeded_frequencies_never_change() -> None:

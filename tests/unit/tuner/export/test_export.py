@@ -31,6 +31,10 @@ CASES = {
     "plain": random_representation(hidden=(9, 6)),
     "modulated": modulated_representation(),
     "wavelets": Representation(parameters=random_wavelets((13, 10)), grid_shape=(13, 10)),
+    "differences": Representation(parameters=random_wavelets((13, 10), differences=True), grid_shape=(13, 10)),
+    "differences in a volume": Representation(
+        parameters=random_wavelets((6, 5, 4), scales=1, colours=1, channels=1, differences=True), grid_shape=(6, 5, 4)
+    ),
     "volume": Representation(
         parameters=random_modulated((6, 5, 4), levels=((3, 2), (1, 1)), channels=1), grid_shape=(6, 5, 4)
     ),
