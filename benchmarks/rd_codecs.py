@@ -8,7 +8,6 @@ and finds the quality setting whose file comes nearest to it; the point that cou
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from io import BytesIO
-from itertools import pairwise
 from pathlib import Path
 from time import process_time
 from typing import TypeVar
@@ -114,13 +113,11 @@ def code_ours(signal: Signal, rate: float, options: dict[str, object], path: Pat
     pixels = np.asarray(Image.open(BytesIO(write_image(rendered))).convert("RGB"))
     parameters = decode(result.content).parameters
     assert isinstance(parameters, ModulatedParameters)  # noqa: S101  as asked for
-    inputs = 2 * config.frequencies + parameters.latent_channels
-    widths = (inputs, *config.widths)
-    layers = sum(a * b for a, b in pairwise(widths))
+    layers = sum(tensor.size for tensor in parameters.tensors() if tensor.ndim == 2)
     facts = {
         "weights": parameters.weight_count,
         "bits_per_weight": 8 * path.stat().st_size / parameters.weight_count,
-        "multiply_adds_per_sample": layers + signal.channels * (widths[-1] + inputs),
+        "multiply_adds_per_sample": layers,
         "steps": result.steps,
     }
     return Coded(path, pixels, encode_seconds, decode_seconds, facts)

@@ -116,6 +116,7 @@ def _with_tensors(parameters: ModulatedParameters, tensors: list[FloatArray]) ->
         levels=parameters.levels,
         tensors=tensors,
         basis=parameters.basis,
+        exponents=parameters.exponents,
     )
 
 

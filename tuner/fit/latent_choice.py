@@ -1,7 +1,8 @@
 """The integers of the latents: for each, the one with the least squared error + lambda x bits, a few at a time.
 
 What a latent should be were it free follows from the gradient of the squared error and its curvature, since wavelets
-are nearly orthogonal: a Newton step of one variable. Among the integers around that and zero, the cheapest is taken
+are nearly orthogonal: a Newton step of one variable, and a short one, since the network that the gradient saw is
+another one farther away. Among the integers around that and zero, the cheapest is taken
 (rate-distortion optimised quantisation, as in video coders). Only a random share of the latents moves at once: those
 that move together are then far enough from each other for their steps to add up. Called by
 `tuner.fit.modulated_trainer`.
@@ -16,17 +17,22 @@ from tuner.fit.latent_rate import Costs
 
 # Of the latents, in one step.
 _MOVING = 0.2
+# In integers: fits come apart without a limit, and a latent never leaves zero at less than one.
+_FARTHEST = 1.5
 
 
 def free_values(codes: Sequence[Tensor], gradients: Sequence[Tensor], curvatures: Sequence[Tensor]) -> list[Tensor]:
-    """Where each latent alone would have the least squared error.
+    """Where each latent alone would have the least squared error, as far as it may go in one step.
 
     Args:
         codes: of every level.
         gradients: of the squared error by them.
         curvatures: second derivatives by each of them alone, > 0.
     """
-    return [code - slope / bend for code, slope, bend in zip(codes, gradients, curvatures, strict=True)]
+    return [
+        code - (slope / bend).clamp(-_FARTHEST, _FARTHEST)
+        for code, slope, bend in zip(codes, gradients, curvatures, strict=True)
+    ]
 
 
 def choose(

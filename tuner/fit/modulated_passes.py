@@ -1,8 +1,9 @@
 """Loss and gradients of a modulated network on a whole grid, tile by tile.
 
 A tile is some rows of the first axis, few enough that its activations stay in the cache: a network this narrow is bound
-by memory otherwise. Threads share the tiles. The sines of the input layer never change and are kept. Derivatives are
-written out by hand; all of it is products of small matrices and sines. Called by `tuner.fit.modulated_trainer`.
+by memory otherwise. Threads share the tiles. The inputs of the first layer are kept for the whole grid: the sines never
+change, fields and differences do when `show` is given other latents. Derivatives are written out by hand; all of it is
+products of small matrices and sines. Called by `tuner.fit.modulated_trainer`.
 """
 
 from collections.abc import Sequence
@@ -12,45 +13,29 @@ from math import pi, prod
 import torch
 from torch import Tensor
 
+from tuner.fit.differences import Differences
+from tuner.fit.kernels import single_threaded
 from tuner.fit.modulated_weights import Weights
 from tuner.fit.stripes import Stripes
 from tuner.fit.subbands import Subbands
 from tuner.shapes import FloatArray, IntArray
 
 _TILE_POINTS = 4096
-# On which the mean slopes are taken.
-_SLOPE_TILES = 12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Gradients:
-    """Mean squared error and its derivatives.
+class LatentGradients:
+    """Mean squared error and its derivatives by the latents.
 
     Attributes:
         loss: mean squared error over points and channels.
-        latents: by each level's codes.
-        weights: by the weights.
+        slopes: first derivatives, of every level.
+        bends: a sample of the second derivatives by each latent alone, from random signs.
     """
 
     loss: float
-    latents: list[Tensor]
-    weights: Weights
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Tile:
-    rows: tuple[int, int]
-    inputs_IP: Tensor
-    targets_CP: Tensor
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Part:
-    """What a run of tiles adds to loss, to the gradients of the spread latents of some nodes, and of the weights."""
-
-    loss: float
-    spread: list[tuple[slice, Tensor]]
-    weights: Weights
+    slopes: list[Tensor]
+    bends: list[Tensor]
 
 
 class GridPasses:
@@ -63,6 +48,9 @@ class GridPasses:
         colours: K, the channels of each subband.
         frequencies: int (F, D).
         period: p.
+
+    Attributes:
+        gains: by which the inputs beside the sines are multiplied, (M,); all passes need `show` after they change.
     """
 
     def __init__(
@@ -75,120 +63,187 @@ class GridPasses:
         period: float,
     ) -> None:
         self._stripes = Stripes(torch.get_num_threads())
-        self.points = int(prod(values.shape[:-1]))
+        self.grid_shape = values.shape[:-1]
+        self.points = int(prod(self.grid_shape))
         self.channels = int(values.shape[-1])
-        plane = prod(values.shape[1:-1])
+        plane = prod(self.grid_shape[1:])
         rows = max(1, _TILE_POINTS // plane)
         self.sines = 2 * len(frequencies)
-        self.subbands = Subbands(values.shape[:-1], scales, colours, rows)
-        self.latents = self.subbands.channels
+        self.subbands = Subbands(self.grid_shape, scales, colours, rows)
+        self.fields = self.subbands.channels
+        self._differences = Differences(self.grid_shape)
+        # Fields of the first colour, sums of the fields of each other colour, differences of the first colour's sum.
+        self.modulations = self.fields // colours + colours - 1 + self._differences.count
+        self.gains = torch.ones(self.modulations)
+        self.targets_CP = torch.from_numpy(values).reshape(-1, self.channels).T.contiguous()
+        self._inputs_IP = torch.zeros(self.sines + self.modulations, self.points)
+        self._fields_UP = torch.zeros(self.fields, self.points)
         angular = torch.from_numpy(frequencies).double() * (2.0 * pi / period)
         rest = torch.zeros(len(angular), 1)
         for dimension, axis in enumerate(axes[1:], start=1):
             along = angular[:, dimension, None] * torch.from_numpy(axis).double()
             rest = (rest[:, :, None] + along[:, None, :]).reshape(len(angular), -1)
-        samples = torch.from_numpy(values).reshape(len(axes[0]), plane, self.channels)
         self._tiles = []
         for start in range(0, len(axes[0]), rows):
             stop = min(start + rows, len(axes[0]))
+            tile = slice(start * plane, stop * plane)
             first = angular[:, 0, None] * torch.from_numpy(axes[0][start:stop]).double()
             angles = (first[:, :, None] + rest[:, None, :]).reshape(len(angular), -1)
-            inputs = torch.empty(self.sines + self.latents, (stop - start) * plane)
-            inputs[: self.sines] = torch.cat([angles.sin(), angles.cos()])
-            targets = samples[start:stop].reshape(-1, self.channels).T.contiguous()
-            self._tiles.append(_Tile((start, stop), inputs, targets))
+            self._inputs_IP[: self.sines, tile] = torch.cat([angles.sin(), angles.cos()]).float()
+            self._tiles.append(tile)
 
-    def gradients(self, latents: Sequence[Tensor], weights: Weights) -> Gradients:
-        """Loss and all derivatives, at codes that need not be integers."""
+    @property
+    def tiles(self) -> int:
+        """Their number."""
+        return len(self._tiles)
+
+    def show(self, latents: Sequence[Tensor]) -> None:
+        """Compute all inputs from codes, which need not be integers; whatever follows is about these."""
         spread = self.subbands.spread(latents)
-        parts = self._stripes.map(lambda numbers: self._gradients_of(numbers, spread, weights), len(self._tiles))
-        total, loss = weights.zeros(), 0.0
-        spread_gradients = [torch.zeros_like(each) for each in spread]
-        for part in parts:
-            loss += part.loss
-            for tensor, more in zip(total.tensors(), part.weights.tensors(), strict=True):
-                tensor += more
-            for gradient, (nodes, more) in zip(spread_gradients, part.spread, strict=True):
-                gradient[:, nodes] += more
-        by_codes = self.subbands.gather(spread_gradients)
-        return Gradients(loss / (self.points * self.channels), by_codes, total)
+        colours = self.subbands.colours
+        levels = self.fields // colours
+        modulations = self._inputs_IP[self.sines :]
+        brightness = torch.empty(self.points)
 
-    def _gradients_of(self, numbers: Sequence[int], spread: Sequence[Tensor], weights: Weights) -> "_Part":
-        """What a run of tiles adds."""
-        total = weights.zeros()
-        spans = self.subbands.nodes_of(numbers)
-        by_spread = [torch.zeros_like(each[:, span]) for each, span in zip(spread, spans, strict=True)]
+        def fill(numbers: Sequence[int]) -> None:
+            for number in numbers:
+                tile = self._tiles[number]
+                found = torch.empty(self.fields, tile.stop - tile.start)
+                self.subbands.fill(number, spread, found)
+                sums = found.view(levels, colours, -1).sum(0)
+                brightness[tile] = sums[0]
+                modulations[:levels, tile] = found[::colours]
+                modulations[levels : levels + colours - 1, tile] = sums[1:]
+                self._fields_UP[:, tile] = found
+
+        self._stripes.map(fill, self.tiles)
+        self._differences.fill(brightness, modulations[levels + colours - 1 :])
+        modulations.mul_(self.gains[:, None])
+
+    def input_sizes(self) -> Tensor:
+        """Root mean square of each input beside the sines, gains included."""
+        return self._inputs_IP[self.sines :].square().mean(1).sqrt()
+
+    def latent_gradients(self, weights: Weights, signs_CP: Tensor) -> LatentGradients:
+        """Derivatives by the codes that were shown.
+
+        Args:
+            weights: of the network.
+            signs_CP: 1 or -1, at random. The square of their derivative is, in the mean, the diagonal of the
+                Gauss-Newton matrix: terms of different points and channels cancel (Bekas, Kokiopoulou and Saad 2007).
+        """
+        backs, probes = self._empty_backs(), self._empty_backs()
+        sums = self._stripes.map(lambda numbers: self._backward(numbers, weights, backs, signs_CP, probes), self.tiles)
+        values = self.points * self.channels
+        return LatentGradients(
+            sum(sums) / values,
+            [each.mul_(2.0 / values) for each in self._by_codes(*backs)],
+            [each.square_().mul_(2.0 / values) for each in self._by_codes(*probes)],
+        )
+
+    def weight_gradients(self, weights: Weights, numbers: Sequence[int]) -> list[Tensor]:
+        """Derivatives of the mean squared error on some tiles by the sine layers, in the order of `Weights.inner`."""
+        by_weights = [torch.zeros_like(weight) for weight in weights.hidden]
+        by_biases = [torch.zeros_like(bias) for bias in weights.biases]
+        points = 0
+        with single_threaded(), torch.no_grad():
+            for number in numbers:
+                tile = self._tiles[number]
+                points += tile.stop - tile.start
+                activations, slopes = self._forward(weights, tile)
+                error = self._values(weights, activations[-1], self._fields_UP[:, tile]).sub_(self.targets_CP[:, tile])
+                back = weights.readout.T @ error
+                for layer in range(len(slopes) - 1, -1, -1):
+                    back.mul_(slopes[layer])
+                    by_weights[layer].addmm_(back, activations[layer].T)
+                    by_biases[layer] += back.sum(1)
+                    if layer:
+                        back = weights.hidden[layer].T @ back
+        return [each.mul_(2.0 / (points * self.channels)) for each in (*by_weights, *by_biases)]
+
+    def _empty_backs(self) -> tuple[Tensor, Tensor]:
+        return torch.empty(self.fields, self.points), torch.empty(self.modulations, self.points)
+
+    def _by_codes(self, backs: Tensor, by_modulations: Tensor) -> list[Tensor]:
+        """From derivatives by fields and other inputs to those by the codes; spoils both."""
+        colours = self.subbands.colours
+        levels = self.fields // colours
+        by_modulations.mul_(self.gains[:, None])
+        brightness = self._differences.transposed(by_modulations[levels + colours - 1 :])
+        by_fields = backs.view(levels, colours, -1)
+        by_fields[:, 0] += by_modulations[:levels]
+        by_fields[:, 0] += brightness
+        by_fields[:, 1:] += by_modulations[levels : levels + colours - 1]
+
+        def gathered(numbers: Sequence[int]) -> list[tuple[slice, Tensor]]:
+            spans = self.subbands.nodes_of(numbers)
+            found = self.subbands.spread_zeros(spans)
+            for number in numbers:
+                self.subbands.add_transposed(number, backs[: self.fields, self._tiles[number]], found, spans)
+            return list(zip(spans, found, strict=True))
+
+        parts = self._stripes.map(gathered, self.tiles)
+        spread = self.subbands.spread_zeros(self.subbands.all_nodes())
+        for part in parts:
+            for gradient, (nodes, more) in zip(spread, part, strict=True):
+                gradient[:, nodes] += more
+        return self.subbands.gather(spread)
+
+    def _backward(
+        self,
+        numbers: Sequence[int],
+        weights: Weights,
+        backs: tuple[Tensor, Tensor],
+        signs_CP: Tensor,
+        probes: tuple[Tensor, Tensor],
+    ) -> float:
+        """Sum of squares on some tiles; half its derivatives by the inputs into `backs`, of the signs into `probes`."""
         loss = torch.zeros((), dtype=torch.float64)
-        scale = 2.0 / (self.points * self.channels)
         modulation = weights.hidden[0][:, self.sines :]
         for number in numbers:
             tile = self._tiles[number]
-            inputs = self._fill(number, tile, spread)
-            activations, slopes = [inputs], []
-            for weight, bias in zip(weights.hidden, weights.biases, strict=True):
-                angles = torch.addmm(bias[:, None], weight, activations[-1])
-                slopes.append(angles.cos())
-                activations.append(angles.sin_())
-            latents_UP = inputs[self.sines :]
-            error = self._values(weights, activations[-1], latents_UP).sub_(tile.targets_CP)
+            activations, slopes = self._forward(weights, tile)
+            error = self._values(weights, activations[-1], self._fields_UP[:, tile]).sub_(self.targets_CP[:, tile])
             loss += error.square().sum()
-            error.mul_(scale)
-            total.readout.addmm_(error, activations[-1].T)
-            total.skip.addmm_(error, latents_UP.T)
-            total.bias.add_(error.sum(1))
-            back = weights.readout.T @ error
-            for layer in range(len(slopes) - 1, -1, -1):
-                back.mul_(slopes[layer])
-                total.hidden[layer].addmm_(back, activations[layer].T)
-                total.biases[layer] += back.sum(1)
-                if layer:
-                    back = weights.hidden[layer].T @ back
-            back = (modulation.T @ back).addmm_(weights.skip.T, error)
-            self.subbands.add_transposed(number, back, by_spread, spans)
-        return _Part(float(loss), list(zip(spans, by_spread, strict=True)), total)
+            for by_values, (by_fields, by_modulations) in ((error, backs), (signs_CP[:, tile], probes)):
+                back = weights.readout.T @ by_values
+                for layer in range(len(slopes) - 1, -1, -1):
+                    back.mul_(slopes[layer])
+                    if layer:
+                        back = weights.hidden[layer].T @ back
+                by_fields[:, tile] = weights.skip.T @ by_values
+                by_modulations[:, tile] = modulation.T @ back
+        return float(loss)
 
-    def square_slopes(self, latents: Sequence[Tensor], weights: Weights) -> Tensor:
-        """Mean over some points of the sum over channels of the squared derivatives of the values by u, (U,)."""
-        spread = self.subbands.spread(latents)
-        total, points = torch.zeros(self.latents), 0
-        modulation = weights.hidden[0][:, self.sines :]
-        with torch.no_grad():
-            for number in range(0, len(self._tiles), max(1, len(self._tiles) // _SLOPE_TILES)):
-                hidden, slopes = self._fill(number, self._tiles[number], spread), []
-                for weight, bias in zip(weights.hidden, weights.biases, strict=True):
-                    angles = torch.addmm(bias[:, None], weight, hidden)
-                    slopes.append(angles.cos())
-                    hidden = angles.sin_()
-                for channel in range(self.channels):
-                    back = weights.readout[channel, :, None] * slopes[-1]
-                    for layer in range(len(slopes) - 1, 0, -1):
-                        back = (weights.hidden[layer].T @ back).mul_(slopes[layer - 1])
-                    total += (modulation.T @ back).add_(weights.skip[channel, :, None]).square().sum(1)
-                points += hidden.shape[1]
-        return total / points
+    def _forward(self, weights: Weights, tile: slice) -> tuple[list[Tensor], list[Tensor]]:
+        """Inputs and outputs of the layers on a tile, and the cosines between them."""
+        activations, slopes = [self._inputs_IP[:, tile]], []
+        for weight, bias in zip(weights.hidden, weights.biases, strict=True):
+            angles = torch.addmm(bias[:, None], weight, activations[-1])
+            slopes.append(angles.cos())
+            activations.append(angles.sin_())
+        return activations, slopes
 
-    def solve_output(self, latents: Sequence[Tensor], weights: Weights, ridge: float = 1e-7) -> float:
+    def solve_output(self, weights: Weights, ridge: float = 1e-7) -> float:
         """Move skip and read-out, in place, to the least squared error for what is before them; return the loss before.
 
         What is solved for is a correction, in float64, so that the ridge pulls towards the present output layer.
         """
         width, constant = len(weights.hidden[-1]), 1
-        size = width + self.latents + constant
-        spread = self.subbands.spread(latents)
+        size = width + self.fields + constant
 
         def products_of(numbers: Sequence[int]) -> Tensor:
             products = torch.zeros(size + self.channels, size + self.channels, dtype=torch.float64)
             for number in numbers:
                 tile = self._tiles[number]
-                inputs = self._fill(number, tile, spread)
-                hidden = _last_layer(weights, inputs)
-                latents_UP = inputs[self.sines :]
-                missing = tile.targets_CP - self._values(weights, hidden, latents_UP)
-                rows = torch.cat([hidden, latents_UP, torch.ones(1, hidden.shape[1]), missing])
+                hidden = _last_layer(weights, self._inputs_IP[:, tile])
+                fields_UP = self._fields_UP[:, tile]
+                missing = self.targets_CP[:, tile] - self._values(weights, hidden, fields_UP)
+                rows = torch.cat([hidden, fields_UP, torch.ones(1, hidden.shape[1]), missing])
                 products += (rows @ rows.T).double()
             return products
 
-        products = torch.stack(self._stripes.map(products_of, len(self._tiles))).sum(0)
+        products = torch.stack(self._stripes.map(products_of, self.tiles)).sum(0)
         gram, moments = products[:size, :size], products[:size, size:]
         gram.diagonal().add_(ridge * float(gram.diagonal().mean()))
         correction = torch.linalg.solve(gram, moments).float().T
@@ -197,32 +252,23 @@ class GridPasses:
         weights.bias.add_(correction[:, -1])
         return float(products[size:, size:].trace()) / (self.points * self.channels)
 
-    def loss(self, latents: Sequence[Tensor], weights: Weights) -> float:
+    def loss(self, weights: Weights) -> float:
         """Mean squared error over points and channels."""
-        spread = self.subbands.spread(latents)
 
         def loss_of(numbers: Sequence[int]) -> float:
             total = torch.zeros((), dtype=torch.float64)
             for number in numbers:
                 tile = self._tiles[number]
-                inputs = self._fill(number, tile, spread)
-                values = self._values(weights, _last_layer(weights, inputs), inputs[self.sines :])
-                total += values.sub_(tile.targets_CP).square().sum()
+                hidden = _last_layer(weights, self._inputs_IP[:, tile])
+                values = self._values(weights, hidden, self._fields_UP[:, tile])
+                total += values.sub_(self.targets_CP[:, tile]).square().sum()
             return float(total)
 
-        return sum(self._stripes.map(loss_of, len(self._tiles))) / (self.points * self.channels)
-
-    def targets_CP(self) -> Tensor:
-        """The signal."""
-        return torch.cat([tile.targets_CP for tile in self._tiles], 1)
-
-    def _fill(self, number: int, tile: _Tile, spread: Sequence[Tensor]) -> Tensor:
-        self.subbands.fill(number, spread, tile.inputs_IP[self.sines :])
-        return tile.inputs_IP
+        return sum(self._stripes.map(loss_of, self.tiles)) / (self.points * self.channels)
 
     @staticmethod
-    def _values(weights: Weights, hidden_HP: Tensor, latents_UP: Tensor) -> Tensor:
-        return torch.addmm(weights.bias[:, None], weights.readout, hidden_HP).addmm_(weights.skip, latents_UP)
+    def _values(weights: Weights, hidden_HP: Tensor, fields_UP: Tensor) -> Tensor:
+        return torch.addmm(weights.bias[:, None], weights.readout, hidden_HP).addmm_(weights.skip, fields_UP)
 
 
 def _last_layer(weights: Weights, inputs_IP: Tensor) -> Tensor:

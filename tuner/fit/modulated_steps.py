@@ -39,7 +39,9 @@ def modulated_steps(parameters: ModulatedParameters, trade: float) -> tuple[floa
 def _curvatures(parameters: ModulatedParameters) -> list[float]:
     """Mean over a tensor's weights of E[sum over channels of (d value / d weight)^2]."""
     random = np.random.default_rng(_SEED)
-    inputs = network_inputs(parameters, random.uniform(-1.0, 1.0, (_POINTS, parameters.dimensions)).astype(np.float32))
+    inputs, fields = network_inputs(
+        parameters, random.uniform(-1.0, 1.0, (_POINTS, parameters.dimensions)).astype(np.float32)
+    )
     activations, slopes = [inputs], []
     for layer in parameters.hidden:
         angles = layer.weight @ activations[-1] + layer.bias[:, None]
@@ -60,7 +62,7 @@ def _curvatures(parameters: ModulatedParameters) -> list[float]:
     ]
     for depth in range(1, len(slopes)):
         found += [sensitivities[depth] * _mean_square(activations[depth]), sensitivities[depth]]
-    return [float(each) for each in (*found, _mean_square(inputs[sines:]), _mean_square(activations[-1]), 1.0)]
+    return [float(each) for each in (*found, _mean_square(fields), _mean_square(activations[-1]), 1.0)]
 
 
 def _mean_square(values: FloatArray) -> float:

@@ -1,15 +1,15 @@
 """The steps of a fit of a modulated network: latents one by one, weights by Adam, lambda by what was asked for.
 
 Minimises mean squared error + lambda x bits per sample. The latents begin as the wavelet coefficients of the signal and
-are integers from the first step on; every step lets some of them go to the integer that serves error and bits best
-(`tuner.fit.latent_choice`), moves the weights along their gradient, and the output layer is solved exactly every now
-and then. In the last phase the weights are rounded in every pass, too, and the gradient takes no notice
-(straight-through; Bengio et al. 2013). Called by `tuner.fit.modulated`, which knows budgets and checkpoints.
+are integers from the first step on; every step moves the weights (`tuner.fit.modulated_descent`) and then lets some
+latents go to the integer that serves error and bits best (`tuner.fit.latent_choice`). Called by `tuner.fit.modulated`,
+which knows budgets and checkpoints.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from math import copysign, cos, exp, log, log2, pi, prod, sqrt
+from itertools import pairwise
+from math import copysign, exp, log, pi, prod, sqrt
 
 import numpy as np
 import torch
@@ -17,9 +17,11 @@ from torch import Tensor
 
 from tuner.errors import StateMismatch
 from tuner.fit.latent_choice import cheapest, choose, free_values
+from tuner.fit.latent_curvature import learn_curvatures
 from tuner.fit.latent_rate import Costs, LatentRate
 from tuner.fit.modulated_config import ModulatedConfig
-from tuner.fit.modulated_passes import Gradients, GridPasses
+from tuner.fit.modulated_descent import WeightDescent
+from tuner.fit.modulated_passes import GridPasses
 from tuner.fit.modulated_steps import modulated_steps
 from tuner.fit.modulated_trade import Trade
 from tuner.fit.modulated_weights import Weights
@@ -28,22 +30,20 @@ from tuner.network.modulated import Basis, LatentLevel, ModulatedParameters, mod
 from tuner.signal.grid import Grid
 from tuner.signal.signal import Signal
 
-# Between two solutions of the output layer, and two comparisons with the file.
-_SOLVE_EVERY, _COMPARE_EVERY = 10, 25
-# Scale of the first modulation weights, relative to the skip's: a few radians over the whole range of the latents.
-_MODULATION = 3.0
+# Between two comparisons with the file.
+_COMPARE_EVERY = 25
+# Of the angles of the first layer before it has learned, in radians, about.
+_FIRST_ANGLES = 0.7
 # Lambda, in squares of the step of the latents; 0.09 to 0.11 in video coders, and a third of it for three channels.
 _TRADE = 0.11
 # How many more bits than wanted the first, rounded one by one, may take: choosing them together saves about as many.
 _FIRST_EXCESS = 0.2
 _DEAD_ZONE = 0.1
+# Root mean square, in units of codes, below which an input is not made larger.
+_LEAST_INPUT = 0.02
 _BISECTIONS = 12
 # What the fit adds to the quality of its beginning.
 _GAIN_DB = 0.0
-# Of the output layer, whose solution is exact: Adam only keeps it in step with what moves below it.
-_OUTPUT_SHARE = 0.15
-# Of the cosine schedule.
-_LAST_RATE = 0.02
 _LARGEST_CODE = 2000.0
 _LARGEST_FIRST_CODE = 1500.0
 _SMALLEST_STEP, _LARGEST_STEP = 1e-6, 1e3
@@ -94,11 +94,6 @@ class ModulatedTrainer:
             config.period,
         )
         self._rate = LatentRate(dimensions, signal.channels, len(self._passes.subbands.layout))
-        self._square_norms = [
-            norms.clamp(min=1e-3).repeat(signal.channels, *(1,) * dimensions)
-            for norms in self._passes.subbands.square_norms()
-        ]
-        self._weight_steps: tuple[float, ...] | None = None
         self._prices: tuple[int, list[Tensor], list[Tensor], list[Costs]] | None = None
         self._trade = Trade(config, self._points, config.layer_weight_count(signal.grid_shape, signal.channels))
         self._begin()
@@ -112,25 +107,20 @@ class ModulatedTrainer:
         Returns:
             The mean squared error before.
         """
-        config = self._config
+        passes, descent = self._passes, self._descent
         compares = self._taken % _COMPARE_EVERY == 0
-        if share >= 1.0 - config.rounded_share and self._weight_steps is None:
+        if share >= 1.0 - self._config.rounded_share and descent.steps is None:
             compares = True
-            self._weight_steps = self._best_steps()
-        if self._taken % _SOLVE_EVERY == 0:
-            self._solve_output()
-        gradients = self._gradients(self._in_steps())
+            descent.steps = self._best_steps()
+        passes.show(self._latents)
+        descent.run(passes, share)
+        gradients = passes.latent_gradients(descent.as_passes_see_them(), self._signs(self._random))
+        learn_curvatures(self._curvatures, gradients.bends, self._taken)
         bits, costs = self._rate.costs(self._latents)
         if compares:
             self._compare_with_file(bits, gradients.loss)
-        self._set_gradients(gradients)
-        decay = _LAST_RATE + (1.0 - _LAST_RATE) * 0.5 * (1.0 + cos(pi * min(share, 1.0)))
-        for group in self._adam.param_groups:
-            group["lr"] = group["full_rate"] * decay
-        self._adam.step()
-        curvatures = self._curvatures()
-        free = free_values(self._latents, gradients.latents, curvatures)
-        choose(self._latents, free, curvatures, costs, self._trade.value / self._points, self._random)
+        free = free_values(self._latents, gradients.slopes, self._curvatures)
+        choose(self._latents, free, self._curvatures, costs, self._trade.value / self._points, self._random)
         self._taken += 1
         self._trade.follow(bits, gradients.loss, share)
         return gradients.loss
@@ -141,28 +131,28 @@ class ModulatedTrainer:
         Args:
             shift: more makes the file smaller, less than 0 makes it larger: latents move that would at another lambda.
         """
-        steps = self._weight_steps or self._best_steps()
+        steps = self._descent.steps or self._best_steps()
         latents = self._latents if shift == 0.0 else self._shifted(shift, steps)
-        weights = self._rounded(self._weights, steps)
-        self._passes.solve_output(self._in_units(latents), weights)
-        steps = weights.scaled(self._unit).widened(steps)
-        weights = self._rounded(weights, steps)
+        weights = self._weights.rounded(steps)
+        self._passes.show(latents)
+        self._passes.solve_output(weights)
+        steps = weights.widened(steps)
+        weights = weights.rounded(steps)
         return RoundedNetwork(
             parameters=self._parameters(weights, latents),
             steps=steps,
-            psnr_db=mse_to_psnr_db(self._passes.loss(self._in_units(latents), weights)),
+            psnr_db=mse_to_psnr_db(self._passes.loss(weights)),
         )
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything that later steps depend on."""
-        steps = self._weight_steps or ()
+        steps = self._descent.steps or ()
         return {
             **{f"{name}.{number}": tensor for name, tensors in self._moving() for number, tensor in enumerate(tensors)},
             "trade": torch.tensor(self._trade.numbers(), dtype=torch.float64),
             "steps": torch.tensor(steps, dtype=torch.float64),
             "taken": torch.tensor(self._taken),
-            "unit": torch.tensor(self._unit, dtype=torch.float64),
-            "slopes": self._slopes,
+            "gains": self._passes.gains,
             "random": self._random.get_state(),
         }
 
@@ -181,55 +171,47 @@ class ModulatedTrainer:
             for number, tensor in enumerate(moving):
                 tensor.copy_(tensors[f"{name}.{number}"])
         self._trade.restore(tensors["trade"].tolist())
-        self._weight_steps = tuple(tensors["steps"].tolist()) or None
-        self._taken, self._unit = int(tensors["taken"]), float(tensors["unit"])
-        self._slopes = tensors["slopes"].clone()
+        self._descent.steps = tuple(tensors["steps"].tolist()) or None
+        self._taken = int(tensors["taken"])
+        self._passes.gains.copy_(tensors["gains"])
         self._random.set_state(tensors["random"])
-        for state in self._adam.state.values():
-            state["step"].fill_(self._taken)
+        self._descent.resume(self._taken)
 
     def _moving(self) -> list[tuple[str, list[Tensor]]]:
         """What a step changes in place, by name."""
-        states = list(self._adam.state.values())
         return [
             ("latents", self._latents),
+            ("curvatures", self._curvatures),
             ("weights", self._weights.tensors()),
-            ("mean", [state["exp_avg"] for state in states]),
-            ("square", [state["exp_avg_sq"] for state in states]),
+            *self._descent.moments().items(),
         ]
 
     def _begin(self) -> None:
         """Latents from the signal itself, in steps that suit the rate; weights at random."""
         passes, widths = self._passes, self._config.widths
-        targets_CP = passes.targets_CP()
+        targets_CP = passes.targets_CP
         mean = targets_CP.mean(1)
         colours = _principal_axes(targets_CP - mean[:, None])
         coefficients = passes.subbands.analyse(colours.T @ (targets_CP - mean[:, None]))
+        first, *deeper = widths
+        inputs = passes.sines + passes.modulations
         hidden = [
-            self._normal(width, fan_in) * sqrt(2.0 / fan_in)
-            for width, fan_in in zip(widths, (passes.sines + passes.latents, *widths), strict=False)
+            self._normal(first, inputs) * (_FIRST_ANGLES / sqrt(passes.modulations)),
+            *(self._normal(width, before) * sqrt(2.0 / before) for before, width in pairwise((first, *deeper))),
         ]
         biases = [(2.0 * torch.rand(width, generator=self._random) - 1.0) * pi for width in widths]
-        skip = colours.repeat(1, passes.latents // passes.channels)
+        skip = colours.repeat(1, passes.fields // passes.channels)
         self._weights = Weights(passes.sines, hidden, biases, skip, torch.zeros(passes.channels, widths[-1]), mean)
         step = self._first_step(coefficients)
-        # What Adam moves keeps its size, whatever the step of the latents, and a power of two costs no accuracy.
-        self._unit = 2.0 ** round(log2(step))
         self._trade.value = _TRADE * step**2 / passes.channels
         self._latents = _in_steps(coefficients, step)
-        skip.mul_(step / self._unit)
-        hidden[0][:, passes.sines :] = _MODULATION * step / self._unit * self._normal(widths[0], passes.latents)
-        self._slopes = torch.ones(passes.latents)
-        rates = [
-            (self._config.weight_rate, self._weights.inner()),
-            (_OUTPUT_SHARE * self._config.weight_rate, self._weights.output()),
-        ]
-        groups = [{"params": tensors, "lr": rate, "full_rate": rate} for rate, tensors in rates]
-        self._adam = torch.optim.Adam(groups, betas=(0.9, 0.99), eps=1e-12)
-        for tensor in (tensor for _, tensors in rates for tensor in tensors):
-            # As Adam would at its first step: a checkpoint names them all.
-            moments = {name: torch.zeros_like(tensor) for name in ("exp_avg", "exp_avg_sq")}
-            self._adam.state[tensor] = {"step": torch.tensor(0.0), **moments}
+        # What Adam moves belongs to inputs of about the same size, and a power of two costs no accuracy.
+        passes.gains.fill_(1.0)
+        passes.show(self._latents)
+        passes.gains.copy_(passes.input_sizes().clamp(min=_LEAST_INPUT).log2().neg().round().exp2())
+        skip.mul_(step)
+        self._curvatures = [torch.zeros_like(each) for each in self._latents]
+        self._descent = WeightDescent(self._weights, self._config, self._random)
 
     def _first_step(self, coefficients: list[Tensor]) -> float:
         """The step of the latents with which the signal's own coefficients have the size or quality asked for."""
@@ -244,51 +226,36 @@ class ModulatedTrainer:
             if wanted_db is None:
                 is_too_coarse = self._rate.costs(codes)[0] < excess * self._trade.latent_budget
             else:
-                mse = self._passes.loss([each * step for each in codes], self._weights)
+                self._passes.show([each * step for each in codes])
+                mse = self._passes.loss(self._weights)
                 is_too_coarse = mse_to_psnr_db(mse) < wanted_db - _GAIN_DB
             low, high = (low, log(step)) if is_too_coarse else (log(step), high)
         return exp(low)
 
     def _compare_with_file(self, bits: float, loss: float) -> None:
         """What the estimates of this step leave out, compared with the file that would come of it."""
-        steps = self._weight_steps or self._best_steps()
-        steps = self._weights.scaled(self._unit).widened(steps)
-        weights = self._rounded(self._weights, steps)
+        steps = self._weights.widened(self._descent.steps or self._best_steps())
+        weights = self._weights.rounded(steps)
         if self._config.psnr_db is not None:
-            written = self._passes.loss(self._in_units(self._latents), weights)
+            written = self._passes.loss(weights)
             self._trade.quality_offset_db = mse_to_psnr_db(written) - mse_to_psnr_db(loss)
         elif self._file_bits is not None:
             self._trade.other_bits = self._file_bits(self._parameters(weights, self._latents), steps) - bits
 
-    def _solve_output(self) -> None:
-        weights = self._in_steps()
-        self._passes.solve_output(self._in_units(self._latents), weights)
-        for mine, solved in zip(self._weights.output(), weights.output(), strict=True):
-            mine.copy_(solved)
-        self._slopes = self._passes.square_slopes(self._in_units(self._latents), weights)
-
-    def _gradients(self, weights: Weights) -> Gradients:
-        """By integer latents."""
-        found = self._passes.gradients(self._in_units(self._latents), weights)
-        return Gradients(found.loss, [each * self._unit for each in found.latents], found.weights)
-
-    def _curvatures(self) -> list[Tensor]:
-        """Of the mean squared error by each latent alone, as far as those around it leave the network as it is."""
-        colours, scale = self._signal.channels, 2.0 * self._unit**2 / (self._points * self._signal.channels)
-        subbands, found = self._passes.subbands, []
-        for number, norms in enumerate(self._square_norms):
-            field = subbands.fields[number]
-            slopes = self._slopes[field * colours : (field + 1) * colours].clamp(min=1e-12)
-            of_channel = slopes.repeat_interleave(len(norms) // colours)
-            found.append(scale * of_channel.view(-1, *(1,) * (norms.ndim - 1)) * norms)
-        return found
+    def _signs(self, random: torch.Generator) -> Tensor:
+        """1 or -1 for every value."""
+        return torch.randint(0, 2, (self._passes.channels, self._points), generator=random).float().mul_(2.0).sub_(1.0)
 
     def _shifted(self, shift: float, steps: tuple[float, ...]) -> list[Tensor]:
         """The latents with those moved, one way only, that another lambda would move."""
         if self._prices is None or self._prices[0] != self._taken:
-            gradients, curvatures = self._gradients(self._rounded(self._weights, steps)), self._curvatures()
-            free = free_values(self._latents, gradients.latents, curvatures)
-            self._prices = (self._taken, free, curvatures, self._rate.costs(self._latents)[1])
+            signs = self._signs(torch.Generator().manual_seed(0))
+            self._passes.show(self._latents)
+            gradients = self._passes.latent_gradients(self._weights.rounded(steps), signs)
+            if self._taken == 0:
+                learn_curvatures(self._curvatures, gradients.bends, 0)
+            free = free_values(self._latents, gradients.slopes, self._curvatures)
+            self._prices = (self._taken, free, self._curvatures, self._rate.costs(self._latents)[1])
         # However near lambda is, some latents are about to move: a small shift moves a share of them.
         least = copysign(max(abs(shift), _SMALLEST_SHIFT), shift)
         trade = self._trade.value / self._points * exp(_SHIFT * least)
@@ -301,28 +268,11 @@ class ModulatedTrainer:
             shifted.append(moved if shift <= _LAST_SHIFT else (moved * exp(_LAST_SHIFT - shift)).trunc())
         return shifted
 
-    def _set_gradients(self, gradients: Gradients) -> None:
-        moving, found = self._weights, gradients.weights
-        for variable, gradient in zip(
-            [*moving.inner(), *moving.output()], [*found.inner(), *found.output()], strict=True
-        ):
-            variable.grad = gradient
-
-    def _in_units(self, latents: list[Tensor]) -> list[Tensor]:
-        return [each * self._unit for each in latents]
-
     def _normal(self, rows: int, columns: int) -> Tensor:
         return torch.randn(rows, columns, generator=self._random)
 
     def _best_steps(self) -> tuple[float, ...]:
         return modulated_steps(self._parameters(self._weights, self._latents), self._trade.value / self._points)
-
-    def _in_steps(self) -> Weights:
-        """The weights as a pass sees them: rounded once there are steps for them."""
-        return self._weights if self._weight_steps is None else self._rounded(self._weights, self._weight_steps)
-
-    def _rounded(self, weights: Weights, steps: tuple[float, ...]) -> Weights:
-        return weights.scaled(self._unit).rounded(steps).scaled(1.0 / self._unit)
 
     def _parameters(self, weights: Weights, latents: list[Tensor]) -> ModulatedParameters:
         return modulated_parameters(
@@ -335,8 +285,9 @@ class ModulatedTrainer:
                 LatentLevel(spacing=spacing, codes=codes.numpy().astype(np.int32))
                 for (spacing, _), codes in zip(self._passes.subbands.layout, latents, strict=True)
             ),
-            tensors=weights.scaled(self._unit).arrays(),
+            tensors=weights.arrays(),
             basis=Basis.WAVELETS,
+            exponents=tuple(self._passes.gains.log2().int().tolist()),
         )
 
 

@@ -56,23 +56,12 @@ class Weights:
         """The output layer."""
         return [self.skip, self.readout, self.bias]
 
-    def zeros(self) -> "Weights":
-        """As many zeros."""
-        return self._like(torch.zeros_like)
-
     def rounded(self, steps: tuple[float, ...]) -> "Weights":
         """A copy in which every tensor is in whole steps, bit by bit what a file will hold."""
         copy = self._like(torch.clone)
         for tensor, step in zip(copy.tensors(), steps, strict=True):
             step = float(torch.tensor(step))
             tensor.copy_((tensor.double() / step).round() * step)
-        return copy
-
-    def scaled(self, unit: float) -> "Weights":
-        """A copy for latents that count 1 / unit times as much."""
-        copy = self._like(torch.clone)
-        copy.hidden[0][:, self.sines :].mul_(unit)
-        copy.skip.mul_(unit)
         return copy
 
     def widened(self, steps: tuple[float, ...]) -> tuple[float, ...]:

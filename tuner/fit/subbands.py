@@ -57,6 +57,7 @@ class Subbands:
 
     def __init__(self, grid_shape: tuple[int, ...], scales: int, colours: int, rows: int) -> None:
         self._shape, self._colours = grid_shape, colours
+        self.colours = colours
         dimensions = len(grid_shape)
         self._kinds = orientations(dimensions)
         self.layout = wavelet_layout(dimensions, scales, colours)
@@ -117,6 +118,15 @@ class Subbands:
         """The nodes of the first axis that a run of tiles reads, of every part."""
         spans = [[part.bands[number][0] for number in numbers] for part in self._parts]
         return [slice(min(span.start for span in each), max(span.stop for span in each)) for each in spans]
+
+    def all_nodes(self) -> list[slice]:
+        """All nodes of the first axis, of every part."""
+        return [slice(0, level_nodes(self._shape[:1], self.layout[part.level][0])[0]) for part in self._parts]
+
+    def spread_zeros(self, spans: Sequence[slice]) -> list[Tensor]:
+        """Zeros for some nodes of the first axis, shaped like what `spread` gives."""
+        plane = prod(self._shape[1:])
+        return [torch.zeros(self._colours, span.stop - span.start, plane) for span in spans]
 
     def add_transposed(
         self, number: int, gradient_UP: Tensor, totals: Sequence[Tensor], spans: Sequence[slice]

@@ -24,6 +24,8 @@ class NetworkKind(StrEnum):
 
 _STEPS = {Effort.FAST: 12, Effort.BALANCED: 30, Effort.BEST: 120}
 _BITS_PER_CHANNEL = {Effort.FAST: 0.1, Effort.BALANCED: 0.2, Effort.BEST: 0.4}
+# A neuron costs some 15 bytes; files of so many bytes at most are best with so few.
+_NEURONS = ((4_000.0, 8), (10_000.0, 16), (float("inf"), 24))
 _TIMED_STEPS = 100_000  # a limit of time ends the fit, not this
 _MOST_LATENTS = 1 << 24  # a reader's limit for a file, unless it is told otherwise
 
@@ -81,11 +83,13 @@ def modulated_for(
     max_bytes = None if target is None else target.max_bytes(samples)
     if max_bytes is not None:
         bits = 8.0 * max(max_bytes, 1) / samples
+    size = bits * samples / 8.0
     config = ModulatedConfig(
         bits_per_sample=bits if psnr_db is None else None,
         psnr_db=psnr_db,
         steps=steps,
         max_seconds=max_seconds,
+        widths=(next(neurons for most, neurons in _NEURONS if size <= most),),
         seed=seed,
     )
     _check_readable(config, outline)
