@@ -10,7 +10,7 @@ EXAMPLES ?= 100
 SEED   ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check up format bench-fit bench-jobs chaos clean openapi fuzz-api load bench-rd bench-robust fuzz-codec docs-pictures bench-estimate bench-weights
+.PHONY: fuzz-coverage help demo test check up format bench-fit bench-jobs chaos clean openapi fuzz-api load bench-rd bench-robust fuzz-codec docs-pictures bench-estimate bench-weights
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -65,6 +65,10 @@ bench-robust: $(READY) ## the default trainer on a folder of pictures: ROBUST_OP
 
 fuzz-codec: $(READY) ## 100,000 mutated .tnr files against the reader, in limited memory
 	$(BIN)/python -m tests.hostile.mutate $(FUZZ_OPTIONS)
+
+fuzz-coverage: $(READY) ## the same reader under a fuzzer that sees which lines it reaches (Linux, macOS)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[fuzz]'
+	$(BIN)/python -m tests.hostile.coverage_guided build/corpus $(or $(FUZZ_OPTIONS),-runs=100000)
 
 docs-pictures: $(READY) ## the pictures of docs/signals/, and the figures that its pages quote
 	$(BIN)/python -m benchmarks.pictures

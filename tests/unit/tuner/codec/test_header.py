@@ -1,12 +1,15 @@
 """The core header: exact bytes, and the page that describes them."""
 
 import re
+import shutil
+import subprocess
 from dataclasses import replace
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 
-from tuner.codec.header import HEADER_FIELDS, Header, checksum, pack_header, unpack_header
+from tuner.codec.header import HEADER_FIELDS, MAGIC, Header, checksum, pack_header, unpack_header
 from tuner.codec.limits import DecodeLimits
 from tuner.codec.primitives import ByteReader
 from tuner.errors import CorruptFile, LimitExceeded
@@ -94,3 +97,16 @@ def test_the_page_lists_the_fields_that_are_written() -> None:
     rows = [tuple(cell.strip() for cell in row.strip("|").split("|")) for row in table.strip().splitlines()[1:]]
     assert rows == [(field.name, field.type.value, field.repeat or "1", field.meaning) for field in HEADER_FIELDS]
     assert re.search(r"`F5 54 4E 52`.*major version 1, minor version 0", page)
+
+
+def test_file_knows_the_format(tmp_path: Path) -> None:
+    rules = files("tuner.codec") / "tnr.magic"
+    beginning = rules.read_text(encoding="utf-8").split("\n")[1].split("\t")[2]
+    assert beginning.encode().decode("unicode_escape").encode("latin-1") == MAGIC
+    program = shutil.which("file")
+    if program is not None:
+        path = tmp_path / "x"
+        path.write_bytes(pack_header(ASTRONAUT))
+        command = [program, "--brief", "--magic-file", str(rules), str(path)]
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        assert said == "Tuner representation version 1.0\n"
