@@ -47,27 +47,25 @@ class _Run:
 
     def values(self, nodes_KNP: Tensor) -> Tensor:
         """(K, rows, P)."""
+        read = nodes_KNP[:, self.first : self.stop]
         if self.blocks == 1:
-            return torch.matmul(self.matrix, nodes_KNP[:, self.first : self.stop])
-        windows = nodes_KNP[:, self.first : self.stop, 0].unfold(1, self.matrix.shape[1], self.stride)
-        return torch.matmul(windows, self.matrix.T).reshape(len(nodes_KNP), -1, 1)
+            return torch.matmul(self.matrix, read)
+        windows = read.unfold(1, self.matrix.shape[1], self.stride).transpose(2, 3)  # (K, blocks, nodes, P)
+        return torch.matmul(self.matrix, windows).reshape(len(read), -1, read.shape[2])
 
     def add_transposed(self, gradient_KRP: Tensor, total_KNP: Tensor, start: int) -> None:
         """Add to the nodes from `start` on."""
         if self.blocks == 1:
             total_KNP[:, self.first - start : self.stop - start] += torch.matmul(self.matrix.T, gradient_KRP)
             return
-        colours, width = len(gradient_KRP), self.matrix.shape[1]
-        windows = torch.matmul(gradient_KRP.reshape(colours, self.blocks, -1), self.matrix)
+        (colours, _, points), width = gradient_KRP.shape, self.matrix.shape[1]
+        windows = torch.matmul(self.matrix.T, gradient_KRP.reshape(colours, self.blocks, -1, points))
         # Windows overlap; pieces of one stride, each from all windows, lie side by side.
         for offset in range(0, width, self.stride):
             piece = windows[:, :, offset : offset + self.stride]
-            here = self.first - start + offset
-            if piece.shape[2] == self.stride:
-                total_KNP[:, here : here + self.blocks * self.stride, 0] += piece.reshape(colours, -1)
-            else:
-                span = total_KNP[:, here : here + (self.blocks - 1) * self.stride + piece.shape[2], 0]
-                span.unfold(1, piece.shape[2], self.stride).add_(piece)
+            here, count = self.first - start + offset, piece.shape[2]
+            span = total_KNP[:, here : here + (self.blocks - 1) * self.stride + count]
+            span.unfold(1, count, self.stride).add_(piece.transpose(2, 3))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,7 +83,7 @@ class TileSum:
     runs: list[_Run]
 
     def add_to(self, out_KRP: Tensor, nodes_KNP: Tensor) -> None:
-        """Add the sums at the positions, for P points of the other axes; lines have one."""
+        """Add the sums at the positions, for P points of the other axes."""
         for run in self.runs:
             out_KRP[:, run.rows].add_(run.values(nodes_KNP))
 
@@ -108,7 +106,7 @@ def tile_sums(axis: Reading, rows: int, spacing: int) -> list[TileSum]:
     """The sums of every `rows` positions.
 
     Args:
-        axis: what every position reads; where tiles are long, there is one point of the other axes.
+        axis: what every position reads.
         rows: of a tile but the last.
         spacing: positions per node, a power of two.
     """

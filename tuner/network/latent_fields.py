@@ -17,8 +17,8 @@ from tuner.network.subband_layout import field_count, field_of, is_high, orienta
 from tuner.network.wavelets import wavelet_taps
 from tuner.shapes import DoubleArray, FloatArray
 
-# Of a line, whose readings are listed so many at a time.
-_ROWS = 1 << 16
+# Of a line, or what is nearly one, the readings are listed, so many at a time.
+_FEW_POINTS, _ROWS = 8, 1 << 16
 # From so many nodes on a spline goes through its samples by a convolution, of which this is one half: what is left out
 # is below a billionth.
 _LONG_AXIS, _HALF_WIDTH = 1 << 13, 16
@@ -42,16 +42,17 @@ class FieldPart:
 
     def add_to(self, u_UP: FloatArray, start: int, stop: int) -> None:
         """Add the values at rows [start, stop) of the first axis to u, float32 (U, P)."""
-        if self.spread.shape[-1] == 1:  # of a line a tile has thousands of rows: a matrix would be nearly all zeros
-            u_KP, nodes_KN = u_UP[self.channels], self.spread[..., 0]
+        points = self.spread.shape[-1]
+        if points <= _FEW_POINTS:  # then a tile has thousands of rows: a matrix would be nearly all zeros
+            u_KRP = u_UP[self.channels].reshape(-1, stop - start, points)
             for first in range(start, stop, _ROWS):
                 last = min(first + _ROWS, stop)
                 taps = self.taps.rows(first, last)
                 for node, weight in zip(taps.nodes.T, taps.weights.T, strict=True):
-                    u_KP[:, first - start : last - start] += weight * nodes_KN[:, node]
+                    u_KRP[:, first - start : last - start] += weight[:, None] * self.spread[:, node]
             return
         span, matrix = self.taps.band(start, stop)
-        rows = u_UP[self.channels].reshape(-1, stop - start, self.spread.shape[-1])
+        rows = u_UP[self.channels].reshape(-1, stop - start, points)
         rows += matrix @ self.spread[:, span]
 
 

@@ -56,16 +56,19 @@ def test_gradients_are_those_of_the_values(name: str) -> None:
         np.testing.assert_allclose(gradients[:, :, dimension], difference * 2.0**9, atol=0.02, rtol=0.02)
 
 
-def test_a_long_line_is_the_same_in_pieces_between_samples_and_at_points() -> None:
-    parameters = random_wavelets((9001,), scales=4, colours=2, channels=2)
-    grid = Grid((9001,), parameters.period)
-    whole = modulated_values_on_grid(parameters, [grid.axis(0)])
+@pytest.mark.parametrize("shape", [(9001,), (3001, 3)], ids=str)
+def test_a_long_line_is_the_same_in_pieces_between_samples_and_at_points(shape: tuple[int, ...]) -> None:
+    parameters = random_wavelets(shape, scales=4, colours=2, channels=2)
+    grid = Grid(shape, parameters.period)
+    first, *others = (grid.axis(dimension) for dimension in range(len(shape)))
+    whole = modulated_values_on_grid(parameters, [first, *others])
     # Single precision tells coordinates apart to a few thousandths of a sample.
-    np.testing.assert_allclose(modulated_values_at(parameters, grid.coords()), whole, atol=5e-3)
-    finer = Grid((3 * 9001,), parameters.period)
-    np.testing.assert_allclose(modulated_values_on_grid(parameters, [finer.axis(0)])[1::3], whole, atol=5e-3)
-    part = modulated_values_on_grid(parameters, [grid.axis(0)[100:8900]])
-    np.testing.assert_allclose(part, whole[100:8900], atol=5e-3)
+    at_points = modulated_values_at(parameters, grid.coords()).reshape(whole.shape)
+    np.testing.assert_allclose(at_points, whole, atol=5e-3)
+    finer = Grid((3 * shape[0],), parameters.period).axis(0)
+    np.testing.assert_allclose(modulated_values_on_grid(parameters, [finer, *others])[1::3], whole, atol=5e-3)
+    part = modulated_values_on_grid(parameters, [first[100:-99], *others])
+    np.testing.assert_allclose(part, whole[100:-99], atol=5e-3)
 
 
 def test_coordinates_on_a_grid_are_not_rounded() -> None:

@@ -18,18 +18,19 @@ def dense(taps: Taps, nodes: int) -> np.ndarray:
     return matrix
 
 
+@pytest.mark.parametrize("points", [1, 3])
 @pytest.mark.parametrize("high", [False, True])
 @pytest.mark.parametrize(("samples", "spacing"), [(9001, 2), (8192, 8), (10_000, 64), (12_301, 256), (5000, 1024)])
-def test_windows_and_their_transpose_are_the_matrix(samples: int, spacing: int, high: bool) -> None:
+def test_windows_and_their_transpose_are_the_matrix(samples: int, spacing: int, high: bool, points: int) -> None:
     axis, nodes = wavelet_taps(samples, spacing, high=high), -(-samples // spacing)
     matrix = torch.from_numpy(dense(axis.rows(0, samples), nodes))
     tiles = tile_sums(axis, ROWS, spacing)
-    values, along = torch.randn(2, nodes, 1), torch.randn(2, samples, 1)
-    sums, gathered = torch.zeros(2, samples, 1), torch.zeros(2, nodes, 1)
+    values, along = torch.randn(2, nodes, points), torch.randn(2, samples, points)
+    sums, gathered = torch.zeros(2, samples, points), torch.zeros(2, nodes, points)
     for number, tile in enumerate(tiles):
         here = slice(ROWS * number, ROWS * number + tile.rows)
         tile.add_to(sums[:, here], values)
-        part = torch.zeros(2, tile.span.stop - tile.span.start, 1)
+        part = torch.zeros(2, tile.span.stop - tile.span.start, points)
         tile.add_transposed(along[:, here], part, tile.span.start)
         gathered[:, tile.span] += part
     torch.testing.assert_close(sums.double(), matrix @ values.double(), atol=1e-5, rtol=1e-5)

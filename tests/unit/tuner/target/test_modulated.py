@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from math import prod
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from tuner.fit.presets import signal_config
 from tuner.fit.state import FitState
 from tuner.metrics import picture_psnr_db
 from tuner.network.modulated import ModulatedParameters
+from tuner.signal.array import array_signal
 from tuner.signal.details import AudioDetails
 from tuner.signal.grid import Grid
 from tuner.signal.signal import SampleFormat, Signal, SignalKind
@@ -23,7 +25,7 @@ from tuner.target.ask import Ask, Target, TargetKind
 from tuner.target.estimate import ask_from, estimate
 from tuner.target.modulated_ask import modulated_for
 from tuner.target.result import TargetOutcome, TargetResult
-from tuner.target.search import fit_to_target
+from tuner.target.search import fit_to_target, forecast_of
 
 
 def picture(shape: tuple[int, ...] = (64, 48)) -> Signal:
@@ -188,6 +190,57 @@ def test_what_suits_is_chosen_where_nobody_has(
     assert ask_from(request | {"network_kind": "tuner"})[0].modulated is None
     if not refused:
         assert ask_from(request | {"network_kind": "modulated"})[0].modulated is not None
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape", "target", "scales"),
+    [
+        ("audio", (40_000,), {"bytes": 4000}, None),
+        ("audio", (40_000,), {"bytes": 16_000}, 3),
+        ("audio", (1000,), {"bytes": 1200}, 0),  # so short a sound has no need of a file
+        ("volume", (40, 40, 40), {"bytes": 2000}, None),
+        ("volume", (40, 40, 40), {"bytes": 9000}, 2),
+        ("volume", (40, 40, 40), {"bytes": 900}, 0),
+        ("volume", (40, 40, 40), {"bits_per_sample": 7.0}, 0),
+        ("volume", (40, 40, 40), {"psnr_db": 40.0}, None),
+        ("volume", (40, 40, 40), {"psnr_db": 55.0}, 2),
+        ("volume", (40, 40, 40), {"psnr_db": 65.0}, 0),  # sixteen bits: the integers end before
+        ("volume", (20, 20, 20, 20), {"psnr_db": 40.0}, 0),
+        ("video", (16, 64, 48), {"bytes": 2500}, None),
+        ("sdf", (48, 48, 48), {"psnr_db": 40.0}, None),
+        ("sdf", (48, 48, 48), {"max_error": 0.01}, 0),
+        ("sdf", (48, 48, 48), {"seconds": 5.0}, 0),
+        ("array", (60, 50), {"psnr_db": 45.0}, None),
+        ("array", (12, 12), {"psnr_db": 30.0}, 0),
+    ],
+    ids=str,
+)
+def test_what_suits_other_kinds(
+    kind: str, shape: tuple[int, ...], target: dict[str, float], scales: int | None
+) -> None:
+    """0 scales stand for a network without latents, None for as many as the grid allows."""
+    request = {"kind": kind, "samples": prod(shape), "grid_shape": shape, "channels": 1, "effort": "balanced"}
+    made, forecast = ask_from(request | {"target": target, "network_kind": None})
+    assert (0 if made.modulated is None else made.modulated.scales) == scales
+    foreseen = estimate(made, forecast)
+    if "psnr_db" not in target:
+        assert foreseen.psnr_db < 65.0
+
+
+def test_estimates_of_other_kinds_are_near() -> None:
+    """Bytes for a quality, of signals that the constants have not seen: within a factor of two."""
+    sound = np.random.default_rng(1).normal(size=20_000).cumsum()
+    z, y, x = np.meshgrid(*(np.linspace(-1, 1, n) for n in (28, 32, 40)), indexing="ij")
+    solid = np.tanh(6 * (np.sqrt(x * x + y * y + z * z) - 0.6)) + 0.02 * np.random.default_rng(2).normal(size=x.shape)
+    for signal in (array_signal(sound), array_signal(solid)):
+        target = Target(TargetKind.PSNR_DB, 36.0)
+        modulated = modulated_for(None, signal, "fast", target)
+        asked = Ask(base=signal_config(signal, "fast"), target=target, trials=2, modulated=modulated)
+        result = fit_to_target(signal, asked)
+        assert result.content is not None
+        foreseen = estimate(asked, forecast_of(signal))
+        assert 0.5 < foreseen.bytes / len(result.content) < 2.0
+        assert 0.8 < foreseen.weights / result.trials[0].weights < 1.25
 
 
 def test_a_largest_error_is_refused_with_advice() -> None:
