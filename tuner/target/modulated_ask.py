@@ -13,7 +13,6 @@ from math import prod
 from tuner.errors import ConfigError
 from tuner.fit.modulated_config import MOST_AXES, TOO_MANY_AXES, ModulatedConfig
 from tuner.fit.presets import Effort, Outline
-from tuner.network.subband_layout import most_scales
 from tuner.signal.kind import SignalKind
 from tuner.target.ask import Target, TargetKind
 
@@ -40,36 +39,18 @@ class _Range:
         least_bytes: of a file asked for by its size; the layers alone take 400 to 700.
         most_bits: of such a file, per channel and sample.
         most_psnr_db: of a file asked for by its quality; above, not every fit gets there.
+        most_values: of the signal.
     """
 
     least_samples: int
     least_bytes: int
     most_bits: float
     most_psnr_db: float
+    most_values: int
 
 
-_PICTURES = _Range(1 << 13, 2000, 2.5, 48.0)
-_OTHERS = _Range(1 << 11, 1000, 6.0, 56.0)
-_MOST_VALUES = 15 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class _FewerScales:
-    """From where on fewer scales do better: the integers of a coarse low-pass level soon reach what a file holds.
-
-    Attributes:
-        psnr_db: with the range of the values as peak.
-        bits: per channel and sample.
-        scales: at most.
-    """
-
-    psnr_db: float
-    bits: float
-    scales: int
-
-
-# By the number of axes; pictures are asked for less.
-_FEWER_SCALES = {1: _FewerScales(52.0, 2.0, 3), 2: _FewerScales(48.0, 1.5, 3), 3: _FewerScales(48.0, 0.5, 2)}
+_PICTURES = _Range(1 << 13, 2000, 2.5, 48.0, 15 << 20)
+_OTHERS = _Range(1 << 11, 1000, 6.0, 56.0, 1 << 23)  # a fit of so many takes 2.5 GB
 
 
 def modulated_for(
@@ -126,7 +107,6 @@ def modulated_for(
         psnr_db=psnr_db,
         steps=steps,
         max_seconds=max_seconds,
-        scales=_scales(outline, bits, psnr_db),
         seed=seed,
     )
     _check_readable(config, outline)
@@ -137,22 +117,13 @@ def _suits(outline: Outline, target: Target) -> bool:
     samples = prod(outline.grid_shape)
     allowed = _PICTURES if outline.kind is SignalKind.IMAGE else _OTHERS
     if len(outline.grid_shape) > MOST_AXES or not (
-        samples >= allowed.least_samples and samples * outline.channels <= _MOST_VALUES
+        samples >= allowed.least_samples and samples * outline.channels <= allowed.most_values
     ):
         return False
     if target.kind is TargetKind.PSNR_DB:
         return target.value <= allowed.most_psnr_db
     size = target.max_bytes(samples)
     return size is not None and (allowed.least_bytes <= size <= allowed.most_bits * outline.channels * samples / 8.0)
-
-
-def _scales(outline: Outline, bits_per_sample: float, psnr_db: float | None) -> int | None:
-    """Of the wavelets, where they are to be fewer than the sides of the grid allow."""
-    fewer = _FEWER_SCALES[len(outline.grid_shape)]
-    asks_much = psnr_db > fewer.psnr_db if psnr_db is not None else bits_per_sample > fewer.bits * outline.channels
-    if outline.kind is SignalKind.IMAGE or not asks_much:
-        return None
-    return min(fewer.scales, most_scales(outline.grid_shape))
 
 
 def _check_readable(config: ModulatedConfig, outline: Outline) -> None:
