@@ -10,7 +10,7 @@ EXAMPLES ?= 100
 SEED   ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: fuzz-coverage help demo test check up format bench-fit bench-jobs chaos clean openapi fuzz-api load bench-rd bench-robust fuzz-codec docs-pictures bench-estimate bench-weights
+.PHONY: fuzz-coverage help demo test check up format bench-fit bench-jobs chaos clean openapi fuzz-api load bench-rd bench-kinds bench-robust fuzz-codec docs-pictures bench-estimate bench-weights
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -59,6 +59,9 @@ load: $(READY) ## the api under load on this machine: build/bench/load.json
 
 bench-rd: $(READY) ## our files against JPEG, WebP, AVIF and JPEG XL: build/bench/rd/
 	$(BIN)/python -m benchmarks.rd $(BENCH_OPTIONS)
+
+bench-kinds: $(READY) ## sounds, volumes, videos, meshes and arrays against their usual codecs: build/bench/kinds/
+	$(BIN)/python -m benchmarks.kinds $(BENCH_OPTIONS)
 
 bench-robust: $(READY) ## the default trainer on a folder of pictures: ROBUST_OPTIONS='--images FOLDER'
 	$(BIN)/python -m benchmarks.robust $(ROBUST_OPTIONS)

@@ -58,7 +58,7 @@ class NetworkSpec(_Spec):
 
     kind: Literal["tuner", "modulated"] | None = Field(
         default=None,
-        description="sines alone, or sines turned by latent grids, which make the smaller file of most pictures; "
+        description="sines alone, or sines turned by latent grids, which make the smaller file of most signals; "
         "if left out, what suits signal and target. The other options belong to 'tuner'",
     )
     frequencies: Annotated[int, Field(ge=4, le=4096)] | None = Field(default=None, description="input frequencies (m)")

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from math import isfinite
 from time import monotonic
 
-from tuner.errors import FitDiverged, StateMismatch
+from tuner.errors import ConfigError, FitDiverged, StateMismatch
 from tuner.fit.loop import Progress, Verdict, signal_fingerprint
-from tuner.fit.modulated_config import ModulatedConfig
+from tuner.fit.modulated_config import MOST_AXES, TOO_MANY_AXES, ModulatedConfig
 from tuner.fit.modulated_trainer import FileBits, ModulatedTrainer, RoundedNetwork
 from tuner.fit.result import FitOutcome
 from tuner.fit.state import FitState
@@ -68,7 +68,7 @@ def fit_modulated(
     resumed in between (a time limit aside, which depends on the machine).
 
     Args:
-        signal: what to represent; an axis of any length, values around [0, 1].
+        signal: what to represent; one to three axes of any length, values around [0, 1].
         config: rate or quality, network and effort.
         resume: a checkpoint of the same signal and configuration.
         on_step: called after every step; may capture a checkpoint, and may stop the fit.
@@ -79,9 +79,12 @@ def fit_modulated(
         A network in whole steps, ready for `tuner.codec`.
 
     Raises:
+        ConfigError: if the signal has more than three axes.
         FitDiverged: if the loss is no longer a number.
         StateMismatch: if the checkpoint is of another signal or configuration.
     """
+    if len(signal.grid_shape) > MOST_AXES:
+        raise ConfigError(TOO_MANY_AXES.format(len(signal.grid_shape)))
     run = _Run(signal, config, resume, file_bits)
     while (outcome := run.outcome()) is None:
         progress = run.step()

@@ -1,4 +1,4 @@
-"""`tuner shrink`: a picture to a .tnr file of a given size. Called by `tuner.cli`."""
+"""`tuner shrink`: a signal of any kind to a .tnr file of a given size. Called by `tuner.cli`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,18 +8,27 @@ import typer
 from tuner.files import write_whole
 from tuner.fit.presets import Effort, signal_config
 from tuner.quality.report import describe
-from tuner.signal.image import read_image
+from tuner.signal.formats import read_signal
+from tuner.signal.mesh import RESOLUTION
 
 
 def shrink(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="A PNG, JPEG, WebP or TIFF image.", show_default=False)],
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="IN", help="An image, a sound, a volume, a video, a mesh or a .npy array.", show_default=False
+        ),
+    ],
     output: Annotated[Path, typer.Option("-o", "--output", help="The .tnr file to write.")],
-    bits_per_sample: Annotated[float, typer.Option(help="Size at most, in bits per pixel.")] = 0.3,
+    bits_per_sample: Annotated[
+        float, typer.Option(help="Size at most, in bits per sample: per pixel of an image.")
+    ] = 0.3,
     steps: Annotated[int, typer.Option(help="More steps, smaller errors.")] = 300,
     seconds: Annotated[float | None, typer.Option(help="Of training at most.")] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same file on the same machine.")] = 0,
+    resolution: Annotated[int, typer.Option(help="Samples along a mesh's longest side.")] = RESOLUTION,
 ) -> None:
-    """Fit a modulated network to a picture, in a file of at most the given size."""
+    """Fit a modulated network to a signal of up to three axes, in a file of at most the given size."""
     from tuner.cli import errors_in_one_line
     from tuner.codec.decode import decode
     from tuner.target.ask import Ask, Target, TargetKind
@@ -27,7 +36,7 @@ def shrink(
     from tuner.target.search import fit_to_target
 
     with errors_in_one_line():
-        signal = read_image(source)
+        signal = read_signal(source, resolution=resolution)
         target = Target(TargetKind.BITS_PER_SAMPLE, bits_per_sample)
         modulated = modulated_for(
             NetworkKind.MODULATED, signal, Effort.BALANCED, target, seed=seed, max_steps=steps, max_seconds=seconds

@@ -12,6 +12,8 @@ from math import isfinite
 from tuner.errors import ConfigError
 from tuner.network.subband_layout import field_count, latent_count, modulation_count, most_scales, wavelet_layout
 
+MOST_AXES = 3
+TOO_MANY_AXES = "the signal has {} axes, a modulated network at most three: ask for the network kind 'tuner'"
 _MOST_SCALES = 10
 
 

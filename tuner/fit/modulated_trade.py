@@ -19,6 +19,7 @@ _STILL_TO_COME_DB = 1.5
 # Until which share of the fit lambda moves: later there is no time left to settle.
 _LAST_CORRECTION = 0.92
 _LEAST_LATENT_SHARE = 0.25
+_LEAST_MSE = 1e-15  # a constant signal has no error at all
 _BITS_PER_WEIGHT = 6.5
 _HEADER_BITS = 8.0 * 220.0
 
@@ -63,7 +64,9 @@ class Trade:
         if self._wanted_db is None:
             excess = latent_bits / self.latent_budget - 1.0
         else:
-            expected_db = -10.0 * log10(mse) + self.quality_offset_db + _STILL_TO_COME_DB * (1.0 - share)
+            expected_db = (
+                -10.0 * log10(max(mse, _LEAST_MSE)) + self.quality_offset_db + _STILL_TO_COME_DB * (1.0 - share)
+            )
             excess = (expected_db - self._wanted_db) / _WHOLE_EXCESS_DB
         if share < _LAST_CORRECTION:
             # A fit that goes on, with more steps than it had, is at a smaller share of them than before.

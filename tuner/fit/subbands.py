@@ -1,8 +1,9 @@
 """Wavelet latents on the samples of a signal, tile by tile: their sums, the transpose of these, least squares.
 
 Products of one-dimensional functions are separable. The trailing axes of every subband are summed for all nodes of the
-first axis at once (`spread`), the first axis tile by tile with small banded matrices, so that memory stays bounded by
-the spread subbands. The numpy twin is `tuner.network.latent_fields`. Called by `tuner.fit.modulated_passes`.
+first axis at once (`spread`), the first axis tile by tile with small banded matrices (`tuner.fit.tile_sums`), so that
+memory stays bounded by the spread subbands. The numpy twin is `tuner.network.latent_fields`. Called by
+`tuner.fit.modulated_passes`.
 """
 
 from collections.abc import Sequence
@@ -12,15 +13,15 @@ from math import prod
 import torch
 from torch import Tensor
 
+from tuner.fit.kernels import single_threaded
+from tuner.fit.tile_sums import Bands, TileSum, bands_of, tile_sums
 from tuner.network.modulated import level_nodes
-from tuner.network.splines import Taps
+from tuner.network.splines import Reading
 from tuner.network.subband_layout import field_count, field_of, is_high, orientations, wavelet_layout
 from tuner.network.wavelets import wavelet_taps
 
-# Positions of a trailing axis whose sum is one small product: they read few of the nodes of a long axis.
-_BLOCK = 64
-
-Bands = list[tuple[slice, Tensor]]
+# Of a long axis, whose readings are listed so many at a time.
+_ROWS = 1 << 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,13 +32,13 @@ class _Part:
         level: of the codes.
         subbands: in each level, the position of a subband among the orientations, and its bands along trailing axes.
         channels: of u, to which it adds.
-        bands: along the first axis, for each tile.
+        tiles: sums along the first axis, for each tile.
     """
 
     level: int
     subbands: list[tuple[int, list[Bands]]]
     channels: slice
-    bands: Bands
+    tiles: list[TileSum]
 
 
 class Subbands:
@@ -111,12 +112,12 @@ class Subbands:
         """U on one tile."""
         out_UP.zero_()
         for part, each in zip(self._parts, spread, strict=True):
-            span, matrix = part.bands[number]
-            out_UP[part.channels].view(self._colours, len(matrix), -1).add_(torch.matmul(matrix, each[:, span]))
+            tile = part.tiles[number]
+            tile.add_to(out_UP[part.channels].view(self._colours, tile.rows, -1), each)
 
     def nodes_of(self, numbers: Sequence[int]) -> list[slice]:
         """The nodes of the first axis that a run of tiles reads, of every part."""
-        spans = [[part.bands[number][0] for number in numbers] for part in self._parts]
+        spans = [[part.tiles[number].span for number in numbers] for part in self._parts]
         return [slice(min(span.start for span in each), max(span.stop for span in each)) for each in spans]
 
     def all_nodes(self) -> list[slice]:
@@ -133,13 +134,18 @@ class Subbands:
     ) -> None:
         """Add the transpose of `fill` to the gradients of the spread subbands, of which `totals` hold the `spans`."""
         for part, total, nodes in zip(self._parts, totals, spans, strict=True):
-            span, matrix = part.bands[number]
-            gradient = gradient_UP[part.channels].view(self._colours, len(matrix), -1)
-            total[:, span.start - nodes.start : span.stop - nodes.start] += torch.matmul(matrix.T, gradient)
+            tile = part.tiles[number]
+            tile.add_transposed(gradient_UP[part.channels].view(self._colours, tile.rows, -1), total, nodes.start)
 
     def analyse(self, values_KP: Tensor, iterations: int = 10) -> list[Tensor]:
         """Codes whose sum over all fields is nearest to some values at the samples: conjugate gradients."""
-        tiles = len(self._parts[0].bands)
+        if len(self._shape) > 1:
+            return self._analysed(values_KP, iterations)
+        with single_threaded():  # of a line all products are tiny
+            return self._analysed(values_KP, iterations)
+
+    def _analysed(self, values_KP: Tensor, iterations: int) -> list[Tensor]:
+        tiles = len(self._parts[0].tiles)
         codes = self.zeros()
         residual = self._transposed(values_KP, tiles)
         direction = [each.clone() for each in residual]
@@ -165,11 +171,13 @@ class Subbands:
             each = torch.ones(len(kinds), *level_nodes(self._shape, spacing))
             for number, kind in enumerate(kinds):
                 for axis, samples in enumerate(self._shape):
-                    taps = wavelet_taps(samples, spacing, high=is_high(kind, axis, dimensions))
+                    reading = wavelet_taps(samples, spacing, high=is_high(kind, axis, dimensions))
                     squares = torch.zeros(each.shape[axis + 1])
-                    squares.index_add_(
-                        0, torch.from_numpy(taps.nodes).flatten(), torch.from_numpy(taps.weights).square().flatten()
-                    )
+                    for start in range(0, samples, _ROWS):
+                        taps = reading.rows(start, min(start + _ROWS, samples))
+                        squares.index_add_(
+                            0, torch.from_numpy(taps.nodes).flatten(), torch.from_numpy(taps.weights).square().flatten()
+                        )
                     each[number] *= squares.view([-1 if other == axis else 1 for other in range(dimensions)])
             norms.append(each)
         return norms
@@ -177,14 +185,14 @@ class Subbands:
     def _part(self, level: int, spacing: int, field: int, kinds: list[int], rows: int) -> _Part:
         dimensions = len(self._shape)
 
-        def bands(axis: int, kind: int, step: int) -> Bands:
-            return _bands(wavelet_taps(self._shape[axis], spacing, high=is_high(kind, axis, dimensions)), step)
+        def taps(axis: int, kind: int) -> Reading:
+            return wavelet_taps(self._shape[axis], spacing, high=is_high(kind, axis, dimensions))
 
         return _Part(
             level,
-            [(max(0, kind - 1), [bands(axis, kind, _BLOCK) for axis in range(1, dimensions)]) for kind in kinds],
+            [(max(0, kind - 1), [bands_of(taps(axis, kind)) for axis in range(1, dimensions)]) for kind in kinds],
             slice(field * self._colours, (field + 1) * self._colours),
-            bands(0, kinds[0], rows),
+            tile_sums(taps(0, kinds[0]), rows, spacing),
         )
 
     def _subband(self, codes: Tensor, position: int) -> Tensor:
@@ -196,7 +204,7 @@ class Subbands:
         fields = torch.empty(self.channels, self._shape[0] * plane)
         start = 0
         for number in range(tiles):
-            points = len(self._parts[0].bands[number][1]) * plane
+            points = self._parts[0].tiles[number].rows * plane
             tile = torch.empty(self.channels, points)
             self.fill(number, spread, tile)
             fields[:, start : start + points] = tile
@@ -209,7 +217,7 @@ class Subbands:
         totals = [torch.zeros(self._colours, span.stop, plane) for span in spans]
         full = [slice(0, span.stop) for span in spans]
         for number in range(tiles):
-            points = len(self._parts[0].bands[number][1]) * plane
+            points = self._parts[0].tiles[number].rows * plane
             tile = values_KP[:, start : start + points].repeat(self.channels // self._colours, 1)
             self.add_transposed(number, tile, totals, full)
             start += points
@@ -219,15 +227,6 @@ class Subbands:
         """With the nodes that no sample reads."""
         nodes = level_nodes(self._shape[:1], self.layout[part.level][0])[0]
         return torch.nn.functional.pad(total, (0, 0, 0, nodes - total.shape[1]))
-
-
-def _bands(axis: Taps, step: int) -> Bands:
-    """For every `step` positions, the nodes that they read and the matrix from these."""
-    bands = []
-    for start in range(0, len(axis.nodes), step):
-        span, matrix = axis.band(start, min(start + step, len(axis.nodes)))
-        bands.append((span, torch.from_numpy(matrix)))
-    return bands
 
 
 def _dot(left: Sequence[Tensor], right: Sequence[Tensor]) -> float:

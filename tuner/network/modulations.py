@@ -12,7 +12,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from tuner.network.differences import offsets, stencils
-from tuner.network.latent_fields import FieldPart, SplineField, are_samples, field_parts, spline_fields, spline_part
+from tuner.network.latent_fields import (
+    FieldPart,
+    SplineField,
+    are_samples,
+    even_coordinates,
+    field_parts,
+    spline_fields,
+    spline_part,
+)
 from tuner.network.modulated import ModulatedParameters
 from tuner.network.splines import spline_taps
 from tuner.shapes import FloatArray
@@ -83,10 +91,11 @@ class GridModulations:
         self._on_samples = are_samples(parameters.grid_shape, axes)
         if parameters.sees_differences and not self._on_samples:
             field = brightness_field(parameters, spline_fields(parameters))
+            exact = [even_coordinates(axis) for axis in axes]
             for steps in self._offsets:
                 taps = [
                     spline_taps(moved_positions(axis, samples, step)[0], samples, field.spacing)
-                    for axis, samples, step in zip(axes, parameters.grid_shape, steps, strict=True)
+                    for axis, samples, step in zip(exact, parameters.grid_shape, steps, strict=True)
                 ]
                 self._moved.append(spline_part(slice(0, 1), field.nodes, taps))
 

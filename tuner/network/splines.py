@@ -6,11 +6,12 @@ nodes around t; beyond the borders the outermost node is repeated. Smooth to the
 representation keeps exact gradients. Called by `tuner.modulated_synthesis` and `tuner.fit.modulated_passes`.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
 
-from tuner.shapes import FloatArray
+from tuner.shapes import DoubleArray, FloatArray
 
 TAPS = 4
 # Positions whose interpolation is one small product: they read few of the nodes of a long axis.
@@ -22,9 +23,42 @@ def node_count(samples: int, spacing: int) -> int:
     return -(-samples // spacing)
 
 
+class Reading(ABC):
+    """What positions along an axis read of its nodes: few nodes each, and how much of each."""
+
+    __slots__ = ()
+
+    @property
+    @abstractmethod
+    def positions(self) -> int:
+        """How many there are."""
+
+    @abstractmethod
+    def rows(self, start: int, stop: int) -> "Taps":
+        """What the positions [start, stop) read."""
+
+    def apply(self, values: FloatArray, axis: int) -> FloatArray:
+        """Interpolate along one axis: its nodes become the positions."""
+        last = np.moveaxis(values, axis, -1)
+        found = np.empty((*last.shape[:-1], self.positions), dtype=np.float32)
+        for start in range(0, self.positions, _BLOCK):
+            stop = min(start + _BLOCK, self.positions)
+            span, matrix = self.band(start, stop)
+            np.matmul(last[..., span], matrix.T, out=found[..., start:stop])
+        return np.moveaxis(found, -1, axis)
+
+    def band(self, start: int, stop: int) -> tuple[slice, FloatArray]:
+        """The nodes that positions [start, stop) read, as one span, and the matrix from them to the positions."""
+        taps = self.rows(start, stop)
+        span = slice(int(taps.nodes.min()), int(taps.nodes.max()) + 1)
+        matrix = np.zeros((stop - start, span.stop - span.start), dtype=np.float32)
+        np.add.at(matrix, (np.arange(stop - start)[:, None], taps.nodes - span.start), taps.weights)
+        return span, matrix
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class Taps:
-    """The nodes that each position reads, four of a spline, and how much of each.
+class Taps(Reading):
+    """The nodes that each position reads, four of a spline, one by one.
 
     Attributes:
         nodes: int64 (N, taps), within the axis; a border node can occur more than once.
@@ -34,26 +68,17 @@ class Taps:
     nodes: np.ndarray
     weights: FloatArray
 
-    def apply(self, values: FloatArray, axis: int) -> FloatArray:
-        """Interpolate along one axis: its nodes become the N positions."""
-        last = np.moveaxis(values, axis, -1)
-        found = np.empty((*last.shape[:-1], len(self.nodes)), dtype=np.float32)
-        for start in range(0, len(self.nodes), _BLOCK):
-            stop = min(start + _BLOCK, len(self.nodes))
-            span, matrix = self.band(start, stop)
-            np.matmul(last[..., span], matrix.T, out=found[..., start:stop])
-        return np.moveaxis(found, -1, axis)
+    @property
+    def positions(self) -> int:
+        """N."""
+        return len(self.nodes)
 
-    def band(self, start: int, stop: int) -> tuple[slice, FloatArray]:
-        """The nodes that positions [start, stop) read, as one span, and the matrix from them to the positions."""
-        nodes, weights = self.nodes[start:stop], self.weights[start:stop]
-        span = slice(int(nodes.min()), int(nodes.max()) + 1)
-        matrix = np.zeros((stop - start, span.stop - span.start), dtype=np.float32)
-        np.add.at(matrix, (np.arange(stop - start)[:, None], nodes - span.start), weights)
-        return span, matrix
+    def rows(self, start: int, stop: int) -> "Taps":
+        """What the positions [start, stop) read."""
+        return Taps(self.nodes[start:stop], self.weights[start:stop])
 
 
-def spline_taps(positions_N: np.ndarray, samples: int, spacing: int, *, derivative: bool = False) -> Taps:
+def spline_taps(positions_N: FloatArray | DoubleArray, samples: int, spacing: int, *, derivative: bool = False) -> Taps:
     """Where positions along one axis read their nodes.
 
     Args:

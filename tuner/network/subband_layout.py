@@ -6,7 +6,10 @@ Called by all that handles wavelet latents, and by estimates, which must be quic
 from itertools import combinations
 from math import prod
 
-_MOST_SCALES, _LEAST_NODES = 5, 16
+# Along the longest axis, by the number of axes: the third one makes coarse levels cheap to go on from, and their
+# integers grow by a half more with every scale.
+_LEAST_NODES, _LEAST_NODES_OF_SOLIDS = 8, 5
+_MOST_SCALES, _MOST_SCALES_OF_SOLIDS = 5, 4
 # The finest scales have a field of their own; the coarser ones share the first.
 _COARSEST_FIELD = 8
 
@@ -17,8 +20,10 @@ def scale_spacings(scales: int) -> tuple[int, ...]:
 
 
 def most_scales(grid_shape: tuple[int, ...]) -> int:
-    """As many scales as leave the longest axis some sixteen nodes, 1 to 5."""
-    return min(_MOST_SCALES, max(1, (max(grid_shape) // _LEAST_NODES).bit_length() - 1))
+    """As many scales as leave the longest axis some eight nodes, 1 to 5; of solids some five nodes, 1 to 4."""
+    is_solid = len(grid_shape) > 2
+    nodes, most = (_LEAST_NODES_OF_SOLIDS, _MOST_SCALES_OF_SOLIDS) if is_solid else (_LEAST_NODES, _MOST_SCALES)
+    return min(most, max(1, (max(grid_shape) // nodes).bit_length() - 1))
 
 
 def orientations(dimensions: int) -> int:

@@ -7,11 +7,12 @@ the borders. A scale of spacing s has low-pass functions and high-pass functions
 of several axes are products. Called by `tuner.network.latent_fields` and `tuner.fit.subbands`.
 """
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
-from tuner.network.splines import Taps, node_count
+from tuner.network.splines import Reading, Taps, node_count
 
 # Predict, update, predict, update; then the norm of the low-pass half.
 _LIFTING = (-1.586134342059924, -0.052980118572961, 0.882911075530934, 0.443506852043971)
@@ -20,8 +21,12 @@ _LOW_GAIN = 1.149604398860241
 _APART = 16
 
 
+# Nodes from a border on which functions look as if there were no border; each scale adds less than the one before.
+_BORDER = 32
+
+
 @lru_cache(maxsize=64)
-def wavelet_taps(samples: int, spacing: int, *, high: bool) -> Taps:
+def wavelet_taps(samples: int, spacing: int, *, high: bool) -> Reading:
     """Which nodes each sample along an axis reads, and how much of each.
 
     Args:
@@ -32,14 +37,48 @@ def wavelet_taps(samples: int, spacing: int, *, high: bool) -> Taps:
     Returns:
         Of ceil(N / spacing) nodes; if there are fewer high-pass functions, no sample reads the last node.
     """
+    border = _BORDER * spacing
+    left_out = (samples - 2 * border) // spacing * spacing - 2 * spacing
+    if left_out <= 0:
+        return _listed(samples, spacing, high=high)
+    return _Repeating(_listed(samples - left_out, spacing, high=high), spacing, border, left_out)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Repeating(Reading):
+    """A long axis: the samples of a short one, with those between its borders as often as needed.
+
+    Attributes:
+        short: of the short axis.
+        spacing: samples per node.
+        border: samples before what is repeated.
+        left_out: samples that the short axis lacks, a multiple of the spacing.
+    """
+
+    short: Taps
+    spacing: int
+    border: int
+    left_out: int
+
+    @property
+    def positions(self) -> int:
+        """N."""
+        return self.short.positions + self.left_out
+
+    def rows(self, start: int, stop: int) -> Taps:
+        """What the samples [start, stop) read."""
+        here = np.arange(start, stop)
+        beyond = np.clip((here - self.border) // self.spacing * self.spacing, 0, self.left_out)
+        row = here - beyond
+        return Taps(self.short.nodes[row] + (beyond // self.spacing)[:, None], self.short.weights[row])
+
+
+def _listed(samples: int, spacing: int, *, high: bool) -> Taps:
     nodes = node_count(samples, spacing)
     combs = _combs(samples, spacing, high=high)
     # Of each comb, a sample sees the tooth nearest to it.
-    near = np.arange(samples)[:, None] // spacing
-    teeth = np.arange(_APART)[None, :]
-    node = near + (teeth - near + _APART // 2) % _APART - _APART // 2
-    order = np.argsort(node, axis=1)
-    node, weights = np.take_along_axis(node, order, 1), np.take_along_axis(combs, order, 1)
+    node = np.arange(samples)[:, None] // spacing + np.arange(-_APART // 2, _APART // 2)
+    weights = np.take_along_axis(combs, node % _APART, 1)
     weights[(node < 0) | (node >= nodes)] = 0.0
     read = np.flatnonzero(np.abs(weights).max(axis=0) > 0.0)
     used = slice(int(read.min(initial=0)), int(read.max(initial=0)) + 1)

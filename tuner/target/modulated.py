@@ -1,13 +1,14 @@
 """Modulated networks by target: the size or the quality is part of the fit, so one network is enough.
 
 Lambda moves while the fit runs until the file has the size or the quality that was asked for; the rest is done by
-rounding (`tuner.target.landing`). What still misses goes on from its own state for half as many steps again, up to the
+rounding (`tuner.target.landing`). What still misses goes on from its own state for half as many steps again, or, if
+its integers are as large as a file holds, is fitted anew with one scale less, whose integers are smaller, up to the
 number of trials. The result is never over a limit of bytes. Called by `tuner.target.search`, whose words it speaks: a
 checkpoint of it is a search's, and a fit that was interrupted anywhere ends with the same bytes.
 """
 
 from dataclasses import replace
-from math import log10
+from math import fsum, log10
 
 from tuner.errors import ConfigError
 from tuner.fit.loop import Progress, Verdict
@@ -29,6 +30,7 @@ from tuner.target.state import SearchState
 _WORTH_FILLING = 0.95  # of a limit of bytes
 _WORTH_LOWERING_DB = 0.15  # above a quality
 _MORE_STEPS = 0.5  # of those before, for a fit that goes on
+_FULL = 1300  # the largest integer of a fit that would have begun with a finer step, had its integers allowed it
 # Where a fit aims, below what is asked for: rounding away from zero then makes up for it, cheaply.
 _AIM, _AIM_DB = 0.975, 0.05
 
@@ -100,22 +102,57 @@ class _Search:
         if not self._trials:
             return self._config
         last, limit = self._trials[-1], self._config.max_seconds
-        is_over = len(self._trials) >= self._ask.trials or (limit is not None and last.seconds >= limit)
+        spent = fsum(trial.seconds for trial in separate(self._trials))
+        is_over = len(self._trials) >= self._ask.trials or (limit is not None and spent >= limit)
         if is_over or (self._best is not None and self._is_met(self._best) and self._is_tight(self._best)):
             return None
-        return replace(self._config, steps=max(last.max_steps + 1, round((1.0 + _MORE_STEPS) * last.max_steps)))
+        # Of a fit that goes on, its own seconds count towards its limit.
+        others = spent if last.is_full else spent - last.seconds
+        config = replace(self._config, max_seconds=None if limit is None else limit - others)
+        if self._restarts():
+            config = replace(config, scales=self._scales() - self._restarts())
+        if last.is_full:
+            return config
+        return replace(config, steps=max(last.max_steps + 1, round((1.0 + _MORE_STEPS) * last.max_steps)))
+
+    def _restarts(self) -> int:
+        """Fits that were, or are to be, made anew."""
+        return sum(trial.is_full for trial in self._trials)
+
+    def _scales(self) -> int:
+        """Of the first fit."""
+        return self._config.scales_of(self._signal.grid_shape)
+
+    def _goes_on(self) -> bool:
+        """Whether the next fit goes on from where the one before ended."""
+        return bool(self._trials) and not self._trials[-1].is_full
+
+    def _others(self) -> list[Trial]:
+        """Fits that are not those that the next one goes on from."""
+        others = separate(self._trials)
+        return others[:-1] if self._goes_on() else others
 
     def _fit(self, config: ModulatedConfig, on_step: OnStep | None) -> ModulatedResult:
-        resume = self._state
+        resume = self._state if self._interrupted or self._goes_on() else None
         if resume is not None and not self._interrupted:
             resume = replace(resume, config=config.fingerprint())
+        others = self._others()
+        steps, seconds = sum(trial.steps for trial in others), fsum(trial.seconds for trial in others)
 
         def follow(progress: Progress) -> Verdict:
             if progress.step == progress.total_steps and len(self._trials) + 1 < self._ask.trials:
                 self._state = progress.capture()
             if on_step is None:
                 return Verdict.CONTINUE
-            return on_step(replace(progress, capture=lambda: self._capture(progress)))
+            return on_step(
+                replace(
+                    progress,
+                    step=steps + progress.step,
+                    total_steps=steps + progress.total_steps,
+                    seconds=seconds + progress.seconds,
+                    capture=lambda: self._capture(progress, steps, seconds),
+                )
+            )
 
         file_bits = None if self._max_bytes is None else self._file_bits
         return fit_modulated(self._signal, config, resume=resume, on_step=follow, file_bits=file_bits)
@@ -124,10 +161,10 @@ class _Search:
         network = RoundedNetwork(parameters=parameters, steps=steps, psnr_db=0.0)
         return 8 * len(encoded(network, self._signal))
 
-    def _capture(self, progress: Progress) -> FitState:
+    def _capture(self, progress: Progress, steps: int, seconds: float) -> FitState:
         best = None if self._best is None else self._best.content
         state = SearchState(trials=tuple(self._trials), best=best, speed=1.0, fit=progress.capture())
-        return state.to_fit_state(self._name, steps=0, seconds=0.0)
+        return state.to_fit_state(self._name, steps=steps, seconds=seconds)
 
     def _learn(self, config: ModulatedConfig, result: ModulatedResult) -> None:
         """Make the file that suits the target best, and note what it showed."""
@@ -135,6 +172,7 @@ class _Search:
         if file is not None and (self._best is None or self._is_better(file, self._best)):
             self._best = file
         work = work_per_step(config, self._signal.grid_shape, self._signal.channels)
+        largest = max(int(abs(level.codes).max()) for level in result.parameters.levels)
         self._trials.append(
             Trial(
                 network=(config.frequencies, *config.widths),
@@ -148,7 +186,8 @@ class _Search:
                 peak=1.0 if file is None else max(1.0, file.max_error * 10.0 ** (file.psnr_db / 20.0)),
                 loss_db=None,
                 file_bytes=len(file.content) if file is not None and self._is_met(file) else None,
-                goes_on=bool(self._trials),
+                goes_on=self._goes_on(),
+                is_full=largest >= _FULL and config.scales_of(self._signal.grid_shape) > 1,
             )
         )
 
@@ -195,6 +234,8 @@ class _Search:
             sentence = f"The target of {target} was met: {reached}"
         else:
             hint = "a higher preset trains longer, and the network kind 'tuner' may suit so high a quality better"
+            if self._trials[-1].is_full:
+                reached += " The integers of its latents are as large as a file holds."
             sentence = f"The target of {target} was missed: {reached} To come closer, {hint}."
         return TargetResult(
             content=file.content,

@@ -1,15 +1,17 @@
 """Which requests get a modulated network, and which one. No torch here.
 
-It makes the smaller file of a photograph at the sizes that people ask for; its fixed part is too large for tiny files,
-and at several bits per sample its fits are slow to settle. Called by the worker's translation, by
+It makes the smaller file of a photograph, a sound, a volume, a clip, a distance field or an array at the sizes that
+people ask for; its fixed part is too large for tiny files, and its integers end at some quality. Measurements are in
+docs/decisions/0016-wavelet-latents.md and 0017-wavelets-for-every-kind.md. Called by the worker's translation, by
 `tuner.target.estimate` and by the command line.
 """
 
+from dataclasses import dataclass
 from enum import StrEnum
 from math import prod
 
 from tuner.errors import ConfigError
-from tuner.fit.modulated_config import ModulatedConfig
+from tuner.fit.modulated_config import MOST_AXES, TOO_MANY_AXES, ModulatedConfig
 from tuner.fit.presets import Effort, Outline
 from tuner.signal.kind import SignalKind
 from tuner.target.ask import Target, TargetKind
@@ -29,11 +31,28 @@ _NEURONS = ((4_000.0, 8), (10_000.0, 16), (float("inf"), 24))
 _TIMED_STEPS = 100_000  # a limit of time ends the fit, not this
 _MOST_LATENTS = 1 << 24  # a reader's limit for a file, unless it is told otherwise
 
-# Within these a modulated network is chosen where nobody has.
-_LEAST_SAMPLES, _MOST_VALUES = 1 << 13, 15 << 20
-_LEAST_BYTES = 2000
-_MOST_BITS_PER_CHANNEL = 2.5
-_MOST_PSNR_DB = 48.0
+
+@dataclass(frozen=True, slots=True)
+class _Range:
+    """Within which a modulated network is chosen where nobody has.
+
+    Attributes:
+        least_samples: of the grid.
+        least_bytes: of a file asked for by its size; the layers alone take 400 to 700.
+        most_bits: of such a file, per channel and sample.
+        most_psnr_db: of a file asked for by its quality; above, not every fit gets there.
+        most_values: of the signal.
+    """
+
+    least_samples: int
+    least_bytes: int
+    most_bits: float
+    most_psnr_db: float
+    most_values: int
+
+
+_PICTURES = _Range(1 << 13, 2000, 2.5, 48.0, 15 << 20)
+_OTHERS = _Range(1 << 11, 1000, 6.0, 56.0, 1 << 23)  # a fit of so many takes 2.5 GB
 
 
 def modulated_for(
@@ -64,6 +83,8 @@ def modulated_for(
         kind = NetworkKind.MODULATED if target is not None and _suits(outline, target) else NetworkKind.TUNER
     if kind == NetworkKind.TUNER:
         return None
+    if len(outline.grid_shape) > MOST_AXES:
+        raise ConfigError(TOO_MANY_AXES.format(len(outline.grid_shape)))
     effort, samples = Effort(effort), prod(outline.grid_shape)
     bits = _BITS_PER_CHANNEL[effort] * outline.channels
     steps, psnr_db = max_steps or _STEPS[effort], None
@@ -98,14 +119,15 @@ def modulated_for(
 
 def _suits(outline: Outline, target: Target) -> bool:
     samples = prod(outline.grid_shape)
-    if outline.kind is not SignalKind.IMAGE or not (
-        samples >= _LEAST_SAMPLES and samples * outline.channels <= _MOST_VALUES
+    allowed = _PICTURES if outline.kind is SignalKind.IMAGE else _OTHERS
+    if len(outline.grid_shape) > MOST_AXES or not (
+        samples >= allowed.least_samples and samples * outline.channels <= allowed.most_values
     ):
         return False
     if target.kind is TargetKind.PSNR_DB:
-        return target.value <= _MOST_PSNR_DB
+        return target.value <= allowed.most_psnr_db
     size = target.max_bytes(samples)
-    return size is not None and _LEAST_BYTES <= size <= _MOST_BITS_PER_CHANNEL * outline.channels * samples / 8.0
+    return size is not None and (allowed.least_bytes <= size <= allowed.most_bits * outline.channels * samples / 8.0)
 
 
 def _check_readable(config: ModulatedConfig, outline: Outline) -> None:

@@ -51,6 +51,7 @@ class Trial:
         file_bytes: of that file.
         goes_on: it went on from where the trial before ended, and counts its steps too.
         is_pilot: it was the beginning of a fit, to see whether the network is of the right size; it has no file.
+        is_full: of a modulated network, its integers are as large as a file holds.
     """
 
     network: tuple[int, ...]
@@ -66,6 +67,7 @@ class Trial:
     file_bytes: int | None
     goes_on: bool = False
     is_pilot: bool = False
+    is_full: bool = False
 
 
 @dataclass(frozen=True, slots=True)

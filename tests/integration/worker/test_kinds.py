@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from math import prod
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -26,11 +27,13 @@ from store.status import FitStatus
 from tests.signals import SIGNALS, apart, blob, chirp, clip, npy, obj, octahedron, torus
 from tuner.codec.decode import decode
 from tuner.metrics import written_psnr_db
+from tuner.network.modulated import ModulatedParameters
 from tuner.signal.details import AudioDetails, VideoDetails
 from tuner.signal.formats import encode_signal, read_signal
 from tuner.signal.samples import SampleFormat
 from tuner.signal.signal import Signal, SignalKind
 from tuner.signal.triangles import Mesh
+from tuner.target.estimate import ask_from, estimate
 from worker.drain import draining
 from worker.resources import Resources
 from worker.run import run_next_fit
@@ -136,6 +139,40 @@ def test_a_sound_is_asked_for_by_target(resources: Resources, tmp_path: Path, ta
         fit = Fits(session).get("local", fit_id)
         assert fit.representation is not None, fit.error_message
         assert fit.representation.facts["outcome"] == "met", fit.outcome
+
+
+LARGER = {
+    "wav": encode_signal(replace(SOUND, values=chirp(6000)), "x.wav"),
+    "nifti": encode_signal(replace(SIGNALS["volume"], values=blob((20, 18, 16))), "x.nii.gz"),
+    "mkv": encode_signal(replace(FILM, values=clip(8, 24, 32)), "x.mkv"),
+    "obj": obj(torus()),
+    "npy": npy(300.0 * blob((60, 45))[..., 0] - 40.0),
+}
+
+
+@pytest.mark.parametrize("name", LARGER)
+def test_every_kind_asked_for_by_size_becomes_wavelets(resources: Resources, tmp_path: Path, name: str) -> None:
+    """Chosen by the worker as by the estimate, which knows the outline only."""
+    content, target = LARGER[name], {"bytes": 1300}
+    facts = inspected(content, tmp_path)
+    request = {name: facts[name] for name in ("kind", "channels", "compaction_db")} | {"grid_shape": facts["shape"]}
+    made, forecast = ask_from(
+        request | {"samples": prod(facts["shape"]), "effort": "fast", "target": target, "network_kind": None}
+    )
+    assert made.modulated is not None
+    assert 15.0 < estimate(made, forecast).psnr_db < 60.0
+    fit_id = submit(resources, content, facts, FitSpec.model_validate({"target": target, "preset": "fast"}))
+    assert run_next_fit(resources) == fit_id
+    with resources.database.unit_of_work() as session:
+        fit = Fits(session).get("local", fit_id)
+        row = fit.representation
+        assert row is not None, fit.error_message
+        file = resources.blobs.read(row.object_key, sha256=row.sha256, max_bytes=row.byte_count)
+        assert row.facts["outcome"] == "met", fit.outcome
+    decoded, signal = decode(file), read_signal(content)
+    assert isinstance(decoded.parameters, ModulatedParameters)
+    assert (decoded.kind, decoded.scaling, decoded.details) == (signal.kind, signal.scaling, signal.details)
+    assert len(file) <= 1300
 
 
 @pytest.mark.parametrize("order", ["cancel", "drain"])

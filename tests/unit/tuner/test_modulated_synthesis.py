@@ -1,5 +1,7 @@
 """The fast evaluation on grids is the slow one at the same points, and derivatives are those of the values."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -56,6 +58,34 @@ def test_gradients_are_those_of_the_values(name: str) -> None:
         step[dimension] = 2.0**-10
         difference = _values(parameters, coords + step) - _values(parameters, coords - step)
         np.testing.assert_allclose(gradients[:, :, dimension], difference * 2.0**9, atol=0.02, rtol=0.02)
+
+
+@pytest.mark.parametrize("shape", [(9001,), (3001, 3)], ids=str)
+def test_a_long_line_is_the_same_in_pieces_between_samples_and_at_points(shape: tuple[int, ...]) -> None:
+    parameters = random_wavelets(shape, scales=4, colours=2, channels=2)
+    grid = Grid(shape, parameters.period)
+    first, *others = (grid.axis(dimension) for dimension in range(len(shape)))
+    whole = modulated_values_on_grid(parameters, [first, *others])
+    # Single precision tells coordinates apart to a few thousandths of a sample.
+    at_points = modulated_values_at(parameters, grid.coords()).reshape(whole.shape)
+    np.testing.assert_allclose(at_points, whole, atol=5e-3)
+    finer = Grid((3 * shape[0],), parameters.period).axis(0)
+    np.testing.assert_allclose(modulated_values_on_grid(parameters, [finer, *others])[1::3], whole, atol=5e-3)
+    part = modulated_values_on_grid(parameters, [first[100:-99], *others])
+    np.testing.assert_allclose(part, whole[100:-99], atol=5e-3)
+
+
+def test_coordinates_on_a_grid_are_not_rounded() -> None:
+    """A tone near half of Nyquist, in a line so long that single precision would shift its samples to and fro."""
+    samples = 500_000
+    codes = np.zeros((1, samples // 2), dtype=np.int32)
+    codes[0, samples // 4 :: 2], codes[0, samples // 4 + 1 :: 2] = 40, -40
+    like = random_wavelets((samples,), scales=1, colours=1, channels=1)
+    levels = (replace(like.levels[0], codes=codes), replace(like.levels[1], codes=0 * codes))
+    parameters = replace(like, levels=levels, readout_weight=0 * like.readout_weight)
+    on_grid = modulated_values_on_grid(parameters, [Grid((samples,), 2.5).axis(0)])
+    finer = modulated_values_on_grid(parameters, [Grid((3 * samples,), 2.5).axis(0)])
+    np.testing.assert_allclose(finer[1::3], on_grid, atol=2e-5 * np.abs(on_grid).max())
 
 
 def test_splines_reproduce_constants_and_slopes() -> None:

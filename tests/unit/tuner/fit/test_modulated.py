@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 from tuner.cli import app
 from tuner.codec.encode import encode
 from tuner.errors import ConfigError
-from tuner.fit.latent_choice import choose, free_values
+from tuner.fit.latent_choice import cheapest, choose, free_values
 from tuner.fit.latent_curvature import learn_curvatures
-from tuner.fit.latent_rate import LatentRate
+from tuner.fit.latent_rate import Costs, LatentRate
 from tuner.fit.loop import Progress, Verdict
 from tuner.fit.modulated import fit_modulated
 from tuner.fit.modulated_config import ModulatedConfig
@@ -24,7 +24,7 @@ from tuner.network.modulated import Basis, LatentLevel, modulated_parameters, se
 from tuner.representation import Representation
 from tuner.signal.grid import Grid
 from tuner.signal.image import write_image
-from tuner.signal.signal import Signal
+from tuner.signal.signal import Signal, SignalKind
 
 
 def picture(shape: tuple[int, ...] = (64, 48), channels: int = 3) -> Signal:
@@ -295,3 +295,16 @@ def test_the_command_shrinks_a_picture(tmp_path: Path) -> None:
     assert Representation.load(output).grid_shape == (40, 40)
     missing = CliRunner().invoke(app, ["shrink", str(tmp_path / "no.png"), "-o", str(output)])
     assert missing.exit_code == 1
+
+
+def test_no_latent_outgrows_what_a_file_can_hold() -> None:
+    """One that hardly matters has its optimum anywhere."""
+    one = torch.ones(1, 1)
+    (found,) = cheapest([torch.tensor([[-12345.0]])], [one], [Costs(one, one, 0.0 * one)], trade=1e-9)
+    assert found.tolist() == [[-2000.0]]
+
+
+def test_four_axes_are_refused_with_advice() -> None:
+    signal = Signal(values=np.zeros((4, 4, 4, 4, 1), dtype=np.float32), kind=SignalKind.ARRAY)
+    with pytest.raises(ConfigError, match=r"4 axes, .* 'tuner'"):
+        fit_modulated(signal, SMALL)

@@ -4,10 +4,12 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from math import prod
 
 import numpy as np
 import pytest
 
+from tests.signals import blob
 from tuner.codec.decode import decode
 from tuner.errors import ConfigError, StateMismatch
 from tuner.fit.loop import Progress, Verdict
@@ -16,6 +18,7 @@ from tuner.fit.presets import signal_config
 from tuner.fit.state import FitState
 from tuner.metrics import picture_psnr_db
 from tuner.network.modulated import ModulatedParameters
+from tuner.signal.array import array_signal
 from tuner.signal.details import AudioDetails
 from tuner.signal.grid import Grid
 from tuner.signal.signal import SampleFormat, Signal, SignalKind
@@ -23,7 +26,7 @@ from tuner.target.ask import Ask, Target, TargetKind
 from tuner.target.estimate import ask_from, estimate
 from tuner.target.modulated_ask import modulated_for
 from tuner.target.result import TargetOutcome, TargetResult
-from tuner.target.search import fit_to_target
+from tuner.target.search import fit_to_target, forecast_of
 
 
 def picture(shape: tuple[int, ...] = (64, 48)) -> Signal:
@@ -38,12 +41,14 @@ def picture(shape: tuple[int, ...] = (64, 48)) -> Signal:
 PICTURE = picture()
 
 
-def ask(kind: str, value: float, *, steps: int = 40, trials: int = 2, signal: Signal = PICTURE) -> Ask:
+def ask(
+    kind: str, value: float, *, steps: int = 40, trials: int = 2, signal: Signal = PICTURE, scales: int | None = None
+) -> Ask:
     target = Target(TargetKind(kind), value)
     modulated = modulated_for("modulated", signal, "fast", target, max_steps=steps)
     assert modulated is not None
     # A network that leaves something to the latents, even of so small a picture.
-    modulated = replace(modulated, widths=(6,), frequencies=2)
+    modulated = replace(modulated, widths=(6,), frequencies=2, scales=scales)
     return Ask(base=signal_config(signal, "fast"), target=target, trials=trials, modulated=modulated)
 
 
@@ -84,11 +89,16 @@ def test_a_quality_is_met_and_hardly_exceeded(psnr_db: float) -> None:
 
 
 def test_a_quality_out_of_reach_is_said() -> None:
-    result = fit_to_target(PICTURE, ask("psnr_db", 90.0, steps=3))
+    result = fit_to_target(PICTURE, ask("psnr_db", 90.0, steps=3, scales=1))
     assert result.outcome is TargetOutcome.MISSED
     assert "was missed" in result.sentence
     assert [trial.goes_on for trial in result.trials] == [False, True]
     assert result.steps == result.trials[-1].steps > 3
+
+
+def test_integers_that_a_file_does_not_hold_are_said() -> None:
+    result = fit_to_target(PICTURE, ask("psnr_db", 90.0, steps=3, trials=1))
+    assert "as large as a file holds" in result.sentence
 
 
 def test_a_file_that_holds_no_network_is_refused_with_the_least() -> None:
@@ -115,24 +125,38 @@ class Recorder:
         return Verdict.STOP if progress.step == self._stop_at else Verdict.CONTINUE
 
 
-# The second one goes on once; its fit at half size ends between two checkpoints.
-INTERRUPTED = [ask("bytes", 1500, steps=16), ask("psnr_db", 90.0, steps=12)]
+# So smooth that its integers are as large as a file holds before they fill the bytes.
+SMOOTH = array_signal(blob((48, 56))[..., 0])
+# The second one goes on once, the third one is fitted anew with one scale less, and then goes on.
+INTERRUPTED = [
+    (PICTURE, ask("bytes", 1500, steps=16)),
+    (PICTURE, ask("psnr_db", 90.0, steps=12, scales=1)),
+    (SMOOTH, ask("bytes", 4000, steps=8, trials=3, signal=SMOOTH)),
+]
+NAMES = ["one fit", "goes on", "anew"]
 
 
-@pytest.mark.parametrize("request_", INTERRUPTED, ids=["one fit", "goes on"])
-def test_resumed_anywhere_it_ends_with_the_same_bytes(request_: Ask) -> None:
+@pytest.mark.parametrize(("signal", "request_"), INTERRUPTED, ids=NAMES)
+def test_resumed_anywhere_it_ends_with_the_same_bytes(signal: Signal, request_: Ask) -> None:
     recorder = Recorder()
-    whole = fit_to_target(PICTURE, request_, on_step=recorder)
+    whole = fit_to_target(signal, request_, on_step=recorder)
     assert [state.step for state in recorder.states] == list(range(1, whole.steps + 1))
     first = whole.trials[0].steps
-    for step in {1, first - 3, first, first + 1, whole.steps - 1} & set(range(1, whole.steps + 1)):
-        resumed = fit_to_target(PICTURE, request_, resume=recorder.states[step - 1])
+    for step in {1, first - 3, first, first + 1, 2 * first + 1, whole.steps - 1} & set(range(1, whole.steps + 1)):
+        resumed = fit_to_target(signal, request_, resume=recorder.states[step - 1])
         assert resumed.content == whole.content, step
         assert (resumed.steps, resumed.sentence) == (whole.steps, whole.sentence)
 
 
-def test_one_of_the_interrupted_goes_on() -> None:
-    assert len(fit_to_target(PICTURE, INTERRUPTED[1]).trials) == 2
+def test_one_of_the_interrupted_goes_on_and_one_is_fitted_anew() -> None:
+    assert [trial.goes_on for trial in fit_to_target(*INTERRUPTED[1]).trials] == [False, True]
+    result = fit_to_target(*INTERRUPTED[2])
+    assert [(trial.is_full, trial.goes_on) for trial in result.trials] == [(True, False), (False, False), (False, True)]
+    sizes = [trial.file_bytes for trial in result.trials]
+    assert sizes[0] is not None
+    assert sizes[1] is not None
+    assert sizes[1] > 1.5 * sizes[0]
+    assert result.trials[1].psnr_db > result.trials[0].psnr_db + 2.0
 
 
 def test_a_stopped_search_has_no_file_and_other_requests_no_use_for_its_state() -> None:
@@ -188,6 +212,54 @@ def test_what_suits_is_chosen_where_nobody_has(
     assert ask_from(request | {"network_kind": "tuner"})[0].modulated is None
     if not refused:
         assert ask_from(request | {"network_kind": "modulated"})[0].modulated is not None
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape", "target", "chosen"),
+    [
+        ("audio", (40_000,), {"bytes": 4000}, True),
+        ("audio", (40_000,), {"bytes": 16_000}, True),
+        ("audio", (1000,), {"bytes": 1200}, False),  # hardly fewer than there are samples
+        ("volume", (40, 40, 40), {"bytes": 2000}, True),
+        ("volume", (40, 40, 40), {"bytes": 900}, False),
+        ("volume", (40, 40, 40), {"bits_per_sample": 7.0}, False),
+        ("volume", (40, 40, 40), {"psnr_db": 55.0}, True),
+        ("volume", (40, 40, 40), {"psnr_db": 65.0}, False),  # of sixteen bits: the integers end before
+        ("volume", (20, 20, 20, 20), {"psnr_db": 40.0}, False),
+        ("volume", (500, 400, 80), {"psnr_db": 40.0}, False),
+        ("video", (16, 64, 48), {"bytes": 2500}, True),
+        ("sdf", (48, 48, 48), {"psnr_db": 40.0}, True),
+        ("sdf", (48, 48, 48), {"max_error": 0.01}, False),
+        ("sdf", (48, 48, 48), {"seconds": 5.0}, False),
+        ("array", (60, 50), {"psnr_db": 45.0}, True),
+        ("array", (12, 12), {"psnr_db": 30.0}, False),
+    ],
+    ids=str,
+)
+def test_what_suits_other_kinds(kind: str, shape: tuple[int, ...], target: dict[str, float], chosen: bool) -> None:
+    request = {"kind": kind, "samples": prod(shape), "grid_shape": shape, "channels": 1, "effort": "balanced"}
+    made, forecast = ask_from(request | {"target": target, "network_kind": None})
+    assert (made.modulated is not None) is chosen
+    if chosen and "bytes" in target:
+        assert 20.0 < estimate(made, forecast).psnr_db < 60.0
+
+
+def test_estimates_of_other_kinds_are_near() -> None:
+    """Bytes for a quality, of signals that the constants have not seen: within a factor of two."""
+    t = np.arange(20_000)
+    sound = (np.sin(0.3 * t) + 0.5 * np.sin(0.71 * t)) * np.exp(-t / 9000.0)
+    sound += np.random.default_rng(1).normal(0.0, 0.003, len(t))
+    z, y, x = np.meshgrid(*(np.linspace(-1, 1, n) for n in (28, 32, 40)), indexing="ij")
+    solid = np.tanh(6 * (np.sqrt(x * x + y * y + z * z) - 0.6)) + 0.02 * np.random.default_rng(2).normal(size=x.shape)
+    for signal in (array_signal(sound), array_signal(solid)):
+        target = Target(TargetKind.PSNR_DB, 48.0)
+        modulated = modulated_for(None, signal, "fast", target)
+        asked = Ask(base=signal_config(signal, "fast"), target=target, trials=2, modulated=modulated)
+        result = fit_to_target(signal, asked)
+        assert result.content is not None
+        foreseen = estimate(asked, forecast_of(signal))
+        assert 0.5 < foreseen.bytes / len(result.content) < 2.0
+        assert 0.8 < foreseen.weights / result.trials[0].weights < 1.25
 
 
 def test_a_largest_error_is_refused_with_advice() -> None:
