@@ -40,7 +40,7 @@ VOLUME = Signal(
     scaling=Scaling(4095.0, -1024.0),
     details=VolumeDetails(affine=AFFINE, space_unit="mm", codes=(1, 1)),
 )
-FILM = Signal(values=clip(6, 32, 40), kind=SignalKind.VIDEO, details=VideoDetails(rate=(30000, 1001)))
+FILM = Signal(values=clip(6, 20, 28), kind=SignalKind.VIDEO, details=VideoDetails(rate=(30000, 1001)))
 FIELD = distance_signal(torus(), resolution=28)
 GRAIN = np.random.default_rng(4).normal(0.0, 300.0, (50, 60))
 HEIGHTS = array_signal(1e5 * blob((50, 60))[..., 0] - 3e4 + GRAIN)
@@ -63,9 +63,9 @@ def fitted(name: str) -> bytes:
     return by_target(signal, Target(TargetKind.BYTES, size))[0]
 
 
-def by_target(signal: Signal, target: Target) -> tuple[bytes, TargetOutcome]:
+def by_target(signal: Signal, target: Target, steps: int | None = None) -> tuple[bytes, TargetOutcome]:
     """As the service and `tuner fit --target` ask, the network kind left to the library."""
-    modulated = modulated_for(None, signal, "fast", target)
+    modulated = modulated_for(None, signal, "fast", target, max_steps=steps)
     assert modulated is not None
     ask = Ask(base=signal_config(signal, "fast"), target=target, trials=2, modulated=modulated)
     result = fit_to_target(signal, ask)
@@ -130,7 +130,7 @@ def test_exports_give_the_same_values(name: str) -> None:
     np.testing.assert_allclose(values, representation.at(coords), atol=2e-3)
 
 
-@pytest.mark.parametrize(("signal", "psnr_db"), [(VOLUME, 40.0), (VOLUME, 55.0), (SOUND, 50.0), (FIELD, 45.0)])
+@pytest.mark.parametrize(("signal", "psnr_db"), [(VOLUME, 40.0), (VOLUME, 55.0), (SOUND, 50.0)])
 def test_a_quality_is_met(signal: Signal, psnr_db: float) -> None:
     content, outcome = by_target(signal, Target(TargetKind.PSNR_DB, psnr_db))
     reached_db = written_psnr_db(signal.values, decode(content).render().values, signal.storage)
@@ -142,7 +142,7 @@ def test_a_quality_is_met(signal: Signal, psnr_db: float) -> None:
 def test_what_says_nothing_is_said_in_few_bytes(target: Target) -> None:
     for values in (np.full(4000, 3.5), np.zeros((20, 20, 20), dtype=np.int16)):
         signal = array_signal(values)
-        content, outcome = by_target(signal, target)
+        content, outcome = by_target(signal, target, steps=4)
         assert outcome is TargetOutcome.MET
         assert written_psnr_db(signal.values, decode(content).render().values, signal.storage) > 90.0
 
@@ -150,7 +150,7 @@ def test_what_says_nothing_is_said_in_few_bytes(target: Target) -> None:
 @pytest.mark.parametrize("shape", [(3000, 1), (1, 3000), (1, 1, 3000), (2, 3, 700), (700, 2, 3)], ids=str)
 def test_axes_may_be_as_short_as_they_like(shape: tuple[int, ...]) -> None:
     values = np.random.default_rng(0).normal(size=shape).cumsum(int(np.argmax(shape)))
-    content, _ = by_target(array_signal(values), Target(TargetKind.BYTES, 2000))
+    content, _ = by_target(array_signal(values), Target(TargetKind.BYTES, 2000), steps=3)
     assert len(content) <= 2000
 
 

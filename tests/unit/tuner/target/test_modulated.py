@@ -246,10 +246,10 @@ def test_what_suits_other_kinds(kind: str, shape: tuple[int, ...], target: dict[
 
 def test_estimates_of_other_kinds_are_near() -> None:
     """Bytes for a quality, of signals that the constants have not seen: within a factor of two."""
-    t = np.arange(20_000)
+    t = np.arange(10_000)
     sound = (np.sin(0.3 * t) + 0.5 * np.sin(0.71 * t)) * np.exp(-t / 9000.0)
     sound += np.random.default_rng(1).normal(0.0, 0.003, len(t))
-    z, y, x = np.meshgrid(*(np.linspace(-1, 1, n) for n in (28, 32, 40)), indexing="ij")
+    z, y, x = np.meshgrid(*(np.linspace(-1, 1, n) for n in (22, 24, 28)), indexing="ij")
     solid = np.tanh(6 * (np.sqrt(x * x + y * y + z * z) - 0.6)) + 0.02 * np.random.default_rng(2).normal(size=x.shape)
     for signal in (array_signal(sound), array_signal(solid)):
         target = Target(TargetKind.PSNR_DB, 48.0)
