@@ -30,12 +30,14 @@ from tuner.network.modulated import Basis, LatentLevel, ModulatedParameters, mod
 from tuner.signal.grid import Grid
 from tuner.signal.signal import Signal
 
-# Between two comparisons with the file.
-_COMPARE_EVERY = 25
+# Between two comparisons with the file: of its size, which takes as long as some steps, and of its quality.
+_COMPARE_SIZE, _COMPARE_QUALITY = 25, 4
 # Of the angles of the first layer before it has learned, in radians, about.
 _FIRST_ANGLES = 0.7
 # Lambda, in squares of the step of the latents; 0.09 to 0.11 in video coders, and a third of it for three channels.
 _TRADE = 0.11
+# Of lambda as it was at first, what a bit of a weight is worth at most.
+_MOST_OF_FIRST_TRADE = 2.0
 # How many more bits than wanted the first, rounded one by one, may take: choosing them together saves about as many.
 _FIRST_EXCESS = 0.2
 _DEAD_ZONE = 0.1
@@ -50,6 +52,8 @@ _SMALLEST_STEP, _LARGEST_STEP = 1e-6, 1e3
 # Logarithm of lambda that a shift of 1 is worth.
 _SHIFT = 4.0
 _SMALLEST_SHIFT, _LAST_SHIFT = 0.03, 1.0
+# Logarithm of the steps of the weights, likewise.
+_FINER = 4.0
 
 FileBits = Callable[[ModulatedParameters, tuple[float, ...]], int]
 
@@ -108,7 +112,7 @@ class ModulatedTrainer:
             The mean squared error before.
         """
         passes, descent = self._passes, self._descent
-        compares = self._taken % _COMPARE_EVERY == 0
+        compares = self._taken % (_COMPARE_SIZE if self._config.psnr_db is None else _COMPARE_QUALITY) == 0
         if share >= 1.0 - self._config.rounded_share and descent.steps is None:
             compares = True
             descent.steps = self._best_steps()
@@ -133,6 +137,9 @@ class ModulatedTrainer:
         """
         steps = self._descent.steps or self._best_steps()
         latents = self._latents if shift == 0.0 else self._shifted(shift, steps)
+        if shift < 0.0 and self._config.psnr_db is not None:
+            # What falls short of a quality may do so because its weights were rounded at a time when it had plenty.
+            steps = tuple(exp(_FINER * shift) * step for step in steps)
         weights = self._weights.rounded(steps)
         self._passes.show(latents)
         self._passes.solve_output(weights)
@@ -203,7 +210,7 @@ class ModulatedTrainer:
         skip = colours.repeat(1, passes.fields // passes.channels)
         self._weights = Weights(passes.sines, hidden, biases, skip, torch.zeros(passes.channels, widths[-1]), mean)
         step = self._first_step(coefficients)
-        self._trade.value = _TRADE * step**2 / passes.channels
+        self._trade.value = self._first_trade = _TRADE * step**2 / passes.channels
         self._latents = _in_steps(coefficients, step)
         # What Adam moves belongs to inputs of about the same size, and a power of two costs no accuracy.
         passes.gains.fill_(1.0)
@@ -272,7 +279,9 @@ class ModulatedTrainer:
         return torch.randn(rows, columns, generator=self._random)
 
     def _best_steps(self) -> tuple[float, ...]:
-        return modulated_steps(self._parameters(self._weights, self._latents), self._trade.value / self._points)
+        # Where latents do not answer to it lambda grows without an end, and bits of weights are not worth that much.
+        trade = min(self._trade.value, _MOST_OF_FIRST_TRADE * self._first_trade)
+        return modulated_steps(self._parameters(self._weights, self._latents), trade / self._points)
 
     def _parameters(self, weights: Weights, latents: list[Tensor]) -> ModulatedParameters:
         return modulated_parameters(
