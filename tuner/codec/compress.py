@@ -12,6 +12,7 @@ from math import isfinite, sqrt
 import numpy as np
 
 from tuner.codec.encode import encode
+from tuner.codec.joint_rounding import JointRounding
 from tuner.codec.quantise import Steps, dequantise, quantise, tensors
 from tuner.codec.rounding import Target, round_network
 from tuner.codec.sensitivity import RowSteps, balanced_row_steps
@@ -33,6 +34,8 @@ _SOLVE_POINTS_PER_NEURON = 1 << 10
 # Points to refine on: at most so many floats, 384 MB, at least so many values for each weight.
 _TARGET_FLOATS = 96 << 20
 _VALUES_PER_WEIGHT = 2.0
+# In joint rounding hidden weights make up for each other; those of the output layer come last, with none left to do so.
+_READOUT_STEPS = 0.7
 _BISECTIONS = 5  # of an interval from q to 2q
 _TRIALS = 4
 _LARGEST_CHANGE = 3.0  # of q; where the fit had not ended, rounding may even gain
@@ -77,19 +80,29 @@ def compress(
         signal = fold(signal, windows.windows)
     parameters = canonical(representation.sine_parameters)
     curvature = View.sampled(signal, _CURVATURE_POINTS)
-    proportions = balanced_row_steps(parameters, curvature.coords())
-    finest = _finest_quality(parameters, proportions)
-    quality = _search(parameters, proportions, View.sampled(signal, _SEARCH_POINTS), max_loss_db, finest)
-
     whole = View(signal)
     solving = View.sampled(signal, _SOLVE_POINTS_PER_NEURON * (parameters.readout_weight.shape[1] + 1))
     target = _target(signal, parameters) if thorough else None
     start_db = min(whole.psnr_db(parameters), _INDISTINGUISHABLE_DB)
+    joint = None
+    if target is not None and JointRounding.fits(parameters):
+        joint = JointRounding(parameters, signal, solving, target)
+        parameters = joint.trained
+    # What training gained may be lost again.
+    spare_db = max_loss_db + max(0.0, min(whole.psnr_db(parameters), _INDISTINGUISHABLE_DB) - start_db)
+    proportions = balanced_row_steps(parameters, curvature.coords())
+    if joint is not None:
+        proportions = (*proportions[:-2], *(rows.times(_READOUT_STEPS) for rows in proportions[-2:]))
+    finest = _finest_quality(parameters, proportions)
+    quality = _search(parameters, proportions, View.sampled(signal, _SEARCH_POINTS), spare_db, finest)
     best, trials = b"", 0
     good, bad = 0.0, float("inf")  # the largest q that was fine enough, the smallest that was not
     while True:
         steps = _scaled(proportions, quality)
-        rounded = round_network(parameters, steps, curvature, solving, target)
+        if joint is None:
+            rounded = round_network(parameters, steps, curvature, solving, target)
+        else:
+            rounded = joint.round(steps, curvature)
         whole_line = rounded if windows is None else replace(windows, network=rounded)
         data = encode(replace(representation, parameters=whole_line), steps)
         loss_db = start_db - whole.psnr_db(rounded)
@@ -99,7 +112,7 @@ def compress(
         if (best and (trials >= _TRIALS or _ENOUGH * max_loss_db <= loss_db <= max_loss_db)) or quality <= finest:
             return best or data
         good, bad = (max(good, quality), bad) if loss_db <= max_loss_db else (good, min(bad, quality))
-        quality *= _correction(loss_db, max_loss_db)
+        quality *= _correction(loss_db, max_loss_db, spare_db)
         if good and isfinite(bad):
             quality = min(max(quality, good * (bad / good) ** 0.2), good * (bad / good) ** 0.8)
         quality = max(finest, quality)
@@ -170,9 +183,11 @@ def _scaled(proportions: Proportions, quality: float) -> Steps:
     return tuple(rows.scaled(quality) for rows in proportions)
 
 
-def _correction(loss_db: float, max_loss_db: float) -> float:
+def _correction(loss_db: float, max_loss_db: float, spare_db: float) -> float:
     """Factor for q after a trial, towards the middle of what is good enough: squared error grows as q^2."""
-    added, allowed = (10.0 ** (loss / 10.0) - 1.0 for loss in (loss_db, (1.0 + _ENOUGH) / 2.0 * max_loss_db))
+    gained_db = spare_db - max_loss_db
+    losses_db = (loss_db + gained_db, (1.0 + _ENOUGH) / 2.0 * max_loss_db + gained_db)
+    added, allowed = (10.0 ** (loss / 10.0) - 1.0 for loss in losses_db)
     return min(_LARGEST_CHANGE, max(0.5, sqrt(allowed / added))) if added > 0.0 else _LARGEST_CHANGE
 
 
