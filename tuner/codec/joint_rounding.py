@@ -21,7 +21,7 @@ from tuner.shapes import FloatArray, IntArray
 from tuner.signal.signal import Signal
 
 # Before anything is rounded.
-_STEPS_BEFORE = 8
+_STEPS_BEFORE = 14
 _ITERATIONS = 15
 # Points for the curvature of a training step; its gradient and its error are those of all points.
 _ROUGH_POINTS = 1 << 15
@@ -30,7 +30,7 @@ _PARTS_ALONE = 5
 _PARTS_OF_SEVERAL = 3
 _SHARE = 0.4
 # Of every weight's own curvature: what the matrix does not know, it must not rely on.
-_DAMPING = 1e-2
+_DAMPING = 3e-2
 _LEAST_CURVATURE = 1e-8
 _BLOCK = 64
 
@@ -83,19 +83,20 @@ class JointRounding:
         target: where and towards what weights are trained.
 
     Attributes:
-        trained: the network after some more steps of training, nothing of it rounded.
+        trained: the network after some more steps of training, its output layer solved, nothing of it rounded.
     """
 
     def __init__(self, parameters: SineParameters, signal: Signal, solving: View, target: Target) -> None:
         self._solving, self._target = solving, target
         points = Points.of(parameters, *target)
+        rough = points.thinned(_ROUGH_POINTS)
         free = [(np.ones_like(layer.weight), np.ones_like(layer.bias)) for layer in parameters.hidden]
         # On a part of the grid the target is the network itself, and there is nothing to learn.
         for _ in range(_STEPS_BEFORE if len(points.values) == signal.sample_count else 0):
-            parameters = self._step(parameters, free, points, points.thinned(_ROUGH_POINTS))
-        self.trained = parameters
+            parameters = self._step(parameters, free, points, rough)
+        self.trained = solving.solve_readout(parameters)
         coords = View.sampled(signal, points_needed(parameters)).coords()
-        self._compensation = Compensation.of(parameters, gauss_newton(parameters, coords))
+        self._compensation = Compensation.of(self.trained, gauss_newton(self.trained, coords))
         self._cuts = _cuts(parameters)
 
     @staticmethod
@@ -131,8 +132,7 @@ class JointRounding:
     def _step(
         self, parameters: SineParameters, free: list[tuple[FloatArray, FloatArray]], points: Points, rough: Points
     ) -> SineParameters:
-        solved = self._solving.solve_readout(parameters)
-        return self._solving.solve_readout(refine(solved, free, points, rough, _ITERATIONS))
+        return refine(self._solving.solve_readout(parameters), free, points, rough, _ITERATIONS)
 
 
 def round_part(values_N: np.ndarray, steps_N: np.ndarray, factor_NN: FloatArray, start: int, end: int) -> np.ndarray:

@@ -39,7 +39,7 @@ def test_training_goes_on_with_the_fit_on_the_whole_grid_alone() -> None:
     trained = JointRounding(parameters, signal, view, (view.coords(), view.flat_values())).trained
     assert view.psnr_db(trained) > view.psnr_db(view.solve_readout(parameters)) + 0.01
     kept = JointRounding(parameters, signal, view, (part.coords(), part.flat_values())).trained
-    for array, before in zip(tensors(kept), tensors(parameters), strict=True):
+    for array, before in zip(tensors(kept)[:-2], tensors(parameters)[:-2], strict=True):
         np.testing.assert_array_equal(array, before)
 
 
@@ -60,7 +60,7 @@ def test_values_that_are_left_are_where_they_make_up_best() -> None:
 def test_the_factor_is_that_of_the_inverse_in_the_order_of_rounding() -> None:
     parameters = random_representation((64, 48), frequencies=20, hidden=(9, 8)).sine_parameters
     matrix = gauss_newton(parameters, View(nearly(random_representation((64, 48)))).coords())
-    damped = matrix.astype(np.float64) + 0.01 * np.diag(np.diag(matrix))
+    damped = matrix.astype(np.float64) + 0.03 * np.diag(np.diag(matrix))
     compensation = Compensation.of(parameters, matrix)
     order, factor = compensation.order, compensation.factor.astype(np.float64)
     assert sorted(order.tolist()) == list(range(len(matrix)))
@@ -71,3 +71,11 @@ def test_the_factor_is_that_of_the_inverse_in_the_order_of_rounding() -> None:
     np.testing.assert_array_equal(factor, np.triu(factor))
     identity = factor.T @ factor @ damped[np.ix_(order, order)]
     np.testing.assert_allclose(identity, np.eye(len(order)), atol=2e-3)
+
+
+def test_weights_that_nothing_hears_have_a_finite_factor() -> None:
+    parameters = random_representation((64, 48), frequencies=20, hidden=(9, 8)).sine_parameters
+    size = sum(layer.weight.size + layer.bias.size for layer in parameters.hidden)
+    compensation = Compensation.of(parameters, np.zeros((size, size), dtype=np.float32))
+    moved = round_part(np.full(size, 0.3), np.ones(size), compensation.factor, 0, size)
+    np.testing.assert_array_equal(moved, np.zeros(size))
