@@ -2,8 +2,9 @@
 
 One number q scales the steps of all tensors, which keep the proportions of `tuner.codec.sensitivity`. Plain rounding on
 a sample of rows and columns gives a first q, by bisection. Then, for a few values of q around it, the network is
-rounded so that the weights that are still free absorb what rounding did (`tuner.codec.rounding`), and is measured on
-the whole grid. Called after a fit.
+rounded so that the weights that are still free absorb what rounding did, and is measured on the whole grid: where there
+is time, all weights of a small network together (`tuner.codec.joint_rounding`), else a layer at a time
+(`tuner.codec.rounding`). Called after a fit.
 """
 
 from dataclasses import replace
@@ -12,6 +13,7 @@ from math import isfinite, sqrt
 import numpy as np
 
 from tuner.codec.encode import encode
+from tuner.codec.joint_rounding import JointRounding
 from tuner.codec.quantise import Steps, dequantise, quantise, tensors
 from tuner.codec.rounding import Target, round_network
 from tuner.codec.sensitivity import RowSteps, balanced_row_steps
@@ -33,10 +35,15 @@ _SOLVE_POINTS_PER_NEURON = 1 << 10
 # Points to refine on: at most so many floats, 384 MB, at least so many values for each weight.
 _TARGET_FLOATS = 96 << 20
 _VALUES_PER_WEIGHT = 2.0
+# In joint rounding hidden weights make up for each other; those of the output layer come last, with none left to do so.
+_READOUT_STEPS = 0.7
+# By how much steps may then be longer than in plain rounding, about: with one hidden layer, and with several.
+_COARSER_JOINTLY = (1.3, 2.1)
 _BISECTIONS = 5  # of an interval from q to 2q
 _TRIALS = 4
 _LARGEST_CHANGE = 3.0  # of q; where the fit had not ended, rounding may even gain
-# A trial that loses between this share of what is allowed and all of it is good enough: 0.08 bits per weight at most.
+# A trial that loses between this share of what is allowed, what training gained included, and all of it is good enough:
+# 0.08 bits per weight at most.
 # Two nearly equal q round every weight differently, so that losses scatter by some percent anyway.
 _ENOUGH = 0.9
 _FINEST_LEVELS = 1 << 19
@@ -56,7 +63,8 @@ def compress(
         representation: as fitted.
         signal: that it was fitted to.
         max_loss_db: decibels of picture PSNR that may be lost, > 0.
-        thorough: also train the weights that are not rounded yet; a smaller file, after about as long as the fit took.
+        thorough: also train on, before and while weights are rounded, which may gain what rounding then loses; a
+            smaller file, after one to two times as long as the fit took.
 
     Returns:
         A .tnr file; the same bytes for the same arguments on the same machine.
@@ -77,29 +85,42 @@ def compress(
         signal = fold(signal, windows.windows)
     parameters = canonical(representation.sine_parameters)
     curvature = View.sampled(signal, _CURVATURE_POINTS)
-    proportions = balanced_row_steps(parameters, curvature.coords())
-    finest = _finest_quality(parameters, proportions)
-    quality = _search(parameters, proportions, View.sampled(signal, _SEARCH_POINTS), max_loss_db, finest)
-
     whole = View(signal)
     solving = View.sampled(signal, _SOLVE_POINTS_PER_NEURON * (parameters.readout_weight.shape[1] + 1))
     target = _target(signal, parameters) if thorough else None
     start_db = min(whole.psnr_db(parameters), _INDISTINGUISHABLE_DB)
+    joint = None
+    if target is not None and JointRounding.fits(parameters):
+        joint = JointRounding(parameters, signal, solving, target)
+        parameters = joint.trained
+    # The loss is counted from the network as it was fitted: what training gained may be lost again.
+    spare_db = max_loss_db + max(0.0, min(whole.psnr_db(parameters), _INDISTINGUISHABLE_DB) - start_db)
+    proportions = balanced_row_steps(parameters, curvature.coords())
+    if joint is not None:
+        proportions = (*proportions[:-2], *(rows.times(_READOUT_STEPS) for rows in proportions[-2:]))
+    finest = _finest_quality(parameters, proportions)
+    quality = _search(parameters, proportions, View.sampled(signal, _SEARCH_POINTS), spare_db, finest)
+    if joint is not None:
+        quality *= _COARSER_JOINTLY[len(parameters.hidden) > 1]
     best, trials = b"", 0
     good, bad = 0.0, float("inf")  # the largest q that was fine enough, the smallest that was not
     while True:
         steps = _scaled(proportions, quality)
-        rounded = round_network(parameters, steps, curvature, solving, target)
+        if joint is None:
+            rounded = round_network(parameters, steps, curvature, solving, target)
+        else:
+            rounded = joint.round(steps, curvature)
         whole_line = rounded if windows is None else replace(windows, network=rounded)
         data = encode(replace(representation, parameters=whole_line), steps)
         loss_db = start_db - whole.psnr_db(rounded)
         trials += 1
         if loss_db <= max_loss_db and (not best or len(data) < len(best)):
             best = data
-        if (best and (trials >= _TRIALS or _ENOUGH * max_loss_db <= loss_db <= max_loss_db)) or quality <= finest:
+        enough_db = max_loss_db - (1.0 - _ENOUGH) * spare_db
+        if (best and (trials >= _TRIALS or enough_db <= loss_db <= max_loss_db)) or quality <= finest:
             return best or data
         good, bad = (max(good, quality), bad) if loss_db <= max_loss_db else (good, min(bad, quality))
-        quality *= _correction(loss_db, max_loss_db)
+        quality *= _correction(loss_db + spare_db - max_loss_db, spare_db)
         if good and isfinite(bad):
             quality = min(max(quality, good * (bad / good) ** 0.2), good * (bad / good) ** 0.8)
         quality = max(finest, quality)

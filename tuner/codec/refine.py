@@ -16,6 +16,7 @@ from tuner.parameters import HiddenLayer, SineParameters
 from tuner.shapes import FloatArray
 
 _ITERATIONS = 4
+_SEED = 0
 _DAMPING = 1e-3
 _RIDGE = 1e-7
 _SHARES = (1.0, 0.5, 0.25)
@@ -38,34 +39,57 @@ class Points:
     @classmethod
     def of(cls, parameters: SineParameters, coords_PD: FloatArray, values_PC: FloatArray) -> "Points":
         """The points with the input neurons of a network."""
-        turns = coords_PD.astype(np.float64) @ (parameters.frequencies * (2.0 * pi / parameters.period)).T
-        return cls(np.sin((turns + parameters.phases).astype(np.float32)), values_PC)
+        return cls(input_neurons(parameters, coords_PD), values_PC)
+
+    def thinned(self, count: int) -> "Points":
+        """About `count` of the points, the same ones every time; all if there are no more."""
+        if count >= len(self.inputs):
+            return self
+        chosen = np.sort(np.random.default_rng(_SEED).choice(len(self.inputs), size=count, replace=False))
+        return Points(self.inputs[chosen], self.values[chosen])
 
 
-def refine(parameters: SineParameters, free: _Moves, points: Points) -> SineParameters:
+def input_neurons(parameters: SineParameters, coords_PD: FloatArray) -> FloatArray:
+    """The sines of a network's frequencies and phases, float32 (P, M)."""
+    turns = coords_PD.astype(np.float64) @ (parameters.frequencies * (2.0 * pi / parameters.period)).T
+    return np.sin((turns + parameters.phases).astype(np.float32))
+
+
+def refine(
+    parameters: SineParameters,
+    free: _Moves,
+    points: Points,
+    rough: Points | None = None,
+    iterations: int = _ITERATIONS,
+) -> SineParameters:
     """Move the free hidden weights towards the least squared error.
 
     Args:
         parameters: the network.
         free: for each hidden layer 1 where a weight and where a bias may move, else 0.
         points: several times as many values as there are weights, lest noise is fitted.
+        rough: some of these points, at which the curvature is taken; all if None. Gradient and error are those of all.
+        iterations: conjugate gradients, each of the cost of one gradient on the rough points.
 
     Returns:
         A network with no larger error once its output layer is solved; that layer itself is as it was.
     """
     here = _Linear(parameters, points)
-    residual_gradient = _only(here.transposed(here.residual), free)
-    direction = conditioned = _only(here.precondition(residual_gradient), free)
+    near, thinning = (
+        (here, 1.0) if rough is None else (_Linear(parameters, rough), len(rough.values) / len(points.values))
+    )
+    residual_gradient = _only(_times(here.transposed(here.residual), thinning), free)
+    direction = conditioned = _only(near.precondition(residual_gradient), free)
     moves = [(np.zeros_like(weight), np.zeros_like(bias)) for weight, bias in residual_gradient]
     power = _dot(residual_gradient, conditioned)
-    for _ in range(_ITERATIONS):
+    for _ in range(iterations):
         if power <= 0.0:
             break
-        product = _only(here.transposed(here.times(direction)), free)
+        product = _only(near.transposed(near.times(direction)), free)
         length = power / max(_dot(direction, product), 1e-30)
         moves = _sum(moves, direction, length)
         residual_gradient = _sum(residual_gradient, product, -length)
-        conditioned = _only(here.precondition(residual_gradient), free)
+        conditioned = _only(near.precondition(residual_gradient), free)
         before, power = power, _dot(residual_gradient, conditioned)
         direction = _sum(conditioned, direction, power / before)
     for share in _SHARES:
@@ -169,6 +193,10 @@ def _moved(parameters: SineParameters, moves: _Moves, share: float) -> SineParam
 
 def _only(moves: _Moves, free: _Moves) -> _Moves:
     return [(weight * where, bias * there) for (weight, bias), (where, there) in zip(moves, free, strict=True)]
+
+
+def _times(moves: _Moves, factor: float) -> _Moves:
+    return [(weight * np.float32(factor), bias * np.float32(factor)) for weight, bias in moves]
 
 
 def _sum(moves: _Moves, others: _Moves, factor: float) -> _Moves:

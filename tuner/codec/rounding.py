@@ -53,7 +53,7 @@ def round_network(
     """
     steps = tuple(in_float32(step) for step in steps)
     coords = curvature.coords()
-    parameters = replace(parameters, phases=_nearest(parameters.phases, steps[0]))
+    parameters = replace(parameters, phases=nearest(parameters.phases, steps[0]))
     points = None if target is None else Points.of(parameters, *target)
     free = [(np.ones_like(layer.weight), np.ones_like(layer.bias)) for layer in parameters.hidden]
     for depth, layer in enumerate(parameters.hidden):
@@ -67,9 +67,14 @@ def round_network(
             free[depth][0][:, columns] = 0.0
             free[depth][1][:] = 1.0 - with_bias
             parameters = solving.solve_readout(parameters)
+    return round_readout(parameters, steps, curvature)
+
+
+def round_readout(parameters: SineParameters, steps: Steps, curvature: View) -> SineParameters:
+    """The output layer in multiples of its steps, its weights making up for each other on the points of a view."""
     *_, weight_step, bias_step = steps
-    bias = _nearest(parameters.readout_bias, bias_step)
-    last = np.sin(_angles(parameters, coords)[-1])
+    bias = nearest(parameters.readout_bias, bias_step)
+    last = np.sin(_angles(parameters, curvature.coords())[-1])
     # The constant is rounded last and finest; the weights see the inputs without their means.
     gram = last.T.astype(np.float64) @ last / len(last)
     weight_steps = np.broadcast_to(
@@ -155,7 +160,8 @@ def _angles(parameters: SineParameters, coords_PD: FloatArray) -> list[FloatArra
     return angles
 
 
-def _nearest(array: FloatArray, step: Step) -> FloatArray:
+def nearest(array: FloatArray, step: Step) -> FloatArray:
+    """The nearest multiples of a step, or of the step of each row."""
     columns = step_columns(step, array)
     nearest: FloatArray = (np.rint(array.astype(np.float64) / columns) * columns).astype(np.float32)
     return nearest

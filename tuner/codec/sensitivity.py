@@ -28,6 +28,10 @@ class RowSteps:
     base: float
     exponents: IntArray
 
+    def times(self, factor: float) -> "RowSteps":
+        """All steps times a factor."""
+        return RowSteps(factor * self.base, self.exponents)
+
     def scaled(self, factor: float) -> tuple[float, ...]:
         """As the file holds them, all times a factor."""
         return row_steps(factor * self.base, self.exponents)
