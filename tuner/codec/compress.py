@@ -29,6 +29,7 @@ from tuner.synthesis import values_at
 _CURVATURE_POINTS = 1 << 12
 _SEARCH_POINTS = 1 << 16
 Proportions = tuple[RowSteps, ...]
+_Trial = tuple[float, float]  # q, and how many decibels it lost
 
 # Least squares with n unknowns on P points is off by n/P of the error: 0.004 dB.
 _SOLVE_POINTS_PER_NEURON = 1 << 10
@@ -103,7 +104,8 @@ def compress(
     if joint is not None:
         quality *= _COARSER_JOINTLY[len(parameters.hidden) > 1]
     best, trials = b"", 0
-    good, bad = 0.0, float("inf")  # the largest q that was fine enough, the smallest that was not
+    good: _Trial | None = None  # with the largest q that was fine enough
+    bad: _Trial | None = None  # with the smallest that was not
     while True:
         steps = _scaled(proportions, quality)
         if joint is None:
@@ -119,10 +121,14 @@ def compress(
         enough_db = max_loss_db - (1.0 - _ENOUGH) * spare_db
         if (best and (trials >= _TRIALS or enough_db <= loss_db <= max_loss_db)) or quality <= finest:
             return best or data
-        good, bad = (max(good, quality), bad) if loss_db <= max_loss_db else (good, min(bad, quality))
-        quality *= _correction(loss_db + spare_db - max_loss_db, spare_db)
-        if good and isfinite(bad):
-            quality = min(max(quality, good * (bad / good) ** 0.2), good * (bad / good) ** 0.8)
+        if loss_db > max_loss_db:
+            bad = min(bad or (quality, loss_db), (quality, loss_db))
+        else:
+            good = max(good or (quality, loss_db), (quality, loss_db))
+        if good and bad:
+            quality = _between(good, bad, (enough_db + max_loss_db) / 2.0)
+        else:
+            quality *= _correction(loss_db + spare_db - max_loss_db, spare_db)
         quality = max(finest, quality)
 
 
@@ -195,6 +201,16 @@ def _correction(loss_db: float, max_loss_db: float) -> float:
     """Factor for q after a trial, towards the middle of what is good enough: squared error grows as q^2."""
     added, allowed = (10.0 ** (loss / 10.0) - 1.0 for loss in (loss_db, (1.0 + _ENOUGH) / 2.0 * max_loss_db))
     return min(_LARGEST_CHANGE, max(0.5, sqrt(allowed / added))) if added > 0.0 else _LARGEST_CHANGE
+
+
+def _between(good: _Trial, bad: _Trial, wanted_db: float) -> float:
+    """The q between two trials that loses about so much, if loss grows as q^2 from whatever training gained."""
+    (fine, little_db), (coarse, much_db) = good, bad
+    share = (wanted_db - little_db) / (much_db - little_db)
+    quality = sqrt(max(0.0, fine * fine + share * (coarse * coarse - fine * fine)))
+    # Well inside, whatever they lost: losses scatter.
+    low, high = (fine * float((coarse / fine) ** part) for part in (0.2, 0.8))
+    return min(max(quality, low), high)
 
 
 def _predicted_quality(parameters: SineParameters, floor_db: float, max_loss_db: float) -> float:
