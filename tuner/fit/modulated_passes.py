@@ -18,6 +18,7 @@ from tuner.fit.kernels import single_threaded
 from tuner.fit.modulated_weights import Weights
 from tuner.fit.stripes import Stripes
 from tuner.fit.subbands import Subbands
+from tuner.network.subband_layout import modulation_count
 from tuner.shapes import FloatArray, IntArray
 
 _TILE_POINTS = 4096
@@ -72,8 +73,7 @@ class GridPasses:
         self.subbands = Subbands(self.grid_shape, scales, colours, rows)
         self.fields = self.subbands.channels
         self._differences = Differences(self.grid_shape)
-        # Fields of the first colour, sums of the fields of each other colour, differences of the first colour's sum.
-        self.modulations = self.fields // colours + colours - 1 + self._differences.count
+        self.modulations = modulation_count(len(self.grid_shape), self.fields // colours, colours)
         self.gains = torch.ones(self.modulations)
         self.targets_CP = torch.from_numpy(values).reshape(-1, self.channels).T.contiguous()
         self._inputs_IP = torch.zeros(self.sines + self.modulations, self.points)

@@ -3,7 +3,8 @@
 Rounding to a step D adds D^2/12 times the mean curvature of a tensor's weights to the squared error, and costs -log2 D
 bits a weight; where one bit less is worth `trade` of mean squared error, the best step is
 sqrt(6 C trade / (ln 2 curvature)). Curvature is, as in a Kronecker-factored Gauss-Newton matrix, the mean square of a
-layer's inputs times that of the derivative of the values by its pre-activations. Called by `tuner.fit.modulated`.
+layer's inputs times that of the derivative of the values by its pre-activations. Called by
+`tuner.fit.modulated_trainer`.
 """
 
 from math import log, sqrt

@@ -1,6 +1,6 @@
-"""The weights of a modulated network while it is fitted, as tensors; also their gradients.
+"""The weights of a modulated network while it is fitted, as tensors.
 
-Called by `tuner.fit.modulated` and `tuner.fit.modulated_passes`.
+Called by `tuner.fit.modulated_trainer`, `tuner.fit.modulated_descent` and `tuner.fit.modulated_passes`.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ class Weights:
     """All weights but the latents.
 
     Attributes:
-        sines: inputs of the first layer that are sines or cosines; the others are latent channels.
+        sines: inputs of the first layer that are sines or cosines; the others are fields and what is around them.
         hidden: W of each sine layer, (H, inputs).
         biases: b of each, (H,).
         skip: S, (C, U).

@@ -53,12 +53,12 @@ class Subbands:
     Attributes:
         layout: (spacing, channels) of every level, coarsest first.
         channels: U, of all fields.
+        colours: K.
         fields: to which each level adds.
     """
 
     def __init__(self, grid_shape: tuple[int, ...], scales: int, colours: int, rows: int) -> None:
-        self._shape, self._colours = grid_shape, colours
-        self.colours = colours
+        self._shape, self.colours = grid_shape, colours
         dimensions = len(grid_shape)
         self._kinds = orientations(dimensions)
         self.layout = wavelet_layout(dimensions, scales, colours)
@@ -85,7 +85,7 @@ class Subbands:
                 for axis, bands in enumerate(trailing, start=2):
                     last = torch.movedim(values, axis, -1)
                     values = torch.movedim(torch.cat([last[..., span] @ each.T for span, each in bands], -1), -1, axis)
-                values = values.reshape(self._colours, values.shape[1], -1)
+                values = values.reshape(self.colours, values.shape[1], -1)
                 total = values if total is None else total.add_(values)
             assert total is not None  # noqa: S101  a part has a subband
             spread.append(total)
@@ -97,7 +97,7 @@ class Subbands:
         for part, gradient in zip(self._parts, gradients, strict=True):
             for position, trailing in part.subbands:
                 target = self._subband(codes[part.level], position)
-                values = gradient.reshape(self._colours, target.shape[1], *self._shape[1:])
+                values = gradient.reshape(self.colours, target.shape[1], *self._shape[1:])
                 for axis, bands in enumerate(trailing, start=2):
                     last, start = torch.movedim(values, axis, -1), 0
                     total = last.new_zeros(*last.shape[:-1], target.shape[axis])
@@ -113,7 +113,7 @@ class Subbands:
         out_UP.zero_()
         for part, each in zip(self._parts, spread, strict=True):
             tile = part.tiles[number]
-            tile.add_to(out_UP[part.channels].view(self._colours, tile.rows, -1), each)
+            tile.add_to(out_UP[part.channels].view(self.colours, tile.rows, -1), each)
 
     def nodes_of(self, numbers: Sequence[int]) -> list[slice]:
         """The nodes of the first axis that a run of tiles reads, of every part."""
@@ -127,7 +127,7 @@ class Subbands:
     def spread_zeros(self, spans: Sequence[slice]) -> list[Tensor]:
         """Zeros for some nodes of the first axis, shaped like what `spread` gives."""
         plane = prod(self._shape[1:])
-        return [torch.zeros(self._colours, span.stop - span.start, plane) for span in spans]
+        return [torch.zeros(self.colours, span.stop - span.start, plane) for span in spans]
 
     def add_transposed(
         self, number: int, gradient_UP: Tensor, totals: Sequence[Tensor], spans: Sequence[slice]
@@ -135,7 +135,7 @@ class Subbands:
         """Add the transpose of `fill` to the gradients of the spread subbands, of which `totals` hold the `spans`."""
         for part, total, nodes in zip(self._parts, totals, spans, strict=True):
             tile = part.tiles[number]
-            tile.add_transposed(gradient_UP[part.channels].view(self._colours, tile.rows, -1), total, nodes.start)
+            tile.add_transposed(gradient_UP[part.channels].view(self.colours, tile.rows, -1), total, nodes.start)
 
     def analyse(self, values_KP: Tensor, iterations: int = 10) -> list[Tensor]:
         """Codes whose sum over all fields is nearest to some values at the samples: conjugate gradients."""
@@ -191,13 +191,13 @@ class Subbands:
         return _Part(
             level,
             [(max(0, kind - 1), [bands_of(taps(axis, kind)) for axis in range(1, dimensions)]) for kind in kinds],
-            slice(field * self._colours, (field + 1) * self._colours),
+            slice(field * self.colours, (field + 1) * self.colours),
             tile_sums(taps(0, kinds[0]), rows, spacing),
         )
 
     def _subband(self, codes: Tensor, position: int) -> Tensor:
         """A view of one orientation, (K, *nodes)."""
-        return codes.view(self._colours, -1, *codes.shape[1:])[:, position]
+        return codes.view(self.colours, -1, *codes.shape[1:])[:, position]
 
     def _summed(self, codes: Sequence[Tensor], tiles: int) -> Tensor:
         spread, plane = self.spread(codes), prod(self._shape[1:])
@@ -209,16 +209,16 @@ class Subbands:
             self.fill(number, spread, tile)
             fields[:, start : start + points] = tile
             start += points
-        return fields.view(-1, self._colours, fields.shape[1]).sum(0)
+        return fields.view(-1, self.colours, fields.shape[1]).sum(0)
 
     def _transposed(self, values_KP: Tensor, tiles: int) -> list[Tensor]:
         spans = self.nodes_of(range(tiles))
         plane, start = prod(self._shape[1:]), 0
-        totals = [torch.zeros(self._colours, span.stop, plane) for span in spans]
         full = [slice(0, span.stop) for span in spans]
+        totals = self.spread_zeros(full)
         for number in range(tiles):
             points = self._parts[0].tiles[number].rows * plane
-            tile = values_KP[:, start : start + points].repeat(self.channels // self._colours, 1)
+            tile = values_KP[:, start : start + points].repeat(self.channels // self.colours, 1)
             self.add_transposed(number, tile, totals, full)
             start += points
         return self.gather([self._padded(total, part) for total, part in zip(totals, self._parts, strict=True)])

@@ -3,7 +3,7 @@
 An axis of N samples with one node for every s of them has ceil(N/s) nodes, each in the middle of its cell. Coordinate x
 in [-1, 1] lies at t = (x + 1) N / (2 s) - 1/2 in units of cells, and the value there is a weighted sum over the four
 nodes around t; beyond the borders the outermost node is repeated. Smooth to the second derivative, so that a
-representation keeps exact gradients. Called by `tuner.modulated_synthesis` and `tuner.fit.modulated_passes`.
+representation keeps exact gradients. Called by `tuner.network.latent_fields` and `tuner.network.modulations`.
 """
 
 from abc import ABC, abstractmethod
