@@ -9,10 +9,10 @@ import numpy as np
 from benchmarks.curves import cpu_seconds
 from tuner.fit import Budget, FitConfig, fit_batch, search, sweeps
 from tuner.fit.config import NaturalGradientConfig
-from tuner.fit.natural_gradient import NaturalGradientTrainer
-from tuner.fit.samples import grid_sweeps
-from tuner.network.config import NetworkConfig
-from tuner.network.sine import SineNetwork
+from tuner.fit.natural.samples import grid_sweeps
+from tuner.fit.natural.trainer import NaturalGradientTrainer
+from tuner.fit.sines.module import SineNetwork
+from tuner.network.sines.config import NetworkConfig
 from tuner.signal.grid import Grid
 from tuner.signal.signal import Signal
 

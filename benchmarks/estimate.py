@@ -4,7 +4,7 @@ Pictures of several sizes, generated and from scikit-image (or a folder), are as
 fit, and then fitted. The file has, for each case, estimated and true weights, bytes and seconds with their ratio, and
 the share of cases in which all three are right within a factor of 1.5. Seconds are processor seconds of one thread,
 which are nearly the same on a busy machine; the machine's speed is measured on the other cases' fits, as the service
-does it. The constants of `tuner.target.forecast` come from other pictures, so that these are held out.
+does it. The constants of `tuner.targets.sines.forecast` come from other pictures, so that these are held out.
 """
 
 import argparse
@@ -22,17 +22,17 @@ from tuner.fit.presets import Effort, image_config
 from tuner.shapes import FloatArray
 from tuner.signal.image import read_image
 from tuner.signal.signal import Signal
-from tuner.target.ask import TRIALS, Ask, Target, TargetKind
-from tuner.target.estimate import estimate
-from tuner.target.modulated_ask import modulated_for
-from tuner.target.search import fit_to_target, forecast_of
+from tuner.targets.ask import TRIALS, Ask, Target, TargetKind
+from tuner.targets.estimate import estimate
+from tuner.targets.search import fit_to_target, forecast_of
+from tuner.targets.wavelets.choice import wavelets_for
 
 OUTPUT = Path("build/bench/estimate.json")
 WITHIN = 1.5
 HELD_OUT = (
-    "the constants of tuner.target.forecast were fitted to 39 other pictures: the Kodak set reduced or cropped; brick, "
+    "the constants of targets.sines.forecast were fitted to 39 other pictures: the Kodak set reduced or cropped; brick, "
     "gravel, hubble_deep_field, ihc, retina, page, text, cell, horse, motorcycle_left, microaneurysms and phantom of "
-    "scikit-image; generated noise and rings. The thresholds of tuner.target.plan and the form of the rules were "
+    "scikit-image; generated noise and rings. The thresholds of targets.sines.plan and the form of the rules were "
     "chosen with this report in view"
 )
 PICTURES = ("astronaut", "camera", "chelsea", "coffee", "rocket", "moon", "coins", "grass")
@@ -85,7 +85,7 @@ def main() -> None:
 def _case(name: str, signal: Signal, kind: str, value: float, effort: str) -> Case:
     base = image_config(signal.grid_shape, signal.channels, Effort(effort))
     target = Target(TargetKind(kind), value)
-    modulated = modulated_for(None, signal, effort, target)  # if the service would choose one
+    modulated = wavelets_for(None, signal, effort, target)  # if the service would choose one
     ask = Ask(base=base, target=target, trials=TRIALS[effort], modulated=modulated)
     foreseen = estimate(ask, forecast_of(signal))
     started = time.process_time()

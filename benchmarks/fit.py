@@ -30,11 +30,11 @@ from numpy.typing import NDArray
 from benchmarks.cost import cost_of_a_step, images_per_second, natural_trainer, shares_of_a_step
 from benchmarks.curves import OURS, Budget, Curve, plot, run, speedups
 from benchmarks.published import published, siren
-from tuner.fit.blocks import SignalBlocks
 from tuner.fit.config import FirstOrderConfig, Rule, Schedule
-from tuner.fit.first_order import FirstOrderTrainer
-from tuner.network.config import NetworkConfig
-from tuner.network.sine import SineNetwork
+from tuner.fit.first_order.blocks import SignalBlocks
+from tuner.fit.first_order.trainer import FirstOrderTrainer
+from tuner.fit.sines.module import SineNetwork
+from tuner.network.sines.config import NetworkConfig
 from tuner.signal.grid import Grid
 from tuner.signal.image import read_image
 from tuner.signal.signal import Signal

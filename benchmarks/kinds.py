@@ -32,9 +32,9 @@ from tuner.signal.details import AudioDetails
 from tuner.signal.formats import read_signal, read_surface
 from tuner.signal.mesh import surface_of
 from tuner.signal.signal import Signal, SignalKind
-from tuner.target.ask import TRIALS, Ask, Target, TargetKind
-from tuner.target.modulated_ask import NetworkKind, modulated_for
-from tuner.target.search import fit_to_target
+from tuner.targets.ask import TRIALS, Ask, Target, TargetKind
+from tuner.targets.search import fit_to_target
+from tuner.targets.wavelets.choice import NetworkKind, wavelets_for
 
 OURS, BEFORE = "tuner", "sines"
 _KILOBITS = (24.0, 48.0, 96.0)  # per second and channel of a sound
@@ -103,7 +103,7 @@ def _cell(case: Case, codec: str, size: int, rival: Rival | None, effort: str, f
 
 def _ours(signal: Signal, size: int, codec: str, effort: str) -> bytes:
     target = Target(TargetKind.BYTES, size)
-    chosen = modulated_for(NetworkKind.TUNER if codec == BEFORE else None, signal, effort, target)
+    chosen = wavelets_for(NetworkKind.TUNER if codec == BEFORE else None, signal, effort, target)
     ask = Ask(base=signal_config(signal, effort), target=target, trials=TRIALS[effort], modulated=chosen)
     content = fit_to_target(signal, ask).content
     assert content is not None  # noqa: S101  nobody stops it

@@ -12,14 +12,14 @@ import matplotlib as mpl
 import numpy as np
 
 from benchmarks.signals import knot, mesh, photo, sound, terrain, video, volume
-from tuner.codec.compress import compress
 from tuner.codec.decode import decode
-from tuner.codec.field import compress_field
 from tuner.fit.loop import fit
 from tuner.fit.presets import eikonal_config, signal_config
 from tuner.quality.report import describe
 from tuner.quality.surface import chamfer_distance
 from tuner.representation import Representation
+from tuner.rounding.compress import compress
+from tuner.rounding.field import compress_field
 from tuner.signal.formats import encode_signal, read_surface, suffixes
 from tuner.signal.mesh import surface_of
 from tuner.signal.signal import Signal

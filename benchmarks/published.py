@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.curves import Budget, Curve, run
-from tuner.network.config import NetworkConfig
-from tuner.network.sine import SineNetwork
+from tuner.fit.sines.module import SineNetwork
+from tuner.network.sines.config import NetworkConfig
 from tuner.signal.grid import Grid
 from tuner.signal.signal import Signal
 

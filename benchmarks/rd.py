@@ -155,7 +155,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rates", nargs="+", type=float, default=[0.2, 0.3, 0.6], help="bits per pixel")
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--seconds", type=float, help="of training per fit")
-    parser.add_argument("--config", default="{}", help="other settings of ModulatedConfig, as JSON")
+    parser.add_argument("--config", default="{}", help="other settings of WaveletConfig, as JSON")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--published", type=Path, help="CSV of curves to draw behind")
     parser.add_argument("--out", type=Path, default=Path("build/bench/rd"))

@@ -18,12 +18,12 @@ from PIL import Image
 
 from tuner.codec.decode import decode
 from tuner.fit.presets import signal_config
-from tuner.network.modulated import ModulatedParameters
+from tuner.network.wavelets.parameters import WaveletParameters
 from tuner.signal.image import write_image
 from tuner.signal.signal import Signal
-from tuner.target.ask import Ask, Target, TargetKind
-from tuner.target.modulated_ask import modulated_for
-from tuner.target.search import fit_to_target
+from tuner.targets.ask import Ask, Target, TargetKind
+from tuner.targets.search import fit_to_target
+from tuner.targets.wavelets.choice import wavelets_for
 
 OURS = "tuner"
 _Result = TypeVar("_Result")
@@ -96,11 +96,11 @@ def code_ours(signal: Signal, rate: float, options: dict[str, object], path: Pat
     Args:
         signal: the picture.
         rate: bits per pixel, never exceeded.
-        options: of `ModulatedConfig`, instead of its defaults.
+        options: of `WaveletConfig`, instead of its defaults.
         path: of the file.
     """
     target = Target(TargetKind.BITS_PER_SAMPLE, rate)
-    config = modulated_for("modulated", signal, "balanced", target)
+    config = wavelets_for("modulated", signal, "balanced", target)
     assert config is not None  # noqa: S101  it was asked for by name
     config = replace(config, **options)  # type: ignore[arg-type]
     ask = Ask(base=signal_config(signal, "balanced"), target=target, modulated=config)
@@ -112,7 +112,7 @@ def code_ours(signal: Signal, rate: float, options: dict[str, object], path: Pat
     rendered, decode_seconds = _timed(lambda: decode(path.read_bytes()).render())
     pixels = np.asarray(Image.open(BytesIO(write_image(rendered))).convert("RGB"))
     parameters = decode(result.content).parameters
-    assert isinstance(parameters, ModulatedParameters)  # noqa: S101  as asked for
+    assert isinstance(parameters, WaveletParameters)  # noqa: S101  as asked for
     layers = sum(tensor.size for tensor in parameters.tensors() if tensor.ndim == 2)
     facts = {
         "weights": parameters.weight_count,

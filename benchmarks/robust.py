@@ -25,7 +25,7 @@ from tuner.errors import FitDiverged
 from tuner.fit import Budget, FitConfig, fit
 from tuner.fit.config import NaturalGradientConfig
 from tuner.metrics import mse_to_psnr_db
-from tuner.network.config import NetworkConfig
+from tuner.network.sines.config import NetworkConfig
 from tuner.signal.signal import Signal
 
 # Frequencies and hidden layers: widths 32 to 512, depths 1 to 3.

@@ -23,17 +23,17 @@ import torch
 from PIL import Image
 from skimage import data
 
-from tuner.codec.compress import compress
 from tuner.codec.decode import decode
 from tuner.codec.encode import encode
 from tuner.fit import Budget, FitConfig, fit
 from tuner.fit.config import NaturalGradientConfig
-from tuner.fit.modulated import fit_modulated
-from tuner.fit.modulated_config import ModulatedConfig
+from tuner.fit.wavelets.config import WaveletConfig
+from tuner.fit.wavelets.fit import fit_wavelets
 from tuner.metrics import picture_psnr_db
-from tuner.network.config import NetworkConfig
-from tuner.network.modulated import ModulatedParameters, modulated_parameters
+from tuner.network.sines.config import NetworkConfig
+from tuner.network.wavelets.parameters import WaveletParameters, wavelet_parameters
 from tuner.representation import Representation
+from tuner.rounding.compress import compress
 from tuner.shapes import FloatArray
 from tuner.signal.signal import Signal
 
@@ -90,7 +90,7 @@ def _plain(name: str, picture: str, asked: argparse.Namespace) -> Iterator[dict[
 
 def _modulated(picture: str, asked: argparse.Namespace) -> Iterator[dict[str, object]]:
     signal = _picture(picture, asked.folder, (256, 384))
-    result = fit_modulated(signal, ModulatedConfig(bits_per_sample=RATE, steps=200))
+    result = fit_wavelets(signal, WaveletConfig(bits_per_sample=RATE, steps=200))
     fitted = Representation.of(result.parameters, signal)
     zeros = [np.zeros_like(tensor) for tensor in result.parameters.tensors()]
     empty = encode(replace(fitted, parameters=_with_tensors(result.parameters, zeros)), result.steps)
@@ -106,8 +106,8 @@ def _modulated(picture: str, asked: argparse.Namespace) -> Iterator[dict[str, ob
         }
 
 
-def _with_tensors(parameters: ModulatedParameters, tensors: list[FloatArray]) -> ModulatedParameters:
-    return modulated_parameters(
+def _with_tensors(parameters: WaveletParameters, tensors: list[FloatArray]) -> WaveletParameters:
+    return wavelet_parameters(
         grid_shape=parameters.grid_shape,
         period=parameters.period,
         seed=parameters.seed,

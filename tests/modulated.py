@@ -2,16 +2,16 @@
 
 import numpy as np
 
-from tuner.network.modulated import (
+from tuner.network.wavelets.layout import field_count, modulation_count, wavelet_layout
+from tuner.network.wavelets.parameters import (
     Basis,
     LatentLevel,
-    ModulatedParameters,
+    WaveletParameters,
     level_nodes,
-    modulated_parameters,
     seeded_frequencies,
     tensor_shapes,
+    wavelet_parameters,
 )
-from tuner.network.subband_layout import field_count, modulation_count, wavelet_layout
 from tuner.representation import Representation
 
 
@@ -23,7 +23,7 @@ def random_modulated(
     frequencies: int = 3,
     channels: int = 3,
     seed: int = 0,
-) -> ModulatedParameters:
+) -> WaveletParameters:
     """Mostly zero latents where the grid is fine, weights of a few units."""
     random = np.random.default_rng(seed)
     found = []
@@ -34,7 +34,7 @@ def random_modulated(
         )
     fields = sum(count for _, count in levels)
     shapes = tensor_shapes(frequencies, fields, fields, widths, channels)
-    return modulated_parameters(
+    return wavelet_parameters(
         grid_shape=grid_shape,
         period=2.5,
         seed=7,
@@ -55,7 +55,7 @@ def random_wavelets(
     channels: int = 3,
     seed: int = 0,
     differences: bool = False,
-) -> ModulatedParameters:
+) -> WaveletParameters:
     """Wavelets in crowds, mostly zero where they are fine."""
     random = np.random.default_rng(seed)
     found = []
@@ -67,7 +67,7 @@ def random_wavelets(
     fields = colours * field_count(scales)
     inputs = modulation_count(len(grid_shape), field_count(scales), colours) if differences else fields
     shapes = tensor_shapes(frequencies, inputs, fields, widths, channels)
-    return modulated_parameters(
+    return wavelet_parameters(
         grid_shape=grid_shape,
         period=2.5,
         seed=7,

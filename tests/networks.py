@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from tuner.parameters import HiddenLayer, SineParameters
+from tuner.network.sines.parameters import HiddenLayer, SineParameters
+from tuner.network.sines.synthesis import values_on_grid
 from tuner.representation import Representation
 from tuner.shapes import FloatArray
 from tuner.signal.grid import Grid
 from tuner.signal.signal import Signal
-from tuner.synthesis import values_on_grid
 
 
 def random_parameters(

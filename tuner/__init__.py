@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final
 from tuner.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from tuner.codec.compress import compress as compress
     from tuner.codec.decode import decode as decode
     from tuner.codec.encode import encode as encode
     from tuner.codec.limits import DecodeLimits as DecodeLimits
@@ -24,15 +23,16 @@ if TYPE_CHECKING:
     from tuner.fit.presets import Effort as Effort
     from tuner.fit.presets import image_config as image_config
     from tuner.fit.presets import signal_config as signal_config
+    from tuner.fit.sines.module import SineNetwork as SineNetwork
     from tuner.metrics import picture_psnr_db as picture_psnr_db
     from tuner.metrics import psnr_db as psnr_db
     from tuner.metrics import snr_db as snr_db
     from tuner.metrics import written_psnr_db as written_psnr_db
-    from tuner.network.config import NetworkConfig as NetworkConfig
-    from tuner.network.sine import SineNetwork as SineNetwork
-    from tuner.parameters import HiddenLayer as HiddenLayer
-    from tuner.parameters import SineParameters as SineParameters
+    from tuner.network.sines.config import NetworkConfig as NetworkConfig
+    from tuner.network.sines.parameters import HiddenLayer as HiddenLayer
+    from tuner.network.sines.parameters import SineParameters as SineParameters
     from tuner.representation import Representation as Representation
+    from tuner.rounding.compress import compress as compress
     from tuner.signal.array import array_signal as array_signal
     from tuner.signal.formats import encode_signal as encode_signal
     from tuner.signal.formats import inspect_signal as inspect_signal
@@ -55,20 +55,20 @@ else:
         "Effort": "tuner.fit.presets",
         "FitConfig": "tuner.fit.config",
         "Grid": "tuner.signal.grid",
-        "HiddenLayer": "tuner.parameters",
+        "HiddenLayer": "tuner.network.sines.parameters",
         "ImageLimits": "tuner.signal.image",
-        "NetworkConfig": "tuner.network.config",
+        "NetworkConfig": "tuner.network.sines.config",
         "Representation": "tuner.representation",
         "SampleFormat": "tuner.signal.samples",
         "ScatteredSignal": "tuner.signal.scattered",
         "Signal": "tuner.signal.signal",
         "SignalKind": "tuner.signal.signal",
-        "SineNetwork": "tuner.network.sine",
-        "SineParameters": "tuner.parameters",
+        "SineNetwork": "tuner.fit.sines.module",
+        "SineParameters": "tuner.network.sines.parameters",
         "SignalLimits": "tuner.signal.limits",
         "TunerError": "tuner.errors",
         "array_signal": "tuner.signal.array",
-        "compress": "tuner.codec.compress",
+        "compress": "tuner.rounding.compress",
         "decode": "tuner.codec.decode",
         "encode": "tuner.codec.encode",
         "encode_signal": "tuner.signal.formats",

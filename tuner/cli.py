@@ -18,26 +18,26 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from tuner.codec.compress import compress
 from tuner.codec.decode import decode as decode_bytes
 from tuner.codec.facts import FileFacts, inspect_file
-from tuner.codec.field import compress_field
 from tuner.codec.limits import DecodeLimits
 from tuner.errors import ConfigError, TunerError
 from tuner.experiment.commands import add_commands
 from tuner.export.cli import export
 from tuner.files import write_whole
 from tuner.fit.config import FitConfig
-from tuner.fit.modulated_cli import shrink
 from tuner.fit.presets import Effort, eikonal_config, signal_config
 from tuner.quality.report import describe
 from tuner.representation import Representation
+from tuner.rounding.compress import compress
+from tuner.rounding.field import compress_field
+from tuner.shrink_command import shrink
 from tuner.signal.formats import encode_signal, read_signal, read_surface, writer
 from tuner.signal.mesh import RESOLUTION
 from tuner.signal.signal import Signal
 from tuner.signal.triangles import Mesh
-from tuner.target.ask import TRIALS, Ask, Target
-from tuner.target.report import reported
+from tuner.targets.ask import TRIALS, Ask, Target
+from tuner.targets.report import reported
 
 if TYPE_CHECKING:
     from tuner.fit.loop import Progress as FitProgress
@@ -169,11 +169,11 @@ def _fit_to_target_with_progress(
     signal: Signal, config: FitConfig, effort: Effort, target: Target, steps: int | None
 ) -> tuple[bytes, str]:
     """The file that meets the target, and a sentence on how it was found."""
-    from tuner.target.modulated_ask import modulated_for
-    from tuner.target.search import fit_to_target
+    from tuner.targets.search import fit_to_target
+    from tuner.targets.wavelets.choice import wavelets_for
 
     budget = config.budget
-    modulated = modulated_for(
+    modulated = wavelets_for(
         None, signal, effort, target, seed=config.seed, max_steps=steps, max_seconds=budget.max_seconds
     )
     ask = Ask(base=config, target=target, trials=TRIALS[effort], thorough=effort is Effort.BEST, modulated=modulated)

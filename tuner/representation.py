@@ -1,7 +1,7 @@
 """A representation: a signal held as a network, which can be asked for values anywhere.
 
 What a fit leaves and what a file holds. It evaluates with numpy alone, so that whoever decodes a file needs no torch.
-`save` and `load` go through `tuner.codec`; to make a file as small as a quality allows, use `tuner.codec.compress`.
+`save` and `load` go through `tuner.codec`; to make a file as small as a quality allows, use `tuner.rounding.compress`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from tuner.codec.limits import DecodeLimits
-from tuner.codec.quantise import Steps
+from tuner.codec.sines.quantise import Steps
 from tuner.errors import ConfigError
-from tuner.evaluate import Parameters, evaluate_at, evaluate_gradients_at, evaluate_on_grid
 from tuner.files import write_whole
-from tuner.network.windows import WindowedParameters, unfolded
-from tuner.parameters import SineParameters
+from tuner.network.evaluate import Parameters, evaluate_at, evaluate_gradients_at, evaluate_on_grid
+from tuner.network.sines.parameters import SineParameters
+from tuner.network.sines.windows import WindowedParameters, unfolded
 from tuner.shapes import FloatArray
 from tuner.signal.details import Details, Placement
 from tuner.signal.grid import Grid

@@ -3,8 +3,8 @@
 from math import prod
 from typing import Any
 
-from tuner.evaluate import evaluate_gradients_on_grid, products_per_sample
 from tuner.metrics import gradient_psnr_db
+from tuner.network.evaluate import evaluate_gradients_on_grid, products_per_sample
 from tuner.representation import Representation
 from tuner.signal.grid import Grid
 from tuner.signal.signal import Signal

@@ -21,11 +21,11 @@ from store.status import Order
 from tuner.codec.decode import decode
 from tuner.codec.encode import MEDIA_TYPE
 from tuner.errors import OutOfMemory, StateMismatch, TunerError
-from tuner.fit.memory import is_out_of_memory
+from tuner.fit.sines.memory import is_out_of_memory
 from tuner.metrics import written_psnr_db
 from tuner.signal.signal import Signal
-from tuner.target.result import TargetResult
-from tuner.target.search import fit_to_target
+from tuner.targets.result import TargetResult
+from tuner.targets.search import fit_to_target
 from worker.checkpoints import load_checkpoint
 from worker.drain import draining
 from worker.facts import file_facts, slope_quality_db

@@ -11,8 +11,8 @@ from tuner.fit.presets import Effort, signal_config
 from tuner.signal.formats import read_signal
 from tuner.signal.signal import Signal
 from tuner.signal.triangles import Heed, nobody
-from tuner.target.ask import TRIALS, Ask, Target, TargetKind
-from tuner.target.modulated_ask import modulated_for
+from tuner.targets.ask import TRIALS, Ask, Target, TargetKind
+from tuner.targets.wavelets.choice import wavelets_for
 
 ADAM = FirstOrderConfig(learning_rate=0.02, batch_samples=4096)
 
@@ -25,7 +25,7 @@ def signal_from_bytes(content: bytes, heed: Heed = nobody) -> Signal:
 def ask_from_spec(spec: FitSpec, signal: Signal) -> Ask:
     """What the search is asked for: the target, and the preset for this signal with what the request says instead."""
     target = None if spec.target is None else next(Target(TargetKind(k), v) for k, v in spec.target.asked().items())
-    modulated = modulated_for(
+    modulated = wavelets_for(
         spec.network_kind(),
         signal,
         spec.preset,

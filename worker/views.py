@@ -11,7 +11,7 @@ from math import prod, sqrt
 import numpy as np
 
 from store.render_spec import RenderFormat, RenderSpec, View
-from tuner.evaluate import evaluate_on_grid, products_per_sample
+from tuner.network.evaluate import evaluate_on_grid, products_per_sample
 from tuner.representation import Representation
 from tuner.shapes import FloatArray
 from tuner.signal.image import write_image

@@ -1,6 +1,6 @@
 """What a fit will weigh and take, asked of the library without importing it.
 
-`python -m tuner.target.estimate` does the arithmetic in a process of its own, in less than a tenth of a second. The
+`python -m tuner.targets.estimate` does the arithmetic in a process of its own, in less than a tenth of a second. The
 speed of the workers comes from what finished fits took.
 """
 
@@ -22,7 +22,7 @@ from store.repositories.signals import Signals
 from store.repositories.speeds import measured_speed
 from store.spec import FitSpec
 
-ESTIMATOR = "tuner.target.estimate"
+ESTIMATOR = "tuner.targets.estimate"
 MEMORY_BYTES, CPU_SECONDS, OUTPUT_BYTES = 1024 * MEBIBYTE, 5, 4096
 PROCESSES = 2
 

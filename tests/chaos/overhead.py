@@ -32,7 +32,7 @@ from store.status import FitStatus
 from tests.engines import fresh_corner, settings_of, throwaway_home
 from tuner.codec.decode import decode
 from tuner.metrics import written_psnr_db
-from tuner.target.search import fit_to_target
+from tuner.targets.search import fit_to_target
 from worker.facts import file_facts
 from worker.resources import Resources
 from worker.run import run_next_fit

@@ -17,10 +17,10 @@ from tests.networks import random_parameters
 from tests.signals import SIGNALS
 from tuner.codec.decode import decode_integers
 from tuner.codec.encode import encode
-from tuner.codec.modulated import QuantisedModulation
-from tuner.codec.quantise import Steps, fine_steps, row_steps, tensors
-from tuner.network.modulated import ModulatedParameters
-from tuner.parameters import SineParameters
+from tuner.codec.sines.quantise import Steps, fine_steps, row_steps, tensors
+from tuner.codec.wavelets.chunk import QuantisedWavelets
+from tuner.network.sines.parameters import SineParameters
+from tuner.network.wavelets.parameters import WaveletParameters
 from tuner.representation import Representation
 from tuner.signal.details import DistanceDetails, VideoDetails
 from tuner.signal.signal import SampleFormat, Signal, SignalKind
@@ -71,7 +71,7 @@ def modulated_files() -> dict[str, bytes]:
     return {name: _in_growing_steps(parameters) for name, parameters in networks.items()}
 
 
-def _in_growing_steps(parameters: ModulatedParameters) -> bytes:
+def _in_growing_steps(parameters: WaveletParameters) -> bytes:
     steps = tuple(2.0**-7 * 1.1**number for number in range(len(parameters.tensors())))
     return encode(Representation(parameters=parameters, grid_shape=parameters.grid_shape), steps)
 
@@ -149,7 +149,7 @@ def fingerprint(data: bytes) -> str:
     """SHA-256 of the integers of a file, and of the steps and the period that give them their meaning."""
     network = decode_integers(data)
     digest = hashlib.sha256(json.dumps([network.period, network.steps]).encode())
-    latents = [level.codes for level in network.levels] if isinstance(network, QuantisedModulation) else []
+    latents = [level.codes for level in network.levels] if isinstance(network, QuantisedWavelets) else []
     for integers in (network.frequencies, *network.integers, *latents):
         digest.update(str(integers.shape).encode())
         digest.update(integers.astype("<i4").tobytes())

@@ -10,7 +10,7 @@ from tests.golden.make import DISTANCES, FAMILIES, fingerprint, make
 from tests.reference import tnr_decoder, tnr_modulated, tnr_wavelets
 from tests.signals import AFFINE
 from tuner.codec.decode import decode, decode_integers
-from tuner.codec.modulated import QuantisedModulation
+from tuner.codec.wavelets.chunk import QuantisedWavelets
 from tuner.signal.details import AudioDetails, VideoDetails, VolumeDetails
 from tuner.signal.samples import Scaling, Storage
 from tuner.signal.signal import SignalKind
@@ -32,7 +32,7 @@ def test_the_integers_never_change(path: Path) -> None:
 def test_the_reference_decoder_of_modulated_networks_agrees(path: Path) -> None:
     data = path.read_bytes()
     ours, reference = decode_integers(data), tnr_modulated.decode(data)
-    assert isinstance(ours, QuantisedModulation)
+    assert isinstance(ours, QuantisedWavelets)
     assert ours.frequencies.tolist() == reference.frequencies
     for mine, other in zip(ours.integers, reference.matrices, strict=True):
         assert mine.reshape(len(mine), -1).tolist() == other
@@ -50,7 +50,7 @@ def test_the_reference_decoder_of_modulated_networks_agrees(path: Path) -> None:
 def test_the_reference_decoder_of_wavelets_agrees(path: Path) -> None:
     data = path.read_bytes()
     ours, reference = decode_integers(data), tnr_wavelets.decode(data)
-    assert isinstance(ours, QuantisedModulation)
+    assert isinstance(ours, QuantisedWavelets)
     assert ours.frequencies.tolist() == reference.frequencies
     for mine, other in zip(ours.integers, reference.matrices, strict=True):
         assert mine.reshape(len(mine), -1).tolist() == other

@@ -17,10 +17,10 @@ with atheris.instrument_imports(include=["tuner.codec", "tuner.network", "tuner.
     from tests.golden.make import small_files
     from tests.hostile.lies import checked, chunk
     from tests.hostile.test_hostile_files import decode_within_limits
-    from tuner.codec.container import read_container
-    from tuner.codec.header import pack_header, unpack_header
+    from tuner.codec.file.container import read_container
+    from tuner.codec.file.header import pack_header, unpack_header
+    from tuner.codec.file.primitives import ByteReader
     from tuner.codec.limits import DecodeLimits
-    from tuner.codec.primitives import ByteReader
     from tuner.errors import FormatError
 
 

@@ -9,7 +9,7 @@ from struct import pack
 
 import google_crc32c
 
-from tuner.codec.primitives import pack_signed, pack_varint
+from tuner.codec.file.primitives import pack_signed, pack_varint
 from tuner.errors import CorruptFile, FormatError, LimitExceeded, NotARepresentation, UnsupportedVersion
 
 LIES: dict[str, tuple[bytes, type[FormatError], str]] = {}

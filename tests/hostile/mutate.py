@@ -15,8 +15,8 @@ from time import perf_counter, process_time
 from tests.golden.make import small_files
 from tests.hostile.lies import checked, chunk
 from tests.hostile.test_hostile_files import decode_within_limits
-from tuner.codec.container import read_container
-from tuner.codec.header import pack_header
+from tuner.codec.file.container import read_container
+from tuner.codec.file.header import pack_header
 from tuner.codec.limits import DecodeLimits
 
 _MEMORY_BYTES = 1 << 30

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from tests.golden.make import small_files
 from tests.hostile.lies import HONEST, LIE_NAMES, LIES, chunk
-from tuner.codec.container import ChunkType, read_container
 from tuner.codec.decode import decode
-from tuner.codec.header import Header, pack_header
+from tuner.codec.file.container import ChunkType, read_container
+from tuner.codec.file.header import Header, pack_header
 from tuner.codec.limits import DecodeLimits
 from tuner.errors import FormatError, LimitExceeded
 

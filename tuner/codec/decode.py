@@ -6,16 +6,16 @@ values computed from them may differ in their last bits.
 
 from pathlib import Path
 
-from tuner.codec.container import ChunkType, read_container
-from tuner.codec.header import Header
+from tuner.codec.file.container import ChunkType, read_container
+from tuner.codec.file.header import Header
+from tuner.codec.file.metadata import unpack_metadata
 from tuner.codec.limits import DecodeLimits
-from tuner.codec.metadata import unpack_metadata
-from tuner.codec.modulated import QuantisedModulation, unpack_modulated
-from tuner.codec.network import unpack_network
-from tuner.codec.quantise import QuantisedNetwork, dequantise
-from tuner.codec.scaled_network import unpack_scaled_network
-from tuner.codec.windows import QuantisedWindows, unpack_windows
-from tuner.network.modulated import Basis
+from tuner.codec.sines.chunk import unpack_network
+from tuner.codec.sines.quantise import QuantisedNetwork, dequantise
+from tuner.codec.sines.scaled_chunk import unpack_scaled_network
+from tuner.codec.sines.windows import QuantisedWindows, unpack_windows
+from tuner.codec.wavelets.chunk import QuantisedWavelets, unpack_wavelets
+from tuner.network.wavelets.parameters import Basis
 from tuner.representation import Representation
 
 
@@ -55,7 +55,7 @@ def decode(data: bytes, limits: DecodeLimits = DecodeLimits()) -> Representation
 def decode_integers(
     data: bytes,
     limits: DecodeLimits = DecodeLimits(),  # noqa: B008
-) -> QuantisedNetwork | QuantisedModulation:
+) -> QuantisedNetwork | QuantisedWavelets:
     """The integers of a .tnr file as they stand in it; arguments and errors are those of `decode`."""
     network = _network(*read_container(data, limits), limits)
     return network.network if isinstance(network, QuantisedWindows) else network
@@ -69,14 +69,14 @@ def decode_file(path: Path, limits: DecodeLimits) -> Representation:
 
 def _network(
     header: Header, payloads: dict[ChunkType, bytes], limits: DecodeLimits
-) -> QuantisedNetwork | QuantisedModulation | QuantisedWindows:
+) -> QuantisedNetwork | QuantisedWavelets | QuantisedWindows:
     if ChunkType.MODULATED in payloads:
-        return unpack_modulated(payloads[ChunkType.MODULATED], header, limits, Basis.SPLINES)
+        return unpack_wavelets(payloads[ChunkType.MODULATED], header, limits, Basis.SPLINES)
     if ChunkType.WAVELETS in payloads:
-        return unpack_modulated(payloads[ChunkType.WAVELETS], header, limits, Basis.WAVELETS)
+        return unpack_wavelets(payloads[ChunkType.WAVELETS], header, limits, Basis.WAVELETS)
     if ChunkType.DIFFERENCES in payloads:
         payload = payloads[ChunkType.DIFFERENCES]
-        return unpack_modulated(payload, header, limits, Basis.WAVELETS, sees_differences=True)
+        return unpack_wavelets(payload, header, limits, Basis.WAVELETS, sees_differences=True)
     if ChunkType.SCALED_NETWORK in payloads:
         return unpack_scaled_network(payloads[ChunkType.SCALED_NETWORK], header)
     if ChunkType.WINDOWED in payloads:

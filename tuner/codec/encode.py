@@ -1,21 +1,21 @@
 """A representation to bytes: quantise, code, wrap. The bytes depend on nothing but the arguments.
 
-Called by `Representation.save` and, with the steps it has chosen, by `tuner.codec.compress`.
+Called by `Representation.save` and, with the steps it has chosen, by `tuner.rounding.compress`.
 """
 
 import numpy as np
 
-from tuner.codec.container import Chunk, ChunkType, write_container
-from tuner.codec.header import Header
-from tuner.codec.metadata import Metadata, pack_metadata
-from tuner.codec.modulated import fine_modulated_steps, pack_modulated, quantise_modulated
-from tuner.codec.network import pack_network
-from tuner.codec.quantise import Steps, fine_steps, quantise
-from tuner.codec.scaled_network import pack_scaled_network
-from tuner.codec.windows import pack_windows
-from tuner.evaluate import Parameters
-from tuner.network.modulated import Basis, ModulatedParameters
-from tuner.network.windows import WindowedParameters
+from tuner.codec.file.container import Chunk, ChunkType, write_container
+from tuner.codec.file.header import Header
+from tuner.codec.file.metadata import Metadata, pack_metadata
+from tuner.codec.sines.chunk import pack_network
+from tuner.codec.sines.quantise import Steps, fine_steps, quantise
+from tuner.codec.sines.scaled_chunk import pack_scaled_network
+from tuner.codec.sines.windows import pack_windows
+from tuner.codec.wavelets.chunk import fine_wavelet_steps, pack_wavelets, quantise_wavelets
+from tuner.network.evaluate import Parameters
+from tuner.network.sines.windows import WindowedParameters
+from tuner.network.wavelets.parameters import Basis, WaveletParameters
 from tuner.representation import Representation
 
 MEDIA_TYPE = "application/vnd.tuner.representation"
@@ -27,8 +27,8 @@ def encode(representation: Representation, steps: Steps | None = None) -> bytes:
 
     Args:
         representation: what to write.
-        steps: one quantisation step per tensor, in the order of `tuner.codec.quantise.tensors` or
-            `ModulatedParameters.tensors`; of a plain network also one per row (`row_steps`). None for those of the file
+        steps: one quantisation step per tensor, in the order of `tuner.codec.sines.quantise.tensors` or
+            `WaveletParameters.tensors`; of a plain network also one per row (`row_steps`). None for those of the file
             it came from, or fine ones if it came from none.
 
     Returns:
@@ -60,10 +60,10 @@ def encode(representation: Representation, steps: Steps | None = None) -> bytes:
 
 
 def _network_chunk(parameters: Parameters, steps: Steps | None) -> Chunk:
-    if isinstance(parameters, ModulatedParameters):
+    if isinstance(parameters, WaveletParameters):
         whole = None if steps is None else tuple(step for step in steps if not isinstance(step, tuple))
-        modulated = quantise_modulated(parameters, whole or fine_modulated_steps(parameters))
-        return Chunk(_modulated_chunk(parameters), pack_modulated(modulated))
+        modulated = quantise_wavelets(parameters, whole or fine_wavelet_steps(parameters))
+        return Chunk(_modulated_chunk(parameters), pack_wavelets(modulated))
     if isinstance(parameters, WindowedParameters):
         inner = _network_chunk(parameters.network, steps)
         return Chunk(ChunkType.WINDOWED, pack_windows(parameters.windows, parameters.window, inner.type, inner.payload))
@@ -73,7 +73,7 @@ def _network_chunk(parameters: Parameters, steps: Steps | None) -> Chunk:
     return Chunk(ChunkType.NETWORK, pack_network(network))
 
 
-def _modulated_chunk(parameters: ModulatedParameters) -> ChunkType:
+def _modulated_chunk(parameters: WaveletParameters) -> ChunkType:
     if parameters.sees_differences:
         return ChunkType.DIFFERENCES
     return ChunkType.WAVELETS if parameters.basis is Basis.WAVELETS else ChunkType.MODULATED

@@ -16,8 +16,8 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from tuner.errors import ConfigError
 from tuner.experiment.methods import NATURAL_GRADIENT, method
+from tuner.experiment.networks.registry import Option
 from tuner.experiment.training import TrainingConfig
-from tuner.network.registry import Option
 
 Settings = TypeVar("Settings")
 

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import torch
 
 from tuner.experiment.methods import hidden_sines
-from tuner.network.learned_bounds import learned
-from tuner.network.mrnet import LatticeSines, MRNet
-from tuner.network.network import Network
-from tuner.network.row_bounds import row_costs
-from tuner.network.sine import HiddenSine, SineNetwork
+from tuner.experiment.networks.learned_bounds import learned
+from tuner.experiment.networks.mrnet import LatticeSines, MRNet
+from tuner.fit.sines.module import HiddenSine, SineNetwork
+from tuner.fit.sines.row_bounds import row_costs
+from tuner.fit.sines.trainable import Network
 from tuner.shapes import IntArray
 from tuner.signal.grid import Grid
 

@@ -9,7 +9,7 @@
 | `train_tanh` | learned bounds | as `train_siren` | learned, through tanh, with a penalty on their mean |
 | `row_bounds` | row bounds | as `train_siren` | fixed, and a limit for every row |
 
-The last one is ours (`tuner.network.row_bounds`).
+The last one is ours (`tuner.fit.sines.row_bounds`).
 """
 
 from dataclasses import dataclass, field
@@ -18,12 +18,12 @@ from enum import StrEnum
 import torch
 
 from tuner.errors import ConfigError
-from tuner.network.learned_bounds import learn_bounds
-from tuner.network.mrnet import MRNet
-from tuner.network.network import Network
-from tuner.network.registry import Architecture, Option, build
-from tuner.network.row_bounds import row_costs
-from tuner.network.sine import HiddenSine, SineNetwork
+from tuner.experiment.networks.learned_bounds import learn_bounds
+from tuner.experiment.networks.mrnet import MRNet
+from tuner.experiment.networks.registry import Architecture, Option, build
+from tuner.fit.sines.module import HiddenSine, SineNetwork
+from tuner.fit.sines.row_bounds import row_costs
+from tuner.fit.sines.trainable import Network
 from tuner.signal.grid import Grid
 
 
@@ -48,7 +48,7 @@ class Method:
         options: of the architecture where they differ from its defaults.
         learned: whether the bounds of the hidden layers are learned, through tanh.
         bound_penalty: weight of the mean learned bound in the loss.
-        row_limit: of `tuner.network.row_bounds`, as a fraction of Nyquist; None for no limit.
+        row_limit: of `tuner.fit.sines.row_bounds`, as a fraction of Nyquist; None for no limit.
     """
 
     architecture: Architecture
@@ -112,7 +112,7 @@ def make_network(
         chosen: the method.
         grid: of the signal.
         channels: C.
-        widths: as in `tuner.network.registry`.
+        widths: as in `tuner.experiment.networks.registry`.
         seed: of everything that is drawn.
         options: of the architecture, instead of the method's own.
 

@@ -17,14 +17,14 @@ from typing import Any
 
 from tuner.errors import ConfigError, FitDiverged
 from tuner.experiment.methods import NATURAL_GRADIENT, make_network, method
+from tuner.experiment.networks.registry import Architecture, width_for
 from tuner.experiment.samples import Samples, centre_crop
 from tuner.experiment.training import Measurement, TrainingConfig, measurement, train
 from tuner.fit.config import Budget, FitConfig, NaturalGradientConfig
 from tuner.fit.loop import fit
-from tuner.network.config import NetworkConfig
-from tuner.network.network import Network, weight_count
-from tuner.network.registry import Architecture, width_for
-from tuner.network.sine import SineNetwork
+from tuner.fit.sines.module import SineNetwork
+from tuner.fit.sines.trainable import Network, weight_count
+from tuner.network.sines.config import NetworkConfig
 from tuner.signal.signal import Signal
 
 PERIOD = 2.5

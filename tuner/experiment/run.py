@@ -32,7 +32,7 @@ from tuner.experiment.methods import make_network, method
 from tuner.experiment.samples import Samples, centre_crop
 from tuner.experiment.trackers import Trackers
 from tuner.experiment.training import Curves, Measurement, predict, predict_gradients, train
-from tuner.network.network import Network
+from tuner.fit.sines.trainable import Network
 from tuner.shapes import FloatArray
 from tuner.signal.image import read_image, write_image
 from tuner.signal.signal import Signal

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from tuner.errors import ConfigError
+from tuner.experiment.networks.mrnet import level_shape
 from tuner.metrics import held_out_mask
-from tuner.network.mrnet import level_shape
 from tuner.shapes import BoolArray, FloatArray
 from tuner.signal.grid import Grid
 from tuner.signal.signal import Signal

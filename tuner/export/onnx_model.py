@@ -12,13 +12,13 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from tuner.export.tensors import facts
-from tuner.network.differences import offsets, stencils
-from tuner.network.latent_fields import SplineField, spline_fields
-from tuner.network.modulated import ModulatedParameters
-from tuner.network.modulations import brightness_field
-from tuner.network.splines import TAPS
-from tuner.network.windows import WindowedParameters
-from tuner.parameters import SineParameters
+from tuner.network.sines.parameters import SineParameters
+from tuner.network.sines.windows import WindowedParameters
+from tuner.network.wavelets.differences import offsets, stencils
+from tuner.network.wavelets.fields import SplineField, spline_fields
+from tuner.network.wavelets.inputs import brightness_field
+from tuner.network.wavelets.parameters import WaveletParameters
+from tuner.network.wavelets.splines import TAPS
 from tuner.representation import Representation
 
 _OPSET = 17
@@ -29,7 +29,7 @@ _IR_VERSION = 8
 def to_onnx(representation: Representation) -> bytes:
     """A checked ONNX model."""
     parameters = representation.parameters
-    if not isinstance(parameters, ModulatedParameters):
+    if not isinstance(parameters, WaveletParameters):
         parameters = representation.sine_parameters
     graph = _Graph()
     coords, window = "coords", ""
@@ -38,7 +38,7 @@ def to_onnx(representation: Representation) -> bytes:
     angular = (parameters.frequencies * (2.0 * pi / parameters.period)).T.astype(np.float32)
     angles = graph.add("MatMul", coords, graph.constant(angular))
     latents = None
-    if isinstance(parameters, ModulatedParameters):
+    if isinstance(parameters, WaveletParameters):
         fields = [
             _field(graph, field, _table(graph, field), parameters.grid_shape, "coords")
             for field in spline_fields(parameters)
@@ -50,11 +50,11 @@ def to_onnx(representation: Representation) -> bytes:
         hidden = graph.add("Sin", graph.add("Add", angles, graph.constant(parameters.phases)))
     for layer in parameters.hidden:
         hidden = graph.add("Sin", graph.linear(hidden, layer.weight, layer.bias))
-    if window and not isinstance(parameters, ModulatedParameters):
+    if window and not isinstance(parameters, WaveletParameters):
         values = _of_window(graph, hidden, window, parameters, representation.channels)
     else:
         values = graph.linear(hidden, parameters.readout_weight, parameters.readout_bias)
-    if latents is not None and isinstance(parameters, ModulatedParameters):
+    if latents is not None and isinstance(parameters, WaveletParameters):
         values = graph.add("Add", values, graph.add("MatMul", latents, graph.constant(parameters.skip.T)))
     graph.nodes.append(helper.make_node("Identity", [values], ["values"]))
     model = helper.make_model(
@@ -130,7 +130,7 @@ def _of_window(graph: _Graph, hidden: str, window: str, network: SineParameters,
     return graph.add("Add", flat, graph.add("Gather", bias, window, axis=0))
 
 
-def _modulations(graph: _Graph, parameters: ModulatedParameters, latents: str) -> str:
+def _modulations(graph: _Graph, parameters: WaveletParameters, latents: str) -> str:
     """Fields of the first colour, sums of the others, and differences of the first one's sum, (points, M)."""
     colours, channels = parameters.colours, parameters.latent_channels
     fields = channels // colours

@@ -4,7 +4,7 @@ Arrays of a plain network: frequencies, phases, then `hidden.0.weight`, `hidden.
 `readout.bias`. Of a line cut into windows it is the network that they share, and the outputs of all windows stand one
 after the other. A modulated one has no phases, but `latents.0`, ... (channels, *nodes), the nodes of
 cubic splines, and `skip.weight`; if it sees differences, also `gains` (M), `stencils` (V, offsets) and `offsets`
-(offsets, D) as in `tuner.network.differences`. Called by the exporters beside this file.
+(offsets, D) as in `tuner.network.wavelets.differences`. Called by the exporters beside this file.
 """
 
 import json
@@ -12,10 +12,10 @@ import json
 import numpy as np
 from safetensors.numpy import save
 
-from tuner.network.differences import offsets, stencils
-from tuner.network.latent_fields import spline_fields
-from tuner.network.modulated import ModulatedParameters
-from tuner.network.windows import WindowedParameters
+from tuner.network.sines.windows import WindowedParameters
+from tuner.network.wavelets.differences import offsets, stencils
+from tuner.network.wavelets.fields import spline_fields
+from tuner.network.wavelets.parameters import WaveletParameters
 from tuner.representation import Representation
 
 
@@ -23,7 +23,7 @@ def named_arrays(representation: Representation) -> dict[str, np.ndarray]:
     """All numbers of the network; float32, the frequencies int32."""
     parameters = representation.parameters
     arrays: dict[str, np.ndarray] = {"frequencies": parameters.frequencies}
-    if isinstance(parameters, ModulatedParameters):
+    if isinstance(parameters, WaveletParameters):
         arrays |= {f"latents.{number}": field.nodes for number, field in enumerate(spline_fields(parameters))}
         arrays["skip.weight"] = parameters.skip
         if parameters.sees_differences:
@@ -45,16 +45,16 @@ def facts(representation: Representation) -> dict[str, object]:
     """What the arrays do not say: period, grid, kind, spacings and colours of the latents, how windows make a line."""
     parameters = representation.parameters
     return {
-        "architecture": "modulated" if isinstance(parameters, ModulatedParameters) else "sine",
+        "architecture": "modulated" if isinstance(parameters, WaveletParameters) else "sine",
         "kind": representation.kind.value,
         "grid_shape": list(representation.grid_shape),
         "sample_format": representation.sample_format.value,
         "period": parameters.period,
         "spacings": [field.spacing for field in spline_fields(parameters)]
-        if isinstance(parameters, ModulatedParameters)
+        if isinstance(parameters, WaveletParameters)
         else [],
         "colours": parameters.colours
-        if isinstance(parameters, ModulatedParameters) and parameters.sees_differences
+        if isinstance(parameters, WaveletParameters) and parameters.sees_differences
         else None,
         "windows": {"count": parameters.windows, "length": parameters.window, "samples": parameters.samples}
         if isinstance(parameters, WindowedParameters)

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Final
 from tuner.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from tuner.fit.batch import fit_batch as fit_batch
     from tuner.fit.config import Budget as Budget
     from tuner.fit.config import FitConfig as FitConfig
     from tuner.fit.loop import Progress as Progress
     from tuner.fit.loop import Verdict as Verdict
     from tuner.fit.loop import fit as fit
+    from tuner.fit.natural.batch import fit_batch as fit_batch
     from tuner.fit.presets import eikonal_config as eikonal_config
     from tuner.fit.presets import image_config as image_config
     from tuner.fit.presets import signal_config as signal_config
@@ -28,7 +28,7 @@ else:
         "Verdict": "tuner.fit.loop",
         "eikonal_config": "tuner.fit.presets",
         "fit": "tuner.fit.loop",
-        "fit_batch": "tuner.fit.batch",
+        "fit_batch": "tuner.fit.natural.batch",
         "image_config": "tuner.fit.presets",
         "signal_config": "tuner.fit.presets",
     }

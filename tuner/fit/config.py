@@ -1,7 +1,7 @@
 """What to fit, how, and for how long. No torch here: a configuration can be read and written anywhere.
 
-A `FitConfig` is made of parts with one owner each: the network (`tuner.network.config`), the trainer's settings, the
-budget. `fingerprint` names a configuration in a checkpoint, so that a fit is never resumed under another one.
+A `FitConfig` is made of parts with one owner each: the network (`tuner.network.sines.config`), the trainer's settings,
+the budget. `fingerprint` names a configuration in a checkpoint, so that a fit is never resumed under another one.
 """
 
 import hashlib
@@ -11,7 +11,7 @@ from enum import StrEnum
 from math import isfinite
 
 from tuner.errors import ConfigError
-from tuner.network.config import NetworkConfig
+from tuner.network.sines.config import NetworkConfig
 
 
 class Schedule(StrEnum):
@@ -22,7 +22,7 @@ class Schedule(StrEnum):
 
 
 class Rule(StrEnum):
-    """What is done with a gradient (`tuner.fit.optimizers`)."""
+    """What is done with a gradient (`tuner.fit.first_order.optimizers`)."""
 
     ADAM = "adam"
     MUON = "muon"
@@ -70,7 +70,7 @@ class FirstOrderConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NaturalGradientConfig:
-    """Natural gradient with an exact output layer (`tuner.fit.natural_gradient`); it has no learning rate.
+    """Natural gradient with an exact output layer (`tuner.fit.natural.trainer`); it has no learning rate.
 
     Attributes:
         damping: of the first direction, relative to the mean curvature, > 0. Adapts itself.
@@ -103,7 +103,7 @@ class NaturalGradientConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EikonalConfig:
-    """A distance field from samples of its surface (`tuner.fit.eikonal`).
+    """A distance field from samples of its surface (`tuner.fit.sines.eikonal`).
 
     Attributes:
         start: how the first steps fit the distances on the grid.

@@ -13,7 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from tuner.errors import ConfigError
 from tuner.fit.config import Budget, EikonalConfig, FitConfig, NaturalGradientConfig
-from tuner.network.config import NetworkConfig
+from tuner.network.sines.config import NetworkConfig
 from tuner.signal.kind import SignalKind
 
 FREQUENCIES_PER_NEURON = 8
@@ -164,7 +164,7 @@ def image_config(
 
 
 def eikonal_config(config: FitConfig) -> FitConfig:
-    """The same fit of a distance field, followed by six times as many steps on its surface (`tuner.fit.eikonal`).
+    """The same fit of a distance field, followed by six times as many steps on its surface (`tuner.fit.sines.eikonal`).
 
     Args:
         config: from `signal_config`, with the natural gradient.

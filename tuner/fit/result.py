@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from tuner.fit.config import Budget
+from tuner.fit.sines.module import SineNetwork
 from tuner.metrics import mse_to_psnr_db
-from tuner.network.sine import SineNetwork
 
 _ADVICE = {
     "converged": "The target quality was reached.",

@@ -1,6 +1,6 @@
 """Tiles shared out among threads: the same sums whatever their number, since the order of addition is fixed.
 
-Called by `tuner.fit.sweeps` and `tuner.fit.modulated_passes`.
+Called by `tuner.fit.natural.sweeps` and `tuner.fit.wavelets.passes`.
 """
 
 from collections.abc import Callable, Sequence

@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
-from tuner.network.sine import SineNetwork
+from tuner.fit.sines.module import SineNetwork
 
 
 @runtime_checkable

@@ -3,8 +3,8 @@
 The signal is cut into blocks, each block is transformed by a cosine transform and the channels by their own principal
 axes; then the PSNR is noted that is left when only the largest coefficients are kept, for a few numbers of
 coefficients. Networks are not cosine transforms, but what is hard for one is hard for the other: over photographs,
-textures and noise the quality of a fitted network follows this curve (`tuner.target.forecast` has the constants). A
-large signal is looked at through some of its blocks. Called when a file is inspected, and by the search.
+textures and noise the quality of a fitted network follows this curve (`tuner.targets.sines.forecast` has the
+constants). A large signal is looked at through some of its blocks. Called when a file is inspected, and by the search.
 """
 
 from math import ceil

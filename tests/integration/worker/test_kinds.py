@@ -27,13 +27,13 @@ from store.status import FitStatus
 from tests.signals import SIGNALS, apart, blob, chirp, clip, npy, obj, octahedron, torus
 from tuner.codec.decode import decode
 from tuner.metrics import written_psnr_db
-from tuner.network.modulated import ModulatedParameters
+from tuner.network.wavelets.parameters import WaveletParameters
 from tuner.signal.details import AudioDetails, VideoDetails
 from tuner.signal.formats import encode_signal, read_signal
 from tuner.signal.samples import SampleFormat
 from tuner.signal.signal import Signal, SignalKind
 from tuner.signal.triangles import Mesh
-from tuner.target.estimate import ask_from, estimate
+from tuner.targets.estimate import ask_from, estimate
 from worker.drain import draining
 from worker.resources import Resources
 from worker.run import run_next_fit
@@ -170,7 +170,7 @@ def test_every_kind_asked_for_by_size_becomes_wavelets(resources: Resources, tmp
         file = resources.blobs.read(row.object_key, sha256=row.sha256, max_bytes=row.byte_count)
         assert row.facts["outcome"] == "met", fit.outcome
     decoded, signal = decode(file), read_signal(content)
-    assert isinstance(decoded.parameters, ModulatedParameters)
+    assert isinstance(decoded.parameters, WaveletParameters)
     assert (decoded.kind, decoded.scaling, decoded.details) == (signal.kind, signal.scaling, signal.details)
     assert len(file) <= 1300
 

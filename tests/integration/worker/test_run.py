@@ -26,10 +26,10 @@ from tests.factories import picture_png
 from tuner.codec.decode import decode
 from tuner.fit.loop import Progress, Verdict
 from tuner.metrics import gradient_psnr_db, picture_psnr_db
-from tuner.network.modulated import ModulatedParameters
+from tuner.network.wavelets.parameters import WaveletParameters
 from tuner.signal.grid import Grid
 from tuner.signal.image import read_image
-from tuner.target.search import fit_to_target
+from tuner.targets.search import fit_to_target
 from worker.checkpoints import save_checkpoint
 from worker.drain import draining
 from worker.lease import Lease
@@ -169,7 +169,7 @@ def test_a_modulated_network_is_taken_over_and_ends_with_the_same_bytes(resource
     row = look(resources, alone).representation
     assert row is not None, look(resources, alone).error_message
     assert 0.9 * 1500 <= row.byte_count <= 1500
-    assert isinstance(decode(representation(resources, alone)).parameters, ModulatedParameters)
+    assert isinstance(decode(representation(resources, alone)).parameters, WaveletParameters)
     assert row.facts["products_per_sample"] < row.facts["weights"]
 
     taken_over = submit(resources, spec)

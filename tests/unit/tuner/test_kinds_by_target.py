@@ -14,7 +14,7 @@ from tuner.codec.decode import decode
 from tuner.export.cli import exported
 from tuner.fit.presets import signal_config
 from tuner.metrics import written_psnr_db
-from tuner.network.modulated import ModulatedParameters
+from tuner.network.wavelets.parameters import WaveletParameters
 from tuner.quality.surface import occupancy_iou
 from tuner.signal.array import array_signal
 from tuner.signal.details import AudioDetails, VideoDetails, VolumeDetails
@@ -22,10 +22,10 @@ from tuner.signal.formats import encode_signal, read_signal
 from tuner.signal.mesh import distance_signal
 from tuner.signal.samples import SampleFormat, Scaling
 from tuner.signal.signal import Signal, SignalKind
-from tuner.target.ask import Ask, Target, TargetKind
-from tuner.target.modulated_ask import modulated_for
-from tuner.target.result import TargetOutcome
-from tuner.target.search import fit_to_target
+from tuner.targets.ask import Ask, Target, TargetKind
+from tuner.targets.result import TargetOutcome
+from tuner.targets.search import fit_to_target
+from tuner.targets.wavelets.choice import wavelets_for
 
 SOUND = Signal(
     values=chirp(9000, channels=2),  # in several tiles, the last of them short
@@ -65,7 +65,7 @@ def fitted(name: str) -> bytes:
 
 def by_target(signal: Signal, target: Target, steps: int | None = None) -> tuple[bytes, TargetOutcome]:
     """As the service and `tuner fit --target` ask, the network kind left to the library."""
-    modulated = modulated_for(None, signal, "fast", target, max_steps=steps)
+    modulated = wavelets_for(None, signal, "fast", target, max_steps=steps)
     assert modulated is not None
     ask = Ask(base=signal_config(signal, "fast"), target=target, trials=2, modulated=modulated)
     result = fit_to_target(signal, ask)
@@ -79,7 +79,7 @@ def test_bytes_are_kept_and_worth_more_than_sines_make_of_them(name: str) -> Non
     content = fitted(name)
     assert 0.85 * size < len(content) <= size
     representation = decode(content)
-    assert isinstance(representation.parameters, ModulatedParameters)
+    assert isinstance(representation.parameters, WaveletParameters)
     assert (representation.kind, representation.details) == (signal.kind, signal.details)
     assert (representation.scaling, representation.sample_format) == (signal.scaling, signal.sample_format)
     assert written_psnr_db(signal.values, representation.render().values, signal.storage) > least_db

@@ -13,7 +13,7 @@ from tests.signals import AFFINE, SIGNALS, blob, chirp
 from tuner.errors import ConfigError, InvalidSignal, TunerError
 from tuner.fit.config import Budget, FirstOrderConfig, FitConfig, NaturalGradientConfig
 from tuner.fit.loop import fit
-from tuner.network.config import NetworkConfig
+from tuner.network.sines.config import NetworkConfig
 from tuner.representation import Representation
 from tuner.signal.array import array_signal
 from tuner.signal.details import AudioDetails, DistanceDetails, VideoDetails, VolumeDetails

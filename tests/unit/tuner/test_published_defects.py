@@ -11,14 +11,14 @@ import torch
 
 from tests.unit.tuner.experiment.worlds import PERIOD, colour_samples, picture, recipe
 from tuner.experiment.methods import REGIMES, Regime, hidden_sines, make_network
+from tuner.experiment.networks.learned_bounds import learned
 from tuner.experiment.samples import Samples, centre_crop
 from tuner.experiment.training import measurement, train
+from tuner.fit.sines.bounds import column_bounds
+from tuner.fit.sines.module import SineNetwork, initial_parameters
 from tuner.metrics import gradient_psnr_db, held_out_mask, sobel_magnitude
-from tuner.network.bounds import column_bounds
-from tuner.network.config import NetworkConfig
-from tuner.network.frequencies import axis_limits, choose_frequencies
-from tuner.network.learned_bounds import learned
-from tuner.network.sine import SineNetwork, initial_parameters
+from tuner.network.sines.config import NetworkConfig
+from tuner.network.sines.frequencies import axis_limits, choose_frequencies
 from tuner.shapes import IntArray
 from tuner.signal.grid import Grid
 from tuner.signal.signal import Signal

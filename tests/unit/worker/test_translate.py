@@ -6,7 +6,7 @@ from store.spec import FitSpec
 from tests.cases import colours
 from tuner.fit.config import FirstOrderConfig, NaturalGradientConfig
 from tuner.signal.signal import Signal
-from tuner.target.ask import Target, TargetKind
+from tuner.targets.ask import Target, TargetKind
 from worker.translate import ask_from_spec
 
 SIGNAL = Signal(values=colours())

@@ -9,8 +9,8 @@ from PIL import Image
 from store.render_spec import RenderFormat, RenderSpec, View
 from tests.modulated import modulated_representation
 from tests.networks import random_representation
-from tuner.evaluate import products_per_sample
 from tuner.metrics import psnr_db
+from tuner.network.evaluate import products_per_sample
 from tuner.signal.image import write_image
 from worker.views import draw, gradient_magnitude, reconstruction, spectrum_magnitude
 

@@ -12,7 +12,7 @@ from tests.networks import random_parameters, random_representation
 from tests.reference import tnr_decoder
 from tuner.codec.decode import decode, decode_integers
 from tuner.codec.encode import encode
-from tuner.codec.quantise import quantise, tensors
+from tuner.codec.sines.quantise import quantise, tensors
 from tuner.representation import Representation
 from tuner.signal.signal import SampleFormat
 

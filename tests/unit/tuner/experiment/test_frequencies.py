@@ -7,10 +7,10 @@ import torch
 from tests.unit.tuner.experiment.worlds import colour_samples, recipe
 from tuner.experiment.frequencies import chosen_frequencies
 from tuner.experiment.methods import REGIMES, Regime, hidden_sines, make_network
+from tuner.experiment.networks.learned_bounds import learned
 from tuner.experiment.training import train
-from tuner.network.frequencies import axis_limits
-from tuner.network.learned_bounds import learned
-from tuner.network.sine import SineNetwork
+from tuner.fit.sines.module import SineNetwork
+from tuner.network.sines.frequencies import axis_limits
 
 SAMPLES = colour_samples()
 

@@ -13,10 +13,10 @@ from typer.testing import CliRunner
 from tests.unit.tuner.experiment.worlds import picture
 from tuner.cli import app
 from tuner.errors import ConfigError
+from tuner.experiment.networks.registry import width_for
 from tuner.experiment.paper import PAPER_TABLES, Cell, PaperConfig, read_cells, run_paper
 from tuner.experiment.samples import centre_crop
 from tuner.experiment.tables import as_csv, markdown
-from tuner.network.registry import width_for
 from tuner.signal.image import write_image
 
 TINY = PaperConfig(methods=("tuner", "siren"), size=16, weights=300, steps=6, batch_samples=100, seeds=2)

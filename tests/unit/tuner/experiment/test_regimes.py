@@ -6,12 +6,12 @@ import torch
 
 from tests.unit.tuner.experiment.worlds import PERIOD, colour_samples, recipe, samples
 from tuner.experiment.methods import METHODS, REGIMES, Regime, hidden_sines, make_network, method
+from tuner.experiment.networks.learned_bounds import bound_penalty, learn_bounds, learned, settle_bounds
+from tuner.experiment.networks.mrnet import LatticeSines, MRNet
 from tuner.experiment.training import train
-from tuner.network.learned_bounds import bound_penalty, learn_bounds, learned, settle_bounds
-from tuner.network.mrnet import LatticeSines, MRNet
-from tuner.network.network import Network
-from tuner.network.row_bounds import row_costs
-from tuner.network.sine import SineNetwork
+from tuner.fit.sines.module import SineNetwork
+from tuner.fit.sines.row_bounds import row_costs
+from tuner.fit.sines.trainable import Network
 
 WITH_LEARNED_BOUNDS = [Regime.LEARNED_BOUNDS, Regime.LEARNED_BOUNDS_MRNET]
 

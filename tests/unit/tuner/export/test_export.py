@@ -18,7 +18,7 @@ from tuner.codec.encode import encode
 from tuner.errors import ConfigError
 from tuner.export.cli import exported
 from tuner.export.tensors import named_arrays, to_safetensors
-from tuner.network.windows import WindowedParameters
+from tuner.network.sines.windows import WindowedParameters
 from tuner.representation import Representation
 
 WINDOWS = WindowedParameters(

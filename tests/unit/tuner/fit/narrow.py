@@ -13,7 +13,7 @@ import torch
 from tuner.errors import TunerError
 from tuner.fit import Budget, FitConfig, Progress, Verdict, fit
 from tuner.fit.config import NaturalGradientConfig
-from tuner.network.config import NetworkConfig
+from tuner.network.sines.config import NetworkConfig
 from tuner.signal.signal import Signal
 
 STEPS = 3

@@ -8,7 +8,6 @@ import torch
 
 from tests.signals import blob, octahedron
 from tuner.errors import ConfigError, StateMismatch
-from tuner.fit.blocks import PointBlocks, Points, SignalBlocks
 from tuner.fit.config import (
     Budget,
     EikonalConfig,
@@ -19,10 +18,11 @@ from tuner.fit.config import (
     Schedule,
     TrainerConfig,
 )
+from tuner.fit.first_order.blocks import PointBlocks, Points, SignalBlocks
 from tuner.fit.loop import Progress, Verdict, fit
 from tuner.fit.state import FitState
 from tuner.metrics import held_out_mask
-from tuner.network.config import NetworkConfig
+from tuner.network.sines.config import NetworkConfig
 from tuner.representation import Representation
 from tuner.signal.grid import Grid
 from tuner.signal.mesh import distance_signal

@@ -10,7 +10,7 @@ from tuner import Representation, ScatteredSignal, scattered_signal, signal_conf
 from tuner.errors import ConfigError, InvalidSignal
 from tuner.fit import Budget, FitConfig, eikonal_config, fit
 from tuner.fit.config import FirstOrderConfig
-from tuner.network.config import NetworkConfig
+from tuner.network.sines.config import NetworkConfig
 
 ANY = np.zeros((4, 2))
 

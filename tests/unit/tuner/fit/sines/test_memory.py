@@ -1,0 +1,60 @@
+"""A fit that runs out of memory goes on in smaller parts, under a real limit, in a process of its own."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from tuner.fit.sines.memory import FrugalTrainer, is_out_of_memory
+from tuner.fit.trainer import Trainer
+
+needs_limits = pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits the address space")
+
+
+def narrow_fit(spare_mebibytes: int, after_step: int) -> subprocess.CompletedProcess[str]:
+    """A fit of three steps whose process may grow by no more than that, from a step on."""
+    return subprocess.run(
+        [sys.executable, "-m", "tests.unit.tuner.fit.narrow", str(spare_mebibytes), str(after_step)],
+        # Arenas of several threads reserve more address space than the fit needs.
+        env=os.environ | {"MALLOC_ARENA_MAX": "1", "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+
+
+@needs_limits
+@pytest.mark.parametrize(("spare_mebibytes", "after_step"), [(90, 0), (0, 1)])
+def test_a_fit_that_runs_out_of_memory_makes_all_its_steps(spare_mebibytes: int, after_step: int) -> None:
+    ended = narrow_fit(spare_mebibytes, after_step)
+    assert (ended.stdout, "1/2 of the samples" in ended.stderr) == ("3", True)
+
+
+@needs_limits
+def test_a_fit_that_has_no_memory_at_all_says_so() -> None:
+    ended = narrow_fit(0, 0)
+    assert (ended.stdout, "1/32 of the samples" in ended.stderr) == ("out_of_memory", True)
+
+
+def test_another_error_is_no_reason_to_try_again() -> None:
+    made: list[int] = []
+
+    def make(parts: int) -> Trainer:
+        made.append(parts)
+        raise RuntimeError("shapes differ")
+
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        FrugalTrainer(make)
+    assert made == [1]
+
+
+def test_what_failed_allocations_look_like() -> None:
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(1 << 60, dtype=torch.uint8)
+    assert is_out_of_memory(caught.value)
+    assert is_out_of_memory(MemoryError())
+    assert is_out_of_memory(RuntimeError("std::bad_alloc"))
+    assert not is_out_of_memory(RuntimeError("shapes differ"))

@@ -1,0 +1,106 @@
+"""The fast evaluation on grids is the slow one at the same points, and derivatives are those of the values."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.modulated import random_modulated, random_wavelets
+from tuner.network.wavelets.parameters import WaveletParameters
+from tuner.network.wavelets.splines import spline_taps
+from tuner.network.wavelets.synthesis import wavelet_gradients_at, wavelet_values_at, wavelet_values_on_grid
+from tuner.signal.grid import Grid
+
+CASES = {
+    "one axis": random_modulated((50,), levels=((16, 2), (4, 1)), channels=1),
+    "two axes": random_modulated((21, 30)),
+    "three axes": random_modulated((9, 8, 7), levels=((4, 2), (3, 1)), channels=2),
+    "one layer": random_modulated((16, 16), widths=(7,)),
+    "wavelets, one axis": random_wavelets((51,), colours=1, channels=1),
+    "wavelets, two axes": random_wavelets((21, 30)),
+    "wavelets, three axes": random_wavelets((9, 8, 7), scales=2, colours=2, channels=2),
+    "differences, one axis": random_wavelets((51,), colours=1, channels=1, differences=True),
+    "differences, two axes": random_wavelets((21, 30), differences=True),
+    "differences, three axes": random_wavelets((9, 8, 7), scales=2, colours=2, channels=2, differences=True),
+    "differences, one layer": random_wavelets((16, 1), widths=(7,), differences=True),
+    "more nodes than samples": random_modulated((3, 2), levels=((8, 2), (1, 1))),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_grid_and_points_agree(name: str) -> None:
+    parameters = CASES[name]
+    grid = Grid(tuple(2 * samples + 1 for samples in parameters.grid_shape), parameters.period)
+    on_grid = wavelet_values_on_grid(parameters, [grid.axis(d) for d in range(len(grid.shape))])
+    at_points = wavelet_values_at(parameters, grid.coords()).reshape(on_grid.shape)
+    np.testing.assert_allclose(on_grid, at_points, atol=2e-5)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_samples_and_points_agree(name: str) -> None:
+    """On the samples of the signal wavelets are summed, elsewhere a spline goes through them."""
+    parameters = CASES[name]
+    grid = Grid(parameters.grid_shape, parameters.period)
+    on_grid = wavelet_values_on_grid(parameters, [grid.axis(d) for d in range(len(grid.shape))])
+    at_points = wavelet_values_at(parameters, grid.coords()).reshape(on_grid.shape)
+    np.testing.assert_allclose(on_grid, at_points, atol=2e-4)
+    assert on_grid.std() > 0.1
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_gradients_are_those_of_the_values(name: str) -> None:
+    parameters = CASES[name]
+    random = np.random.default_rng(0)
+    coords = random.uniform(-0.9, 0.9, (20, parameters.dimensions)).astype(np.float32)
+    gradients = wavelet_gradients_at(parameters, coords)
+    for dimension in range(parameters.dimensions):
+        step = np.zeros(parameters.dimensions, dtype=np.float32)
+        step[dimension] = 2.0**-10
+        difference = _values(parameters, coords + step) - _values(parameters, coords - step)
+        np.testing.assert_allclose(gradients[:, :, dimension], difference * 2.0**9, atol=0.02, rtol=0.02)
+
+
+@pytest.mark.parametrize("shape", [(9001,), (3001, 3)], ids=str)
+def test_a_long_line_is_the_same_in_pieces_between_samples_and_at_points(shape: tuple[int, ...]) -> None:
+    parameters = random_wavelets(shape, scales=4, colours=2, channels=2)
+    grid = Grid(shape, parameters.period)
+    first, *others = (grid.axis(dimension) for dimension in range(len(shape)))
+    whole = wavelet_values_on_grid(parameters, [first, *others])
+    # Single precision tells coordinates apart to a few thousandths of a sample.
+    at_points = wavelet_values_at(parameters, grid.coords()).reshape(whole.shape)
+    np.testing.assert_allclose(at_points, whole, atol=5e-3)
+    finer = Grid((3 * shape[0],), parameters.period).axis(0)
+    np.testing.assert_allclose(wavelet_values_on_grid(parameters, [finer, *others])[1::3], whole, atol=5e-3)
+    part = wavelet_values_on_grid(parameters, [first[100:-99], *others])
+    np.testing.assert_allclose(part, whole[100:-99], atol=5e-3)
+
+
+def test_coordinates_on_a_grid_are_not_rounded() -> None:
+    """A tone near half of Nyquist, in a line so long that single precision would shift its samples to and fro."""
+    samples = 500_000
+    codes = np.zeros((1, samples // 2), dtype=np.int32)
+    codes[0, samples // 4 :: 2], codes[0, samples // 4 + 1 :: 2] = 40, -40
+    like = random_wavelets((samples,), scales=1, colours=1, channels=1)
+    levels = (replace(like.levels[0], codes=codes), replace(like.levels[1], codes=0 * codes))
+    parameters = replace(like, levels=levels, readout_weight=0 * like.readout_weight)
+    on_grid = wavelet_values_on_grid(parameters, [Grid((samples,), 2.5).axis(0)])
+    finer = wavelet_values_on_grid(parameters, [Grid((3 * samples,), 2.5).axis(0)])
+    np.testing.assert_allclose(finer[1::3], on_grid, atol=2e-5 * np.abs(on_grid).max())
+
+
+def test_splines_reproduce_constants_and_slopes() -> None:
+    grid = Grid((40,), 4.0)
+    taps = spline_taps(grid.axis(0), 40, 4)
+    nodes = np.arange(10, dtype=np.float32)
+    np.testing.assert_allclose(taps.apply(np.ones(10, dtype=np.float32), 0), 1.0, atol=1e-6)
+    # Away from the borders a straight line stays one: sample i lies at node (i + 1/2) / 4 - 1/2.
+    np.testing.assert_allclose(taps.apply(nodes, 0)[8:32], (np.arange(8, 32) + 0.5) / 4 - 0.5, atol=1e-5)
+
+
+def test_points_far_outside_the_signal_have_values() -> None:
+    coords = np.array([[1e30, -1e30], [5.0, 0.0]], dtype=np.float32)
+    assert np.isfinite(wavelet_values_at(CASES["two axes"], coords)).all()
+
+
+def _values(parameters: WaveletParameters, coords: np.ndarray) -> np.ndarray:
+    return wavelet_values_at(parameters, coords).astype(np.float64)

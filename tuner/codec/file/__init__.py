@@ -1,0 +1,1 @@
+"""What every file has, whatever its network: header, chunks, checksums, metadata."""

@@ -1,0 +1,110 @@
+"""The container: a header, then chunks, each with its length and its checksum.
+
+A chunk whose type has the high bit set may be skipped by a reader that does not know it; any other unknown chunk makes
+the file unreadable for that reader. The header counts the chunks, so that a file cut between two of them is noticed.
+Called by `tuner.codec.encode` and `tuner.codec.decode`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import IntEnum
+
+from tuner.codec.file.header import Header, checksum, pack_header, unpack_header
+from tuner.codec.file.primitives import ByteReader, pack_varint
+from tuner.codec.limits import DecodeLimits
+from tuner.errors import CorruptFile, UnsupportedVersion
+
+_SKIPPABLE = 0x80
+
+
+class ChunkType(IntEnum):
+    """The chunks of version 1; a file has one of the networks."""
+
+    NETWORK = 0x01
+    MODULATED = 0x02
+    SCALED_NETWORK = 0x03
+    WINDOWED = 0x04
+    WAVELETS = 0x05
+    DIFFERENCES = 0x06
+    ICC_PROFILE = 0x81
+    METADATA = 0x82
+
+
+NETWORKS = (
+    ChunkType.NETWORK,
+    ChunkType.MODULATED,
+    ChunkType.SCALED_NETWORK,
+    ChunkType.WINDOWED,
+    ChunkType.WAVELETS,
+    ChunkType.DIFFERENCES,
+)
+_KNOWN = frozenset(int(member) for member in ChunkType)
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A type in [0, 255] and its payload."""
+
+    type: int
+    payload: bytes
+
+
+def write_container(header: Header, chunks: Sequence[Chunk]) -> bytes:
+    """Header and chunks as bytes; the header's count of chunks is filled in."""
+    return pack_header(replace(header, chunks=len(chunks))) + b"".join(_pack(chunk) for chunk in chunks)
+
+
+def read_container(data: bytes, limits: DecodeLimits) -> tuple[Header, dict[ChunkType, bytes]]:
+    """Read the header, check it against the limits, and check every chunk.
+
+    Args:
+        data: the whole file.
+        limits: what the reader is ready to spend.
+
+    Returns:
+        The header, and the payload of every known chunk.
+
+    Raises:
+        NotARepresentation: if this is another kind of file.
+        UnsupportedVersion: if it was written by a newer version that this one cannot follow.
+        LimitExceeded: if the header or a chunk asks for more than `limits`.
+        CorruptFile: if it is truncated, damaged, or has bytes after its last chunk.
+    """
+    limits.check("file_bytes", len(data))
+    reader = ByteReader(data)
+    header = unpack_header(reader)
+    header.check_limits(limits)
+    payloads: dict[ChunkType, bytes] = {}
+    for number in range(1, header.chunks + 1):
+        chunk = _unpack(reader, f"chunk {number} of {header.chunks}", limits)
+        if chunk.type in _KNOWN:
+            if chunk.type in payloads:
+                raise CorruptFile(f"chunk type {chunk.type:#04x} occurs twice, expected once: the file is damaged")
+            payloads[ChunkType(chunk.type)] = chunk.payload
+        elif not chunk.type & _SKIPPABLE:
+            raise UnsupportedVersion(
+                f"chunk type {chunk.type:#04x} is unknown and may not be skipped: use a newer tuner"
+            )
+    if reader.remaining:
+        raise CorruptFile(f"{reader.remaining} bytes follow the last chunk, expected none: the file is damaged")
+    networks = payloads.keys() & NETWORKS
+    if len(networks) != 1:
+        raise CorruptFile(f"the file has {len(networks) or 'no'} network chunks, expected one: the file is damaged")
+    return header, payloads
+
+
+def _pack(chunk: Chunk) -> bytes:
+    packed = bytes([chunk.type]) + pack_varint(len(chunk.payload)) + chunk.payload
+    return packed + checksum(packed)
+
+
+def _unpack(reader: ByteReader, what: str, limits: DecodeLimits) -> Chunk:
+    start = reader.position
+    kind = reader.byte(what)
+    length = reader.varint(what)
+    limits.check("chunk_bytes", length)
+    payload = reader.take(length, what)
+    expected = checksum(reader.since(start))
+    if reader.take(len(expected), what) != expected:
+        raise CorruptFile(f"the checksum of {what} differs: the file is damaged, fetch it again")
+    return Chunk(kind, payload)

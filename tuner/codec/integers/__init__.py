@@ -1,0 +1,1 @@
+"""Integers to bits and back: probability tables and the range coder."""

@@ -1,0 +1,1 @@
+"""The chunks of the plain network."""

@@ -1,0 +1,1 @@
+"""The chunk of the wavelet network."""

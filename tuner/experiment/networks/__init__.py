@@ -1,0 +1,1 @@
+"""Networks that experiments compare with, and variants of the paper's."""

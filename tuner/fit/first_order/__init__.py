@@ -1,0 +1,1 @@
+"""First-order trainers of the plain network, for the published recipes."""

@@ -1,0 +1,1 @@
+"""The default trainer of the plain network: natural gradients in Kronecker factors."""

@@ -1,0 +1,196 @@
+"""The natural-gradient search: Gauss-Newton directions in Kronecker factors, output layers that are always optimal.
+
+It runs B fits of one shape in step: every sweep and every factorisation is made for all of them, while damping, the
+previous step and the verdict on a step are each member's own. One fit is a batch of one (`tuner.fit.natural.trainer`);
+`tuner.fit.natural.batch` runs many.
+
+An iteration linearises the networks once and solves the linear least-squares problem a little way: a few directions,
+each preconditioned by the curvature factors and combined with all earlier ones, the previous step among them, by the
+exact quadratic model (`tuner.fit.natural.direction`); this is preconditioned conjugate gradients with a memory. Then
+the weights are clamped to their bounds and the true loss decides. A step counts only if the loss fell; if it did not,
+the combination of fewer directions is tried, then shorter ones.
+
+`docs/decisions/0005-natural-gradient.md` has the measurements behind the choices.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from tuner.errors import StateMismatch
+from tuner.fit.config import NaturalGradientConfig
+from tuner.fit.kernels import single_threaded
+from tuner.fit.natural.direction import Preconditioner, Readout, best_combination, solve_readout
+from tuner.fit.natural.sums import Hidden
+from tuner.fit.natural.sweeps import Sweeps
+
+# How damping answers: a step accepted at full length, one that had to be shortened, one that failed.
+EASE, TIGHTEN, RETREAT = 0.6, 2.0, 10.0
+HALVINGS = 3
+# Share of the promised fall that a combination of several directions must bring; else the first one alone is safer.
+TRUST = 0.5
+MAX_DAMPING = 1e6
+# Curvature factors of fewer samples are too noisy for a few hundred neurons.
+MIN_CURVATURE_SAMPLES = 8192
+
+
+class Search:
+    """B fits in step.
+
+    Args:
+        sweeps: their samples, from `tuner.fit.natural.samples`.
+        point: where they start.
+        bounds: of the columns of each hidden layer, (I,), or None; common to all members.
+        config: settings.
+    """
+
+    def __init__(
+        self, sweeps: Sweeps, point: Hidden, bounds: Sequence[Tensor | None], config: NaturalGradientConfig
+    ) -> None:
+        self._sweeps = sweeps
+        self._config = config
+        self._bounds = list(bounds)
+        self.point = point
+        self._previous = point.still()
+        device = point.phases.device
+        self._damping = torch.full((point.members,), config.damping, dtype=torch.float64, device=device)
+        self._steps = 0
+        self.readout: Readout
+        self._squares: Tensor
+        self._begin()
+
+    @property
+    def losses(self) -> Tensor:
+        """Mean squared error of each member at its point, (B,); its output layer is the best one for all samples."""
+        losses: Tensor = self._squares / self._sweeps.targets_BCP[0].numel()
+        return losses
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Take one step; a member that no step helps stays where it is."""
+        with single_threaded():
+            self._advance()
+        self._steps += 1
+
+    def keep(self, members: Tensor) -> None:
+        """Go on with some of the members only, by their indices (B',); the others cost nothing from now on."""
+        self._sweeps = self._sweeps.of(members)
+        self.point, self._previous = self.point.of(members), self._previous.of(members)
+        self.readout, self._squares = self.readout.of(members), self._squares[members]
+        self._damping = self._damping[members]
+        with single_threaded(), torch.no_grad():
+            self._sweeps.loss(self.point, self.readout.matrix)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The point, the previous step (zero if there is none), the damping and the count of steps."""
+        return {
+            **_named("point", self.point),
+            **_named("previous", self._previous),
+            "damping": self._damping,
+            "steps": torch.tensor(self._steps, dtype=torch.int64),
+        }
+
+    @torch.no_grad()
+    def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
+        """Continue from the `tensors` of another search of the same signals and configuration.
+
+        Raises:
+            StateMismatch: if a name is missing or a shape differs.
+        """
+        for name, own in self.tensors().items():
+            if name not in tensors or tensors[name].shape != own.shape:
+                came = tuple(tensors[name].shape) if name in tensors else "nothing"
+                raise StateMismatch(f"the checkpoint has {came} as {name}, expected shape {tuple(own.shape)}")
+        self._steps = int(tensors["steps"])
+        self._damping = tensors["damping"].to(self._damping.device, copy=True)
+        self.point = _from_named("point", tensors, self.point)
+        self._previous = _from_named("previous", tensors, self.point)
+        self._begin()
+
+    @torch.no_grad()
+    def _begin(self) -> None:
+        """Measure the point that the search starts or goes on from."""
+        with single_threaded():
+            self._covariance = self._sweeps.sines.covariance(self.point.phases)
+            self.readout, self._squares = self._measure(self.point)
+
+    def _advance(self) -> None:
+        """One iteration, from the slopes at the present point to a better one."""
+        directions, lengths, promise = self._directions()
+        found = torch.zeros_like(self._squares, dtype=torch.bool)
+        best, readout, squares = self.point, self.readout, self._squares
+        for attempt, factors in enumerate(lengths):
+            candidate = self._bounded(self.point.plus(list(zip(factors.T, directions, strict=True))))
+            # Members that found their step stay there: their activations are measured again, unchanged.
+            candidate = best.where(found, candidate)
+            readout, squares = self._measure(candidate)
+            # Several directions far beyond the linear model can end in a worse valley, if a little lower at first.
+            asked = TRUST * promise if attempt == 0 and self._config.inner_steps > 1 else 0.0
+            fell = ~found & (squares < self._squares - asked)
+            self._damping = torch.where(fell, self._damping * (TIGHTEN if attempt else EASE), self._damping)
+            best, found = candidate, found | fell
+            if bool(found.all()):
+                break
+        if not bool(found.all()):
+            # Nothing helped: stay, forget the previous step, and trust the curvature less.
+            best = best.where(found, self.point)
+            readout, squares = self._measure(best)
+            self._damping = torch.where(found, self._damping, (self._damping * RETREAT).clamp(max=MAX_DAMPING))
+        self._damping = self._damping.clamp(min=self._config.damping_floor)
+        self._previous = best.minus(self.point).where(found, self.point.still())
+        self.point, self.readout, self._squares = best, readout, squares
+        if self._config.train_phases:
+            self._covariance = self._sweeps.sines.covariance(best.phases)
+
+    def _directions(self) -> tuple[list[Hidden], list[Tensor], Tensor]:
+        """Directions from the present point, and how far to go along each (B, K): all of them, then safer choices.
+
+        Also what the linear model promises of the first choice, (B,).
+        """
+        config, sweeps, point, readout = self._config, self._sweeps, self.point, self.readout.matrix
+        share = max(1, min(config.curvature_share, sweeps.samples // MIN_CURVATURE_SAMPLES))
+        curvature = sweeps.curvature(point, readout, share=share, offset=self._steps)
+        preconditioner = Preconditioner(curvature, self._covariance, point, self._damping, phases=config.train_phases)
+        gradient = sweeps.gradient(point, readout)
+        directions = [preconditioner.direction(gradient)]
+        if any(bool(layer.any()) for layer in self._previous.layers):
+            directions.insert(0, self._previous)
+        moves = sweeps.directional(point, readout, directions)
+        correction, promise = best_combination(moves, self.readout.factor)
+        lengths = [correction.coefficients]
+        for _ in range(config.inner_steps - 1):
+            direction = preconditioner.direction(sweeps.gradient(point, readout, correction))
+            directions.append(direction)
+            moves = sweeps.directional(point, readout, [direction])
+            correction, promise = best_combination(moves, self.readout.factor)
+            lengths.append(correction.coefficients)
+        shorter = [lengths[0] * 0.5**i for i in range(1, HALVINGS + 1)]
+        tried = [lengths[-1], *lengths[:1][: len(lengths) - 1], *shorter]
+        padded = [torch.nn.functional.pad(factors, (0, len(directions) - factors.shape[1])) for factors in tried]
+        return directions, padded, promise.clamp(min=0.0)
+
+    def _measure(self, point: Hidden) -> tuple[Readout, Tensor]:
+        readout = solve_readout(self._sweeps.evaluate(point), self._config.ridge)
+        return readout, self._sweeps.loss(point, readout.matrix)
+
+    def _bounded(self, point: Hidden) -> Hidden:
+        """Clamp every column to its bound; biases are free."""
+        layers = []
+        for layer, bounds in zip(point.layers, self._bounds, strict=True):
+            clamped = layer.clone()
+            if bounds is not None:
+                torch.clamp(clamped[:, :, :-1], -bounds, bounds, out=clamped[:, :, :-1])
+            layers.append(clamped)
+        return Hidden(point.phases, tuple(layers))
+
+
+def _named(prefix: str, hidden: Hidden) -> dict[str, Tensor]:
+    layers = {f"{prefix}.layer.{i}": layer for i, layer in enumerate(hidden.layers)}
+    return {f"{prefix}.phases": hidden.phases, **layers}
+
+
+def _from_named(prefix: str, tensors: Mapping[str, Tensor], like: Hidden) -> Hidden:
+    device = like.phases.device
+    layers = (tensors[f"{prefix}.layer.{i}"].to(device, copy=True) for i in range(len(like.layers)))
+    return Hidden(tensors[f"{prefix}.phases"].to(device, copy=True), tuple(layers))

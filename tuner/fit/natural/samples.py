@@ -1,0 +1,106 @@
+"""The samples of a signal, ready for the sweeps of the natural-gradient trainer: a grid, or scattered points.
+
+Here it is decided how large a tile is, and what may stay in memory between sweeps. Called by `tuner.fit.sines.task`
+and `tuner.fit.natural.batch`.
+"""
+
+import os
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from tuner.fit.config import NaturalGradientConfig
+from tuner.fit.natural.input_sines import DenseSines, InputSines
+from tuner.fit.natural.separable import grid_sines
+from tuner.fit.natural.sweeps import Sweeps
+from tuner.fit.sines.module import SineNetwork
+from tuner.signal.grid import Grid
+from tuner.signal.signal import Signal
+
+# Bytes of one layer's activations in a tile, chosen by measurement: on a CPU the last-level cache holds a few of them.
+TILE_BYTES_CPU = 2**20
+TILE_BYTES_GPU = 2**28
+MIN_TILE_POINTS = 64
+# Of the memory that is free when the fit begins.
+MEMORY_SHARE = 4
+
+
+def grid_sweeps(
+    network: SineNetwork, signal: Signal, config: NaturalGradientConfig, *, members: int = 1, parts: int = 1
+) -> Sweeps:
+    """All samples of a signal on its grid.
+
+    Args:
+        network: that will be fitted; its device is where the samples go.
+        signal: to fit.
+        config: settings.
+        members: number of fits that will share these samples' places (`tuner.fit.natural.batch`); tiles are so many
+            times smaller.
+        parts: make tiles so many times smaller and keep nothing between sweeps, for want of memory; 1 for neither.
+    """
+    device = network.phases_M.device
+    grid = Grid(signal.grid_shape, network.period)
+    sines = grid_sines(
+        network.frequencies_MD,
+        network.period,
+        [torch.tensor(grid.axis(d), device=device) for d in range(len(grid.shape))],
+        _tile_points(network, members * parts),
+        phases_M=_fixed_phases(network, config),
+        keep=parts == 1 and _fits(network, grid.size * members),
+    )
+    return _sweeps(network, sines, torch.tensor(signal.values, device=device), members, may_keep=parts == 1)
+
+
+def scattered_sweeps(
+    network: SineNetwork,
+    coords_PD: Float[Tensor, "points dims"],
+    values_PC: Float[Tensor, "points channels"],
+    config: NaturalGradientConfig,
+    *,
+    parts: int = 1,
+) -> Sweeps:
+    """Samples at any points, on the network's device; `parts` as for `grid_sweeps`."""
+    sines = DenseSines(
+        network.frequencies_MD,
+        network.period,
+        coords_PD,
+        _tile_points(network, parts),
+        phases_M=_fixed_phases(network, config),
+        keep=parts == 1 and _fits(network, len(coords_PD)),
+    )
+    return _sweeps(network, sines, values_PC, may_keep=parts == 1)
+
+
+def _fixed_phases(network: SineNetwork, config: NaturalGradientConfig) -> Tensor | None:
+    return None if config.train_phases else network.phases_M.detach().clone()
+
+
+def _fits(network: SineNetwork, points: int) -> bool:
+    """Whether the input sines, or the activations, of all points may stay in memory."""
+    widths = [2 * len(network.frequencies_MD), *(2 * len(layer.bias_H) for layer in network.layers)]
+    return 4 * sum(widths) * points <= _free_bytes(network.phases_M.device) // MEMORY_SHARE
+
+
+def _sweeps(
+    network: SineNetwork, sines: InputSines, values: Tensor, members: int = 1, *, may_keep: bool = True
+) -> Sweeps:
+    widths = [len(layer.bias_H) for layer in network.layers]
+    keep = may_keep and _fits(network, sines.points * members)
+    return Sweeps(sines, sines.arrange(values)[None], widths, keep=keep, threads=torch.get_num_threads())
+
+
+def _tile_points(network: SineNetwork, parts: int = 1) -> int:
+    """Must depend on nothing but the networks and the kind of device: sums are made tile by tile."""
+    width = max(len(layer.bias_H) for layer in network.layers)
+    size = TILE_BYTES_CPU if network.phases_M.device.type == "cpu" else TILE_BYTES_GPU
+    return max(MIN_TILE_POINTS, size // (4 * width * parts))
+
+
+def _free_bytes(device: torch.device) -> int:
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError, AttributeError):  # not every system says
+        return 2**32

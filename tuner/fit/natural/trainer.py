@@ -1,0 +1,79 @@
+"""The default trainer: the natural-gradient search (`tuner.fit.natural.descent`) on one network and one signal.
+
+Each reported loss is that of the best output layer and exact; it never rises, and there is no learning rate. Made by
+`tuner.fit.loop`.
+"""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from tuner.fit.config import NaturalGradientConfig
+from tuner.fit.natural.descent import Search
+from tuner.fit.natural.sums import Hidden
+from tuner.fit.natural.sweeps import Sweeps
+from tuner.fit.sines.module import SineNetwork
+
+
+class NaturalGradientTrainer:
+    """Natural gradient on one network and one signal; implements `tuner.fit.trainer.Trainer`.
+
+    Args:
+        network: to be trained in place.
+        sweeps: its samples, from `tuner.fit.natural.samples`.
+        config: settings.
+    """
+
+    def __init__(self, network: SineNetwork, sweeps: Sweeps, config: NaturalGradientConfig) -> None:
+        self.network = network
+        self._search = Search(sweeps, starting_point([network]), [layer.bounds_M for layer in network.layers], config)
+        write_member(self._search, 0, network)
+
+    def step(self) -> float:
+        """Take one step, or keep the network as it is if no step lowers the loss.
+
+        Returns:
+            The exact mean squared error, never more than the step before gave.
+        """
+        self._search.step()
+        write_member(self._search, 0, self.network)
+        return self.finish()
+
+    def finish(self) -> float:
+        """The mean squared error: the output layer is already the best one for all samples."""
+        return float(self._search.losses[0])
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The point, the previous step (zero if there is none), the damping and the count of steps."""
+        return self._search.tensors()
+
+    def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
+        """Continue from the `tensors` of another trainer of the same signal and configuration.
+
+        Raises:
+            StateMismatch: if a name is missing or a shape differs.
+        """
+        self._search.load_tensors(tensors)
+        write_member(self._search, 0, self.network)
+
+
+@torch.no_grad()
+def starting_point(networks: list[SineNetwork]) -> Hidden:
+    """The hidden layers of networks with the same frequencies and phases, as one batch."""
+    layers = (
+        torch.stack([torch.cat([layer.weight_HM, layer.bias_H[:, None]], 1) for layer in same_depth])
+        for same_depth in zip(*(network.layers for network in networks), strict=True)
+    )
+    return Hidden(networks[0].phases_M.detach().clone(), tuple(layers))
+
+
+@torch.no_grad()
+def write_member(search: Search, member: int, network: SineNetwork) -> None:
+    """Bring a module up to date with its member of the search."""
+    network.phases_M.copy_(search.point.phases)
+    for module, layer in zip(network.layers, search.point.layers, strict=True):
+        module.weight_HM.copy_(layer[member, :, :-1])
+        module.bias_H.copy_(layer[member, :, -1])
+    network.readout_weight_CH.copy_(search.readout.matrix[member, :, :-1])
+    network.readout_bias_C.copy_(search.readout.matrix[member, :, -1])

@@ -1,0 +1,1 @@
+"""Training of the plain network: the torch module, its bounds, what a fit is to do."""

@@ -1,0 +1,133 @@
+"""What a fit is to do, and the trainer for it: all samples of a grid, those not held out, or scattered ones.
+
+A grid has fast ways to be evaluated. The first-order trainers keep them when samples are held out, since a block that
+is evaluated whole can leave some out of its loss; the natural gradient sums over points then. Called by
+`tuner.fit.loop`.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from tuner.errors import ConfigError
+from tuner.fit.config import EikonalConfig, FitConfig, NaturalGradientConfig
+from tuner.fit.first_order.blocks import Blocks, PointBlocks, SignalBlocks
+from tuner.fit.first_order.trainer import FirstOrderTrainer
+from tuner.fit.natural.samples import grid_sweeps, scattered_sweeps
+from tuner.fit.natural.sweeps import Sweeps
+from tuner.fit.natural.trainer import NaturalGradientTrainer
+from tuner.fit.sines.eikonal import EikonalTrainer
+from tuner.fit.sines.module import SineNetwork
+from tuner.fit.sines.surface_samples import SurfaceSamples
+from tuner.fit.trainer import Trainer
+from tuner.metrics import held_out_mask, mse_to_psnr_db
+from tuner.network.sines.synthesis import values_at
+from tuner.network.sines.windows import fold
+from tuner.shapes import BoolArray
+from tuner.signal.grid import Grid
+from tuner.signal.scattered import ScatteredSignal, on_grid
+from tuner.signal.signal import Signal
+from tuner.signal.triangles import Mesh
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Task:
+    """What a network is to be fitted to.
+
+    Attributes:
+        signal: as it was given.
+        held_out: which samples play no part, (*grid_shape) or (P,); None if all do.
+        surface: that a distance field stands for, if the eikonal loss is to see another than the field's own.
+    """
+
+    signal: Signal | ScatteredSignal
+    held_out: BoolArray | None
+    surface: Mesh | None
+
+    @classmethod
+    def checked(
+        cls,
+        signal: Signal | ScatteredSignal,
+        config: FitConfig,
+        held_out: BoolArray | float | None,
+        surface: Mesh | None,
+    ) -> "Task":
+        """The task, if the configuration can do it.
+
+        Raises:
+            ConfigError: if not.
+        """
+        shape = signal.grid_shape if isinstance(signal, Signal) else (signal.sample_count,)
+        if isinstance(held_out, float):
+            held_out = held_out_mask(signal.sample_count, held_out, config.seed).reshape(shape)
+        if held_out is not None and (held_out.shape != shape or held_out.dtype != np.bool_ or held_out.all()):
+            raise ConfigError(
+                f"held_out is {held_out.dtype} {held_out.shape} with {np.count_nonzero(held_out)} samples set, "
+                f"expected bool {shape} with at least one not set"
+            )
+        if config.network.windows > 1 and (held_out is not None or not isinstance(signal, Signal)):
+            raise ConfigError(
+                "samples are scattered, or held out of a line cut into windows, expected all samples of a line, or a "
+                "network with windows=1"
+            )
+        if isinstance(config.trainer, EikonalConfig):
+            if held_out is not None and surface is None:
+                raise ConfigError(
+                    "samples are held out and no surface is given, expected the mesh: the surface in the field is made "
+                    "of all samples"
+                )
+        elif surface is not None:
+            raise ConfigError("a surface is given, expected none, or the eikonal trainer: the others fit the samples")
+        return cls(signal=signal, held_out=held_out, surface=surface)
+
+    def held_out_psnr_db(self, network: SineNetwork) -> float | None:
+        """How well the network knows the samples that it has not seen; None if there are none."""
+        if self.held_out is None or not self.held_out.any():
+            return None
+        unseen = _part(self.signal, self.held_out)
+        error = values_at(network.parameters_numpy(), unseen.coords) - unseen.values
+        return mse_to_psnr_db(float(np.mean(np.square(error, dtype=np.float64))))
+
+
+def make_trainer(task: Task, config: FitConfig, device: torch.device, parts: int) -> Trainer:
+    """The trainer whose settings the configuration holds, with an untrained network.
+
+    Args:
+        task: what to fit.
+        config: how.
+        device: where.
+        parts: make chunks of samples so many times smaller, for want of memory.
+    """
+    signal = task.signal if isinstance(task.signal, ScatteredSignal) else fold(task.signal, config.network.windows)
+    grid = Grid(signal.grid_shape, config.network.period)
+    network = SineNetwork.initial(config.network, grid, signal.channels, config.seed).to(device)
+    seen = signal if task.held_out is None else _part(signal, ~task.held_out)
+
+    def sweeps(settings: NaturalGradientConfig) -> Sweeps:
+        if isinstance(seen, Signal):
+            return grid_sweeps(network, seen, settings, parts=parts)
+        coords_PD, values_PC = (torch.tensor(array, device=device) for array in (seen.coords, seen.values))
+        return scattered_sweeps(network, coords_PD, values_PC, settings, parts=parts)
+
+    def blocks() -> Blocks:
+        if isinstance(signal, Signal):
+            return SignalBlocks(signal, grid, device, parts, task.held_out)
+        return PointBlocks(signal if task.held_out is None else signal.chosen(~task.held_out), device, parts)
+
+    trainer = config.trainer
+    plan = {"total_steps": config.budget.max_steps, "seed": config.seed}
+    if isinstance(trainer, NaturalGradientConfig):
+        return NaturalGradientTrainer(network, sweeps(trainer), trainer)
+    if isinstance(trainer, EikonalConfig):
+        if not isinstance(signal, Signal):
+            raise ConfigError("samples are scattered, expected a distance field on its grid for the eikonal trainer")
+        start = NaturalGradientTrainer(network, sweeps(trainer.start), trainer.start)
+        return EikonalTrainer(
+            start, SurfaceSamples(signal, task.surface, config.seed, device), blocks(), trainer, **plan
+        )
+    return FirstOrderTrainer(network, blocks(), trainer, **plan)
+
+
+def _part(signal: Signal | ScatteredSignal, chosen: BoolArray) -> ScatteredSignal:
+    return signal.chosen(chosen) if isinstance(signal, ScatteredSignal) else on_grid(signal, chosen)

@@ -1,0 +1,77 @@
+"""The integers of the latents: for each, the one with the least squared error + lambda x bits, a few at a time.
+
+What a latent should be were it free follows from the gradient of the squared error and its curvature, since wavelets
+are nearly orthogonal: a Newton step of one variable, and a short one, since the network that the gradient saw is
+another one farther away. Among the integers around that and zero, the cheapest is taken
+(rate-distortion optimised quantisation, as in video coders). Only a random share of the latents moves at once: those
+that move together are then far enough from each other for their steps to add up. Called by
+`tuner.fit.wavelets.trainer`.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from tuner.fit.wavelets.rate import Costs
+
+# Of the latents, in one step.
+_MOVING = 0.2
+# In integers: fits come apart without a limit, and a latent never leaves zero at less than one.
+_FARTHEST = 1.5
+# A little less than what a file can hold: a latent that hardly matters any more has its optimum anywhere.
+_LARGEST_CODE = 2000.0
+
+
+def free_values(codes: Sequence[Tensor], gradients: Sequence[Tensor], curvatures: Sequence[Tensor]) -> list[Tensor]:
+    """Where each latent alone would have the least squared error, as far as it may go in one step.
+
+    Args:
+        codes: of every level.
+        gradients: of the squared error by them.
+        curvatures: second derivatives by each of them alone, > 0.
+    """
+    return [
+        code - (slope / bend).clamp(-_FARTHEST, _FARTHEST)
+        for code, slope, bend in zip(codes, gradients, curvatures, strict=True)
+    ]
+
+
+def choose(
+    codes: Sequence[Tensor],
+    free: Sequence[Tensor],
+    curvatures: Sequence[Tensor],
+    costs: Sequence[Costs],
+    trade: float,
+    random: torch.Generator,
+) -> None:
+    """Move some latents, in place.
+
+    Args:
+        codes: of every level, integers.
+        free: from `free_values`.
+        curvatures: of the squared error.
+        costs: of every level.
+        trade: squared error that one bit is worth.
+        random: which latents move.
+    """
+    for code, best in zip(codes, cheapest(free, curvatures, costs, trade), strict=True):
+        moves = torch.rand(code.shape, generator=random) < _MOVING
+        code.copy_(torch.where(moves, best, code))
+
+
+def cheapest(
+    free: Sequence[Tensor], curvatures: Sequence[Tensor], costs: Sequence[Costs], trade: float
+) -> list[Tensor]:
+    """The best integer for each latent alone; arguments are those of `choose`."""
+    found = []
+    for target, curvature, cost in zip(free, curvatures, costs, strict=True):
+        size = target.abs()
+        below = size.floor().clamp(max=_LARGEST_CODE - 1.0)
+        best, least = torch.zeros_like(size), curvature / 2.0 * size.square() + trade * cost.of(torch.zeros_like(size))
+        for candidate in (below.clamp(min=1.0), below + 1.0):
+            price = curvature / 2.0 * (candidate - size).square() + trade * cost.of(candidate)
+            better = price < least
+            best, least = torch.where(better, candidate, best), torch.where(better, price, least)
+        found.append(target.sign() * best)
+    return found

@@ -1,0 +1,101 @@
+"""How to fit a modulated network. No torch here.
+
+The defaults were chosen on photographs (docs/decisions/0014-modulated-network-and-rate.md).
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from math import isfinite
+
+from tuner.errors import ConfigError
+from tuner.network.wavelets.layout import field_count, latent_count, modulation_count, most_scales, wavelet_layout
+
+MOST_AXES = 3
+TOO_MANY_AXES = "the signal has {} axes, a modulated network at most three: ask for the network kind 'tuner'"
+_MOST_SCALES = 10
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WaveletConfig:
+    """A fit of a modulated network to a rate or to a quality.
+
+    Attributes:
+        bits_per_sample: size of the file to aim for, in bits per point of the grid, > 0; None if a quality is.
+        psnr_db: quality to aim for, in dB, with as few bits as that takes; None if a size is.
+        steps: of the optimiser, >= 1.
+        max_seconds: of training, > 0, or None; all phases shrink in proportion.
+        scales: of the wavelets, >= 1; None for as many as the signal's sides allow.
+        widths: neurons of each sine layer.
+        frequencies: F, of the first layer; each gives a sine and a cosine.
+        reach: largest component of a frequency, in cycles per period.
+        period: p, in units of the coordinates, > 2.
+        weight_rate: learning rate of the weights, > 0.
+        weight_steps: of the weights, on some tiles each, for each of the latents, >= 0.
+        rounded_share: share of the steps, the last ones, in which the weights are rounded, too, in (0, 1].
+        seed: of the frequencies, the initial weights and the order of the latents, >= 0.
+
+    Raises:
+        ConfigError: if a setting is out of its range, or not exactly one of size and quality is aimed for.
+    """
+
+    bits_per_sample: float | None = None
+    psnr_db: float | None = None
+    steps: int = 300
+    max_seconds: float | None = None
+    scales: int | None = None
+    widths: tuple[int, ...] = (16,)
+    frequencies: int = 2
+    reach: int = 16
+    period: float = 2.5
+    weight_rate: float = 2e-2
+    weight_steps: int = 10
+    rounded_share: float = 0.25
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if (self.bits_per_sample is None) == (self.psnr_db is None):
+            raise ConfigError(
+                f"bits_per_sample is {self.bits_per_sample} and psnr_db is {self.psnr_db}, expected exactly one of them"
+            )
+        for name in ("bits_per_sample", "psnr_db", "weight_rate"):
+            value = getattr(self, name)
+            if value is not None and not (isfinite(value) and value > 0.0):
+                raise ConfigError(f"{name} is {value}, expected a finite number above 0")
+        if self.max_seconds is not None and not (isfinite(self.max_seconds) and self.max_seconds > 0.0):
+            raise ConfigError(f"max_seconds is {self.max_seconds}, expected a finite number above 0, or None")
+        if self.steps < 1 or self.seed < 0 or self.weight_steps < 0:
+            raise ConfigError(
+                f"steps is {self.steps}, weight_steps {self.weight_steps} and seed {self.seed}, expected at least 1, 0 "
+                "and 0"
+            )
+        if not 0.0 < self.rounded_share <= 1.0:
+            raise ConfigError(f"rounded_share is {self.rounded_share}, expected a share of the steps")
+        if self.scales is not None and not 1 <= self.scales <= _MOST_SCALES:
+            raise ConfigError(f"scales is {self.scales}, expected 1 to {_MOST_SCALES}, or None")
+        if min(self.widths, default=0) < 1 or self.frequencies < 1 or self.reach < 1:
+            raise ConfigError("widths, frequencies and reach must be at least 1")
+        if not 2.0 < self.period < float("inf"):
+            raise ConfigError(f"period is {self.period}, expected more than 2, the length of the domain")
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the settings, in hexadecimal: equal for equal configurations only."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+    def scales_of(self, grid_shape: tuple[int, ...]) -> int:
+        """Scales of the wavelets of a signal."""
+        return self.scales or most_scales(grid_shape)
+
+    def weight_count(self, grid_shape: tuple[int, ...], channels: int) -> int:
+        """Scalars that the fit chooses: latents, layers and output layer."""
+        layout = wavelet_layout(len(grid_shape), self.scales_of(grid_shape), channels)
+        return latent_count(grid_shape, layout) + self.layer_weight_count(grid_shape, channels)
+
+    def layer_weight_count(self, grid_shape: tuple[int, ...], channels: int) -> int:
+        """The same without the latents."""
+        fields = field_count(self.scales_of(grid_shape))
+        latent_channels = channels * fields
+        widths = (2 * self.frequencies + modulation_count(len(grid_shape), fields, channels), *self.widths)
+        layers = sum((before + 1) * after for before, after in pairwise(widths))
+        return layers + channels * (latent_channels + self.widths[-1] + 1)

@@ -1,0 +1,79 @@
+"""Differences of a field between neighbouring samples, and their transpose: what a network sees around a point.
+
+The torch twin of `tuner.network.wavelets.differences`, which says what they are. Called by `tuner.fit.wavelets.passes`.
+"""
+
+from math import prod
+
+import torch
+from torch import Tensor
+
+from tuner.network.wavelets.differences import GAIN
+from tuner.network.wavelets.layout import difference_kinds
+
+
+class Differences:
+    """The differences on a grid.
+
+    Args:
+        grid_shape: samples along each axis.
+
+    Attributes:
+        count: V, how many there are at each sample.
+    """
+
+    def __init__(self, grid_shape: tuple[int, ...]) -> None:
+        self._shape = grid_shape
+        self._kinds = difference_kinds(len(grid_shape))
+        self.count = len(self._kinds)
+
+    def fill(self, field_P: Tensor, out_VP: Tensor) -> None:
+        """All differences of a field at its samples."""
+        field = field_P.view(self._shape)
+        for number, (axes, order) in enumerate(self._kinds):
+            out_VP[number] = self._applied(field, axes, order).reshape(-1)
+
+    def transposed(self, gradients_VP: Tensor) -> Tensor:
+        """The transpose of `fill`: derivatives by the field, (P,)."""
+        total = torch.zeros(self._shape)
+        for gradient, (axes, order) in zip(gradients_VP, self._kinds, strict=True):
+            values = gradient.view(self._shape) * GAIN
+            for axis in axes:
+                values = _first_transposed(values, axis) if order == 1 else _second(values, axis)
+            total += values
+        return total.view(prod(self._shape))
+
+    @staticmethod
+    def _applied(field: Tensor, axes: tuple[int, ...], order: int) -> Tensor:
+        for axis in axes:
+            field = _first(field, axis) if order == 1 else _second(field, axis)
+        return field * GAIN
+
+
+def _neighbours(field: Tensor, axis: int) -> tuple[Tensor, Tensor]:
+    """Before and after each sample; the outermost samples are repeated."""
+    last = field.shape[axis] - 1
+    before = torch.cat([field.narrow(axis, 0, 1), field.narrow(axis, 0, last)], axis)
+    after = torch.cat([field.narrow(axis, 1, last), field.narrow(axis, last, 1)], axis)
+    return before, after
+
+
+def _first(field: Tensor, axis: int) -> Tensor:
+    before, after = _neighbours(field, axis)
+    return (after - before) * 0.5
+
+
+def _second(field: Tensor, axis: int) -> Tensor:
+    """Symmetric: its own transpose, the borders included."""
+    before, after = _neighbours(field, axis)
+    return before + after - 2.0 * field
+
+
+def _first_transposed(values: Tensor, axis: int) -> Tensor:
+    before, after = _neighbours(values, axis)
+    turned = (before - after) * 0.5
+    last = values.shape[axis] - 1
+    # The outermost samples are their own neighbours.
+    turned.narrow(axis, 0, 1).sub_(values.narrow(axis, 0, 1))
+    turned.narrow(axis, last, 1).add_(values.narrow(axis, last, 1))
+    return turned

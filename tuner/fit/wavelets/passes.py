@@ -1,0 +1,278 @@
+"""Loss and gradients of a modulated network on a whole grid, tile by tile.
+
+A tile is some rows of the first axis, few enough that its activations stay in the cache: a network this narrow is bound
+by memory otherwise. Threads share the tiles. The inputs of the first layer are kept for the whole grid: the sines never
+change, fields and differences do when `show` is given other latents. Derivatives are written out by hand; all of it is
+products of small matrices and sines. Called by `tuner.fit.wavelets.trainer`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import pi, prod
+
+import torch
+from torch import Tensor
+
+from tuner.fit.kernels import single_threaded
+from tuner.fit.stripes import Stripes
+from tuner.fit.wavelets.differences import Differences
+from tuner.fit.wavelets.subbands import Subbands
+from tuner.fit.wavelets.weights import Weights
+from tuner.network.wavelets.layout import modulation_count
+from tuner.shapes import FloatArray, IntArray
+
+_TILE_POINTS = 4096
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LatentGradients:
+    """Mean squared error and its derivatives by the latents.
+
+    Attributes:
+        loss: mean squared error over points and channels.
+        slopes: first derivatives, of every level.
+        bends: a sample of the second derivatives by each latent alone, from random signs.
+    """
+
+    loss: float
+    slopes: list[Tensor]
+    bends: list[Tensor]
+
+
+class GridPasses:
+    """A signal on its grid, ready for passes over it.
+
+    Args:
+        values: float32 (*shape, C).
+        axes: coordinates of the samples along each axis, float (N_d,).
+        scales: of the wavelets.
+        colours: K, the channels of each subband.
+        frequencies: int (F, D).
+        period: p.
+
+    Attributes:
+        gains: by which the inputs beside the sines are multiplied, (M,); all passes need `show` after they change.
+    """
+
+    def __init__(
+        self,
+        values: FloatArray,
+        axes: Sequence[FloatArray],
+        scales: int,
+        colours: int,
+        frequencies: IntArray,
+        period: float,
+    ) -> None:
+        self._stripes = Stripes(torch.get_num_threads())
+        self.grid_shape = values.shape[:-1]
+        self.points = int(prod(self.grid_shape))
+        self.channels = int(values.shape[-1])
+        plane = prod(self.grid_shape[1:])
+        rows = max(1, _TILE_POINTS // plane)
+        self.sines = 2 * len(frequencies)
+        self.subbands = Subbands(self.grid_shape, scales, colours, rows)
+        self.fields = self.subbands.channels
+        self._differences = Differences(self.grid_shape)
+        self.modulations = modulation_count(len(self.grid_shape), self.fields // colours, colours)
+        self.gains = torch.ones(self.modulations)
+        self.targets_CP = torch.from_numpy(values).reshape(-1, self.channels).T.contiguous()
+        self._inputs_IP = torch.zeros(self.sines + self.modulations, self.points)
+        self._fields_UP = torch.zeros(self.fields, self.points)
+        angular = torch.from_numpy(frequencies).double() * (2.0 * pi / period)
+        rest = torch.zeros(len(angular), 1)
+        for dimension, axis in enumerate(axes[1:], start=1):
+            along = angular[:, dimension, None] * torch.from_numpy(axis).double()
+            rest = (rest[:, :, None] + along[:, None, :]).reshape(len(angular), -1)
+        self._tiles = []
+        for start in range(0, len(axes[0]), rows):
+            stop = min(start + rows, len(axes[0]))
+            tile = slice(start * plane, stop * plane)
+            first = angular[:, 0, None] * torch.from_numpy(axes[0][start:stop]).double()
+            angles = (first[:, :, None] + rest[:, None, :]).reshape(len(angular), -1)
+            self._inputs_IP[: self.sines, tile] = torch.cat([angles.sin(), angles.cos()]).float()
+            self._tiles.append(tile)
+
+    @property
+    def tiles(self) -> int:
+        """Their number."""
+        return len(self._tiles)
+
+    def show(self, latents: Sequence[Tensor]) -> None:
+        """Compute all inputs from codes, which need not be integers; whatever follows is about these."""
+        spread = self.subbands.spread(latents)
+        colours = self.subbands.colours
+        levels = self.fields // colours
+        modulations = self._inputs_IP[self.sines :]
+        brightness = torch.empty(self.points)
+
+        def fill(numbers: Sequence[int]) -> None:
+            for number in numbers:
+                tile = self._tiles[number]
+                found = torch.empty(self.fields, tile.stop - tile.start)
+                self.subbands.fill(number, spread, found)
+                sums = found.view(levels, colours, -1).sum(0)
+                brightness[tile] = sums[0]
+                modulations[:levels, tile] = found[::colours]
+                modulations[levels : levels + colours - 1, tile] = sums[1:]
+                self._fields_UP[:, tile] = found
+
+        self._stripes.map(fill, self.tiles)
+        self._differences.fill(brightness, modulations[levels + colours - 1 :])
+        modulations.mul_(self.gains[:, None])
+
+    def input_sizes(self) -> Tensor:
+        """Root mean square of each input beside the sines, gains included."""
+        return self._inputs_IP[self.sines :].square().mean(1).sqrt()
+
+    def latent_gradients(self, weights: Weights, signs_CP: Tensor) -> LatentGradients:
+        """Derivatives by the codes that were shown.
+
+        Args:
+            weights: of the network.
+            signs_CP: 1 or -1, at random. The square of their derivative is, in the mean, the diagonal of the
+                Gauss-Newton matrix: terms of different points and channels cancel (Bekas, Kokiopoulou and Saad 2007).
+        """
+        backs, probes = self._empty_backs(), self._empty_backs()
+        sums = self._stripes.map(lambda numbers: self._backward(numbers, weights, backs, signs_CP, probes), self.tiles)
+        values = self.points * self.channels
+        return LatentGradients(
+            sum(sums) / values,
+            [each.mul_(2.0 / values) for each in self._by_codes(*backs)],
+            [each.square_().mul_(2.0 / values) for each in self._by_codes(*probes)],
+        )
+
+    def weight_gradients(self, weights: Weights, numbers: Sequence[int]) -> list[Tensor]:
+        """Derivatives of the mean squared error on some tiles by the sine layers, in the order of `Weights.inner`."""
+        by_weights = [torch.zeros_like(weight) for weight in weights.hidden]
+        by_biases = [torch.zeros_like(bias) for bias in weights.biases]
+        points = 0
+        with single_threaded(), torch.no_grad():
+            for number in numbers:
+                tile = self._tiles[number]
+                points += tile.stop - tile.start
+                activations, slopes = self._forward(weights, tile)
+                error = self._values(weights, activations[-1], self._fields_UP[:, tile]).sub_(self.targets_CP[:, tile])
+                back = weights.readout.T @ error
+                for layer in range(len(slopes) - 1, -1, -1):
+                    back.mul_(slopes[layer])
+                    by_weights[layer].addmm_(back, activations[layer].T)
+                    by_biases[layer] += back.sum(1)
+                    if layer:
+                        back = weights.hidden[layer].T @ back
+        return [each.mul_(2.0 / (points * self.channels)) for each in (*by_weights, *by_biases)]
+
+    def _empty_backs(self) -> tuple[Tensor, Tensor]:
+        return torch.empty(self.fields, self.points), torch.empty(self.modulations, self.points)
+
+    def _by_codes(self, backs: Tensor, by_modulations: Tensor) -> list[Tensor]:
+        """From derivatives by fields and other inputs to those by the codes; spoils both."""
+        colours = self.subbands.colours
+        levels = self.fields // colours
+        by_modulations.mul_(self.gains[:, None])
+        brightness = self._differences.transposed(by_modulations[levels + colours - 1 :])
+        by_fields = backs.view(levels, colours, -1)
+        by_fields[:, 0] += by_modulations[:levels]
+        by_fields[:, 0] += brightness
+        by_fields[:, 1:] += by_modulations[levels : levels + colours - 1]
+
+        def gathered(numbers: Sequence[int]) -> list[tuple[slice, Tensor]]:
+            spans = self.subbands.nodes_of(numbers)
+            found = self.subbands.spread_zeros(spans)
+            for number in numbers:
+                self.subbands.add_transposed(number, backs[: self.fields, self._tiles[number]], found, spans)
+            return list(zip(spans, found, strict=True))
+
+        parts = self._stripes.map(gathered, self.tiles)
+        spread = self.subbands.spread_zeros(self.subbands.all_nodes())
+        for part in parts:
+            for gradient, (nodes, more) in zip(spread, part, strict=True):
+                gradient[:, nodes] += more
+        return self.subbands.gather(spread)
+
+    def _backward(
+        self,
+        numbers: Sequence[int],
+        weights: Weights,
+        backs: tuple[Tensor, Tensor],
+        signs_CP: Tensor,
+        probes: tuple[Tensor, Tensor],
+    ) -> float:
+        """Sum of squares on some tiles; half its derivatives by the inputs into `backs`, of the signs into `probes`."""
+        loss = torch.zeros((), dtype=torch.float64)
+        modulation = weights.hidden[0][:, self.sines :]
+        for number in numbers:
+            tile = self._tiles[number]
+            activations, slopes = self._forward(weights, tile)
+            error = self._values(weights, activations[-1], self._fields_UP[:, tile]).sub_(self.targets_CP[:, tile])
+            loss += error.square().sum()
+            for by_values, (by_fields, by_modulations) in ((error, backs), (signs_CP[:, tile], probes)):
+                back = weights.readout.T @ by_values
+                for layer in range(len(slopes) - 1, -1, -1):
+                    back.mul_(slopes[layer])
+                    if layer:
+                        back = weights.hidden[layer].T @ back
+                by_fields[:, tile] = weights.skip.T @ by_values
+                by_modulations[:, tile] = modulation.T @ back
+        return float(loss)
+
+    def _forward(self, weights: Weights, tile: slice) -> tuple[list[Tensor], list[Tensor]]:
+        """Inputs and outputs of the layers on a tile, and the cosines between them."""
+        activations, slopes = [self._inputs_IP[:, tile]], []
+        for weight, bias in zip(weights.hidden, weights.biases, strict=True):
+            angles = torch.addmm(bias[:, None], weight, activations[-1])
+            slopes.append(angles.cos())
+            activations.append(angles.sin_())
+        return activations, slopes
+
+    def solve_output(self, weights: Weights, ridge: float = 1e-7) -> float:
+        """Move skip and read-out, in place, to the least squared error for what is before them; return the loss before.
+
+        What is solved for is a correction, in float64, so that the ridge pulls towards the present output layer.
+        """
+        width, constant = len(weights.hidden[-1]), 1
+        size = width + self.fields + constant
+
+        def products_of(numbers: Sequence[int]) -> Tensor:
+            products = torch.zeros(size + self.channels, size + self.channels, dtype=torch.float64)
+            for number in numbers:
+                tile = self._tiles[number]
+                hidden = _last_layer(weights, self._inputs_IP[:, tile])
+                fields_UP = self._fields_UP[:, tile]
+                missing = self.targets_CP[:, tile] - self._values(weights, hidden, fields_UP)
+                rows = torch.cat([hidden, fields_UP, torch.ones(1, hidden.shape[1]), missing])
+                products += (rows @ rows.T).double()
+            return products
+
+        products = torch.stack(self._stripes.map(products_of, self.tiles)).sum(0)
+        gram, moments = products[:size, :size], products[:size, size:]
+        gram.diagonal().add_(ridge * float(gram.diagonal().mean()))
+        correction = torch.linalg.solve(gram, moments).float().T
+        weights.readout.add_(correction[:, :width])
+        weights.skip.add_(correction[:, width:-constant])
+        weights.bias.add_(correction[:, -1])
+        return float(products[size:, size:].trace()) / (self.points * self.channels)
+
+    def loss(self, weights: Weights) -> float:
+        """Mean squared error over points and channels."""
+
+        def loss_of(numbers: Sequence[int]) -> float:
+            total = torch.zeros((), dtype=torch.float64)
+            for number in numbers:
+                tile = self._tiles[number]
+                hidden = _last_layer(weights, self._inputs_IP[:, tile])
+                values = self._values(weights, hidden, self._fields_UP[:, tile])
+                total += values.sub_(self.targets_CP[:, tile]).square().sum()
+            return float(total)
+
+        return sum(self._stripes.map(loss_of, self.tiles)) / (self.points * self.channels)
+
+    @staticmethod
+    def _values(weights: Weights, hidden_HP: Tensor, fields_UP: Tensor) -> Tensor:
+        return torch.addmm(weights.bias[:, None], weights.readout, hidden_HP).addmm_(weights.skip, fields_UP)
+
+
+def _last_layer(weights: Weights, inputs_IP: Tensor) -> Tensor:
+    hidden = inputs_IP
+    for weight, bias in zip(weights.hidden, weights.biases, strict=True):
+        hidden = torch.addmm(bias[:, None], weight, hidden).sin_()
+    return hidden

@@ -1,0 +1,70 @@
+"""How coarsely each tensor of a modulated network may be rounded, for what a bit is worth.
+
+Rounding to a step D adds D^2/12 times the mean curvature of a tensor's weights to the squared error, and costs -log2 D
+bits a weight; where one bit less is worth `trade` of mean squared error, the best step is
+sqrt(6 C trade / (ln 2 curvature)). Curvature is, as in a Kronecker-factored Gauss-Newton matrix, the mean square of a
+layer's inputs times that of the derivative of the values by its pre-activations. Called by
+`tuner.fit.wavelets.trainer`.
+"""
+
+from math import log, sqrt
+
+import numpy as np
+
+from tuner.network.wavelets.parameters import WaveletParameters
+from tuner.network.wavelets.synthesis import network_inputs
+from tuner.shapes import FloatArray
+
+_POINTS = 4096
+_SEED = 0
+_SMALLEST_CURVATURE = 1e-9
+# More steps than this the file does not hold.
+_MOST_LEVELS = 1500.0
+
+
+def wavelet_steps(parameters: WaveletParameters, trade: float) -> tuple[float, ...]:
+    """One step per tensor, in the order of the file.
+
+    Args:
+        parameters: the network.
+        trade: mean squared error that one bit is worth, > 0.
+    """
+    numerator = 6.0 * parameters.channels * trade / log(2.0)
+    steps = []
+    for tensor, curvature in zip(parameters.tensors(), _curvatures(parameters), strict=True):
+        step = sqrt(numerator / max(curvature, _SMALLEST_CURVATURE))
+        steps.append(max(step, float(np.abs(tensor).max(initial=0.0)) / _MOST_LEVELS))
+    return tuple(steps)
+
+
+def _curvatures(parameters: WaveletParameters) -> list[float]:
+    """Mean over a tensor's weights of E[sum over channels of (d value / d weight)^2]."""
+    random = np.random.default_rng(_SEED)
+    inputs, fields = network_inputs(
+        parameters, random.uniform(-1.0, 1.0, (_POINTS, parameters.dimensions)).astype(np.float32)
+    )
+    activations, slopes = [inputs], []
+    for layer in parameters.hidden:
+        angles = layer.weight @ activations[-1] + layer.bias[:, None]
+        activations.append(np.sin(angles))
+        slopes.append(np.cos(angles))
+    sensitivities = np.zeros(len(slopes))
+    for readout_H in parameters.readout_weight:
+        back = readout_H[:, None] * slopes[-1]
+        for depth in range(len(slopes) - 1, -1, -1):
+            sensitivities[depth] += _mean_square(back)
+            if depth:
+                back = (parameters.hidden[depth].weight.T @ back) * slopes[depth - 1]
+    sines = 2 * len(parameters.frequencies)
+    found = [
+        sensitivities[0] * _mean_square(inputs[:sines]),
+        sensitivities[0] * _mean_square(inputs[sines:]),
+        sensitivities[0],
+    ]
+    for depth in range(1, len(slopes)):
+        found += [sensitivities[depth] * _mean_square(activations[depth]), sensitivities[depth]]
+    return [float(each) for each in (*found, _mean_square(fields), _mean_square(activations[-1]), 1.0)]
+
+
+def _mean_square(values: FloatArray) -> float:
+    return float(np.mean(np.square(values, dtype=np.float64)))

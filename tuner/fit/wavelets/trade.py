@@ -1,0 +1,83 @@
+"""Lambda: how much squared error a bit is worth, moved until the fit lands on the size or quality that was asked for.
+
+Size and quality are estimates while a fit runs: the file's own tables, its weights and its header are not in the
+differentiable rate, and the noise that stands for rounding is not rounding. So the estimates are compared with the real
+numbers now and then, and what was missing is added from there on. Called by `tuner.fit.wavelets.trainer`.
+"""
+
+from math import exp, log10
+
+from tuner.fit.wavelets.config import WaveletConfig
+
+# How far lambda moves over a whole fit, in logarithms, while the rate is twice what was asked for.
+_GAIN = 20.0
+_LARGEST_MOVE = 0.1
+# As far from a quality, in dB, as a rate that is twice what was asked for is from a rate.
+_WHOLE_EXCESS_DB = 1.0
+# What a fit gains in quality from its beginning to its end, at one lambda, because its steps become shorter.
+_STILL_TO_COME_DB = 1.5
+# Until which share of the fit lambda moves: later there is no time left to settle.
+_LAST_CORRECTION = 0.92
+_LEAST_LATENT_SHARE = 0.25
+_LEAST_MSE = 1e-15  # a constant signal has no error at all
+_BITS_PER_WEIGHT = 6.5
+_HEADER_BITS = 8.0 * 220.0
+
+
+class Trade:
+    """Lambda, and what moves it.
+
+    Args:
+        config: with what is asked for.
+        points: of the signal.
+        weights: that are not latents.
+
+    Attributes:
+        value: lambda, mean squared error per bit and sample, > 0; set it before the first step.
+        other_bits: of the file, beside what the rate says of the latents.
+        quality_offset_db: what rounding as in the file gains over a pass of the fit.
+        share: of the fit, when lambda last moved.
+    """
+
+    def __init__(self, config: WaveletConfig, points: int, weights: int) -> None:
+        self._wanted_bits = None if config.bits_per_sample is None else config.bits_per_sample * points
+        self._wanted_db = config.psnr_db
+        self.value = 1.0
+        self.other_bits = _HEADER_BITS + _BITS_PER_WEIGHT * weights
+        self.quality_offset_db = 0.0
+        self.share = 0.0
+
+    @property
+    def latent_budget(self) -> float:
+        """Bits that the latents may take, if a size is asked for."""
+        assert self._wanted_bits is not None  # noqa: S101  asked for sizes only
+        return max(self._wanted_bits - self.other_bits, _LEAST_LATENT_SHARE * self._wanted_bits)
+
+    def follow(self, latent_bits: float, mse: float, share: float) -> None:
+        """Move towards what is asked for.
+
+        Args:
+            latent_bits: estimated.
+            mse: of the last pass.
+            share: of the fit that is done, in [0, 1].
+        """
+        if self._wanted_db is None:
+            excess = latent_bits / self.latent_budget - 1.0
+        else:
+            expected_db = (
+                -10.0 * log10(max(mse, _LEAST_MSE)) + self.quality_offset_db + _STILL_TO_COME_DB * (1.0 - share)
+            )
+            excess = (expected_db - self._wanted_db) / _WHOLE_EXCESS_DB
+        if share < _LAST_CORRECTION:
+            # A fit that goes on, with more steps than it had, is at a smaller share of them than before.
+            move = max(0.0, min(_GAIN * (share - self.share), _LARGEST_MOVE))
+            self.value *= exp(move * max(-1.0, min(1.0, excess)))
+        self.share = share
+
+    def numbers(self) -> list[float]:
+        """Everything that later moves depend on."""
+        return [self.value, self.other_bits, self.quality_offset_db, self.share]
+
+    def restore(self, numbers: list[float]) -> None:
+        """Continue from `numbers`."""
+        self.value, self.other_bits, self.quality_offset_db, self.share = numbers

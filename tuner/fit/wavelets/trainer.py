@@ -1,0 +1,322 @@
+"""The steps of a fit of a modulated network: latents one by one, weights by Adam, lambda by what was asked for.
+
+Minimises mean squared error + lambda x bits per sample. The latents begin as the wavelet coefficients of the signal and
+are integers from the first step on; every step moves the weights (`tuner.fit.wavelets.descent`) and then lets some
+latents go to the integer that serves error and bits best (`tuner.fit.wavelets.choice`). Called by
+`tuner.fit.wavelets.fit`, which knows budgets and checkpoints.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from math import copysign, exp, log, pi, prod, sqrt
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tuner.errors import StateMismatch
+from tuner.fit.wavelets.choice import cheapest, choose, free_values
+from tuner.fit.wavelets.config import WaveletConfig
+from tuner.fit.wavelets.curvature import learn_curvatures
+from tuner.fit.wavelets.descent import WeightDescent
+from tuner.fit.wavelets.passes import GridPasses
+from tuner.fit.wavelets.rate import Costs, LatentRate
+from tuner.fit.wavelets.steps import wavelet_steps
+from tuner.fit.wavelets.trade import Trade
+from tuner.fit.wavelets.weights import Weights
+from tuner.metrics import mse_to_psnr_db
+from tuner.network.wavelets.parameters import (
+    Basis,
+    LatentLevel,
+    WaveletParameters,
+    seeded_frequencies,
+    wavelet_parameters,
+)
+from tuner.signal.grid import Grid
+from tuner.signal.signal import Signal
+
+# Between two comparisons with the file: of its size, which takes as long as some steps, and of its quality.
+_COMPARE_SIZE, _COMPARE_QUALITY = 25, 4
+# Of the angles of the first layer before it has learned, in radians, about.
+_FIRST_ANGLES = 0.7
+# Lambda, in squares of the step of the latents; 0.09 to 0.11 in video coders, and a third of it for three channels.
+_TRADE = 0.11
+# Of lambda as it was at first, what a bit of a weight is worth at most.
+_MOST_OF_FIRST_TRADE = 2.0
+# How many more bits than wanted the first, rounded one by one, may take: choosing them together saves about as many.
+_FIRST_EXCESS = 0.2
+_DEAD_ZONE = 0.1
+# Root mean square, in units of codes, below which an input is not made larger.
+_LEAST_INPUT = 0.02
+_BISECTIONS = 12
+# What the fit adds to the quality of its beginning.
+_GAIN_DB = 0.0
+_LARGEST_CODE = 2000.0
+_LARGEST_FIRST_CODE = 1500.0
+_SMALLEST_STEP, _LARGEST_STEP = 1e-6, 1e3
+# Logarithm of lambda that a shift of 1 is worth.
+_SHIFT = 4.0
+_SMALLEST_SHIFT, _LAST_SHIFT = 0.03, 1.0
+# Logarithm of the steps of the weights, likewise.
+_FINER = 4.0
+
+FileBits = Callable[[WaveletParameters, tuple[float, ...]], int]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class RoundedNetwork:
+    """What a file will hold.
+
+    Attributes:
+        parameters: the network; every weight is a multiple of its tensor's step already.
+        steps: of the tensors, in the order of the file.
+        psnr_db: on the whole grid, nothing clipped.
+    """
+
+    parameters: WaveletParameters
+    steps: tuple[float, ...]
+    psnr_db: float
+
+
+class WaveletTrainer:
+    """A modulated network that gets better with every step.
+
+    Args:
+        signal: to be represented.
+        config: rate or quality, network and effort.
+        file_bits: the size of the file that a network makes; None for an estimate.
+    """
+
+    def __init__(self, signal: Signal, config: WaveletConfig, file_bits: FileBits | None) -> None:
+        self._signal, self._config, self._file_bits = signal, config, file_bits
+        self._points, self._taken = prod(signal.grid_shape), 0
+        self._random = torch.Generator().manual_seed(config.seed)
+        dimensions = len(signal.grid_shape)
+        self._frequencies = seeded_frequencies(config.frequencies, dimensions, config.reach, config.seed)
+        grid = Grid(signal.grid_shape, config.period)
+        self._passes = GridPasses(
+            signal.values,
+            [grid.axis(dimension) for dimension in range(dimensions)],
+            config.scales_of(signal.grid_shape),
+            signal.channels,
+            self._frequencies,
+            config.period,
+        )
+        self._rate = LatentRate(dimensions, signal.channels, len(self._passes.subbands.layout))
+        self._prices: tuple[int, list[Tensor], list[Tensor], list[Costs]] | None = None
+        self._trade = Trade(config, self._points, config.layer_weight_count(signal.grid_shape, signal.channels))
+        self._begin()
+
+    def step(self, share: float) -> float:
+        """Change everything once.
+
+        Args:
+            share: of the fit that is done, in [0, 1].
+
+        Returns:
+            The mean squared error before.
+        """
+        passes, descent = self._passes, self._descent
+        compares = self._taken % (_COMPARE_SIZE if self._config.psnr_db is None else _COMPARE_QUALITY) == 0
+        if share >= 1.0 - self._config.rounded_share and descent.steps is None:
+            compares = True
+            descent.steps = self._best_steps()
+        passes.show(self._latents)
+        descent.run(passes, share)
+        gradients = passes.latent_gradients(descent.as_passes_see_them(), self._signs(self._random))
+        learn_curvatures(self._curvatures, gradients.bends, self._taken)
+        bits, costs = self._rate.costs(self._latents)
+        if compares:
+            self._compare_with_file(bits, gradients.loss)
+        free = free_values(self._latents, gradients.slopes, self._curvatures)
+        choose(self._latents, free, self._curvatures, costs, self._trade.value / self._points, self._random)
+        self._taken += 1
+        self._trade.follow(bits, gradients.loss, share)
+        return gradients.loss
+
+    def rounded(self, shift: float = 0.0) -> RoundedNetwork:
+        """Solve the output layer for the latents, and round it, too; changes nothing here.
+
+        Args:
+            shift: more makes the file smaller, less than 0 makes it larger: latents move that would at another lambda.
+        """
+        steps = self._descent.steps or self._best_steps()
+        latents = self._latents if shift == 0.0 else self._shifted(shift, steps)
+        if shift < 0.0 and self._config.psnr_db is not None:
+            # What falls short of a quality may do so because its weights were rounded at a time when it had plenty.
+            steps = tuple(exp(_FINER * shift) * step for step in steps)
+        weights = self._weights.rounded(steps)
+        self._passes.show(latents)
+        self._passes.solve_output(weights)
+        steps = weights.widened(steps)
+        weights = weights.rounded(steps)
+        return RoundedNetwork(
+            parameters=self._parameters(weights, latents),
+            steps=steps,
+            psnr_db=mse_to_psnr_db(self._passes.loss(weights)),
+        )
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything that later steps depend on."""
+        steps = self._descent.steps or ()
+        return {
+            **{f"{name}.{number}": tensor for name, tensors in self._moving() for number, tensor in enumerate(tensors)},
+            "trade": torch.tensor(self._trade.numbers(), dtype=torch.float64),
+            "steps": torch.tensor(steps, dtype=torch.float64),
+            "taken": torch.tensor(self._taken),
+            "gains": self._passes.gains,
+            "random": self._random.get_state(),
+        }
+
+    def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
+        """Continue as the trainer that gave these `tensors` would have, bit for bit on the same CPU.
+
+        Raises:
+            StateMismatch: if a name is missing or a shape differs.
+        """
+        for name, own in self.tensors().items():
+            came = tensors.get(name)
+            if came is None or (came.shape != own.shape and name != "steps"):
+                shape = "nothing" if came is None else tuple(came.shape)
+                raise StateMismatch(f"the checkpoint has {shape} as {name}, expected shape {tuple(own.shape)}")
+        for name, moving in self._moving():
+            for number, tensor in enumerate(moving):
+                tensor.copy_(tensors[f"{name}.{number}"])
+        self._trade.restore(tensors["trade"].tolist())
+        self._descent.steps = tuple(tensors["steps"].tolist()) or None
+        self._taken = int(tensors["taken"])
+        self._passes.gains.copy_(tensors["gains"])
+        self._random.set_state(tensors["random"])
+        self._descent.resume(self._taken)
+
+    def _moving(self) -> list[tuple[str, list[Tensor]]]:
+        """What a step changes in place, by name."""
+        return [
+            ("latents", self._latents),
+            ("curvatures", self._curvatures),
+            ("weights", self._weights.tensors()),
+            *self._descent.moments().items(),
+        ]
+
+    def _begin(self) -> None:
+        """Latents from the signal itself, in steps that suit the rate; weights at random."""
+        passes, widths = self._passes, self._config.widths
+        targets_CP = passes.targets_CP
+        mean = targets_CP.mean(1)
+        colours = _principal_axes(targets_CP - mean[:, None])
+        coefficients = passes.subbands.analyse(colours.T @ (targets_CP - mean[:, None]))
+        first, *deeper = widths
+        inputs = passes.sines + passes.modulations
+        hidden = [
+            self._normal(first, inputs) * (_FIRST_ANGLES / sqrt(passes.modulations)),
+            *(self._normal(width, before) * sqrt(2.0 / before) for before, width in pairwise((first, *deeper))),
+        ]
+        biases = [(2.0 * torch.rand(width, generator=self._random) - 1.0) * pi for width in widths]
+        skip = colours.repeat(1, passes.fields // passes.channels)
+        self._weights = Weights(passes.sines, hidden, biases, skip, torch.zeros(passes.channels, widths[-1]), mean)
+        step = self._first_step(coefficients)
+        self._trade.value = self._first_trade = _TRADE * step**2 / passes.channels
+        self._latents = _in_steps(coefficients, step)
+        # What Adam moves belongs to inputs of about the same size, and a power of two costs no accuracy.
+        passes.gains.fill_(1.0)
+        passes.show(self._latents)
+        passes.gains.copy_(passes.input_sizes().clamp(min=_LEAST_INPUT).log2().neg().round().exp2())
+        skip.mul_(step)
+        self._curvatures = [torch.zeros_like(each) for each in self._latents]
+        self._descent = WeightDescent(self._weights, self._config, self._random)
+
+    def _first_step(self, coefficients: list[Tensor]) -> float:
+        """The step of the latents with which the signal's own coefficients have the size or quality asked for."""
+        largest = max(float(each.abs().max()) for each in coefficients)
+        # However many bits there are, the file holds no larger codes.
+        low = log(max(_SMALLEST_STEP, largest / _LARGEST_FIRST_CODE))
+        high = log(_LARGEST_STEP)
+        wanted_db, excess = self._config.psnr_db, 1.0 + _FIRST_EXCESS
+        for _ in range(_BISECTIONS):
+            step = exp((low + high) / 2.0)
+            codes = _in_steps(coefficients, step)
+            if wanted_db is None:
+                is_too_coarse = self._rate.costs(codes)[0] < excess * self._trade.latent_budget
+            else:
+                self._passes.show([each * step for each in codes])
+                mse = self._passes.loss(self._weights)
+                is_too_coarse = mse_to_psnr_db(mse) < wanted_db - _GAIN_DB
+            low, high = (low, log(step)) if is_too_coarse else (log(step), high)
+        return exp(low)
+
+    def _compare_with_file(self, bits: float, loss: float) -> None:
+        """What the estimates of this step leave out, compared with the file that would come of it."""
+        steps = self._weights.widened(self._descent.steps or self._best_steps())
+        weights = self._weights.rounded(steps)
+        if self._config.psnr_db is not None:
+            written = self._passes.loss(weights)
+            self._trade.quality_offset_db = mse_to_psnr_db(written) - mse_to_psnr_db(loss)
+        elif self._file_bits is not None:
+            self._trade.other_bits = self._file_bits(self._parameters(weights, self._latents), steps) - bits
+
+    def _signs(self, random: torch.Generator) -> Tensor:
+        """1 or -1 for every value."""
+        return torch.randint(0, 2, (self._passes.channels, self._points), generator=random).float().mul_(2.0).sub_(1.0)
+
+    def _shifted(self, shift: float, steps: tuple[float, ...]) -> list[Tensor]:
+        """The latents with those moved, one way only, that another lambda would move."""
+        if self._prices is None or self._prices[0] != self._taken:
+            signs = self._signs(torch.Generator().manual_seed(0))
+            self._passes.show(self._latents)
+            gradients = self._passes.latent_gradients(self._weights.rounded(steps), signs)
+            if self._taken == 0:
+                learn_curvatures(self._curvatures, gradients.bends, 0)
+            free = free_values(self._latents, gradients.slopes, self._curvatures)
+            self._prices = (self._taken, free, self._curvatures, self._rate.costs(self._latents)[1])
+        # However near lambda is, some latents are about to move: a small shift moves a share of them.
+        least = copysign(max(abs(shift), _SMALLEST_SHIFT), shift)
+        trade = self._trade.value / self._points * exp(_SHIFT * least)
+        random, shifted = torch.Generator().manual_seed(0), []
+        for code, other in zip(self._latents, cheapest(*self._prices[1:], trade), strict=True):
+            moves = (other.abs() < code.abs()) if shift > 0.0 else (other.abs() > code.abs())
+            moves &= torch.rand(code.shape, generator=random) < shift / least
+            moved = torch.where(moves, other, code).clamp(-_LARGEST_CODE, _LARGEST_CODE)
+            # What no lambda moves, since its neighbours are large, shrinks.
+            shifted.append(moved if shift <= _LAST_SHIFT else (moved * exp(_LAST_SHIFT - shift)).trunc())
+        return shifted
+
+    def _normal(self, rows: int, columns: int) -> Tensor:
+        return torch.randn(rows, columns, generator=self._random)
+
+    def _best_steps(self) -> tuple[float, ...]:
+        # Where latents do not answer to it lambda grows without an end, and bits of weights are not worth that much.
+        trade = min(self._trade.value, _MOST_OF_FIRST_TRADE * self._first_trade)
+        return wavelet_steps(self._parameters(self._weights, self._latents), trade / self._points)
+
+    def _parameters(self, weights: Weights, latents: list[Tensor]) -> WaveletParameters:
+        return wavelet_parameters(
+            grid_shape=self._signal.grid_shape,
+            period=self._config.period,
+            seed=self._config.seed,
+            reach=self._config.reach,
+            frequencies=self._frequencies,
+            levels=tuple(
+                LatentLevel(spacing=spacing, codes=codes.numpy().astype(np.int32))
+                for (spacing, _), codes in zip(self._passes.subbands.layout, latents, strict=True)
+            ),
+            tensors=weights.arrays(),
+            basis=Basis.WAVELETS,
+            exponents=tuple(self._passes.gains.log2().int().tolist()),
+        )
+
+
+def _in_steps(coefficients: list[Tensor], step: float) -> list[Tensor]:
+    """Integers, the high-pass ones with a preference for zero."""
+    low, *high = coefficients
+    codes = [(low / step).round()]
+    codes += [each.sign() * (each.abs() / step + 0.5 - _DEAD_ZONE).floor().clamp(min=0.0) for each in high]
+    return [each.clamp(-_LARGEST_CODE, _LARGEST_CODE) for each in codes]
+
+
+def _principal_axes(centred_CP: Tensor) -> Tensor:
+    """Columns: the axes of the colours, the one with most variance first (Karhunen-Loève)."""
+    covariance = (centred_CP.double() @ centred_CP.double().T) / centred_CP.shape[1]
+    _, axes = torch.linalg.eigh(covariance)
+    principal: Tensor = axes.flip(1).float()
+    return principal

@@ -1,0 +1,1 @@
+"""The plain network: a sum of bounded sines over frozen integer frequencies."""

@@ -1,0 +1,214 @@
+"""The fields u of a modulated network: on a grid in separable parts, and as splines for any coordinate.
+
+On the samples of the signal wavelets are summed directly, the first axis tile by tile, so that memory stays bounded; a
+cubic spline through these samples gives every other coordinate its value. Called by `tuner.network.wavelets.inputs` and
+`tuner.export`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+from tuner.network.wavelets.filters import wavelet_taps
+from tuner.network.wavelets.layout import field_count, field_of, is_high, orientations
+from tuner.network.wavelets.parameters import Basis, WaveletParameters
+from tuner.network.wavelets.splines import Reading, spline_taps
+from tuner.shapes import DoubleArray, FloatArray
+
+# Of a line, or what is nearly one, the readings are listed, so many at a time.
+_FEW_POINTS, _ROWS = 8, 1 << 16
+# From so many nodes on a spline goes through its samples by a convolution, of which this is one half: what is left out
+# is below a billionth.
+_LONG_AXIS, _HALF_WIDTH = 1 << 13, 16
+# Of a coordinate in single precision.
+_ROUNDING = 2.0**-22
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FieldPart:
+    """What some functions add to some fields on a grid; their sum over the first axis is still to be made.
+
+    Attributes:
+        channels: of u, to which it adds.
+        taps: of the positions along the first axis.
+        spread: float32 (channels, nodes of the first axis, points of the other axes).
+    """
+
+    channels: slice
+    taps: Reading
+    spread: FloatArray
+
+    def add_to(self, u_UP: FloatArray, start: int, stop: int) -> None:
+        """Add the values at rows [start, stop) of the first axis to u, float32 (U, P)."""
+        points = self.spread.shape[-1]
+        if points <= _FEW_POINTS:  # then a tile has thousands of rows: a matrix would be nearly all zeros
+            u_KRP = u_UP[self.channels].reshape(-1, stop - start, points)
+            for first in range(start, stop, _ROWS):
+                last = min(first + _ROWS, stop)
+                taps = self.taps.rows(first, last)
+                for node, weight in zip(taps.nodes.T, taps.weights.T, strict=True):
+                    u_KRP[:, first - start : last - start] += weight[:, None] * self.spread[:, node]
+            return
+        span, matrix = self.taps.band(start, stop)
+        rows = u_UP[self.channels].reshape(-1, stop - start, points)
+        rows += matrix @ self.spread[:, span]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SplineField:
+    """Channels of u as cubic B-splines.
+
+    Attributes:
+        spacing: samples per node along every axis.
+        nodes: float32 (channels, *nodes).
+    """
+
+    spacing: int
+    nodes: FloatArray
+
+
+def field_parts(parameters: WaveletParameters, axes: Sequence[FloatArray]) -> list[FieldPart]:
+    """The fields on the product of the given axes; every channel of u is the sum of what the parts add.
+
+    Args:
+        parameters: the network.
+        axes: coordinates along each dimension, float (N_d,), ascending.
+    """
+    if parameters.basis is Basis.WAVELETS and are_samples(parameters.grid_shape, axes):
+        return _wavelet_parts(parameters)
+    parts, channel = [], 0
+    for field in spline_fields(parameters):
+        taps = [
+            spline_taps(even_coordinates(axis), samples, field.spacing)
+            for axis, samples in zip(axes, parameters.grid_shape, strict=True)
+        ]
+        channels = len(field.nodes)
+        parts.append(spline_part(slice(channel, channel + channels), field.nodes, taps))
+        channel += channels
+    return parts
+
+
+def spline_fields(parameters: WaveletParameters) -> list[SplineField]:
+    """Every channel of u as a spline, in order; wavelets take memory for all samples of all fields."""
+    if parameters.basis is Basis.SPLINES:
+        return [
+            SplineField(level.spacing, level.codes.astype(np.float32) / np.float32(level.spacing))
+            for level in parameters.levels
+        ]
+    shape = parameters.grid_shape
+    samples = np.zeros((parameters.latent_channels, prod(shape)), dtype=np.float32)
+    for part in _wavelet_parts(parameters):
+        part.add_to(samples, 0, shape[0])
+    nodes = samples.reshape(-1, *shape)
+    for axis in range(1, nodes.ndim):
+        nodes = _through_samples(nodes, axis)
+    return [SplineField(1, nodes)]
+
+
+def spline_part(channels: slice, nodes: FloatArray, taps: Sequence[Reading]) -> FieldPart:
+    """The part of a spline whose positions read its nodes by the given taps."""
+    return FieldPart(channels, taps[0], _spread(nodes, taps[1:]))
+
+
+def _wavelet_parts(parameters: WaveletParameters) -> list[FieldPart]:
+    shape, (low, *scales) = parameters.grid_shape, parameters.levels
+    dimensions, colours = len(shape), low.channels
+    kinds = orientations(dimensions)
+    parts = [_wavelet_part(shape, low.spacing, 0, [(0, low.codes)])]
+    for level in scales:
+        subbands = level.codes.reshape(colours, kinds, *level.codes.shape[1:])
+        field = field_of(level.spacing, len(scales))
+        for high in (False, True):
+            some = [
+                (kind, subbands[:, kind - 1]) for kind in range(1, kinds + 1) if is_high(kind, 0, dimensions) == high
+            ]
+            if some:
+                parts.append(_wavelet_part(shape, level.spacing, field, some))
+    assert field_count(len(scales)) * colours == parameters.latent_channels  # noqa: S101  checked when it was made
+    return parts
+
+
+def _wavelet_part(
+    shape: tuple[int, ...], spacing: int, field: int, subbands: list[tuple[int, np.ndarray]]
+) -> FieldPart:
+    """Subbands that are of one kind along the first axis."""
+    dimensions = len(shape)
+    total: FloatArray | None = None
+    for kind, codes in subbands:
+        taps = [
+            wavelet_taps(shape[axis], spacing, high=is_high(kind, axis, dimensions)) for axis in range(1, dimensions)
+        ]
+        spread = _spread(codes.astype(np.float32), taps)
+        total = spread if total is None else total + spread
+    assert total is not None  # noqa: S101  no caller has none
+    kind, codes = subbands[0]
+    first = wavelet_taps(shape[0], spacing, high=is_high(kind, 0, dimensions))
+    return FieldPart(slice(field * len(codes), (field + 1) * len(codes)), first, total)
+
+
+def _spread(values: FloatArray, taps: Sequence[Reading]) -> FloatArray:
+    """Interpolate all axes but the first: (channels, *nodes) to (channels, nodes of the first axis, points)."""
+    for dimension, axis in enumerate(taps, start=2):
+        values = axis.apply(values, dimension)
+    return values.reshape(*values.shape[:2], -1)
+
+
+def _through_samples(values: FloatArray, axis: int) -> FloatArray:
+    """Nodes of the cubic spline through values at the nodes, along one axis; its borders repeat the outermost node."""
+    nodes = np.moveaxis(values, axis, 0).copy()
+    count = len(nodes)
+    if count == 1:
+        return values
+    if count >= _LONG_AXIS:
+        return np.ascontiguousarray(np.moveaxis(_through_many_samples(nodes), 0, axis))
+    # (c[n-1] + 4 c[n] + c[n+1]) / 6 = v[n] by elimination; the outermost nodes count for those beyond them, too.
+    diagonal = np.full(count, 4.0)
+    diagonal[[0, -1]] = 5.0
+    for here in range(1, count):
+        diagonal[here] -= 1.0 / diagonal[here - 1]
+    nodes *= np.float32(6.0)
+    for here in range(1, count):
+        nodes[here] -= nodes[here - 1] * np.float32(1.0 / diagonal[here - 1])
+    nodes[-1] *= np.float32(1.0 / diagonal[-1])
+    for here in range(count - 2, -1, -1):
+        nodes[here] = (nodes[here] - nodes[here + 1]) * np.float32(1.0 / diagonal[here])
+    return np.ascontiguousarray(np.moveaxis(nodes, 0, axis))
+
+
+def _through_many_samples(values: FloatArray) -> FloatArray:
+    """The same along the first axis of a long one, whose steps one by one would take long in numpy.
+
+    The inverse of (1, 4, 1) / 6 is a row of powers of its root; borders that repeat the outermost node are mirrors.
+    """
+    root = np.sqrt(3.0) - 2.0
+    powers = np.sqrt(3.0) * root ** np.arange(_HALF_WIDTH + 1)
+    padded = np.concatenate([values[_HALF_WIDTH - 1 :: -1], values, values[: -_HALF_WIDTH - 1 : -1]])
+    found = powers[0] * values
+    for distance in range(1, _HALF_WIDTH + 1):
+        for start in (_HALF_WIDTH - distance, _HALF_WIDTH + distance):
+            found += powers[distance] * padded[start : start + len(values)]
+    smooth: FloatArray = found.astype(np.float32)
+    return smooth
+
+
+def even_coordinates(axis: FloatArray) -> DoubleArray:
+    """Coordinates that are evenly spaced but for their rounding, without it.
+
+    Of a recording of half a million samples, single precision is off by up to a sixtieth of a sample: noise 40 dB below
+    the highest tones.
+    """
+    rounded, index = axis.astype(np.float64), np.arange(len(axis)) - (len(axis) - 1) / 2.0
+    slope = float(index @ rounded) / max(float(index @ index), 1.0)
+    exact: DoubleArray = rounded.mean() + slope * index
+    return exact if np.abs(rounded - exact).max() <= _ROUNDING * max(1.0, np.abs(exact).max()) else rounded
+
+
+def are_samples(grid_shape: tuple[int, ...], axes: Sequence[FloatArray]) -> bool:
+    """Whether the axes are the samples of the signal, whose cells fill [-1, 1]."""
+    return all(
+        len(axis) == samples
+        and np.allclose(axis, (2.0 * np.arange(samples) + 1.0) / samples - 1.0, rtol=_ROUNDING, atol=1e-3 / samples)
+        for axis, samples in zip(axes, grid_shape, strict=True)
+    )

@@ -1,0 +1,170 @@
+"""What turns the phases of a modulated network, at points and on grids: its fields and what is around them.
+
+The M inputs of the first layer beside the sines. Networks that see differences (`tuner.network.wavelets.differences`)
+have, in this order, each field of the first colour, for every other colour the sum of its fields, and the differences
+of the sum of the first colour's, each times its power of two; others have the fields as they are. On the samples of the
+signal differences are taken of what is there, anywhere else of the splines. `modulations_at` is the slow twin. Called
+by `tuner.network.wavelets.synthesis`.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tuner.network.wavelets.differences import offsets, stencils
+from tuner.network.wavelets.fields import (
+    FieldPart,
+    SplineField,
+    are_samples,
+    even_coordinates,
+    field_parts,
+    spline_fields,
+    spline_part,
+)
+from tuner.network.wavelets.parameters import WaveletParameters
+from tuner.network.wavelets.splines import spline_taps
+from tuner.shapes import FloatArray
+
+
+def modulations_at(
+    parameters: WaveletParameters,
+    fields: Sequence[SplineField],
+    coords_PD: FloatArray,
+    derivative: int | None = None,
+) -> tuple[FloatArray, FloatArray]:
+    """Inputs beside the sines, float32 (M, P), and fields, float32 (U, P), or their derivatives by one coordinate.
+
+    Args:
+        parameters: the network.
+        fields: from `spline_fields`.
+        coords_PD: the points.
+        derivative: the coordinate, or None for values.
+    """
+    shape = parameters.grid_shape
+    u_UP = np.concatenate([_at(field, shape, coords_PD, derivative) for field in fields])
+    if not parameters.sees_differences:
+        return u_UP, u_UP
+    brightness = brightness_field(parameters, fields)
+    seen = np.zeros((len(offsets(len(shape))), len(coords_PD)), dtype=np.float32)
+    for number, steps in enumerate(offsets(len(shape))):
+        moved = [moved_positions(coords_PD[:, axis], shape[axis], step) for axis, step in enumerate(steps)]
+        seen[number] = _at(brightness, shape, np.stack([positions for positions, _ in moved], 1), derivative)[0]
+        if derivative is not None:
+            seen[number] *= moved[derivative][1]
+    m_MP = np.empty((parameters.modulations, len(coords_PD)), dtype=np.float32)
+    _put_fields(parameters, u_UP, m_MP)
+    m_MP[-len(stencils(len(shape))) :] = stencils(len(shape)) @ seen
+    m_MP *= parameters.gains[:, None]
+    return m_MP, u_UP
+
+
+def brightness_field(parameters: WaveletParameters, fields: Sequence[SplineField]) -> SplineField:
+    """t, the sum of all fields of the first colour; of wavelets, whose fields share one spline."""
+    (field,) = fields
+    return SplineField(field.spacing, field.nodes[:: parameters.colours].sum(axis=0, keepdims=True))
+
+
+def moved_positions(positions_N: np.ndarray, samples: int, step: int) -> tuple[np.ndarray, np.ndarray]:
+    """Positions along an axis some samples further, within the outermost samples; and where they move with these."""
+    last = 1.0 - 1.0 / samples
+    inside = np.clip(positions_N.astype(np.float64), -last, last)
+    wanted = inside + 2.0 * step / samples
+    slack = 1e-9
+    follows = (np.abs(positions_N) <= last + slack) & (np.abs(wanted) <= last + slack)
+    return np.clip(wanted, -last, last), follows
+
+
+class GridModulations:
+    """The same on the product of some axes, tile by tile.
+
+    Args:
+        parameters: the network.
+        axes: coordinates along each dimension, float (N_d,), ascending.
+    """
+
+    def __init__(self, parameters: WaveletParameters, axes: Sequence[FloatArray]) -> None:
+        self._parameters, self._shape = parameters, tuple(len(axis) for axis in axes)
+        self._parts = field_parts(parameters, axes)
+        self._stencils = stencils(len(axes))
+        self._offsets = offsets(len(axes))
+        self._moved: list[FieldPart] = []
+        self._on_samples = are_samples(parameters.grid_shape, axes)
+        if parameters.sees_differences and not self._on_samples:
+            field = brightness_field(parameters, spline_fields(parameters))
+            exact = [even_coordinates(axis) for axis in axes]
+            for steps in self._offsets:
+                taps = [
+                    spline_taps(moved_positions(axis, samples, step)[0], samples, field.spacing)
+                    for axis, samples, step in zip(exact, parameters.grid_shape, steps, strict=True)
+                ]
+                self._moved.append(spline_part(slice(0, 1), field.nodes, taps))
+
+    def fill(self, m_MP: FloatArray, start: int, stop: int) -> FloatArray:
+        """Put the inputs of rows [start, stop) of the first axis into `m_MP`; return the fields there, (U, P)."""
+        parameters = self._parameters
+        if not parameters.sees_differences:
+            m_MP[:] = self._fields(start, stop)
+            return m_MP
+        # Differences of samples need one more row on each side.
+        margin = int(self._on_samples)
+        first, last = max(0, start - margin), min(self._shape[0], stop + margin)
+        every = self._fields(first, last)
+        rows = every.reshape(len(every), last - first, -1)
+        u_UP = np.ascontiguousarray(rows[:, start - first : stop - first]).reshape(len(every), -1)
+        _put_fields(parameters, u_UP, m_MP)
+        differences = m_MP[-len(self._stencils) :]
+        if self._on_samples:
+            brightness = rows[:: parameters.colours].sum(axis=0).reshape(last - first, *self._shape[1:])
+            self._put_differences(brightness, start, stop, differences)
+        else:
+            differences[:] = 0.0
+            for stencil, part in zip(self._stencils.T, self._moved, strict=True):
+                seen = np.zeros((1, m_MP.shape[1]), dtype=np.float32)
+                part.add_to(seen, start, stop)
+                differences += stencil[:, None] * seen
+        m_MP *= parameters.gains[:, None]
+        return u_UP
+
+    def _fields(self, start: int, stop: int) -> FloatArray:
+        plane = int(np.prod(self._shape[1:]))
+        u_UP = np.zeros((self._parameters.latent_channels, (stop - start) * plane), dtype=np.float32)
+        for part in self._parts:
+            part.add_to(u_UP, start, stop)
+        return u_UP
+
+    def _put_differences(self, brightness: FloatArray, start: int, stop: int, out_VP: FloatArray) -> None:
+        """Of rows that reach one beyond start and stop, unless the axis ends there."""
+        beyond = [(int(start == 0), int(stop == self._shape[0])), *((1, 1),) * (len(self._shape) - 1)]
+        padded = np.pad(brightness, beyond, mode="edge")
+        sizes = (stop - start, *self._shape[1:])
+        for out_P, stencil in zip(out_VP, self._stencils, strict=True):
+            total = np.zeros(sizes, dtype=np.float32)
+            for steps, share in zip(self._offsets, stencil, strict=True):
+                if share:
+                    where = tuple(slice(1 + step, 1 + step + size) for step, size in zip(steps, sizes, strict=True))
+                    total += share * padded[where]
+            out_P[:] = total.reshape(-1)
+
+
+def _put_fields(parameters: WaveletParameters, u_UP: FloatArray, m_MP: FloatArray) -> None:
+    colours = parameters.colours
+    levels = len(u_UP) // colours
+    by_field = u_UP.reshape(levels, colours, -1)
+    m_MP[:levels] = by_field[:, 0]
+    m_MP[levels : levels + colours - 1] = by_field[:, 1:].sum(axis=0)
+
+
+def _at(field: SplineField, grid_shape: tuple[int, ...], coords_PD: np.ndarray, derivative: int | None) -> FloatArray:
+    """Channels of one field at any points, float32 (channels, P), or their derivatives by one coordinate."""
+    taps = [
+        spline_taps(coords_PD[:, dimension], samples, field.spacing, derivative=dimension == derivative)
+        for dimension, samples in enumerate(grid_shape)
+    ]
+    channels, *nodes = field.nodes.shape
+    values = field.nodes.reshape(channels, -1)
+    total = np.zeros((channels, len(coords_PD)), dtype=np.float32)
+    for corner in np.ndindex(*(taps[0].nodes.shape[1],) * len(taps)):
+        where = np.ravel_multi_index([axis.nodes[:, tap] for axis, tap in zip(taps, corner, strict=True)], nodes)
+        share = np.prod([axis.weights[:, tap] for axis, tap in zip(taps, corner, strict=True)], axis=0)
+        total += values[:, where] * share
+    return total

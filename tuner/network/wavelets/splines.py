@@ -1,0 +1,101 @@
+"""Cubic B-splines over the cells of a coarse grid: what carries latent values to any coordinate.
+
+An axis of N samples with one node for every s of them has ceil(N/s) nodes, each in the middle of its cell. Coordinate x
+in [-1, 1] lies at t = (x + 1) N / (2 s) - 1/2 in units of cells, and the value there is a weighted sum over the four
+nodes around t; beyond the borders the outermost node is repeated. Smooth to the second derivative, so that a
+representation keeps exact gradients. Called by `tuner.network.wavelets.fields` and `tuner.network.wavelets.inputs`.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+
+from tuner.shapes import DoubleArray, FloatArray
+
+TAPS = 4
+# Positions whose interpolation is one small product: they read few of the nodes of a long axis.
+_BLOCK = 64
+
+
+def node_count(samples: int, spacing: int) -> int:
+    """Nodes along an axis of `samples` samples with one node for every `spacing` of them."""
+    return -(-samples // spacing)
+
+
+class Reading(ABC):
+    """What positions along an axis read of its nodes: few nodes each, and how much of each."""
+
+    __slots__ = ()
+
+    @property
+    @abstractmethod
+    def positions(self) -> int:
+        """How many there are."""
+
+    @abstractmethod
+    def rows(self, start: int, stop: int) -> "Taps":
+        """What the positions [start, stop) read."""
+
+    def apply(self, values: FloatArray, axis: int) -> FloatArray:
+        """Interpolate along one axis: its nodes become the positions."""
+        last = np.moveaxis(values, axis, -1)
+        found = np.empty((*last.shape[:-1], self.positions), dtype=np.float32)
+        for start in range(0, self.positions, _BLOCK):
+            stop = min(start + _BLOCK, self.positions)
+            span, matrix = self.band(start, stop)
+            np.matmul(last[..., span], matrix.T, out=found[..., start:stop])
+        return np.moveaxis(found, -1, axis)
+
+    def band(self, start: int, stop: int) -> tuple[slice, FloatArray]:
+        """The nodes that positions [start, stop) read, as one span, and the matrix from them to the positions."""
+        taps = self.rows(start, stop)
+        span = slice(int(taps.nodes.min()), int(taps.nodes.max()) + 1)
+        matrix = np.zeros((stop - start, span.stop - span.start), dtype=np.float32)
+        np.add.at(matrix, (np.arange(stop - start)[:, None], taps.nodes - span.start), taps.weights)
+        return span, matrix
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Taps(Reading):
+    """The nodes that each position reads, four of a spline, one by one.
+
+    Attributes:
+        nodes: int64 (N, taps), within the axis; a border node can occur more than once.
+        weights: float32 (N, taps); those of a spline sum to 1, of its derivative to 0.
+    """
+
+    nodes: np.ndarray
+    weights: FloatArray
+
+    @property
+    def positions(self) -> int:
+        """N."""
+        return len(self.nodes)
+
+    def rows(self, start: int, stop: int) -> "Taps":
+        """What the positions [start, stop) read."""
+        return Taps(self.nodes[start:stop], self.weights[start:stop])
+
+
+def spline_taps(positions_N: FloatArray | DoubleArray, samples: int, spacing: int, *, derivative: bool = False) -> Taps:
+    """Where positions along one axis read their nodes.
+
+    Args:
+        positions_N: coordinates, float (N,), in [-1, 1] inside the signal.
+        samples: of the signal along this axis.
+        spacing: samples per node, >= 1.
+        derivative: weights of the derivative by the coordinate instead of the value.
+    """
+    cells_per_unit = samples / (2.0 * spacing)
+    position = (positions_N.astype(np.float64) + 1.0) * cells_per_unit - 0.5
+    first = np.floor(position)
+    r = position - first
+    if derivative:
+        weights = np.stack([-((1 - r) ** 2), r * (3 * r - 4), 1 + r * (2 - 3 * r), r**2], axis=1) * (cells_per_unit / 2)
+    else:
+        weights = np.stack([(1 - r) ** 3, 4 + r**2 * (3 * r - 6), 1 + 3 * r * (1 + r - r**2), r**3], axis=1) / 6
+    last = node_count(samples, spacing) - 1
+    # A coordinate may lie far outside the domain; no float beyond the axis reaches the integers.
+    nodes = np.clip(np.clip(first, -TAPS, last + TAPS)[:, None] + np.arange(-1, TAPS - 1), 0, last)
+    return Taps(nodes.astype(np.int64), weights.astype(np.float32))

@@ -1,0 +1,132 @@
+"""Values of a modulated network in numpy: at any points, and on grids in bounded memory.
+
+A tile is some rows of the first axis, so that memory stays bounded. `wavelet_values_at` is the slow twin. Called by
+`tuner.network.evaluate`.
+"""
+
+from collections.abc import Iterator, Sequence
+from math import pi, prod
+
+import numpy as np
+
+from tuner.network.wavelets.fields import spline_fields
+from tuner.network.wavelets.inputs import GridModulations, modulations_at
+from tuner.network.wavelets.parameters import WaveletParameters
+from tuner.shapes import FloatArray
+
+# Floats in the widest array of a tile: a few such arrays, and what a level takes, fit in a cache of a megabyte or two.
+_TILE_FLOATS = 1 << 17
+
+
+def wavelet_values_at(parameters: WaveletParameters, coords_PD: FloatArray) -> FloatArray:
+    """Values at any points, float32 (P, C)."""
+    fields = spline_fields(parameters)
+    values = np.empty((len(coords_PD), parameters.channels), dtype=np.float32)
+    for rows in _chunks(parameters, len(coords_PD)):
+        m_MP, u_UP = modulations_at(parameters, fields, coords_PD[rows])
+        inputs_IP = np.concatenate([_sines(parameters, coords_PD[rows]), m_MP])
+        values[rows] = _network(parameters, inputs_IP, u_UP).T
+    return values
+
+
+def wavelet_gradients_at(parameters: WaveletParameters, coords_PD: FloatArray) -> FloatArray:
+    """Exact derivatives at any points, float32 (P, C, D), per unit of the coordinate."""
+    points, dimensions = coords_PD.shape
+    fields = spline_fields(parameters)
+    gradients = np.empty((points, parameters.channels, dimensions), dtype=np.float32)
+    for rows in _chunks(parameters, points):
+        coords = coords_PD[rows]
+        inputs_IP = np.concatenate([_sines(parameters, coords), modulations_at(parameters, fields, coords)[0]])
+        for dimension in range(dimensions):
+            slopes_MP, skipped = modulations_at(parameters, fields, coords, dimension)
+            tangent_IP = np.concatenate([_sines(parameters, coords, dimension), slopes_MP])
+            hidden = inputs_IP
+            for layer in parameters.hidden:
+                angles = layer.weight @ hidden + layer.bias[:, None]
+                tangent_IP = np.cos(angles) * (layer.weight @ tangent_IP)
+                hidden = np.sin(angles)
+            gradients[rows, :, dimension] = (parameters.readout_weight @ tangent_IP + parameters.skip @ skipped).T
+    return gradients
+
+
+def wavelet_values_on_grid(parameters: WaveletParameters, axes: Sequence[FloatArray]) -> FloatArray:
+    """Values on the product of the given axes.
+
+    Args:
+        parameters: the network.
+        axes: coordinates along each dimension, float (N_d,), ascending.
+
+    Returns:
+        float32 (*shape, C), not limited to any range.
+    """
+    shape = tuple(len(axis) for axis in axes)
+    plane = prod(shape[1:])
+    values = np.empty((prod(shape), parameters.channels), dtype=np.float32)
+    modulations = GridModulations(parameters, axes)
+    waves = _GridSines(parameters, axes)
+
+    widest = max(len(parameters.hidden[0].weight.T), *(len(layer.bias) for layer in parameters.hidden))
+    step = max(1, _TILE_FLOATS // (widest * plane))
+    inputs = np.empty((len(parameters.hidden[0].weight.T), step * plane), dtype=np.float32)
+    for start in range(0, shape[0], step):
+        stop = min(start + step, shape[0])
+        tile = inputs[:, : (stop - start) * plane]
+        waves.fill(tile, start, stop)
+        u_UP = modulations.fill(tile[2 * len(parameters.frequencies) :], start, stop)
+        values[start * plane : stop * plane] = _network(parameters, tile, u_UP).T
+    return values.reshape(*shape, parameters.channels)
+
+
+def network_inputs(parameters: WaveletParameters, coords_PD: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """What the first layer reads at some points, float32 (2 F + M, P), and what the skip does, (U, P)."""
+    m_MP, u_UP = modulations_at(parameters, spline_fields(parameters), coords_PD)
+    return np.concatenate([_sines(parameters, coords_PD), m_MP]), u_UP
+
+
+class _GridSines:
+    """Sines and cosines on a grid by angle addition: those of the first axis times those of the rest."""
+
+    def __init__(self, parameters: WaveletParameters, axes: Sequence[FloatArray]) -> None:
+        angular = parameters.frequencies * (2.0 * pi / parameters.period)
+        rest = np.zeros((len(angular), 1))
+        for dimension in range(1, len(axes)):
+            along = angular[:, dimension, None] * axes[dimension].astype(np.float64)
+            rest = (rest[:, :, None] + along[:, None, :]).reshape(len(angular), -1)
+        first = angular[:, 0, None] * axes[0].astype(np.float64)
+        self._sin0, self._cos0 = np.sin(first).astype(np.float32), np.cos(first).astype(np.float32)
+        self._sin1, self._cos1 = np.sin(rest).astype(np.float32), np.cos(rest).astype(np.float32)
+
+    def fill(self, tile: FloatArray, start: int, stop: int) -> None:
+        count = len(self._sin0)
+        sin0, cos0 = self._sin0[:, start:stop, None], self._cos0[:, start:stop, None]
+        sin1, cos1 = self._sin1[:, None], self._cos1[:, None]
+        tile[:count] = (sin0 * cos1 + cos0 * sin1).reshape(count, -1)
+        tile[count : 2 * count] = (cos0 * cos1 - sin0 * sin1).reshape(count, -1)
+
+
+def _network(parameters: WaveletParameters, inputs_IP: FloatArray, u_UP: FloatArray) -> FloatArray:
+    hidden = inputs_IP
+    for layer in parameters.hidden:
+        hidden = layer.weight @ hidden
+        hidden += layer.bias[:, None]
+        np.sin(hidden, out=hidden)
+    values: FloatArray = parameters.readout_weight @ hidden
+    values += parameters.skip @ u_UP
+    values += parameters.readout_bias[:, None]
+    return values
+
+
+def _sines(parameters: WaveletParameters, coords_PD: FloatArray, derivative: int | None = None) -> FloatArray:
+    """Sines, then cosines, float32 (2 F, P), or their derivatives by one coordinate."""
+    angular_FD = parameters.frequencies * (2.0 * pi / parameters.period)
+    angles_FP = angular_FD @ coords_PD.T.astype(np.float64)
+    sines, cosines = np.sin(angles_FP), np.cos(angles_FP)
+    if derivative is not None:
+        speed = angular_FD[:, derivative, None]
+        sines, cosines = cosines * speed, -sines * speed
+    return np.concatenate([sines, cosines]).astype(np.float32)
+
+
+def _chunks(parameters: WaveletParameters, points: int) -> Iterator[slice]:
+    step = max(1, 8 * _TILE_FLOATS // len(parameters.hidden[0].weight.T))
+    return (slice(start, start + step) for start in range(0, points, step))

@@ -1,0 +1,1 @@
+"""The coarsest weights of a plain network that lose no more than allowed."""

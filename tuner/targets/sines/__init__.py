@@ -1,0 +1,1 @@
+"""Targets met by the plain network: which size to try next, and what that will come to."""

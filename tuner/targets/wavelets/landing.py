@@ -1,0 +1,95 @@
+"""From a fitted modulated network to the file that just meets its target.
+
+A fit ends some percent from the size that was asked for, or some tenths of a dB from the quality. Its latents are known
+before they were rounded; letting those that are least sure of their integer go to the next one, towards zero or away
+from it, makes the file smaller or larger, and each try is judged by the real file. Away from zero costs about what the
+bits are worth, towards zero more, so fits aim a little below. Called by `tuner.targets.wavelets.search`.
+"""
+
+from collections.abc import Callable
+
+from tuner.codec.encode import encode
+from tuner.fit.wavelets.trainer import RoundedNetwork
+from tuner.representation import Representation
+from tuner.signal.signal import Signal
+from tuner.targets.files import File, measured
+
+_TRIES = 10
+# The shift of `WaveletTrainer.rounded`; much is a last resort, for fits that had no time.
+_LARGEST_FILE, _SMALLEST_FILE = -0.5, 12.0
+_ENOUGH = 0.985  # a file that fills so much of its limit is large enough
+_ENOUGH_DB = 0.03  # and one that is above its quality by no more is small enough
+# Logarithm of the size and decibels that a shift of 1 takes, for the second try; the others learn from those before.
+_SIZE_SLOPE, _QUALITY_SLOPE = 0.8, 3.0
+
+Rounded = Callable[[float], RoundedNetwork]
+
+
+def encoded(network: RoundedNetwork, signal: Signal) -> bytes:
+    """The file of a rounded network."""
+    return encode(Representation.of(network.parameters, signal), network.steps)
+
+
+def land_on_size(rounded: Rounded, signal: Signal, max_bytes: int) -> File | None:
+    """The file with the most bytes that are allowed, nearly; None if there is none."""
+    best: bytes | None = None
+
+    def too_large(shift: float) -> float:
+        """How far a file is above its limit; negative if it fits."""
+        nonlocal best
+        content = encoded(rounded(shift), signal)
+        if len(content) <= max_bytes and (best is None or len(content) > len(best)):
+            best = content
+        return len(content) / max_bytes - 1.0
+
+    _shift_towards(too_large, lambda excess: _ENOUGH - 1.0 <= excess <= 0.0, (_ENOUGH - 1.0) / 2.0, _SIZE_SLOPE)
+    return None if best is None else measured(best, signal)
+
+
+def land_on_quality(rounded: Rounded, signal: Signal, psnr_db: float) -> File:
+    """The smallest file that is so good, nearly; else the best one."""
+    best: File | None = None
+
+    def too_good(shift: float) -> float:
+        nonlocal best
+        file = measured(encoded(rounded(shift), signal), signal)
+        if best is None or (_is_better(file, best)):
+            best = file
+        return file.psnr_db - psnr_db
+
+    def _is_better(file: File, other: File) -> bool:
+        if min(file.psnr_db, other.psnr_db) >= psnr_db:
+            return len(file.content) < len(other.content)
+        return file.psnr_db > other.psnr_db
+
+    _shift_towards(too_good, lambda excess: 0.0 <= excess <= _ENOUGH_DB, _ENOUGH_DB / 2.0, _QUALITY_SLOPE)
+    assert best is not None  # noqa: S101  there is a first try
+    return best
+
+
+def _shift_towards(
+    excess_of: Callable[[float], float], is_enough: Callable[[float], bool], goal: float, slope: float
+) -> None:
+    """Try shifts until the excess, which falls with them, is near its goal: secants, kept within what is known."""
+    low, high = _LARGEST_FILE, _SMALLEST_FILE
+    shift = 0.0
+    before: tuple[float, float] | None = None
+    for _ in range(_TRIES):
+        excess = excess_of(shift)
+        if is_enough(excess) or (excess > goal and shift >= high) or (excess < goal and shift <= low):
+            return
+        if excess > goal:
+            low = shift
+        else:
+            high = shift
+        if before is not None and before[0] != shift and (before[1] - excess) / (shift - before[0]) > 0.0:
+            slope = (before[1] - excess) / (shift - before[0])
+        before = (shift, excess)
+        following = shift + (excess - goal) / slope
+        # A shift that is hardly another one, or lies outside, is replaced by the middle, or by an end not yet tried.
+        if low < following < high:
+            shift = following
+        elif following >= _SMALLEST_FILE == high or following <= _LARGEST_FILE == low:
+            shift = min(max(following, _LARGEST_FILE), _SMALLEST_FILE)
+        else:
+            shift = (low + high) / 2.0
