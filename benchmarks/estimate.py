@@ -30,7 +30,7 @@ from tuner.targets.wavelets.choice import wavelets_for
 OUTPUT = Path("build/bench/estimate.json")
 WITHIN = 1.5
 HELD_OUT = (
-    "the constants of targets.sines.forecast were fitted to 39 other pictures: the Kodak set reduced or cropped; brick, "
+    "the constants of targets.sines.forecast were fitted to 39 other pictures: Kodak reduced or cropped; brick, "
     "gravel, hubble_deep_field, ihc, retina, page, text, cell, horse, motorcycle_left, microaneurysms and phantom of "
     "scikit-image; generated noise and rings. The thresholds of targets.sines.plan and the form of the rules were "
     "chosen with this report in view"
