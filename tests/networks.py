@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from tuner.network.sines.parameters import HiddenLayer, SineParameters
+from tuner.network.parameters import HiddenLayer
+from tuner.network.sines.parameters import SineParameters
 from tuner.network.sines.synthesis import values_on_grid
 from tuner.representation import Representation
 from tuner.shapes import FloatArray

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from tuner.metrics import psnr_db as psnr_db
     from tuner.metrics import snr_db as snr_db
     from tuner.metrics import written_psnr_db as written_psnr_db
+    from tuner.network.parameters import HiddenLayer as HiddenLayer
     from tuner.network.sines.config import NetworkConfig as NetworkConfig
-    from tuner.network.sines.parameters import HiddenLayer as HiddenLayer
     from tuner.network.sines.parameters import SineParameters as SineParameters
     from tuner.representation import Representation as Representation
     from tuner.rounding.compress import compress as compress
@@ -55,7 +55,7 @@ else:
         "Effort": "tuner.fit.presets",
         "FitConfig": "tuner.fit.config",
         "Grid": "tuner.signal.grid",
-        "HiddenLayer": "tuner.network.sines.parameters",
+        "HiddenLayer": "tuner.network.parameters",
         "ImageLimits": "tuner.signal.image",
         "NetworkConfig": "tuner.network.sines.config",
         "Representation": "tuner.representation",

@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from tuner.codec.decode import decode as decode_bytes
+from tuner.codec.decode import load
 from tuner.codec.facts import FileFacts, inspect_file
 from tuner.codec.limits import DecodeLimits
 from tuner.errors import ConfigError, TunerError
@@ -138,7 +139,7 @@ def decode(
     """Turn a .tnr file back into a picture, a sound, a volume, a video, a mesh or an array, at any size."""
     with errors_in_one_line():
         _check_output(output)
-        representation = Representation.load(source)
+        representation = load(source)
         writer(representation.kind, output.name)  # before the work: whether the name fits the kind
         write_whole(output, encode_signal(representation.render(scale=scale), output.name))
 

@@ -1,22 +1,19 @@
 """A representation: a signal held as a network, which can be asked for values anywhere.
 
 What a fit leaves and what a file holds. It evaluates with numpy alone, so that whoever decodes a file needs no torch.
-`save` and `load` go through `tuner.codec`; to make a file as small as a quality allows, use `tuner.rounding.compress`.
+`tuner.codec` writes and reads it; `tuner.rounding` makes a file as small as a quality allows.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
-from tuner.codec.limits import DecodeLimits
-from tuner.codec.sines.quantise import Steps
 from tuner.errors import ConfigError
-from tuner.files import write_whole
-from tuner.network.evaluate import Parameters, evaluate_at, evaluate_gradients_at, evaluate_on_grid
+from tuner.network.parameters import Parameters, Steps
 from tuner.network.sines.parameters import SineParameters
 from tuner.network.sines.windows import WindowedParameters, unfolded
+from tuner.network.synthesis import synthesis_of
 from tuner.shapes import FloatArray
 from tuner.signal.details import Details, Placement
 from tuner.signal.grid import Grid
@@ -98,8 +95,13 @@ class Representation:
 
     @property
     def channels(self) -> int:
-        """Values per point."""
+        """Number of values at a point."""
         return self.parameters.channels
+
+    @property
+    def products_per_sample(self) -> int:
+        """About the number of multiplications that one value takes."""
+        return synthesis_of(self.parameters).products_per_sample(self.parameters)
 
     def at(self, coords_PD: np.ndarray) -> FloatArray:
         """Values at any points.
@@ -117,7 +119,7 @@ class Representation:
         Raises:
             ConfigError: if the coordinates are no floats of that shape, or one is NaN or infinite.
         """
-        return evaluate_at(self.parameters, self._points(coords_PD))
+        return synthesis_of(self.parameters).values_at(self.parameters, self._points(coords_PD))
 
     def gradient(self, coords_PD: np.ndarray) -> FloatArray:
         """Exact derivatives at any points.
@@ -135,7 +137,29 @@ class Representation:
         Raises:
             ConfigError: as for `at`.
         """
-        return evaluate_gradients_at(self.parameters, self._points(coords_PD))
+        return synthesis_of(self.parameters).gradients_at(self.parameters, self._points(coords_PD))
+
+    def values_on_grid(self, axes: Sequence[FloatArray]) -> FloatArray:
+        """Values on the product of the given axes, in bounded memory beyond the result.
+
+        Args:
+            axes: coordinates along each dimension, float (N_d,), ascending.
+
+        Returns:
+            float32 (*shape, C), not limited to what the sample format holds.
+        """
+        return synthesis_of(self.parameters).values_on_grid(self.parameters, axes)
+
+    def gradients_on_grid(self, axes: Sequence[FloatArray]) -> FloatArray:
+        """Exact derivatives on the product of the given axes.
+
+        Args:
+            axes: coordinates along each dimension, float (N_d,), ascending.
+
+        Returns:
+            float32 (*shape, C, D), per unit of the coordinates.
+        """
+        return synthesis_of(self.parameters).gradients_on_grid(self.parameters, axes)
 
     def render(
         self,
@@ -178,7 +202,7 @@ class Representation:
             ((low + high) / 2.0 + (high - low) / 2.0 * grid.axis(d)).astype(np.float32)
             for d, (low, high) in enumerate(region)
         ]
-        values = evaluate_on_grid(self.parameters, axes)
+        values = self.values_on_grid(axes)
         return Signal(
             values=Storage(self.sample_format, self.scaling).limited(values),
             kind=self.kind,
@@ -202,33 +226,6 @@ class Representation:
             float32 (*shape); of colours the transform is that of the luminance, else of the first channel.
         """
         return log_spectrum(self.render(shape).values)
-
-    def save(self, path: Path | str) -> None:
-        """Write a .tnr file, whole or not at all.
-
-        Weights that came from a file are written exactly; others keep 16 bits.
-        """
-        from tuner.codec.encode import encode  # the codec is made of representations
-
-        write_whole(Path(path), encode(self))
-
-    @classmethod
-    def load(cls, path: Path | str, limits: DecodeLimits | None = None) -> "Representation":
-        """Read a .tnr file.
-
-        Args:
-            path: of the file.
-            limits: what the reader is ready to spend; None for `DecodeLimits()`.
-
-        Returns:
-            The representation.
-
-        Raises:
-            FormatError: if the file cannot be read; see `tuner.codec.decode`.
-        """
-        from tuner.codec.decode import decode_file
-
-        return decode_file(Path(path), limits or DecodeLimits())
 
     def _points(self, coords_PD: np.ndarray) -> FloatArray:
         if coords_PD.ndim != 2 or coords_PD.shape[1] != len(self.grid_shape):

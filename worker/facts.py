@@ -4,7 +4,6 @@ from math import prod
 from typing import Any
 
 from tuner.metrics import gradient_psnr_db
-from tuner.network.evaluate import evaluate_gradients_on_grid, products_per_sample
 from tuner.representation import Representation
 from tuner.signal.grid import Grid
 from tuner.signal.signal import Signal
@@ -27,7 +26,7 @@ def file_facts(decoded: Representation, byte_count: int) -> dict[str, Any]:
         "grid_shape": list(decoded.grid_shape),
         "channels": decoded.channels,
         "weights": decoded.parameters.weight_count,
-        "products_per_sample": products_per_sample(decoded.parameters),
+        "products_per_sample": decoded.products_per_sample,
         "bits_per_sample": round(8 * byte_count / samples, 4),
         "compression_ratio": round(raw_bytes / byte_count, 4),
     }
@@ -46,5 +45,5 @@ def slope_quality_db(signal: Signal, decoded: Representation) -> float | None:
     if not is_picture or signal.sample_count > MAX_SLOPE_SAMPLES:
         return None
     grid = Grid(signal.grid_shape, decoded.parameters.period)
-    gradients = evaluate_gradients_on_grid(decoded.parameters, [grid.axis(dimension) for dimension in range(2)])
+    gradients = decoded.gradients_on_grid([grid.axis(dimension) for dimension in range(2)])
     return gradient_psnr_db(signal.values, gradients)

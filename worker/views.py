@@ -11,7 +11,6 @@ from math import prod, sqrt
 import numpy as np
 
 from store.render_spec import RenderFormat, RenderSpec, View
-from tuner.network.evaluate import evaluate_on_grid, products_per_sample
 from tuner.representation import Representation
 from tuner.shapes import FloatArray
 from tuner.signal.image import write_image
@@ -36,7 +35,7 @@ def draw(representation: Representation, spec: RenderSpec) -> Drawn:
     Raises:
         ValueError: if the region does not fit the signal, or the view is too large.
     """
-    spec.check_cost(representation.grid_shape, products_per_sample(representation.parameters))
+    spec.check_cost(representation.grid_shape, representation.products_per_sample)
     match spec.view:
         case View.RECONSTRUCTION:
             values = reconstruction(representation, spec)
@@ -54,7 +53,7 @@ def draw(representation: Representation, spec: RenderSpec) -> Drawn:
 
 def reconstruction(representation: Representation, spec: RenderSpec) -> FloatArray:
     """Values over the region, float32 (*shape, channels), not limited to [0, 1]."""
-    return evaluate_on_grid(representation.parameters, _axes(representation, spec))
+    return representation.values_on_grid(_axes(representation, spec))
 
 
 def gradient_magnitude(representation: Representation, spec: RenderSpec) -> FloatArray:

@@ -16,7 +16,7 @@ from standalone.stack import stack
 from tests.engines import throwaway_home
 from tests.factories import picture_png
 from tuner.cli import app
-from tuner.representation import Representation
+from tuner.codec.decode import load
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 
@@ -62,6 +62,6 @@ def test_the_lines_for_the_service_run(tmp_path: Path) -> None:
     assert '"status":"succeeded"' in done.stdout
     assert '"weights"' in done.stdout
     assert "/problems/" not in done.stdout
-    assert Representation.load(tmp_path / "photo.tnr").grid_shape == (24, 40)
+    assert load(tmp_path / "photo.tnr").grid_shape == (24, 40)
     with Image.open(tmp_path / "part.png") as part:
         assert part.size == (64, 48)

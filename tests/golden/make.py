@@ -17,8 +17,9 @@ from tests.networks import random_parameters
 from tests.signals import SIGNALS
 from tuner.codec.decode import decode_integers
 from tuner.codec.encode import encode
-from tuner.codec.sines.quantise import Steps, fine_steps, row_steps, tensors
+from tuner.codec.sines.quantise import fine_steps, row_steps, tensors
 from tuner.codec.wavelets.chunk import QuantisedWavelets
+from tuner.network.parameters import Steps
 from tuner.network.sines.parameters import SineParameters
 from tuner.network.wavelets.parameters import WaveletParameters
 from tuner.representation import Representation

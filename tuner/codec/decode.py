@@ -61,10 +61,21 @@ def decode_integers(
     return network.network if isinstance(network, QuantisedWindows) else network
 
 
-def decode_file(path: Path, limits: DecodeLimits) -> Representation:
-    """Read a .tnr file from disk, whose size is checked before it is read; errors are those of `decode`."""
-    limits.check("file_bytes", path.stat().st_size)
-    return decode(path.read_bytes(), limits)
+def load(path: Path | str, limits: DecodeLimits = DecodeLimits()) -> Representation:  # noqa: B008  frozen
+    """Read a .tnr file from disk; its size is checked before it is read.
+
+    Args:
+        path: location of the file.
+        limits: what the reader is ready to spend.
+
+    Returns:
+        The representation; its `steps` are those of the file.
+
+    Raises:
+        FormatError: if the file cannot be read; see `decode`.
+    """
+    limits.check("file_bytes", Path(path).stat().st_size)
+    return decode(Path(path).read_bytes(), limits)
 
 
 def _network(

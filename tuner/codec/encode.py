@@ -3,17 +3,22 @@
 Called by `Representation.save` and, with the steps it has chosen, by `tuner.rounding.compress`.
 """
 
+from pathlib import Path
+
 import numpy as np
 
 from tuner.codec.file.container import Chunk, ChunkType, write_container
 from tuner.codec.file.header import Header
 from tuner.codec.file.metadata import Metadata, pack_metadata
 from tuner.codec.sines.chunk import pack_network
-from tuner.codec.sines.quantise import Steps, fine_steps, quantise
+from tuner.codec.sines.quantise import fine_steps, quantise
 from tuner.codec.sines.scaled_chunk import pack_scaled_network
 from tuner.codec.sines.windows import pack_windows
 from tuner.codec.wavelets.chunk import fine_wavelet_steps, pack_wavelets, quantise_wavelets
-from tuner.network.evaluate import Parameters
+from tuner.errors import ConfigError
+from tuner.files import write_whole
+from tuner.network.parameters import Parameters, Steps
+from tuner.network.sines.parameters import SineParameters
 from tuner.network.sines.windows import WindowedParameters
 from tuner.network.wavelets.parameters import Basis, WaveletParameters
 from tuner.representation import Representation
@@ -59,6 +64,18 @@ def encode(representation: Representation, steps: Steps | None = None) -> bytes:
     return write_container(header, chunks)
 
 
+def save(representation: Representation, path: Path | str) -> None:
+    """Write a .tnr file to disk, whole or not at all.
+
+    Weights that came from a file are written exactly; others keep 16 bits.
+
+    Args:
+        representation: what to write.
+        path: location of the file; an existing one is replaced.
+    """
+    write_whole(Path(path), encode(representation))
+
+
 def _network_chunk(parameters: Parameters, steps: Steps | None) -> Chunk:
     if isinstance(parameters, WaveletParameters):
         whole = None if steps is None else tuple(step for step in steps if not isinstance(step, tuple))
@@ -67,6 +84,8 @@ def _network_chunk(parameters: Parameters, steps: Steps | None) -> Chunk:
     if isinstance(parameters, WindowedParameters):
         inner = _network_chunk(parameters.network, steps)
         return Chunk(ChunkType.WINDOWED, pack_windows(parameters.windows, parameters.window, inner.type, inner.payload))
+    if not isinstance(parameters, SineParameters):
+        raise ConfigError(f"the parameters are {type(parameters).__name__}, which no chunk of the format holds")
     network = quantise(parameters, steps or fine_steps(parameters))
     if any(isinstance(step, tuple) for step in network.steps):
         return Chunk(ChunkType.SCALED_NETWORK, pack_scaled_network(network))

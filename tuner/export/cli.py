@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from tuner.codec.decode import load
 from tuner.errors import ConfigError
 from tuner.files import write_whole
 from tuner.representation import Representation
@@ -23,7 +24,7 @@ def export(
     from tuner.cli import errors_in_one_line
 
     with errors_in_one_line():
-        write_whole(output, exported(Representation.load(source), output.suffix))
+        write_whole(output, exported(load(source), output.suffix))
 
 
 def exported(representation: Representation, suffix: str) -> bytes:

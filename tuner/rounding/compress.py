@@ -13,9 +13,10 @@ from math import isfinite, sqrt
 import numpy as np
 
 from tuner.codec.encode import encode
-from tuner.codec.sines.quantise import Steps, dequantise, quantise, tensors
+from tuner.codec.sines.quantise import dequantise, quantise, tensors
 from tuner.errors import ConfigError, InvalidSignal
-from tuner.network.sines.parameters import HiddenLayer, SineParameters
+from tuner.network.parameters import HiddenLayer, Steps
+from tuner.network.sines.parameters import SineParameters
 from tuner.network.sines.synthesis import values_at
 from tuner.network.sines.windows import WindowedParameters, fold
 from tuner.representation import Representation

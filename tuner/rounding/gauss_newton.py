@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tuner.network.sines.parameters import HiddenLayer, SineParameters
+from tuner.network.parameters import HiddenLayer
+from tuner.network.sines.parameters import SineParameters
 from tuner.rounding.refine import input_neurons
 from tuner.shapes import FloatArray
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tuner.codec.sines.quantise import Steps, in_float32, step_columns
+from tuner.codec.sines.quantise import in_float32, step_columns
+from tuner.network.parameters import Steps
 from tuner.network.sines.parameters import SineParameters
 from tuner.rounding.gauss_newton import flattened, gauss_newton, hidden_layers, points_needed, unflattened
 from tuner.rounding.layerwise import Target, nearest, round_readout

@@ -15,8 +15,9 @@ from math import pi
 
 import numpy as np
 
-from tuner.codec.sines.quantise import Step, Steps, in_float32, step_columns
-from tuner.network.sines.parameters import HiddenLayer, SineParameters
+from tuner.codec.sines.quantise import in_float32, step_columns
+from tuner.network.parameters import HiddenLayer, Step, Steps
+from tuner.network.sines.parameters import SineParameters
 from tuner.rounding.refine import Points, refine
 from tuner.rounding.view import View
 from tuner.shapes import FloatArray

@@ -12,7 +12,8 @@ from math import pi
 
 import numpy as np
 
-from tuner.network.sines.parameters import HiddenLayer, SineParameters
+from tuner.network.parameters import HiddenLayer
+from tuner.network.sines.parameters import SineParameters
 from tuner.shapes import FloatArray
 
 _ITERATIONS = 4

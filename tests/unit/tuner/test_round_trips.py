@@ -15,10 +15,9 @@ from typer.testing import CliRunner, Result
 
 from tests.signals import AFFINE, SIGNALS, octahedron, octahedron_obj
 from tuner.cli import app
-from tuner.codec.decode import decode
+from tuner.codec.decode import decode, load
 from tuner.metrics import snr_db, written_psnr_db
 from tuner.quality.surface import chamfer_distance
-from tuner.representation import Representation
 from tuner.signal.formats import encode_signal, read_signal
 from tuner.signal.triangles import Mesh
 
@@ -114,5 +113,5 @@ def test_twice_the_samples_are_twice_the_rate(tmp_path: Path) -> None:
     run("decode", tmp_path / "a.tnr", "-o", tmp_path / "b.wav", "--scale", 2)
     with wave.open(str(tmp_path / "b.wav")) as opened:
         assert (opened.getframerate(), opened.getnframes()) == (16000, 1024)
-    assert Representation.load(tmp_path / "a.tnr").details == SIGNALS["sound"].details
+    assert load(tmp_path / "a.tnr").details == SIGNALS["sound"].details
     assert decode((tmp_path / "a.tnr").read_bytes()).kind == "audio"

@@ -10,7 +10,7 @@ from store.render_spec import RenderFormat, RenderSpec, View
 from tests.modulated import modulated_representation
 from tests.networks import random_representation
 from tuner.metrics import psnr_db
-from tuner.network.evaluate import products_per_sample
+from tuner.network.synthesis import synthesis_of
 from tuner.signal.image import write_image
 from worker.views import draw, gradient_magnitude, reconstruction, spectrum_magnitude
 
@@ -102,7 +102,7 @@ def test_a_modulated_network_has_every_view(view: View) -> None:
 
 def test_latents_do_not_make_a_view_expensive() -> None:
     parameters = modulated_representation((512, 512)).parameters
-    assert products_per_sample(parameters) < 1000 < parameters.weight_count
+    assert synthesis_of(parameters).products_per_sample(parameters) < 1000 < parameters.weight_count
 
 
 def test_other_kinds_of_signal_come_as_numbers() -> None:

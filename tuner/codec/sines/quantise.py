@@ -10,13 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from tuner.errors import ConfigError
-from tuner.network.sines.parameters import HiddenLayer, SineParameters
+from tuner.network.parameters import HiddenLayer, Step, Steps
+from tuner.network.sines.parameters import SineParameters
 from tuner.shapes import FloatArray, IntArray
-
-# One for a whole tensor, or one for each row.
-Step = float | tuple[float, ...]
-# In the order of the file: phases, then weight and bias of each hidden layer, then weight and bias of the read-out.
-Steps = tuple[Step, ...]
 
 # The square root of 2 in eight bits, so that its product with a float32 is exact.
 _HALF_OCTAVE = 181.0 / 128.0

@@ -14,9 +14,10 @@ from tuner.codec.file.header import Header
 from tuner.codec.file.primitives import ByteReader, pack_float
 from tuner.codec.integers.entropy import IntegerDecoder, IntegerEncoder, IntegerTable
 from tuner.codec.sines.chunk import pack_frequencies, read_step, unpack_frequencies
-from tuner.codec.sines.quantise import QuantisedNetwork, Step, row_steps
+from tuner.codec.sines.quantise import QuantisedNetwork, row_steps
 from tuner.codec.sines.scales import cell_scales, covering, fitted_scales, scale_table
 from tuner.errors import ConfigError, CorruptFile
+from tuner.network.parameters import Step
 from tuner.shapes import IntArray
 
 # Half octaves; no step is longer than 2^12 times the shortest of its tensor.

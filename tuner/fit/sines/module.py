@@ -24,9 +24,10 @@ from torch import Tensor, nn
 from tuner.fit.sines.bounds import column_bounds, project_columns
 from tuner.fit.sines.row_bounds import project_rows
 from tuner.fit.sines.trainable import Network
+from tuner.network.parameters import HiddenLayer
 from tuner.network.sines.config import NetworkConfig
 from tuner.network.sines.frequencies import axis_limits, choose_frequencies
-from tuner.network.sines.parameters import HiddenLayer, SineParameters
+from tuner.network.sines.parameters import SineParameters
 from tuner.shapes import FloatArray, IntArray
 from tuner.signal.grid import Grid
 

@@ -4,8 +4,7 @@ On a regular grid the input layer is never computed point by point. With x_a the
 others, sin(k_a x_a + k_r x_r + phi) = cos(k_a x_a) sin(k_r x_r + phi) + sin(k_a x_a) cos(k_r x_r + phi), so that the
 columns of W which share |k_a| are contracted once per x_r, and what is left per point is a product with as many
 columns as the axis has distinct |k_a|, twice. For 364 frequencies drawn from a box and a grid that is 66 columns
-instead of 364 columns and 364 sines. It is exact; `values_at` is its slow twin. Called by `tuner.representation` and
-by `tuner.rounding.compress`.
+instead of 364 columns and 364 sines. It is exact; `values_at` is its slow twin.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,7 +13,8 @@ from math import pi, prod
 
 import numpy as np
 
-from tuner.network.sines.parameters import HiddenLayer, SineParameters
+from tuner.network.parameters import HiddenLayer
+from tuner.network.sines.parameters import SineParameters
 from tuner.shapes import FloatArray
 
 # Floats in one intermediate array, 8 MiB: two or three of them live at a time, whatever the size of the grid.
@@ -162,6 +162,11 @@ def gradients_on_grid(parameters: SineParameters, axes: Sequence[FloatArray]) ->
             for dimension, tangent_XHR in enumerate(tangents):
                 gradients_PCD[points_XR, :, dimension] = (parameters.readout_weight @ tangent_XHR).transpose(0, 2, 1)
     return gradients_PCD.reshape(*shape, parameters.channels, len(axes))
+
+
+def products_per_sample(parameters: SineParameters) -> int:
+    """About the number of multiplications that one value takes."""
+    return parameters.weight_count
 
 
 def _tiling(

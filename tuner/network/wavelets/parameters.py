@@ -24,7 +24,7 @@ from itertools import pairwise
 import numpy as np
 
 from tuner.errors import ConfigError
-from tuner.network.sines.parameters import HiddenLayer
+from tuner.network.parameters import HiddenLayer
 from tuner.network.wavelets.layout import field_count, modulation_count, wavelet_layout
 from tuner.network.wavelets.splines import node_count
 from tuner.shapes import FloatArray, IntArray

@@ -1,7 +1,6 @@
 """Values of a modulated network in numpy: at any points, and on grids in bounded memory.
 
-A tile is some rows of the first axis, so that memory stays bounded. `wavelet_values_at` is the slow twin. Called by
-`tuner.network.evaluate`.
+A tile is some rows of the first axis, so that memory stays bounded. `values_at` is the slow twin.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,13 +11,14 @@ import numpy as np
 from tuner.network.wavelets.fields import spline_fields
 from tuner.network.wavelets.inputs import GridModulations, modulations_at
 from tuner.network.wavelets.parameters import WaveletParameters
+from tuner.network.wavelets.splines import TAPS
 from tuner.shapes import FloatArray
 
 # Floats in the widest array of a tile: a few such arrays, and what a level takes, fit in a cache of a megabyte or two.
 _TILE_FLOATS = 1 << 17
 
 
-def wavelet_values_at(parameters: WaveletParameters, coords_PD: FloatArray) -> FloatArray:
+def values_at(parameters: WaveletParameters, coords_PD: FloatArray) -> FloatArray:
     """Values at any points, float32 (P, C)."""
     fields = spline_fields(parameters)
     values = np.empty((len(coords_PD), parameters.channels), dtype=np.float32)
@@ -29,7 +29,7 @@ def wavelet_values_at(parameters: WaveletParameters, coords_PD: FloatArray) -> F
     return values
 
 
-def wavelet_gradients_at(parameters: WaveletParameters, coords_PD: FloatArray) -> FloatArray:
+def gradients_at(parameters: WaveletParameters, coords_PD: FloatArray) -> FloatArray:
     """Exact derivatives at any points, float32 (P, C, D), per unit of the coordinate."""
     points, dimensions = coords_PD.shape
     fields = spline_fields(parameters)
@@ -49,7 +49,7 @@ def wavelet_gradients_at(parameters: WaveletParameters, coords_PD: FloatArray) -
     return gradients
 
 
-def wavelet_values_on_grid(parameters: WaveletParameters, axes: Sequence[FloatArray]) -> FloatArray:
+def values_on_grid(parameters: WaveletParameters, axes: Sequence[FloatArray]) -> FloatArray:
     """Values on the product of the given axes.
 
     Args:
@@ -75,6 +75,19 @@ def wavelet_values_on_grid(parameters: WaveletParameters, axes: Sequence[FloatAr
         u_UP = modulations.fill(tile[2 * len(parameters.frequencies) :], start, stop)
         values[start * plane : stop * plane] = _network(parameters, tile, u_UP).T
     return values.reshape(*shape, parameters.channels)
+
+
+def gradients_on_grid(parameters: WaveletParameters, axes: Sequence[FloatArray]) -> FloatArray:
+    """Exact derivatives on the product of the given axes, float32 (*shape, C, D), per unit of the coordinates."""
+    coords_PD = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
+    gradients_PCD = gradients_at(parameters, coords_PD)
+    return gradients_PCD.reshape(*(len(axis) for axis in axes), *gradients_PCD.shape[1:])
+
+
+def products_per_sample(parameters: WaveletParameters) -> int:
+    """About the number of multiplications that one value takes: those of the layers, and of the splines' taps."""
+    taps = TAPS * parameters.dimensions * parameters.latent_channels
+    return taps + sum(tensor.size for tensor in parameters.tensors())
 
 
 def network_inputs(parameters: WaveletParameters, coords_PD: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -47,8 +47,8 @@ def test_what_comes_out_is_a_representation_like_any_other(tmp_path: Path) -> No
     for trainer in (signal_config(samples).trainer, FirstOrderConfig(batch_samples=100)):
         result = fit(samples, replace(signal_config(samples, "fast"), trainer=trainer))
         representation = Representation.of(result.network.parameters_numpy(), samples)
-        representation.save(tmp_path / "a.tnr")
-        back = Representation.load(tmp_path / "a.tnr")
+        save(representation, tmp_path / "a.tnr")
+        back = load(tmp_path / "a.tnr")
         assert (back.grid_shape, back.channels, back.kind.value) == ((20, 20), 1, "array")
         np.testing.assert_allclose(back.at(samples.coords), representation.at(samples.coords), atol=1e-3)
         rendered = back.render((30, 50))

@@ -12,10 +12,11 @@ from tuner.codec.decode import decode, decode_integers
 from tuner.codec.encode import encode
 from tuner.codec.file.container import ChunkType, read_container
 from tuner.codec.limits import DecodeLimits
-from tuner.codec.sines.quantise import Steps, quantise
+from tuner.codec.sines.quantise import quantise
 from tuner.codec.sines.scaled_chunk import unpack_scaled_network
 from tuner.codec.sines.scales import BELLS, LARGEST_SCALE, REACH, cell_scales, covering, fitted_scales, scale_table
 from tuner.errors import ConfigError, CorruptFile
+from tuner.network.parameters import Steps
 from tuner.representation import Representation
 from tuner.rounding.layerwise import round_network
 from tuner.rounding.sensitivity import balanced_row_steps

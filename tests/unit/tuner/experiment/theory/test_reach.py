@@ -11,8 +11,9 @@ from tuner.errors import ConfigError
 from tuner.experiment.theory.expansion import expand_neuron
 from tuner.experiment.theory.reach import column_weights, period_spectrum, reachable
 from tuner.fit.sines.module import initial_parameters
+from tuner.network.parameters import HiddenLayer
 from tuner.network.sines.config import NetworkConfig
-from tuner.network.sines.parameters import HiddenLayer, SineParameters
+from tuner.network.sines.parameters import SineParameters
 from tuner.signal.grid import Grid
 
 FREQUENCIES = np.array([[1, 0], [0, 1], [3, -2]], np.int32)

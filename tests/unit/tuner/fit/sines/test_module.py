@@ -10,9 +10,10 @@ from torch.autograd import gradcheck
 from tuner.errors import ConfigError
 from tuner.fit.first_order.rows import RowSeries
 from tuner.fit.sines.module import SineNetwork, initial_parameters
+from tuner.network.parameters import HiddenLayer
 from tuner.network.sines.config import NetworkConfig
 from tuner.network.sines.frequencies import axis_limits
-from tuner.network.sines.parameters import HiddenLayer, SineParameters
+from tuner.network.sines.parameters import SineParameters
 from tuner.signal.grid import Grid
 
 GRID = Grid((48, 32), 2.5)

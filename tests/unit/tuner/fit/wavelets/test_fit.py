@@ -8,6 +8,7 @@ import torch
 from typer.testing import CliRunner
 
 from tuner.cli import app
+from tuner.codec.decode import load
 from tuner.codec.encode import encode
 from tuner.errors import ConfigError
 from tuner.fit.loop import Progress, Verdict
@@ -20,7 +21,7 @@ from tuner.fit.wavelets.rate import Costs, LatentRate
 from tuner.fit.wavelets.subbands import Subbands
 from tuner.fit.wavelets.weights import Weights
 from tuner.network.wavelets.parameters import Basis, LatentLevel, seeded_frequencies, wavelet_parameters
-from tuner.network.wavelets.synthesis import wavelet_values_on_grid
+from tuner.network.wavelets.synthesis import values_on_grid
 from tuner.representation import Representation
 from tuner.signal.grid import Grid
 from tuner.signal.image import write_image
@@ -189,7 +190,7 @@ def _values(passes: GridPasses, latents: list[torch.Tensor], weights: Weights) -
         exponents=tuple(passes.gains.log2().int().tolist()),
     )
     axes = [Grid(shape, 2.5).axis(dimension) for dimension in range(len(shape))]
-    return torch.from_numpy(wavelet_values_on_grid(parameters, axes).reshape(passes.points, -1).T.copy())
+    return torch.from_numpy(values_on_grid(parameters, axes).reshape(passes.points, -1).T.copy())
 
 
 @pytest.mark.parametrize(
@@ -280,7 +281,7 @@ def test_settings_out_of_range(wrong: dict[str, object]) -> None:
 def test_a_grid_of_one_sample() -> None:
     signal = Signal(values=np.full((1, 1, 3), 0.5, dtype=np.float32))
     result = fit_wavelets(signal, WaveletConfig(bits_per_sample=100.0, steps=5, widths=(2,)))
-    values = wavelet_values_on_grid(result.parameters, [np.zeros(1, dtype=np.float32)] * 2)
+    values = values_on_grid(result.parameters, [np.zeros(1, dtype=np.float32)] * 2)
     np.testing.assert_allclose(values, 0.5, atol=0.05)
 
 
@@ -292,7 +293,7 @@ def test_the_command_shrinks_a_picture(tmp_path: Path) -> None:
     )
     assert result.exit_code == 0, result.output
     assert f"{output.stat().st_size} bytes" in result.output.replace("\n", "")
-    assert Representation.load(output).grid_shape == (40, 40)
+    assert load(output).grid_shape == (40, 40)
     missing = CliRunner().invoke(app, ["shrink", str(tmp_path / "no.png"), "-o", str(output)])
     assert missing.exit_code == 1
 

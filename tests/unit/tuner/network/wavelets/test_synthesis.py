@@ -8,7 +8,7 @@ import pytest
 from tests.modulated import random_modulated, random_wavelets
 from tuner.network.wavelets.parameters import WaveletParameters
 from tuner.network.wavelets.splines import spline_taps
-from tuner.network.wavelets.synthesis import wavelet_gradients_at, wavelet_values_at, wavelet_values_on_grid
+from tuner.network.wavelets.synthesis import gradients_at, values_at, values_on_grid
 from tuner.signal.grid import Grid
 
 CASES = {
@@ -31,8 +31,8 @@ CASES = {
 def test_grid_and_points_agree(name: str) -> None:
     parameters = CASES[name]
     grid = Grid(tuple(2 * samples + 1 for samples in parameters.grid_shape), parameters.period)
-    on_grid = wavelet_values_on_grid(parameters, [grid.axis(d) for d in range(len(grid.shape))])
-    at_points = wavelet_values_at(parameters, grid.coords()).reshape(on_grid.shape)
+    on_grid = values_on_grid(parameters, [grid.axis(d) for d in range(len(grid.shape))])
+    at_points = values_at(parameters, grid.coords()).reshape(on_grid.shape)
     np.testing.assert_allclose(on_grid, at_points, atol=2e-5)
 
 
@@ -41,8 +41,8 @@ def test_samples_and_points_agree(name: str) -> None:
     """On the samples of the signal wavelets are summed, elsewhere a spline goes through them."""
     parameters = CASES[name]
     grid = Grid(parameters.grid_shape, parameters.period)
-    on_grid = wavelet_values_on_grid(parameters, [grid.axis(d) for d in range(len(grid.shape))])
-    at_points = wavelet_values_at(parameters, grid.coords()).reshape(on_grid.shape)
+    on_grid = values_on_grid(parameters, [grid.axis(d) for d in range(len(grid.shape))])
+    at_points = values_at(parameters, grid.coords()).reshape(on_grid.shape)
     np.testing.assert_allclose(on_grid, at_points, atol=2e-4)
     assert on_grid.std() > 0.1
 
@@ -52,7 +52,7 @@ def test_gradients_are_those_of_the_values(name: str) -> None:
     parameters = CASES[name]
     random = np.random.default_rng(0)
     coords = random.uniform(-0.9, 0.9, (20, parameters.dimensions)).astype(np.float32)
-    gradients = wavelet_gradients_at(parameters, coords)
+    gradients = gradients_at(parameters, coords)
     for dimension in range(parameters.dimensions):
         step = np.zeros(parameters.dimensions, dtype=np.float32)
         step[dimension] = 2.0**-10
@@ -65,13 +65,13 @@ def test_a_long_line_is_the_same_in_pieces_between_samples_and_at_points(shape: 
     parameters = random_wavelets(shape, scales=4, colours=2, channels=2)
     grid = Grid(shape, parameters.period)
     first, *others = (grid.axis(dimension) for dimension in range(len(shape)))
-    whole = wavelet_values_on_grid(parameters, [first, *others])
+    whole = values_on_grid(parameters, [first, *others])
     # Single precision tells coordinates apart to a few thousandths of a sample.
-    at_points = wavelet_values_at(parameters, grid.coords()).reshape(whole.shape)
+    at_points = values_at(parameters, grid.coords()).reshape(whole.shape)
     np.testing.assert_allclose(at_points, whole, atol=5e-3)
     finer = Grid((3 * shape[0],), parameters.period).axis(0)
-    np.testing.assert_allclose(wavelet_values_on_grid(parameters, [finer, *others])[1::3], whole, atol=5e-3)
-    part = wavelet_values_on_grid(parameters, [first[100:-99], *others])
+    np.testing.assert_allclose(values_on_grid(parameters, [finer, *others])[1::3], whole, atol=5e-3)
+    part = values_on_grid(parameters, [first[100:-99], *others])
     np.testing.assert_allclose(part, whole[100:-99], atol=5e-3)
 
 
@@ -83,8 +83,8 @@ def test_coordinates_on_a_grid_are_not_rounded() -> None:
     like = random_wavelets((samples,), scales=1, colours=1, channels=1)
     levels = (replace(like.levels[0], codes=codes), replace(like.levels[1], codes=0 * codes))
     parameters = replace(like, levels=levels, readout_weight=0 * like.readout_weight)
-    on_grid = wavelet_values_on_grid(parameters, [Grid((samples,), 2.5).axis(0)])
-    finer = wavelet_values_on_grid(parameters, [Grid((3 * samples,), 2.5).axis(0)])
+    on_grid = values_on_grid(parameters, [Grid((samples,), 2.5).axis(0)])
+    finer = values_on_grid(parameters, [Grid((3 * samples,), 2.5).axis(0)])
     np.testing.assert_allclose(finer[1::3], on_grid, atol=2e-5 * np.abs(on_grid).max())
 
 
@@ -99,8 +99,8 @@ def test_splines_reproduce_constants_and_slopes() -> None:
 
 def test_points_far_outside_the_signal_have_values() -> None:
     coords = np.array([[1e30, -1e30], [5.0, 0.0]], dtype=np.float32)
-    assert np.isfinite(wavelet_values_at(CASES["two axes"], coords)).all()
+    assert np.isfinite(values_at(CASES["two axes"], coords)).all()
 
 
 def _values(parameters: WaveletParameters, coords: np.ndarray) -> np.ndarray:
-    return wavelet_values_at(parameters, coords).astype(np.float64)
+    return values_at(parameters, coords).astype(np.float64)
