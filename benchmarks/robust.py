@@ -21,10 +21,10 @@ import numpy as np
 import torch
 from PIL import Image
 
+from tuner.decibels import mse_to_psnr_db
 from tuner.errors import FitDiverged
 from tuner.fit import Budget, FitConfig, fit
 from tuner.fit.config import NaturalGradientConfig
-from tuner.metrics import mse_to_psnr_db
 from tuner.network.sines.config import NetworkConfig
 from tuner.signal.signal import Signal
 

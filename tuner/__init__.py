@@ -15,7 +15,9 @@ from tuner.lazy import lazy_names
 
 if TYPE_CHECKING:
     from tuner.codec.decode import decode as decode
+    from tuner.codec.decode import load as load
     from tuner.codec.encode import encode as encode
+    from tuner.codec.encode import save as save
     from tuner.codec.limits import DecodeLimits as DecodeLimits
     from tuner.errors import TunerError as TunerError
     from tuner.fit.config import Budget as Budget
@@ -74,10 +76,12 @@ else:
         "encode_signal": "tuner.signal.formats",
         "image_config": "tuner.fit.presets",
         "inspect_signal": "tuner.signal.formats",
+        "load": "tuner.codec.decode",
         "picture_psnr_db": "tuner.metrics",
         "psnr_db": "tuner.metrics",
         "read_image": "tuner.signal.image",
         "read_signal": "tuner.signal.formats",
+        "save": "tuner.codec.encode",
         "scattered_signal": "tuner.signal.scattered",
         "signal_config": "tuner.fit.presets",
         "snr_db": "tuner.metrics",

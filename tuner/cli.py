@@ -22,7 +22,7 @@ from tuner.codec.decode import decode as decode_bytes
 from tuner.codec.decode import load
 from tuner.codec.facts import FileFacts, inspect_file
 from tuner.codec.limits import DecodeLimits
-from tuner.errors import ConfigError, TunerError
+from tuner.errors import ConfigError
 from tuner.experiment.commands import add_commands
 from tuner.export.cli import export
 from tuner.files import write_whole
@@ -39,6 +39,7 @@ from tuner.signal.signal import Signal
 from tuner.signal.triangles import Mesh
 from tuner.targets.ask import TRIALS, Ask, Target
 from tuner.targets.report import reported
+from tuner.terminal import errors_in_one_line
 
 if TYPE_CHECKING:
     from tuner.fit.loop import Progress as FitProgress
@@ -227,17 +228,6 @@ def _check_output(path: Path) -> None:
         raise ConfigError(f"the output {path} is a folder, expected the name of a file")
     if not path.parent.is_dir():
         raise ConfigError(f"the output's folder {path.parent} does not exist: create it first")
-
-
-@contextmanager
-def errors_in_one_line() -> Iterator[None]:
-    """Say an expected error in one line, and end with exit code 1."""
-    try:
-        yield
-    except (TunerError, OSError, MemoryError) as error:
-        message = str(error) or type(error).__name__
-        typer.echo(f"tuner: {' '.join(message.split())}", err=True)
-        raise typer.Exit(1) from error
 
 
 app.command()(export)

@@ -9,13 +9,13 @@ from math import inf, log10
 
 import numpy as np
 
+from tuner.decibels import PSNR_CEILING_DB, mse_to_psnr_db
 from tuner.errors import ConfigError, InvalidSignal
 from tuner.shapes import BoolArray, FloatArray
 from tuner.signal.samples import SampleFormat, Storage
 from tuner.spectrum import luminance
 
 # float32 holds values in [0.5, 1] to half of 2^-24: errors below 2^-24 cannot be told from none. Keeps PSNRs finite.
-PSNR_CEILING_DB = 20.0 * log10(2.0**24)
 
 
 def psnr_db(reference: FloatArray, prediction: FloatArray) -> float:
@@ -79,11 +79,6 @@ def snr_db(reference: FloatArray, prediction: FloatArray) -> float:
     if error <= power * 2.0**-48:
         return PSNR_CEILING_DB
     return 10.0 * log10(power / error) if power else -inf
-
-
-def mse_to_psnr_db(mse: float) -> float:
-    """10 log10(1 / MSE) in dB, at most `PSNR_CEILING_DB`."""
-    return PSNR_CEILING_DB if mse <= 2.0**-48 else -10.0 * log10(mse)
 
 
 def held_out_mask(sample_count: int, share: float = 0.05, seed: int = 0) -> BoolArray:

@@ -12,7 +12,7 @@ import numpy as np
 from tuner.errors import ConfigError
 from tuner.network.parameters import Parameters, Steps
 from tuner.network.sines.parameters import SineParameters
-from tuner.network.sines.windows import WindowedParameters, unfolded
+from tuner.network.sines.windows import plain_network, unfolded
 from tuner.network.synthesis import synthesis_of
 from tuner.shapes import FloatArray
 from tuner.signal.details import Details, Placement
@@ -68,10 +68,8 @@ class Representation:
         if isinstance(signal, ScatteredSignal):
             grid_shape, floats = signal.grid_shape, SampleFormat.F32
             return cls(parameters=parameters, grid_shape=grid_shape, kind=signal.kind, sample_format=floats)
-        if isinstance(parameters, SineParameters):
-            parameters = unfolded(parameters, signal)
         return cls(
-            parameters=parameters,
+            parameters=unfolded(parameters, signal),
             grid_shape=signal.grid_shape,
             kind=signal.kind,
             sample_format=signal.sample_format,
@@ -85,13 +83,9 @@ class Representation:
         """The network, if it has no latents; of a line cut into windows, the one that all windows share.
 
         Raises:
-            ConfigError: if it is a modulated network.
+            ConfigError: if it is a network of another kind.
         """
-        if isinstance(self.parameters, WindowedParameters):
-            return self.parameters.network
-        if not isinstance(self.parameters, SineParameters):
-            raise ConfigError("the representation is a modulated network, expected one without latents")
-        return self.parameters
+        return plain_network(self.parameters)
 
     @property
     def channels(self) -> int:

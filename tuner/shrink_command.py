@@ -1,4 +1,4 @@
-"""`tuner shrink`: a signal of any kind to a .tnr file of a given size. Called by `tuner.cli`."""
+"""`tuner shrink`: a signal of any kind to a .tnr file of a given size.."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +10,7 @@ from tuner.fit.presets import Effort, signal_config
 from tuner.quality.report import describe
 from tuner.signal.formats import read_signal
 from tuner.signal.mesh import RESOLUTION
+from tuner.terminal import errors_in_one_line
 
 
 def shrink(
@@ -29,7 +30,6 @@ def shrink(
     resolution: Annotated[int, typer.Option(help="Samples along a mesh's longest side.")] = RESOLUTION,
 ) -> None:
     """Fit a modulated network to a signal of up to three axes, in a file of at most the given size."""
-    from tuner.cli import errors_in_one_line
     from tuner.codec.decode import decode
     from tuner.targets.ask import Ask, Target, TargetKind
     from tuner.targets.search import fit_to_target

@@ -16,13 +16,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tuner.decibels import mse_to_psnr_db
 from tuner.errors import ConfigError, FitDiverged
 from tuner.experiment.networks.learned_bounds import bound_penalty
 from tuner.experiment.networks.mrnet import MRNet
 from tuner.experiment.samples import Samples
 from tuner.fit.config import Schedule
 from tuner.fit.sines.trainable import Network, gradients
-from tuner.metrics import gradient_psnr_db, mse_to_psnr_db
+from tuner.metrics import gradient_psnr_db
 from tuner.quality.picture import out_of_band_energy
 from tuner.shapes import FloatArray
 

@@ -1,4 +1,4 @@
-"""`tuner export`: a .tnr file for other programs. Called by `tuner.cli`."""
+"""`tuner export`: a .tnr file for other programs."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +9,7 @@ from tuner.codec.decode import load
 from tuner.errors import ConfigError
 from tuner.files import write_whole
 from tuner.representation import Representation
+from tuner.terminal import errors_in_one_line
 
 SUFFIXES = (".safetensors", ".onnx", ".py")
 
@@ -21,8 +22,6 @@ def export(
     ],
 ) -> None:
     """Write the network of a .tnr file for other programs."""
-    from tuner.cli import errors_in_one_line
-
     with errors_in_one_line():
         write_whole(output, exported(load(source), output.suffix))
 

@@ -1,7 +1,7 @@
 """A representation as an ONNX model: input `coords` (points, D), output `values` (points, C), both float32.
 
-Only operators of opset 17 that every runtime has. The splines of a modulated network are written out: floor, clip,
-gather. Called by `tuner.export.cli`; needs the extra `export`.
+Only operators of opset 17 that every runtime has. The splines of a wavelet network are written out: floor, clip,
+gather. Needs the extra `export`.
 """
 
 import json
@@ -12,14 +12,16 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from tuner.export.tensors import facts
+from tuner.network.parameters import Parameters
 from tuner.network.sines.parameters import SineParameters
-from tuner.network.sines.windows import WindowedParameters
+from tuner.network.sines.windows import WindowedParameters, plain_network
 from tuner.network.wavelets.differences import offsets, stencils
 from tuner.network.wavelets.fields import SplineField, spline_fields
 from tuner.network.wavelets.inputs import brightness_field
 from tuner.network.wavelets.parameters import WaveletParameters
 from tuner.network.wavelets.splines import TAPS
 from tuner.representation import Representation
+from tuner.shapes import FloatArray
 
 _OPSET = 17
 # What onnxruntime of 2022 and later reads.
@@ -28,34 +30,8 @@ _IR_VERSION = 8
 
 def to_onnx(representation: Representation) -> bytes:
     """A checked ONNX model."""
-    parameters = representation.parameters
-    if not isinstance(parameters, WaveletParameters):
-        parameters = representation.sine_parameters
-    graph = _Graph()
-    coords, window = "coords", ""
-    if isinstance(representation.parameters, WindowedParameters):
-        coords, window = _in_window(graph, representation.parameters)
-    angular = (parameters.frequencies * (2.0 * pi / parameters.period)).T.astype(np.float32)
-    angles = graph.add("MatMul", coords, graph.constant(angular))
-    latents = None
-    if isinstance(parameters, WaveletParameters):
-        fields = [
-            _field(graph, field, _table(graph, field), parameters.grid_shape, "coords")
-            for field in spline_fields(parameters)
-        ]
-        latents = graph.add("Concat", *fields, axis=1)
-        turning = _modulations(graph, parameters, latents) if parameters.sees_differences else latents
-        hidden = graph.add("Concat", graph.add("Sin", angles), graph.add("Cos", angles), turning, axis=1)
-    else:
-        hidden = graph.add("Sin", graph.add("Add", angles, graph.constant(parameters.phases)))
-    for layer in parameters.hidden:
-        hidden = graph.add("Sin", graph.linear(hidden, layer.weight, layer.bias))
-    if window and not isinstance(parameters, WaveletParameters):
-        values = _of_window(graph, hidden, window, parameters, representation.channels)
-    else:
-        values = graph.linear(hidden, parameters.readout_weight, parameters.readout_bias)
-    if latents is not None and isinstance(parameters, WaveletParameters):
-        values = graph.add("Add", values, graph.add("MatMul", latents, graph.constant(parameters.skip.T)))
+    parameters, graph = representation.parameters, _Graph()
+    values = _wavelets(graph, parameters) if isinstance(parameters, WaveletParameters) else _sines(graph, parameters)
     graph.nodes.append(helper.make_node("Identity", [values], ["values"]))
     model = helper.make_model(
         helper.make_graph(
@@ -73,6 +49,44 @@ def to_onnx(representation: Representation) -> bytes:
     onnx.checker.check_model(model)
     data: bytes = model.SerializeToString()
     return data
+
+
+def _sines(graph: "_Graph", parameters: Parameters) -> str:
+    """Values of a plain network, or of a line cut into windows."""
+    network, coords, window = plain_network(parameters), "coords", ""
+    if isinstance(parameters, WindowedParameters):
+        coords, window = _in_window(graph, parameters)
+    angles = graph.add("MatMul", coords, graph.constant(_angular(network)))
+    hidden = graph.add("Sin", graph.add("Add", angles, graph.constant(network.phases)))
+    hidden = _layers(graph, network, hidden)
+    if window:
+        return _of_window(graph, hidden, window, network, parameters.channels)
+    return graph.linear(hidden, network.readout_weight, network.readout_bias)
+
+
+def _wavelets(graph: "_Graph", parameters: WaveletParameters) -> str:
+    """Values of a wavelet network: sines, fields and what is around them, and the skip past the layers."""
+    angles = graph.add("MatMul", "coords", graph.constant(_angular(parameters)))
+    fields = [
+        _field(graph, field, _table(graph, field), parameters.grid_shape, "coords")
+        for field in spline_fields(parameters)
+    ]
+    latents = graph.add("Concat", *fields, axis=1)
+    turning = _modulations(graph, parameters, latents) if parameters.sees_differences else latents
+    hidden = graph.add("Concat", graph.add("Sin", angles), graph.add("Cos", angles), turning, axis=1)
+    hidden = _layers(graph, parameters, hidden)
+    values = graph.linear(hidden, parameters.readout_weight, parameters.readout_bias)
+    return graph.add("Add", values, graph.add("MatMul", latents, graph.constant(parameters.skip.T)))
+
+
+def _angular(parameters: Parameters) -> FloatArray:
+    return (parameters.frequencies * (2.0 * pi / parameters.period)).T.astype(np.float32)
+
+
+def _layers(graph: "_Graph", parameters: Parameters, hidden: str) -> str:
+    for layer in parameters.hidden:
+        hidden = graph.add("Sin", graph.linear(hidden, layer.weight, layer.bias))
+    return hidden
 
 
 class _Graph:

@@ -4,15 +4,18 @@ Arrays of a plain network: frequencies, phases, then `hidden.0.weight`, `hidden.
 `readout.bias`. Of a line cut into windows it is the network that they share, and the outputs of all windows stand one
 after the other. A modulated one has no phases, but `latents.0`, ... (channels, *nodes), the nodes of
 cubic splines, and `skip.weight`; if it sees differences, also `gains` (M), `stencils` (V, offsets) and `offsets`
-(offsets, D) as in `tuner.network.wavelets.differences`. Called by the exporters beside this file.
+(offsets, D) as in `tuner.network.wavelets.differences`.
 """
 
 import json
+from dataclasses import dataclass, field
 
 import numpy as np
 from safetensors.numpy import save
 
-from tuner.network.sines.windows import WindowedParameters
+from tuner.network.parameters import Parameters
+from tuner.network.sines.parameters import SineParameters
+from tuner.network.sines.windows import WindowedParameters, plain_network
 from tuner.network.wavelets.differences import offsets, stencils
 from tuner.network.wavelets.fields import spline_fields
 from tuner.network.wavelets.parameters import WaveletParameters
@@ -21,45 +24,75 @@ from tuner.representation import Representation
 
 def named_arrays(representation: Representation) -> dict[str, np.ndarray]:
     """All numbers of the network; float32, the frequencies int32."""
-    parameters = representation.parameters
-    arrays: dict[str, np.ndarray] = {"frequencies": parameters.frequencies}
-    if isinstance(parameters, WaveletParameters):
-        arrays |= {f"latents.{number}": field.nodes for number, field in enumerate(spline_fields(parameters))}
-        arrays["skip.weight"] = parameters.skip
-        if parameters.sees_differences:
-            arrays["gains"] = parameters.gains
-            arrays["stencils"] = stencils(parameters.dimensions)
-            arrays["offsets"] = np.array(offsets(parameters.dimensions), dtype=np.int32)
-    else:
-        parameters = representation.sine_parameters
-        arrays["phases"] = parameters.phases
-    for number, layer in enumerate(parameters.hidden):
+    own, network = _own(representation.parameters)
+    arrays: dict[str, np.ndarray] = {"frequencies": network.frequencies, **own.arrays}
+    for number, layer in enumerate(network.hidden):
         arrays[f"hidden.{number}.weight"] = layer.weight
         arrays[f"hidden.{number}.bias"] = layer.bias
-    arrays["readout.weight"] = parameters.readout_weight
-    arrays["readout.bias"] = parameters.readout_bias
+    arrays["readout.weight"] = network.readout_weight
+    arrays["readout.bias"] = network.readout_bias
     return {name: np.ascontiguousarray(array) for name, array in arrays.items()}
 
 
 def facts(representation: Representation) -> dict[str, object]:
     """What the arrays do not say: period, grid, kind, spacings and colours of the latents, how windows make a line."""
-    parameters = representation.parameters
+    own, _ = _own(representation.parameters)
     return {
-        "architecture": "modulated" if isinstance(parameters, WaveletParameters) else "sine",
+        "architecture": own.architecture,
         "kind": representation.kind.value,
         "grid_shape": list(representation.grid_shape),
         "sample_format": representation.sample_format.value,
-        "period": parameters.period,
-        "spacings": [field.spacing for field in spline_fields(parameters)]
-        if isinstance(parameters, WaveletParameters)
-        else [],
-        "colours": parameters.colours
-        if isinstance(parameters, WaveletParameters) and parameters.sees_differences
-        else None,
-        "windows": {"count": parameters.windows, "length": parameters.window, "samples": parameters.samples}
-        if isinstance(parameters, WindowedParameters)
-        else None,
+        "period": representation.parameters.period,
+        "spacings": own.spacings,
+        "colours": own.colours,
+        "windows": own.windows,
     }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Own:
+    """What one kind of network has beside the layers.
+
+    Attributes:
+        architecture: name of the kind of network.
+        arrays: arrays that only this kind has.
+        spacings: samples per node of each spline of latents.
+        colours: number of colours of the latents; None where there are none.
+        windows: number, length and samples of the windows of a line; None where it is not cut.
+    """
+
+    architecture: str
+    arrays: dict[str, np.ndarray]
+    spacings: list[int] = field(default_factory=list)
+    colours: int | None = None
+    windows: dict[str, int] | None = None
+
+
+def _own(parameters: Parameters) -> tuple[_Own, SineParameters | WaveletParameters]:
+    """What the kind of a network has of its own, and the network that holds the layers."""
+    if isinstance(parameters, WaveletParameters):
+        return _of_wavelets(parameters), parameters
+    network = plain_network(parameters)
+    windows = None
+    if isinstance(parameters, WindowedParameters):
+        windows = {"count": parameters.windows, "length": parameters.window, "samples": parameters.samples}
+    return _Own(architecture="sines", arrays={"phases": network.phases}, windows=windows), network
+
+
+def _of_wavelets(parameters: WaveletParameters) -> _Own:
+    splines = spline_fields(parameters)
+    arrays: dict[str, np.ndarray] = {f"latents.{number}": spline.nodes for number, spline in enumerate(splines)}
+    arrays["skip.weight"] = parameters.skip
+    if parameters.sees_differences:
+        arrays["gains"] = parameters.gains
+        arrays["stencils"] = stencils(parameters.dimensions)
+        arrays["offsets"] = np.array(offsets(parameters.dimensions), dtype=np.int32)
+    return _Own(
+        architecture="wavelets",
+        arrays=arrays,
+        spacings=[spline.spacing for spline in splines],
+        colours=parameters.colours if parameters.sees_differences else None,
+    )
 
 
 def to_safetensors(representation: Representation) -> bytes:

@@ -41,7 +41,7 @@ class Representation(nn.Module):
         if FACTS["windows"] is not None:
             coords, window = self._in_window(coords)
         angles = coords @ (self.frequencies * (2.0 * math.pi / FACTS["period"])).T
-        if FACTS["architecture"] == "sine":
+        if FACTS["architecture"] == "sines":
             hidden, latents = torch.sin(angles + self.phases), None
         else:
             latents = torch.cat([self._level(n, s, coords) for n, s in enumerate(FACTS["spacings"])], 1)

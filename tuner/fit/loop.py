@@ -14,13 +14,13 @@ from time import monotonic
 import numpy as np
 import torch
 
+from tuner.decibels import mse_to_psnr_db
 from tuner.errors import FitDiverged, StateMismatch
 from tuner.fit.config import FitConfig
 from tuner.fit.result import FitOutcome, FitResult, spent
 from tuner.fit.sines.memory import FrugalTrainer
 from tuner.fit.sines.task import Task, make_trainer
 from tuner.fit.state import FitState
-from tuner.metrics import mse_to_psnr_db
 from tuner.shapes import BoolArray
 from tuner.signal.scattered import ScatteredSignal
 from tuner.signal.signal import Signal

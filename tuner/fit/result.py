@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from tuner.decibels import mse_to_psnr_db
 from tuner.fit.config import Budget
 from tuner.fit.sines.module import SineNetwork
-from tuner.metrics import mse_to_psnr_db
 
 _ADVICE = {
     "converged": "The target quality was reached.",

@@ -11,7 +11,7 @@ from math import ceil
 
 import numpy as np
 
-from tuner.metrics import mse_to_psnr_db
+from tuner.decibels import mse_to_psnr_db
 from tuner.shapes import FloatArray
 
 # Coefficients kept, as halvings of the number of samples: all of them, a half, a quarter …

@@ -11,12 +11,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
+from tuner.decibels import mse_to_psnr_db
 from tuner.errors import ConfigError
 from tuner.fit.config import Budget, FitConfig
 from tuner.fit.loop import Progress, Verdict, fit
 from tuner.fit.result import FitOutcome, FitResult
 from tuner.fit.state import FitState
-from tuner.metrics import mse_to_psnr_db, written_psnr_db
+from tuner.metrics import written_psnr_db
 from tuner.representation import Representation
 from tuner.signal.compaction import compaction_db
 from tuner.signal.signal import Signal

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from tuner.decibels import PSNR_CEILING_DB
 from tuner.errors import InvalidSignal
-from tuner.metrics import PSNR_CEILING_DB, picture_psnr_db, psnr_db
+from tuner.metrics import picture_psnr_db, psnr_db
 from tuner.signal.signal import SampleFormat
 
 ZEROS = np.zeros((4, 5, 3), np.float32)

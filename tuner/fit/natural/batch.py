@@ -13,6 +13,7 @@ from time import monotonic
 
 import torch
 
+from tuner.decibels import mse_to_psnr_db
 from tuner.errors import ConfigError, FitDiverged, InvalidSignal
 from tuner.fit.config import FitConfig, NaturalGradientConfig
 from tuner.fit.natural.descent import Search
@@ -21,7 +22,6 @@ from tuner.fit.natural.sweeps import Sweeps
 from tuner.fit.natural.trainer import starting_point, write_member
 from tuner.fit.result import FitOutcome, FitResult, spent
 from tuner.fit.sines.module import SineNetwork
-from tuner.metrics import mse_to_psnr_db
 from tuner.network.sines.windows import fold
 from tuner.signal.grid import Grid
 from tuner.signal.signal import Signal

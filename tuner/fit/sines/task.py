@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from tuner.decibels import mse_to_psnr_db
 from tuner.errors import ConfigError
 from tuner.fit.config import EikonalConfig, FitConfig, NaturalGradientConfig
 from tuner.fit.first_order.blocks import Blocks, PointBlocks, SignalBlocks
@@ -21,7 +22,7 @@ from tuner.fit.sines.eikonal import EikonalTrainer
 from tuner.fit.sines.module import SineNetwork
 from tuner.fit.sines.surface_samples import SurfaceSamples
 from tuner.fit.trainer import Trainer
-from tuner.metrics import held_out_mask, mse_to_psnr_db
+from tuner.metrics import held_out_mask
 from tuner.network.sines.synthesis import values_at
 from tuner.network.sines.windows import fold
 from tuner.shapes import BoolArray

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from math import isfinite
 from time import monotonic
 
+from tuner.decibels import mse_to_psnr_db
 from tuner.errors import ConfigError, FitDiverged, StateMismatch
 from tuner.fit.loop import Progress, Verdict, signal_fingerprint
 from tuner.fit.result import FitOutcome
 from tuner.fit.state import FitState
 from tuner.fit.wavelets.config import MOST_AXES, TOO_MANY_AXES, WaveletConfig
 from tuner.fit.wavelets.trainer import FileBits, RoundedNetwork, WaveletTrainer
-from tuner.metrics import mse_to_psnr_db
 from tuner.network.wavelets.parameters import WaveletParameters
 from tuner.signal.signal import Signal
 

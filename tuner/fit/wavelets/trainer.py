@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tuner.decibels import mse_to_psnr_db
 from tuner.errors import StateMismatch
 from tuner.fit.wavelets.choice import cheapest, choose, free_values
 from tuner.fit.wavelets.config import WaveletConfig
@@ -25,7 +26,6 @@ from tuner.fit.wavelets.rate import Costs, LatentRate
 from tuner.fit.wavelets.steps import wavelet_steps
 from tuner.fit.wavelets.trade import Trade
 from tuner.fit.wavelets.weights import Weights
-from tuner.metrics import mse_to_psnr_db
 from tuner.network.wavelets.parameters import (
     Basis,
     LatentLevel,

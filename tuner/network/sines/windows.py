@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tuner.errors import ConfigError
-from tuner.network.parameters import HiddenLayer
+from tuner.network.parameters import HiddenLayer, Parameters
 from tuner.network.sines.parameters import SineParameters
 from tuner.shapes import IntArray
 from tuner.signal.signal import Signal
@@ -125,13 +125,26 @@ def fold(signal: Signal, windows: int) -> Signal:
     return replace(signal, values=np.ascontiguousarray(values))
 
 
-def unfolded(network: SineParameters, signal: Signal) -> SineParameters | WindowedParameters:
+def plain_network(parameters: Parameters) -> SineParameters:
+    """The plain network that some parameters are, or that all windows of a line share.
+
+    Raises:
+        ConfigError: if they are of another kind of network.
+    """
+    if isinstance(parameters, WindowedParameters):
+        return parameters.network
+    if isinstance(parameters, SineParameters):
+        return parameters
+    raise ConfigError(f"the parameters are {type(parameters).__name__}, expected those of a plain network of sines")
+
+
+def unfolded(parameters: Parameters, signal: Signal) -> Parameters:
     """The parameters that represent `signal`, of a network fitted to it or to what `fold` made of it."""
-    windows = network.channels // signal.channels
+    windows = parameters.channels // signal.channels
     if windows == 1:
-        return network
+        return parameters
     return WindowedParameters(
-        network=network,
+        network=plain_network(parameters),
         samples=signal.sample_count,
         windows=windows,
         window=window_length(signal.sample_count, windows),

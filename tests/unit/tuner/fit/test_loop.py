@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from tests.cases import CASES, Case
+from tuner.decibels import PSNR_CEILING_DB
 from tuner.errors import ConfigError, FitDiverged, InvalidSignal, StateMismatch
 from tuner.fit import Budget, FitConfig, FitOutcome, FitResult, FitState, Progress, Verdict, fit
 from tuner.fit.config import FirstOrderConfig, NaturalGradientConfig, Rule, Schedule
-from tuner.metrics import PSNR_CEILING_DB, psnr_db
+from tuner.metrics import psnr_db
 from tuner.network.sines.config import NetworkConfig
 from tuner.signal.grid import Grid
 from tuner.signal.signal import Signal

@@ -9,8 +9,9 @@ from scipy.spatial.distance import cdist
 from torchmetrics.functional.image import structural_similarity_index_measure
 
 from tests.signals import blob, chirp, octahedron
+from tuner.decibels import PSNR_CEILING_DB
 from tuner.errors import InvalidSignal
-from tuner.metrics import PSNR_CEILING_DB, snr_db, written_psnr_db
+from tuner.metrics import snr_db, written_psnr_db
 from tuner.quality.picture import out_of_band_energy, ssim
 from tuner.quality.sound import log_spectral_distance_db
 from tuner.quality.surface import chamfer_distance, occupancy_iou

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from tuner import Representation, ScatteredSignal, scattered_signal, signal_config
+from tuner.codec.decode import load
+from tuner.codec.encode import save
 from tuner.errors import ConfigError, InvalidSignal
 from tuner.fit import Budget, FitConfig, eikonal_config, fit
 from tuner.fit.config import FirstOrderConfig
