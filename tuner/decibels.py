@@ -2,7 +2,7 @@
 
 from math import log10
 
-# Peak signal-to-noise ratio that stands for a perfect copy: a root mean square error of 2^-24, the rounding error of a float32 near 1.
+# Stands for a perfect copy: a root mean square error of 2^-24, the rounding error of a float32 near 1.
 PSNR_CEILING_DB = 20.0 * log10(2.0**24)
 
 

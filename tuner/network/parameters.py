@@ -6,7 +6,7 @@ the factor omega_hidden of the published code is already inside.
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -19,6 +19,7 @@ Step = float | tuple[float, ...]
 Steps = tuple[Step, ...]
 
 
+@runtime_checkable
 class Parameters(Protocol):
     """All numbers of one network, of whatever kind."""
 

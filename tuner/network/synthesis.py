@@ -1,7 +1,7 @@
 """Values of a network of any kind, in numpy: the one place that knows which module evaluates which parameters."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from tuner.errors import ConfigError
 from tuner.network.parameters import Parameters
@@ -14,6 +14,7 @@ from tuner.network.wavelets.parameters import WaveletParameters
 from tuner.shapes import FloatArray
 
 
+@runtime_checkable
 class Synthesis(Protocol):
     """What the module of each kind offers for its parameters."""
 
