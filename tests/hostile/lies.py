@@ -98,7 +98,10 @@ lie("another header than was summed", header()[:-1] + b"\x00" + NETWORK, Corrupt
 lie(
     "a picture as large as a city", header(shape=(2**31, 2**31)) + NETWORK, LimitExceeded, "4611686018427387904 samples"
 )
-lie("a hundred axes", header(shape=(2**20,) * 100) + NETWORK, LimitExceeded, "samples")
+lie("a hundred axes", header(shape=(2**20,) * 100) + NETWORK, LimitExceeded, "100 axes")
+lie("five axes of one sample", header(shape=(1,) * 5) + NETWORK, LimitExceeded, "5 axes")
+lie("many samples of many channels", header(shape=(2**14, 2**14), channels=64) + NETWORK, LimitExceeded, "values")
+lie("many samples of a large network", header(shape=(2**14, 2**14), widths=(2**17,)) + NETWORK, LimitExceeded, "work")
 lie("a billion channels", header(channels=2**30) + NETWORK, LimitExceeded, "1073741824 channels")
 lie("a billion frequencies", header(frequencies=2**30) + NETWORK, LimitExceeded, "weights")
 lie("two wide layers", header(widths=(2**16, 2**16)) + NETWORK, LimitExceeded, "weights")

@@ -13,15 +13,21 @@ class DecodeLimits:
         file_bytes: size of the file.
         chunk_bytes: size of the payload of one chunk.
         weights: numbers that the network is made of, frequencies included; each costs 12 bytes while decoding.
-        samples: points of the grid, the pixels of an image.
-        channels: values per point.
+        axes: number of axes of the grid; the work of a point grows exponentially with it.
+        samples: number of points of the grid, the pixels of an image.
+        channels: number of values at a point.
+        values: samples times channels; rendering the signal takes 4 bytes for each.
+        work: samples times weights, about the multiplications that rendering the signal takes.
     """
 
     file_bytes: int = 256 << 20
     chunk_bytes: int = 128 << 20
     weights: int = 1 << 24
+    axes: int = 4
     samples: int = 1 << 28
     channels: int = 64
+    values: int = 1 << 28
+    work: int = 1 << 44
 
     def check(self, name: str, asked: int) -> None:
         """Compare a number from the file with the limit of that name.

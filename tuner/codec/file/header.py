@@ -128,9 +128,12 @@ class Header:
         Raises:
             LimitExceeded: naming the first limit that is exceeded.
         """
+        limits.check("axes", len(self.shape))
         limits.check("channels", self.channels)
         limits.check("samples", self.samples)
+        limits.check("values", self.samples * self.channels)
         limits.check("weights", self.weights)
+        limits.check("work", self.samples * self.weights)
 
 
 def pack_header(header: Header) -> bytes:

@@ -82,6 +82,9 @@ def test_every_number_of_the_network_is_counted() -> None:
     [
         (DecodeLimits(channels=2), "asks for 3 channels, the limit is 2"),
         (DecodeLimits(samples=153_599), "asks for 153600 samples, the limit is 153599"),
+        (DecodeLimits(axes=1), "asks for 2 axes, the limit is 1"),
+        (DecodeLimits(values=460_799), "asks for 460800 values, the limit is 460799"),
+        (DecodeLimits(work=14_638_540_799), "asks for 14638540800 work, the limit is 14638540799"),
         (DecodeLimits(weights=95_302), "asks for 95303 weights, the limit is 95302"),
     ],
 )
