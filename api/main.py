@@ -21,6 +21,7 @@ from api.gate import Gate
 from api.logs import configure_logs
 from api.middleware import BodyLimit, RequestContext, StrictJson
 from api.openapi import complete, operation_id
+from api.origins import Origins
 from api.routes import fits, health, representations, results, signals, uploads, webhooks
 from api.routes import problems as problem_routes
 from api.services.uploads import FORM_OVERHEAD_BYTES
@@ -79,6 +80,7 @@ def build_app(settings: ApiSettings, store_settings: StoreSettings) -> FastAPI:
     app.add_middleware(StrictJson, except_paths=set(long_bodies))
     app.add_middleware(Gate, settings=settings)
     app.add_middleware(BodyLimit, default=settings.max_json_bytes, by_path=long_bodies)
+    app.add_middleware(Origins, settings=settings)
     app.add_middleware(RequestContext)
     app.openapi = complete(app.openapi)  # type: ignore[method-assign]
     return app

@@ -17,6 +17,7 @@ from store.models import Fit, IdempotencyKey, Signal
 from store.repositories.fits import Claim, Fits, StoredObject
 from store.repositories.signals import Signals
 from store.spec import FitSpec
+from store.tables import metadata
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,14 @@ class World:
         with self.database.unit_of_work() as session:
             rows = [session.scalar(select(func.count()).select_from(table)) for table in (Signal, Fit, IdempotencyKey)]
         return (rows[0] or 0, rows[1] or 0, rows[2] or 0, len(list(self.blobs.keys("signals/"))))
+
+    def fingerprint(self) -> dict[str, str]:
+        """Hashes of the rows of each table and of the keys of all objects: equal ones mean that nothing changed."""
+        hashed = "SELECT coalesce(md5(string_agg(row::text, chr(10) ORDER BY row::text)), '') FROM {} AS row"
+        with self.database.unit_of_work() as session:
+            found = {name: str(session.scalar(text(hashed.format(name)))) for name in metadata.tables}
+        keys = "\n".join(self.blobs.keys())
+        return found | {"objects": hashlib.sha256(keys.encode()).hexdigest()}
 
     @contextmanager
     def rows_of_signals_refused(self) -> Iterator[None]:
