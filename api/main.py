@@ -22,7 +22,7 @@ from api.logs import configure_logs
 from api.middleware import BodyLimit, RequestContext, StrictJson
 from api.openapi import complete, operation_id
 from api.origins import Origins
-from api.routes import fits, health, representations, results, signals, uploads, webhooks
+from api.routes import documentation, fits, health, representations, results, signals, uploads, webhooks
 from api.routes import problems as problem_routes
 from api.services.uploads import FORM_OVERHEAD_BYTES
 from api.settings import ApiSettings, load_settings
@@ -71,9 +71,11 @@ def build_app(settings: ApiSettings, store_settings: StoreSettings) -> FastAPI:
         lifespan=lifespan,
         generate_unique_id_function=operation_id,
         redirect_slashes=False,
+        docs_url=None,  # the framework's pages load their scripts from elsewhere: ours are in `routes/documentation.py`
+        redoc_url=None,
         responses=errors.problems(Exception),
     )
-    for routes in (signals, uploads, fits, representations, results, webhooks, problem_routes, health):
+    for routes in (signals, uploads, fits, representations, results, webhooks, problem_routes, health, documentation):
         app.include_router(routes.router)
     problems.install(app)
     long_bodies = {"/signals": settings.max_upload_bytes + FORM_OVERHEAD_BYTES}
