@@ -12,8 +12,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import logs
-from api.errors import ContentTooLarge, HeadTooLarge, MalformedJson
+from api.errors import ContentTooLarge, HeadTooLarge, InvalidRequest, MalformedJson
 from api.problems import problem_response
+from api.schemas.problems import Fault
 
 REQUEST_ID_HEADER = "X-Request-Id"
 MAX_HEAD_BYTES = 16 * 1024  # path, query and headers; the server itself stops at 64 kB, if they come in pieces
@@ -87,6 +88,39 @@ class RequestContext:
             logger.info("request", extra={"fields": fields})
             logs.request_id.reset(token)
             logs.caller.reset(no_caller)
+
+
+class OneLinePerHeader:
+    """Joins what came in several lines, as RFC 9110 section 5.3 allows, and refuses two of what there is one of.
+
+    Otherwise only one of them would be looked at: `Prefer: respond-async` would hide the `Prefer: wait=10` after it,
+    and of two keys nobody could say which one was meant.
+    """
+
+    LISTS = frozenset({b"accept", b"if-match", b"if-none-match", b"prefer"})
+    SINGLE = frozenset({b"authorization", b"content-type", b"idempotency-key", b"if-range", b"last-event-id", b"range"})
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        lines: dict[bytes, list[bytes]] = {}
+        for name, value in scope["headers"]:
+            lines.setdefault(name, []).append(value)
+        repeated = {name for name, values in lines.items() if len(values) > 1}
+        if twice := sorted(repeated & self.SINGLE):
+            names = [name.decode().title() for name in twice]
+            faults = [Fault(parameter=name, location="header", code="repeated", detail="say it once") for name in names]
+            error = InvalidRequest(f"sent more than once: {', '.join(names)}", errors=faults)
+            await problem_response(scope, error)(scope, receive, send)
+            return
+        if joined := repeated & self.LISTS:
+            others = [line for line in scope["headers"] if line[0] not in joined]
+            scope["headers"] = others + [(name, b", ".join(lines[name])) for name in sorted(joined)]
+        await self._app(scope, receive, send)
 
 
 class BodyLimit:

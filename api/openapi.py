@@ -29,7 +29,7 @@ _SCHEMES = {
 }
 _KEYS = (errors.KeyMissing, errors.KeyMalformed, store.KeyUnknown, store.KeyRevoked, store.KeyExpired)
 _GUARDED = (*_KEYS, errors.ScopeMissing, errors.KeysRequired, errors.RateLimited, OperationalError)
-_ALWAYS = (errors.HostRefused, errors.OriginRefused, errors.CrossSite)
+_ALWAYS = (errors.HostRefused, errors.OriginRefused, errors.CrossSite, errors.InvalidRequest)
 _WITH_BODY = (errors.ContentTooLarge, ClientDisconnect)
 
 

@@ -91,18 +91,18 @@ async def _answer_framework(request: Request, error: Exception) -> Response:
             detail = f"there is nothing at {_shown(request.url.path)}: /openapi.json lists what there is"
         case 405:
             # Of several routes at one path, the framework names the methods of the first.
-            if allowed := _methods(request):
-                headers["Allow"] = ", ".join(allowed)
+            allowed = _methods(request) or set(headers.get("Allow", "").split(", "))
+            headers["Allow"] = ", ".join(sorted(allowed | {"HEAD"} if "GET" in allowed else allowed))
             detail = f"{request.method} is not possible at {_shown(request.url.path)}: Allow says what is"
     return _response(
         request.scope, status=kind.status, title=kind.title, code=str(kind.code), detail=detail, headers=headers
     )
 
 
-def _methods(request: Request) -> list[str]:
+def _methods(request: Request) -> set[str]:
     paths = request.app.openapi()["paths"]
     found = [methods for path, methods in paths.items() if compile_path(path)[0].match(request.url.path)]
-    return sorted({method.upper() for methods in found for method in methods})
+    return {method.upper() for methods in found for method in methods}
 
 
 async def _answer_invalid(request: Request, error: Exception) -> Response:

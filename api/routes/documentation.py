@@ -1,16 +1,18 @@
 """Pages for people: the document of the API to try out and to read, from this service and without the internet."""
 
 import hashlib
+import json
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from fastapi import APIRouter, Request, Response
+from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
 from api import headers
+from api.routing import Routes
 
-router = APIRouter(include_in_schema=False)
+router = Routes(include_in_schema=False)
 
 _OWN = files("api") / "pages"
 # The scripts as their makers publish them, in a package that is made for services without the internet.
@@ -49,6 +51,16 @@ _POLICIES = {
 }
 
 
+@router.get("/openapi.json")
+async def openapi(request: Request) -> Response:
+    """The document, for programs."""
+    content, etag = _document(request.app)
+    described = {"ETag": etag, "Cache-Control": "no-cache"}
+    if headers.none_match(request.headers.get("if-none-match"), etag):
+        return Response(status_code=304, headers=described)
+    return Response(content, headers=described, media_type="application/json")
+
+
 @router.get("/docs")
 @router.get("/docs/{name}")
 @router.get("/redoc")
@@ -71,7 +83,17 @@ def show(request: Request) -> Response:
 
 
 @cache
+def _document(app: FastAPI) -> tuple[bytes, str]:
+    content = json.dumps(app.openapi(), ensure_ascii=False, separators=(",", ":")).encode()
+    return content, _etag(content)
+
+
+def _etag(content: bytes) -> str:
+    return f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+
+
+@cache
 def _page(path: str) -> Page:
     content = _PARTS[path].read_bytes()
     media_type = _MEDIA_TYPES[_PARTS[path].name.rpartition(".")[2]]
-    return Page(content, media_type, f'"{hashlib.sha256(content).hexdigest()[:32]}"')
+    return Page(content, media_type, _etag(content))

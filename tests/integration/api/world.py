@@ -77,6 +77,16 @@ class World:
             fit, _ = Fits(session).submit(tenant=tenant, signal_id=signal_id, spec=FitSpec(), priority=priority)
             return fit.id
 
+    def fits(self) -> list[str]:
+        """Ids of all fits."""
+        with self.database.unit_of_work() as session:
+            return list(session.scalars(select(Fit.id)))
+
+    def cancel(self, fit_id: str, *, tenant: str = LOCAL_TENANT) -> None:
+        """End a fit that no worker has."""
+        with self.database.unit_of_work() as session:
+            Fits(session).request_cancel(tenant, fit_id)
+
     def start(self, fit_id: str) -> Claim:
         """Claim the fit, and whatever is before it in the queue."""
         while True:
