@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tests.integration.api.images import animation, array, bomb, chunk, pages, png, sound
+from tests.integration.api.images import animation, array, bomb, chunk, pages, png, shaped, sound
 
 JSON = {"Content-Type": "application/json"}
 BODY = {"Content-Type": "image/png"}
@@ -135,6 +135,13 @@ upload("sound of another name", 415, "unsupported_format", b"RIFX" + sound()[4:]
 upload("array with NaN", 422, "invalid_signal", array(float("nan")))
 upload("array of objects", 415, "unsupported_format", array(1.0).replace(b"<f8", b"|O8"))
 upload("sound", 201, None, sound(), {"Content-Type": "audio/wav"})
+for shape, status, code in (
+    (b"(-1,-6)", 422, "damaged_signal"),
+    (b"(True,6)", 422, "damaged_signal"),
+    (b"(0,100000000000000000000)", 422, "invalid_signal"),
+    (b"(9223372036854775808,9223372036854775808)", 413, "signal_too_large"),
+):
+    upload(f"array of shape {shape.decode()}", status, code, shaped(shape))
 upload("array", 201, None, array(1.0))
 
 # Bodies that are not read.
