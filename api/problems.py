@@ -26,7 +26,9 @@ from api.errors import (
     code_of,
     problem_type,
 )
+from api.schemas.patterns import WORDS
 from api.schemas.problems import Fault, Problem, ProblemKind
+from api.settings import without_class
 from store import errors as store
 
 RETRY_AFTER_SECONDS = 5
@@ -118,11 +120,18 @@ async def _answer_invalid(request: Request, error: Exception) -> Response:
 
 def _fault(fault: Mapping[str, Any]) -> Fault:
     where, *path = fault["loc"]
-    common = {"detail": fault["msg"], "code": fault["type"]}
+    common = {"detail": _in_words(fault), "code": fault["type"]}
     if where == "body":
-        steps = (str(step).replace("~", "~0").replace("/", "~1") for step in path)
+        steps = (str(step).replace("~", "~0").replace("/", "~1") for step in path if step != "[key]")
         return Fault(pointer="#" + "".join(f"/{step}" for step in steps), **common)
     return Fault(parameter=str(path[0]) if path else None, location=where, **common)
+
+
+def _in_words(fault: Mapping[str, Any]) -> str:
+    """What pydantic found, without the class of its error and without a pattern that only programs can read."""
+    if fault["type"] == "string_pattern_mismatch":
+        return WORDS.get(fault["ctx"]["pattern"], "expected another form: the document has the pattern")
+    return without_class(fault["msg"])
 
 
 def _response(

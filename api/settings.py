@@ -114,7 +114,7 @@ class ApiSettings(BaseSettings):
 
 def without_class(message: str) -> str:
     """What a validator says, without the class of its error that pydantic puts before it."""
-    return message.removeprefix("Value error, ")
+    return message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
 
 
 def load_settings() -> tuple[ApiSettings, StoreSettings]:

@@ -61,9 +61,8 @@ def _check_axes(shape: tuple[int, ...], limits: SignalLimits) -> None:
     """
     for axis, length in enumerate(shape):
         if type(length) is not int or length < 0:
-            raise DamagedSignal(
-                f"axis {axis} of the array has the length {str(length)[:20]}, expected a positive integer"
-            )
+            shown = str(length)[:20]
+            raise DamagedSignal(f"axis {axis} of the array has the length {shown}, expected a positive integer")
     if 0 in shape:
         raise InvalidSignal("the array has an empty axis, expected at least one element: leave it out")
     # Enough to refuse it, and small enough to be written down: a header has room for thousands of digits.

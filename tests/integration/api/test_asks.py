@@ -260,7 +260,7 @@ def test_a_key_is_remembered_whatever_has_become_of_the_things(client: httpx.Cli
     signal_id = world.add_signal()
     original = client.post("/fits", json={"signal_id": signal_id}, headers={"Idempotency-Key": "k" + signal_id})
     world.cancel(original.json()["id"])
-    asked = {
+    asked: dict[str, tuple[dict[str, Any] | None, dict[str, str]]] = {
         "/fits": ({"signal_id": signal_id}, {"Idempotency-Key": "k" + signal_id}),
         f"/fits/{original.json()['id']}/clone": ({"seed": 3}, {"Idempotency-Key": "c" + signal_id}),
         f"/fits/{original.json()['id']}/retry": (None, {}),
@@ -282,7 +282,10 @@ def test_a_key_is_of_one_operation(client: httpx.Client, world: World) -> None:
     """What comes out the same, a fit and its clone, is not the same request."""
     signal_id = world.add_signal()
     fits = [client.post("/fits", json={"signal_id": signal_id}).json()["id"] for _ in range(2)]
-    asked = [("/fits", {"signal_id": signal_id}), *((f"/fits/{fit_id}/clone", {}) for fit_id in fits)]
+    asked: list[tuple[str, dict[str, Any]]] = [
+        ("/fits", {"signal_id": signal_id}),
+        *((f"/fits/{fit_id}/clone", {}) for fit_id in fits),
+    ]
     asked.append((f"/fits/{fits[0]}/clone", {"seed": 0}))
     for path, body in asked:
         key = {"Idempotency-Key": uuid4().hex}

@@ -170,3 +170,20 @@ def test_a_pause_is_done_when_the_fit_rests(client: httpx.Client, world: World) 
     fit_id = world.add_fit(world.add_signal())
     paused = client.post(f"/fits/{fit_id}/pause", headers={"Prefer": "wait=20"}, timeout=10)
     assert (paused.status_code, paused.json()["status"]) == (200, "paused")
+
+
+@pytest.mark.parametrize("name", sorted(OPERATIONS))
+def test_what_is_wrong_is_said_in_words(client: httpx.Client, owned: dict[str, str], name: str) -> None:
+    """Not as a regular expression, and without the name of an error's class."""
+    operation = OPERATIONS[name]
+    asked: list[dict[str, Any]] = [{"params": {known: "\x7f?"}} for known in operation.queries]
+    asked += [{"headers": {"Idempotency-Key": "a b", "Last-Event-ID": "x"}}]
+    bodies: list[dict[str, Any]] = [{"labels": {"A b": ""}}, {"target": {}}, {"url": "x y" * 9}, {"sha256": "z"}]
+    for body in [*bodies, {"signal_id": "x"}]:
+        asked += [{"json": body}] if "requestBody" in operation.described and name != "create_signal" else []
+    for wrong in asked:
+        refused = client.request(**request_of(operation, owned) | wrong)
+        if refused.status_code == 422 and operation.method != "HEAD":
+            told = refused.json()["detail"]
+            assert "Value error" not in told, told
+            assert not {"^", "$", "[", "\\"} & set(told), told
