@@ -10,6 +10,7 @@ import ipaddress
 
 import uvicorn
 
+from api.main import build_app
 from api.protocol import ProblemProtocol
 from api.settings import ApiSettings, load_settings
 
@@ -22,18 +23,18 @@ def main(arguments: list[str] | None = None) -> None:
     Raises:
         SystemExit: if a setting is missing or malformed, or the address may not be bound without keys.
     """
-    settings, _ = load_settings()
+    settings, store = load_settings()
     parser = argparse.ArgumentParser(prog="python -m api", description="Serve the HTTP API.")
     parser.add_argument("--host", default=settings.host, help="address to bind (TUNER_HOST)")
     parser.add_argument("--port", type=int, default=settings.port, help="port to bind (TUNER_PORT)")
     chosen = parser.parse_args(arguments)
     refuse_strangers(chosen.host, settings)
     uvicorn.run(
-        "api.main:create_app",
-        factory=True,
+        build_app(settings.model_copy(update={"host": chosen.host, "port": chosen.port}), store),
         host=chosen.host,
         port=chosen.port,
         http=ProblemProtocol,
+        ws="none",  # no route is one: a request to upgrade is answered as the plain request that it also is
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,

@@ -10,6 +10,7 @@ from typing import Annotated, Any, cast
 
 from fastapi import Depends, Header, Path, Request
 
+from api import headers
 from api.errors import UnsupportedMediaType
 from api.schemas import fits, results, signals, uploads, webhooks
 from api.services.access import Access, Caller
@@ -37,6 +38,8 @@ from store.errors import (
 )
 from store.queue import FitQueue
 from store.settings import StoreSettings
+
+LONGEST_WAIT_SECONDS = 60
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -114,6 +117,18 @@ def _id_in_path(noun: str, example: str, pattern: str, absent: type[StoreError],
     return Depends(read)
 
 
+async def _wait(
+    prefer: Annotated[
+        str | None,
+        Header(
+            description="`wait=n`: answer when it is done (a fit has ended, or rests if it was to pause; a view is "
+            f"drawn), or after n seconds, at most {LONGEST_WAIT_SECONDS}"
+        ),
+    ] = None,
+) -> int | None:
+    return headers.prefer_wait(prefer, most=LONGEST_WAIT_SECONDS)
+
+
 async def json_body(content_type: Annotated[str, Header(include_in_schema=False)] = "") -> None:
     """For routes that read JSON: refuse anything else by its name, before its content is looked at.
 
@@ -126,6 +141,7 @@ async def json_body(content_type: Annotated[str, Header(include_in_schema=False)
 
 
 InjectedServices = Annotated[Services, Depends(_services)]
+Wait = Annotated[int | None, Depends(_wait)]  # how many seconds a client prefers to wait
 Tenant = Annotated[str, Depends(_tenant)]
 FitId = Annotated[str, _id_in_path("fit", fits.EXAMPLE_ID, fits.ID_PATTERN, FitNotFound)]
 SignalId = Annotated[str, _id_in_path("signal", signals.EXAMPLE_ID, signals.ID_PATTERN, SignalNotFound)]

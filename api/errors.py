@@ -70,6 +70,24 @@ class KeysRequired(ApiError):
     code = "keys_required"
 
 
+class HostRefused(ApiError):
+    """The request names a host that this service is not, as a page does that had its own name pointed here."""
+
+    code = "host_refused"
+
+
+class OriginRefused(ApiError):
+    """A web page sent this, and pages of its origin may not."""
+
+    code = "origin_refused"
+
+
+class CrossSite(ApiError):
+    """A web page of another site made a browser send this."""
+
+    code = "cross_site"
+
+
 class RateLimited(ApiError):
     """The tenant asks more often than it may."""
 
@@ -263,6 +281,9 @@ PROBLEMS: dict[type[Exception], Kind] = {
     store.KeyExpired: Kind(401, "API key expired"),
     ScopeMissing: Kind(403, "Scope missing"),
     KeysRequired: Kind(403, "API keys required"),
+    HostRefused: Kind(421, "Not this host"),
+    OriginRefused: Kind(403, "Origin not allowed"),
+    CrossSite: Kind(403, "Sent by another site"),
     # How much.
     RateLimited: Kind(429, "Too many requests"),
     store.TooManyFits: Kind(429, "Too many fits waiting", retry_after=30),

@@ -8,7 +8,6 @@ from api.errors import RangeNotSatisfiable
 
 _ENTITY_TAG = re.compile(r'(?:W/)?"[^"]*"')
 _ONE_RANGE = re.compile(r"bytes=\s*(\d{0,18})-(\d{0,18})\s*", re.IGNORECASE)
-_WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,9})\"?\s*(?:$|[,;])", re.IGNORECASE)
 _TOKEN = re.compile(r"[A-Za-z0-9._ -]+")
 
 
@@ -71,12 +70,6 @@ def attachment(filename: str) -> str:
 def digest(sha256: str) -> str:
     """Repr-Digest from a hexadecimal SHA-256."""
     return f"sha-256=:{base64.b64encode(bytes.fromhex(sha256)).decode()}:"
-
-
-def preferred_wait(header: str | None, *, longest: float) -> float:
-    """Seconds that `Prefer: wait=n` (RFC 7240) is ready to wait, at most `longest`; 0 without it."""
-    asked = _WAIT.search(header or "")
-    return 0.0 if asked is None else min(float(asked[1]), longest)
 
 
 def _names(header: str, etag: str, *, weakly: bool) -> bool:

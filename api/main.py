@@ -13,16 +13,18 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from types import FrameType
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from api import errors, problems
 from api.dependencies import Services
 from api.gate import Gate
 from api.logs import configure_logs
-from api.middleware import BodyLimit, RequestContext, StrictJson
+from api.middleware import BodyLimit, OneLinePerHeader, RequestContext, StrictJson
 from api.openapi import complete, operation_id
-from api.routes import fits, health, representations, results, signals, uploads, webhooks
+from api.origins import Origins
+from api.routes import documentation, fits, health, representations, results, signals, uploads, webhooks
 from api.routes import problems as problem_routes
+from api.routing import strict_query
 from api.services.uploads import FORM_OVERHEAD_BYTES
 from api.settings import ApiSettings, load_settings
 from store.settings import StoreSettings
@@ -53,6 +55,7 @@ def build_app(settings: ApiSettings, store_settings: StoreSettings) -> FastAPI:
         configure_logs(settings.log_level)
         services = app.state.services = Services.connect(settings, store_settings)
         services.uploads.sweep()
+        app.openapi()  # it is looked at by requests, and takes a moment to make
         # What the start has made stays: a full collection would look at all of it again, in the middle of requests.
         gc.collect()
         gc.freeze()
@@ -70,15 +73,21 @@ def build_app(settings: ApiSettings, store_settings: StoreSettings) -> FastAPI:
         lifespan=lifespan,
         generate_unique_id_function=operation_id,
         redirect_slashes=False,
+        dependencies=[Depends(strict_query)],
+        openapi_url=None,
+        docs_url=None,  # the framework's pages load their scripts from elsewhere: ours are in `routes/documentation.py`
+        redoc_url=None,
         responses=errors.problems(Exception),
     )
-    for routes in (signals, uploads, fits, representations, results, webhooks, problem_routes, health):
+    for routes in (signals, uploads, fits, representations, results, webhooks, problem_routes, health, documentation):
         app.include_router(routes.router)
     problems.install(app)
     long_bodies = {"/signals": settings.max_upload_bytes + FORM_OVERHEAD_BYTES}
     app.add_middleware(StrictJson, except_paths=set(long_bodies))
     app.add_middleware(Gate, settings=settings)
     app.add_middleware(BodyLimit, default=settings.max_json_bytes, by_path=long_bodies)
+    app.add_middleware(OneLinePerHeader)
+    app.add_middleware(Origins, settings=settings)
     app.add_middleware(RequestContext)
     app.openapi = complete(app.openapi)  # type: ignore[method-assign]
     return app

@@ -4,6 +4,7 @@ import json
 import logging
 import re
 import time
+from collections.abc import Mapping
 from typing import Any, NoReturn
 from uuid import uuid4
 
@@ -11,14 +12,27 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import logs
-from api.errors import ContentTooLarge, HeadTooLarge, MalformedJson
+from api.errors import ContentTooLarge, HeadTooLarge, InvalidRequest, MalformedJson
 from api.problems import problem_response
+from api.schemas.problems import Fault
 
 REQUEST_ID_HEADER = "X-Request-Id"
 MAX_HEAD_BYTES = 16 * 1024  # path, query and headers; the server itself stops at 64 kB, if they come in pieces
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
+# Nothing that the api sends is a page of its own, except the documentation, which says so itself.
+_OF_EVERY_ANSWER = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+}
+
 logger = logging.getLogger("api.request")
+
+
+def add_headers(scope: Scope, headers: Mapping[str, str]) -> None:
+    """Have headers sent with the answer to a request, whoever makes it; one that the answer has already stays."""
+    scope.setdefault("state", {}).setdefault("answer_headers", {}).update(headers)
 
 
 class RequestContext:
@@ -38,23 +52,30 @@ class RequestContext:
         offered = Headers(scope=scope).get(REQUEST_ID_HEADER, "")
         request_id = offered if _SANE_ID.fullmatch(offered) else f"req_{uuid4().hex}"
         scope.setdefault("state", {})["request_id"] = request_id
+        scope["state"]["answer_headers"] = {}
+        add_headers(scope, _OF_EVERY_ANSWER | {REQUEST_ID_HEADER: request_id})
         token, no_caller = logs.request_id.set(request_id), logs.caller.set(None)
         status: int | None = None
 
-        async def send_with_id(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)[REQUEST_ID_HEADER] = request_id
+                headers = MutableHeaders(scope=message)
+                for name, value in scope["state"]["answer_headers"].items():
+                    if name == "Vary":
+                        headers.add_vary_header(value)
+                    else:
+                        headers.setdefault(name, value)
             await send(message)
 
         try:
-            await self._app(scope, receive, send_with_id)
+            await self._app(scope, receive, send_with_headers)
         except Exception as error:
             logger.exception("unexpected error")
             # Once a response has begun, the server notices its missing end and closes the connection.
             if status is None:
-                await problem_response(scope, error)(scope, receive, send_with_id)
+                await problem_response(scope, error)(scope, receive, send_with_headers)
         finally:
             route = scope.get("route")
             fields = {
@@ -67,6 +88,39 @@ class RequestContext:
             logger.info("request", extra={"fields": fields})
             logs.request_id.reset(token)
             logs.caller.reset(no_caller)
+
+
+class OneLinePerHeader:
+    """Joins what came in several lines, as RFC 9110 section 5.3 allows, and refuses two of what there is one of.
+
+    Otherwise only one of them would be looked at: `Prefer: respond-async` would hide the `Prefer: wait=10` after it,
+    and of two keys nobody could say which one was meant.
+    """
+
+    LISTS = frozenset({b"accept", b"if-match", b"if-none-match", b"prefer"})
+    SINGLE = frozenset({b"authorization", b"content-type", b"idempotency-key", b"if-range", b"last-event-id", b"range"})
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        lines: dict[bytes, list[bytes]] = {}
+        for name, value in scope["headers"]:
+            lines.setdefault(name, []).append(value)
+        repeated = {name for name, values in lines.items() if len(values) > 1}
+        if twice := sorted(repeated & self.SINGLE):
+            names = [name.decode().title() for name in twice]
+            faults = [Fault(parameter=name, location="header", code="repeated", detail="say it once") for name in names]
+            error = InvalidRequest(f"sent more than once: {', '.join(names)}", errors=faults)
+            await problem_response(scope, error)(scope, receive, send)
+            return
+        if joined := repeated & self.LISTS:
+            others = [line for line in scope["headers"] if line[0] not in joined]
+            scope["headers"] = others + [(name, b", ".join(lines[name])) for name in sorted(joined)]
+        await self._app(scope, receive, send)
 
 
 class BodyLimit:

@@ -29,6 +29,7 @@ _SCHEMES = {
 }
 _KEYS = (errors.KeyMissing, errors.KeyMalformed, store.KeyUnknown, store.KeyRevoked, store.KeyExpired)
 _GUARDED = (*_KEYS, errors.ScopeMissing, errors.KeysRequired, errors.RateLimited, OperationalError)
+_ALWAYS = (errors.HostRefused, errors.OriginRefused, errors.CrossSite, errors.InvalidRequest)
 _WITH_BODY = (errors.ContentTooLarge, ClientDisconnect)
 
 
@@ -73,6 +74,7 @@ def _complete(operation: dict[str, Any], scope: str | None) -> None:
     responses = operation["responses"]
     if JSON in responses.get("422", {}).get("content", {}):
         del responses["422"]
+    _add(responses, *_ALWAYS)
     if scope is not None:
         operation["security"] = [{KEY_SCHEME: [scope]}]
         _add(responses, *_GUARDED)

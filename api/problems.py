@@ -26,7 +26,9 @@ from api.errors import (
     code_of,
     problem_type,
 )
+from api.schemas.patterns import WORDS
 from api.schemas.problems import Fault, Problem, ProblemKind
+from api.settings import without_class
 from store import errors as store
 
 RETRY_AFTER_SECONDS = 5
@@ -91,18 +93,18 @@ async def _answer_framework(request: Request, error: Exception) -> Response:
             detail = f"there is nothing at {_shown(request.url.path)}: /openapi.json lists what there is"
         case 405:
             # Of several routes at one path, the framework names the methods of the first.
-            if allowed := _methods(request):
-                headers["Allow"] = ", ".join(allowed)
+            allowed = _methods(request) or set(headers.get("Allow", "").split(", "))
+            headers["Allow"] = ", ".join(sorted(allowed | {"HEAD"} if "GET" in allowed else allowed))
             detail = f"{request.method} is not possible at {_shown(request.url.path)}: Allow says what is"
     return _response(
         request.scope, status=kind.status, title=kind.title, code=str(kind.code), detail=detail, headers=headers
     )
 
 
-def _methods(request: Request) -> list[str]:
+def _methods(request: Request) -> set[str]:
     paths = request.app.openapi()["paths"]
     found = [methods for path, methods in paths.items() if compile_path(path)[0].match(request.url.path)]
-    return sorted({method.upper() for methods in found for method in methods})
+    return {method.upper() for methods in found for method in methods}
 
 
 async def _answer_invalid(request: Request, error: Exception) -> Response:
@@ -118,11 +120,18 @@ async def _answer_invalid(request: Request, error: Exception) -> Response:
 
 def _fault(fault: Mapping[str, Any]) -> Fault:
     where, *path = fault["loc"]
-    common = {"detail": fault["msg"], "code": fault["type"]}
+    common = {"detail": _in_words(fault), "code": fault["type"]}
     if where == "body":
-        steps = (str(step).replace("~", "~0").replace("/", "~1") for step in path)
+        steps = (str(step).replace("~", "~0").replace("/", "~1") for step in path if step != "[key]")
         return Fault(pointer="#" + "".join(f"/{step}" for step in steps), **common)
     return Fault(parameter=str(path[0]) if path else None, location=where, **common)
+
+
+def _in_words(fault: Mapping[str, Any]) -> str:
+    """What pydantic found, without the class of its error and without a pattern that only programs can read."""
+    if fault["type"] == "string_pattern_mismatch":
+        return WORDS.get(fault["ctx"]["pattern"], "expected another form: the document has the pattern")
+    return without_class(fault["msg"])
 
 
 def _response(

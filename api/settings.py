@@ -1,14 +1,17 @@
 """What the api process may be told from outside: variables with the prefix `TUNER_`, read once at start."""
 
+import re
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from store.settings import StoreSettings
 
 MEBIBYTE = 1 << 20
+_HOST = re.compile(r"\[[0-9a-f:.]+\]|[0-9a-z]([0-9a-z._-]*[0-9a-z])?")
+_ORIGIN = re.compile(r"(http|https)://(\[[0-9a-f:.]+\]|[0-9a-z][0-9a-z._-]*)(:\d{1,5})?")
 
 
 class ApiSettings(BaseSettings):
@@ -21,6 +24,17 @@ class ApiSettings(BaseSettings):
     port: int = Field(default=8000, ge=0, le=65_535, description="port that `python -m api` binds")
     require_keys: bool = Field(default=False, description="ask every request about a tenant's things for an API key")
     open_without_keys: bool = Field(default=False, description="serve other machines, too, without asking for keys")
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="names of this service, with commas between them, such as `tuner.example`; this machine's own "
+        "(localhost, 127.0.0.1, [::1]) need not be said. Without keys all others are refused; with keys only if there "
+        "is one here",
+    )
+    allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="web pages that may use the service (CORS), with commas between them, such as "
+        "`https://app.example`; `*` is every page, and needs keys",
+    )
     key_cache_seconds: float = Field(default=5.0, ge=0, le=300, description="a revoked key may work for so long")
 
     # How much one tenant may ask for; None for without limit.
@@ -59,6 +73,49 @@ class ApiSettings(BaseSettings):
     readiness_timeout_seconds: float = Field(default=2.0, gt=0, description="for each engine to answer /readyz")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
+    @field_validator("allowed_hosts", "allowed_origins", mode="before")
+    @classmethod
+    def _words(cls, given: Any) -> Any:
+        return (
+            tuple(re.split(r"[\s,]+", given.strip().lower()))
+            if isinstance(given, str) and given.strip()
+            else given or ()
+        )
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _are_hosts(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(_HOST.fullmatch(host) for host in given):
+            raise ValueError(
+                "expected names or addresses with commas between them, without scheme, port, path or *, such as "
+                "tuner.example,[2001:db8::1]"
+            )
+        return given
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _are_origins(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(origin == "*" or _ORIGIN.fullmatch(origin) for origin in given):
+            raise ValueError(
+                "expected origins with commas between them: scheme, host, and port unless it is the scheme's own, "
+                "without a slash at the end, such as https://app.example,http://localhost:3000; or *"
+            )
+        return tuple(re.sub(r"(?<=^http:)(.*):80$|(?<=^https:)(.*):443$", r"\1\2", origin) for origin in given)
+
+    @model_validator(mode="after")
+    def _keyless_is_not_for_all_pages(self) -> Self:
+        if "*" in self.allowed_origins and not self.require_keys:
+            raise ValueError(
+                "TUNER_ALLOWED_ORIGINS=* lets every web page use a service that asks for no keys: name the origins, "
+                "or set TUNER_REQUIRE_KEYS=1"
+            )
+        return self
+
+
+def without_class(message: str) -> str:
+    """What a validator says, without the class of its error that pydantic puts before it."""
+    return message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
+
 
 def load_settings() -> tuple[ApiSettings, StoreSettings]:
     """Read the environment.
@@ -84,4 +141,8 @@ def load_settings() -> tuple[ApiSettings, StoreSettings]:
 
 def _complaints(error: ValidationError) -> list[str]:
     problems = error.errors(include_url=False, include_input=False, include_context=False)
-    return [f"  TUNER_{'_'.join(map(str, problem['loc'])).upper()}: {problem['msg']}" for problem in problems]
+    return [
+        "  "
+        + ": ".join([f"TUNER_{str(name).upper()}" for name in problem["loc"][:1]] + [without_class(problem["msg"])])
+        for problem in problems
+    ]

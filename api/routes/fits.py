@@ -2,16 +2,17 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 from anyio import to_thread
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import Depends, Header, Query, Request, Response
 from pydantic import AwareDatetime, BeforeValidator, Field
 
 from api import errors, headers
-from api.dependencies import FitId, InjectedServices, Services, Tenant, json_body
+from api.dependencies import FitId, InjectedServices, Services, Tenant, Wait, json_body
 from api.errors import problems
+from api.routing import Routes
 from api.schemas.estimates import EstimateView
 from api.schemas.fits import (
     MAX_LABELS,
@@ -36,10 +37,9 @@ from store.repositories.fits import Fits
 from store.repositories.listing import FitFilter
 from store.status import FitStatus
 
-router = APIRouter(prefix="/fits", tags=["fits"])
+router = Routes(prefix="/fits", tags=["fits"])
 
 POLL_SECONDS = 1
-MAX_WAIT_SECONDS = 60
 STREAM = "text/event-stream"
 EVENTS_LIMIT = 1000
 
@@ -52,16 +52,20 @@ IdempotencyKey = Annotated[
         description="your own name for this request: sent again with the same key, it starts nothing new",
     ),
 ]
-Prefer = Annotated[
-    str | None,
-    Header(description=f"`wait=n`: answer when the fit has ended, or after n seconds, at most {MAX_WAIT_SECONDS}"),
-]
 LabelFilter = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}=[^\x00-\x1f\x7f]{0,100}$")]
 _TEXT_HEADER = {"schema": {"type": "string"}}
 _ACCEPTED: dict[int | str, dict[str, Any]] = {
     202: {
         "description": "Queued, or queued before by the same request",
         "headers": {"Location": _TEXT_HEADER, "Retry-After": _TEXT_HEADER, "Idempotent-Replayed": _TEXT_HEADER},
+    }
+}
+_WAITED: dict[int | str, dict[str, Any]] = {200: {"headers": {"Preference-Applied": _TEXT_HEADER}}}
+_ENDED: dict[int | str, dict[str, Any]] = {
+    200: {
+        "model": FitView,
+        "description": "The fit, if it has ended within the time of Prefer",
+        "headers": {"Preference-Applied": _TEXT_HEADER},
     }
 }
 
@@ -106,8 +110,8 @@ async def create_fit(
     response: Response,
     services: InjectedServices,
     tenant: Tenant,
+    wait: Wait,
     idempotency_key: IdempotencyKey = None,
-    prefer: Prefer = None,
     validate_only: Annotated[
         bool, Query(description="store nothing: say what the fit would weigh, reach and take")
     ] = False,
@@ -127,34 +131,38 @@ async def create_fit(
         )
     )
     _accepted(response, fit, created=created)
-    return await _awaited(response, services, tenant, fit, prefer)
+    return await _awaited(response, services, tenant, fit, wait)
 
 
 @router.post(
     "/{fit_id}/clone",
     status_code=202,
     dependencies=[Depends(json_body)],
-    responses={**_ACCEPTED, **problems(*_ASK_PROBLEMS, store.FitNotFound)},
+    responses={**_ACCEPTED, **_ENDED, **problems(*_ASK_PROBLEMS, store.FitNotFound)},
 )
-def clone_fit(
+async def clone_fit(
     body: FitOverrides,
     response: Response,
     services: InjectedServices,
     tenant: Tenant,
     fit_id: FitId,
+    wait: Wait,
     idempotency_key: IdempotencyKey = None,
 ) -> FitView:
     """Queue a new fit of the same signal, like this one but for what the body says."""
-    fit, created = submission.clone_fit(
-        services.database,
-        services.publisher,
-        tenant,
-        fit_id,
-        body,
-        idempotency_key=idempotency_key,
-        max_waiting=services.settings.max_waiting_fits,
+    fit, created = await to_thread.run_sync(
+        lambda: submission.clone_fit(
+            services.database,
+            services.publisher,
+            tenant,
+            fit_id,
+            body,
+            idempotency_key=idempotency_key,
+            max_waiting=services.settings.max_waiting_fits,
+        )
     )
-    return _accepted(response, fit, created=created)
+    _accepted(response, fit, created=created)
+    return await _awaited(response, services, tenant, fit, wait)
 
 
 @router.get("", responses=problems(errors.InvalidRequest))
@@ -192,52 +200,71 @@ def list_fits(
     "/{fit_id}",
     response_model=FitView,
     responses={
-        200: {"headers": {"ETag": _TEXT_HEADER}},
+        200: {"headers": {"ETag": _TEXT_HEADER, "Preference-Applied": _TEXT_HEADER}},
         304: {"description": "Nothing changed since the version in If-None-Match"},
         **problems(store.FitNotFound),
     },
 )
-def get_fit(request: Request, services: InjectedServices, tenant: Tenant, fit_id: FitId) -> Response:
+async def get_fit(request: Request, services: InjectedServices, tenant: Tenant, fit_id: FitId, wait: Wait) -> Response:
     """Status, progress and result of one fit. Send the ETag back in If-None-Match to poll cheaply."""
-    content = _view(services, tenant, fit_id).model_dump_json().encode()
-    validators = {"ETag": f'"{hashlib.sha256(content).hexdigest()[:32]}"', "Cache-Control": "private, no-cache"}
-    if headers.none_match(request.headers.get("if-none-match"), validators["ETag"]):
-        return Response(status_code=304, headers=validators)
-    return Response(content, headers=validators, media_type="application/json")
+    waited = Response()
+    fit = await to_thread.run_sync(_view, services, tenant, fit_id)
+    if not fit.status.is_terminal:
+        fit = await _awaited(waited, services, tenant, fit, wait)
+    content = fit.model_dump_json().encode()
+    described = {"ETag": f'"{hashlib.sha256(content).hexdigest()[:32]}"', "Cache-Control": "private, no-cache"}
+    if "preference-applied" in waited.headers:
+        described["Preference-Applied"] = waited.headers["preference-applied"]
+    if headers.none_match(request.headers.get("if-none-match"), described["ETag"]):
+        return Response(status_code=304, headers=described)
+    return Response(content, headers=described, media_type="application/json")
 
 
-@router.post("/{fit_id}/cancel", responses=problems(store.FitNotFound, store.IllegalMove))
-def cancel_fit(services: InjectedServices, tenant: Tenant, fit_id: FitId) -> FitView:
+@router.post("/{fit_id}/cancel", responses=_WAITED | problems(store.FitNotFound, store.IllegalMove))
+async def cancel_fit(
+    response: Response, services: InjectedServices, tenant: Tenant, fit_id: FitId, wait: Wait
+) -> FitView:
     """Stop a fit. One that is running says `cancelling` until its worker has let go. Asking again changes nothing."""
-    with services.database.unit_of_work() as session:
-        fit = Fits(session).request_cancel(tenant, fit_id)
-        return FitView.at(fit, queue_position=None)
+    fit = await to_thread.run_sync(_moved, services, tenant, fit_id, Fits.request_cancel)
+    return await _awaited(response, services, tenant, fit, wait)
 
 
-@router.post("/{fit_id}/pause", responses=problems(store.FitNotFound, store.IllegalMove))
-def pause_fit(services: InjectedServices, tenant: Tenant, fit_id: FitId) -> FitView:
+@router.post("/{fit_id}/pause", responses=_WAITED | problems(store.FitNotFound, store.IllegalMove))
+async def pause_fit(
+    response: Response, services: InjectedServices, tenant: Tenant, fit_id: FitId, wait: Wait
+) -> FitView:
     """Take a fit off its worker, or out of the queue, until it is resumed. Asking again changes nothing."""
-    with services.database.unit_of_work() as session:
-        return FitView.at(Fits(session).request_pause(tenant, fit_id), queue_position=None)
+    fit = await to_thread.run_sync(_moved, services, tenant, fit_id, Fits.request_pause)
+    return await _awaited(response, services, tenant, fit, wait, _rests)
 
 
-@router.post("/{fit_id}/resume", responses=problems(store.FitNotFound, store.IllegalMove))
-def resume_fit(services: InjectedServices, tenant: Tenant, fit_id: FitId) -> FitView:
+@router.post("/{fit_id}/resume", responses=_WAITED | problems(store.FitNotFound, store.IllegalMove))
+async def resume_fit(
+    response: Response, services: InjectedServices, tenant: Tenant, fit_id: FitId, wait: Wait
+) -> FitView:
     """Let a paused fit go on from where it was. Asking again changes nothing."""
-    return submission.resume_fit(services.database, services.publisher, tenant, fit_id)
+    fit = await to_thread.run_sync(submission.resume_fit, services.database, services.publisher, tenant, fit_id)
+    return await _awaited(response, services, tenant, fit, wait)
 
 
 @router.post(
     "/{fit_id}/retry",
     status_code=202,
-    responses=_ACCEPTED | problems(store.FitNotFound, store.SignalNotFound, store.IllegalMove, store.TooManyFits),
+    responses=_ACCEPTED
+    | _ENDED
+    | problems(store.FitNotFound, store.SignalNotFound, store.IllegalMove, store.TooManyFits),
 )
-def retry_fit(response: Response, services: InjectedServices, tenant: Tenant, fit_id: FitId) -> FitView:
+async def retry_fit(
+    response: Response, services: InjectedServices, tenant: Tenant, fit_id: FitId, wait: Wait
+) -> FitView:
     """Queue a new fit like one that failed, expired or was cancelled. Asking again returns the same new fit."""
-    fit, created = submission.retry_fit(
-        services.database, services.publisher, tenant, fit_id, max_waiting=services.settings.max_waiting_fits
+    fit, created = await to_thread.run_sync(
+        lambda: submission.retry_fit(
+            services.database, services.publisher, tenant, fit_id, max_waiting=services.settings.max_waiting_fits
+        )
     )
-    return _accepted(response, fit, created=created)
+    _accepted(response, fit, created=created)
+    return await _awaited(response, services, tenant, fit, wait)
 
 
 _EVENTS: dict[int | str, dict[str, Any]] = {
@@ -253,6 +280,7 @@ _EVENTS: dict[int | str, dict[str, Any]] = {
 
 @router.get("/{fit_id}/events", response_model=EventPage, responses=_EVENTS)
 def list_fit_events(
+    request: Request,
     services: InjectedServices,
     tenant: Tenant,
     fit_id: FitId,
@@ -272,6 +300,8 @@ def list_fit_events(
         return EventPage(data=shown, next_after=shown[-1].seq if more else None)
     if fit.status.is_terminal and not events:
         return Response(status_code=204)
+    if request.method == "HEAD":
+        return Response(media_type=STREAM)  # and not when the stream ends
     services.events.check_room()
     return EventStream(services.events.follow(tenant, fit_id, after=after))
 
@@ -284,16 +314,34 @@ def _accepted(response: Response, fit: FitView, *, created: bool) -> FitView:
     return fit
 
 
-async def _awaited(response: Response, services: Services, tenant: str, fit: FitView, prefer: str | None) -> FitView:
+def _has_ended(status: FitStatus) -> bool:
+    return status.is_terminal
+
+
+def _rests(status: FitStatus) -> bool:
+    return status.is_terminal or status is FitStatus.PAUSED
+
+
+async def _awaited(
+    response: Response,
+    services: Services,
+    tenant: str,
+    fit: FitView,
+    wait: int | None,
+    reached: Callable[[FitStatus], bool] = _has_ended,
+) -> FitView:
     """The fit as it is when it has ended, or when the time that the client prefers to wait is over."""
-    seconds = headers.prefer_wait(prefer, most=MAX_WAIT_SECONDS)
-    if seconds is None or not services.events.has_room:
+    if wait is None or not services.events.has_room:
         return fit
-    response.headers["Preference-Applied"] = f"wait={seconds}"
-    ended = await services.events.wait_for_end(tenant, fit.id, seconds=seconds)
-    if ended:
+    response.headers["Preference-Applied"] = f"wait={wait}"
+    if await services.events.wait_for(tenant, fit.id, reached, seconds=wait):
         response.status_code = 200
     return await to_thread.run_sync(_view, services, tenant, fit.id)
+
+
+def _moved(services: Services, tenant: str, fit_id: str, move: Callable[[Fits, str, str], Fit]) -> FitView:
+    with services.database.unit_of_work() as session:
+        return FitView.at(move(Fits(session), tenant, fit_id), queue_position=None)
 
 
 def _view(services: Services, tenant: str, fit_id: str) -> FitView:

@@ -1,13 +1,12 @@
 """Is the process alive, can it serve, and where does a newcomer start?"""
 
-from fastapi import APIRouter
-
 from api import errors
 from api.dependencies import InjectedServices
 from api.errors import NotReady, problems
+from api.routing import Routes
 from api.schemas.health import Alive, Ready, Welcome
 
-router = APIRouter(tags=["service"])
+router = Routes(tags=["service"])
 
 
 @router.get("/livez")

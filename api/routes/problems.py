@@ -1,13 +1,12 @@
 """What the codes of problem documents mean."""
 
-from fastapi import APIRouter
-
 from api import errors
 from api.errors import ProblemNotFound
 from api.problems import catalogue
+from api.routing import Routes
 from api.schemas.problems import ProblemKind, ProblemList
 
-router = APIRouter(prefix="/problems", tags=["service"])
+router = Routes(prefix="/problems", tags=["service"])
 
 
 @router.get("")

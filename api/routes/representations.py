@@ -3,17 +3,18 @@
 from pathlib import PurePath
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from api import errors
 from api.dependencies import FitId, InjectedServices, Tenant
 from api.errors import problems
+from api.routing import Routes
 from api.schemas.representations import EXTENSION, MEDIA_TYPE
 from api.services.downloads import StoredFile, download, file_responses
 from store import errors as store
 from store.repositories.representations import Representations
 
-router = APIRouter(prefix="/fits", tags=["representations"])
+router = Routes(prefix="/fits", tags=["representations"])
 
 _FILE: dict[str, Any] = {
     "response_class": Response,
@@ -33,16 +34,6 @@ _FILE: dict[str, Any] = {
 @router.get("/{fit_id}/representation", **_FILE)
 def get_representation(request: Request, services: InjectedServices, tenant: Tenant, fit_id: FitId) -> Response:
     """Download the compressed file; an interrupted download goes on with Range and If-Range."""
-    return _file(request, services, tenant, fit_id)
-
-
-@router.head("/{fit_id}/representation", **_FILE)
-def head_representation(request: Request, services: InjectedServices, tenant: Tenant, fit_id: FitId) -> Response:
-    """Size, version and name of the compressed file."""
-    return _file(request, services, tenant, fit_id)
-
-
-def _file(request: Request, services: InjectedServices, tenant: str, fit_id: str) -> Response:
     with services.database.reading() as session:
         representation = Representations(session).of_fit(tenant, fit_id)
         filename = representation.fit.signal.filename

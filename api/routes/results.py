@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from api import errors
-from api.dependencies import CheckpointId, FitId, InjectedServices, Tenant
+from api.dependencies import CheckpointId, FitId, InjectedServices, Tenant, Wait
 from api.errors import problems
+from api.routing import Routes
 from api.schemas.results import (
     CHECKPOINT_MEDIA_TYPE,
     CheckpointList,
@@ -24,7 +25,7 @@ from store.render_spec import View
 from store.repositories.fits import Fits
 from store.repositories.representations import Representations
 
-router = APIRouter(prefix="/fits", tags=["results"])
+router = Routes(prefix="/fits", tags=["results"])
 
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _VIEW: dict[str, Any] = {
@@ -52,51 +53,51 @@ _VIEW: dict[str, Any] = {
 
 
 @router.get("/{fit_id}/reconstruction", **_VIEW)
-@router.head("/{fit_id}/reconstruction", name="head_reconstruction", **_VIEW)
 async def get_reconstruction(
     request: Request,
     services: InjectedServices,
     tenant: Tenant,
     fit_id: FitId,
+    wait: Wait,
     scale: Scale = 1.0,
     region: Region = None,
     format: Format = None,  # noqa: A002  the parameter's name on the wire
 ) -> Response:
     """The signal as the compressed file holds it, whole or a region, at any scale."""
     wish = Wish(view=View.RECONSTRUCTION, format=format, scale=scale, region=region)
-    return await services.views.answer(request, tenant, fit_id, wish)
+    return await services.views.answer(request, tenant, fit_id, wish, wait=wait)
 
 
 @router.get("/{fit_id}/gradient", **_VIEW)
-@router.head("/{fit_id}/gradient", name="head_gradient", **_VIEW)
 async def get_gradient(
     request: Request,
     services: InjectedServices,
     tenant: Tenant,
     fit_id: FitId,
+    wait: Wait,
     scale: Scale = 1.0,
     region: Region = None,
     format: Format = None,  # noqa: A002
 ) -> Response:
     """Magnitude of the exact derivative, per sample of the signal; as a picture, the steepest place is white."""
     wish = Wish(view=View.GRADIENT, format=format, scale=scale, region=region)
-    return await services.views.answer(request, tenant, fit_id, wish)
+    return await services.views.answer(request, tenant, fit_id, wish, wait=wait)
 
 
 @router.get("/{fit_id}/spectrum", **_VIEW)
-@router.head("/{fit_id}/spectrum", name="head_spectrum", **_VIEW)
 async def get_spectrum(
     request: Request,
     services: InjectedServices,
     tenant: Tenant,
     fit_id: FitId,
+    wait: Wait,
     format: Format = None,  # noqa: A002
 ) -> Response:
     """Fourier transform of the reconstruction, zero frequency in the middle.
 
     As a picture log(1 + magnitude), scaled to black and white; as numbers the magnitude itself.
     """
-    return await services.views.answer(request, tenant, fit_id, Wish(view=View.SPECTRUM, format=format))
+    return await services.views.answer(request, tenant, fit_id, Wish(view=View.SPECTRUM, format=format), wait=wait)
 
 
 @router.get("/{fit_id}/metrics", responses=problems(store.FitNotFound, store.RepresentationNotReady))
@@ -131,7 +132,6 @@ _CHECKPOINT: dict[str, Any] = {
 
 
 @router.get("/{fit_id}/checkpoints/{checkpoint_id}", **_CHECKPOINT)
-@router.head("/{fit_id}/checkpoints/{checkpoint_id}", name="head_checkpoint", **_CHECKPOINT)
 def get_checkpoint(
     request: Request, services: InjectedServices, tenant: Tenant, fit_id: FitId, checkpoint_id: CheckpointId
 ) -> Response:

@@ -3,11 +3,12 @@
 from pathlib import PurePath
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 
 from api import errors
 from api.dependencies import InjectedServices, SignalId, Tenant
 from api.errors import problems
+from api.routing import Routes
 from api.schemas.pages import DEFAULT_LIMIT, Limit, next_cursor
 from api.schemas.signals import SignalCursor, SignalPage, SignalView
 from api.services.downloads import StoredFile, download
@@ -15,7 +16,7 @@ from store import errors as store
 from store.models import Signal
 from store.repositories.signals import Signals
 
-router = APIRouter(prefix="/signals", tags=["signals"])
+router = Routes(prefix="/signals", tags=["signals"])
 
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _UPLOAD_BODY: dict[str, Any] = {
@@ -119,12 +120,6 @@ _CONTENT: dict[str, Any] = {
 @router.get("/{signal_id}/content", **_CONTENT)
 def get_signal_content(request: Request, services: InjectedServices, tenant: Tenant, signal_id: SignalId) -> Response:
     """The uploaded file, byte for byte."""
-    return _content(request, services, tenant, signal_id)
-
-
-@router.head("/{signal_id}/content", **_CONTENT)
-def head_signal_content(request: Request, services: InjectedServices, tenant: Tenant, signal_id: SignalId) -> Response:
-    """Size, type and version of the uploaded file."""
     return _content(request, services, tenant, signal_id)
 
 

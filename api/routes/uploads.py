@@ -2,16 +2,17 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import Depends, Response
 
 from api import errors
 from api.dependencies import InjectedServices, Tenant, UploadId, json_body
 from api.errors import problems
+from api.routing import Routes
 from api.schemas.signals import SignalView
 from api.schemas.uploads import UploadCompletion, UploadRequest, UploadView
 from store import errors as store
 
-router = APIRouter(prefix="/uploads", tags=["signals"])
+router = Routes(prefix="/uploads", tags=["signals"])
 
 _LOCATION: dict[str, Any] = {"headers": {"Location": {"schema": {"type": "string"}}}}
 _BODY_PROBLEMS = (

@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import Depends, Response
 
 from api import errors
 from api.dependencies import DeliveryId, InjectedServices, Tenant, WebhookId, json_body
 from api.errors import problems
+from api.routing import Routes
 from api.schemas.pages import DEFAULT_LIMIT, Limit, next_cursor
 from api.schemas.webhooks import (
     DeliveryCursor,
@@ -24,7 +25,7 @@ from api.services.webhooks import ROTATION_OVERLAP_SECONDS, check_url, new_secre
 from store import errors as store
 from store.repositories.webhooks import Webhooks
 
-router = APIRouter(prefix="/webhooks", tags=["webhooks"])
+router = Routes(prefix="/webhooks", tags=["webhooks"])
 
 _BODY_PROBLEMS = (
     errors.MalformedJson,

@@ -7,6 +7,7 @@ from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.schemas import signals
+from api.schemas.changes import changes
 from api.schemas.representations import ResultView
 from store.models import Fit, FitEvent
 from store.spec import FitSpec
@@ -32,7 +33,7 @@ Priority = Annotated[int, Field(ge=-100, le=100, description="higher is started 
 class FitOverrides(FitSpec):
     """What a clone does differently from its original; what is left out stays as it was."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"target": {"psnr_db": 38}}, {"seed": 1}]})
+    model_config = ConfigDict(json_schema_extra=changes({"target": {"psnr_db": 38}}, {"seed": 1}))
 
     priority: Priority = 0
     labels: Labels = Field(default_factory=dict)

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.schemas.changes import changes
 from store.models_webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 
 ENDPOINT_PATTERN = r"^whe_[0-9a-f]{32}$"
@@ -57,7 +58,7 @@ class WebhookRequest(BaseModel):
 class WebhookChange(BaseModel):
     """What is to be different; what is left out stays."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"enabled": True}]})
+    model_config = ConfigDict(extra="forbid", json_schema_extra=changes({"enabled": True}))
 
     url: Url | None = None
     events: EventTypes | None = None

@@ -12,7 +12,7 @@ import json
 import logging
 import time
 from collections import defaultdict
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 
 import psycopg
 from anyio import CapacityLimiter, to_thread
@@ -24,6 +24,7 @@ from api.schemas.fits import EventView
 from api.settings import ApiSettings
 from store.database import Database
 from store.repositories.fits import EVENTS_CHANNEL, Fits
+from store.status import FitStatus
 
 BATCH = 100  # events read at a time
 READERS = 4  # threads, and database connections, that all streams share
@@ -122,8 +123,8 @@ class EventHub:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(wake.wait(), max(patience, 0))
 
-    async def wait_for_end(self, tenant: str, fit_id: str, *, seconds: float) -> bool:
-        """Wait for a fit to end, without holding a thread; returns whether it has.
+    async def wait_for(self, tenant: str, fit_id: str, reached: Callable[[FitStatus], bool], *, seconds: float) -> bool:
+        """Wait for a fit to reach a status, without holding a thread; returns whether it has.
 
         Raises:
             FitNotFound: if the tenant has no such fit.
@@ -132,7 +133,7 @@ class EventHub:
         with self._subscription(fit_id) as wake:
             while True:
                 wake.clear()
-                if await to_thread.run_sync(self._has_ended, tenant, fit_id, limiter=self._readers):
+                if reached(await to_thread.run_sync(self._status, tenant, fit_id, limiter=self._readers)):
                     return True
                 patience = deadline - time.monotonic()
                 if patience <= 0 or self._closed:
@@ -153,9 +154,9 @@ class EventHub:
             if not self._wakes[fit_id]:
                 del self._wakes[fit_id]
 
-    def _has_ended(self, tenant: str, fit_id: str) -> bool:
+    def _status(self, tenant: str, fit_id: str) -> FitStatus:
         with self._database.unit_of_work() as session:
-            return Fits(session).get(tenant, fit_id).status.is_terminal
+            return Fits(session).get(tenant, fit_id).status
 
     def _read(self, tenant: str, fit_id: str, after: int) -> tuple[list[EventView], bool]:
         with self._database.reading() as session:

@@ -11,9 +11,14 @@ import time
 from collections.abc import Callable
 from queue import SimpleQueue
 from threading import Thread
+from typing import Any
+
+from sqlalchemy.orm import Session
 
 from api.schemas.fits import FitOverrides, FitRequest, FitView
 from store.database import Database
+from store.errors import IdempotencyConflict
+from store.models import IdempotencyKey
 from store.queue import FitQueue
 from store.repositories.fits import Fits
 from store.repositories.quotas import Quotas
@@ -89,21 +94,11 @@ def submit_fit(
     """
     idempotency = None if idempotency_key is None else (idempotency_key, request_sha256(request))
     with database.unit_of_work() as session:
-        Signals(session).get_for_fit(tenant, request.signal_id)
-        fits = Fits(session)
-        fit, created = fits.submit(
-            tenant=tenant,
-            signal_id=request.signal_id,
-            spec=request.spec(),
-            priority=request.priority,
-            labels=request.labels,
-            idempotency=idempotency,
-        )
-        if created:
-            Quotas(session).check_waiting_fits(tenant, max_waiting)
-        view = FitView.at(fit, queue_position=fits.queue_position(fit))
+        if (known := _replay(session, tenant, idempotency)) is not None:
+            return known, False
+        view, created = _submit(session, tenant, request, idempotency, max_waiting)
     if created:
-        publisher.publish(fit.id)
+        publisher.publish(view.id)
     return view, created
 
 
@@ -138,6 +133,8 @@ def retry_fit(
         TooManyFits: if with it more than `max_waiting` would be queued or paused.
     """
     with database.unit_of_work() as session:
+        if (known := _replay(session, tenant, (f"retry of {fit_id}", "retry"))) is not None:
+            return known, False
         fits = Fits(session)
         Signals(session).get_for_fit(tenant, fits.get(tenant, fit_id).signal_id)
         fit, created = fits.submit_again(tenant, fit_id)
@@ -170,12 +167,70 @@ def clone_fit(
         IdempotencyConflict: if the key was used with another request.
         TooManyFits: if with it more than `max_waiting` would be queued or paused.
     """
+    idempotency = None if idempotency_key is None else (idempotency_key, clone_sha256(fit_id, overrides))
     with database.unit_of_work() as session:
+        if (known := _replay(session, tenant, idempotency)) is not None:
+            return known, False
         request = FitRequest.like(Fits(session).get(tenant, fit_id), overrides)
-    return submit_fit(database, publisher, tenant, request, idempotency_key=idempotency_key, max_waiting=max_waiting)
+        view, created = _submit(session, tenant, request, idempotency, max_waiting)
+    if created:
+        publisher.publish(view.id)
+    return view, created
+
+
+def _replay(session: Session, tenant: str, idempotency: tuple[str, str] | None) -> FitView | None:
+    """The fit of an earlier request with this key and hash: what has become of its signal since does not matter.
+
+    Raises:
+        IdempotencyConflict: if the key was used with another request.
+    """
+    known = None if idempotency is None else session.get(IdempotencyKey, (tenant, idempotency[0]))
+    if idempotency is None or known is None:
+        return None
+    if known.request_sha256 != idempotency[1]:
+        raise IdempotencyConflict(
+            f"the Idempotency-Key {idempotency[0]!r} belongs to another request: take a new key for this one"
+        )
+    fit, position = Fits(session).get_with_position(tenant, known.fit_id)
+    return FitView.at(fit, queue_position=position)
+
+
+def _submit(
+    session: Session,
+    tenant: str,
+    request: FitRequest,
+    idempotency: tuple[str, str] | None,
+    max_waiting: int | None,
+) -> tuple[FitView, bool]:
+    """Write the row of a fit; of two requests with one key at the same moment the later one finds the other's."""
+    Signals(session).get_for_fit(tenant, request.signal_id)
+    fits = Fits(session)
+    fit, created = fits.submit(
+        tenant=tenant,
+        signal_id=request.signal_id,
+        spec=request.spec(),
+        priority=request.priority,
+        labels=request.labels,
+        idempotency=idempotency,
+    )
+    if created:
+        Quotas(session).check_waiting_fits(tenant, max_waiting)
+    return FitView.at(fit, queue_position=fits.queue_position(fit)), created
 
 
 def request_sha256(request: FitRequest) -> str:
     """One hash for all ways to write the same request: order, spacing and spelled-out defaults do not matter."""
-    canonical = request.model_dump(mode="json", exclude_defaults=True)
+    return _sha256(request.model_dump(mode="json", exclude_defaults=True))
+
+
+def clone_sha256(fit_id: str, overrides: FitOverrides) -> str:
+    """One hash for all ways to write the same clone; a fit that came out the same is another request.
+
+    What is said counts, also where it is the default: left out, it would be the original's.
+    """
+    said = overrides.model_dump(mode="json", include=overrides.model_fields_set - {"version"})
+    return _sha256({"clone_of": fit_id, "overrides": said})
+
+
+def _sha256(canonical: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(canonical, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -13,7 +13,7 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from anyio import fail_after, to_thread
@@ -35,6 +35,7 @@ FORM_OVERHEAD_BYTES = 64 * 1024  # boundaries and headers that a form may add to
 SPOOL_PREFIX = "tuner-upload-"
 WRITE_BYTES = 1 << 20  # gathered before a thread writes and hashes them
 MAX_FILENAME = 200
+MAX_EXTENSION = 20
 
 MEDIA_TYPES = {
     **{name: f"image/{name}" for name in ("png", "jpeg", "webp", "tiff")},
@@ -238,7 +239,14 @@ class Uploads:
 def clean_filename(name: str | None) -> str | None:
     """The last part of a path, without control characters and of bounded length; for display and downloads only."""
     last = unicodedata.normalize("NFC", name or "").replace("\\", "/").rpartition("/")[2]
-    return "".join(c for c in last if c.isprintable()).strip(" .")[:MAX_FILENAME] or None
+    shown = "".join(c for c in last if c.isprintable()).strip(" .")
+    if len(shown) <= MAX_FILENAME:
+        return shown or None
+    # The end says what it is, `.nii.gz`; an end that is longer than any of those is a part of the name.
+    end = "".join(PurePath(shown).suffixes[-2:])
+    end = end if len(end) <= MAX_EXTENSION else PurePath(shown).suffix
+    end = end if len(end) <= MAX_EXTENSION else ""
+    return shown[: MAX_FILENAME - len(end)].rstrip(" .") + end
 
 
 def _form(request: Request) -> FilePart | None:

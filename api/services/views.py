@@ -13,7 +13,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.errors import InvalidRequest, TooBusy, ViewFailed, ViewTooLarge
-from api.headers import preferred_wait
 from api.schemas.problems import Fault
 from api.schemas.results import ViewStatus
 from api.services.downloads import StoredFile, download
@@ -26,7 +25,6 @@ from store.render_spec import RenderFormat, RenderSpec, View
 from store.repositories.renders import Renders
 from store.repositories.representations import Representations
 
-LONGEST_WAIT_SECONDS = 60
 POLL_SECONDS = 0.05
 RETRY_AFTER_SECONDS = 1
 WAITING_PER_TENANT = 64
@@ -50,8 +48,8 @@ class Views:
         self._blobs = blobs
         self._publisher = publisher
 
-    async def answer(self, request: Request, tenant: str, fit_id: str, wish: Wish) -> Response:
-        """The view, or 202 while it is being drawn.
+    async def answer(self, request: Request, tenant: str, fit_id: str, wish: Wish, *, wait: int | None) -> Response:
+        """The view, or 202 if it is not there after `wait` seconds.
 
         Raises:
             FitNotFound: if the tenant has no such fit.
@@ -62,7 +60,7 @@ class Views:
             TooBusy: if too many of the tenant's views are waiting.
         """
         render, filename = await to_thread.run_sync(self._ask, tenant, fit_id, wish)
-        deadline = time.monotonic() + preferred_wait(request.headers.get("prefer"), longest=LONGEST_WAIT_SECONDS)
+        deadline = time.monotonic() + (wait or 0)
         while render.status in {"queued", "running"}:
             if time.monotonic() >= deadline:
                 return _not_yet(request, render)

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tests.integration.api.images import animation, array, bomb, chunk, pages, png, sound
+from tests.integration.api.images import animation, array, bomb, chunk, pages, png, shaped, sound
 
 JSON = {"Content-Type": "application/json"}
 BODY = {"Content-Type": "image/png"}
@@ -135,6 +135,13 @@ upload("sound of another name", 415, "unsupported_format", b"RIFX" + sound()[4:]
 upload("array with NaN", 422, "invalid_signal", array(float("nan")))
 upload("array of objects", 415, "unsupported_format", array(1.0).replace(b"<f8", b"|O8"))
 upload("sound", 201, None, sound(), {"Content-Type": "audio/wav"})
+for shape, status, code in (
+    (b"(-1,-6)", 422, "damaged_signal"),
+    (b"(True,6)", 422, "damaged_signal"),
+    (b"(0,100000000000000000000)", 422, "invalid_signal"),
+    (b"(9223372036854775808,9223372036854775808)", 413, "signal_too_large"),
+):
+    upload(f"array of shape {shape.decode()}", status, code, shaped(shape))
 upload("array", 201, None, array(1.0))
 
 # Bodies that are not read.
@@ -273,12 +280,12 @@ get("an unknown key", 401, "key_unknown", "/fits", Authorization=f"Bearer tnr_{'
 get("a request id with markup", 200, None, "/fits", X_Request_Id="<script>")
 
 # What is no HTTP.
-HEAD = b"GET /fits HTTP/1.1\r\nHost: x\r\n"
-POST = b"POST /signals HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\n"
+HEAD = b"GET /fits HTTP/1.1\r\nHost: localhost\r\n"
+POST = b"POST /signals HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
 raw("noise", b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03\r\n\r\n")
-raw("no version", b"GET /\r\nHost: x\r\n\r\n")
+raw("no version", b"GET /\r\nHost: localhost\r\n\r\n")
 raw("no host", b"GET /fits HTTP/1.1\r\n\r\n")
-raw("a line of 100 kB", b"GET /" + b"x" * 100_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 400, 431)
+raw("a line of 100 kB", b"GET /" + b"x" * 100_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 400, 431)
 raw("a header of 100 kB", HEAD + b"X: " + b"x" * 100_000 + b"\r\n\r\n", 400, 431)
 raw("2,000 headers", HEAD + b"".join(b"X-%d: %s\r\n" % (n, b"y" * 50) for n in range(2_000)) + b"\r\n", 400, 431)
 raw("NUL in a header", HEAD + b"X: a\0b\r\n\r\n")

@@ -66,6 +66,12 @@ def sound() -> bytes:
     return b"RIFF" + struct.pack("<I", len(content)) + content
 
 
+def shaped(shape: bytes) -> bytes:
+    """A .npy of no elements whose header says any shape."""
+    header = (b"{'descr': '<f8', 'fortran_order': False, 'shape': " + shape + b", }").ljust(117) + b"\n"
+    return b"\x93NUMPY\x01\0" + struct.pack("<H", len(header)) + header
+
+
 def array(last: float) -> bytes:
     """A .npy of six doubles, the last one of which is given."""
     header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (2, 3), }".ljust(117) + b"\n"

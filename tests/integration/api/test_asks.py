@@ -4,10 +4,12 @@ import threading
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
 
+from api.describe import document
 from store.models import Fit
 from store.repositories.fits import Fits
 from store.status import FitStatus
@@ -251,3 +253,51 @@ def test_a_retry_keeps_labels(client: httpx.Client, world: World) -> None:
     assert (retried["labels"], retried["status"]) == ({"a": "b"}, FitStatus.QUEUED)
     with world.database.unit_of_work() as session:
         assert Fits(session).get("local", retried["id"]).labels == {"a": "b"}
+
+
+def test_a_key_is_remembered_whatever_has_become_of_the_things(client: httpx.Client, world: World) -> None:
+    """Create, clone and retry: sent again after the input was deleted, each is answered as it was."""
+    signal_id = world.add_signal()
+    original = client.post("/fits", json={"signal_id": signal_id}, headers={"Idempotency-Key": "k" + signal_id})
+    world.cancel(original.json()["id"])
+    asked: dict[str, tuple[dict[str, Any] | None, dict[str, str]]] = {
+        "/fits": ({"signal_id": signal_id}, {"Idempotency-Key": "k" + signal_id}),
+        f"/fits/{original.json()['id']}/clone": ({"seed": 3}, {"Idempotency-Key": "c" + signal_id}),
+        f"/fits/{original.json()['id']}/retry": (None, {}),
+    }
+    first = {path: client.post(path, json=body, headers=key).json()["id"] for path, (body, key) in asked.items()}
+    for fit_id in first.values():
+        world.cancel(fit_id)
+    assert client.delete(f"/signals/{signal_id}").status_code == 204
+    for path, (body, key) in asked.items():
+        again = client.post(path, json=body, headers=key)
+        assert (again.status_code, again.json().get("id")) == (202, first[path]), path
+        assert again.headers["idempotent-replayed"] == "true"
+        other = client.post(path, json=(body or {}) | {"seed": 4}, headers=key)
+        if body is not None:
+            assert (other.status_code, other.json()["code"]) == (409, "idempotency_conflict")
+
+
+def test_a_key_is_of_one_operation(client: httpx.Client, world: World) -> None:
+    """What comes out the same, a fit and its clone, is not the same request."""
+    signal_id = world.add_signal()
+    fits = [client.post("/fits", json={"signal_id": signal_id}).json()["id"] for _ in range(2)]
+    asked: list[tuple[str, dict[str, Any]]] = [
+        ("/fits", {"signal_id": signal_id}),
+        *((f"/fits/{fit_id}/clone", {}) for fit_id in fits),
+    ]
+    asked.append((f"/fits/{fits[0]}/clone", {"seed": 0}))
+    for path, body in asked:
+        key = {"Idempotency-Key": uuid4().hex}
+        assert client.post(path, json=body, headers=key).status_code == 202
+        for other, its_body in asked:
+            answer = client.post(other, json=its_body, headers=key)
+            assert answer.status_code == (202 if (other, its_body) == (path, body) else 409), (path, other)
+
+
+@pytest.mark.parametrize("name", ["FitOverrides", "WebhookChange"])
+def test_what_is_left_out_of_a_change_has_no_default(name: str) -> None:
+    """Or generated clients would send it, and reset what their users did not mention."""
+    members = document()["components"]["schemas"][name]["properties"]
+    assert members
+    assert not [member for member, schema in members.items() if "default" in schema]

@@ -225,7 +225,7 @@ def test_a_slow_reader_costs_no_memory(server: Server, world: World, running: Cl
     process = psutil.Process(server.process.pid)
     before = process.memory_info().rss
     with socket.create_connection(server.address) as client:
-        request = f"GET /fits/{running.fit_id}/events HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n"
+        request = f"GET /fits/{running.fit_id}/events HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n"
         client.sendall(request.encode())
         assert client.recv(100)
         for _ in range(20):

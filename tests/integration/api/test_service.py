@@ -31,7 +31,7 @@ def test_unknown_routes_and_methods(client: httpx.Client, method: str, url: str,
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.headers["x-request-id"] == answer.json()["request_id"] == "mine-1"
     if status == 405:
-        assert answer.headers["allow"] == "GET, POST"
+        assert answer.headers["allow"] == "GET, HEAD, POST"
 
 
 def test_away_means_not_ready_and_unavailable(environment: dict[str, str], tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ def test_one_line_of_json_per_request(client: httpx.Client, server: Server) -> N
     lines = [json.loads(line) for line in server.log.read_text().splitlines() if '"line-1"' in line]
     assert len(lines) == 1
     (line,) = lines
-    assert (line["method"], line["route"], line["status"]) == ("GET", "/fits/{fit_id}", 404)
+    assert (line["method"], line["route"], line["status"]) == ("GET", "/fits/{fit_id}", 422)
     assert line["ms"] >= 0
     assert "hunter2" not in server.log.read_text()
 

@@ -267,5 +267,5 @@ def test_uploads_at_the_same_time_are_bounded_and_hurried(environment: dict[str,
 
 
 def head(*headers: str) -> bytes:
-    lines = ["POST /signals HTTP/1.1", "Host: tests", "Content-Type: image/png", *headers]
+    lines = ["POST /signals HTTP/1.1", "Host: localhost", "Content-Type: image/png", *headers]
     return "\r\n".join([*lines, "", ""]).encode()

@@ -17,6 +17,7 @@ from store.models import Fit, IdempotencyKey, Signal
 from store.repositories.fits import Claim, Fits, StoredObject
 from store.repositories.signals import Signals
 from store.spec import FitSpec
+from store.tables import metadata
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,14 @@ class World:
         with self.database.unit_of_work() as session:
             rows = [session.scalar(select(func.count()).select_from(table)) for table in (Signal, Fit, IdempotencyKey)]
         return (rows[0] or 0, rows[1] or 0, rows[2] or 0, len(list(self.blobs.keys("signals/"))))
+
+    def fingerprint(self) -> dict[str, str]:
+        """Hashes of the rows of each table and of the keys of all objects: equal ones mean that nothing changed."""
+        hashed = "SELECT coalesce(md5(string_agg(row::text, chr(10) ORDER BY row::text)), '') FROM {} AS row"
+        with self.database.unit_of_work() as session:
+            found = {name: str(session.scalar(text(hashed.format(name)))) for name in metadata.tables}
+        keys = "\n".join(self.blobs.keys())
+        return found | {"objects": hashlib.sha256(keys.encode()).hexdigest()}
 
     @contextmanager
     def rows_of_signals_refused(self) -> Iterator[None]:
@@ -67,6 +76,16 @@ class World:
         with self.database.unit_of_work() as session:
             fit, _ = Fits(session).submit(tenant=tenant, signal_id=signal_id, spec=FitSpec(), priority=priority)
             return fit.id
+
+    def fits(self) -> list[str]:
+        """Ids of all fits."""
+        with self.database.unit_of_work() as session:
+            return list(session.scalars(select(Fit.id)))
+
+    def cancel(self, fit_id: str, *, tenant: str = LOCAL_TENANT) -> None:
+        """End a fit that no worker has."""
+        with self.database.unit_of_work() as session:
+            Fits(session).request_cancel(tenant, fit_id)
 
     def start(self, fit_id: str) -> Claim:
         """Claim the fit, and whatever is before it in the queue."""

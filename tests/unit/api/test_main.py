@@ -10,6 +10,7 @@ import pytest
 
 from api.describe import DOCUMENT, as_text
 from api.main import create_app
+from api.schemas.patterns import WORDS
 from tests.unit.api.test_settings import COMPLETE
 
 
@@ -74,3 +75,18 @@ def test_the_document_refers_only_to_what_it_has(document: dict[str, Any]) -> No
     assert references <= document["components"]["schemas"].keys()
     assert document["components"]["schemas"]["FitRequest"]["examples"]
     assert document["components"]["schemas"]["FitView"]["example"]
+
+
+def patterns(part: Any) -> set[str]:
+    """All patterns within a part of the document."""
+    if isinstance(part, list):
+        return set().union(*map(patterns, part))
+    if not isinstance(part, dict):
+        return set()
+    own = {part["pattern"]} if isinstance(part.get("pattern"), str) else set()
+    return own.union(part.get("patternProperties", {}), *map(patterns, part.values()))
+
+
+def test_every_pattern_can_be_said_in_words(document: dict[str, Any]) -> None:
+    """What a request did not match is told to people, too."""
+    assert patterns(document) == WORDS.keys()

@@ -23,6 +23,11 @@ from api.settings import ApiSettings
         (None, None),
         ("é.png", "é.png"),
         ("x" * 999, "x" * MAX_FILENAME),
+        ("x" * 999 + ".png", "x" * (MAX_FILENAME - 4) + ".png"),
+        ("x" * 999 + ".nii.gz", "x" * (MAX_FILENAME - 7) + ".nii.gz"),
+        ("x" * 999 + "." + "y" * 30 + ".tif", "x" * (MAX_FILENAME - 4) + ".tif"),
+        ("x" * 999 + "." + "y" * 300, "x" * MAX_FILENAME),
+        ("x" * 195 + "   " + "y" * 99 + ".png", "x" * 195 + ".png"),
     ],
 )
 def test_only_a_printable_last_part_is_kept(name: str | None, expected: str | None) -> None:
