@@ -115,7 +115,6 @@ def _with_tensors(parameters: WaveletParameters, tensors: list[FloatArray]) -> W
         frequencies=parameters.frequencies,
         levels=parameters.levels,
         tensors=tensors,
-        basis=parameters.basis,
         exponents=parameters.exponents,
     )
 

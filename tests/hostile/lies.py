@@ -111,7 +111,7 @@ lie("fewer chunks than there are", header() + NETWORK + chunk(0x81, b""), Corrup
 lie("a billion chunks", header(chunks=b"\xff\xff\xff\xff\x0f") + NETWORK, CorruptFile, "chunk 2 of 4294967295")
 lie("no chunks", header(chunks=b"\x00"), CorruptFile, "no network chunk")
 lie("no network", header() + chunk(0x81, b"profile"), CorruptFile, "no network chunk")
-lie("networks of two kinds", header(chunks=b"\x02") + NETWORK + chunk(2, b""), CorruptFile, "2 network chunks")
+lie("networks of two kinds", header(chunks=b"\x02") + NETWORK + chunk(6, b""), CorruptFile, "2 network chunks")
 lie("two networks", header(chunks=b"\x02") + NETWORK + NETWORK, CorruptFile, "0x01 occurs twice")
 lie("another chunk than was summed", header() + NETWORK[:-1] + b"\x00", CorruptFile, "checksum of chunk 1 of 1")
 lie("a chunk that must be known", header(chunks=b"\x02") + NETWORK + chunk(0x7F, b""), UnsupportedVersion, "0x7f")

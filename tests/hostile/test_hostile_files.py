@@ -18,12 +18,12 @@ from tuner.errors import FormatError, LimitExceeded
 
 TIGHT = DecodeLimits(file_bytes=10_000, chunk_bytes=5_000, weights=20_000, samples=5_000, channels=8)
 GOLDEN = small_files("v1", "v1-scaled", "v1-kinds")
-MODULATED = small_files("v1-modulated", "v1-wavelets")
+WAVELETS = small_files("v1-wavelets")
 
 
 def test_the_originals_are_within_the_limits() -> None:
     """Otherwise their mutants would be refused before the reader sees the damage."""
-    for data in (*GOLDEN, *MODULATED):
+    for data in (*GOLDEN, *WAVELETS):
         assert decode(data, TIGHT).parameters.weight_count
 
 
@@ -110,8 +110,8 @@ def test_mutated_networks_with_right_checksums(data: bytes, edits: list[tuple[in
 
 
 @settings(max_examples=400, deadline=None, derandomize=True)
-@given(data=st.sampled_from(MODULATED), edits=EDITS, cut=CUTS, shape=st.none() | st.integers(1, 4000))
-def test_mutated_modulated_networks_with_right_checksums(
+@given(data=st.sampled_from(WAVELETS), edits=EDITS, cut=CUTS, shape=st.none() | st.integers(1, 4000))
+def test_mutated_wavelets_with_right_checksums(
     data: bytes, edits: list[tuple[int, int]], cut: int | None, shape: int | None
 ) -> None:
     header, payloads = read_container(data, DecodeLimits())

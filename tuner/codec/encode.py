@@ -15,7 +15,7 @@ from tuner.codec.sines.windows import pack_windows
 from tuner.codec.wavelets.chunk import fine_wavelet_steps, pack_wavelets, quantise_wavelets
 from tuner.network.evaluate import Parameters
 from tuner.network.sines.windows import WindowedParameters
-from tuner.network.wavelets.parameters import Basis, WaveletParameters
+from tuner.network.wavelets.parameters import WaveletParameters
 from tuner.representation import Representation
 
 MEDIA_TYPE = "application/vnd.tuner.representation"
@@ -62,8 +62,9 @@ def encode(representation: Representation, steps: Steps | None = None) -> bytes:
 def _network_chunk(parameters: Parameters, steps: Steps | None) -> Chunk:
     if isinstance(parameters, WaveletParameters):
         whole = None if steps is None else tuple(step for step in steps if not isinstance(step, tuple))
-        modulated = quantise_wavelets(parameters, whole or fine_wavelet_steps(parameters))
-        return Chunk(_modulated_chunk(parameters), pack_wavelets(modulated))
+        return Chunk(
+            ChunkType.WAVELETS, pack_wavelets(quantise_wavelets(parameters, whole or fine_wavelet_steps(parameters)))
+        )
     if isinstance(parameters, WindowedParameters):
         inner = _network_chunk(parameters.network, steps)
         return Chunk(ChunkType.WINDOWED, pack_windows(parameters.windows, parameters.window, inner.type, inner.payload))
@@ -71,9 +72,3 @@ def _network_chunk(parameters: Parameters, steps: Steps | None) -> Chunk:
     if any(isinstance(step, tuple) for step in network.steps):
         return Chunk(ChunkType.SCALED_NETWORK, pack_scaled_network(network))
     return Chunk(ChunkType.NETWORK, pack_network(network))
-
-
-def _modulated_chunk(parameters: WaveletParameters) -> ChunkType:
-    if parameters.sees_differences:
-        return ChunkType.DIFFERENCES
-    return ChunkType.WAVELETS if parameters.basis is Basis.WAVELETS else ChunkType.MODULATED

@@ -2,9 +2,9 @@
 
 Arrays of a plain network: frequencies, phases, then `hidden.0.weight`, `hidden.0.bias`, ..., `readout.weight`,
 `readout.bias`. Of a line cut into windows it is the network that they share, and the outputs of all windows stand one
-after the other. A modulated one has no phases, but `latents.0`, ... (channels, *nodes), the nodes of
-cubic splines, and `skip.weight`; if it sees differences, also `gains` (M), `stencils` (V, offsets) and `offsets`
-(offsets, D) as in `tuner.network.wavelets.differences`. Called by the exporters beside this file.
+after the other. A wavelet network has no phases, but `latents.0` (channels, *grid), the nodes of the cubic splines
+through the samples of its fields, `skip.weight`, and `gains` (M), `stencils` (V, offsets) and `offsets` (offsets, D) as
+in `tuner.network.wavelets.differences`.
 """
 
 import json
@@ -14,7 +14,7 @@ from safetensors.numpy import save
 
 from tuner.network.sines.windows import WindowedParameters
 from tuner.network.wavelets.differences import offsets, stencils
-from tuner.network.wavelets.fields import spline_fields
+from tuner.network.wavelets.fields import spline_nodes
 from tuner.network.wavelets.parameters import WaveletParameters
 from tuner.representation import Representation
 
@@ -24,12 +24,11 @@ def named_arrays(representation: Representation) -> dict[str, np.ndarray]:
     parameters = representation.parameters
     arrays: dict[str, np.ndarray] = {"frequencies": parameters.frequencies}
     if isinstance(parameters, WaveletParameters):
-        arrays |= {f"latents.{number}": field.nodes for number, field in enumerate(spline_fields(parameters))}
+        arrays["latents.0"] = spline_nodes(parameters)
         arrays["skip.weight"] = parameters.skip
-        if parameters.sees_differences:
-            arrays["gains"] = parameters.gains
-            arrays["stencils"] = stencils(parameters.dimensions)
-            arrays["offsets"] = np.array(offsets(parameters.dimensions), dtype=np.int32)
+        arrays["gains"] = parameters.gains
+        arrays["stencils"] = stencils(parameters.dimensions)
+        arrays["offsets"] = np.array(offsets(parameters.dimensions), dtype=np.int32)
     else:
         parameters = representation.sine_parameters
         arrays["phases"] = parameters.phases
@@ -50,12 +49,8 @@ def facts(representation: Representation) -> dict[str, object]:
         "grid_shape": list(representation.grid_shape),
         "sample_format": representation.sample_format.value,
         "period": parameters.period,
-        "spacings": [field.spacing for field in spline_fields(parameters)]
-        if isinstance(parameters, WaveletParameters)
-        else [],
-        "colours": parameters.colours
-        if isinstance(parameters, WaveletParameters) and parameters.sees_differences
-        else None,
+        "spacings": [1] if isinstance(parameters, WaveletParameters) else [],
+        "colours": parameters.colours if isinstance(parameters, WaveletParameters) else None,
         "windows": {"count": parameters.windows, "length": parameters.window, "samples": parameters.samples}
         if isinstance(parameters, WindowedParameters)
         else None,

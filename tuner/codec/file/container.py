@@ -21,23 +21,14 @@ class ChunkType(IntEnum):
     """The chunks of version 1; a file has one of the networks."""
 
     NETWORK = 0x01
-    MODULATED = 0x02
     SCALED_NETWORK = 0x03
     WINDOWED = 0x04
-    WAVELETS = 0x05
-    DIFFERENCES = 0x06
+    WAVELETS = 0x06
     ICC_PROFILE = 0x81
     METADATA = 0x82
 
 
-NETWORKS = (
-    ChunkType.NETWORK,
-    ChunkType.MODULATED,
-    ChunkType.SCALED_NETWORK,
-    ChunkType.WINDOWED,
-    ChunkType.WAVELETS,
-    ChunkType.DIFFERENCES,
-)
+NETWORKS = (ChunkType.NETWORK, ChunkType.SCALED_NETWORK, ChunkType.WINDOWED, ChunkType.WAVELETS)
 _KNOWN = frozenset(int(member) for member in ChunkType)
 
 

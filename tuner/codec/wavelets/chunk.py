@@ -1,9 +1,8 @@
-"""The chunks of a modulated network: its layout, its latents by context, its weights by tensor.
+"""The chunk of a wavelet network: its subbands, its weights by tensor, its latents by context.
 
-Payload: seed and reach of the frequencies, the levels, for each weight tensor its step and its table, the tables of the
-latents, then the words of the range coder: the weights first, then the latents from coarse to fine. Latents of wavelets
-and those of splines differ in their levels and in their contexts. Called by `tuner.codec.encode` and
-`tuner.codec.decode`; FORMAT.md sections 6 and 10 are the specification.
+Payload: seed and reach of the frequencies, scales and colours, an exponent for every input beside the sines, for each
+weight tensor its step and its table, the tables of the latents, then the words of the range coder: the weights first,
+then the latents from coarse to fine. The specification is "The wavelet chunk" of FORMAT.md.
 """
 
 from dataclasses import dataclass
@@ -16,12 +15,10 @@ from tuner.codec.integers.entropy import IntegerDecoder, IntegerEncoder
 from tuner.codec.integers.geometric import LARGEST_MAGNITUDE, GeometricTable
 from tuner.codec.limits import DecodeLimits
 from tuner.codec.sines.quantise import LARGEST_STEP
-from tuner.codec.wavelets.latents import pack_latents, take_latents, unpack_latent_tables
 from tuner.codec.wavelets.subbands import pack_subbands, take_subbands, unpack_subband_tables
 from tuner.errors import ConfigError, CorruptFile
 from tuner.network.wavelets.layout import field_count, latent_count, modulation_count, wavelet_layout
 from tuner.network.wavelets.parameters import (
-    Basis,
     LatentLevel,
     WaveletParameters,
     seeded_frequencies,
@@ -30,9 +27,7 @@ from tuner.network.wavelets.parameters import (
 )
 from tuner.shapes import IntArray
 
-_MOST_LEVELS = 16
 _MOST_FREQUENCIES = 4096
-_LARGEST_SPACING = 1 << 16
 _LARGEST_REACH = 1 << 20
 _MOST_SCALES = 16
 LARGEST_EXPONENT = 32
@@ -40,7 +35,7 @@ LARGEST_EXPONENT = 32
 
 @dataclass(frozen=True, slots=True, eq=False)
 class QuantisedWavelets:
-    """A modulated network in integers.
+    """A wavelet network in integers.
 
     Attributes:
         grid_shape: samples of the signal along each axis.
@@ -51,8 +46,7 @@ class QuantisedWavelets:
         levels: the latents, coarsest first.
         integers: int32, one array per tensor.
         steps: one float32 per tensor; weight = integer x step.
-        basis: of the latents.
-        exponents: of the inputs beside the sines, if the network sees differences.
+        exponents: one for each input beside the sines.
     """
 
     grid_shape: tuple[int, ...]
@@ -63,8 +57,7 @@ class QuantisedWavelets:
     levels: tuple[LatentLevel, ...]
     integers: tuple[IntArray, ...]
     steps: tuple[float, ...]
-    basis: Basis = Basis.SPLINES
-    exponents: tuple[int, ...] = ()
+    exponents: tuple[int, ...]
 
     def parameters(self) -> WaveletParameters:
         """The weights that the integers stand for."""
@@ -79,7 +72,6 @@ class QuantisedWavelets:
                 (integers * np.float64(step)).astype(np.float32)
                 for integers, step in zip(self.integers, self.steps, strict=True)
             ],
-            basis=self.basis,
             exponents=self.exponents,
         )
 
@@ -123,7 +115,6 @@ def quantise_wavelets(parameters: WaveletParameters, steps: tuple[float, ...]) -
         levels=parameters.levels,
         integers=tuple(integers),
         steps=steps,
-        basis=parameters.basis,
         exponents=parameters.exponents,
     )
 
@@ -135,66 +126,51 @@ def fine_wavelet_steps(parameters: WaveletParameters) -> tuple[float, ...]:
 
 def pack_wavelets(network: QuantisedWavelets) -> bytes:
     """The payload of the chunk."""
-    coder, wavelets = IntegerEncoder(), network.basis is Basis.WAVELETS
+    coder = IntegerEncoder()
     packed = pack_varint(network.seed) + pack_varint(network.reach)
-    if wavelets:
-        packed += bytes([len(network.levels) - 1, network.levels[0].channels])
-        packed += b"".join(pack_signed(exponent) for exponent in network.exponents)
-    else:
-        packed += bytes([len(network.levels)])
-        for level in network.levels:
-            packed += pack_varint(level.spacing) + pack_varint(level.channels)
+    packed += bytes([len(network.levels) - 1, network.levels[0].channels])
+    packed += b"".join(pack_signed(exponent) for exponent in network.exponents)
     for integers, step in zip(network.integers, network.steps, strict=True):
         table = GeometricTable.fitted(integers)
         packed += pack_float(step) + table.pack()
         coder.put(integers, table.table())
-    packed += pack_subbands(network.levels, coder) if wavelets else pack_latents(network.levels, coder)
+    packed += pack_subbands(network.levels, coder)
     return packed + coder.words()
 
 
-def unpack_wavelets(
-    payload: bytes, header: Header, limits: DecodeLimits, basis: Basis, *, sees_differences: bool = False
-) -> QuantisedWavelets:
+def unpack_wavelets(payload: bytes, header: Header, limits: DecodeLimits) -> QuantisedWavelets:
     """Read the payload of the chunk.
 
     Args:
         payload: as written by `pack_wavelets`.
         header: checked against the limits.
         limits: against which the latents are checked, too, before memory is taken for them.
-        basis: of the latents, as the type of the chunk says.
-        sees_differences: whether the network does, as the type of the chunk says.
 
     Raises:
         LimitExceeded: if there are more weights than allowed.
         CorruptFile: if a field, a table or the coded integers are not what an encoder writes.
     """
-    reader, wavelets = ByteReader(payload), basis is Basis.WAVELETS
+    reader = ByteReader(payload)
     seed, reach = reader.varint("frequency seed"), reader.varint("frequency reach")
-    layout = _unpack_scales(reader, len(header.shape)) if wavelets else _unpack_layout(reader)
-    colours, levels = layout[0][1], len(layout)
-    latent_channels = colours * field_count(levels - 1) if wavelets else sum(channels for _, channels in layout)
-    modulations = latent_channels
-    if sees_differences:
-        modulations = modulation_count(len(header.shape), field_count(levels - 1), colours)
-    shapes = tensor_shapes(header.frequencies, modulations, latent_channels, header.widths, header.channels)
+    layout = _unpack_scales(reader, len(header.shape))
+    colours, fields = layout[0][1], field_count(len(layout) - 1)
+    modulations = modulation_count(len(header.shape), fields, colours)
+    shapes = tensor_shapes(header.frequencies, modulations, fields * colours, header.widths, header.channels)
     weights = sum(int(np.prod(shape, dtype=object)) for _, shape in shapes)
     limits.check("weights", weights + latent_count(header.shape, layout))
     frequencies = _frequencies(header, reach, seed)
-    exponents = tuple(_unpack_exponent(reader, number) for number in range(modulations if sees_differences else 0))
+    exponents = tuple(_unpack_exponent(reader, number) for number in range(modulations))
 
     steps, tables = [], []
     for name, _ in shapes:
         steps.append(_unpack_step(reader, name))
         tables.append(GeometricTable.unpack(reader, f"table of {name}").table())
-    latent_tables = unpack_subband_tables(reader) if wavelets else unpack_latent_tables(reader)
+    latent_tables = unpack_subband_tables(reader)
     coder = IntegerDecoder(reader.take(reader.remaining, "coded integers"))
     integers = tuple(
         coder.take(int(np.prod(shape)), table).reshape(shape) for (_, shape), table in zip(shapes, tables, strict=True)
     )
-    if wavelets:
-        found = take_subbands(coder, latent_tables, header.shape, layout)
-    else:
-        found = take_latents(coder, latent_tables, header.shape, layout)
+    found = take_subbands(coder, latent_tables, header.shape, layout)
     coder.finish()
     return QuantisedWavelets(
         grid_shape=header.shape,
@@ -205,7 +181,6 @@ def unpack_wavelets(
         levels=found,
         integers=integers,
         steps=tuple(steps),
-        basis=basis,
         exponents=exponents,
     )
 
@@ -219,24 +194,6 @@ def _unpack_scales(reader: ByteReader, dimensions: int) -> list[tuple[int, int]]
             "one: the file is damaged"
         )
     return wavelet_layout(dimensions, scales, colours)
-
-
-def _unpack_layout(reader: ByteReader) -> list[tuple[int, int]]:
-    """Spacing and channels of every level; each level is finer than the one before."""
-    count = reader.byte("number of latent levels")
-    if not 1 <= count <= _MOST_LEVELS:
-        raise CorruptFile(f"the network has {count} latent levels, expected 1 to {_MOST_LEVELS}: the file is damaged")
-    layout: list[tuple[int, int]] = []
-    for number in range(count):
-        spacing, channels = reader.varint(f"spacing of level {number}"), reader.varint(f"channels of level {number}")
-        most = layout[-1][0] - 1 if layout else _LARGEST_SPACING
-        if not (1 <= spacing <= most and channels >= 1):
-            raise CorruptFile(
-                f"level {number} has spacing {spacing} and {channels} channels, expected 1 to {most} and at least one: "
-                "the file is damaged"
-            )
-        layout.append((spacing, channels))
-    return layout
 
 
 def _frequencies(header: Header, reach: int, seed: int) -> IntArray:

@@ -27,7 +27,6 @@ from tuner.fit.wavelets.trade import Trade
 from tuner.fit.wavelets.weights import Weights
 from tuner.metrics import mse_to_psnr_db
 from tuner.network.wavelets.parameters import (
-    Basis,
     LatentLevel,
     WaveletParameters,
     seeded_frequencies,
@@ -301,7 +300,6 @@ class WaveletTrainer:
                 for (spacing, _), codes in zip(self._passes.subbands.layout, latents, strict=True)
             ),
             tensors=weights.arrays(),
-            basis=Basis.WAVELETS,
             exponents=tuple(self._passes.gains.log2().int().tolist()),
         )
 

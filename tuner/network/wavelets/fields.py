@@ -1,8 +1,7 @@
-"""The fields u of a modulated network: on a grid in separable parts, and as splines for any coordinate.
+"""The fields u of a wavelet network: on a grid in separable parts, and as splines for any coordinate.
 
 On the samples of the signal wavelets are summed directly, the first axis tile by tile, so that memory stays bounded; a
-cubic spline through these samples gives every other coordinate its value. Called by `tuner.network.wavelets.inputs` and
-`tuner.export`.
+cubic spline through these samples gives every other coordinate its value.
 """
 
 from collections.abc import Sequence
@@ -13,7 +12,7 @@ import numpy as np
 
 from tuner.network.wavelets.filters import wavelet_taps
 from tuner.network.wavelets.layout import field_count, field_of, is_high, orientations
-from tuner.network.wavelets.parameters import Basis, WaveletParameters
+from tuner.network.wavelets.parameters import WaveletParameters
 from tuner.network.wavelets.splines import Reading, spline_taps
 from tuner.shapes import DoubleArray, FloatArray
 
@@ -56,19 +55,6 @@ class FieldPart:
         rows += matrix @ self.spread[:, span]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class SplineField:
-    """Channels of u as cubic B-splines.
-
-    Attributes:
-        spacing: samples per node along every axis.
-        nodes: float32 (channels, *nodes).
-    """
-
-    spacing: int
-    nodes: FloatArray
-
-
 def field_parts(parameters: WaveletParameters, axes: Sequence[FloatArray]) -> list[FieldPart]:
     """The fields on the product of the given axes; every channel of u is the sum of what the parts add.
 
@@ -76,27 +62,23 @@ def field_parts(parameters: WaveletParameters, axes: Sequence[FloatArray]) -> li
         parameters: the network.
         axes: coordinates along each dimension, float (N_d,), ascending.
     """
-    if parameters.basis is Basis.WAVELETS and are_samples(parameters.grid_shape, axes):
+    if are_samples(parameters.grid_shape, axes):
         return _wavelet_parts(parameters)
-    parts, channel = [], 0
-    for field in spline_fields(parameters):
-        taps = [
-            spline_taps(even_coordinates(axis), samples, field.spacing)
-            for axis, samples in zip(axes, parameters.grid_shape, strict=True)
-        ]
-        channels = len(field.nodes)
-        parts.append(spline_part(slice(channel, channel + channels), field.nodes, taps))
-        channel += channels
-    return parts
+    taps = [
+        spline_taps(even_coordinates(axis), samples) for axis, samples in zip(axes, parameters.grid_shape, strict=True)
+    ]
+    return [spline_part(slice(0, parameters.latent_channels), spline_nodes(parameters), taps)]
 
 
-def spline_fields(parameters: WaveletParameters) -> list[SplineField]:
-    """Every channel of u as a spline, in order; wavelets take memory for all samples of all fields."""
-    if parameters.basis is Basis.SPLINES:
-        return [
-            SplineField(level.spacing, level.codes.astype(np.float32) / np.float32(level.spacing))
-            for level in parameters.levels
-        ]
+def spline_nodes(parameters: WaveletParameters) -> FloatArray:
+    """Nodes of the cubic splines through the samples of every channel of u, one node for each sample.
+
+    Args:
+        parameters: the network.
+
+    Returns:
+        float32 (U, *grid_shape): memory for all samples of all fields.
+    """
     shape = parameters.grid_shape
     samples = np.zeros((parameters.latent_channels, prod(shape)), dtype=np.float32)
     for part in _wavelet_parts(parameters):
@@ -104,7 +86,7 @@ def spline_fields(parameters: WaveletParameters) -> list[SplineField]:
     nodes = samples.reshape(-1, *shape)
     for axis in range(1, nodes.ndim):
         nodes = _through_samples(nodes, axis)
-    return [SplineField(1, nodes)]
+    return nodes
 
 
 def spline_part(channels: slice, nodes: FloatArray, taps: Sequence[Reading]) -> FieldPart:

@@ -1,16 +1,12 @@
-"""A TUNER network whose first layer is modulated by latent grids: locally varying phases.
+"""The numbers of a wavelet network: a small sine network whose phases are turned by fields of wavelets.
 
     z_1 = W s(x) + V m(x) + b_1,   h_1 = sin z_1,   h_l = sin(W_l h_l-1 + b_l),   f = C h_L + S u(x) + e
 
-s(x) holds sin(2 pi/p k.x) for some integer frequencies k, then cos of the same. m(x) are fields u(x), which integers
-span, and differences of them between neighbouring samples; older files have the fields alone. Near an edge of a picture
-m turns the phases of the sines, so that a narrow network serves the whole picture: for the same number of weights it
-reproduces a photograph some 2 dB better than input frequencies alone.
-
-The integers span the fields in one of two bases. Wavelets (`tuner.network.wavelets.filters`): the samples of a field
-are sums of wavelets, and a cubic spline goes through them. Splines: each level has a node for every `spacing` samples
-along each axis and cubic B-splines between them (`tuner.network.wavelets.splines`), where an integer stands for integer
-/ spacing; fits no longer make these.
+s(x) holds sin(2 pi/p k.x) for some integer frequencies k, then cos of the same. The samples of the fields u are sums of
+wavelets with integer coefficients, the latents (`tuner.network.wavelets.filters`), and a cubic spline goes through
+them. m(x) are those fields and differences of them between neighbouring samples. Near an edge of a picture m turns the
+phases of the sines, so that a narrow network serves the whole picture: for the same number of weights it reproduces a
+photograph some 2 dB better than input frequencies alone.
 
 Numbers only, no torch: a fit (`tuner.fit.wavelets.fit`) produces them, `tuner.network.wavelets.synthesis` evaluates
 them, `tuner.codec.wavelets.chunk` writes them.
@@ -18,7 +14,6 @@ them, `tuner.codec.wavelets.chunk` writes them.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 from itertools import pairwise
 
 import numpy as np
@@ -28,13 +23,6 @@ from tuner.network.sines.parameters import HiddenLayer
 from tuner.network.wavelets.layout import field_count, modulation_count, wavelet_layout
 from tuner.network.wavelets.splines import node_count
 from tuner.shapes import FloatArray, IntArray
-
-
-class Basis(StrEnum):
-    """What the latents are coefficients of."""
-
-    SPLINES = "splines"
-    WAVELETS = "wavelets"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -57,7 +45,7 @@ class LatentLevel:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class WaveletParameters:
-    """All numbers of a modulated network.
+    """All numbers of a wavelet network.
 
     Attributes:
         grid_shape: samples of the signal along each axis, on which the spacings count.
@@ -65,19 +53,16 @@ class WaveletParameters:
         seed: of the frequencies.
         reach: largest component of a frequency.
         frequencies: K, int32 (F, D), cycles per period; those of `seeded_frequencies`.
-        levels: the latents, coarsest first. Splines: u holds their channels in this order. Wavelets: the low-pass
-            level, a channel for each colour, then the scales, 2^D - 1 orientations for each colour; u holds the colours
-            of field 0, of field 1, ...
-        basis: of the latents.
+        levels: the latents, coarsest first: the low-pass level, a channel for each colour, then the scales, 2^D - 1
+            orientations for each colour; u holds the colours of field 0, of field 1, ...
         hidden: the sine layers; the first has 2 F + M inputs: sines, cosines, `tuner.network.wavelets.inputs`.
         skip: S, float32 (C, U).
         readout_weight: C, float32 (C, H).
         readout_bias: e, float32 (C,).
-        exponents: a network that sees differences has one for each of the M inputs beside the sines, which count
-            2^exponent times; others have none.
+        exponents: one for each of the M inputs beside the sines, which counts 2^exponent times.
 
     Raises:
-        ConfigError: if the shapes do not fit together, or splines are to have differences.
+        ConfigError: if the shapes do not fit together.
     """
 
     grid_shape: tuple[int, ...]
@@ -90,23 +75,18 @@ class WaveletParameters:
     skip: FloatArray
     readout_weight: FloatArray
     readout_bias: FloatArray
-    basis: Basis = Basis.SPLINES
-    exponents: tuple[int, ...] = ()
+    exponents: tuple[int, ...]
 
     def __post_init__(self) -> None:
         layout = [(level.spacing, level.channels) for level in self.levels]
-        if self.basis is Basis.WAVELETS and (
-            len(layout) < 2 or layout != wavelet_layout(self.dimensions, len(layout) - 1, layout[0][1])
-        ):
+        if len(layout) < 2 or layout != wavelet_layout(self.dimensions, len(layout) - 1, layout[0][1]):
             raise ConfigError(f"(spacing, channels) of the levels is {layout}, expected those of scales of wavelets")
         for level in self.levels:
             nodes = level_nodes(self.grid_shape, level.spacing)
             if level.codes.shape[1:] != nodes:
                 raise ConfigError(f"a level of spacing {level.spacing} has {level.codes.shape[1:]} nodes, not {nodes}")
-        if self.sees_differences and (self.basis is Basis.SPLINES or len(self.exponents) != self.modulations):
-            raise ConfigError(
-                f"{len(self.exponents)} exponents, expected {self.modulations}, and wavelets as the basis"
-            )
+        if len(self.exponents) != self.modulations:
+            raise ConfigError(f"{len(self.exponents)} exponents, expected {self.modulations}")
         width = 2 * len(self.frequencies) + self.modulations
         for layer in self.hidden:
             if layer.weight.shape[1] != width:
@@ -132,9 +112,7 @@ class WaveletParameters:
     @property
     def latent_channels(self) -> int:
         """U, the length of u."""
-        if self.basis is Basis.WAVELETS:
-            return self.levels[0].channels * field_count(len(self.levels) - 1)
-        return sum(level.channels for level in self.levels)
+        return self.levels[0].channels * field_count(len(self.levels) - 1)
 
     @property
     def colours(self) -> int:
@@ -142,20 +120,13 @@ class WaveletParameters:
         return self.levels[0].channels
 
     @property
-    def sees_differences(self) -> bool:
-        """Whether differences follow the fields among the inputs."""
-        return bool(self.exponents)
-
-    @property
     def gains(self) -> FloatArray:
-        """What each input beside the sines is multiplied by if the network sees differences, float32 (M,)."""
+        """What each input beside the sines is multiplied by float32 (M,)."""
         return np.ldexp(np.float32(1.0), np.array(self.exponents, dtype=np.int32))
 
     @property
     def modulations(self) -> int:
         """M, the inputs of the first layer beside the sines."""
-        if not self.sees_differences:
-            return self.latent_channels
         return modulation_count(self.dimensions, field_count(len(self.levels) - 1), self.colours)
 
     @property
@@ -212,8 +183,7 @@ def wavelet_parameters(
     frequencies: IntArray,
     levels: tuple[LatentLevel, ...],
     tensors: list[FloatArray],
-    basis: Basis = Basis.SPLINES,
-    exponents: tuple[int, ...] = (),
+    exponents: tuple[int, ...],
 ) -> WaveletParameters:
     """The inverse of `WaveletParameters.tensors`."""
     sines, modulation, bias, *deeper, skip, readout_weight, readout_bias = tensors
@@ -231,7 +201,6 @@ def wavelet_parameters(
         skip=skip,
         readout_weight=readout_weight,
         readout_bias=readout_bias,
-        basis=basis,
         exponents=exponents,
     )
 

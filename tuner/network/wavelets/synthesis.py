@@ -1,7 +1,6 @@
-"""Values of a modulated network in numpy: at any points, and on grids in bounded memory.
+"""Values of a wavelet network in numpy: at any points, and on grids in bounded memory.
 
-A tile is some rows of the first axis, so that memory stays bounded. `wavelet_values_at` is the slow twin. Called by
-`tuner.network.evaluate`.
+A tile is some rows of the first axis, so that memory stays bounded. `wavelet_values_at` is the slow twin.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,7 +8,7 @@ from math import pi, prod
 
 import numpy as np
 
-from tuner.network.wavelets.fields import spline_fields
+from tuner.network.wavelets.fields import spline_nodes
 from tuner.network.wavelets.inputs import GridModulations, modulations_at
 from tuner.network.wavelets.parameters import WaveletParameters
 from tuner.shapes import FloatArray
@@ -20,10 +19,10 @@ _TILE_FLOATS = 1 << 17
 
 def wavelet_values_at(parameters: WaveletParameters, coords_PD: FloatArray) -> FloatArray:
     """Values at any points, float32 (P, C)."""
-    fields = spline_fields(parameters)
+    nodes = spline_nodes(parameters)
     values = np.empty((len(coords_PD), parameters.channels), dtype=np.float32)
     for rows in _chunks(parameters, len(coords_PD)):
-        m_MP, u_UP = modulations_at(parameters, fields, coords_PD[rows])
+        m_MP, u_UP = modulations_at(parameters, nodes, coords_PD[rows])
         inputs_IP = np.concatenate([_sines(parameters, coords_PD[rows]), m_MP])
         values[rows] = _network(parameters, inputs_IP, u_UP).T
     return values
@@ -32,13 +31,13 @@ def wavelet_values_at(parameters: WaveletParameters, coords_PD: FloatArray) -> F
 def wavelet_gradients_at(parameters: WaveletParameters, coords_PD: FloatArray) -> FloatArray:
     """Exact derivatives at any points, float32 (P, C, D), per unit of the coordinate."""
     points, dimensions = coords_PD.shape
-    fields = spline_fields(parameters)
+    nodes = spline_nodes(parameters)
     gradients = np.empty((points, parameters.channels, dimensions), dtype=np.float32)
     for rows in _chunks(parameters, points):
         coords = coords_PD[rows]
-        inputs_IP = np.concatenate([_sines(parameters, coords), modulations_at(parameters, fields, coords)[0]])
+        inputs_IP = np.concatenate([_sines(parameters, coords), modulations_at(parameters, nodes, coords)[0]])
         for dimension in range(dimensions):
-            slopes_MP, skipped = modulations_at(parameters, fields, coords, dimension)
+            slopes_MP, skipped = modulations_at(parameters, nodes, coords, dimension)
             tangent_IP = np.concatenate([_sines(parameters, coords, dimension), slopes_MP])
             hidden = inputs_IP
             for layer in parameters.hidden:
@@ -79,7 +78,7 @@ def wavelet_values_on_grid(parameters: WaveletParameters, axes: Sequence[FloatAr
 
 def network_inputs(parameters: WaveletParameters, coords_PD: FloatArray) -> tuple[FloatArray, FloatArray]:
     """What the first layer reads at some points, float32 (2 F + M, P), and what the skip does, (U, P)."""
-    m_MP, u_UP = modulations_at(parameters, spline_fields(parameters), coords_PD)
+    m_MP, u_UP = modulations_at(parameters, spline_nodes(parameters), coords_PD)
     return np.concatenate([_sines(parameters, coords_PD), m_MP]), u_UP
 
 

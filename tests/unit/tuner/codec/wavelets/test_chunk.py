@@ -1,4 +1,4 @@
-"""A modulated network comes out of a file as it went in, and clustered latents are cheap."""
+"""A wavelet network comes out of a file as it went in, and latents in crowds are cheap."""
 
 from dataclasses import replace
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.modulated import modulated_representation, random_modulated, random_wavelets
+from tests.wavelets import random_wavelets, wavelet_representation
 from tuner.codec.decode import decode, decode_integers
 from tuner.codec.encode import encode
 from tuner.codec.file.container import Chunk, ChunkType, read_container, write_container
@@ -14,7 +14,6 @@ from tuner.codec.integers.entropy import IntegerEncoder
 from tuner.codec.integers.geometric import GeometricTable
 from tuner.codec.limits import DecodeLimits
 from tuner.codec.wavelets.chunk import QuantisedWavelets, quantise_wavelets
-from tuner.codec.wavelets.latents import pack_latents
 from tuner.codec.wavelets.subbands import pack_subbands
 from tuner.errors import ConfigError, CorruptFile, LimitExceeded
 from tuner.fit.wavelets.rate import LatentRate
@@ -35,23 +34,13 @@ def _large(parameters: WaveletParameters) -> WaveletParameters:
 
 LIMITS = DecodeLimits()
 CASES = {
-    "one axis": random_modulated((500,), levels=((16, 2), (4, 1), (2, 1)), channels=1),
-    "two axes": random_modulated((41, 60)),
-    "three axes": random_modulated((9, 8, 7), levels=((4, 2), (3, 1)), channels=2),
-    "four axes": random_modulated((4, 3, 5, 4), levels=((2, 1),), channels=1),
-    "wavelets, one axis": random_wavelets((301,), colours=1, channels=1),
-    "wavelets, two axes": random_wavelets((41, 60)),
-    "wavelets, three axes": random_wavelets((9, 8, 7), scales=2, colours=2, channels=2),
-    "wavelets, one sample": random_wavelets((1, 1), scales=1, colours=1, channels=1),
-    "differences, one axis": random_wavelets((301,), colours=1, channels=1, differences=True),
-    "differences, two axes": random_wavelets((41, 60), differences=True),
-    "differences, three axes": random_wavelets((9, 8, 7), scales=2, colours=2, channels=2, differences=True),
-    "differences, one sample": random_wavelets((1, 1), scales=1, colours=1, channels=1, differences=True),
-    "no wavelets": _empty(random_wavelets((33, 20))),
-    "large wavelets": _large(random_wavelets((33, 20))),
-    "nothing but zeros": replace(
-        random_modulated((8, 8), levels=((4, 1),)), levels=(LatentLevel(spacing=4, codes=np.zeros((1, 2, 2), "i4")),)
-    ),
+    "one axis": random_wavelets((301,), colours=1, channels=1),
+    "two axes": random_wavelets((41, 60)),
+    "three axes": random_wavelets((9, 8, 7), scales=2, colours=2, channels=2),
+    "four axes": random_wavelets((4, 3, 5, 4), scales=1, colours=1, channels=1),
+    "one sample": random_wavelets((1, 1), scales=1, colours=1, channels=1),
+    "nothing but zeros": _empty(random_wavelets((33, 20))),
+    "the largest latents": _large(random_wavelets((33, 20))),
 }
 
 
@@ -74,33 +63,25 @@ def test_round_trip(name: str) -> None:
 
 
 def test_a_decoded_file_is_written_back_unchanged() -> None:
-    data = encode(modulated_representation())
+    data = encode(wavelet_representation())
     assert encode(decode(data)) == data
 
 
 def test_a_decoded_representation_renders_and_has_gradients() -> None:
-    representation = decode(encode(modulated_representation()))
+    representation = decode(encode(wavelet_representation()))
     assert isinstance(representation.parameters, WaveletParameters)
     assert representation.render(scale=2.0).grid_shape == (40, 56)
     assert representation.gradient(np.zeros((2, 2), dtype=np.float32)).shape == (2, 3, 2)
 
 
-def test_neighbours_pay() -> None:
-    """The same integers cost less in clusters than scattered."""
-    codes = np.zeros((1, 64, 64), dtype=np.int32)
-    codes[0, :16, :16] = np.random.default_rng(0).integers(-4, 5, (16, 16))
-    scattered = np.random.default_rng(1).permutation(codes.reshape(-1)).reshape(codes.shape)
-    assert _bytes(codes) < 0.7 * _bytes(scattered)
-
-
 def test_latents_beyond_the_limit_take_no_memory() -> None:
-    data = encode(modulated_representation())
+    data = encode(wavelet_representation())
     with pytest.raises(LimitExceeded, match="weights"):
         decode(data, DecodeLimits(weights=150))
 
 
 def test_what_no_file_can_hold_is_refused() -> None:
-    parameters = random_modulated()
+    parameters = random_wavelets()
     with pytest.raises(ConfigError, match="steps"):
         quantise_wavelets(parameters, (1.0,))
     with pytest.raises(ConfigError, match="too fine"):
@@ -113,19 +94,17 @@ def test_what_no_file_can_hold_is_refused() -> None:
 
 
 def test_exponents_are_few_and_small() -> None:
-    parameters = random_wavelets((20, 28), differences=True)
+    parameters = random_wavelets((20, 28))
     steps = (0.01,) * len(parameters.tensors())
     with pytest.raises(ConfigError, match="exponents"):
         replace(parameters, exponents=parameters.exponents[1:])
-    with pytest.raises(ConfigError, match="wavelets"):
-        replace(random_modulated(), exponents=(0,) * 5)
     with pytest.raises(ConfigError, match="32 either way"):
         quantise_wavelets(replace(parameters, exponents=(33, *parameters.exponents[1:])), steps)
     header, payloads = read_container(encode(Representation(parameters=parameters, grid_shape=(20, 28)), steps), LIMITS)
-    payload = bytearray(payloads[ChunkType.DIFFERENCES])
+    payload = bytearray(payloads[ChunkType.WAVELETS])
     payload[4] = 66  # after seed, reach, scales and colours; stands for 33
     with pytest.raises(CorruptFile, match="exponent of input 0 is 33"):
-        decode(write_container(header, [Chunk(ChunkType.DIFFERENCES, bytes(payload))]))
+        decode(write_container(header, [Chunk(ChunkType.WAVELETS, bytes(payload))]))
 
 
 def test_seeded_frequencies_never_change() -> None:
@@ -149,11 +128,6 @@ def test_geometric_tables_sum_to_one(largest: int) -> None:
         table = GeometricTable(zero, largest, decay).table()
         assert sum(table.frequencies) == 4096
         assert len(table.frequencies) == 2 * largest + 1
-
-
-def _bytes(codes: np.ndarray) -> int:
-    coder = IntegerEncoder()
-    return len(pack_latents((LatentLevel(spacing=2, codes=codes),), coder)) + len(coder.words())
 
 
 FIRST_SIX = [[9, 7], [2, -2], [5, 6], [4, -1], [8, -5], [0, -7]]

@@ -19,7 +19,7 @@ from tuner.fit.wavelets.passes import GridPasses
 from tuner.fit.wavelets.rate import Costs, LatentRate
 from tuner.fit.wavelets.subbands import Subbands
 from tuner.fit.wavelets.weights import Weights
-from tuner.network.wavelets.parameters import Basis, LatentLevel, seeded_frequencies, wavelet_parameters
+from tuner.network.wavelets.parameters import LatentLevel, seeded_frequencies, wavelet_parameters
 from tuner.network.wavelets.synthesis import wavelet_values_on_grid
 from tuner.representation import Representation
 from tuner.signal.grid import Grid
@@ -185,7 +185,6 @@ def _values(passes: GridPasses, latents: list[torch.Tensor], weights: Weights) -
             for (spacing, _), code in zip(passes.subbands.layout, latents, strict=True)
         ),
         tensors=weights.arrays(),
-        basis=Basis.WAVELETS,
         exponents=tuple(passes.gains.log2().int().tolist()),
     )
     axes = [Grid(shape, 2.5).axis(dimension) for dimension in range(len(shape))]
