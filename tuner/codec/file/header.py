@@ -75,15 +75,15 @@ class HeaderField:
 
 
 HEADER_FIELDS = (
-    HeaderField("kind", FieldType.BYTE, "what the signal is, by the table of section 7"),
-    HeaderField("sample_format", FieldType.BYTE, "how a sample is written back, by the list of section 7"),
-    HeaderField("coder", FieldType.BYTE, "how integers are coded: 1 as in section 4"),
+    HeaderField("kind", FieldType.BYTE, "what the signal is, by the table of kinds"),
+    HeaderField("sample_format", FieldType.BYTE, "how a sample is written back, by the list of sample formats"),
+    HeaderField("coder", FieldType.BYTE, "how integers are coded: 1 is the range coder of this page"),
     HeaderField("chunks", FieldType.VARINT, "number of chunks that follow the header"),
     HeaderField("dimensions", FieldType.BYTE, "D, number of axes, at least 1"),
     HeaderField("shape", FieldType.VARINT, "samples along each axis, each at least 1", "dimensions"),
     HeaderField("channels", FieldType.VARINT, "C, values per sample, at least 1"),
     HeaderField("period", FieldType.FLOAT, "p, in units of the coordinates, more than 2"),
-    HeaderField("frequencies", FieldType.VARINT, "M, number of input frequencies, at least 1"),
+    HeaderField("frequencies", FieldType.VARINT, "F, number of input frequencies, at least 1"),
     HeaderField("layers", FieldType.BYTE, "number of hidden layers, at least 1"),
     HeaderField("widths", FieldType.VARINT, "neurons of each hidden layer, each at least 1", "layers"),
 )

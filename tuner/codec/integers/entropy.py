@@ -13,7 +13,7 @@ The file therefore stores frequencies f_s, integers that sum to 2^12, and symbol
 so that even f_s = 0 leaves an interval of at least 1. The coder is constriction 0.5 (RangeEncoder, RangeDecoder), whose
 Categorical model takes floats: it computes floor(F_s * ((2^24 - n) / 2^12)) + s in float64. All of these are integers
 below 2^53 or dyadic fractions with few bits, hence exact in any order of summation and on any machine that has IEEE
-doubles. FORMAT.md section 4 gives the decoder in integers alone, and tests hold a decoder written from that page to
+doubles. FORMAT.md gives the decoder in integers alone, and tests hold a decoder written from that page to
 this one, table by table and file by file. The streams of constriction may change with its minor version, so it is
 pinned to 0.5 and the header names the coder.
 """

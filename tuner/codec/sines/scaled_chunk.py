@@ -1,9 +1,9 @@
 """The network chunk with a step for every row, and integers coded by the scales of their rows and columns.
 
 A neuron that the output hardly hears may be rounded coarsely: the step of a row is the tensor's, some half octaves
-longer. Weights and biases of a layer are one matrix, the biases its last column. Payload: frequencies as in the older
-chunk, then the steps, the tables of the row steps and of the row and column scales, and the words of the range coder.
-Called by `tuner.codec.encode` and `tuner.codec.decode`; FORMAT.md section 8 is the specification.
+longer. Weights and biases of a layer are one matrix, the biases its last column. Payload: frequencies as in chunk
+01, then the steps, the tables of the row steps and of the row and column scales, and the words of the range coder.
+Chunk 03 of `tuner/codec/format/sines.md` is the specification.
 """
 
 from math import log2

@@ -2,7 +2,7 @@
 
 Payload: seed and reach of the frequencies, scales and colours, an exponent for every input beside the sines, for each
 weight tensor its step and its table, the tables of the latents, then the words of the range coder: the weights first,
-then the latents from coarse to fine. The specification is "The wavelet chunk" of FORMAT.md.
+then the latents from coarse to fine. `tuner/codec/format/wavelets.md` is the specification.
 """
 
 from dataclasses import dataclass

@@ -4,8 +4,8 @@ Where the wavelets around are zero, the next one probably is, too. Levels are co
 a level in order, and each subband in 2^D passes, one for each parity of the node's indices: every pass knows some
 neighbours of each of its nodes, and all that is around the same place in the coarser level, in the orientations before,
 and in the colour before (`tuner.network.wavelets.contexts`). Within a pass no node depends on another, so that numpy
-computes all contexts of a pass at once. Contexts are integers throughout. Called by `tuner.codec.wavelets.chunk`;
-FORMAT.md section 10 is the specification, and `tuner.fit.wavelets.rate` estimates what comes out of this.
+computes all contexts of a pass at once. Contexts are integers throughout. `tuner/codec/format/wavelets.md` is the
+specification, and `tuner.fit.wavelets.rate` estimates what comes out of this.
 """
 
 from collections.abc import Iterator, Sequence

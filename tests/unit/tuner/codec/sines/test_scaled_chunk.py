@@ -104,7 +104,7 @@ def test_every_table_is_one() -> None:
 
 
 def test_the_tables_are_those_of_the_page() -> None:
-    page = (Path(__file__).parents[5] / "tuner/codec/FORMAT.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[5] / "tuner/codec/format/sines.md").read_text(encoding="utf-8")
     for number, bell in enumerate(BELLS):
         assert f"    {number}: {' '.join(map(str, bell))}\n" in page
     assert tuple(tuple(map(int, line.split())) for line in tnr_decoder.BELLS) == BELLS

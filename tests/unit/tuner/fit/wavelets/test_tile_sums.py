@@ -57,7 +57,7 @@ def test_a_long_axis_reads_like_its_wavelets(spacing: int, high: bool) -> None:
 
 
 def synthesised(codes: np.ndarray, samples: int, spacing: int, *, high: bool) -> np.ndarray:
-    """The inverse transform, as section 10 of FORMAT.md has it."""
+    """The inverse transform, as `tuner/codec/format/wavelets.md` has it."""
     sizes = [samples]
     while 1 << (len(sizes) - 1) < spacing:
         sizes.append(-(-sizes[-1] // 2))
