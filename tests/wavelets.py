@@ -2,15 +2,8 @@
 
 import numpy as np
 
-from tuner.network.wavelets.layout import field_count, modulation_count, wavelet_layout
-from tuner.network.wavelets.parameters import (
-    LatentLevel,
-    WaveletParameters,
-    level_nodes,
-    seeded_frequencies,
-    tensor_shapes,
-    wavelet_parameters,
-)
+from tuner.network.wavelets.layout import Layout
+from tuner.network.wavelets.parameters import WaveletParameters, seeded_frequencies, tensor_shapes, wavelet_parameters
 from tuner.representation import Representation
 
 
@@ -26,24 +19,21 @@ def random_wavelets(
 ) -> WaveletParameters:
     """Latents in crowds, mostly zero where they are fine, and weights of a few units."""
     random = np.random.default_rng(seed)
-    found = []
-    for number, (spacing, count) in enumerate(wavelet_layout(len(grid_shape), scales, colours)):
-        shape = (count, *level_nodes(grid_shape, spacing))
-        crowds = random.uniform(0.0, 1.0, shape) ** 3 if number else 1.0
-        codes = np.rint(crowds * random.laplace(0.0, 0.4 * spacing, shape)).astype("i4")
-        found.append(LatentLevel(spacing=spacing, codes=codes))
-    fields = field_count(scales)
-    inputs = modulation_count(len(grid_shape), fields, colours)
-    shapes = tensor_shapes(frequencies, inputs, colours * fields, widths, channels)
+    layout = Layout(grid_shape, scales, colours)
+    latents = []
+    for level in layout.levels:
+        crowds = 1.0 if level.is_low else random.uniform(0.0, 1.0, level.shape) ** 3
+        latents.append(np.rint(crowds * random.laplace(0.0, 0.4 * level.spacing, level.shape)).astype("i4"))
+    shapes = tensor_shapes(layout, frequencies, widths, channels)
     return wavelet_parameters(
-        grid_shape=grid_shape,
+        layout=layout,
         period=2.5,
         seed=7,
         reach=9,
         frequencies=seeded_frequencies(frequencies, len(grid_shape), 9, 7),
-        levels=tuple(found),
+        latents=tuple(latents),
         tensors=[random.normal(0.0, 0.5, shape).astype(np.float32) for _, shape in shapes],
-        exponents=tuple(random.integers(-6, -2, inputs).tolist()),
+        exponents=tuple(random.integers(-6, -2, layout.inputs).tolist()),
     )
 
 

@@ -120,7 +120,7 @@ def fingerprint(data: bytes) -> str:
     """SHA-256 of the integers of a file, and of the steps and the period that give them their meaning."""
     network = decode_integers(data)
     digest = hashlib.sha256(json.dumps([network.period, network.steps]).encode())
-    latents = [level.codes for level in network.levels] if isinstance(network, QuantisedWavelets) else []
+    latents = network.latents if isinstance(network, QuantisedWavelets) else ()
     for integers in (network.frequencies, *network.integers, *latents):
         digest.update(str(integers.shape).encode())
         digest.update(integers.astype("<i4").tobytes())

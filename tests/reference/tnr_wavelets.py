@@ -1,4 +1,4 @@
-"""A decoder of the wavelet chunk made from tuner/codec/FORMAT.md and format/wavelets.md alone: slow, obvious, without numpy.
+"""A decoder of wavelet networks made from tuner/codec/FORMAT.md and format/wavelets.md alone: slow, without numpy.
 
 It imports nothing of `tuner`. Nodes are tuples of indices; a subband is a dictionary from node to integer.
 """

@@ -129,12 +129,11 @@ def _of_window(graph: _Graph, hidden: str, window: str, network: SineParameters,
 
 def _modulations(graph: _Graph, parameters: WaveletParameters, nodes: np.ndarray, latents: str) -> str:
     """Fields of the first colour, sums of the others, and differences of the first one's sum, (points, M)."""
-    colours, channels = parameters.colours, parameters.latent_channels
-    fields = channels // colours
-    chosen = np.zeros((channels, fields + colours - 1), dtype=np.float32)
-    for channel in range(channels):
-        field, colour = divmod(channel, colours)
-        chosen[channel, field if colour == 0 else fields + colour - 1] = 1.0
+    layout = parameters.layout
+    chosen = np.zeros((layout.field_channels, layout.summed_inputs), dtype=np.float32)
+    for channel in range(layout.field_channels):
+        field, colour = divmod(channel, layout.colours)
+        chosen[channel, field if colour == 0 else layout.fields + colour - 1] = 1.0
     shape = np.array(parameters.grid_shape, dtype=np.float32)
     last = 1.0 - 1.0 / shape
     low, high = graph.constant(-last), graph.constant(last)

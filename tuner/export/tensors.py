@@ -50,7 +50,7 @@ def facts(representation: Representation) -> dict[str, object]:
         "sample_format": representation.sample_format.value,
         "period": parameters.period,
         "spacings": [1] if isinstance(parameters, WaveletParameters) else [],
-        "colours": parameters.colours if isinstance(parameters, WaveletParameters) else None,
+        "colours": parameters.layout.colours if isinstance(parameters, WaveletParameters) else None,
         "windows": {"count": parameters.windows, "length": parameters.window, "samples": parameters.samples}
         if isinstance(parameters, WindowedParameters)
         else None,

@@ -23,7 +23,7 @@ Parameters = SineParameters | WaveletParameters | WindowedParameters
 def products_per_sample(parameters: Parameters) -> int:
     """Multiplications that a value takes, about: those of the layers, and the taps of the splines."""
     if isinstance(parameters, WaveletParameters):
-        taps = TAPS * parameters.dimensions * parameters.latent_channels
+        taps = TAPS * parameters.dimensions * parameters.layout.field_channels
         return taps + sum(tensor.size for tensor in parameters.tensors())
     return parameters.weight_count
 

@@ -17,9 +17,8 @@ from tuner.codec.limits import DecodeLimits
 from tuner.codec.sines.quantise import LARGEST_STEP
 from tuner.codec.wavelets.subbands import pack_subbands, take_subbands, unpack_subband_tables
 from tuner.errors import ConfigError, CorruptFile
-from tuner.network.wavelets.layout import field_count, latent_count, modulation_count, wavelet_layout
+from tuner.network.wavelets.layout import Layout
 from tuner.network.wavelets.parameters import (
-    LatentLevel,
     WaveletParameters,
     seeded_frequencies,
     tensor_shapes,
@@ -38,23 +37,23 @@ class QuantisedWavelets:
     """A wavelet network in integers.
 
     Attributes:
-        grid_shape: samples of the signal along each axis.
-        period: p, a float32.
-        seed: of the frequencies.
+        layout: the subbands.
+        period: p, length of a period in units of the coordinates, a float32.
+        seed: number from which the frequencies are drawn.
         reach: largest component of a frequency.
         frequencies: int32 (F, D), which follow from seed and reach.
-        levels: the latents, coarsest first.
+        latents: the coefficients of the wavelets, int32 (subbands, *nodes) for each level of the layout.
         integers: int32, one array per tensor.
         steps: one float32 per tensor; weight = integer x step.
-        exponents: one for each input beside the sines.
+        exponents: one for each input beside the sines, which is multiplied by 2^exponent.
     """
 
-    grid_shape: tuple[int, ...]
+    layout: Layout
     period: float
     seed: int
     reach: int
     frequencies: IntArray
-    levels: tuple[LatentLevel, ...]
+    latents: tuple[IntArray, ...]
     integers: tuple[IntArray, ...]
     steps: tuple[float, ...]
     exponents: tuple[int, ...]
@@ -62,12 +61,12 @@ class QuantisedWavelets:
     def parameters(self) -> WaveletParameters:
         """The weights that the integers stand for."""
         return wavelet_parameters(
-            grid_shape=self.grid_shape,
+            layout=self.layout,
             period=self.period,
             seed=self.seed,
             reach=self.reach,
             frequencies=self.frequencies,
-            levels=self.levels,
+            latents=self.latents,
             tensors=[
                 (integers * np.float64(step)).astype(np.float32)
                 for integers, step in zip(self.integers, self.steps, strict=True)
@@ -80,7 +79,7 @@ def quantise_wavelets(parameters: WaveletParameters, steps: tuple[float, ...]) -
     """Round every weight to the nearest multiple of its tensor's step; the latents are integers already.
 
     Args:
-        parameters: the network.
+        parameters: numbers of the network.
         steps: one step per tensor, > 0, rounded to float32 first.
 
     Raises:
@@ -101,18 +100,18 @@ def quantise_wavelets(parameters: WaveletParameters, steps: tuple[float, ...]) -
                 f"a step of {step} is too fine for a weight of {np.abs(tensor).max()}: at most 2047 steps"
             )
         integers.append(rounded.astype(np.int32))
-    largest = max((int(np.abs(level.codes).max(initial=0)) for level in parameters.levels), default=0)
+    largest = max(int(np.abs(codes).max(initial=0)) for codes in parameters.latents)
     if largest > LARGEST_MAGNITUDE:
         raise ConfigError(f"a latent is {largest}, expected at most {LARGEST_MAGNITUDE}")
-    if max(map(abs, parameters.exponents), default=0) > LARGEST_EXPONENT:
+    if max(map(abs, parameters.exponents)) > LARGEST_EXPONENT:
         raise ConfigError(f"the exponents are {parameters.exponents}, expected at most {LARGEST_EXPONENT} either way")
     return QuantisedWavelets(
-        grid_shape=parameters.grid_shape,
+        layout=parameters.layout,
         period=float(np.float32(parameters.period)),
         seed=parameters.seed,
         reach=parameters.reach,
         frequencies=parameters.frequencies,
-        levels=parameters.levels,
+        latents=parameters.latents,
         integers=tuple(integers),
         steps=steps,
         exponents=parameters.exponents,
@@ -128,13 +127,13 @@ def pack_wavelets(network: QuantisedWavelets) -> bytes:
     """The payload of the chunk."""
     coder = IntegerEncoder()
     packed = pack_varint(network.seed) + pack_varint(network.reach)
-    packed += bytes([len(network.levels) - 1, network.levels[0].channels])
+    packed += bytes([network.layout.scales, network.layout.colours])
     packed += b"".join(pack_signed(exponent) for exponent in network.exponents)
     for integers, step in zip(network.integers, network.steps, strict=True):
         table = GeometricTable.fitted(integers)
         packed += pack_float(step) + table.pack()
         coder.put(integers, table.table())
-    packed += pack_subbands(network.levels, coder)
+    packed += pack_subbands(network.layout, network.latents, coder)
     return packed + coder.words()
 
 
@@ -142,9 +141,9 @@ def unpack_wavelets(payload: bytes, header: Header, limits: DecodeLimits) -> Qua
     """Read the payload of the chunk.
 
     Args:
-        payload: as written by `pack_wavelets`.
-        header: checked against the limits.
-        limits: against which the latents are checked, too, before memory is taken for them.
+        payload: bytes from `pack_wavelets`.
+        header: header of the file, already checked against the limits.
+        limits: what the reader is ready to spend; latents are checked, too, before memory is taken for them.
 
     Raises:
         LimitExceeded: if there are more weights than allowed.
@@ -152,14 +151,12 @@ def unpack_wavelets(payload: bytes, header: Header, limits: DecodeLimits) -> Qua
     """
     reader = ByteReader(payload)
     seed, reach = reader.varint("frequency seed"), reader.varint("frequency reach")
-    layout = _unpack_scales(reader, len(header.shape))
-    colours, fields = layout[0][1], field_count(len(layout) - 1)
-    modulations = modulation_count(len(header.shape), fields, colours)
-    shapes = tensor_shapes(header.frequencies, modulations, fields * colours, header.widths, header.channels)
+    layout = _unpack_layout(reader, header.shape)
+    shapes = tensor_shapes(layout, header.frequencies, header.widths, header.channels)
     weights = sum(int(np.prod(shape, dtype=object)) for _, shape in shapes)
-    limits.check("weights", weights + latent_count(header.shape, layout))
+    limits.check("weights", weights + layout.latents)
     frequencies = _frequencies(header, reach, seed)
-    exponents = tuple(_unpack_exponent(reader, number) for number in range(modulations))
+    exponents = tuple(_unpack_exponent(reader, number) for number in range(layout.inputs))
 
     steps, tables = [], []
     for name, _ in shapes:
@@ -170,30 +167,29 @@ def unpack_wavelets(payload: bytes, header: Header, limits: DecodeLimits) -> Qua
     integers = tuple(
         coder.take(int(np.prod(shape)), table).reshape(shape) for (_, shape), table in zip(shapes, tables, strict=True)
     )
-    found = take_subbands(coder, latent_tables, header.shape, layout)
+    latents = take_subbands(coder, latent_tables, layout)
     coder.finish()
     return QuantisedWavelets(
-        grid_shape=header.shape,
+        layout=layout,
         period=header.period,
         seed=seed,
         reach=reach,
         frequencies=frequencies,
-        levels=found,
+        latents=latents,
         integers=integers,
         steps=tuple(steps),
         exponents=exponents,
     )
 
 
-def _unpack_scales(reader: ByteReader, dimensions: int) -> list[tuple[int, int]]:
-    """Spacing and channels of every level of wavelets."""
+def _unpack_layout(reader: ByteReader, grid_shape: tuple[int, ...]) -> Layout:
     scales, colours = reader.byte("number of scales"), reader.byte("number of colours")
     if not (1 <= scales <= _MOST_SCALES and colours >= 1):
         raise CorruptFile(
             f"the network has {scales} scales of {colours} colours, expected 1 to {_MOST_SCALES} scales of at least "
             "one: the file is damaged"
         )
-    return wavelet_layout(dimensions, scales, colours)
+    return Layout(grid_shape, scales, colours)
 
 
 def _frequencies(header: Header, reach: int, seed: int) -> IntArray:

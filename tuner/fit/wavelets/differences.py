@@ -8,8 +8,7 @@ from math import prod
 import torch
 from torch import Tensor
 
-from tuner.network.wavelets.differences import GAIN
-from tuner.network.wavelets.layout import difference_kinds
+from tuner.network.wavelets.differences import GAIN, difference_kinds
 
 
 class Differences:

@@ -9,15 +9,24 @@ worth 0.15 to 0.3 dB at the same latents (docs/decisions/0018-differences-betwee
 outermost samples are moved to these first. Arithmetic on small arrays only.
 """
 
-from itertools import product
+from itertools import combinations, product
 
 import numpy as np
 
-from tuner.network.wavelets.layout import difference_kinds
 from tuner.shapes import FloatArray
 
-# G: brings differences to the order of fields.
+# G, which brings differences to the order of fields.
 GAIN = 4.0
+
+
+def difference_kinds(dimensions: int) -> list[tuple[tuple[int, ...], int]]:
+    """Axes and order of every difference: first and second along each axis, then first along both axes of each pair."""
+    axes = range(dimensions)
+    return [
+        *(((axis,), 1) for axis in axes),
+        *(((axis,), 2) for axis in axes),
+        *((pair, 1) for pair in combinations(axes, 2)),
+    ]
 
 
 def offsets(dimensions: int) -> list[tuple[int, ...]]:

@@ -3,7 +3,7 @@
 The M inputs of the first layer beside the sines: each field of the first colour, for every other colour the sum of its
 fields, and the differences of the sum of the first colour's (`tuner.network.wavelets.differences`), each times its
 power of two. On the samples of the signal differences are taken of what is there, anywhere else of the splines.
-`modulations_at` is the slow twin.
+`inputs_at` is the slow twin.
 """
 
 from collections.abc import Sequence
@@ -19,12 +19,13 @@ from tuner.network.wavelets.fields import (
     spline_nodes,
     spline_part,
 )
+from tuner.network.wavelets.layout import Layout
 from tuner.network.wavelets.parameters import WaveletParameters
 from tuner.network.wavelets.splines import spline_taps
 from tuner.shapes import FloatArray
 
 
-def modulations_at(
+def inputs_at(
     parameters: WaveletParameters,
     nodes: FloatArray,
     coords_PD: FloatArray,
@@ -33,7 +34,7 @@ def modulations_at(
     """Inputs beside the sines, float32 (M, P), and fields, float32 (U, P), or their derivatives by one coordinate.
 
     Args:
-        parameters: the network.
+        parameters: numbers of the network.
         nodes: the fields as splines, from `spline_nodes`.
         coords_PD: coordinates of the points.
         derivative: number of the coordinate to differentiate by, or None for values.
@@ -47,9 +48,9 @@ def modulations_at(
         seen[number] = _at(brightness, np.stack([positions for positions, _ in moved], 1), derivative)[0]
         if derivative is not None:
             seen[number] *= moved[derivative][1]
-    m_MP = np.empty((parameters.modulations, len(coords_PD)), dtype=np.float32)
-    _put_fields(parameters, u_UP, m_MP)
-    m_MP[-len(stencils(len(shape))) :] = stencils(len(shape)) @ seen
+    m_MP = np.empty((parameters.layout.inputs, len(coords_PD)), dtype=np.float32)
+    _put_fields(parameters.layout, u_UP, m_MP)
+    m_MP[parameters.layout.summed_inputs :] = stencils(len(shape)) @ seen
     m_MP *= parameters.gains[:, None]
     return m_MP, u_UP
 
@@ -58,10 +59,10 @@ def brightness_nodes(parameters: WaveletParameters, nodes: FloatArray) -> FloatA
     """Nodes of the spline of t, the sum of all fields of the first colour: float32 (1, *grid_shape).
 
     Args:
-        parameters: the network.
+        parameters: numbers of the network.
         nodes: the fields as splines, from `spline_nodes`.
     """
-    brightness: FloatArray = nodes[:: parameters.colours].sum(axis=0, keepdims=True)
+    brightness: FloatArray = nodes[:: parameters.layout.colours].sum(axis=0, keepdims=True)
     return brightness
 
 
@@ -75,11 +76,11 @@ def moved_positions(positions_N: np.ndarray, samples: int, step: int) -> tuple[n
     return np.clip(wanted, -last, last), follows
 
 
-class GridModulations:
+class GridInputs:
     """The same on the product of some axes, tile by tile.
 
     Args:
-        parameters: the network.
+        parameters: numbers of the network.
         axes: coordinates along each dimension, float (N_d,), ascending.
     """
 
@@ -109,10 +110,10 @@ class GridModulations:
         every = self._fields(first, last)
         rows = every.reshape(len(every), last - first, -1)
         u_UP = np.ascontiguousarray(rows[:, start - first : stop - first]).reshape(len(every), -1)
-        _put_fields(parameters, u_UP, m_MP)
-        differences = m_MP[-len(self._stencils) :]
+        _put_fields(parameters.layout, u_UP, m_MP)
+        differences = m_MP[parameters.layout.summed_inputs :]
         if self._on_samples:
-            brightness = rows[:: parameters.colours].sum(axis=0).reshape(last - first, *self._shape[1:])
+            brightness = rows[:: parameters.layout.colours].sum(axis=0).reshape(last - first, *self._shape[1:])
             self._put_differences(brightness, start, stop, differences)
         else:
             differences[:] = 0.0
@@ -125,13 +126,13 @@ class GridModulations:
 
     def _fields(self, start: int, stop: int) -> FloatArray:
         plane = int(np.prod(self._shape[1:]))
-        u_UP = np.zeros((self._parameters.latent_channels, (stop - start) * plane), dtype=np.float32)
+        u_UP = np.zeros((self._parameters.layout.field_channels, (stop - start) * plane), dtype=np.float32)
         for part in self._parts:
             part.add_to(u_UP, start, stop)
         return u_UP
 
     def _put_differences(self, brightness: FloatArray, start: int, stop: int, out_VP: FloatArray) -> None:
-        """Of rows that reach one beyond start and stop, unless the axis ends there."""
+        """The differences from rows of t that reach one beyond start and stop, unless the axis ends there."""
         beyond = [(int(start == 0), int(stop == self._shape[0])), *((1, 1),) * (len(self._shape) - 1)]
         padded = np.pad(brightness, beyond, mode="edge")
         sizes = (stop - start, *self._shape[1:])
@@ -144,12 +145,10 @@ class GridModulations:
             out_P[:] = total.reshape(-1)
 
 
-def _put_fields(parameters: WaveletParameters, u_UP: FloatArray, m_MP: FloatArray) -> None:
-    colours = parameters.colours
-    levels = len(u_UP) // colours
-    by_field = u_UP.reshape(levels, colours, -1)
-    m_MP[:levels] = by_field[:, 0]
-    m_MP[levels : levels + colours - 1] = by_field[:, 1:].sum(axis=0)
+def _put_fields(layout: Layout, u_UP: FloatArray, m_MP: FloatArray) -> None:
+    by_field = u_UP.reshape(layout.fields, layout.colours, -1)
+    m_MP[: layout.fields] = by_field[:, 0]
+    m_MP[layout.fields : layout.summed_inputs] = by_field[:, 1:].sum(axis=0)
 
 
 def _at(nodes: FloatArray, coords_PD: np.ndarray, derivative: int | None) -> FloatArray:

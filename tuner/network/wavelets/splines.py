@@ -17,11 +17,6 @@ TAPS = 4
 _BLOCK = 64
 
 
-def node_count(samples: int, spacing: int) -> int:
-    """Nodes along an axis of `samples` samples with one node for every `spacing` of them."""
-    return -(-samples // spacing)
-
-
 class Reading(ABC):
     """What positions along an axis read of its nodes: few nodes each, and how much of each."""
 
@@ -30,7 +25,7 @@ class Reading(ABC):
     @property
     @abstractmethod
     def positions(self) -> int:
-        """How many there are."""
+        """Number of positions."""
 
     @abstractmethod
     def rows(self, start: int, stop: int) -> "Taps":
@@ -69,7 +64,7 @@ class Taps(Reading):
 
     @property
     def positions(self) -> int:
-        """N."""
+        """Number N of positions."""
         return len(self.nodes)
 
     def rows(self, start: int, stop: int) -> "Taps":

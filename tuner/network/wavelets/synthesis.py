@@ -9,7 +9,7 @@ from math import pi, prod
 import numpy as np
 
 from tuner.network.wavelets.fields import spline_nodes
-from tuner.network.wavelets.inputs import GridModulations, modulations_at
+from tuner.network.wavelets.inputs import GridInputs, inputs_at
 from tuner.network.wavelets.parameters import WaveletParameters
 from tuner.shapes import FloatArray
 
@@ -22,7 +22,7 @@ def wavelet_values_at(parameters: WaveletParameters, coords_PD: FloatArray) -> F
     nodes = spline_nodes(parameters)
     values = np.empty((len(coords_PD), parameters.channels), dtype=np.float32)
     for rows in _chunks(parameters, len(coords_PD)):
-        m_MP, u_UP = modulations_at(parameters, nodes, coords_PD[rows])
+        m_MP, u_UP = inputs_at(parameters, nodes, coords_PD[rows])
         inputs_IP = np.concatenate([_sines(parameters, coords_PD[rows]), m_MP])
         values[rows] = _network(parameters, inputs_IP, u_UP).T
     return values
@@ -35,9 +35,9 @@ def wavelet_gradients_at(parameters: WaveletParameters, coords_PD: FloatArray) -
     gradients = np.empty((points, parameters.channels, dimensions), dtype=np.float32)
     for rows in _chunks(parameters, points):
         coords = coords_PD[rows]
-        inputs_IP = np.concatenate([_sines(parameters, coords), modulations_at(parameters, nodes, coords)[0]])
+        inputs_IP = np.concatenate([_sines(parameters, coords), inputs_at(parameters, nodes, coords)[0]])
         for dimension in range(dimensions):
-            slopes_MP, skipped = modulations_at(parameters, nodes, coords, dimension)
+            slopes_MP, skipped = inputs_at(parameters, nodes, coords, dimension)
             tangent_IP = np.concatenate([_sines(parameters, coords, dimension), slopes_MP])
             hidden = inputs_IP
             for layer in parameters.hidden:
@@ -52,7 +52,7 @@ def wavelet_values_on_grid(parameters: WaveletParameters, axes: Sequence[FloatAr
     """Values on the product of the given axes.
 
     Args:
-        parameters: the network.
+        parameters: numbers of the network.
         axes: coordinates along each dimension, float (N_d,), ascending.
 
     Returns:
@@ -61,7 +61,7 @@ def wavelet_values_on_grid(parameters: WaveletParameters, axes: Sequence[FloatAr
     shape = tuple(len(axis) for axis in axes)
     plane = prod(shape[1:])
     values = np.empty((prod(shape), parameters.channels), dtype=np.float32)
-    modulations = GridModulations(parameters, axes)
+    inputs_of_grid = GridInputs(parameters, axes)
     waves = _GridSines(parameters, axes)
 
     widest = max(len(parameters.hidden[0].weight.T), *(len(layer.bias) for layer in parameters.hidden))
@@ -71,14 +71,14 @@ def wavelet_values_on_grid(parameters: WaveletParameters, axes: Sequence[FloatAr
         stop = min(start + step, shape[0])
         tile = inputs[:, : (stop - start) * plane]
         waves.fill(tile, start, stop)
-        u_UP = modulations.fill(tile[2 * len(parameters.frequencies) :], start, stop)
+        u_UP = inputs_of_grid.fill(tile[2 * len(parameters.frequencies) :], start, stop)
         values[start * plane : stop * plane] = _network(parameters, tile, u_UP).T
     return values.reshape(*shape, parameters.channels)
 
 
 def network_inputs(parameters: WaveletParameters, coords_PD: FloatArray) -> tuple[FloatArray, FloatArray]:
     """What the first layer reads at some points, float32 (2 F + M, P), and what the skip does, (U, P)."""
-    m_MP, u_UP = modulations_at(parameters, spline_nodes(parameters), coords_PD)
+    m_MP, u_UP = inputs_at(parameters, spline_nodes(parameters), coords_PD)
     return np.concatenate([_sines(parameters, coords_PD), m_MP]), u_UP
 
 

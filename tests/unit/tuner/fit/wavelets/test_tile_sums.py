@@ -7,6 +7,7 @@ import torch
 from tuner.fit.wavelets.subbands import Subbands
 from tuner.fit.wavelets.tile_sums import tile_sums
 from tuner.network.wavelets.filters import wavelet_taps
+from tuner.network.wavelets.layout import Layout
 from tuner.network.wavelets.splines import Taps
 
 ROWS = 4096
@@ -81,7 +82,7 @@ def lift(x: np.ndarray, parity: int, factor: float) -> None:
 
 
 def test_a_sound_is_found_again_in_its_coefficients() -> None:
-    subbands = Subbands((9001,), 5, 1, ROWS)
+    subbands = Subbands(Layout((9001,), 5, 1), ROWS)
     signal = torch.randn(1, 9001)
     found = subbands._summed(subbands.analyse(signal, iterations=30), 3)
     torch.testing.assert_close(found, signal, atol=1e-3, rtol=0.0)

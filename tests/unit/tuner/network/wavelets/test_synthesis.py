@@ -74,8 +74,7 @@ def test_coordinates_on_a_grid_are_not_rounded() -> None:
     codes = np.zeros((1, samples // 2), dtype=np.int32)
     codes[0, samples // 4 :: 2], codes[0, samples // 4 + 1 :: 2] = 40, -40
     like = random_wavelets((samples,), scales=1, colours=1, channels=1)
-    levels = (replace(like.levels[0], codes=codes), replace(like.levels[1], codes=0 * codes))
-    parameters = replace(like, levels=levels, readout_weight=0 * like.readout_weight)
+    parameters = replace(like, latents=(codes, 0 * codes), readout_weight=0 * like.readout_weight)
     on_grid = wavelet_values_on_grid(parameters, [Grid((samples,), 2.5).axis(0)])
     finer = wavelet_values_on_grid(parameters, [Grid((3 * samples,), 2.5).axis(0)])
     np.testing.assert_allclose(finer[1::3], on_grid, atol=2e-5 * np.abs(on_grid).max())
