@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.golden.make import small_files
-from tests.hostile.lies import HONEST, LIE_NAMES, LIES, chunk
+from tests.hostile.lies import HONEST, HONEST_WAVELETS, LIE_NAMES, LIES, chunk
 from tuner.codec.decode import decode
 from tuner.codec.file.container import ChunkType, read_container
 from tuner.codec.file.header import Header, pack_header
@@ -27,12 +27,15 @@ def test_the_originals_are_within_the_limits() -> None:
         assert decode(data, TIGHT).parameters.weight_count
 
 
-def test_the_honest_file_is_one() -> None:
-    """Otherwise the lies might be refused for what they have in common with it."""
+def test_the_honest_files_are_some() -> None:
+    """Otherwise the lies might be refused for what they have in common with them."""
     representation = decode(HONEST)
     assert representation.parameters.weight_count == 5
     assert representation.render().values.shape == (4, 1)
     assert representation.sine_parameters.phases.tolist() == [0.5]
+    wavelets = decode(HONEST_WAVELETS)
+    assert wavelets.parameters.weight_count == 15
+    assert wavelets.render().values.shape == (4, 1)
 
 
 @pytest.mark.parametrize("name", LIE_NAMES)

@@ -36,7 +36,7 @@ class Decoded:
     def value(self, position: list[int]) -> list[float]:
         """At one sample of the grid."""
         point = [(2 * i + 1) / samples - 1 for i, samples in zip(position, self.shape, strict=True)]
-        sine, modulation, bias, *deeper, skip, readout, last = [
+        sine, inputs, bias, *deeper, skip, readout, last = [
             [[float32(integer * step) for integer in row] for row in matrix]
             for matrix, step in zip(self.matrices, self.steps, strict=True)
         ]
@@ -45,7 +45,7 @@ class Decoded:
         u = self.latents(position)
         waves = [math.sin(a) for a in angles] + [math.cos(a) for a in angles]
         m = self.around(position)
-        z = [a + b + c[0] for a, b, c in zip(times(sine, waves), times(modulation, m), bias, strict=True)]
+        z = [a + b + c[0] for a, b, c in zip(times(sine, waves), times(inputs, m), bias, strict=True)]
         h = [math.sin(x) for x in z]
         for weight, b in zip(deeper[::2], deeper[1::2], strict=True):
             h = [math.sin(x + c[0]) for x, c in zip(times(weight, h), b, strict=True)]

@@ -22,7 +22,7 @@ def decode(data: bytes, limits: DecodeLimits = DecodeLimits()) -> Representation
     """Read a .tnr file.
 
     Args:
-        data: the whole file.
+        data: all bytes of the file.
         limits: what the reader is ready to spend.
 
     Returns:

@@ -1,7 +1,4 @@
-"""A representation to bytes: quantise, code, wrap. The bytes depend on nothing but the arguments.
-
-Called by `Representation.save` and, with the steps it has chosen, by `tuner.rounding.compress`.
-"""
+"""A representation to bytes: quantise, code, wrap. The bytes depend on nothing but the arguments."""
 
 import numpy as np
 
@@ -26,10 +23,10 @@ def encode(representation: Representation, steps: Steps | None = None) -> bytes:
     """Write a .tnr file.
 
     Args:
-        representation: what to write.
+        representation: the signal as a network, with what it keeps beside its samples.
         steps: one quantisation step per tensor, in the order of `tuner.codec.sines.quantise.tensors` or
-            `WaveletParameters.tensors`; of a plain network also one per row (`row_steps`). None for those of the file
-            it came from, or fine ones if it came from none.
+            `WaveletParameters.tensors`; for a network of sines also one per row (`row_steps`). None for those of the
+            file it came from, or fine ones if it came from none.
 
     Returns:
         The file. Frequencies in lexicographic order take the least space.

@@ -10,11 +10,11 @@ class DecodeLimits:
     """The largest file that `decode` accepts.
 
     Attributes:
-        file_bytes: size of the file.
-        chunk_bytes: size of the payload of one chunk.
-        weights: numbers that the network is made of, frequencies included; each costs 12 bytes while decoding.
-        samples: points of the grid, the pixels of an image.
-        channels: values per point.
+        file_bytes: size of the file in bytes.
+        chunk_bytes: size of the payload of one chunk in bytes.
+        weights: how many numbers the network is made of, frequencies included; each costs 12 bytes while decoding.
+        samples: number of points of the grid, the pixels of an image.
+        channels: number of values per point.
     """
 
     file_bytes: int = 256 << 20
@@ -27,8 +27,8 @@ class DecodeLimits:
         """Compare a number from the file with the limit of that name.
 
         Args:
-            name: one of the attributes.
-            asked: what the file asks for.
+            name: name of the limit, which is one of the attributes.
+            asked: number that the file asks for.
 
         Raises:
             LimitExceeded: if it is above the limit.

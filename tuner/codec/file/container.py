@@ -2,7 +2,6 @@
 
 A chunk whose type has the high bit set may be skipped by a reader that does not know it; any other unknown chunk makes
 the file unreadable for that reader. The header counts the chunks, so that a file cut between two of them is noticed.
-Called by `tuner.codec.encode` and `tuner.codec.decode`.
 """
 
 from collections.abc import Sequence
@@ -49,7 +48,7 @@ def read_container(data: bytes, limits: DecodeLimits) -> tuple[Header, dict[Chun
     """Read the header, check it against the limits, and check every chunk.
 
     Args:
-        data: the whole file.
+        data: all bytes of the file.
         limits: what the reader is ready to spend.
 
     Returns:

@@ -62,9 +62,9 @@ class HeaderField:
     """One field of the core header.
 
     Attributes:
-        name: as in `HEADER_FIELDS`.
+        name: what the field is called here and in FORMAT.md.
         type: how a value is written.
-        meaning: for the reader of FORMAT.md.
+        meaning: what the table of FORMAT.md says of the field.
         repeat: name of the earlier field that says how many values there are; None for one.
     """
 
@@ -157,7 +157,7 @@ def unpack_header(reader: ByteReader) -> Header:
     """Read the header and everything that can be wrong with it on its own; limits are the caller's.
 
     Args:
-        reader: at the first byte of the file; left at the first chunk.
+        reader: bytes of the file from the first one on; left at the first chunk.
 
     Returns:
         A header whose fields are within their ranges.

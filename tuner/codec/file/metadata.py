@@ -22,8 +22,8 @@ class Metadata:
     """What stands in the chunk.
 
     Attributes:
-        scaling: from values to stored samples; None for the natural one.
-        details: what the kind of signal keeps; None for nothing.
+        scaling: how values become stored samples; None for the natural way.
+        details: what the kind of signal keeps beside its samples; None for nothing.
         report: words and numbers about the fit, as whoever wrote the file chose them.
     """
 

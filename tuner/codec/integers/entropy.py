@@ -40,9 +40,9 @@ class IntegerTable:
     """How likely each integer of a range is.
 
     Attributes:
-        low: the smallest integer.
-        shift: low bits that are coded as equally likely.
-        frequencies: f_s, in units of 2^-12, one per symbol; they sum to 2^12.
+        low: smallest integer of the range.
+        shift: number of low bits that are coded as equally likely.
+        frequencies: probabilities f_s of the symbols, in units of 2^-12, which sum to 2^12.
     """
 
     low: int
@@ -54,7 +54,7 @@ class IntegerTable:
         """The table, among all shifts, with which `values` and the table itself take the fewest bits.
 
         Args:
-            values: int32, any shape, at least one, within +-(2^23 - 1).
+            values: what the table is to code: int32, any shape, at least one, within +-(2^23 - 1).
         """
         low = int(values.min())
         offsets = values.reshape(-1).astype(np.int64) - low
@@ -138,7 +138,7 @@ class IntegerDecoder:
     """Reads runs of integers, in the order in which they were written.
 
     Args:
-        words: bytes from `IntegerEncoder.words`.
+        words: the coded integers, from `IntegerEncoder.words`.
 
     Raises:
         CorruptFile: if they are not whole words.

@@ -48,7 +48,7 @@ def fitted_scales(matrix: IntArray, exponents_R: IntArray) -> tuple[IntArray, In
     """Scales of rows and of columns with which a matrix takes about the fewest bits.
 
     Args:
-        matrix: integers (R, K).
+        matrix: integers to be coded, (R, K).
         exponents_R: half octaves by which the steps of the rows are longer than the shortest; the scale of an integer
             is that of its column plus that of its row minus this.
 

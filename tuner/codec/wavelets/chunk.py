@@ -1,8 +1,10 @@
-"""The chunk of a wavelet network: its subbands, its weights by tensor, its latents by context.
+"""Chunk 06: a signal as quantised wavelet coefficients, and the small network that turns their sums into values.
 
-Payload: seed and reach of the frequencies, scales and colours, an exponent for every input beside the sines, for each
-weight tensor its step and its table, the tables of the latents, then the words of the range coder: the weights first,
-then the latents from coarse to fine. `tuner/codec/format/wavelets.md` is the specification.
+The coefficients, called latents, are entropy-coded subband by subband, each with a table chosen by its neighbours
+(`tuner.codec.wavelets.subbands`). The few hundred weights of the network are rounded to steps, one for each tensor, and
+coded with one table for each. Payload: what the frequencies are drawn from, how many scales and colours there are, an
+exponent for every input beside the sines, step and table of each tensor, tables of the latents, then the words of the
+range coder: weights first, latents from coarse to fine. `tuner/codec/format/wavelets.md` is the specification.
 """
 
 from dataclasses import dataclass
@@ -13,8 +15,8 @@ from tuner.codec.file.header import Header
 from tuner.codec.file.primitives import ByteReader, pack_float, pack_signed, pack_varint
 from tuner.codec.integers.entropy import IntegerDecoder, IntegerEncoder
 from tuner.codec.integers.geometric import LARGEST_MAGNITUDE, GeometricTable
+from tuner.codec.integers.steps import LARGEST_STEP, read_step
 from tuner.codec.limits import DecodeLimits
-from tuner.codec.sines.quantise import LARGEST_STEP
 from tuner.codec.wavelets.subbands import pack_subbands, take_subbands, unpack_subband_tables
 from tuner.errors import ConfigError, CorruptFile
 from tuner.network.wavelets.layout import Layout
@@ -29,7 +31,7 @@ from tuner.shapes import IntArray
 _MOST_FREQUENCIES = 4096
 _LARGEST_REACH = 1 << 20
 _MOST_SCALES = 16
-LARGEST_EXPONENT = 32
+_LARGEST_EXPONENT = 32
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,8 +105,8 @@ def quantise_wavelets(parameters: WaveletParameters, steps: tuple[float, ...]) -
     largest = max(int(np.abs(codes).max(initial=0)) for codes in parameters.latents)
     if largest > LARGEST_MAGNITUDE:
         raise ConfigError(f"a latent is {largest}, expected at most {LARGEST_MAGNITUDE}")
-    if max(map(abs, parameters.exponents)) > LARGEST_EXPONENT:
-        raise ConfigError(f"the exponents are {parameters.exponents}, expected at most {LARGEST_EXPONENT} either way")
+    if max(map(abs, parameters.exponents)) > _LARGEST_EXPONENT:
+        raise ConfigError(f"the exponents are {parameters.exponents}, expected at most {_LARGEST_EXPONENT} either way")
     return QuantisedWavelets(
         layout=parameters.layout,
         period=float(np.float32(parameters.period)),
@@ -160,14 +162,14 @@ def unpack_wavelets(payload: bytes, header: Header, limits: DecodeLimits) -> Qua
 
     steps, tables = [], []
     for name, _ in shapes:
-        steps.append(_unpack_step(reader, name))
+        steps.append(read_step(reader, name))
         tables.append(GeometricTable.unpack(reader, f"table of {name}").table())
-    latent_tables = unpack_subband_tables(reader)
+    tables_of_latents = unpack_subband_tables(reader)
     coder = IntegerDecoder(reader.take(reader.remaining, "coded integers"))
     integers = tuple(
         coder.take(int(np.prod(shape)), table).reshape(shape) for (_, shape), table in zip(shapes, tables, strict=True)
     )
-    latents = take_subbands(coder, latent_tables, layout)
+    latents = take_subbands(coder, tables_of_latents, layout)
     coder.finish()
     return QuantisedWavelets(
         layout=layout,
@@ -206,16 +208,9 @@ def _frequencies(header: Header, reach: int, seed: int) -> IntArray:
 
 def _unpack_exponent(reader: ByteReader, number: int) -> int:
     exponent = reader.signed(f"exponent of input {number}")
-    if abs(exponent) > LARGEST_EXPONENT:
+    if abs(exponent) > _LARGEST_EXPONENT:
         raise CorruptFile(
-            f"the exponent of input {number} is {exponent}, expected at most {LARGEST_EXPONENT} either way: "
+            f"the exponent of input {number} is {exponent}, expected at most {_LARGEST_EXPONENT} either way: "
             "the file is damaged"
         )
     return exponent
-
-
-def _unpack_step(reader: ByteReader, name: str) -> float:
-    step = reader.float(f"step of {name}")
-    if not 0.0 < step <= LARGEST_STEP:
-        raise CorruptFile(f"the step of {name} is {step}, expected more than 0, at most 2^32: the file is damaged")
-    return step

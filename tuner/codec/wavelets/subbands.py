@@ -1,11 +1,12 @@
-"""Subbands of wavelets to bits and back: each integer with a table chosen by the magnitudes around it.
+"""Context coding of wavelet coefficients: subbands of integers to bits and back, each by the magnitudes around it.
 
 Where the wavelets around are zero, the next one probably is, too. Levels are coded from coarse to fine, the subbands of
 a level in order, and each subband in 2^D passes, one for each parity of the node's indices: every pass knows some
 neighbours of each of its nodes, and all that is around the same place in the coarser level, in the orientations before,
-and in the colour before (`tuner.network.wavelets.contexts`). Within a pass no node depends on another, so that numpy
-computes all contexts of a pass at once. Contexts are integers throughout. `tuner/codec/format/wavelets.md` is the
-specification, and `tuner.fit.wavelets.rate` estimates what comes out of this.
+and in the colour before (`tuner.network.wavelets.contexts`). The mean magnitude there is a class, and each class has a
+table. Within a pass no node depends on another, so that numpy computes all classes of a pass at once. Classes are
+integer arithmetic throughout. `tuner/codec/format/wavelets.md` is the specification, and `tuner.fit.wavelets.rate`
+estimates what comes out of this.
 """
 
 from collections.abc import Iterator, Sequence
