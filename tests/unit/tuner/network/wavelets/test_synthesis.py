@@ -7,7 +7,6 @@ import pytest
 
 from tests.wavelets import random_wavelets
 from tuner.network.wavelets.parameters import WaveletParameters
-from tuner.network.wavelets.splines import spline_taps
 from tuner.network.wavelets.synthesis import wavelet_gradients_at, wavelet_values_at, wavelet_values_on_grid
 from tuner.signal.grid import Grid
 
@@ -78,15 +77,6 @@ def test_coordinates_on_a_grid_are_not_rounded() -> None:
     on_grid = wavelet_values_on_grid(parameters, [Grid((samples,), 2.5).axis(0)])
     finer = wavelet_values_on_grid(parameters, [Grid((3 * samples,), 2.5).axis(0)])
     np.testing.assert_allclose(finer[1::3], on_grid, atol=2e-5 * np.abs(on_grid).max())
-
-
-def test_splines_reproduce_constants_and_slopes() -> None:
-    grid = Grid((40,), 4.0)
-    taps = spline_taps(grid.axis(0), 10)
-    nodes = np.arange(10, dtype=np.float32)
-    np.testing.assert_allclose(taps.apply(np.ones(10, dtype=np.float32), 0), 1.0, atol=1e-6)
-    # Away from the borders a straight line stays one: point i of 40 lies at sample (i + 1/2) / 4 - 1/2 of 10.
-    np.testing.assert_allclose(taps.apply(nodes, 0)[8:32], (np.arange(8, 32) + 0.5) / 4 - 0.5, atol=1e-5)
 
 
 def test_points_far_outside_the_signal_have_values() -> None:
