@@ -206,10 +206,5 @@ lie(
     LimitExceeded,
     "weights",
 )
-lie(
-    "as many axes as a byte holds, of wavelets",
-    header(shape=(1,) * 255) + chunk(0x06, bytes(Wavelets(colours=255, scales=16))),
-    LimitExceeded,
-    "weights",
-)
+
 LIE_NAMES = sorted(LIES)

@@ -41,7 +41,7 @@ def to_onnx(representation: Representation) -> bytes:
     if isinstance(parameters, WaveletParameters):
         nodes = spline_nodes(parameters)
         latents = _splines(graph, _table(graph, nodes), parameters.grid_shape, "coords")
-        turning = _modulations(graph, parameters, nodes, latents)
+        turning = _inputs(graph, parameters, nodes, latents)
         hidden = graph.add("Concat", graph.add("Sin", angles), graph.add("Cos", angles), turning, axis=1)
     else:
         hidden = graph.add("Sin", graph.add("Add", angles, graph.constant(parameters.phases)))
@@ -127,7 +127,7 @@ def _of_window(graph: _Graph, hidden: str, window: str, network: SineParameters,
     return graph.add("Add", flat, graph.add("Gather", bias, window, axis=0))
 
 
-def _modulations(graph: _Graph, parameters: WaveletParameters, nodes: np.ndarray, latents: str) -> str:
+def _inputs(graph: _Graph, parameters: WaveletParameters, nodes: np.ndarray, latents: str) -> str:
     """Fields of the first colour, sums of the others, and differences of the first one's sum, (points, M)."""
     layout = parameters.layout
     chosen = np.zeros((layout.field_channels, layout.summed_inputs), dtype=np.float32)
