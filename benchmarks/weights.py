@@ -108,14 +108,13 @@ def _modulated(picture: str, asked: argparse.Namespace) -> Iterator[dict[str, ob
 
 def _with_tensors(parameters: WaveletParameters, tensors: list[FloatArray]) -> WaveletParameters:
     return wavelet_parameters(
-        grid_shape=parameters.grid_shape,
+        layout=parameters.layout,
         period=parameters.period,
         seed=parameters.seed,
         reach=parameters.reach,
         frequencies=parameters.frequencies,
-        levels=parameters.levels,
+        latents=parameters.latents,
         tensors=tensors,
-        basis=parameters.basis,
         exponents=parameters.exponents,
     )
 

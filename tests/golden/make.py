@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.modulated import random_modulated, random_wavelets
 from tests.networks import random_parameters
 from tests.signals import SIGNALS
+from tests.wavelets import random_wavelets
 from tuner.codec.decode import decode_integers
 from tuner.codec.encode import encode
 from tuner.codec.sines.quantise import fine_steps, row_steps, tensors
@@ -61,46 +61,19 @@ def scaled_files() -> dict[str, bytes]:
     }
 
 
-def modulated_files() -> dict[str, bytes]:
-    """Small files of modulated networks."""
-    networks = {
-        "colour.tnr": random_modulated((41, 60)),
-        "line.tnr": random_modulated((300,), levels=((16, 2), (4, 1), (2, 1)), channels=1, seed=1),
-        "volume.tnr": random_modulated((9, 8, 7), levels=((4, 2), (3, 1)), channels=2, widths=(5,), seed=2),
-        "smallest.tnr": random_modulated((1, 1), levels=((1, 1),), channels=1, widths=(1,), frequencies=1, seed=3),
-    }
-    return {name: _in_growing_steps(parameters) for name, parameters in networks.items()}
-
-
 def _in_growing_steps(parameters: WaveletParameters) -> bytes:
     steps = tuple(2.0**-7 * 1.1**number for number in range(len(parameters.tensors())))
     return encode(Representation(parameters=parameters, grid_shape=parameters.grid_shape), steps)
 
 
 def wavelet_files() -> dict[str, bytes]:
-    """Small files of modulated networks whose latents are wavelets."""
+    """Small files of wavelet networks."""
     networks = {
-        "colour.tnr": random_wavelets((41, 60)),
-        "deep.tnr": random_wavelets((70, 66), scales=6, widths=(4,), seed=4),
+        "colour.tnr": random_wavelets((41, 60), widths=(16,)),
+        "deep.tnr": random_wavelets((70, 66), scales=6, widths=(4, 3), seed=4),
         "line.tnr": random_wavelets((301,), colours=1, channels=1, seed=1),
         "volume.tnr": random_wavelets((9, 8, 7), scales=2, colours=2, channels=2, widths=(5,), seed=2),
         "smallest.tnr": random_wavelets((1, 1), scales=1, colours=1, channels=1, widths=(1,), frequencies=1, seed=3),
-    }
-    return {name: _in_growing_steps(parameters) for name, parameters in networks.items()}
-
-
-def difference_files() -> dict[str, bytes]:
-    """Small files of modulated networks that see differences."""
-    networks = {
-        "colour.tnr": random_wavelets((41, 60), widths=(16,), differences=True),
-        "deep.tnr": random_wavelets((70, 66), scales=6, widths=(4, 3), seed=4, differences=True),
-        "line.tnr": random_wavelets((301,), colours=1, channels=1, seed=1, differences=True),
-        "volume.tnr": random_wavelets(
-            (9, 8, 7), scales=2, colours=2, channels=2, widths=(5,), seed=2, differences=True
-        ),
-        "smallest.tnr": random_wavelets(
-            (1, 1), scales=1, colours=1, channels=1, widths=(1,), frequencies=1, seed=3, differences=True
-        ),
     }
     return {name: _in_growing_steps(parameters) for name, parameters in networks.items()}
 
@@ -133,11 +106,9 @@ def _of_signal(parameters: SineParameters, signal: Signal) -> bytes:
 # What each folder of golden files was made by.
 FAMILIES = {
     "v1": golden_files,
-    "v1-modulated": modulated_files,
     "v1-scaled": scaled_files,
     "v1-kinds": files_of_all_kinds,
     "v1-wavelets": wavelet_files,
-    "v1-differences": difference_files,
 }
 
 
@@ -150,7 +121,7 @@ def fingerprint(data: bytes) -> str:
     """SHA-256 of the integers of a file, and of the steps and the period that give them their meaning."""
     network = decode_integers(data)
     digest = hashlib.sha256(json.dumps([network.period, network.steps]).encode())
-    latents = [level.codes for level in network.levels] if isinstance(network, QuantisedWavelets) else []
+    latents = network.latents if isinstance(network, QuantisedWavelets) else ()
     for integers in (network.frequencies, *network.integers, *latents):
         digest.update(str(integers.shape).encode())
         digest.update(integers.astype("<i4").tobytes())

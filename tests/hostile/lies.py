@@ -114,7 +114,7 @@ lie("fewer chunks than there are", header() + NETWORK + chunk(0x81, b""), Corrup
 lie("a billion chunks", header(chunks=b"\xff\xff\xff\xff\x0f") + NETWORK, CorruptFile, "chunk 2 of 4294967295")
 lie("no chunks", header(chunks=b"\x00"), CorruptFile, "no network chunk")
 lie("no network", header() + chunk(0x81, b"profile"), CorruptFile, "no network chunk")
-lie("networks of two kinds", header(chunks=b"\x02") + NETWORK + chunk(2, b""), CorruptFile, "2 network chunks")
+lie("networks of two kinds", header(chunks=b"\x02") + NETWORK + chunk(6, b""), CorruptFile, "2 network chunks")
 lie("two networks", header(chunks=b"\x02") + NETWORK + NETWORK, CorruptFile, "0x01 occurs twice")
 lie("another chunk than was summed", header() + NETWORK[:-1] + b"\x00", CorruptFile, "checksum of chunk 1 of 1")
 lie("a chunk that must be known", header(chunks=b"\x02") + NETWORK + chunk(0x7F, b""), UnsupportedVersion, "0x7f")
@@ -150,5 +150,64 @@ network(
     frequencies=b"\x01" + table(2**23 - 1),
 )
 network("frequencies beyond the last table", "the file is truncated", rest=b"")
+
+
+def small_table(zero: int = 4096, largest: int = 0, decay: int = 0) -> bytes:
+    return pack_varint(zero) + pack_varint(largest) + bytes([decay])
+
+
+@dataclass
+class Wavelets:
+    """The payload of a chunk of wavelets, part by part: two latents in each of two levels, all of them 0."""
+
+    seed: bytes = pack_varint(0)
+    reach: bytes = pack_varint(1)
+    scales: int = 1
+    colours: int = 1
+    exponents: bytes = 4 * pack_signed(0)
+    step: bytes = pack("<f", 0.5)
+    tensor: bytes = small_table()
+    rest: bytes = 5 * (pack("<f", 0.5) + small_table())
+    tables: bytes = pack_varint(19) + small_table()
+    other_tables: bytes = 13 * (pack_varint(19) + small_table())
+    words: bytes = b""
+
+    def __bytes__(self) -> bytes:
+        layout = self.seed + self.reach + bytes([self.scales, self.colours]) + self.exponents
+        return layout + self.step + self.tensor + self.rest + self.tables + self.other_tables + self.words
+
+
+HONEST_WAVELETS = header() + chunk(0x06, bytes(Wavelets()))
+
+
+def wavelets(name: str, message: str, whole: bytes = header(), **parts: bytes | int) -> None:
+    lie(name, whole + chunk(0x06, bytes(Wavelets(**parts))), CorruptFile, message)  # type: ignore[arg-type]
+
+
+# Wavelets that no encoder writes
+wavelets("no scales", "0 scales of 1 colours", scales=0)
+wavelets("seventeen scales", "17 scales of 1 colours", scales=17)
+wavelets("no colours", "1 scales of 0 colours", colours=0)
+wavelets("frequencies within nothing", "1 frequencies within 0", reach=pack_varint(0))
+wavelets("frequencies within everything", "within 1048577", reach=pack_varint(2**20 + 1))
+wavelets("more frequencies than within reach", "2 frequencies within 1 are too many", header(frequencies=2))
+wavelets("an exponent that is too large", "exponent of input 0 is 33", exponents=pack_signed(33) + 3 * pack_signed(0))
+wavelets("an exponent that is too small", "exponent of input 0 is -33", exponents=pack_signed(-33) + 3 * pack_signed(0))
+wavelets("a tensor with a step of zero", "step of sine weight is 0.0", step=pack("<f", 0.0))
+wavelets("a tensor whose step is no number", "step of sine weight is nan", step=pack("<f", float("nan")))
+wavelets("a table in which 0 never occurs", "gives 0 the probability 0 / 4096", tensor=small_table(zero=0))
+wavelets("a table in which 0 is more than certain", "probability 4097 / 4096", tensor=small_table(zero=4097))
+wavelets("a table beyond all integers of tensors", "goes up to 2048", tensor=small_table(1, 2048, 255))
+wavelets("a run of no tables", "stands for 0 classes, expected 1 to 19", tables=pack_varint(0) + small_table())
+wavelets("a run of too many tables", "stands for 20 classes", tables=pack_varint(20) + small_table())
+wavelets("fewer tables than sets", "the file is truncated", other_tables=b"")
+wavelets("words after the last latent", "left over", words=bytes(range(1, 41)))
+wavelets("words that are no latents", "do not fit", tables=pack_varint(19) + small_table(4095, 1, 0), words=b"\xff" * 8)
+lie(
+    "as many colours as a byte holds, of a plane",
+    header(shape=(2**13, 2**13)) + chunk(0x06, bytes(Wavelets(colours=255))),
+    LimitExceeded,
+    "weights",
+)
 
 LIE_NAMES = sorted(LIES)

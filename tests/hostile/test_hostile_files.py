@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.golden.make import small_files
-from tests.hostile.lies import HONEST, LIE_NAMES, LIES, chunk
+from tests.hostile.lies import HONEST, HONEST_WAVELETS, LIE_NAMES, LIES, chunk
 from tuner.codec.decode import decode
 from tuner.codec.file.container import ChunkType, read_container
 from tuner.codec.file.header import Header, pack_header
@@ -18,21 +18,24 @@ from tuner.errors import FormatError, LimitExceeded
 
 TIGHT = DecodeLimits(file_bytes=10_000, chunk_bytes=5_000, weights=20_000, samples=5_000, channels=8)
 GOLDEN = small_files("v1", "v1-scaled", "v1-kinds")
-MODULATED = small_files("v1-modulated", "v1-wavelets")
+WAVELETS = small_files("v1-wavelets")
 
 
 def test_the_originals_are_within_the_limits() -> None:
     """Otherwise their mutants would be refused before the reader sees the damage."""
-    for data in (*GOLDEN, *MODULATED):
+    for data in (*GOLDEN, *WAVELETS):
         assert decode(data, TIGHT).parameters.weight_count
 
 
-def test_the_honest_file_is_one() -> None:
-    """Otherwise the lies might be refused for what they have in common with it."""
+def test_the_honest_files_are_some() -> None:
+    """Otherwise the lies might be refused for what they have in common with them."""
     representation = decode(HONEST)
     assert representation.parameters.weight_count == 5
     assert representation.render().values.shape == (4, 1)
     assert representation.sine_parameters.phases.tolist() == [0.5]
+    wavelets = decode(HONEST_WAVELETS)
+    assert wavelets.parameters.weight_count == 15
+    assert wavelets.render().values.shape == (4, 1)
 
 
 @pytest.mark.parametrize("name", LIE_NAMES)
@@ -110,8 +113,8 @@ def test_mutated_networks_with_right_checksums(data: bytes, edits: list[tuple[in
 
 
 @settings(max_examples=400, deadline=None, derandomize=True)
-@given(data=st.sampled_from(MODULATED), edits=EDITS, cut=CUTS, shape=st.none() | st.integers(1, 4000))
-def test_mutated_modulated_networks_with_right_checksums(
+@given(data=st.sampled_from(WAVELETS), edits=EDITS, cut=CUTS, shape=st.none() | st.integers(1, 4000))
+def test_mutated_wavelets_with_right_checksums(
     data: bytes, edits: list[tuple[int, int]], cut: int | None, shape: int | None
 ) -> None:
     header, payloads = read_container(data, DecodeLimits())

@@ -1,7 +1,7 @@
-"""A decoder of .tnr files made from tuner/codec/FORMAT.md alone: slow, obvious, without numpy or constriction.
+"""A decoder of networks of sines made from tuner/codec/FORMAT.md and format/sines.md alone: slow, without numpy.
 
 It imports nothing of `tuner`. Every number is a Python integer until the weights are multiplied out. If this file and
-`tuner.codec` disagree, the page or one of them is wrong.
+`tuner.codec` disagree, a page or one of them is wrong.
 """
 
 import math
@@ -16,7 +16,7 @@ Step = float | list[float]
 
 @dataclass
 class Decoded:
-    """What a file holds; `matrices` and `steps` are in the order of section 3, the frequencies' step being 1."""
+    """What a file holds; `matrices` and `steps` are in the order of chunk 01, the frequencies' step being 1."""
 
     fields: dict[str, list[float]]
     matrices: list[Matrix]
@@ -25,10 +25,10 @@ class Decoded:
     windows: tuple[int, int] | None = None
 
     def value(self, position: list[int]) -> list[float]:
-        """Section 5, for one sample of the grid."""
+        """The value of the network at one sample of the grid."""
         point = [(2 * i + 1) / samples - 1 for i, samples in zip(position, self.fields["shape"], strict=True)]
         window = 0
-        if self.windows:  # section 9
+        if self.windows:  # chunk 04
             u = (point[0] + 1) * self.fields["shape"][0] / (2 * self.windows[1])
             window = min(math.floor(u), self.windows[0] - 1)
             point = [2 * (u - window) - 1]
@@ -48,7 +48,7 @@ class Decoded:
 
 
 class Bytes:
-    """Section 1."""
+    """Numbers."""
 
     def __init__(self, data: bytes) -> None:
         self.data, self.at = data, 0
@@ -78,7 +78,7 @@ class Bytes:
 
 
 class RangeDecoder:
-    """Section 4."""
+    """The range coder."""
 
     def __init__(self, words: list[int]) -> None:
         self.words, self.range = words, 2**64 - 1
@@ -109,7 +109,7 @@ class RangeDecoder:
 
 
 class Table:
-    """A table of section 3."""
+    """A table of chunk 01."""
 
     def __init__(self, source: Bytes) -> None:
         self.low, self.shift, n = source.signed(), source.byte(), source.varint()
@@ -122,7 +122,7 @@ class Table:
         return [self.low + (q << self.shift) + r for q, r in zip(symbols, low_bits, strict=True)]
 
 
-# Section 2: name, type, how many.
+# Fields of the header: name, type, how many.
 FIELDS = [
     ("kind", "byte", ""),
     ("sample_format", "byte", ""),
@@ -162,14 +162,14 @@ def decode(data: bytes) -> Decoded:
 
 
 def either_network(chunks: dict[int, bytes], fields: dict[str, list[float]]) -> tuple[list[Matrix], list[Step]]:
-    """Of section 3 or 8, whichever there is."""
+    """Of chunk 01 or 03, whichever there is."""
     if 0x03 in chunks:
         return scaled_network(Bytes(chunks.pop(0x03)), fields)
     return network(Bytes(chunks.pop(0x01)), fields)
 
 
 def network(source: Bytes, fields: dict[str, list[float]]) -> tuple[list[Matrix], list[Step]]:
-    """Section 3."""
+    """Chunk 01."""
     inputs = int(fields["frequencies"][0])
     shapes = [(inputs, int(fields["dimensions"][0])), (inputs, 1)]
     for width in map(int, fields["widths"]):
@@ -203,7 +203,7 @@ def network(source: Bytes, fields: dict[str, list[float]]) -> tuple[list[Matrix]
     return matrices, steps
 
 
-# Section 8.
+# Chunk 03.
 BELLS = [
     "3850 121 1 1",
     "3382 352 3 1 1",
@@ -219,7 +219,7 @@ BELLS = [
 
 
 def scaled_network(source: Bytes, fields: dict[str, list[float]]) -> tuple[list[Matrix], list[Step]]:
-    """Section 8; weights and biases are taken apart again."""
+    """Chunk 03; weights and biases are taken apart again."""
     inputs = [int(fields["frequencies"][0]), *map(int, fields["widths"])]
     outputs = [*map(int, fields["widths"]), int(fields["channels"][0])]
     shapes = [(inputs[0], 1), *((rows, columns + 1) for rows, columns in zip(outputs, inputs, strict=True))]

@@ -1,4 +1,4 @@
-"""A decoder of wavelet latents made from sections 10 and 11 of tuner/codec/FORMAT.md alone: slow, without numpy.
+"""A decoder of wavelet networks made from tuner/codec/FORMAT.md and format/wavelets.md alone: slow, without numpy.
 
 It imports nothing of `tuner`. Nodes are tuples of indices; a subband is a dictionary from node to integer.
 """
@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from itertools import combinations, pairwise, product
 
 from tests.reference.tnr_decoder import Bytes, Matrix, RangeDecoder, check, float32, times
-from tests.reference.tnr_modulated import Node, drawn, table
 
 THRESHOLDS = (1, 3, 7, 13, 20, 30, 42, 58, 80, 110, 150, 210, 300, 430, 640, 1000, 1800)
+Node = tuple[int, ...]
 Subband = dict[Node, int]
 
 
@@ -36,7 +36,7 @@ class Decoded:
     def value(self, position: list[int]) -> list[float]:
         """At one sample of the grid."""
         point = [(2 * i + 1) / samples - 1 for i, samples in zip(position, self.shape, strict=True)]
-        sine, modulation, bias, *deeper, skip, readout, last = [
+        sine, inputs, bias, *deeper, skip, readout, last = [
             [[float32(integer * step) for integer in row] for row in matrix]
             for matrix, step in zip(self.matrices, self.steps, strict=True)
         ]
@@ -44,8 +44,8 @@ class Decoded:
         angles = times([[float(k) for k in row] for row in self.frequencies], [turn * x for x in point])
         u = self.latents(position)
         waves = [math.sin(a) for a in angles] + [math.cos(a) for a in angles]
-        m = self.around(position) if self.exponents else u
-        z = [a + b + c[0] for a, b, c in zip(times(sine, waves), times(modulation, m), bias, strict=True)]
+        m = self.around(position)
+        z = [a + b + c[0] for a, b, c in zip(times(sine, waves), times(inputs, m), bias, strict=True)]
         h = [math.sin(x) for x in z]
         for weight, b in zip(deeper[::2], deeper[1::2], strict=True):
             h = [math.sin(x + c[0]) for x, c in zip(times(weight, h), b, strict=True)]
@@ -123,6 +123,16 @@ def step(a: list[float], b: list[float], n: int) -> list[float]:
     return x
 
 
+def table(source: Bytes) -> tuple[int, list[int]]:
+    """The largest magnitude m, and the frequencies of -m ... m."""
+    z, m, d = source.varint(), source.varint(), source.byte()
+    w = [2**16] if m else []
+    while len(w) < m:
+        w.append(w[-1] * d // 256)
+    f = [(2**12 - z) * each // (2 * sum(w)) for each in w]
+    return m, [*reversed(f), 2**12 - 2 * sum(f), *f]
+
+
 def decode(data: bytes) -> Decoded:
     source = Bytes(data)
     assert source.take(6) == b"\xf5TNR\x01\x00"
@@ -134,20 +144,15 @@ def decode(data: bytes) -> Decoded:
     widths = [source.varint() for _ in range(source.byte())]
     check(source, 0)
     start = source.at
-    kind = source.byte()
-    assert kind in (0x05, 0x06)
+    assert source.byte() == 0x06
     payload = source.take(source.varint())
     check(source, start)
     source = Bytes(payload)
 
     seed, reach, scales, colours = source.varint(), source.varint(), source.byte(), source.byte()
-    latents = inputs = colours * (1 + min(scales, 3))
-    exponents = []
-    if kind == 0x06:
-        inputs = 1 + min(scales, 3) + colours - 1 + dimensions * (dimensions + 3) // 2
-        for _ in range(inputs):
-            v = source.varint()
-            exponents.append(-(v + 1) // 2 if v % 2 else v // 2)
+    fields = 1 + min(scales, 3)
+    latents, inputs = colours * fields, fields + colours - 1 + dimensions * (dimensions + 3) // 2
+    exponents = [source.signed() for _ in range(inputs)]
     shapes = [(widths[0], 2 * count), (widths[0], inputs), (widths[0], 1)]
     for before, width in pairwise(widths):
         shapes += [(width, before), (width, 1)]
@@ -237,3 +242,24 @@ def class_of(levels: list[Level], colour: int, kind: int, node: Node, before: li
 
 def moved(node: Node, offset: Node) -> Node:
     return tuple(i + o for i, o in zip(node, offset, strict=True))
+
+
+def drawn(count: int, dimensions: int, reach: int, seed: int) -> Matrix:
+    state, found, seen = seed, list[list[int]](), [[0] * dimensions]
+
+    def draw() -> int:
+        nonlocal state
+        state = (state + 0x9E3779B97F4A7C15) % 2**64
+        z = ((state ^ state >> 30) * 0xBF58476D1CE4E5B9) % 2**64
+        z = ((z ^ z >> 27) * 0x94D049BB133111EB) % 2**64
+        return z ^ z >> 31
+
+    while len(found) < count:
+        vector = []
+        for axis in range(dimensions):
+            least = min(draw() % (reach + 1) for _ in range(3))
+            vector.append(-least if draw() % 2 and axis else least)
+        if vector not in seen:
+            seen += [vector, [-k for k in vector]]
+            found.append(vector)
+    return found

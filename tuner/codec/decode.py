@@ -15,7 +15,6 @@ from tuner.codec.sines.quantise import QuantisedNetwork, dequantise
 from tuner.codec.sines.scaled_chunk import unpack_scaled_network
 from tuner.codec.sines.windows import QuantisedWindows, unpack_windows
 from tuner.codec.wavelets.chunk import QuantisedWavelets, unpack_wavelets
-from tuner.network.wavelets.parameters import Basis
 from tuner.representation import Representation
 
 
@@ -23,7 +22,7 @@ def decode(data: bytes, limits: DecodeLimits = DecodeLimits()) -> Representation
     """Read a .tnr file.
 
     Args:
-        data: the whole file.
+        data: all bytes of the file.
         limits: what the reader is ready to spend.
 
     Returns:
@@ -81,13 +80,8 @@ def load(path: Path | str, limits: DecodeLimits = DecodeLimits()) -> Representat
 def _network(
     header: Header, payloads: dict[ChunkType, bytes], limits: DecodeLimits
 ) -> QuantisedNetwork | QuantisedWavelets | QuantisedWindows:
-    if ChunkType.MODULATED in payloads:
-        return unpack_wavelets(payloads[ChunkType.MODULATED], header, limits, Basis.SPLINES)
     if ChunkType.WAVELETS in payloads:
-        return unpack_wavelets(payloads[ChunkType.WAVELETS], header, limits, Basis.WAVELETS)
-    if ChunkType.DIFFERENCES in payloads:
-        payload = payloads[ChunkType.DIFFERENCES]
-        return unpack_wavelets(payload, header, limits, Basis.WAVELETS, sees_differences=True)
+        return unpack_wavelets(payloads[ChunkType.WAVELETS], header, limits)
     if ChunkType.SCALED_NETWORK in payloads:
         return unpack_scaled_network(payloads[ChunkType.SCALED_NETWORK], header)
     if ChunkType.WINDOWED in payloads:

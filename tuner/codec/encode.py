@@ -1,7 +1,4 @@
-"""A representation to bytes: quantise, code, wrap. The bytes depend on nothing but the arguments.
-
-Called by `Representation.save` and, with the steps it has chosen, by `tuner.rounding.compress`.
-"""
+"""A representation to bytes: quantise, code, wrap. The bytes depend on nothing but the arguments."""
 
 from pathlib import Path
 
@@ -20,7 +17,7 @@ from tuner.files import write_whole
 from tuner.network.parameters import Parameters, Steps
 from tuner.network.sines.parameters import SineParameters
 from tuner.network.sines.windows import WindowedParameters
-from tuner.network.wavelets.parameters import Basis, WaveletParameters
+from tuner.network.wavelets.parameters import WaveletParameters
 from tuner.representation import Representation
 
 MEDIA_TYPE = "application/vnd.tuner.representation"
@@ -31,10 +28,10 @@ def encode(representation: Representation, steps: Steps | None = None) -> bytes:
     """Write a .tnr file.
 
     Args:
-        representation: what to write.
+        representation: the signal as a network, with what it keeps beside its samples.
         steps: one quantisation step per tensor, in the order of `tuner.codec.sines.quantise.tensors` or
-            `WaveletParameters.tensors`; of a plain network also one per row (`row_steps`). None for those of the file
-            it came from, or fine ones if it came from none.
+            `WaveletParameters.tensors`; for a network of sines also one per row (`row_steps`). None for those of the
+            file it came from, or fine ones if it came from none.
 
     Returns:
         The file. Frequencies in lexicographic order take the least space.
@@ -79,8 +76,9 @@ def save(representation: Representation, path: Path | str) -> None:
 def _network_chunk(parameters: Parameters, steps: Steps | None) -> Chunk:
     if isinstance(parameters, WaveletParameters):
         whole = None if steps is None else tuple(step for step in steps if not isinstance(step, tuple))
-        modulated = quantise_wavelets(parameters, whole or fine_wavelet_steps(parameters))
-        return Chunk(_modulated_chunk(parameters), pack_wavelets(modulated))
+        return Chunk(
+            ChunkType.WAVELETS, pack_wavelets(quantise_wavelets(parameters, whole or fine_wavelet_steps(parameters)))
+        )
     if isinstance(parameters, WindowedParameters):
         inner = _network_chunk(parameters.network, steps)
         return Chunk(ChunkType.WINDOWED, pack_windows(parameters.windows, parameters.window, inner.type, inner.payload))
@@ -90,9 +88,3 @@ def _network_chunk(parameters: Parameters, steps: Steps | None) -> Chunk:
     if any(isinstance(step, tuple) for step in network.steps):
         return Chunk(ChunkType.SCALED_NETWORK, pack_scaled_network(network))
     return Chunk(ChunkType.NETWORK, pack_network(network))
-
-
-def _modulated_chunk(parameters: WaveletParameters) -> ChunkType:
-    if parameters.sees_differences:
-        return ChunkType.DIFFERENCES
-    return ChunkType.WAVELETS if parameters.basis is Basis.WAVELETS else ChunkType.MODULATED

@@ -1,4 +1,4 @@
-"""What a .tnr file holds, in numbers that a person asks for. Used by `tuner info`."""
+"""What a .tnr file holds, in numbers that a person asks for."""
 
 from dataclasses import asdict, dataclass
 from math import prod
@@ -15,17 +15,17 @@ class FileFacts:
 
     Attributes:
         kind: what the signal is.
-        grid_shape: samples along each axis.
-        channels: values per sample.
+        grid_shape: number of samples along each axis.
+        channels: number of values per sample.
         sample_format: how a sample is written back.
-        period: of the network, in units of the coordinates.
+        period: length of the network's period, in units of the coordinates.
         frequencies: number of input frequencies.
-        hidden: neurons of each hidden layer.
-        weights: numbers that the fit has chosen.
-        bytes: size of the file.
-        bits_per_sample: of the file, per point of the grid; for an image, bits per pixel.
-        bits_per_weight: of the file, everything included.
-        icc_profile_bytes: size of the colour profile, 0 if there is none.
+        hidden: number of neurons of each hidden layer.
+        weights: number of scalars that the fit has chosen.
+        bytes: size of the file in bytes.
+        bits_per_sample: bits of the whole file for each point of the grid, each pixel of an image.
+        bits_per_weight: bits of the whole file for each scalar that the fit has chosen.
+        icc_profile_bytes: size of the colour profile in bytes, 0 if there is none.
         details: what else the kind of signal keeps, such as the sample rate of a sound.
         report: what the writer noted about the fit.
     """

@@ -10,12 +10,12 @@ class DecodeLimits:
     """The largest file that `decode` accepts.
 
     Attributes:
-        file_bytes: size of the file.
-        chunk_bytes: size of the payload of one chunk.
-        weights: numbers that the network is made of, frequencies included; each costs 12 bytes while decoding.
+        file_bytes: size of the file in bytes.
+        chunk_bytes: size of the payload of one chunk in bytes.
+        weights: how many numbers the network is made of, frequencies included; each costs 12 bytes while decoding.
         axes: number of axes of the grid; the work of a point grows exponentially with it.
         samples: number of points of the grid, the pixels of an image.
-        channels: number of values at a point.
+        channels: number of values per point.
         values: samples times channels; rendering the signal takes 4 bytes for each.
         work: samples times weights, about the multiplications that rendering the signal takes.
     """
@@ -33,8 +33,8 @@ class DecodeLimits:
         """Compare a number from the file with the limit of that name.
 
         Args:
-            name: one of the attributes.
-            asked: what the file asks for.
+            name: name of the limit, which is one of the attributes.
+            asked: number that the file asks for.
 
         Raises:
             LimitExceeded: if it is above the limit.

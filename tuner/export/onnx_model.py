@@ -16,8 +16,8 @@ from tuner.network.parameters import Parameters
 from tuner.network.sines.parameters import SineParameters
 from tuner.network.sines.windows import WindowedParameters, plain_network
 from tuner.network.wavelets.differences import offsets, stencils
-from tuner.network.wavelets.fields import SplineField, spline_fields
-from tuner.network.wavelets.inputs import brightness_field
+from tuner.network.wavelets.fields import spline_nodes
+from tuner.network.wavelets.inputs import brightness_nodes
 from tuner.network.wavelets.parameters import WaveletParameters
 from tuner.network.wavelets.splines import TAPS
 from tuner.representation import Representation
@@ -67,12 +67,9 @@ def _sines(graph: "_Graph", parameters: Parameters) -> str:
 def _wavelets(graph: "_Graph", parameters: WaveletParameters) -> str:
     """Values of a wavelet network: sines, fields and what is around them, and the skip past the layers."""
     angles = graph.add("MatMul", "coords", graph.constant(_angular(parameters)))
-    fields = [
-        _field(graph, field, _table(graph, field), parameters.grid_shape, "coords")
-        for field in spline_fields(parameters)
-    ]
-    latents = graph.add("Concat", *fields, axis=1)
-    turning = _modulations(graph, parameters, latents) if parameters.sees_differences else latents
+    nodes = spline_nodes(parameters)
+    latents = _splines(graph, _table(graph, nodes), parameters.grid_shape, "coords")
+    turning = _inputs(graph, parameters, nodes, latents)
     hidden = graph.add("Concat", graph.add("Sin", angles), graph.add("Cos", angles), turning, axis=1)
     hidden = _layers(graph, parameters, hidden)
     values = graph.linear(hidden, parameters.readout_weight, parameters.readout_bias)
@@ -144,52 +141,49 @@ def _of_window(graph: _Graph, hidden: str, window: str, network: SineParameters,
     return graph.add("Add", flat, graph.add("Gather", bias, window, axis=0))
 
 
-def _modulations(graph: _Graph, parameters: WaveletParameters, latents: str) -> str:
+def _inputs(graph: _Graph, parameters: WaveletParameters, nodes: np.ndarray, latents: str) -> str:
     """Fields of the first colour, sums of the others, and differences of the first one's sum, (points, M)."""
-    colours, channels = parameters.colours, parameters.latent_channels
-    fields = channels // colours
-    chosen = np.zeros((channels, fields + colours - 1), dtype=np.float32)
-    for channel in range(channels):
-        field, colour = divmod(channel, colours)
-        chosen[channel, field if colour == 0 else fields + colour - 1] = 1.0
+    layout = parameters.layout
+    chosen = np.zeros((layout.field_channels, layout.summed_inputs), dtype=np.float32)
+    for channel in range(layout.field_channels):
+        field, colour = divmod(channel, layout.colours)
+        chosen[channel, field if colour == 0 else layout.fields + colour - 1] = 1.0
     shape = np.array(parameters.grid_shape, dtype=np.float32)
     last = 1.0 - 1.0 / shape
     low, high = graph.constant(-last), graph.constant(last)
     inside = graph.add("Min", graph.add("Max", "coords", low), high)
-    brightness = brightness_field(parameters, spline_fields(parameters))
-    table, seen = _table(graph, brightness), []
+    table, seen = _table(graph, brightness_nodes(parameters, nodes)), []
     for steps in offsets(len(shape)):
         moved = graph.add("Add", inside, graph.constant(np.array(steps, dtype=np.float32) * 2.0 / shape))
         moved = graph.add("Min", graph.add("Max", moved, low), high)
-        seen.append(_field(graph, brightness, table, parameters.grid_shape, moved))
+        seen.append(_splines(graph, table, parameters.grid_shape, moved))
     around = graph.add("Concat", *seen, axis=1)
     differences = graph.add("MatMul", around, graph.constant(stencils(len(shape)).T))
     both = graph.add("Concat", graph.add("MatMul", latents, graph.constant(chosen)), differences, axis=1)
     return graph.add("Mul", both, graph.constant(parameters.gains))
 
 
-def _table(graph: _Graph, field: SplineField) -> str:
-    """The nodes of a field, a row for each."""
-    return graph.constant(field.nodes.reshape(len(field.nodes), -1).T)
+def _table(graph: _Graph, nodes: np.ndarray) -> str:
+    """The nodes of splines, a row for each node."""
+    return graph.constant(nodes.reshape(len(nodes), -1).T)
 
 
-def _field(graph: _Graph, field: SplineField, table: str, grid_shape: tuple[int, ...], coords: str) -> str:
-    """Interpolated channels of one field, (points, channels)."""
-    nodes = field.nodes.shape[1:]
+def _splines(graph: _Graph, table: str, grid_shape: tuple[int, ...], coords: str) -> str:
+    """The values of splines with a node at every sample, (points, channels)."""
     # Index and weight of the only corner before any axis is looked at.
     corners = [(graph.constant(np.array([[0]], dtype=np.int64)), graph.constant(np.ones((1, 1), dtype=np.float32)))]
-    for axis, (samples, limit) in enumerate(zip(grid_shape, nodes, strict=True)):
+    for axis, samples in enumerate(grid_shape):
         x = graph.add("Gather", coords, graph.constant(np.array([axis], dtype=np.int64)), axis=1)
-        cells = samples / (2.0 * field.spacing)
+        cells = samples / 2.0
         position = graph.add("Add", graph.add("Mul", x, graph.number(cells)), graph.number(cells - 0.5))
         first = graph.add("Floor", position)
         shares = _shares(graph, graph.add("Sub", position, first))
         indices = []
         for tap in range(TAPS):
             moved = graph.add("Add", first, graph.number(tap - 1))
-            inside = graph.add("Clip", moved, graph.number(0.0), graph.number(limit - 1))
+            inside = graph.add("Clip", moved, graph.number(0.0), graph.number(samples - 1))
             indices.append(graph.add("Cast", inside, to=TensorProto.INT64))
-        stride = graph.constant(np.array(limit, dtype=np.int64))
+        stride = graph.constant(np.array(samples, dtype=np.int64))
         corners = [
             (
                 graph.add("Add", graph.add("Mul", before, stride), index),

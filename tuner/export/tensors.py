@@ -2,9 +2,9 @@
 
 Arrays of a plain network: frequencies, phases, then `hidden.0.weight`, `hidden.0.bias`, ..., `readout.weight`,
 `readout.bias`. Of a line cut into windows it is the network that they share, and the outputs of all windows stand one
-after the other. A modulated one has no phases, but `latents.0`, ... (channels, *nodes), the nodes of
-cubic splines, and `skip.weight`; if it sees differences, also `gains` (M), `stencils` (V, offsets) and `offsets`
-(offsets, D) as in `tuner.network.wavelets.differences`.
+after the other. A wavelet network has no phases, but `latents.0` (channels, *grid), the nodes of the cubic splines
+through the samples of its fields, `skip.weight`, and `gains` (M), `stencils` (V, offsets) and `offsets` (offsets, D) as
+in `tuner.network.wavelets.differences`.
 """
 
 import json
@@ -17,7 +17,7 @@ from tuner.network.parameters import Parameters
 from tuner.network.sines.parameters import SineParameters
 from tuner.network.sines.windows import WindowedParameters, plain_network
 from tuner.network.wavelets.differences import offsets, stencils
-from tuner.network.wavelets.fields import spline_fields
+from tuner.network.wavelets.fields import spline_nodes
 from tuner.network.wavelets.parameters import WaveletParameters
 from tuner.representation import Representation
 
@@ -80,19 +80,14 @@ def _own(parameters: Parameters) -> tuple[_Own, SineParameters | WaveletParamete
 
 
 def _of_wavelets(parameters: WaveletParameters) -> _Own:
-    splines = spline_fields(parameters)
-    arrays: dict[str, np.ndarray] = {f"latents.{number}": spline.nodes for number, spline in enumerate(splines)}
-    arrays["skip.weight"] = parameters.skip
-    if parameters.sees_differences:
-        arrays["gains"] = parameters.gains
-        arrays["stencils"] = stencils(parameters.dimensions)
-        arrays["offsets"] = np.array(offsets(parameters.dimensions), dtype=np.int32)
-    return _Own(
-        architecture="wavelets",
-        arrays=arrays,
-        spacings=[spline.spacing for spline in splines],
-        colours=parameters.colours if parameters.sees_differences else None,
-    )
+    arrays = {
+        "latents.0": spline_nodes(parameters),
+        "skip.weight": parameters.skip,
+        "gains": parameters.gains,
+        "stencils": stencils(parameters.dimensions),
+        "offsets": np.array(offsets(parameters.dimensions), dtype=np.int32),
+    }
+    return _Own(architecture="wavelets", arrays=arrays, spacings=[1], colours=parameters.layout.colours)
 
 
 def to_safetensors(representation: Representation) -> bytes:

@@ -45,8 +45,7 @@ class Representation(nn.Module):
             hidden, latents = torch.sin(angles + self.phases), None
         else:
             latents = torch.cat([self._level(n, s, coords) for n, s in enumerate(FACTS["spacings"])], 1)
-            turning = latents if FACTS["colours"] is None else self._modulations(latents, coords)
-            hidden = torch.cat([torch.sin(angles), torch.cos(angles), turning], 1)
+            hidden = torch.cat([torch.sin(angles), torch.cos(angles), self._inputs(latents, coords)], 1)
         layer = 0
         while hasattr(self, f"hidden_{{layer}}_weight"):
             weight, bias = getattr(self, f"hidden_{{layer}}_weight"), getattr(self, f"hidden_{{layer}}_bias")
@@ -65,7 +64,7 @@ class Representation(nn.Module):
         window = torch.floor(position + 1e-9).clamp(0, windows["count"] - 1)
         return (2.0 * (position - window) - 1.0).to(coords.dtype), window[:, 0].long()
 
-    def _modulations(self, latents: Tensor, coords: Tensor) -> Tensor:
+    def _inputs(self, latents: Tensor, coords: Tensor) -> Tensor:
         """Fields of the first colour, sums of the others, and differences of the first one's sum around each point."""
         fields = latents.unflatten(1, (-1, FACTS["colours"]))
         samples = torch.tensor(FACTS["grid_shape"], dtype=coords.dtype, device=coords.device)

@@ -1,8 +1,8 @@
 """What must be kept beside the samples so that a signal goes back to the same kind of file.
 
 One frozen class for each kind that needs one. They hold plain numbers and words, travel in the metadata of a .tnr file
-(FORMAT.md, section 6), and know what becomes of them when a signal is rendered on another grid: twice the samples of a
-sound are twice the sample rate, half the voxels have twice the size.
+(the table of details in `tuner/codec/FORMAT.md`), and know what becomes of them when a signal is rendered on another
+grid: twice the samples of a sound are twice the sample rate, half the voxels have twice the size.
 """
 
 from collections.abc import Mapping

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from store.render_spec import RenderFormat, RenderSpec, View
-from tests.modulated import modulated_representation
 from tests.networks import random_representation
+from tests.wavelets import wavelet_representation
 from tuner.metrics import psnr_db
 from tuner.network.synthesis import synthesis_of
 from tuner.signal.image import write_image
@@ -91,8 +91,8 @@ def test_what_is_too_large_is_refused_before_it_is_drawn() -> None:
 
 
 @pytest.mark.parametrize("view", View)
-def test_a_modulated_network_has_every_view(view: View) -> None:
-    found = modulated_representation((20, 28))
+def test_a_wavelet_network_has_every_view(view: View) -> None:
+    found = wavelet_representation((20, 28))
     numbers = np.load(io.BytesIO(draw(found, spec(view, format=RenderFormat.NPY)).content), allow_pickle=False)
     if view is View.RECONSTRUCTION:
         np.testing.assert_allclose(np.clip(numbers, 0, 1), found.render().values, atol=1e-6)
@@ -101,7 +101,7 @@ def test_a_modulated_network_has_every_view(view: View) -> None:
 
 
 def test_latents_do_not_make_a_view_expensive() -> None:
-    parameters = modulated_representation((512, 512)).parameters
+    parameters = wavelet_representation((512, 512)).parameters
     assert synthesis_of(parameters).products_per_sample(parameters) < 1000 < parameters.weight_count
 
 

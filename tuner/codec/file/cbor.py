@@ -2,7 +2,7 @@
 
 Always the deterministic encoding of section 4.2: shortest lengths, shortest floats, sorted keys, no indefinite lengths.
 So equal metadata are equal bytes, and a float such as 0, 1 or 3.5 takes three bytes. Decoding takes nothing else, which
-leaves no two ways to say one thing, and is bounded in depth. Called by `tuner.codec.file.metadata`.
+leaves no two ways to say one thing, and is bounded in depth.
 """
 
 import struct

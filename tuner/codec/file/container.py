@@ -2,7 +2,6 @@
 
 A chunk whose type has the high bit set may be skipped by a reader that does not know it; any other unknown chunk makes
 the file unreadable for that reader. The header counts the chunks, so that a file cut between two of them is noticed.
-Called by `tuner.codec.encode` and `tuner.codec.decode`.
 """
 
 from collections.abc import Sequence
@@ -21,23 +20,14 @@ class ChunkType(IntEnum):
     """The chunks of version 1; a file has one of the networks."""
 
     NETWORK = 0x01
-    MODULATED = 0x02
     SCALED_NETWORK = 0x03
     WINDOWED = 0x04
-    WAVELETS = 0x05
-    DIFFERENCES = 0x06
+    WAVELETS = 0x06
     ICC_PROFILE = 0x81
     METADATA = 0x82
 
 
-NETWORKS = (
-    ChunkType.NETWORK,
-    ChunkType.MODULATED,
-    ChunkType.SCALED_NETWORK,
-    ChunkType.WINDOWED,
-    ChunkType.WAVELETS,
-    ChunkType.DIFFERENCES,
-)
+NETWORKS = (ChunkType.NETWORK, ChunkType.SCALED_NETWORK, ChunkType.WINDOWED, ChunkType.WAVELETS)
 _KNOWN = frozenset(int(member) for member in ChunkType)
 
 
@@ -58,7 +48,7 @@ def read_container(data: bytes, limits: DecodeLimits) -> tuple[Header, dict[Chun
     """Read the header, check it against the limits, and check every chunk.
 
     Args:
-        data: the whole file.
+        data: all bytes of the file.
         limits: what the reader is ready to spend.
 
     Returns:

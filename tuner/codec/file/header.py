@@ -62,9 +62,9 @@ class HeaderField:
     """One field of the core header.
 
     Attributes:
-        name: as in `HEADER_FIELDS`.
+        name: what the field is called here and in FORMAT.md.
         type: how a value is written.
-        meaning: for the reader of FORMAT.md.
+        meaning: what the table of FORMAT.md says of the field.
         repeat: name of the earlier field that says how many values there are; None for one.
     """
 
@@ -75,15 +75,15 @@ class HeaderField:
 
 
 HEADER_FIELDS = (
-    HeaderField("kind", FieldType.BYTE, "what the signal is, by the table of section 7"),
-    HeaderField("sample_format", FieldType.BYTE, "how a sample is written back, by the list of section 7"),
-    HeaderField("coder", FieldType.BYTE, "how integers are coded: 1 as in section 4"),
+    HeaderField("kind", FieldType.BYTE, "what the signal is, by the table of kinds"),
+    HeaderField("sample_format", FieldType.BYTE, "how a sample is written back, by the list of sample formats"),
+    HeaderField("coder", FieldType.BYTE, "how integers are coded: 1 is the range coder of this page"),
     HeaderField("chunks", FieldType.VARINT, "number of chunks that follow the header"),
     HeaderField("dimensions", FieldType.BYTE, "D, number of axes, at least 1"),
     HeaderField("shape", FieldType.VARINT, "samples along each axis, each at least 1", "dimensions"),
     HeaderField("channels", FieldType.VARINT, "C, values per sample, at least 1"),
     HeaderField("period", FieldType.FLOAT, "p, in units of the coordinates, more than 2"),
-    HeaderField("frequencies", FieldType.VARINT, "M, number of input frequencies, at least 1"),
+    HeaderField("frequencies", FieldType.VARINT, "F, number of input frequencies, at least 1"),
     HeaderField("layers", FieldType.BYTE, "number of hidden layers, at least 1"),
     HeaderField("widths", FieldType.VARINT, "neurons of each hidden layer, each at least 1", "layers"),
 )
@@ -160,7 +160,7 @@ def unpack_header(reader: ByteReader) -> Header:
     """Read the header and everything that can be wrong with it on its own; limits are the caller's.
 
     Args:
-        reader: at the first byte of the file; left at the first chunk.
+        reader: bytes of the file from the first one on; left at the first chunk.
 
     Returns:
         A header whose fields are within their ranges.

@@ -1,7 +1,7 @@
 """What a file says beside the network: scale and offset of the samples, what its kind needs, and a report of the fit.
 
-A CBOR map in a chunk that may be skipped, absent when there is nothing to say, as for most pictures. Called by
-`tuner.codec.encode` and `tuner.codec.decode`; FORMAT.md, section 6, is the table of its keys.
+A CBOR map in a chunk that may be skipped, absent when there is nothing to say, as for most pictures. FORMAT.md has the
+tables of its keys.
 """
 
 from collections.abc import Mapping
@@ -22,8 +22,8 @@ class Metadata:
     """What stands in the chunk.
 
     Attributes:
-        scaling: from values to stored samples; None for the natural one.
-        details: what the kind of signal keeps; None for nothing.
+        scaling: how values become stored samples; None for the natural way.
+        details: what the kind of signal keeps beside its samples; None for nothing.
         report: words and numbers about the fit, as whoever wrote the file chose them.
     """
 

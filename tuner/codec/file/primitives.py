@@ -2,7 +2,7 @@
 
 A varint holds an unsigned integer below 2^32, seven bits per byte, least significant group first; the high bit of a
 byte says that another follows. The shortest form is the only valid one, so that one content has one sequence of bytes.
-Signed integers are folded first: 0, -1, 1, -2 become 0, 1, 2, 3. Used by the header, the container and the tables.
+Signed integers are folded first: 0, -1, 1, -2 become 0, 1, 2, 3.
 """
 
 import struct
@@ -38,7 +38,7 @@ class ByteReader:
     """Reads numbers from bytes and reports where they end too early.
 
     Attributes:
-        position: offset of the next byte.
+        position: offset of the next byte to be read.
     """
 
     def __init__(self, data: bytes, position: int = 0) -> None:

@@ -13,7 +13,7 @@ The file therefore stores frequencies f_s, integers that sum to 2^12, and symbol
 so that even f_s = 0 leaves an interval of at least 1. The coder is constriction 0.5 (RangeEncoder, RangeDecoder), whose
 Categorical model takes floats: it computes floor(F_s * ((2^24 - n) / 2^12)) + s in float64. All of these are integers
 below 2^53 or dyadic fractions with few bits, hence exact in any order of summation and on any machine that has IEEE
-doubles. FORMAT.md section 4 gives the decoder in integers alone, and tests hold a decoder written from that page to
+doubles. FORMAT.md gives the decoder in integers alone, and tests hold a decoder written from that page to
 this one, table by table and file by file. The streams of constriction may change with its minor version, so it is
 pinned to 0.5 and the header names the coder.
 """
@@ -40,9 +40,9 @@ class IntegerTable:
     """How likely each integer of a range is.
 
     Attributes:
-        low: the smallest integer.
-        shift: low bits that are coded as equally likely.
-        frequencies: f_s, in units of 2^-12, one per symbol; they sum to 2^12.
+        low: smallest integer of the range.
+        shift: number of low bits that are coded as equally likely.
+        frequencies: probabilities f_s of the symbols, in units of 2^-12, which sum to 2^12.
     """
 
     low: int
@@ -54,7 +54,7 @@ class IntegerTable:
         """The table, among all shifts, with which `values` and the table itself take the fewest bits.
 
         Args:
-            values: int32, any shape, at least one, within +-(2^23 - 1).
+            values: what the table is to code: int32, any shape, at least one, within +-(2^23 - 1).
         """
         low = int(values.min())
         offsets = values.reshape(-1).astype(np.int64) - low
@@ -138,7 +138,7 @@ class IntegerDecoder:
     """Reads runs of integers, in the order in which they were written.
 
     Args:
-        words: bytes from `IntegerEncoder.words`.
+        words: the coded integers, from `IntegerEncoder.words`.
 
     Raises:
         CorruptFile: if they are not whole words.

@@ -2,7 +2,7 @@
 
 A small file cannot afford a full table for each of some dozens of contexts. Magnitude m > 0 has weight w_m, w_1 = 2^16,
 w_m+1 = floor(w_m d / 256); both signs are equally likely. Everything is integer arithmetic, so that all machines build
-the same `IntegerTable`. Called by `tuner.codec.wavelets.latents` and `tuner.codec.wavelets.chunk`.
+the same `IntegerTable`.
 """
 
 from dataclasses import dataclass
@@ -24,8 +24,8 @@ class GeometricTable:
 
     Attributes:
         zero: probability of 0, in units of 2^-12, 1 to 2^12.
-        largest: largest magnitude, 0 to 2^11 - 1.
-        decay: d, 0 to 255: the ratio of one probability to the one before, in units of 2^-8.
+        largest: largest magnitude that has a probability, 0 to 2^11 - 1.
+        decay: d, ratio of one probability to the one before, in units of 2^-8, 0 to 255.
     """
 
     zero: int
@@ -69,14 +69,13 @@ class GeometricTable:
         return pack_varint(self.zero) + pack_varint(self.largest) + bytes([self.decay])
 
     @classmethod
-    def unpack(cls, reader: ByteReader, what: str, zero: int | None = None) -> "GeometricTable":
-        """Read a table; `zero` if it has been read already.
+    def unpack(cls, reader: ByteReader, what: str) -> "GeometricTable":
+        """Read a table and check that it can be one.
 
         Raises:
             CorruptFile: if it is truncated or out of range.
         """
-        zero = reader.varint(what) if zero is None else zero
-        largest, decay = reader.varint(what), reader.byte(what)
+        zero, largest, decay = reader.varint(what), reader.varint(what), reader.byte(what)
         if not (1 <= zero <= _SUM and largest <= LARGEST_MAGNITUDE):
             raise CorruptFile(
                 f"{what} gives 0 the probability {zero} / {_SUM} and goes up to {largest}, expected 1 to {_SUM} and at "

@@ -1,4 +1,4 @@
-"""The network chunk: all integers of a network, then nothing.
+"""Chunk 01: the integers of a network of sines with a step for every matrix.
 
 Every tensor is a matrix, a vector having one column. The columns of a matrix are divided into classes of similar
 magnitude, each with a table of its own: the weights of a low input frequency are several times those of a high one,
@@ -16,7 +16,8 @@ import numpy as np
 from tuner.codec.file.header import Header
 from tuner.codec.file.primitives import ByteReader, pack_float
 from tuner.codec.integers.entropy import IntegerDecoder, IntegerEncoder, IntegerTable
-from tuner.codec.sines.quantise import LARGEST_FREQUENCY, LARGEST_STEP, QuantisedNetwork
+from tuner.codec.integers.steps import read_step
+from tuner.codec.sines.quantise import LARGEST_FREQUENCY, QuantisedNetwork
 from tuner.errors import ConfigError, CorruptFile
 from tuner.shapes import IntArray
 
@@ -39,8 +40,8 @@ def unpack_network(payload: bytes, header: Header) -> QuantisedNetwork:
     """Read the payload of the network chunk.
 
     Args:
-        payload: as written by `pack_network`.
-        header: checked against the limits, since it decides how many integers there are.
+        payload: bytes from `pack_network`.
+        header: header of the file, already checked against the limits: it decides how many integers there are.
 
     Returns:
         The integers, exactly as they were packed.
@@ -77,18 +78,6 @@ def unpack_frequencies(reader: ByteReader, header: Header) -> Callable[[IntegerD
         return frequencies.astype(np.int32)
 
     return take
-
-
-def read_step(reader: ByteReader, name: str) -> float:
-    """Read the step of a tensor.
-
-    Raises:
-        CorruptFile: if it is not a positive number, at most 2^32.
-    """
-    step = reader.float(f"step of {name}")
-    if not 0.0 < step <= LARGEST_STEP:
-        raise CorruptFile(f"the step of {name} is {step}, expected more than 0, at most 2^32: the file is damaged")
-    return step
 
 
 def _put_matrix(matrix: IntArray, coder: IntegerEncoder) -> bytes:

@@ -1,14 +1,14 @@
 """Weights on integer grids: a step per tensor, or one for each of its rows; frequencies as they are.
 
 A decoded weight is the float32 nearest to integer x step, so that every machine gets the same bits. Quantising the
-weights of a decoded file with its own steps gives back its integers. Called by `tuner.codec.encode`, `decode` and
-`compress`.
+weights of a decoded file with its own steps gives back its integers.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from tuner.codec.integers.steps import LARGEST_STEP
 from tuner.errors import ConfigError
 from tuner.network.parameters import HiddenLayer, Step, Steps
 from tuner.network.sines.parameters import SineParameters
@@ -20,18 +20,16 @@ _HALF_OCTAVE = 181.0 / 128.0
 # One table of the entropy coder covers all integers up to here, and their products with a float32 are exact.
 _LARGEST_INTEGER = (1 << 23) - 1
 LARGEST_FREQUENCY = 1 << 22
-# Sums of the largest weights of the largest network stay far below the largest float32.
-LARGEST_STEP = 2.0**32
 _FINE_LEVELS = 1 << 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class QuantisedNetwork:
-    """A network in integers.
+    """A network of sines in integers.
 
     Attributes:
-        frequencies: int32 (M, D), cycles per period.
-        period: p, a float32.
+        frequencies: int32 (F, D), cycles per period.
+        period: p, length of a period in units of the coordinates, a float32.
         integers: int32, one array per tensor.
         steps: float32, one per tensor or per row; weight = integer x step.
     """
@@ -46,7 +44,7 @@ def quantise(parameters: SineParameters, steps: Steps) -> QuantisedNetwork:
     """Round every weight to the nearest multiple of its tensor's step.
 
     Args:
-        parameters: the network.
+        parameters: numbers of the network.
         steps: one step per tensor, or one per row of it, > 0, rounded to float32 first.
 
     Returns:

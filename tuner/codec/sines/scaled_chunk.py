@@ -1,9 +1,9 @@
-"""The network chunk with a step for every row, and integers coded by the scales of their rows and columns.
+"""Chunk 03: a network of sines with a step for every row, coded by the scales of rows and columns.
 
 A neuron that the output hardly hears may be rounded coarsely: the step of a row is the tensor's, some half octaves
-longer. Weights and biases of a layer are one matrix, the biases its last column. Payload: frequencies as in the older
-chunk, then the steps, the tables of the row steps and of the row and column scales, and the words of the range coder.
-Called by `tuner.codec.encode` and `tuner.codec.decode`; FORMAT.md section 8 is the specification.
+longer. Weights and biases of a layer are one matrix, the biases its last column. Payload: frequencies as in chunk
+01, then the steps, the tables of the row steps and of the row and column scales, and the words of the range coder.
+Chunk 03 of `tuner/codec/format/sines.md` is the specification.
 """
 
 from math import log2
@@ -13,7 +13,8 @@ import numpy as np
 from tuner.codec.file.header import Header
 from tuner.codec.file.primitives import ByteReader, pack_float
 from tuner.codec.integers.entropy import IntegerDecoder, IntegerEncoder, IntegerTable
-from tuner.codec.sines.chunk import pack_frequencies, read_step, unpack_frequencies
+from tuner.codec.integers.steps import read_step
+from tuner.codec.sines.chunk import pack_frequencies, unpack_frequencies
 from tuner.codec.sines.quantise import QuantisedNetwork, row_steps
 from tuner.codec.sines.scales import cell_scales, covering, fitted_scales, scale_table
 from tuner.errors import ConfigError, CorruptFile
@@ -60,8 +61,8 @@ def unpack_scaled_network(payload: bytes, header: Header) -> QuantisedNetwork:
     """Read the payload of the chunk.
 
     Args:
-        payload: as written by `pack_scaled_network`.
-        header: checked against the limits, since it decides how many integers there are.
+        payload: bytes from `pack_scaled_network`.
+        header: header of the file, already checked against the limits: it decides how many integers there are.
 
     Raises:
         CorruptFile: if a table, a step or the coded integers are not what an encoder writes.

@@ -2,8 +2,8 @@
 
 How large the integers of a matrix are is told by two small numbers, one for their row and one for their column; their
 sum is a scale, in half octaves, and the scale says which table codes them. A full table takes 20 to 40 bytes, a tenth
-of a small network, and cannot know rows and columns at once. Standard deviation of scale k: 2^(k/2) / 4. Called by
-`tuner.codec.sines.scaled_chunk`; FORMAT.md section 8 is the specification.
+of a small network, and cannot know rows and columns at once. Standard deviation of scale k: 2^(k/2) / 4. Chunk 03 of
+`tuner/codec/format/sines.md` is the specification.
 """
 
 from functools import cache
@@ -48,7 +48,7 @@ def fitted_scales(matrix: IntArray, exponents_R: IntArray) -> tuple[IntArray, In
     """Scales of rows and of columns with which a matrix takes about the fewest bits.
 
     Args:
-        matrix: integers (R, K).
+        matrix: integers to be coded, (R, K).
         exponents_R: half octaves by which the steps of the rows are longer than the shortest; the scale of an integer
             is that of its column plus that of its row minus this.
 

@@ -1,7 +1,4 @@
-"""The chunk of a network whose outputs are windows of a line: how many and how long, then the network as in its own.
-
-Called by `tuner.codec.encode` and `tuner.codec.decode`.
-"""
+"""Chunk 04: a network whose outputs are windows of a line; how many and how long, then the network as in its own."""
 
 from dataclasses import dataclass, replace
 
@@ -18,13 +15,13 @@ from tuner.network.sines.windows import WindowedParameters
 
 @dataclass(frozen=True, slots=True, eq=False)
 class QuantisedWindows:
-    """What the chunk holds.
+    """A line of windows in integers.
 
     Attributes:
-        network: in integers, of K C channels.
-        samples: N, of the line.
-        windows: K.
-        window: S.
+        network: the network of all windows, with K C channels.
+        samples: N, number of samples of the line.
+        windows: K, number of windows.
+        window: S, number of samples of a window.
     """
 
     network: QuantisedNetwork
@@ -48,8 +45,8 @@ def unpack_windows(payload: bytes, header: Header, limits: DecodeLimits) -> Quan
     """Read the chunk.
 
     Args:
-        payload: of the chunk.
-        header: of the file, checked against the limits, which know nothing of windows.
+        payload: payload of the chunk.
+        header: header of the file, already checked against the limits, which know nothing of windows.
         limits: what the reader is ready to spend.
 
     Returns:

@@ -1,9 +1,10 @@
-"""The chunks of a modulated network: its layout, its latents by context, its weights by tensor.
+"""Chunk 06: a signal as quantised wavelet coefficients, and the small network that turns their sums into values.
 
-Payload: seed and reach of the frequencies, the levels, for each weight tensor its step and its table, the tables of the
-latents, then the words of the range coder: the weights first, then the latents from coarse to fine. Latents of wavelets
-and those of splines differ in their levels and in their contexts. Called by `tuner.codec.encode` and
-`tuner.codec.decode`; FORMAT.md sections 6 and 10 are the specification.
+The coefficients, called latents, are entropy-coded subband by subband, each with a table chosen by its neighbours
+(`tuner.codec.wavelets.subbands`). The few hundred weights of the network are rounded to steps, one for each tensor, and
+coded with one table for each. Payload: what the frequencies are drawn from, how many scales and colours there are, an
+exponent for every input beside the sines, step and table of each tensor, tables of the latents, then the words of the
+range coder: weights first, latents from coarse to fine. `tuner/codec/format/wavelets.md` is the specification.
 """
 
 from dataclasses import dataclass
@@ -14,15 +15,12 @@ from tuner.codec.file.header import Header
 from tuner.codec.file.primitives import ByteReader, pack_float, pack_signed, pack_varint
 from tuner.codec.integers.entropy import IntegerDecoder, IntegerEncoder
 from tuner.codec.integers.geometric import LARGEST_MAGNITUDE, GeometricTable
+from tuner.codec.integers.steps import LARGEST_STEP, read_step
 from tuner.codec.limits import DecodeLimits
-from tuner.codec.sines.quantise import LARGEST_STEP
-from tuner.codec.wavelets.latents import pack_latents, take_latents, unpack_latent_tables
 from tuner.codec.wavelets.subbands import pack_subbands, take_subbands, unpack_subband_tables
 from tuner.errors import ConfigError, CorruptFile
-from tuner.network.wavelets.layout import field_count, latent_count, modulation_count, wavelet_layout
+from tuner.network.wavelets.layout import Layout
 from tuner.network.wavelets.parameters import (
-    Basis,
-    LatentLevel,
     WaveletParameters,
     seeded_frequencies,
     tensor_shapes,
@@ -30,56 +28,51 @@ from tuner.network.wavelets.parameters import (
 )
 from tuner.shapes import IntArray
 
-_MOST_LEVELS = 16
 _MOST_FREQUENCIES = 4096
-_LARGEST_SPACING = 1 << 16
 _LARGEST_REACH = 1 << 20
 _MOST_SCALES = 16
-LARGEST_EXPONENT = 32
+_LARGEST_EXPONENT = 32
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class QuantisedWavelets:
-    """A modulated network in integers.
+    """A wavelet network in integers.
 
     Attributes:
-        grid_shape: samples of the signal along each axis.
-        period: p, a float32.
-        seed: of the frequencies.
+        layout: the subbands.
+        period: p, length of a period in units of the coordinates, a float32.
+        seed: number from which the frequencies are drawn.
         reach: largest component of a frequency.
         frequencies: int32 (F, D), which follow from seed and reach.
-        levels: the latents, coarsest first.
+        latents: the coefficients of the wavelets, int32 (subbands, *nodes) for each level of the layout.
         integers: int32, one array per tensor.
         steps: one float32 per tensor; weight = integer x step.
-        basis: of the latents.
-        exponents: of the inputs beside the sines, if the network sees differences.
+        exponents: one for each input beside the sines, which is multiplied by 2^exponent.
     """
 
-    grid_shape: tuple[int, ...]
+    layout: Layout
     period: float
     seed: int
     reach: int
     frequencies: IntArray
-    levels: tuple[LatentLevel, ...]
+    latents: tuple[IntArray, ...]
     integers: tuple[IntArray, ...]
     steps: tuple[float, ...]
-    basis: Basis = Basis.SPLINES
-    exponents: tuple[int, ...] = ()
+    exponents: tuple[int, ...]
 
     def parameters(self) -> WaveletParameters:
         """The weights that the integers stand for."""
         return wavelet_parameters(
-            grid_shape=self.grid_shape,
+            layout=self.layout,
             period=self.period,
             seed=self.seed,
             reach=self.reach,
             frequencies=self.frequencies,
-            levels=self.levels,
+            latents=self.latents,
             tensors=[
                 (integers * np.float64(step)).astype(np.float32)
                 for integers, step in zip(self.integers, self.steps, strict=True)
             ],
-            basis=self.basis,
             exponents=self.exponents,
         )
 
@@ -88,7 +81,7 @@ def quantise_wavelets(parameters: WaveletParameters, steps: tuple[float, ...]) -
     """Round every weight to the nearest multiple of its tensor's step; the latents are integers already.
 
     Args:
-        parameters: the network.
+        parameters: numbers of the network.
         steps: one step per tensor, > 0, rounded to float32 first.
 
     Raises:
@@ -109,21 +102,20 @@ def quantise_wavelets(parameters: WaveletParameters, steps: tuple[float, ...]) -
                 f"a step of {step} is too fine for a weight of {np.abs(tensor).max()}: at most 2047 steps"
             )
         integers.append(rounded.astype(np.int32))
-    largest = max((int(np.abs(level.codes).max(initial=0)) for level in parameters.levels), default=0)
+    largest = max(int(np.abs(codes).max(initial=0)) for codes in parameters.latents)
     if largest > LARGEST_MAGNITUDE:
         raise ConfigError(f"a latent is {largest}, expected at most {LARGEST_MAGNITUDE}")
-    if max(map(abs, parameters.exponents), default=0) > LARGEST_EXPONENT:
-        raise ConfigError(f"the exponents are {parameters.exponents}, expected at most {LARGEST_EXPONENT} either way")
+    if max(map(abs, parameters.exponents)) > _LARGEST_EXPONENT:
+        raise ConfigError(f"the exponents are {parameters.exponents}, expected at most {_LARGEST_EXPONENT} either way")
     return QuantisedWavelets(
-        grid_shape=parameters.grid_shape,
+        layout=parameters.layout,
         period=float(np.float32(parameters.period)),
         seed=parameters.seed,
         reach=parameters.reach,
         frequencies=parameters.frequencies,
-        levels=parameters.levels,
+        latents=parameters.latents,
         integers=tuple(integers),
         steps=steps,
-        basis=parameters.basis,
         exponents=parameters.exponents,
     )
 
@@ -135,108 +127,71 @@ def fine_wavelet_steps(parameters: WaveletParameters) -> tuple[float, ...]:
 
 def pack_wavelets(network: QuantisedWavelets) -> bytes:
     """The payload of the chunk."""
-    coder, wavelets = IntegerEncoder(), network.basis is Basis.WAVELETS
+    coder = IntegerEncoder()
     packed = pack_varint(network.seed) + pack_varint(network.reach)
-    if wavelets:
-        packed += bytes([len(network.levels) - 1, network.levels[0].channels])
-        packed += b"".join(pack_signed(exponent) for exponent in network.exponents)
-    else:
-        packed += bytes([len(network.levels)])
-        for level in network.levels:
-            packed += pack_varint(level.spacing) + pack_varint(level.channels)
+    packed += bytes([network.layout.scales, network.layout.colours])
+    packed += b"".join(pack_signed(exponent) for exponent in network.exponents)
     for integers, step in zip(network.integers, network.steps, strict=True):
         table = GeometricTable.fitted(integers)
         packed += pack_float(step) + table.pack()
         coder.put(integers, table.table())
-    packed += pack_subbands(network.levels, coder) if wavelets else pack_latents(network.levels, coder)
+    packed += pack_subbands(network.layout, network.latents, coder)
     return packed + coder.words()
 
 
-def unpack_wavelets(
-    payload: bytes, header: Header, limits: DecodeLimits, basis: Basis, *, sees_differences: bool = False
-) -> QuantisedWavelets:
+def unpack_wavelets(payload: bytes, header: Header, limits: DecodeLimits) -> QuantisedWavelets:
     """Read the payload of the chunk.
 
     Args:
-        payload: as written by `pack_wavelets`.
-        header: checked against the limits.
-        limits: against which the latents are checked, too, before memory is taken for them.
-        basis: of the latents, as the type of the chunk says.
-        sees_differences: whether the network does, as the type of the chunk says.
+        payload: bytes from `pack_wavelets`.
+        header: header of the file, already checked against the limits.
+        limits: what the reader is ready to spend; latents are checked, too, before memory is taken for them.
 
     Raises:
         LimitExceeded: if there are more weights than allowed.
         CorruptFile: if a field, a table or the coded integers are not what an encoder writes.
     """
-    reader, wavelets = ByteReader(payload), basis is Basis.WAVELETS
+    reader = ByteReader(payload)
     seed, reach = reader.varint("frequency seed"), reader.varint("frequency reach")
-    layout = _unpack_scales(reader, len(header.shape)) if wavelets else _unpack_layout(reader)
-    colours, levels = layout[0][1], len(layout)
-    latent_channels = colours * field_count(levels - 1) if wavelets else sum(channels for _, channels in layout)
-    modulations = latent_channels
-    if sees_differences:
-        modulations = modulation_count(len(header.shape), field_count(levels - 1), colours)
-    shapes = tensor_shapes(header.frequencies, modulations, latent_channels, header.widths, header.channels)
+    layout = _unpack_layout(reader, header.shape)
+    shapes = tensor_shapes(layout, header.frequencies, header.widths, header.channels)
     weights = sum(int(np.prod(shape, dtype=object)) for _, shape in shapes)
-    limits.check("weights", weights + latent_count(header.shape, layout))
+    limits.check("weights", weights + layout.latents)
     frequencies = _frequencies(header, reach, seed)
-    exponents = tuple(_unpack_exponent(reader, number) for number in range(modulations if sees_differences else 0))
+    exponents = tuple(_unpack_exponent(reader, number) for number in range(layout.inputs))
 
     steps, tables = [], []
     for name, _ in shapes:
-        steps.append(_unpack_step(reader, name))
+        steps.append(read_step(reader, name))
         tables.append(GeometricTable.unpack(reader, f"table of {name}").table())
-    latent_tables = unpack_subband_tables(reader) if wavelets else unpack_latent_tables(reader)
+    tables_of_latents = unpack_subband_tables(reader)
     coder = IntegerDecoder(reader.take(reader.remaining, "coded integers"))
     integers = tuple(
         coder.take(int(np.prod(shape)), table).reshape(shape) for (_, shape), table in zip(shapes, tables, strict=True)
     )
-    if wavelets:
-        found = take_subbands(coder, latent_tables, header.shape, layout)
-    else:
-        found = take_latents(coder, latent_tables, header.shape, layout)
+    latents = take_subbands(coder, tables_of_latents, layout)
     coder.finish()
     return QuantisedWavelets(
-        grid_shape=header.shape,
+        layout=layout,
         period=header.period,
         seed=seed,
         reach=reach,
         frequencies=frequencies,
-        levels=found,
+        latents=latents,
         integers=integers,
         steps=tuple(steps),
-        basis=basis,
         exponents=exponents,
     )
 
 
-def _unpack_scales(reader: ByteReader, dimensions: int) -> list[tuple[int, int]]:
-    """Spacing and channels of every level of wavelets."""
+def _unpack_layout(reader: ByteReader, grid_shape: tuple[int, ...]) -> Layout:
     scales, colours = reader.byte("number of scales"), reader.byte("number of colours")
     if not (1 <= scales <= _MOST_SCALES and colours >= 1):
         raise CorruptFile(
             f"the network has {scales} scales of {colours} colours, expected 1 to {_MOST_SCALES} scales of at least "
             "one: the file is damaged"
         )
-    return wavelet_layout(dimensions, scales, colours)
-
-
-def _unpack_layout(reader: ByteReader) -> list[tuple[int, int]]:
-    """Spacing and channels of every level; each level is finer than the one before."""
-    count = reader.byte("number of latent levels")
-    if not 1 <= count <= _MOST_LEVELS:
-        raise CorruptFile(f"the network has {count} latent levels, expected 1 to {_MOST_LEVELS}: the file is damaged")
-    layout: list[tuple[int, int]] = []
-    for number in range(count):
-        spacing, channels = reader.varint(f"spacing of level {number}"), reader.varint(f"channels of level {number}")
-        most = layout[-1][0] - 1 if layout else _LARGEST_SPACING
-        if not (1 <= spacing <= most and channels >= 1):
-            raise CorruptFile(
-                f"level {number} has spacing {spacing} and {channels} channels, expected 1 to {most} and at least one: "
-                "the file is damaged"
-            )
-        layout.append((spacing, channels))
-    return layout
+    return Layout(grid_shape, scales, colours)
 
 
 def _frequencies(header: Header, reach: int, seed: int) -> IntArray:
@@ -253,16 +208,9 @@ def _frequencies(header: Header, reach: int, seed: int) -> IntArray:
 
 def _unpack_exponent(reader: ByteReader, number: int) -> int:
     exponent = reader.signed(f"exponent of input {number}")
-    if abs(exponent) > LARGEST_EXPONENT:
+    if abs(exponent) > _LARGEST_EXPONENT:
         raise CorruptFile(
-            f"the exponent of input {number} is {exponent}, expected at most {LARGEST_EXPONENT} either way: "
+            f"the exponent of input {number} is {exponent}, expected at most {_LARGEST_EXPONENT} either way: "
             "the file is damaged"
         )
     return exponent
-
-
-def _unpack_step(reader: ByteReader, name: str) -> float:
-    step = reader.float(f"step of {name}")
-    if not 0.0 < step <= LARGEST_STEP:
-        raise CorruptFile(f"the step of {name} is {step}, expected more than 0, at most 2^32: the file is damaged")
-    return step

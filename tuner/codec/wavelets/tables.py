@@ -1,6 +1,7 @@
-"""Tables for integers by class: fitted to them, shared by neighbouring classes where two would not pay, packed in runs.
+"""Tables of the contexts: one for each class of integers, shared where its own would not pay, packed in runs.
 
-Called by `tuner.codec.wavelets.latents` and `tuner.codec.wavelets.subbands`.
+Neighbouring classes are merged greedily: a class gets its own three-number table only if that saves more bits than the
+table takes.
 """
 
 import numpy as np
@@ -16,7 +17,11 @@ TableSet = list[GeometricTable]
 
 
 def fit_tables(values_by_class: list[list[np.ndarray]]) -> TableSet:
-    """One table per class, for the integers of each class in some parts."""
+    """One table per class; neighbouring classes have equal tables where two would not pay.
+
+    Args:
+        values_by_class: the integers of each class, in any number of arrays.
+    """
     merged: list[tuple[int, np.ndarray]] = []
     for parts in values_by_class:
         values = np.concatenate(parts) if parts else np.zeros(0, dtype=np.int32)
@@ -50,6 +55,11 @@ def pack_tables(sets: list[TableSet]) -> bytes:
 def unpack_tables(reader: ByteReader, sets: int, classes: int) -> list[TableSet]:
     """Read what `pack_tables` returned.
 
+    Args:
+        reader: bytes of the chunk, the first set next.
+        sets: number of sets.
+        classes: number of tables in a set.
+
     Raises:
         CorruptFile: if a table is out of range.
     """
@@ -57,7 +67,7 @@ def unpack_tables(reader: ByteReader, sets: int, classes: int) -> list[TableSet]
     for number in range(sets):
         tables: TableSet = []
         while len(tables) < classes:
-            what = f"table {len(tables)} of latent set {number}"
+            what = f"table {len(tables)} of set {number} of the latents"
             repeats = reader.varint(what)
             if not 1 <= repeats <= classes - len(tables):
                 raise CorruptFile(f"{what} stands for {repeats} classes, expected 1 to {classes - len(tables)}")

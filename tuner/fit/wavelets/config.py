@@ -10,7 +10,7 @@ from itertools import pairwise
 from math import isfinite
 
 from tuner.errors import ConfigError
-from tuner.network.wavelets.layout import field_count, latent_count, modulation_count, most_scales, wavelet_layout
+from tuner.network.wavelets.layout import Layout, most_scales
 
 MOST_AXES = 3
 TOO_MANY_AXES = "the signal has {} axes, a modulated network at most three: ask for the network kind 'tuner'"
@@ -87,15 +87,17 @@ class WaveletConfig:
         """Scales of the wavelets of a signal."""
         return self.scales or most_scales(grid_shape)
 
+    def layout(self, grid_shape: tuple[int, ...], channels: int) -> Layout:
+        """The subbands of a signal, whose channels have as many colours."""
+        return Layout(grid_shape, self.scales_of(grid_shape), channels)
+
     def weight_count(self, grid_shape: tuple[int, ...], channels: int) -> int:
         """Scalars that the fit chooses: latents, layers and output layer."""
-        layout = wavelet_layout(len(grid_shape), self.scales_of(grid_shape), channels)
-        return latent_count(grid_shape, layout) + self.layer_weight_count(grid_shape, channels)
+        return self.layout(grid_shape, channels).latents + self.layer_weight_count(grid_shape, channels)
 
     def layer_weight_count(self, grid_shape: tuple[int, ...], channels: int) -> int:
         """The same without the latents."""
-        fields = field_count(self.scales_of(grid_shape))
-        latent_channels = channels * fields
-        widths = (2 * self.frequencies + modulation_count(len(grid_shape), fields, channels), *self.widths)
+        layout = self.layout(grid_shape, channels)
+        widths = (2 * self.frequencies + layout.inputs, *self.widths)
         layers = sum((before + 1) * after for before, after in pairwise(widths))
-        return layers + channels * (latent_channels + self.widths[-1] + 1)
+        return layers + channels * (layout.field_channels + self.widths[-1] + 1)

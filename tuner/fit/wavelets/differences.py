@@ -1,6 +1,6 @@
 """Differences of a field between neighbouring samples, and their transpose: what a network sees around a point.
 
-The torch twin of `tuner.network.wavelets.differences`, which says what they are. Called by `tuner.fit.wavelets.passes`.
+The torch twin of `tuner.network.wavelets.differences`, which says what they are.
 """
 
 from math import prod
@@ -8,24 +8,19 @@ from math import prod
 import torch
 from torch import Tensor
 
-from tuner.network.wavelets.differences import GAIN
-from tuner.network.wavelets.layout import difference_kinds
+from tuner.network.wavelets.differences import GAIN, difference_kinds
 
 
 class Differences:
     """The differences on a grid.
 
     Args:
-        grid_shape: samples along each axis.
-
-    Attributes:
-        count: V, how many there are at each sample.
+        grid_shape: number of samples along each axis.
     """
 
     def __init__(self, grid_shape: tuple[int, ...]) -> None:
         self._shape = grid_shape
         self._kinds = difference_kinds(len(grid_shape))
-        self.count = len(self._kinds)
 
     def fill(self, field_P: Tensor, out_VP: Tensor) -> None:
         """All differences of a field at its samples."""

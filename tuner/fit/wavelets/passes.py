@@ -1,9 +1,9 @@
-"""Loss and gradients of a modulated network on a whole grid, tile by tile.
+"""Loss and gradients of a wavelet network on a whole grid, tile by tile.
 
 A tile is some rows of the first axis, few enough that its activations stay in the cache: a network this narrow is bound
 by memory otherwise. Threads share the tiles. The inputs of the first layer are kept for the whole grid: the sines never
 change, fields and differences do when `show` is given other latents. Derivatives are written out by hand; all of it is
-products of small matrices and sines. Called by `tuner.fit.wavelets.trainer`.
+products of small matrices and sines.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from tuner.fit.stripes import Stripes
 from tuner.fit.wavelets.differences import Differences
 from tuner.fit.wavelets.subbands import Subbands
 from tuner.fit.wavelets.weights import Weights
-from tuner.network.wavelets.layout import modulation_count
+from tuner.network.wavelets.layout import Layout
 from tuner.shapes import FloatArray, IntArray
 
 _TILE_POINTS = 4096
@@ -30,7 +30,7 @@ class LatentGradients:
 
     Attributes:
         loss: mean squared error over points and channels.
-        slopes: first derivatives, of every level.
+        slopes: first derivatives, for every level.
         bends: a sample of the second derivatives by each latent alone, from random signs.
     """
 
@@ -43,23 +43,21 @@ class GridPasses:
     """A signal on its grid, ready for passes over it.
 
     Args:
-        values: float32 (*shape, C).
+        values: the signal, float32 (*shape, C).
         axes: coordinates of the samples along each axis, float (N_d,).
-        scales: of the wavelets.
-        colours: K, the channels of each subband.
-        frequencies: int (F, D).
-        period: p.
+        layout: the subbands that hold the latents.
+        frequencies: integer frequencies of the first layer, (F, D).
+        period: p, length of a period in units of the coordinates.
 
     Attributes:
-        gains: by which the inputs beside the sines are multiplied, (M,); all passes need `show` after they change.
+        gains: factors of the inputs beside the sines, (M,); all passes need `show` after they change.
     """
 
     def __init__(
         self,
         values: FloatArray,
         axes: Sequence[FloatArray],
-        scales: int,
-        colours: int,
+        layout: Layout,
         frequencies: IntArray,
         period: float,
     ) -> None:
@@ -70,14 +68,13 @@ class GridPasses:
         plane = prod(self.grid_shape[1:])
         rows = max(1, _TILE_POINTS // plane)
         self.sines = 2 * len(frequencies)
-        self.subbands = Subbands(self.grid_shape, scales, colours, rows)
-        self.fields = self.subbands.channels
+        self.layout = layout
+        self.subbands = Subbands(layout, rows)
         self._differences = Differences(self.grid_shape)
-        self.modulations = modulation_count(len(self.grid_shape), self.fields // colours, colours)
-        self.gains = torch.ones(self.modulations)
+        self.gains = torch.ones(layout.inputs)
         self.targets_CP = torch.from_numpy(values).reshape(-1, self.channels).T.contiguous()
-        self._inputs_IP = torch.zeros(self.sines + self.modulations, self.points)
-        self._fields_UP = torch.zeros(self.fields, self.points)
+        self._inputs_IP = torch.zeros(self.sines + layout.inputs, self.points)
+        self._fields_UP = torch.zeros(layout.field_channels, self.points)
         angular = torch.from_numpy(frequencies).double() * (2.0 * pi / period)
         rest = torch.zeros(len(angular), 1)
         for dimension, axis in enumerate(axes[1:], start=1):
@@ -94,31 +91,29 @@ class GridPasses:
 
     @property
     def tiles(self) -> int:
-        """Their number."""
+        """Number of tiles."""
         return len(self._tiles)
 
     def show(self, latents: Sequence[Tensor]) -> None:
         """Compute all inputs from codes, which need not be integers; whatever follows is about these."""
         spread = self.subbands.spread(latents)
-        colours = self.subbands.colours
-        levels = self.fields // colours
-        modulations = self._inputs_IP[self.sines :]
+        layout, inputs = self.layout, self._inputs_IP[self.sines :]
         brightness = torch.empty(self.points)
 
         def fill(numbers: Sequence[int]) -> None:
             for number in numbers:
                 tile = self._tiles[number]
-                found = torch.empty(self.fields, tile.stop - tile.start)
+                found = torch.empty(layout.field_channels, tile.stop - tile.start)
                 self.subbands.fill(number, spread, found)
-                sums = found.view(levels, colours, -1).sum(0)
+                sums = found.view(layout.fields, layout.colours, -1).sum(0)
                 brightness[tile] = sums[0]
-                modulations[:levels, tile] = found[::colours]
-                modulations[levels : levels + colours - 1, tile] = sums[1:]
+                inputs[: layout.fields, tile] = found[:: layout.colours]
+                inputs[layout.fields : layout.summed_inputs, tile] = sums[1:]
                 self._fields_UP[:, tile] = found
 
         self._stripes.map(fill, self.tiles)
-        self._differences.fill(brightness, modulations[levels + colours - 1 :])
-        modulations.mul_(self.gains[:, None])
+        self._differences.fill(brightness, inputs[layout.summed_inputs :])
+        inputs.mul_(self.gains[:, None])
 
     def input_sizes(self) -> Tensor:
         """Root mean square of each input beside the sines, gains included."""
@@ -128,7 +123,7 @@ class GridPasses:
         """Derivatives by the codes that were shown.
 
         Args:
-            weights: of the network.
+            weights: weights of the network.
             signs_CP: 1 or -1, at random. The square of their derivative is, in the mean, the diagonal of the
                 Gauss-Newton matrix: terms of different points and channels cancel (Bekas, Kokiopoulou and Saad 2007).
         """
@@ -162,24 +157,23 @@ class GridPasses:
         return [each.mul_(2.0 / (points * self.channels)) for each in (*by_weights, *by_biases)]
 
     def _empty_backs(self) -> tuple[Tensor, Tensor]:
-        return torch.empty(self.fields, self.points), torch.empty(self.modulations, self.points)
+        return torch.empty(self.layout.field_channels, self.points), torch.empty(self.layout.inputs, self.points)
 
-    def _by_codes(self, backs: Tensor, by_modulations: Tensor) -> list[Tensor]:
+    def _by_codes(self, backs: Tensor, by_inputs: Tensor) -> list[Tensor]:
         """From derivatives by fields and other inputs to those by the codes; spoils both."""
-        colours = self.subbands.colours
-        levels = self.fields // colours
-        by_modulations.mul_(self.gains[:, None])
-        brightness = self._differences.transposed(by_modulations[levels + colours - 1 :])
-        by_fields = backs.view(levels, colours, -1)
-        by_fields[:, 0] += by_modulations[:levels]
+        layout = self.layout
+        by_inputs.mul_(self.gains[:, None])
+        brightness = self._differences.transposed(by_inputs[layout.summed_inputs :])
+        by_fields = backs.view(layout.fields, layout.colours, -1)
+        by_fields[:, 0] += by_inputs[: layout.fields]
         by_fields[:, 0] += brightness
-        by_fields[:, 1:] += by_modulations[levels : levels + colours - 1]
+        by_fields[:, 1:] += by_inputs[layout.fields : layout.summed_inputs]
 
         def gathered(numbers: Sequence[int]) -> list[tuple[slice, Tensor]]:
             spans = self.subbands.nodes_of(numbers)
             found = self.subbands.spread_zeros(spans)
             for number in numbers:
-                self.subbands.add_transposed(number, backs[: self.fields, self._tiles[number]], found, spans)
+                self.subbands.add_transposed(number, backs[:, self._tiles[number]], found, spans)
             return list(zip(spans, found, strict=True))
 
         parts = self._stripes.map(gathered, self.tiles)
@@ -199,20 +193,20 @@ class GridPasses:
     ) -> float:
         """Sum of squares on some tiles; half its derivatives by the inputs into `backs`, of the signs into `probes`."""
         loss = torch.zeros((), dtype=torch.float64)
-        modulation = weights.hidden[0][:, self.sines :]
+        input_weight = weights.hidden[0][:, self.sines :]
         for number in numbers:
             tile = self._tiles[number]
             activations, slopes = self._forward(weights, tile)
             error = self._values(weights, activations[-1], self._fields_UP[:, tile]).sub_(self.targets_CP[:, tile])
             loss += error.square().sum()
-            for by_values, (by_fields, by_modulations) in ((error, backs), (signs_CP[:, tile], probes)):
+            for by_values, (by_fields, by_inputs) in ((error, backs), (signs_CP[:, tile], probes)):
                 back = weights.readout.T @ by_values
                 for layer in range(len(slopes) - 1, -1, -1):
                     back.mul_(slopes[layer])
                     if layer:
                         back = weights.hidden[layer].T @ back
                 by_fields[:, tile] = weights.skip.T @ by_values
-                by_modulations[:, tile] = modulation.T @ back
+                by_inputs[:, tile] = input_weight.T @ back
         return float(loss)
 
     def _forward(self, weights: Weights, tile: slice) -> tuple[list[Tensor], list[Tensor]]:
@@ -230,7 +224,7 @@ class GridPasses:
         What is solved for is a correction, in float64, so that the ridge pulls towards the present output layer.
         """
         width, constant = len(weights.hidden[-1]), 1
-        size = width + self.fields + constant
+        size = width + self.layout.field_channels + constant
 
         def products_of(numbers: Sequence[int]) -> Tensor:
             products = torch.zeros(size + self.channels, size + self.channels, dtype=torch.float64)

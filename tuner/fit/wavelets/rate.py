@@ -4,7 +4,7 @@ The codec chooses the table of each latent by the mean magnitude around it (`tun
 the same means, and tables of three numbers that are fitted to the latents as they are: the bits of a zero, of a one,
 and of every further unit, interpolated between the centres of two classes. What a latent does to the means of those
 around it is left out: counted as a derivative it made latents vanish in droves, counted by differences it gained
-nothing. Called by `tuner.fit.wavelets.choice` and `tuner.fit.wavelets.trainer`.
+nothing.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tuner.network.wavelets import contexts as neighbourhood
+from tuner.network.wavelets import contexts
+from tuner.network.wavelets.layout import Layout, Level
 
 # Centres of the classes of mean magnitude.
 _CENTRES = (0.0, 0.02, 0.04, 0.07, 0.1, 0.15, 0.2, 0.3, 0.4, 0.55, 0.75, 1.0, 1.5, 2.5, 4.0, 8.0, 16.0, 64.0)
@@ -21,17 +22,16 @@ _CENTRES = (0.0, 0.02, 0.04, 0.07, 0.1, 0.15, 0.2, 0.3, 0.4, 0.55, 0.75, 1.0, 1.
 _PRIOR = 8.0
 _SLOPE, _OFFSET = 0.9, 0.05
 _SELDOM = 1.0 / 4096.0
-_SETS = 7
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Costs:
-    """Bits of the latents of one level, each (channels, *nodes).
+    """Bits of the latents of one level, each (subbands, *nodes).
 
     Attributes:
-        zero: of a zero.
-        one: of a magnitude of 1, sign included.
-        more: of every further unit.
+        zero: bits that a zero takes.
+        one: bits that a magnitude of 1 takes, sign included.
+        more: bits that every further unit takes.
     """
 
     zero: Tensor
@@ -47,53 +47,48 @@ class LatentRate:
     """The bits of wavelet latents.
 
     Args:
-        dimensions: D.
-        colours: K; each level after the first has 2^D - 1 orientations for each.
-        levels: the low-pass one included.
+        layout: the subbands that hold the latents.
     """
 
-    def __init__(self, dimensions: int, colours: int, levels: int) -> None:
-        self._levels = levels
-        self._dimensions, self._colours = dimensions, colours
-        self._kinds = (1 << dimensions) - 1
+    def __init__(self, layout: Layout) -> None:
+        self._levels, self._colours, self._dimensions = layout.levels, layout.colours, layout.dimensions
         self._centres = torch.tensor(_CENTRES)
-        self._kernels = [_kernels(dimensions, orientation) for orientation in range(self._kinds + 1)]
-        self._convolve = (torch.conv1d, torch.conv2d, torch.conv3d)[dimensions - 1]
+        self._kernels = [_kernels(self._dimensions, orientation) for orientation in range(1 << self._dimensions)]
+        self._convolve = (torch.conv1d, torch.conv2d, torch.conv3d)[self._dimensions - 1]
 
     def costs(self, codes: Sequence[Tensor]) -> tuple[float, list[Costs]]:
         """All bits, and the costs of every level, at integer codes."""
         magnitudes = [each.abs() for each in codes]
         means = self._means(magnitudes)
         tables = self._tables(magnitudes, means)
-        costs = [self._interpolated(tables, number, mean) for number, mean in enumerate(means)]
+        costs = [self._interpolated(tables, level, mean) for level, mean in zip(self._levels, means, strict=True)]
         return sum(float(cost.of(each).sum()) for cost, each in zip(costs, magnitudes, strict=True)), costs
 
     def _means(self, magnitudes: Sequence[Tensor]) -> list[Tensor]:
         """Mean magnitude around each latent, of what its decoder knows by then."""
-        return [self._level_means(number, magnitudes) for number in range(len(magnitudes))]
+        return [self._level_means(level, magnitudes) for level in self._levels]
 
-    def _level_means(self, number: int, magnitudes: Sequence[Tensor]) -> Tensor:
-        level, dimensions = magnitudes[number], self._dimensions
-        kinds = self._kinds if number else 1
-        split = level.view(self._colours, kinds, *level.shape[1:])
+    def _level_means(self, level: Level, magnitudes: Sequence[Tensor]) -> Tensor:
+        own, dimensions, kinds = magnitudes[level.number], self._dimensions, level.orientations
+        split = own.view(self._colours, kinds, *level.nodes)
         total = torch.zeros_like(split)
         count = torch.zeros(self._colours, kinds, *(1,) * dimensions)
-        if number > 1:
-            above, ring = magnitudes[number - 1], neighbourhood.PARENT_RING
-            above = ring * self._box(above) + (neighbourhood.PARENT - ring) * above
-            for axis, nodes in enumerate(level.shape[1:], start=1):
+        if level.number > 1:
+            above, ring = magnitudes[level.number - 1], contexts.PARENT_RING
+            above = ring * self._box(above) + (contexts.PARENT - ring) * above
+            for axis, nodes in enumerate(level.nodes, start=1):
                 above = above.index_select(axis, torch.arange(nodes) // 2)
             total += above.view(split.shape)
-            count += neighbourhood.parent_count(dimensions)
+            count += contexts.parent_count(dimensions)
         if kinds > 1:
-            ring = neighbourhood.SIBLING_RING
-            around = (ring * self._box(level) + (neighbourhood.SIBLING - ring) * level).view(split.shape)
+            ring = contexts.SIBLING_RING
+            around = (ring * self._box(own) + (contexts.SIBLING - ring) * own).view(split.shape)
             total[:, 1:] += around.cumsum(1)[:, :-1]
-            count += neighbourhood.SIBLING_COUNT * torch.arange(kinds).view(1, -1, *(1,) * dimensions)
-        total[1:] += neighbourhood.COLOUR * split[:-1]
-        count[1:] += neighbourhood.COLOUR_COUNT
+            count += contexts.SIBLING_COUNT * torch.arange(kinds).view(1, -1, *(1,) * dimensions)
+        total[1:] += contexts.COLOUR * split[:-1]
+        count[1:] += contexts.COLOUR_COUNT
         for kind in range(kinds):
-            for parity, kernel in self._kernels[kind + 1 if number else 0]:
+            for parity, kernel in self._kernels[kind + level.first_orientation]:
                 here = (slice(None), *(slice(bit, None, 2) for bit in parity))
                 mine = total[:, kind][here]
                 if mine.numel():
@@ -102,7 +97,7 @@ class LatentRate:
                     ]
                     mine += self._convolve(shifted, kernel, stride=2)[:, 0]
                     mine /= (count[:, kind] + float(kernel.sum())).clamp(min=1.0)
-        return total.view(level.shape)
+        return total.view(own.shape)
 
     def _box(self, magnitudes: Tensor) -> Tensor:
         """Sums over the 3^D nodes around each node, itself included."""
@@ -112,13 +107,13 @@ class LatentRate:
         return torch.nn.functional.pad(magnitudes, (1, 1) * self._dimensions)[:, None]
 
     def _tables(self, magnitudes: Sequence[Tensor], means: Sequence[Tensor]) -> list[Tensor]:
-        """Bits of a zero, of a one, of more, by class; (3, classes) of every set."""
+        """Bits of a zero, of a one, of more, by class: (3, classes) for every group of subbands."""
         tables = []
-        for chosen in range(_SETS):
+        for chosen in range(contexts.GROUPS):
             values, around = [], []
-            for number, (magnitude, mean) in enumerate(zip(magnitudes, means, strict=True)):
-                for colour, one_set in enumerate(self._sets(number)):
-                    if one_set == chosen:
+            for level, magnitude, mean in zip(self._levels, magnitudes, means, strict=True):
+                for colour in range(self._colours):
+                    if contexts.group_of(level, colour) == chosen:
                         values.append(magnitude.view(self._colours, -1)[colour])
                         around.append(mean.view(self._colours, -1)[colour])
             tables.append(self._fitted(torch.cat(values), torch.cat(around)) if values else torch.zeros(0))
@@ -139,33 +134,26 @@ class LatentRate:
         more = (excess / (others + excess)).clamp(_SELDOM, 1.0 - _SELDOM)
         return -torch.log2(torch.stack([zero, (1.0 - zero) * 0.5 * (1.0 - more), more])).float()
 
-    def _interpolated(self, tables: list[Tensor], number: int, means: Tensor) -> Costs:
+    def _interpolated(self, tables: list[Tensor], level: Level, means: Tensor) -> Costs:
         """The tables at the means of one level."""
         above = torch.bucketize(means, self._centres).clamp(1, len(self._centres) - 1)
         share = ((means - self._centres[above - 1]) / (self._centres[above] - self._centres[above - 1])).clamp(0.0, 1.0)
         found = []
         for row in range(3):
             parts = []
-            for colour, chosen in enumerate(self._sets(number)):
-                table, here = tables[chosen][row], above.view(self._colours, -1)[colour]
+            for colour in range(self._colours):
+                table, here = tables[contexts.group_of(level, colour)][row], above.view(self._colours, -1)[colour]
                 parts.append(torch.lerp(table[here - 1], table[here], share.reshape(self._colours, -1)[colour]))
             found.append(torch.cat(parts).view(means.shape))
         return Costs(*found)
-
-    def _sets(self, number: int) -> list[int]:
-        """The tables of each colour of a level: low-pass, luma and chroma of the finest and of other levels."""
-        if number == 0:
-            return [0] * self._colours
-        group = 1 + 2 * min(self._levels - 1 - number, 2)
-        return [group + (colour > 0) for colour in range(self._colours)]
 
 
 def _kernels(dimensions: int, orientation: int) -> list[tuple[tuple[int, ...], Tensor]]:
     """Of each parity of indices, in the order of coding, the shares of those neighbours that are coded before."""
     kernels = []
-    for parity in neighbourhood.coding_order(dimensions):
+    for parity in contexts.coding_order(dimensions):
         kernel = torch.zeros((3,) * dimensions)
-        for offset in neighbourhood.known_neighbours(parity):
-            kernel[tuple(step + 1 for step in offset)] = neighbourhood.neighbour_share(offset, orientation)
+        for offset in contexts.known_neighbours(parity):
+            kernel[tuple(step + 1 for step in offset)] = contexts.neighbour_share(offset, orientation)
         kernels.append((parity, kernel[None, None]))
     return kernels

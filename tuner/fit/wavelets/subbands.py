@@ -2,8 +2,7 @@
 
 Products of one-dimensional functions are separable. The trailing axes of every subband are summed for all nodes of the
 first axis at once (`spread`), the first axis tile by tile with small banded matrices (`tuner.fit.wavelets.tile_sums`),
-so that memory stays bounded by the spread subbands. The numpy twin is `tuner.network.wavelets.fields`. Called by
-`tuner.fit.wavelets.passes`.
+so that memory stays bounded by the spread subbands. The numpy twin is `tuner.network.wavelets.fields`.
 """
 
 from collections.abc import Sequence
@@ -16,26 +15,22 @@ from torch import Tensor
 from tuner.fit.kernels import single_threaded
 from tuner.fit.wavelets.tile_sums import Bands, TileSum, bands_of, tile_sums
 from tuner.network.wavelets.filters import wavelet_taps
-from tuner.network.wavelets.layout import field_count, field_of, is_high, orientations, wavelet_layout
-from tuner.network.wavelets.parameters import level_nodes
+from tuner.network.wavelets.layout import Layout, Level, is_high
 from tuner.network.wavelets.splines import Reading
-
-# Of a long axis, whose readings are listed so many at a time.
-_ROWS = 1 << 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Part:
-    """Subbands of one scale that are of one kind along the first axis, so that they share the last step.
+    """Subbands of one level that are of one kind along the first axis, so that they share the last step.
 
     Attributes:
-        level: of the codes.
-        subbands: in each level, the position of a subband among the orientations, and its bands along trailing axes.
-        channels: of u, to which it adds.
+        level: the level that has the subbands.
+        subbands: for each subband its position among those of a colour, and its bands along the trailing axes.
+        channels: the channels of u to which the subbands add.
         tiles: sums along the first axis, for each tile.
     """
 
-    level: int
+    level: Level
     subbands: list[tuple[int, list[Bands]]]
     channels: slice
     tiles: list[TileSum]
@@ -45,35 +40,24 @@ class Subbands:
     """All subbands of some colours on a grid.
 
     Args:
-        grid_shape: samples along each axis.
-        scales: of the wavelets.
-        colours: K, the channels of each subband.
-        rows: of the first axis in a tile.
+        layout: which subbands there are.
+        rows: number of rows of the first axis in a tile.
 
     Attributes:
-        layout: (spacing, channels) of every level, coarsest first.
-        channels: U, of all fields.
-        colours: K.
-        fields: to which each level adds.
+        layout: which subbands there are.
     """
 
-    def __init__(self, grid_shape: tuple[int, ...], scales: int, colours: int, rows: int) -> None:
-        self._shape, self.colours = grid_shape, colours
-        dimensions = len(grid_shape)
-        self._kinds = orientations(dimensions)
-        self.layout = wavelet_layout(dimensions, scales, colours)
-        self.channels = colours * field_count(scales)
-        self.fields = [0, *(field_of(spacing, scales) for spacing, _ in self.layout[1:])]
-        self._parts = [self._part(0, self.layout[0][0], 0, [0], rows)]
-        for level, (spacing, _) in enumerate(self.layout[1:], start=1):
-            for high in (False, True):
-                kinds = [kind for kind in range(1, self._kinds + 1) if is_high(kind, 0, dimensions) == high]
-                if kinds:
-                    self._parts.append(self._part(level, spacing, self.fields[level], kinds, rows))
+    def __init__(self, layout: Layout, rows: int) -> None:
+        self.layout, self._shape, self._colours = layout, layout.grid_shape, layout.colours
+        self._parts = [
+            self._part(level, orientations, rows)
+            for level in layout.levels
+            for orientations in level.alike_along_first_axis()
+        ]
 
     def zeros(self) -> list[Tensor]:
-        """Codes of every level: (channels, *nodes)."""
-        return [torch.zeros(channels, *level_nodes(self._shape, spacing)) for spacing, channels in self.layout]
+        """Codes of every level: (subbands, *nodes)."""
+        return [torch.zeros(level.shape) for level in self.layout.levels]
 
     def spread(self, codes: Sequence[Tensor]) -> list[Tensor]:
         """Sum over the trailing axes: of every part, (K, nodes of the first axis, points of the others)."""
@@ -81,11 +65,11 @@ class Subbands:
         for part in self._parts:
             total: Tensor | None = None
             for position, trailing in part.subbands:
-                values = self._subband(codes[part.level], position)
+                values = self._subband(codes[part.level.number], position)
                 for axis, bands in enumerate(trailing, start=2):
                     last = torch.movedim(values, axis, -1)
                     values = torch.movedim(torch.cat([last[..., span] @ each.T for span, each in bands], -1), -1, axis)
-                values = values.reshape(self.colours, values.shape[1], -1)
+                values = values.reshape(self._colours, values.shape[1], -1)
                 total = values if total is None else total.add_(values)
             assert total is not None  # noqa: S101  a part has a subband
             spread.append(total)
@@ -96,8 +80,8 @@ class Subbands:
         codes = self.zeros()
         for part, gradient in zip(self._parts, gradients, strict=True):
             for position, trailing in part.subbands:
-                target = self._subband(codes[part.level], position)
-                values = gradient.reshape(self.colours, target.shape[1], *self._shape[1:])
+                target = self._subband(codes[part.level.number], position)
+                values = gradient.reshape(self._colours, target.shape[1], *self._shape[1:])
                 for axis, bands in enumerate(trailing, start=2):
                     last, start = torch.movedim(values, axis, -1), 0
                     total = last.new_zeros(*last.shape[:-1], target.shape[axis])
@@ -113,7 +97,7 @@ class Subbands:
         out_UP.zero_()
         for part, each in zip(self._parts, spread, strict=True):
             tile = part.tiles[number]
-            tile.add_to(out_UP[part.channels].view(self.colours, tile.rows, -1), each)
+            tile.add_to(out_UP[part.channels].view(self._colours, tile.rows, -1), each)
 
     def nodes_of(self, numbers: Sequence[int]) -> list[slice]:
         """The nodes of the first axis that a run of tiles reads, of every part."""
@@ -122,12 +106,12 @@ class Subbands:
 
     def all_nodes(self) -> list[slice]:
         """All nodes of the first axis, of every part."""
-        return [slice(0, level_nodes(self._shape[:1], self.layout[part.level][0])[0]) for part in self._parts]
+        return [slice(0, part.level.nodes[0]) for part in self._parts]
 
     def spread_zeros(self, spans: Sequence[slice]) -> list[Tensor]:
         """Zeros for some nodes of the first axis, shaped like what `spread` gives."""
         plane = prod(self._shape[1:])
-        return [torch.zeros(self.colours, span.stop - span.start, plane) for span in spans]
+        return [torch.zeros(self._colours, span.stop - span.start, plane) for span in spans]
 
     def add_transposed(
         self, number: int, gradient_UP: Tensor, totals: Sequence[Tensor], spans: Sequence[slice]
@@ -135,7 +119,7 @@ class Subbands:
         """Add the transpose of `fill` to the gradients of the spread subbands, of which `totals` hold the `spans`."""
         for part, total, nodes in zip(self._parts, totals, spans, strict=True):
             tile = part.tiles[number]
-            tile.add_transposed(gradient_UP[part.channels].view(self.colours, tile.rows, -1), total, nodes.start)
+            tile.add_transposed(gradient_UP[part.channels].view(self._colours, tile.rows, -1), total, nodes.start)
 
     def analyse(self, values_KP: Tensor, iterations: int = 10) -> list[Tensor]:
         """Codes whose sum over all fields is nearest to some values at the samples: conjugate gradients."""
@@ -162,54 +146,37 @@ class Subbands:
             direction = [rest + (norm / before) * each for rest, each in zip(residual, direction, strict=True)]
         return codes
 
-    def square_norms(self) -> list[Tensor]:
-        """Sum of squares of the function of every code, one colour for all: (orientations, *nodes) of every level."""
-        dimensions = len(self._shape)
-        norms = []
-        for level, (spacing, _) in enumerate(self.layout):
-            kinds = [0] if level == 0 else list(range(1, self._kinds + 1))
-            each = torch.ones(len(kinds), *level_nodes(self._shape, spacing))
-            for number, kind in enumerate(kinds):
-                for axis, samples in enumerate(self._shape):
-                    reading = wavelet_taps(samples, spacing, high=is_high(kind, axis, dimensions))
-                    squares = torch.zeros(each.shape[axis + 1])
-                    for start in range(0, samples, _ROWS):
-                        taps = reading.rows(start, min(start + _ROWS, samples))
-                        squares.index_add_(
-                            0, torch.from_numpy(taps.nodes).flatten(), torch.from_numpy(taps.weights).square().flatten()
-                        )
-                    each[number] *= squares.view([-1 if other == axis else 1 for other in range(dimensions)])
-            norms.append(each)
-        return norms
+    def _part(self, level: Level, orientations: list[int], rows: int) -> _Part:
+        shape, dimensions = self.layout.grid_shape, self.layout.dimensions
 
-    def _part(self, level: int, spacing: int, field: int, kinds: list[int], rows: int) -> _Part:
-        dimensions = len(self._shape)
-
-        def taps(axis: int, kind: int) -> Reading:
-            return wavelet_taps(self._shape[axis], spacing, high=is_high(kind, axis, dimensions))
+        def taps(axis: int, orientation: int) -> Reading:
+            return wavelet_taps(shape[axis], level.spacing, high=is_high(orientation, axis, dimensions))
 
         return _Part(
             level,
-            [(max(0, kind - 1), [bands_of(taps(axis, kind)) for axis in range(1, dimensions)]) for kind in kinds],
-            slice(field * self.colours, (field + 1) * self.colours),
-            tile_sums(taps(0, kinds[0]), rows, spacing),
+            [
+                (each - level.first_orientation, [bands_of(taps(axis, each)) for axis in range(1, dimensions)])
+                for each in orientations
+            ],
+            self.layout.channels_of(level.field),
+            tile_sums(taps(0, orientations[0]), rows, level.spacing),
         )
 
     def _subband(self, codes: Tensor, position: int) -> Tensor:
         """A view of one orientation, (K, *nodes)."""
-        return codes.view(self.colours, -1, *codes.shape[1:])[:, position]
+        return codes.view(self._colours, -1, *codes.shape[1:])[:, position]
 
     def _summed(self, codes: Sequence[Tensor], tiles: int) -> Tensor:
         spread, plane = self.spread(codes), prod(self._shape[1:])
-        fields = torch.empty(self.channels, self._shape[0] * plane)
+        fields = torch.empty(self.layout.field_channels, self._shape[0] * plane)
         start = 0
         for number in range(tiles):
             points = self._parts[0].tiles[number].rows * plane
-            tile = torch.empty(self.channels, points)
+            tile = torch.empty(self.layout.field_channels, points)
             self.fill(number, spread, tile)
             fields[:, start : start + points] = tile
             start += points
-        return fields.view(-1, self.colours, fields.shape[1]).sum(0)
+        return fields.view(-1, self._colours, fields.shape[1]).sum(0)
 
     def _transposed(self, values_KP: Tensor, tiles: int) -> list[Tensor]:
         spans = self.nodes_of(range(tiles))
@@ -218,15 +185,14 @@ class Subbands:
         totals = self.spread_zeros(full)
         for number in range(tiles):
             points = self._parts[0].tiles[number].rows * plane
-            tile = values_KP[:, start : start + points].repeat(self.channels // self.colours, 1)
+            tile = values_KP[:, start : start + points].repeat(self.layout.fields, 1)
             self.add_transposed(number, tile, totals, full)
             start += points
         return self.gather([self._padded(total, part) for total, part in zip(totals, self._parts, strict=True)])
 
     def _padded(self, total: Tensor, part: _Part) -> Tensor:
         """With the nodes that no sample reads."""
-        nodes = level_nodes(self._shape[:1], self.layout[part.level][0])[0]
-        return torch.nn.functional.pad(total, (0, 0, 0, nodes - total.shape[1]))
+        return torch.nn.functional.pad(total, (0, 0, 0, part.level.nodes[0] - total.shape[1]))
 
 
 def _dot(left: Sequence[Tensor], right: Sequence[Tensor]) -> float:

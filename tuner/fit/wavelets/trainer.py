@@ -27,8 +27,6 @@ from tuner.fit.wavelets.steps import wavelet_steps
 from tuner.fit.wavelets.trade import Trade
 from tuner.fit.wavelets.weights import Weights
 from tuner.network.wavelets.parameters import (
-    Basis,
-    LatentLevel,
     WaveletParameters,
     seeded_frequencies,
     wavelet_parameters,
@@ -94,16 +92,15 @@ class WaveletTrainer:
         self._random = torch.Generator().manual_seed(config.seed)
         dimensions = len(signal.grid_shape)
         self._frequencies = seeded_frequencies(config.frequencies, dimensions, config.reach, config.seed)
-        grid = Grid(signal.grid_shape, config.period)
+        grid, layout = Grid(signal.grid_shape, config.period), config.layout(signal.grid_shape, signal.channels)
         self._passes = GridPasses(
             signal.values,
             [grid.axis(dimension) for dimension in range(dimensions)],
-            config.scales_of(signal.grid_shape),
-            signal.channels,
+            layout,
             self._frequencies,
             config.period,
         )
-        self._rate = LatentRate(dimensions, signal.channels, len(self._passes.subbands.layout))
+        self._rate = LatentRate(layout)
         self._prices: tuple[int, list[Tensor], list[Tensor], list[Costs]] | None = None
         self._trade = Trade(config, self._points, config.layer_weight_count(signal.grid_shape, signal.channels))
         self._begin()
@@ -207,13 +204,13 @@ class WaveletTrainer:
         colours = _principal_axes(targets_CP - mean[:, None])
         coefficients = passes.subbands.analyse(colours.T @ (targets_CP - mean[:, None]))
         first, *deeper = widths
-        inputs = passes.sines + passes.modulations
+        layout = passes.layout
         hidden = [
-            self._normal(first, inputs) * (_FIRST_ANGLES / sqrt(passes.modulations)),
+            self._normal(first, passes.sines + layout.inputs) * (_FIRST_ANGLES / sqrt(layout.inputs)),
             *(self._normal(width, before) * sqrt(2.0 / before) for before, width in pairwise((first, *deeper))),
         ]
         biases = [(2.0 * torch.rand(width, generator=self._random) - 1.0) * pi for width in widths]
-        skip = colours.repeat(1, passes.fields // passes.channels)
+        skip = colours.repeat(1, layout.fields)
         self._weights = Weights(passes.sines, hidden, biases, skip, torch.zeros(passes.channels, widths[-1]), mean)
         step = self._first_step(coefficients)
         self._trade.value = self._first_trade = _TRADE * step**2 / passes.channels
@@ -291,17 +288,13 @@ class WaveletTrainer:
 
     def _parameters(self, weights: Weights, latents: list[Tensor]) -> WaveletParameters:
         return wavelet_parameters(
-            grid_shape=self._signal.grid_shape,
+            layout=self._passes.layout,
             period=self._config.period,
             seed=self._config.seed,
             reach=self._config.reach,
             frequencies=self._frequencies,
-            levels=tuple(
-                LatentLevel(spacing=spacing, codes=codes.numpy().astype(np.int32))
-                for (spacing, _), codes in zip(self._passes.subbands.layout, latents, strict=True)
-            ),
+            latents=tuple(codes.numpy().astype(np.int32) for codes in latents),
             tensors=weights.arrays(),
-            basis=Basis.WAVELETS,
             exponents=tuple(self._passes.gains.log2().int().tolist()),
         )
 

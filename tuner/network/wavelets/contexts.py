@@ -1,32 +1,37 @@
-"""Which latents of wavelets are alike in magnitude: shares of what is around a latent in its expected magnitude.
+"""The context of a wavelet coefficient: how large its neighbours say that it will be, for the entropy coder.
 
-Edges run along the axes in which a subband is low-pass, so neighbours along these say most. Beside neighbours in the
-subband there are the same place in the same orientation of the coarser scale, in the orientations before, and in the
-colour before. A share that counts more than it weighs belongs to latents that are larger by nature. The numbers were
-found by regression on photographs. They are part of the file format: the coder (`tuner.codec.wavelets.subbands`) uses
-them, and so does the estimate of its bits (`tuner.fit.wavelets.rate`).
+Magnitudes of wavelets come in crowds: along the edges of a picture, at the same place in all orientations, in all
+colours and in neighbouring scales. The expected magnitude of a coefficient, a latent, is a weighted mean of the
+magnitudes around it that a decoder knows by then. Edges run along the axes in which a subband is low-pass, so
+neighbours along these say most; then come the same place in the same orientation of the next coarser scale, in the
+orientations before, and in the colour before. Each has a share, by which its magnitude is multiplied, and a count, by
+which the sum is divided; a count above the share belongs to latents that are larger by nature. The numbers were found
+by regression on photographs. They are part of the file format: the coder (`tuner.codec.wavelets.subbands`) uses them,
+and so does the estimate of its bits (`tuner.fit.wavelets.rate`).
 """
 
 from itertools import product
 
-from tuner.network.wavelets.layout import is_high
+from tuner.network.wavelets.layout import Level, is_high
 
-# Neighbours along an axis in which the subband is low-pass, high-pass, high-pass as in all; in the low-pass band.
+# Neighbours along an axis in which the subband is low-pass, high-pass, high-pass as in all; in the low-pass level.
 _ALONG, _ACROSS, _DIAGONAL, _LOW = 24, 10, 14, 16
 CORNER = 7  # neighbours that differ along several axes
 PARENT, PARENT_RING = 4, 1  # in the coarser scale: the same place, each of those around
 SIBLING, SIBLING_RING, SIBLING_COUNT = 3, 1, 4  # in each orientation before, and what both together count
 COLOUR, COLOUR_COUNT = 3, 4  # in the colour before
+# Low-pass, then the first colour and the others of the finest level, of the next, and of all coarser ones.
+GROUPS = 7
 
 
 def parent_count(dimensions: int) -> int:
-    """What the coarser scale counts: twice what it weighs, as its latents are larger."""
+    """What the coarser scale counts: twice its shares, since latents are larger there."""
     around: int = 3**dimensions - 1
     return 2 * (PARENT + PARENT_RING * around)
 
 
 def neighbour_share(offset: tuple[int, ...], orientation: int) -> int:
-    """Of a neighbour in the same subband, at an offset of -1, 0 or 1 along each axis, not all 0."""
+    """Share of a neighbour in the same subband, at an offset of -1, 0 or 1 along each axis, not all 0."""
     dimensions = len(offset)
     axes = [axis for axis, step in enumerate(offset) if step]
     if len(axes) > 1:
@@ -52,3 +57,8 @@ def known_neighbours(parity: tuple[int, ...]) -> list[tuple[int, ...]]:
         for offset in product((-1, 0, 1), repeat=len(parity))
         if tuple((bit + step) % 2 for bit, step in zip(parity, offset, strict=True)) in before
     ]
+
+
+def group_of(level: Level, colour: int) -> int:
+    """Which latents share tables with those of a colour in a level: the number of the group, below `GROUPS`."""
+    return 0 if level.is_low else 1 + 2 * min(level.spacing.bit_length() - 2, 2) + (colour > 0)

@@ -1,4 +1,4 @@
-"""What a modulated network sees around a point: differences of the brightness between samples nearby.
+"""What a wavelet network sees around a point: differences of the brightness between samples nearby.
 
     v(x) = G [t(x + e) - t(x - e)] / 2,   G [t(x + e) - 2 t(x) + t(x - e)],   and for pairs of axes
            G [t(x + e + f) - t(x + e - f) - t(x - e + f) + t(x - e - f)] / 4,      e, f: one sample along an axis
@@ -6,19 +6,27 @@
 t is the sum of all fields of the first colour. The fields themselves say what a picture is like at one point; these say
 which way its edges run, so that a narrow network can sharpen along them and smooth across. On photographs they are
 worth 0.15 to 0.3 dB at the same latents (docs/decisions/0018-differences-between-samples.md). Coordinates outside the
-outermost samples are moved to these first. Arithmetic on small arrays only; called by `tuner.fit.wavelets.differences`,
-`tuner.network.wavelets.synthesis` and `tuner.export`.
+outermost samples are moved to these first. Arithmetic on small arrays only.
 """
 
-from itertools import product
+from itertools import combinations, product
 
 import numpy as np
 
-from tuner.network.wavelets.layout import difference_kinds
 from tuner.shapes import FloatArray
 
-# G: brings differences to the order of fields.
+# G, which brings differences to the order of fields.
 GAIN = 4.0
+
+
+def difference_kinds(dimensions: int) -> list[tuple[tuple[int, ...], int]]:
+    """Axes and order of every difference: first and second along each axis, then first along both axes of each pair."""
+    axes = range(dimensions)
+    return [
+        *(((axis,), 1) for axis in axes),
+        *(((axis,), 2) for axis in axes),
+        *((pair, 1) for pair in combinations(axes, 2)),
+    ]
 
 
 def offsets(dimensions: int) -> list[tuple[int, ...]]:

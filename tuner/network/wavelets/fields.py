@@ -1,8 +1,7 @@
-"""The fields u of a modulated network: on a grid in separable parts, and as splines for any coordinate.
+"""The fields u of a wavelet network: on a grid in separable parts, and as splines for any coordinate.
 
 On the samples of the signal wavelets are summed directly, the first axis tile by tile, so that memory stays bounded; a
-cubic spline through these samples gives every other coordinate its value. Called by `tuner.network.wavelets.inputs` and
-`tuner.export`.
+cubic spline through these samples gives every other coordinate its value.
 """
 
 from collections.abc import Sequence
@@ -12,17 +11,17 @@ from math import prod
 import numpy as np
 
 from tuner.network.wavelets.filters import wavelet_taps
-from tuner.network.wavelets.layout import field_count, field_of, is_high, orientations
-from tuner.network.wavelets.parameters import Basis, WaveletParameters
+from tuner.network.wavelets.layout import Layout, Level, is_high
+from tuner.network.wavelets.parameters import WaveletParameters
 from tuner.network.wavelets.splines import Reading, spline_taps
 from tuner.shapes import DoubleArray, FloatArray
 
-# Of a line, or what is nearly one, the readings are listed, so many at a time.
+# A plane of the other axes with so few points is nearly a line: its readings are listed, so many rows at a time.
 _FEW_POINTS, _ROWS = 8, 1 << 16
 # From so many nodes on a spline goes through its samples by a convolution, of which this is one half: what is left out
 # is below a billionth.
 _LONG_AXIS, _HALF_WIDTH = 1 << 13, 16
-# Of a coordinate in single precision.
+# Relative error of a coordinate in single precision, about.
 _ROUNDING = 2.0**-22
 
 
@@ -31,9 +30,9 @@ class FieldPart:
     """What some functions add to some fields on a grid; their sum over the first axis is still to be made.
 
     Attributes:
-        channels: of u, to which it adds.
-        taps: of the positions along the first axis.
-        spread: float32 (channels, nodes of the first axis, points of the other axes).
+        channels: the channels of u to which the functions add.
+        taps: what the positions along the first axis read of its nodes.
+        spread: sums over the other axes, float32 (channels, nodes of the first axis, points of the other axes).
     """
 
     channels: slice
@@ -56,55 +55,38 @@ class FieldPart:
         rows += matrix @ self.spread[:, span]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class SplineField:
-    """Channels of u as cubic B-splines.
-
-    Attributes:
-        spacing: samples per node along every axis.
-        nodes: float32 (channels, *nodes).
-    """
-
-    spacing: int
-    nodes: FloatArray
-
-
 def field_parts(parameters: WaveletParameters, axes: Sequence[FloatArray]) -> list[FieldPart]:
     """The fields on the product of the given axes; every channel of u is the sum of what the parts add.
 
     Args:
-        parameters: the network.
+        parameters: numbers of the network.
         axes: coordinates along each dimension, float (N_d,), ascending.
     """
-    if parameters.basis is Basis.WAVELETS and are_samples(parameters.grid_shape, axes):
+    if are_samples(parameters.grid_shape, axes):
         return _wavelet_parts(parameters)
-    parts, channel = [], 0
-    for field in spline_fields(parameters):
-        taps = [
-            spline_taps(even_coordinates(axis), samples, field.spacing)
-            for axis, samples in zip(axes, parameters.grid_shape, strict=True)
-        ]
-        channels = len(field.nodes)
-        parts.append(spline_part(slice(channel, channel + channels), field.nodes, taps))
-        channel += channels
-    return parts
+    taps = [
+        spline_taps(even_coordinates(axis), samples) for axis, samples in zip(axes, parameters.grid_shape, strict=True)
+    ]
+    return [spline_part(slice(0, parameters.layout.field_channels), spline_nodes(parameters), taps)]
 
 
-def spline_fields(parameters: WaveletParameters) -> list[SplineField]:
-    """Every channel of u as a spline, in order; wavelets take memory for all samples of all fields."""
-    if parameters.basis is Basis.SPLINES:
-        return [
-            SplineField(level.spacing, level.codes.astype(np.float32) / np.float32(level.spacing))
-            for level in parameters.levels
-        ]
+def spline_nodes(parameters: WaveletParameters) -> FloatArray:
+    """Nodes of the cubic splines through the samples of every channel of u, one node for each sample.
+
+    Args:
+        parameters: numbers of the network.
+
+    Returns:
+        float32 (U, *grid_shape): memory for all samples of all fields.
+    """
     shape = parameters.grid_shape
-    samples = np.zeros((parameters.latent_channels, prod(shape)), dtype=np.float32)
+    samples = np.zeros((parameters.layout.field_channels, prod(shape)), dtype=np.float32)
     for part in _wavelet_parts(parameters):
         part.add_to(samples, 0, shape[0])
     nodes = samples.reshape(-1, *shape)
     for axis in range(1, nodes.ndim):
         nodes = _through_samples(nodes, axis)
-    return [SplineField(1, nodes)]
+    return nodes
 
 
 def spline_part(channels: slice, nodes: FloatArray, taps: Sequence[Reading]) -> FieldPart:
@@ -113,39 +95,30 @@ def spline_part(channels: slice, nodes: FloatArray, taps: Sequence[Reading]) -> 
 
 
 def _wavelet_parts(parameters: WaveletParameters) -> list[FieldPart]:
-    shape, (low, *scales) = parameters.grid_shape, parameters.levels
-    dimensions, colours = len(shape), low.channels
-    kinds = orientations(dimensions)
-    parts = [_wavelet_part(shape, low.spacing, 0, [(0, low.codes)])]
-    for level in scales:
-        subbands = level.codes.reshape(colours, kinds, *level.codes.shape[1:])
-        field = field_of(level.spacing, len(scales))
-        for high in (False, True):
-            some = [
-                (kind, subbands[:, kind - 1]) for kind in range(1, kinds + 1) if is_high(kind, 0, dimensions) == high
-            ]
-            if some:
-                parts.append(_wavelet_part(shape, level.spacing, field, some))
-    assert field_count(len(scales)) * colours == parameters.latent_channels  # noqa: S101  checked when it was made
+    layout = parameters.layout
+    parts = []
+    for level, codes in zip(layout.levels, parameters.latents, strict=True):
+        subbands = codes.reshape(layout.colours, level.orientations, *level.nodes)
+        for orientations in level.alike_along_first_axis():
+            some = [(each, subbands[:, each - level.first_orientation]) for each in orientations]
+            parts.append(_wavelet_part(layout, level, some))
     return parts
 
 
-def _wavelet_part(
-    shape: tuple[int, ...], spacing: int, field: int, subbands: list[tuple[int, np.ndarray]]
-) -> FieldPart:
-    """Subbands that are of one kind along the first axis."""
-    dimensions = len(shape)
+def _wavelet_part(layout: Layout, level: Level, subbands: list[tuple[int, np.ndarray]]) -> FieldPart:
+    """What orientations that are alike along the first axis add; each comes with its latents of all colours."""
+    shape, dimensions = layout.grid_shape, layout.dimensions
     total: FloatArray | None = None
-    for kind, codes in subbands:
+    for orientation, codes in subbands:
         taps = [
-            wavelet_taps(shape[axis], spacing, high=is_high(kind, axis, dimensions)) for axis in range(1, dimensions)
+            wavelet_taps(shape[axis], level.spacing, high=is_high(orientation, axis, dimensions))
+            for axis in range(1, dimensions)
         ]
         spread = _spread(codes.astype(np.float32), taps)
         total = spread if total is None else total + spread
     assert total is not None  # noqa: S101  no caller has none
-    kind, codes = subbands[0]
-    first = wavelet_taps(shape[0], spacing, high=is_high(kind, 0, dimensions))
-    return FieldPart(slice(field * len(codes), (field + 1) * len(codes)), first, total)
+    first = wavelet_taps(shape[0], level.spacing, high=is_high(subbands[0][0], 0, dimensions))
+    return FieldPart(layout.channels_of(level.field), first, total)
 
 
 def _spread(values: FloatArray, taps: Sequence[Reading]) -> FloatArray:

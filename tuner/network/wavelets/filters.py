@@ -4,7 +4,7 @@ Signals of nature are sparse in wavelets, and these are nearly orthonormal: an e
 error of the signal wherever it happens, and no two latents say the same. The filters are those of Cohen, Daubechies and
 Feauveau (1992) in the lifting steps of Daubechies and Sweldens (1998), with the scaling that keeps norms, mirrored at
 the borders. A scale of spacing s has low-pass functions and high-pass functions with a node for every s samples; those
-of several axes are products. Called by `tuner.network.wavelets.fields` and `tuner.fit.wavelets.subbands`.
+of several axes are products.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from tuner.network.wavelets.splines import Reading, Taps, node_count
+from tuner.network.wavelets.layout import node_count
+from tuner.network.wavelets.splines import Reading, Taps
 
 # Predict, update, predict, update; then the norm of the low-pass half.
 _LIFTING = (-1.586134342059924, -0.052980118572961, 0.882911075530934, 0.443506852043971)
@@ -30,12 +31,12 @@ def wavelet_taps(samples: int, spacing: int, *, high: bool) -> Reading:
     """Which nodes each sample along an axis reads, and how much of each.
 
     Args:
-        samples: N, of the axis.
+        samples: N, number of samples along the axis.
         spacing: samples per node, a power of two >= 2.
-        high: the high-pass functions of this scale instead of the low-pass ones.
+        high: take the high-pass functions of this scale instead of the low-pass ones.
 
     Returns:
-        Of ceil(N / spacing) nodes; if there are fewer high-pass functions, no sample reads the last node.
+        Readings of ceil(N / spacing) nodes; if there are fewer high-pass functions, no sample reads the last node.
     """
     border = _BORDER * spacing
     left_out = (samples - 2 * border) // spacing * spacing - 2 * spacing
@@ -49,10 +50,10 @@ class _Repeating(Reading):
     """A long axis: the samples of a short one, with those between its borders as often as needed.
 
     Attributes:
-        short: of the short axis.
+        short: what the samples of the short axis read.
         spacing: samples per node.
-        border: samples before what is repeated.
-        left_out: samples that the short axis lacks, a multiple of the spacing.
+        border: number of samples before those that are repeated.
+        left_out: number of samples that the short axis lacks, a multiple of the spacing.
     """
 
     short: Taps
@@ -62,7 +63,7 @@ class _Repeating(Reading):
 
     @property
     def positions(self) -> int:
-        """N."""
+        """Number N of samples."""
         return self.short.positions + self.left_out
 
     def rows(self, start: int, stop: int) -> Taps:

@@ -1,10 +1,9 @@
-"""What turns the phases of a modulated network, at points and on grids: its fields and what is around them.
+"""What turns the phases of a wavelet network, at points and on grids: its fields and what is around them.
 
-The M inputs of the first layer beside the sines. Networks that see differences (`tuner.network.wavelets.differences`)
-have, in this order, each field of the first colour, for every other colour the sum of its fields, and the differences
-of the sum of the first colour's, each times its power of two; others have the fields as they are. On the samples of the
-signal differences are taken of what is there, anywhere else of the splines. `modulations_at` is the slow twin. Called
-by `tuner.network.wavelets.synthesis`.
+The M inputs of the first layer beside the sines: each field of the first colour, for every other colour the sum of its
+fields, and the differences of the sum of the first colour's (`tuner.network.wavelets.differences`), each times its
+power of two. On the samples of the signal differences are taken of what is there, anywhere else of the splines.
+`inputs_at` is the slow twin.
 """
 
 from collections.abc import Sequence
@@ -14,54 +13,57 @@ import numpy as np
 from tuner.network.wavelets.differences import offsets, stencils
 from tuner.network.wavelets.fields import (
     FieldPart,
-    SplineField,
     are_samples,
     even_coordinates,
     field_parts,
-    spline_fields,
+    spline_nodes,
     spline_part,
 )
+from tuner.network.wavelets.layout import Layout
 from tuner.network.wavelets.parameters import WaveletParameters
 from tuner.network.wavelets.splines import spline_taps
 from tuner.shapes import FloatArray
 
 
-def modulations_at(
+def inputs_at(
     parameters: WaveletParameters,
-    fields: Sequence[SplineField],
+    nodes: FloatArray,
     coords_PD: FloatArray,
     derivative: int | None = None,
 ) -> tuple[FloatArray, FloatArray]:
     """Inputs beside the sines, float32 (M, P), and fields, float32 (U, P), or their derivatives by one coordinate.
 
     Args:
-        parameters: the network.
-        fields: from `spline_fields`.
-        coords_PD: the points.
-        derivative: the coordinate, or None for values.
+        parameters: numbers of the network.
+        nodes: the fields as splines, from `spline_nodes`.
+        coords_PD: coordinates of the points.
+        derivative: number of the coordinate to differentiate by, or None for values.
     """
     shape = parameters.grid_shape
-    u_UP = np.concatenate([_at(field, shape, coords_PD, derivative) for field in fields])
-    if not parameters.sees_differences:
-        return u_UP, u_UP
-    brightness = brightness_field(parameters, fields)
+    u_UP = _at(nodes, coords_PD, derivative)
+    brightness = brightness_nodes(parameters, nodes)
     seen = np.zeros((len(offsets(len(shape))), len(coords_PD)), dtype=np.float32)
     for number, steps in enumerate(offsets(len(shape))):
         moved = [moved_positions(coords_PD[:, axis], shape[axis], step) for axis, step in enumerate(steps)]
-        seen[number] = _at(brightness, shape, np.stack([positions for positions, _ in moved], 1), derivative)[0]
+        seen[number] = _at(brightness, np.stack([positions for positions, _ in moved], 1), derivative)[0]
         if derivative is not None:
             seen[number] *= moved[derivative][1]
-    m_MP = np.empty((parameters.modulations, len(coords_PD)), dtype=np.float32)
-    _put_fields(parameters, u_UP, m_MP)
-    m_MP[-len(stencils(len(shape))) :] = stencils(len(shape)) @ seen
+    m_MP = np.empty((parameters.layout.inputs, len(coords_PD)), dtype=np.float32)
+    _put_fields(parameters.layout, u_UP, m_MP)
+    m_MP[parameters.layout.summed_inputs :] = stencils(len(shape)) @ seen
     m_MP *= parameters.gains[:, None]
     return m_MP, u_UP
 
 
-def brightness_field(parameters: WaveletParameters, fields: Sequence[SplineField]) -> SplineField:
-    """t, the sum of all fields of the first colour; of wavelets, whose fields share one spline."""
-    (field,) = fields
-    return SplineField(field.spacing, field.nodes[:: parameters.colours].sum(axis=0, keepdims=True))
+def brightness_nodes(parameters: WaveletParameters, nodes: FloatArray) -> FloatArray:
+    """Nodes of the spline of t, the sum of all fields of the first colour: float32 (1, *grid_shape).
+
+    Args:
+        parameters: numbers of the network.
+        nodes: the fields as splines, from `spline_nodes`.
+    """
+    brightness: FloatArray = nodes[:: parameters.layout.colours].sum(axis=0, keepdims=True)
+    return brightness
 
 
 def moved_positions(positions_N: np.ndarray, samples: int, step: int) -> tuple[np.ndarray, np.ndarray]:
@@ -74,11 +76,11 @@ def moved_positions(positions_N: np.ndarray, samples: int, step: int) -> tuple[n
     return np.clip(wanted, -last, last), follows
 
 
-class GridModulations:
+class GridInputs:
     """The same on the product of some axes, tile by tile.
 
     Args:
-        parameters: the network.
+        parameters: numbers of the network.
         axes: coordinates along each dimension, float (N_d,), ascending.
     """
 
@@ -89,32 +91,29 @@ class GridModulations:
         self._offsets = offsets(len(axes))
         self._moved: list[FieldPart] = []
         self._on_samples = are_samples(parameters.grid_shape, axes)
-        if parameters.sees_differences and not self._on_samples:
-            field = brightness_field(parameters, spline_fields(parameters))
+        if not self._on_samples:
+            nodes = brightness_nodes(parameters, spline_nodes(parameters))
             exact = [even_coordinates(axis) for axis in axes]
             for steps in self._offsets:
                 taps = [
-                    spline_taps(moved_positions(axis, samples, step)[0], samples, field.spacing)
+                    spline_taps(moved_positions(axis, samples, step)[0], samples)
                     for axis, samples, step in zip(exact, parameters.grid_shape, steps, strict=True)
                 ]
-                self._moved.append(spline_part(slice(0, 1), field.nodes, taps))
+                self._moved.append(spline_part(slice(0, 1), nodes, taps))
 
     def fill(self, m_MP: FloatArray, start: int, stop: int) -> FloatArray:
         """Put the inputs of rows [start, stop) of the first axis into `m_MP`; return the fields there, (U, P)."""
         parameters = self._parameters
-        if not parameters.sees_differences:
-            m_MP[:] = self._fields(start, stop)
-            return m_MP
         # Differences of samples need one more row on each side.
         margin = int(self._on_samples)
         first, last = max(0, start - margin), min(self._shape[0], stop + margin)
         every = self._fields(first, last)
         rows = every.reshape(len(every), last - first, -1)
         u_UP = np.ascontiguousarray(rows[:, start - first : stop - first]).reshape(len(every), -1)
-        _put_fields(parameters, u_UP, m_MP)
-        differences = m_MP[-len(self._stencils) :]
+        _put_fields(parameters.layout, u_UP, m_MP)
+        differences = m_MP[parameters.layout.summed_inputs :]
         if self._on_samples:
-            brightness = rows[:: parameters.colours].sum(axis=0).reshape(last - first, *self._shape[1:])
+            brightness = rows[:: parameters.layout.colours].sum(axis=0).reshape(last - first, *self._shape[1:])
             self._put_differences(brightness, start, stop, differences)
         else:
             differences[:] = 0.0
@@ -127,13 +126,13 @@ class GridModulations:
 
     def _fields(self, start: int, stop: int) -> FloatArray:
         plane = int(np.prod(self._shape[1:]))
-        u_UP = np.zeros((self._parameters.latent_channels, (stop - start) * plane), dtype=np.float32)
+        u_UP = np.zeros((self._parameters.layout.field_channels, (stop - start) * plane), dtype=np.float32)
         for part in self._parts:
             part.add_to(u_UP, start, stop)
         return u_UP
 
     def _put_differences(self, brightness: FloatArray, start: int, stop: int, out_VP: FloatArray) -> None:
-        """Of rows that reach one beyond start and stop, unless the axis ends there."""
+        """The differences from rows of t that reach one beyond start and stop, unless the axis ends there."""
         beyond = [(int(start == 0), int(stop == self._shape[0])), *((1, 1),) * (len(self._shape) - 1)]
         padded = np.pad(brightness, beyond, mode="edge")
         sizes = (stop - start, *self._shape[1:])
@@ -146,25 +145,23 @@ class GridModulations:
             out_P[:] = total.reshape(-1)
 
 
-def _put_fields(parameters: WaveletParameters, u_UP: FloatArray, m_MP: FloatArray) -> None:
-    colours = parameters.colours
-    levels = len(u_UP) // colours
-    by_field = u_UP.reshape(levels, colours, -1)
-    m_MP[:levels] = by_field[:, 0]
-    m_MP[levels : levels + colours - 1] = by_field[:, 1:].sum(axis=0)
+def _put_fields(layout: Layout, u_UP: FloatArray, m_MP: FloatArray) -> None:
+    by_field = u_UP.reshape(layout.fields, layout.colours, -1)
+    m_MP[: layout.fields] = by_field[:, 0]
+    m_MP[layout.fields : layout.summed_inputs] = by_field[:, 1:].sum(axis=0)
 
 
-def _at(field: SplineField, grid_shape: tuple[int, ...], coords_PD: np.ndarray, derivative: int | None) -> FloatArray:
-    """Channels of one field at any points, float32 (channels, P), or their derivatives by one coordinate."""
+def _at(nodes: FloatArray, coords_PD: np.ndarray, derivative: int | None) -> FloatArray:
+    """Splines at any points, float32 (channels, P), or their derivatives by one coordinate."""
+    channels, *shape = nodes.shape
     taps = [
-        spline_taps(coords_PD[:, dimension], samples, field.spacing, derivative=dimension == derivative)
-        for dimension, samples in enumerate(grid_shape)
+        spline_taps(coords_PD[:, dimension], samples, derivative=dimension == derivative)
+        for dimension, samples in enumerate(shape)
     ]
-    channels, *nodes = field.nodes.shape
-    values = field.nodes.reshape(channels, -1)
+    values = nodes.reshape(channels, -1)
     total = np.zeros((channels, len(coords_PD)), dtype=np.float32)
     for corner in np.ndindex(*(taps[0].nodes.shape[1],) * len(taps)):
-        where = np.ravel_multi_index([axis.nodes[:, tap] for axis, tap in zip(taps, corner, strict=True)], nodes)
+        where = np.ravel_multi_index([axis.nodes[:, tap] for axis, tap in zip(taps, corner, strict=True)], shape)
         share = np.prod([axis.weights[:, tap] for axis, tap in zip(taps, corner, strict=True)], axis=0)
         total += values[:, where] * share
     return total

@@ -1,16 +1,12 @@
-"""A TUNER network whose first layer is modulated by latent grids: locally varying phases.
+"""The numbers of a wavelet network: a small sine network whose phases are turned by fields of wavelets.
 
     z_1 = W s(x) + V m(x) + b_1,   h_1 = sin z_1,   h_l = sin(W_l h_l-1 + b_l),   f = C h_L + S u(x) + e
 
-s(x) holds sin(2 pi/p k.x) for some integer frequencies k, then cos of the same. m(x) are fields u(x), which integers
-span, and differences of them between neighbouring samples; older files have the fields alone. Near an edge of a picture
-m turns the phases of the sines, so that a narrow network serves the whole picture: for the same number of weights it
-reproduces a photograph some 2 dB better than input frequencies alone.
-
-The integers span the fields in one of two bases. Wavelets (`tuner.network.wavelets.filters`): the samples of a field
-are sums of wavelets, and a cubic spline goes through them. Splines: each level has a node for every `spacing` samples
-along each axis and cubic B-splines between them (`tuner.network.wavelets.splines`), where an integer stands for integer
-/ spacing; fits no longer make these.
+s(x) holds sin(2 pi/p k.x) for some integer frequencies k, then cos of the same. The samples of the fields u are sums of
+wavelets with integer coefficients, the latents (`tuner.network.wavelets.filters`), and a cubic spline goes through
+them. m(x) are those fields and differences of them between neighbouring samples. Near an edge of a picture m turns the
+phases of the sines, so that a narrow network serves the whole picture: for the same number of weights it reproduces a
+photograph some 2 dB better than input frequencies alone.
 
 Numbers only, no torch: a fit (`tuner.fit.wavelets.fit`) produces them, `tuner.network.wavelets.synthesis` evaluates
 them, `tuner.codec.wavelets.chunk` writes them.
@@ -18,111 +14,78 @@ them, `tuner.codec.wavelets.chunk` writes them.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 from itertools import pairwise
 
 import numpy as np
 
 from tuner.errors import ConfigError
 from tuner.network.parameters import HiddenLayer
-from tuner.network.wavelets.layout import field_count, modulation_count, wavelet_layout
-from tuner.network.wavelets.splines import node_count
+from tuner.network.wavelets.layout import Layout
 from tuner.shapes import FloatArray, IntArray
-
-
-class Basis(StrEnum):
-    """What the latents are coefficients of."""
-
-    SPLINES = "splines"
-    WAVELETS = "wavelets"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class LatentLevel:
-    """Latent channels that share one grid of nodes.
-
-    Attributes:
-        spacing: samples per node along every axis, >= 1.
-        codes: int32 (channels, *nodes).
-    """
-
-    spacing: int
-    codes: IntArray
-
-    @property
-    def channels(self) -> int:
-        """Channels of this level."""
-        return len(self.codes)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class WaveletParameters:
-    """All numbers of a modulated network.
+    """All numbers of a wavelet network.
 
     Attributes:
-        grid_shape: samples of the signal along each axis, on which the spacings count.
-        period: p, in units of the coordinates.
-        seed: of the frequencies.
+        layout: the subbands, and how many channels and inputs come of them.
+        period: p, length of a period in units of the coordinates.
+        seed: number from which the frequencies are drawn.
         reach: largest component of a frequency.
         frequencies: K, int32 (F, D), cycles per period; those of `seeded_frequencies`.
-        levels: the latents, coarsest first. Splines: u holds their channels in this order. Wavelets: the low-pass
-            level, a channel for each colour, then the scales, 2^D - 1 orientations for each colour; u holds the colours
-            of field 0, of field 1, ...
-        basis: of the latents.
+        latents: the integer coefficients, int32 (subbands, *nodes) for each level of the layout.
         hidden: the sine layers; the first has 2 F + M inputs: sines, cosines, `tuner.network.wavelets.inputs`.
         skip: S, float32 (C, U).
         readout_weight: C, float32 (C, H).
         readout_bias: e, float32 (C,).
-        exponents: a network that sees differences has one for each of the M inputs beside the sines, which count
-            2^exponent times; others have none.
+        exponents: one for each of the M inputs beside the sines, which is multiplied by 2^exponent.
 
     Raises:
-        ConfigError: if the shapes do not fit together, or splines are to have differences.
+        ConfigError: if the shapes do not fit together.
     """
 
-    grid_shape: tuple[int, ...]
+    layout: Layout
     period: float
     seed: int
     reach: int
     frequencies: IntArray
-    levels: tuple[LatentLevel, ...]
+    latents: tuple[IntArray, ...]
     hidden: tuple[HiddenLayer, ...]
     skip: FloatArray
     readout_weight: FloatArray
     readout_bias: FloatArray
-    basis: Basis = Basis.SPLINES
-    exponents: tuple[int, ...] = ()
+    exponents: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        layout = [(level.spacing, level.channels) for level in self.levels]
-        if self.basis is Basis.WAVELETS and (
-            len(layout) < 2 or layout != wavelet_layout(self.dimensions, len(layout) - 1, layout[0][1])
-        ):
-            raise ConfigError(f"(spacing, channels) of the levels is {layout}, expected those of scales of wavelets")
-        for level in self.levels:
-            nodes = level_nodes(self.grid_shape, level.spacing)
-            if level.codes.shape[1:] != nodes:
-                raise ConfigError(f"a level of spacing {level.spacing} has {level.codes.shape[1:]} nodes, not {nodes}")
-        if self.sees_differences and (self.basis is Basis.SPLINES or len(self.exponents) != self.modulations):
-            raise ConfigError(
-                f"{len(self.exponents)} exponents, expected {self.modulations}, and wavelets as the basis"
-            )
-        width = 2 * len(self.frequencies) + self.modulations
+        layout = self.layout
+        shapes = [codes.shape for codes in self.latents]
+        expected = [level.shape for level in layout.levels]
+        if shapes != expected:
+            raise ConfigError(f"the latents of the levels have the shapes {shapes}, expected {expected}")
+        if len(self.exponents) != layout.inputs:
+            raise ConfigError(f"{len(self.exponents)} exponents, expected {layout.inputs}: one for each input")
+        width = 2 * len(self.frequencies) + layout.inputs
         for layer in self.hidden:
             if layer.weight.shape[1] != width:
                 raise ConfigError(f"a sine layer takes {layer.weight.shape[1]} inputs, expected {width}")
             width = len(layer.bias)
-        channels = self.channels
-        if self.readout_weight.shape != (channels, width) or self.skip.shape != (channels, self.latent_channels):
+        outputs = (self.channels, width), (self.channels, layout.field_channels)
+        if (self.readout_weight.shape, self.skip.shape) != outputs:
             raise ConfigError(
-                f"the output layer is {self.readout_weight.shape} and {self.skip.shape}, expected "
-                f"{(channels, width)} and {(channels, self.latent_channels)}"
+                f"the output layer is {self.readout_weight.shape} and {self.skip.shape}, expected {outputs[0]} and "
+                f"{outputs[1]}"
             )
+
+    @property
+    def grid_shape(self) -> tuple[int, ...]:
+        """Number of samples of the signal along each axis."""
+        return self.layout.grid_shape
 
     @property
     def dimensions(self) -> int:
         """Length D of a coordinate."""
-        return len(self.grid_shape)
+        return self.layout.dimensions
 
     @property
     def channels(self) -> int:
@@ -130,38 +93,14 @@ class WaveletParameters:
         return len(self.readout_bias)
 
     @property
-    def latent_channels(self) -> int:
-        """U, the length of u."""
-        if self.basis is Basis.WAVELETS:
-            return self.levels[0].channels * field_count(len(self.levels) - 1)
-        return sum(level.channels for level in self.levels)
-
-    @property
-    def colours(self) -> int:
-        """K, the channels of a subband of wavelets."""
-        return self.levels[0].channels
-
-    @property
-    def sees_differences(self) -> bool:
-        """Whether differences follow the fields among the inputs."""
-        return bool(self.exponents)
-
-    @property
     def gains(self) -> FloatArray:
-        """What each input beside the sines is multiplied by if the network sees differences, float32 (M,)."""
+        """What each input beside the sines is multiplied by, float32 (M,)."""
         return np.ldexp(np.float32(1.0), np.array(self.exponents, dtype=np.int32))
-
-    @property
-    def modulations(self) -> int:
-        """M, the inputs of the first layer beside the sines."""
-        if not self.sees_differences:
-            return self.latent_channels
-        return modulation_count(self.dimensions, field_count(len(self.levels) - 1), self.colours)
 
     @property
     def weight_count(self) -> int:
         """Number of scalars that a fit may change: latents, layers and output layer."""
-        return sum(level.codes.size for level in self.levels) + sum(array.size for array in self.tensors())
+        return self.layout.latents + sum(array.size for array in self.tensors())
 
     def tensors(self) -> list[FloatArray]:
         """All weights but the latents, in the order of the file."""
@@ -178,26 +117,28 @@ class WaveletParameters:
         ]
 
 
-def level_nodes(grid_shape: tuple[int, ...], spacing: int) -> tuple[int, ...]:
-    """Nodes along each axis."""
-    return tuple(node_count(samples, spacing) for samples in grid_shape)
-
-
 def tensor_shapes(
-    frequencies: int, modulations: int, latent_channels: int, widths: tuple[int, ...], channels: int
+    layout: Layout, frequencies: int, widths: tuple[int, ...], channels: int
 ) -> list[tuple[str, tuple[int, ...]]]:
-    """Name and shape of every tensor of `WaveletParameters.tensors`."""
+    """Name and shape of every tensor of `WaveletParameters.tensors`.
+
+    Args:
+        layout: the subbands.
+        frequencies: F, number of frequencies of the first layer.
+        widths: number of neurons of each sine layer.
+        channels: C, length of a value.
+    """
     first, *_ = widths
     shapes: list[tuple[str, tuple[int, ...]]] = [
         ("sine weight", (first, 2 * frequencies)),
-        ("modulation weight", (first, modulations)),
+        ("input weight", (first, layout.inputs)),
         ("hidden 1 bias", (first,)),
     ]
     for number, (inputs, width) in enumerate(pairwise(widths), start=2):
         shapes += [(f"hidden {number} weight", (width, inputs)), (f"hidden {number} bias", (width,))]
     return [
         *shapes,
-        ("skip", (channels, latent_channels)),
+        ("skip", (channels, layout.field_channels)),
         ("readout weight", (channels, widths[-1])),
         ("readout bias", (channels,)),
     ]
@@ -205,33 +146,31 @@ def tensor_shapes(
 
 def wavelet_parameters(
     *,
-    grid_shape: tuple[int, ...],
+    layout: Layout,
     period: float,
     seed: int,
     reach: int,
     frequencies: IntArray,
-    levels: tuple[LatentLevel, ...],
+    latents: tuple[IntArray, ...],
     tensors: list[FloatArray],
-    basis: Basis = Basis.SPLINES,
-    exponents: tuple[int, ...] = (),
+    exponents: tuple[int, ...],
 ) -> WaveletParameters:
-    """The inverse of `WaveletParameters.tensors`."""
-    sines, modulation, bias, *deeper, skip, readout_weight, readout_bias = tensors
+    """The inverse of `WaveletParameters.tensors`; arguments are the attributes of `WaveletParameters`."""
+    sines, inputs, bias, *deeper, skip, readout_weight, readout_bias = tensors
     return WaveletParameters(
-        grid_shape=grid_shape,
+        layout=layout,
         period=period,
         seed=seed,
         reach=reach,
         frequencies=frequencies,
-        levels=levels,
+        latents=latents,
         hidden=(
-            HiddenLayer(weight=np.concatenate([sines, modulation], axis=1), bias=bias),
+            HiddenLayer(weight=np.concatenate([sines, inputs], axis=1), bias=bias),
             *(HiddenLayer(weight=w, bias=b) for w, b in zip(deeper[::2], deeper[1::2], strict=True)),
         ),
         skip=skip,
         readout_weight=readout_weight,
         readout_bias=readout_bias,
-        basis=basis,
         exponents=exponents,
     )
 
@@ -244,10 +183,10 @@ def seeded_frequencies(count: int, dimensions: int, reach: int, seed: int) -> In
     (Steele, Lea and Flood 2014), taken modulo the number of possible values: integers on every machine.
 
     Args:
-        count: F, at most about a quarter of what is within reach, so that drawing ends soon.
-        dimensions: D.
-        reach: largest component, >= 1.
-        seed: below 2^32.
+        count: F, number of frequencies, at most about a quarter of what is within reach, so that drawing ends soon.
+        dimensions: D, length of a frequency.
+        reach: largest component of a frequency, >= 1.
+        seed: number from which they are drawn, below 2^32.
 
     Returns:
         int32 (F, D), in the order of the draws.

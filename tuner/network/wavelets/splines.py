@@ -1,9 +1,8 @@
-"""Cubic B-splines over the cells of a coarse grid: what carries latent values to any coordinate.
+"""Cubic B-splines with a node at every sample, which carry fields to any coordinate; and what positions read of nodes.
 
-An axis of N samples with one node for every s of them has ceil(N/s) nodes, each in the middle of its cell. Coordinate x
-in [-1, 1] lies at t = (x + 1) N / (2 s) - 1/2 in units of cells, and the value there is a weighted sum over the four
-nodes around t; beyond the borders the outermost node is repeated. Smooth to the second derivative, so that a
-representation keeps exact gradients. Called by `tuner.network.wavelets.fields` and `tuner.network.wavelets.inputs`.
+Coordinate x in [-1, 1] lies at t = (x + 1) N / 2 - 1/2 in samples of an axis of N, and the value there is a weighted
+sum over the four nodes around t; beyond the borders the outermost node is repeated. Smooth to the second derivative, so
+that a representation keeps exact gradients.
 """
 
 from abc import ABC, abstractmethod
@@ -18,11 +17,6 @@ TAPS = 4
 _BLOCK = 64
 
 
-def node_count(samples: int, spacing: int) -> int:
-    """Nodes along an axis of `samples` samples with one node for every `spacing` of them."""
-    return -(-samples // spacing)
-
-
 class Reading(ABC):
     """What positions along an axis read of its nodes: few nodes each, and how much of each."""
 
@@ -31,7 +25,7 @@ class Reading(ABC):
     @property
     @abstractmethod
     def positions(self) -> int:
-        """How many there are."""
+        """Number of positions."""
 
     @abstractmethod
     def rows(self, start: int, stop: int) -> "Taps":
@@ -70,7 +64,7 @@ class Taps(Reading):
 
     @property
     def positions(self) -> int:
-        """N."""
+        """Number N of positions."""
         return len(self.nodes)
 
     def rows(self, start: int, stop: int) -> "Taps":
@@ -78,16 +72,15 @@ class Taps(Reading):
         return Taps(self.nodes[start:stop], self.weights[start:stop])
 
 
-def spline_taps(positions_N: FloatArray | DoubleArray, samples: int, spacing: int, *, derivative: bool = False) -> Taps:
-    """Where positions along one axis read their nodes.
+def spline_taps(positions_N: FloatArray | DoubleArray, samples: int, *, derivative: bool = False) -> Taps:
+    """Where positions along one axis read its nodes.
 
     Args:
         positions_N: coordinates, float (N,), in [-1, 1] inside the signal.
-        samples: of the signal along this axis.
-        spacing: samples per node, >= 1.
-        derivative: weights of the derivative by the coordinate instead of the value.
+        samples: number of samples of the signal along this axis, each of which has a node.
+        derivative: give weights of the derivative by the coordinate instead of those of the value.
     """
-    cells_per_unit = samples / (2.0 * spacing)
+    cells_per_unit = samples / 2.0
     position = (positions_N.astype(np.float64) + 1.0) * cells_per_unit - 0.5
     first = np.floor(position)
     r = position - first
@@ -95,7 +88,7 @@ def spline_taps(positions_N: FloatArray | DoubleArray, samples: int, spacing: in
         weights = np.stack([-((1 - r) ** 2), r * (3 * r - 4), 1 + r * (2 - 3 * r), r**2], axis=1) * (cells_per_unit / 2)
     else:
         weights = np.stack([(1 - r) ** 3, 4 + r**2 * (3 * r - 6), 1 + 3 * r * (1 + r - r**2), r**3], axis=1) / 6
-    last = node_count(samples, spacing) - 1
+    last = samples - 1
     # A coordinate may lie far outside the domain; no float beyond the axis reaches the integers.
     nodes = np.clip(np.clip(first, -TAPS, last + TAPS)[:, None] + np.arange(-1, TAPS - 1), 0, last)
     return Taps(nodes.astype(np.int64), weights.astype(np.float32))

@@ -1,4 +1,4 @@
-"""Values of a modulated network in numpy: at any points, and on grids in bounded memory.
+"""Values of a wavelet network in numpy: at any points, and on grids in bounded memory.
 
 A tile is some rows of the first axis, so that memory stays bounded. `values_at` is the slow twin.
 """
@@ -8,8 +8,8 @@ from math import pi, prod
 
 import numpy as np
 
-from tuner.network.wavelets.fields import spline_fields
-from tuner.network.wavelets.inputs import GridModulations, modulations_at
+from tuner.network.wavelets.fields import spline_nodes
+from tuner.network.wavelets.inputs import GridInputs, inputs_at
 from tuner.network.wavelets.parameters import WaveletParameters
 from tuner.network.wavelets.splines import TAPS
 from tuner.shapes import FloatArray
@@ -20,10 +20,10 @@ _TILE_FLOATS = 1 << 17
 
 def values_at(parameters: WaveletParameters, coords_PD: FloatArray) -> FloatArray:
     """Values at any points, float32 (P, C)."""
-    fields = spline_fields(parameters)
+    nodes = spline_nodes(parameters)
     values = np.empty((len(coords_PD), parameters.channels), dtype=np.float32)
     for rows in _chunks(parameters, len(coords_PD)):
-        m_MP, u_UP = modulations_at(parameters, fields, coords_PD[rows])
+        m_MP, u_UP = inputs_at(parameters, nodes, coords_PD[rows])
         inputs_IP = np.concatenate([_sines(parameters, coords_PD[rows]), m_MP])
         values[rows] = _network(parameters, inputs_IP, u_UP).T
     return values
@@ -32,13 +32,13 @@ def values_at(parameters: WaveletParameters, coords_PD: FloatArray) -> FloatArra
 def gradients_at(parameters: WaveletParameters, coords_PD: FloatArray) -> FloatArray:
     """Exact derivatives at any points, float32 (P, C, D), per unit of the coordinate."""
     points, dimensions = coords_PD.shape
-    fields = spline_fields(parameters)
+    nodes = spline_nodes(parameters)
     gradients = np.empty((points, parameters.channels, dimensions), dtype=np.float32)
     for rows in _chunks(parameters, points):
         coords = coords_PD[rows]
-        inputs_IP = np.concatenate([_sines(parameters, coords), modulations_at(parameters, fields, coords)[0]])
+        inputs_IP = np.concatenate([_sines(parameters, coords), inputs_at(parameters, nodes, coords)[0]])
         for dimension in range(dimensions):
-            slopes_MP, skipped = modulations_at(parameters, fields, coords, dimension)
+            slopes_MP, skipped = inputs_at(parameters, nodes, coords, dimension)
             tangent_IP = np.concatenate([_sines(parameters, coords, dimension), slopes_MP])
             hidden = inputs_IP
             for layer in parameters.hidden:
@@ -53,7 +53,7 @@ def values_on_grid(parameters: WaveletParameters, axes: Sequence[FloatArray]) ->
     """Values on the product of the given axes.
 
     Args:
-        parameters: the network.
+        parameters: numbers of the network.
         axes: coordinates along each dimension, float (N_d,), ascending.
 
     Returns:
@@ -62,7 +62,7 @@ def values_on_grid(parameters: WaveletParameters, axes: Sequence[FloatArray]) ->
     shape = tuple(len(axis) for axis in axes)
     plane = prod(shape[1:])
     values = np.empty((prod(shape), parameters.channels), dtype=np.float32)
-    modulations = GridModulations(parameters, axes)
+    inputs_of_grid = GridInputs(parameters, axes)
     waves = _GridSines(parameters, axes)
 
     widest = max(len(parameters.hidden[0].weight.T), *(len(layer.bias) for layer in parameters.hidden))
@@ -72,7 +72,7 @@ def values_on_grid(parameters: WaveletParameters, axes: Sequence[FloatArray]) ->
         stop = min(start + step, shape[0])
         tile = inputs[:, : (stop - start) * plane]
         waves.fill(tile, start, stop)
-        u_UP = modulations.fill(tile[2 * len(parameters.frequencies) :], start, stop)
+        u_UP = inputs_of_grid.fill(tile[2 * len(parameters.frequencies) :], start, stop)
         values[start * plane : stop * plane] = _network(parameters, tile, u_UP).T
     return values.reshape(*shape, parameters.channels)
 
@@ -86,13 +86,13 @@ def gradients_on_grid(parameters: WaveletParameters, axes: Sequence[FloatArray])
 
 def products_per_sample(parameters: WaveletParameters) -> int:
     """About the number of multiplications that one value takes: those of the layers, and of the splines' taps."""
-    taps = TAPS * parameters.dimensions * parameters.latent_channels
+    taps = TAPS * parameters.dimensions * parameters.layout.field_channels
     return taps + sum(tensor.size for tensor in parameters.tensors())
 
 
 def network_inputs(parameters: WaveletParameters, coords_PD: FloatArray) -> tuple[FloatArray, FloatArray]:
     """What the first layer reads at some points, float32 (2 F + M, P), and what the skip does, (U, P)."""
-    m_MP, u_UP = modulations_at(parameters, spline_fields(parameters), coords_PD)
+    m_MP, u_UP = inputs_at(parameters, spline_nodes(parameters), coords_PD)
     return np.concatenate([_sines(parameters, coords_PD), m_MP]), u_UP
 
 

@@ -172,7 +172,7 @@ class _Search:
         if file is not None and (self._best is None or self._is_better(file, self._best)):
             self._best = file
         work = work_per_step(config, self._signal.grid_shape, self._signal.channels)
-        largest = max(int(abs(level.codes).max()) for level in result.parameters.levels)
+        largest = max(int(abs(codes).max()) for codes in result.parameters.latents)
         self._trials.append(
             Trial(
                 network=(config.frequencies, *config.widths),

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.networks import random_parameters, random_representation
+from tests.networks import random_representation
 from tests.reference import tnr_decoder
 from tuner.codec.decode import decode, decode_integers
 from tuner.codec.encode import encode
@@ -72,26 +72,6 @@ def test_the_page_alone_is_enough_to_decode(representation: Representation) -> N
     np.testing.assert_allclose(value, np.clip(reference.value(position), 0, 1), atol=1e-5)
     profile = representation.icc_profile
     assert reference.metadata == ({} if profile is None else {0x81: profile})
-
-
-def test_frequencies_need_not_be_sorted() -> None:
-    parameters = random_parameters(frequencies=30)
-    order = np.random.default_rng(0).permutation(30)
-    shuffled = replace(parameters, frequencies=parameters.frequencies[order])
-    read = decode(encode(Representation(parameters=shuffled, grid_shape=(5, 5))))
-    assert np.array_equal(read.parameters.frequencies, shuffled.frequencies)
-
-
-def test_columns_of_unlike_magnitude_pay_for_their_own_tables() -> None:
-    parameters = random_parameters(frequencies=80, hidden=(200,))
-    scale = np.where(np.arange(80) % 2, 1.0, 0.03).astype(np.float32)
-    unlike = replace(parameters, hidden=(replace(parameters.hidden[0], weight=parameters.hidden[0].weight * scale),))
-    steps = (0.01, 0.001, 0.01, 0.01, 0.01)
-    representation = Representation(parameters=unlike, grid_shape=(5, 5))
-    integers = quantise(unlike, steps).integers[1]
-    _, counts = np.unique(integers, return_counts=True)
-    one_table_bytes = float(counts @ np.log2(integers.size / counts)) / 8
-    assert len(encode(representation, steps)) < one_table_bytes, "although the file holds the other tensors too"
 
 
 BLOCKED = """

@@ -11,8 +11,8 @@ import torch
 from safetensors import safe_open
 from typer.testing import CliRunner
 
-from tests.modulated import modulated_representation, random_modulated, random_wavelets
 from tests.networks import random_representation
+from tests.wavelets import random_wavelets, wavelet_representation
 from tuner.cli import app
 from tuner.codec.encode import encode
 from tuner.errors import ConfigError
@@ -29,14 +29,9 @@ WINDOWS = WindowedParameters(
 )
 CASES = {
     "plain": random_representation(hidden=(9, 6)),
-    "modulated": modulated_representation(),
-    "wavelets": Representation(parameters=random_wavelets((13, 10)), grid_shape=(13, 10)),
-    "differences": Representation(parameters=random_wavelets((13, 10), differences=True), grid_shape=(13, 10)),
-    "differences in a volume": Representation(
-        parameters=random_wavelets((6, 5, 4), scales=1, colours=1, channels=1, differences=True), grid_shape=(6, 5, 4)
-    ),
-    "volume": Representation(
-        parameters=random_modulated((6, 5, 4), levels=((3, 2), (1, 1)), channels=1), grid_shape=(6, 5, 4)
+    "wavelets": wavelet_representation((13, 10)),
+    "wavelets of a volume": Representation(
+        parameters=random_wavelets((6, 5, 4), scales=1, colours=1, channels=1), grid_shape=(6, 5, 4)
     ),
     "windows": Representation(parameters=WINDOWS, grid_shape=(110,)),
 }
@@ -68,11 +63,11 @@ def test_torch_module(name: str) -> None:
 
 
 def test_safetensors(tmp_path: Path) -> None:
-    representation = CASES["modulated"]
+    representation = CASES["wavelets"]
     path = tmp_path / "x.safetensors"
     path.write_bytes(to_safetensors(representation))
     with safe_open(path, "numpy") as file:
-        assert json.loads(file.metadata()["tuner"])["spacings"] == [8, 4, 2]
+        assert json.loads(file.metadata()["tuner"])["spacings"] == [1]
         for name, array in named_arrays(representation).items():
             np.testing.assert_array_equal(file.get_tensor(name), array)
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from tests.cases import waves
-from tests.modulated import modulated_representation
 from tests.networks import random_representation
 from tests.signals import SIGNALS
+from tests.wavelets import wavelet_representation
 from tuner.codec.decode import decode
 from tuner.codec.encode import encode
 from tuner.codec.file.container import ChunkType, read_container
@@ -88,12 +88,12 @@ def test_nothing_else_changes(name: str) -> None:
     assert with_report(after, {"old": 1}) == before
 
 
-def test_a_modulated_file_takes_one_too() -> None:
-    content = encode(modulated_representation())
-    network = read_container(content, DecodeLimits())[1][ChunkType.MODULATED]
+def test_a_file_of_wavelets_takes_one_too() -> None:
+    content = encode(wavelet_representation())
+    network = read_container(content, DecodeLimits())[1][ChunkType.WAVELETS]
     whole = with_report(content, {"trainer": "modulated"})
     assert decode(whole).report == {"trainer": "modulated"}
-    assert read_container(whole, DecodeLimits())[1][ChunkType.MODULATED] == network
+    assert read_container(whole, DecodeLimits())[1][ChunkType.WAVELETS] == network
 
 
 def test_trainers_have_names() -> None:

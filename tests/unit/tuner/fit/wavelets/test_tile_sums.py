@@ -7,6 +7,7 @@ import torch
 from tuner.fit.wavelets.subbands import Subbands
 from tuner.fit.wavelets.tile_sums import tile_sums
 from tuner.network.wavelets.filters import wavelet_taps
+from tuner.network.wavelets.layout import Layout
 from tuner.network.wavelets.splines import Taps
 
 ROWS = 4096
@@ -42,46 +43,8 @@ def test_a_long_line_takes_little_memory() -> None:
     assert sum(run.matrix.numel() for tile in tiles for run in tile.runs) < 1_000_000  # one matrix a tile has 8 million
 
 
-@pytest.mark.parametrize("high", [False, True])
-@pytest.mark.parametrize("spacing", [2, 4, 32])
-def test_a_long_axis_reads_like_its_wavelets(spacing: int, high: bool) -> None:
-    """Repeating the middle of a short axis gives what the transform of the whole axis gives."""
-    samples = 100 * spacing + 5
-    axis, nodes = wavelet_taps(samples, spacing, high=high), -(-samples // spacing)
-    assert not isinstance(axis, Taps)
-    whole = dense(axis.rows(0, samples), nodes)
-    for node in (0, 3, 40, nodes - 2):
-        tooth = np.zeros(nodes)
-        tooth[node] = 1.0
-        np.testing.assert_allclose(whole @ tooth, synthesised(tooth, samples, spacing, high=high), atol=1e-6)
-
-
-def synthesised(codes: np.ndarray, samples: int, spacing: int, *, high: bool) -> np.ndarray:
-    """The inverse transform, as section 10 of FORMAT.md has it."""
-    sizes = [samples]
-    while 1 << (len(sizes) - 1) < spacing:
-        sizes.append(-(-sizes[-1] // 2))
-    low, values = np.zeros(sizes[-1]), codes
-    for number, size in enumerate(sizes[-2::-1]):
-        x = np.zeros(size)
-        first_high = high and number == 0
-        x[::2] = (low if first_high else values)[: -(-size // 2)] / 1.149604398860241
-        if first_high:
-            x[1::2] = values[: size // 2] * 1.149604398860241
-        for parity, factor in ((0, -0.443506852043971), (1, -0.882911075530934), (0, 0.052980118572961)):
-            lift(x, parity, factor)
-        lift(x, 1, 1.586134342059924)
-        values = x
-    return values
-
-
-def lift(x: np.ndarray, parity: int, factor: float) -> None:
-    for i in range(parity, len(x), 2):
-        x[i] += factor * (x[abs(i - 1)] + x[i + 1 if i + 1 < len(x) else i - 1])
-
-
 def test_a_sound_is_found_again_in_its_coefficients() -> None:
-    subbands = Subbands((9001,), 5, 1, ROWS)
+    subbands = Subbands(Layout((9001,), 5, 1), ROWS)
     signal = torch.randn(1, 9001)
     found = subbands._summed(subbands.analyse(signal, iterations=30), 3)
     torch.testing.assert_close(found, signal, atol=1e-3, rtol=0.0)

@@ -5,25 +5,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.modulated import random_modulated, random_wavelets
+from tests.wavelets import random_wavelets
 from tuner.network.wavelets.parameters import WaveletParameters
-from tuner.network.wavelets.splines import spline_taps
 from tuner.network.wavelets.synthesis import gradients_at, values_at, values_on_grid
 from tuner.signal.grid import Grid
 
 CASES = {
-    "one axis": random_modulated((50,), levels=((16, 2), (4, 1)), channels=1),
-    "two axes": random_modulated((21, 30)),
-    "three axes": random_modulated((9, 8, 7), levels=((4, 2), (3, 1)), channels=2),
-    "one layer": random_modulated((16, 16), widths=(7,)),
-    "wavelets, one axis": random_wavelets((51,), colours=1, channels=1),
-    "wavelets, two axes": random_wavelets((21, 30)),
-    "wavelets, three axes": random_wavelets((9, 8, 7), scales=2, colours=2, channels=2),
-    "differences, one axis": random_wavelets((51,), colours=1, channels=1, differences=True),
-    "differences, two axes": random_wavelets((21, 30), differences=True),
-    "differences, three axes": random_wavelets((9, 8, 7), scales=2, colours=2, channels=2, differences=True),
-    "differences, one layer": random_wavelets((16, 1), widths=(7,), differences=True),
-    "more nodes than samples": random_modulated((3, 2), levels=((8, 2), (1, 1))),
+    "one axis": random_wavelets((51,), colours=1, channels=1),
+    "two axes": random_wavelets((21, 30)),
+    "three axes": random_wavelets((9, 8, 7), scales=2, colours=2, channels=2),
+    "one layer": random_wavelets((16, 1), widths=(7,)),
+    "fewer samples than a node spans": random_wavelets((3, 2)),
 }
 
 
@@ -81,20 +73,10 @@ def test_coordinates_on_a_grid_are_not_rounded() -> None:
     codes = np.zeros((1, samples // 2), dtype=np.int32)
     codes[0, samples // 4 :: 2], codes[0, samples // 4 + 1 :: 2] = 40, -40
     like = random_wavelets((samples,), scales=1, colours=1, channels=1)
-    levels = (replace(like.levels[0], codes=codes), replace(like.levels[1], codes=0 * codes))
-    parameters = replace(like, levels=levels, readout_weight=0 * like.readout_weight)
+    parameters = replace(like, latents=(codes, 0 * codes), readout_weight=0 * like.readout_weight)
     on_grid = values_on_grid(parameters, [Grid((samples,), 2.5).axis(0)])
     finer = values_on_grid(parameters, [Grid((3 * samples,), 2.5).axis(0)])
     np.testing.assert_allclose(finer[1::3], on_grid, atol=2e-5 * np.abs(on_grid).max())
-
-
-def test_splines_reproduce_constants_and_slopes() -> None:
-    grid = Grid((40,), 4.0)
-    taps = spline_taps(grid.axis(0), 40, 4)
-    nodes = np.arange(10, dtype=np.float32)
-    np.testing.assert_allclose(taps.apply(np.ones(10, dtype=np.float32), 0), 1.0, atol=1e-6)
-    # Away from the borders a straight line stays one: sample i lies at node (i + 1/2) / 4 - 1/2.
-    np.testing.assert_allclose(taps.apply(nodes, 0)[8:32], (np.arange(8, 32) + 0.5) / 4 - 0.5, atol=1e-5)
 
 
 def test_points_far_outside_the_signal_have_values() -> None:
