@@ -10,9 +10,10 @@ from tests.signals import SIGNALS, torus
 from tuner.codec.decode import decode
 from tuner.errors import ConfigError, InvalidSignal, StateMismatch
 from tuner.fit.config import Budget, EikonalConfig, FirstOrderConfig, NaturalGradientConfig, Rule
-from tuner.fit.loop import Progress, Verdict, fit
 from tuner.fit.presets import eikonal_config, signal_config
+from tuner.fit.progress import Progress, Verdict
 from tuner.fit.sines.eikonal import eikonal_loss
+from tuner.fit.sines.fit import fit
 from tuner.fit.sines.module import SineNetwork
 from tuner.fit.sines.surface_samples import SurfaceSamples
 from tuner.fit.sines.tangents import values_and_gradients

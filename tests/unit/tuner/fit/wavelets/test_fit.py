@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from tuner.cli import app
 from tuner.codec.encode import encode
 from tuner.errors import ConfigError
-from tuner.fit.loop import Progress, Verdict
+from tuner.fit.progress import Progress, Verdict
 from tuner.fit.wavelets.choice import cheapest, choose, free_values
 from tuner.fit.wavelets.config import WaveletConfig
 from tuner.fit.wavelets.curvature import learn_curvatures
@@ -50,7 +50,7 @@ def test_a_fit_fills_its_bytes_and_says_what_they_are_worth() -> None:
     assert [progress.step for progress in seen] == list(range(1, 41))
     assert {progress.total_steps for progress in seen} == {40}
     representation = Representation.of(result.parameters, signal)
-    bits_per_sample = 8 * len(encode(representation, result.steps)) / signal.sample_count
+    bits_per_sample = 8 * len(encode(representation, result.network.step_sizes)) / signal.sample_count
     assert 2.0 < bits_per_sample < 5.2
     error = representation.render().values - signal.values
     assert -10.0 * np.log10(np.mean(error**2)) > 25.0
@@ -60,11 +60,11 @@ def test_a_fit_fills_its_bytes_and_says_what_they_are_worth() -> None:
 def test_what_is_fitted_is_in_whole_steps() -> None:
     signal = picture()
     result = fit_wavelets(signal, SMALL)
-    first = encode(Representation.of(result.parameters, signal), result.steps)
-    for tensor, step in zip(result.parameters.tensors(), result.steps, strict=True):
+    first = encode(Representation.of(result.parameters, signal), result.network.step_sizes)
+    for tensor, step in zip(result.parameters.tensors(), result.network.step_sizes, strict=True):
         integers = tensor.astype(np.float64) / np.float32(step)
         np.testing.assert_allclose(integers, np.rint(integers), atol=1e-3)
-    assert first == encode(Representation.of(fit_wavelets(signal, SMALL).parameters, signal), result.steps)
+    assert first == encode(Representation.of(fit_wavelets(signal, SMALL).parameters, signal), result.network.step_sizes)
 
 
 @pytest.mark.parametrize(("shape", "channels"), [((200,), 1), ((12, 10, 14), 1)], ids=["one axis", "three axes"])
