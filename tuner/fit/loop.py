@@ -14,8 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tuner.errors import FitDiverged, StateMismatch
-from tuner.fit.clock import Clock
-from tuner.fit.progress import Progress, Verdict
+from tuner.fit.progress import Clock, Progress, Verdict
 from tuner.fit.result import FitOutcome, FitSummary, spent
 from tuner.fit.state import FitState
 from tuner.fit.trainer import Trainer

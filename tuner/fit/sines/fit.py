@@ -5,10 +5,9 @@ from dataclasses import dataclass
 
 import torch
 
-from tuner.fit.clock import Clock
 from tuner.fit.config import FitConfig
 from tuner.fit.loop import Fingerprints, signal_fingerprint, train
-from tuner.fit.progress import Progress, Verdict
+from tuner.fit.progress import Clock, Progress, Verdict
 from tuner.fit.result import FitSummary
 from tuner.fit.sines.memory import FrugalTrainer
 from tuner.fit.sines.module import SineNetwork

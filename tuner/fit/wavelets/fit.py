@@ -8,10 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tuner.errors import ConfigError
-from tuner.fit.clock import Clock
 from tuner.fit.config import Budget
 from tuner.fit.loop import Fingerprints, signal_fingerprint, train
-from tuner.fit.progress import Progress, Verdict
+from tuner.fit.progress import Clock, Progress, Verdict
 from tuner.fit.result import FitSummary
 from tuner.fit.state import FitState
 from tuner.fit.wavelets.config import MOST_AXES, TOO_MANY_AXES, WaveletConfig

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from tuner.errors import StateMismatch
-from tuner.fit.clock import Clock
+from tuner.fit.progress import Clock
 from tuner.fit.wavelets.choice import cheapest, choose, free_values
 from tuner.fit.wavelets.config import WaveletConfig
 from tuner.fit.wavelets.curvature import learn_curvatures

@@ -9,10 +9,9 @@ import torch
 from torch import Tensor
 
 from tuner.errors import FitDiverged, StateMismatch
-from tuner.fit.clock import Clock
 from tuner.fit.config import Budget
 from tuner.fit.loop import Fingerprints, signal_fingerprint, train
-from tuner.fit.progress import Progress, Verdict
+from tuner.fit.progress import Clock, Progress, Verdict
 from tuner.fit.result import FitOutcome, FitSummary
 from tuner.fit.state import FitState
 from tuner.fit.trainer import Trainer

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tuner.fit.clock import Clock
 from tuner.fit.config import Budget
+from tuner.fit.progress import Clock
 
 
 def test_a_fit_is_as_far_as_its_steps_or_its_time_whichever_is_more() -> None:
