@@ -20,9 +20,6 @@ from tuner.network.wavelets.layout import field_count, field_of, is_high, orient
 from tuner.network.wavelets.parameters import level_nodes
 from tuner.network.wavelets.splines import Reading
 
-# Of a long axis, whose readings are listed so many at a time.
-_ROWS = 1 << 16
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Part:
@@ -161,26 +158,6 @@ class Subbands:
             before, norm = norm, _dot(residual, residual)
             direction = [rest + (norm / before) * each for rest, each in zip(residual, direction, strict=True)]
         return codes
-
-    def square_norms(self) -> list[Tensor]:
-        """Sum of squares of the function of every code, one colour for all: (orientations, *nodes) of every level."""
-        dimensions = len(self._shape)
-        norms = []
-        for level, (spacing, _) in enumerate(self.layout):
-            kinds = [0] if level == 0 else list(range(1, self._kinds + 1))
-            each = torch.ones(len(kinds), *level_nodes(self._shape, spacing))
-            for number, kind in enumerate(kinds):
-                for axis, samples in enumerate(self._shape):
-                    reading = wavelet_taps(samples, spacing, high=is_high(kind, axis, dimensions))
-                    squares = torch.zeros(each.shape[axis + 1])
-                    for start in range(0, samples, _ROWS):
-                        taps = reading.rows(start, min(start + _ROWS, samples))
-                        squares.index_add_(
-                            0, torch.from_numpy(taps.nodes).flatten(), torch.from_numpy(taps.weights).square().flatten()
-                        )
-                    each[number] *= squares.view([-1 if other == axis else 1 for other in range(dimensions)])
-            norms.append(each)
-        return norms
 
     def _part(self, level: int, spacing: int, field: int, kinds: list[int], rows: int) -> _Part:
         dimensions = len(self._shape)

@@ -51,8 +51,6 @@ _DEAD_ZONE = 0.1
 # Root mean square, in units of codes, below which an input is not made larger.
 _LEAST_INPUT = 0.02
 _BISECTIONS = 12
-# What the fit adds to the quality of its beginning.
-_GAIN_DB = 0.0
 _LARGEST_CODE = 2000.0
 _LARGEST_FIRST_CODE = 1500.0
 _SMALLEST_STEP, _LARGEST_STEP = 1e-6, 1e3
@@ -259,7 +257,7 @@ class WaveletTrainer:
             else:
                 self._passes.show([each * step for each in codes])
                 mse = self._passes.loss(self._weights)
-                is_too_coarse = mse_to_psnr_db(mse) < wanted_db - _GAIN_DB
+                is_too_coarse = mse_to_psnr_db(mse) < wanted_db
             low, high = (low, log(step)) if is_too_coarse else (log(step), high)
         return exp(low)
 

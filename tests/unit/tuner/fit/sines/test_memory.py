@@ -16,7 +16,7 @@ needs_limits = pytest.mark.skipif(sys.platform != "linux", reason="only Linux li
 def narrow_fit(spare_mebibytes: int, after_step: int) -> subprocess.CompletedProcess[str]:
     """A fit of three steps whose process may grow by no more than that, from a step on."""
     return subprocess.run(
-        [sys.executable, "-m", "tests.unit.tuner.fit.narrow", str(spare_mebibytes), str(after_step)],
+        [sys.executable, "-m", "tests.unit.tuner.fit.sines.narrow", str(spare_mebibytes), str(after_step)],
         # Arenas of several threads reserve more address space than the fit needs.
         env=os.environ | {"MALLOC_ARENA_MAX": "1", "OMP_NUM_THREADS": "1"},
         capture_output=True,
