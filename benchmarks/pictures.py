@@ -13,8 +13,8 @@ import numpy as np
 
 from benchmarks.signals import knot, mesh, photo, sound, terrain, video, volume
 from tuner.codec.decode import decode
-from tuner.fit.loop import fit
 from tuner.fit.presets import eikonal_config, signal_config
+from tuner.fit.sines.fit import fit
 from tuner.quality.report import describe
 from tuner.quality.surface import chamfer_distance
 from tuner.representation import Representation

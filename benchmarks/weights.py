@@ -93,10 +93,10 @@ def _modulated(picture: str, asked: argparse.Namespace) -> Iterator[dict[str, ob
     result = fit_wavelets(signal, WaveletConfig(bits_per_sample=RATE, steps=200))
     fitted = Representation.of(result.parameters, signal)
     zeros = [np.zeros_like(tensor) for tensor in result.parameters.tensors()]
-    empty = encode(replace(fitted, parameters=_with_tensors(result.parameters, zeros)), result.steps)
+    empty = encode(replace(fitted, parameters=_with_tensors(result.parameters, zeros)), result.network.step_sizes)
     layers = sum(tensor.size for tensor in zeros)
     for factor in (1.0, 1.4, 2.0):
-        file = encode(fitted, tuple(factor * step for step in result.steps))
+        file = encode(fitted, tuple(factor * step for step in result.network.step_sizes))
         yield {
             "steps_times": factor,
             **_measured(file, fitted, signal, 8 * (len(file) - len(empty)), layers),

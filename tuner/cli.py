@@ -42,8 +42,8 @@ from tuner.targets.report import reported
 from tuner.terminal import errors_in_one_line
 
 if TYPE_CHECKING:
-    from tuner.fit.loop import Progress as FitProgress
-    from tuner.fit.loop import Verdict
+    from tuner.fit.progress import Progress as FitProgress
+    from tuner.fit.progress import Verdict
 
 # Torch's threads otherwise spin while they wait, and take the cores from each other on a busy machine. Read when torch
 # is first imported, by `fit`.
@@ -159,7 +159,7 @@ def info(
 
 def _fit_with_progress(signal: Signal, config: FitConfig, surface: Mesh | None) -> tuple[Representation, int, str]:
     """The fitted representation, the steps it took, and a sentence on how the fit went."""
-    from tuner.fit.loop import fit as fit_network
+    from tuner.fit.sines.fit import fit as fit_network
 
     with _progress_bar(config.budget.max_steps) as show:
         result = fit_network(signal, config, on_step=show, surface=surface)
@@ -188,8 +188,8 @@ def _fit_to_target_with_progress(
 @contextmanager
 def _progress_bar(steps: int) -> "Iterator[Callable[[FitProgress], Verdict]]":
     """A bar on the terminal, moved by what this yields."""
-    from tuner.fit.loop import Progress as FitProgress
-    from tuner.fit.loop import Verdict
+    from tuner.fit.progress import Progress as FitProgress
+    from tuner.fit.progress import Verdict
 
     columns = (
         TextColumn("{task.description}"),

@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from store.errors import LeaseLost
 from store.repositories.fits import Claim, Fits
 from store.status import Order
-from tuner.fit.loop import Progress, Verdict
+from tuner.fit.progress import Progress, Verdict
 from worker.checkpoints import save_checkpoint
 from worker.drain import draining
 from worker.lease import Lease

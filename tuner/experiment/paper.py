@@ -21,7 +21,7 @@ from tuner.experiment.networks.registry import Architecture, width_for
 from tuner.experiment.samples import Samples, centre_crop
 from tuner.experiment.training import Measurement, TrainingConfig, measurement, train
 from tuner.fit.config import Budget, FitConfig, NaturalGradientConfig
-from tuner.fit.loop import fit
+from tuner.fit.sines.fit import fit
 from tuner.fit.sines.module import SineNetwork
 from tuner.fit.sines.trainable import Network, weight_count
 from tuner.network.sines.config import NetworkConfig

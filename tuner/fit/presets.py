@@ -123,7 +123,7 @@ def signal_config(
         target_psnr_db: stop once it is reached, or None.
 
     Returns:
-        A configuration that `tuner.fit.loop.fit` takes as it is.
+        A configuration that `tuner.fit.fit` takes as it is.
     """
     by_axes = {1: _SOUND, 2: _PICTURE}.get(len(signal.grid_shape), _SOLID)
     recipe = by_axes if signal.kind is SignalKind.ARRAY else _RECIPES.get(signal.kind, _PICTURE)
@@ -156,7 +156,7 @@ def image_config(
         target_psnr_db: stop once it is reached, or None.
 
     Returns:
-        A configuration that `tuner.fit.loop.fit` takes as it is.
+        A configuration that `tuner.fit.fit` takes as it is.
     """
     effort = Effort(effort)
     budget = _budget(effort, max_steps, max_seconds, target_psnr_db)

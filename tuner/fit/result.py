@@ -1,12 +1,12 @@
-"""How a fit ended, in words that say what to try next, and what it produced."""
+"""How a fit ended, in words that say what to try next, and how much of a budget is too much."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
+from typing import Any
 
 from tuner.decibels import mse_to_psnr_db
 from tuner.fit.config import Budget
-from tuner.fit.sines.module import SineNetwork
 
 _ADVICE = {
     "converged": "The target quality was reached.",
@@ -33,35 +33,38 @@ class FitOutcome(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class FitResult:
-    """A fitted network and the facts of its fit.
+class FitSummary:
+    """How a fit ended, whatever kind of network it trained; the result of each kind adds the network.
 
     Attributes:
-        network: ready for use, on the device of the fit, its hidden weights within their bounds.
         outcome: why the fit ended.
-        steps: taken, those before a resume included.
-        seconds: of training, those before a resume included.
-        psnr_db: exact, over all samples that were not held out and all channels, unclamped.
-        held_out_psnr_db: the same over those that were; None if none was.
-        history: the mean squared error that each step reported.
+        steps: number of steps taken, those before a resume included.
+        seconds: time spent in steps, in seconds, that before a resume included.
+        psnr_db: exact quality in dB over all channels and all samples that were not held out, unclamped.
+        history: mean squared error that each step reported, those before a resume included.
     """
 
-    network: SineNetwork
     outcome: FitOutcome
     steps: int
     seconds: float
     psnr_db: float
     history: tuple[float, ...]
-    held_out_psnr_db: float | None = None
+
+    def facts(self) -> dict[str, Any]:
+        """The attributes by name, for a result that adds its own."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
 def spent(budget: Budget, history: Sequence[float], seconds: float) -> FitOutcome | None:
     """Whether a budget is used up, its target aside.
 
     Args:
-        budget: of the fit.
-        history: the mean squared error after each step.
-        seconds: of training so far.
+        budget: limits of the fit.
+        history: mean squared error that each step reported.
+        seconds: time spent in steps so far, in seconds.
+
+    Returns:
+        The limit that was reached; None if none was.
     """
     if len(history) >= budget.max_steps:
         return FitOutcome.STEP_LIMIT

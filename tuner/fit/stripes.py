@@ -3,17 +3,30 @@
 Called by `tuner.fit.natural.sweeps` and `tuner.fit.wavelets.passes`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
 
-from tuner.fit.kernels import single_threaded
-
 # Runs of tiles that are summed on their own.
 STRIPES = 16
 T = TypeVar("T")
+
+
+@contextmanager
+def single_threaded() -> Iterator[None]:
+    """Let torch's kernels run on the calling thread; the former setting comes back afterwards.
+
+    For small matrices too: threads that spin for their turn cost more than they bring when cores are shared.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 class Stripes:

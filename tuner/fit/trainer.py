@@ -1,7 +1,8 @@
-"""What the loop asks of a training algorithm.
+"""What the loop asks of a training algorithm, whatever kind of network it trains.
 
 The loop (`tuner.fit.loop`) knows budgets, checkpoints and progress; a trainer knows how to make the network better.
-First-order and natural-gradient trainers stand behind this one protocol.
+Natural gradient, first-order rules and the eikonal loss stand behind this one protocol for networks of sines, and so
+does the fit of wavelet latents under a small sine layer.
 """
 
 from collections.abc import Mapping
@@ -9,16 +10,10 @@ from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
-from tuner.fit.sines.module import SineNetwork
-
 
 @runtime_checkable
 class Trainer(Protocol):
     """A training algorithm, bound to one network and one signal."""
-
-    @property
-    def network(self) -> SineNetwork:
-        """The network being trained. Its hidden weights are within their bounds after every step."""
 
     def step(self) -> float:
         """Change the network once.

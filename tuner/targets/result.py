@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tuner.fit.loop import Progress, Verdict
+from tuner.fit.progress import Progress, Verdict
 from tuner.targets.sines.plan import Trial, separate
 
 OnStep = Callable[[Progress], Verdict]

@@ -14,8 +14,9 @@ from dataclasses import replace
 from tuner.decibels import mse_to_psnr_db
 from tuner.errors import ConfigError
 from tuner.fit.config import Budget, FitConfig
-from tuner.fit.loop import Progress, Verdict, fit
-from tuner.fit.result import FitOutcome, FitResult
+from tuner.fit.progress import Progress, Verdict
+from tuner.fit.result import FitOutcome
+from tuner.fit.sines.fit import FitResult, fit
 from tuner.fit.state import FitState
 from tuner.metrics import written_psnr_db
 from tuner.representation import Representation

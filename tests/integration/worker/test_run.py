@@ -24,7 +24,7 @@ from store.status import FitStatus
 from tests.chaos.proxy import Proxy, Weather
 from tests.factories import picture_png
 from tuner.codec.decode import decode
-from tuner.fit.loop import Progress, Verdict
+from tuner.fit.progress import Progress, Verdict
 from tuner.metrics import gradient_psnr_db, picture_psnr_db
 from tuner.network.wavelets.parameters import WaveletParameters
 from tuner.signal.grid import Grid

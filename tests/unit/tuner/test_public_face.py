@@ -12,7 +12,7 @@ from tests.networks import random_representation
 from tests.signals import AFFINE, SIGNALS, blob, chirp
 from tuner.errors import ConfigError, InvalidSignal, TunerError
 from tuner.fit.config import Budget, FirstOrderConfig, FitConfig, NaturalGradientConfig
-from tuner.fit.loop import fit
+from tuner.fit.sines.fit import fit
 from tuner.network.sines.config import NetworkConfig
 from tuner.representation import Representation
 from tuner.signal.array import array_signal

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tuner.fit.kernels import Workspace, sine_cosine
 from tuner.fit.natural.input_sines import InputSines, Tile
+from tuner.fit.natural.kernels import Workspace, sine_cosine
 from tuner.fit.natural.sums import Hidden
 
 

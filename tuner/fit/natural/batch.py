@@ -20,7 +20,8 @@ from tuner.fit.natural.descent import Search
 from tuner.fit.natural.samples import grid_sweeps
 from tuner.fit.natural.sweeps import Sweeps
 from tuner.fit.natural.trainer import starting_point, write_member
-from tuner.fit.result import FitOutcome, FitResult, spent
+from tuner.fit.result import FitOutcome, spent
+from tuner.fit.sines.fit import FitResult
 from tuner.fit.sines.module import SineNetwork
 from tuner.network.sines.windows import fold
 from tuner.signal.grid import Grid

@@ -20,10 +20,10 @@ from torch import Tensor
 
 from tuner.errors import StateMismatch
 from tuner.fit.config import NaturalGradientConfig
-from tuner.fit.kernels import single_threaded
 from tuner.fit.natural.direction import Preconditioner, Readout, best_combination, solve_readout
 from tuner.fit.natural.sums import Hidden
 from tuner.fit.natural.sweeps import Sweeps
+from tuner.fit.stripes import single_threaded
 
 # How damping answers: a step accepted at full length, one that had to be shortened, one that failed.
 EASE, TIGHTEN, RETREAT = 0.6, 2.0, 10.0

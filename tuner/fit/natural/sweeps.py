@@ -21,9 +21,9 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from tuner.fit.kernels import add_gram, add_gram_with_ones, mirrored, total
 from tuner.fit.natural.activations import Activations, ForwardPass
 from tuner.fit.natural.input_sines import InputSines, Tile
+from tuner.fit.natural.kernels import add_gram, add_gram_with_ones, mirrored, total
 from tuner.fit.natural.sums import Correction, Curvature, Hidden, Moves, Normal
 from tuner.fit.stripes import Stripes, T
 

@@ -2,7 +2,7 @@
 
 How much memory a step takes depends on the signal, the network and on whatever else runs on the machine, so it is not
 known before it fails. A trainer is then made anew in more and smaller parts, with nothing kept between its sweeps, and
-goes on from the tensors of the one that failed. Made by `tuner.fit.loop`.
+goes on from the tensors of the one that failed.
 """
 
 import logging
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from tuner.errors import OutOfMemory
 from tuner.fit.sines.module import SineNetwork
-from tuner.fit.trainer import Trainer
+from tuner.fit.sines.trainer import SineTrainer
 
 MAX_PARTS = 32  # five halvings: what does not fit then is the signal or the network itself
 
@@ -37,7 +37,7 @@ class FrugalTrainer:
         OutOfMemory: here and in every method, when halving does not help any more.
     """
 
-    def __init__(self, make: Callable[[int], Trainer]) -> None:
+    def __init__(self, make: Callable[[int], SineTrainer]) -> None:
         self._make = make
         self._parts = 1
         self._trainer = self._made(None)
@@ -63,7 +63,7 @@ class FrugalTrainer:
         """Continue as the trainer that gave these `tensors` would have; see `Trainer.load_tensors`."""
         self._insist(lambda trainer: trainer.load_tensors(tensors))
 
-    def _insist(self, work: Callable[[Trainer], T]) -> T:
+    def _insist(self, work: Callable[[SineTrainer], T]) -> T:
         while True:
             try:
                 return work(self._trainer)
@@ -74,7 +74,7 @@ class FrugalTrainer:
             del self._trainer
             self._trainer = self._made(tensors)
 
-    def _made(self, tensors: Mapping[str, Tensor] | None) -> Trainer:
+    def _made(self, tensors: Mapping[str, Tensor] | None) -> SineTrainer:
         while True:
             try:
                 trainer = self._make(self._parts)

@@ -21,7 +21,7 @@ from tuner.fit.natural.trainer import NaturalGradientTrainer
 from tuner.fit.sines.eikonal import EikonalTrainer
 from tuner.fit.sines.module import SineNetwork
 from tuner.fit.sines.surface_samples import SurfaceSamples
-from tuner.fit.trainer import Trainer
+from tuner.fit.sines.trainer import SineTrainer
 from tuner.metrics import held_out_mask
 from tuner.network.sines.synthesis import values_at
 from tuner.network.sines.windows import fold
@@ -91,7 +91,7 @@ class Task:
         return mse_to_psnr_db(float(np.mean(np.square(error, dtype=np.float64))))
 
 
-def make_trainer(task: Task, config: FitConfig, device: torch.device, parts: int) -> Trainer:
+def make_trainer(task: Task, config: FitConfig, device: torch.device, parts: int) -> SineTrainer:
     """The trainer whose settings the configuration holds, with an untrained network.
 
     Args:

@@ -13,8 +13,7 @@ from math import pi, prod
 import torch
 from torch import Tensor
 
-from tuner.fit.kernels import single_threaded
-from tuner.fit.stripes import Stripes
+from tuner.fit.stripes import Stripes, single_threaded
 from tuner.fit.wavelets.differences import Differences
 from tuner.fit.wavelets.subbands import Subbands
 from tuner.fit.wavelets.weights import Weights

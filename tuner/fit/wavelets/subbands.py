@@ -12,7 +12,7 @@ from math import prod
 import torch
 from torch import Tensor
 
-from tuner.fit.kernels import single_threaded
+from tuner.fit.stripes import single_threaded
 from tuner.fit.wavelets.tile_sums import Bands, TileSum, bands_of, tile_sums
 from tuner.network.wavelets.filters import wavelet_taps
 from tuner.network.wavelets.layout import Layout, Level, is_high

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from tuner.decibels import mse_to_psnr_db
 from tuner.errors import StateMismatch
+from tuner.fit.progress import Clock
 from tuner.fit.wavelets.choice import cheapest, choose, free_values
 from tuner.fit.wavelets.config import WaveletConfig
 from tuner.fit.wavelets.curvature import learn_curvatures
@@ -48,8 +49,6 @@ _DEAD_ZONE = 0.1
 # Root mean square, in units of codes, below which an input is not made larger.
 _LEAST_INPUT = 0.02
 _BISECTIONS = 12
-# What the fit adds to the quality of its beginning.
-_GAIN_DB = 0.0
 _LARGEST_CODE = 2000.0
 _LARGEST_FIRST_CODE = 1500.0
 _SMALLEST_STEP, _LARGEST_STEP = 1e-6, 1e3
@@ -68,26 +67,32 @@ class RoundedNetwork:
 
     Attributes:
         parameters: the network; every weight is a multiple of its tensor's step already.
-        steps: of the tensors, in the order of the file.
-        psnr_db: on the whole grid, nothing clipped.
+        step_sizes: quantisation step of each tensor, in the order of the file.
+        mse: mean squared error over all channels of the whole grid, nothing clipped.
     """
 
     parameters: WaveletParameters
-    steps: tuple[float, ...]
-    psnr_db: float
+    step_sizes: tuple[float, ...]
+    mse: float
+
+    @property
+    def psnr_db(self) -> float:
+        """The quality in dB that the mean squared error stands for."""
+        return mse_to_psnr_db(self.mse)
 
 
 class WaveletTrainer:
-    """A modulated network that gets better with every step.
+    """Wavelet latents and a small sine layer that get better with every step; implements `tuner.fit.trainer.Trainer`.
 
     Args:
-        signal: to be represented.
-        config: rate or quality, network and effort.
-        file_bits: the size of the file that a network makes; None for an estimate.
+        signal: samples to represent, on their grid.
+        config: size or quality to aim for, shape of the network, and effort.
+        file_bits: returns the size in bits of the file that a network makes; None for an estimate.
+        clock: tells how much of the fit is done; whoever lets the trainer step moves it on.
     """
 
-    def __init__(self, signal: Signal, config: WaveletConfig, file_bits: FileBits | None) -> None:
-        self._signal, self._config, self._file_bits = signal, config, file_bits
+    def __init__(self, signal: Signal, config: WaveletConfig, file_bits: FileBits | None, clock: Clock) -> None:
+        self._signal, self._config, self._file_bits, self._clock = signal, config, file_bits, clock
         self._points, self._taken = prod(signal.grid_shape), 0
         self._random = torch.Generator().manual_seed(config.seed)
         dimensions = len(signal.grid_shape)
@@ -103,18 +108,24 @@ class WaveletTrainer:
         self._rate = LatentRate(layout)
         self._prices: tuple[int, list[Tensor], list[Tensor], list[Costs]] | None = None
         self._trade = Trade(config, self._points, config.layer_weight_count(signal.grid_shape, signal.channels))
+        self._network: RoundedNetwork | None = None
         self._begin()
 
-    def step(self, share: float) -> float:
-        """Change everything once.
+    @property
+    def network(self) -> RoundedNetwork:
+        """The network as a file would hold it now: `rounded()`, made once between two steps."""
+        if self._network is None:
+            self._network = self.rounded()
+        return self._network
 
-        Args:
-            share: of the fit that is done, in [0, 1].
+    def step(self) -> float:
+        """Change everything once.
 
         Returns:
             The mean squared error before.
         """
-        passes, descent = self._passes, self._descent
+        self._network = None
+        passes, descent, share = self._passes, self._descent, self._clock.share
         compares = self._taken % (_COMPARE_SIZE if self._config.psnr_db is None else _COMPARE_QUALITY) == 0
         if share >= 1.0 - self._config.rounded_share and descent.steps is None:
             compares = True
@@ -131,6 +142,10 @@ class WaveletTrainer:
         self._taken += 1
         self._trade.follow(bits, gradients.loss, share)
         return gradients.loss
+
+    def finish(self) -> float:
+        """Round everything; the mean squared error of what a file would hold."""
+        return self.network.mse
 
     def rounded(self, shift: float = 0.0) -> RoundedNetwork:
         """Solve the output layer for the latents, and round it, too; changes nothing here.
@@ -150,8 +165,8 @@ class WaveletTrainer:
         weights = weights.rounded(steps)
         return RoundedNetwork(
             parameters=self._parameters(weights, latents),
-            steps=steps,
-            psnr_db=mse_to_psnr_db(self._passes.loss(weights)),
+            step_sizes=steps,
+            mse=self._passes.loss(weights),
         )
 
     def tensors(self) -> dict[str, Tensor]:
@@ -180,6 +195,7 @@ class WaveletTrainer:
         for name, moving in self._moving():
             for number, tensor in enumerate(moving):
                 tensor.copy_(tensors[f"{name}.{number}"])
+        self._network = None
         self._trade.restore(tensors["trade"].tolist())
         self._descent.steps = tuple(tensors["steps"].tolist()) or None
         self._taken = int(tensors["taken"])
@@ -238,7 +254,7 @@ class WaveletTrainer:
             else:
                 self._passes.show([each * step for each in codes])
                 mse = self._passes.loss(self._weights)
-                is_too_coarse = mse_to_psnr_db(mse) < wanted_db - _GAIN_DB
+                is_too_coarse = mse_to_psnr_db(mse) < wanted_db
             low, high = (low, log(step)) if is_too_coarse else (log(step), high)
         return exp(low)
 

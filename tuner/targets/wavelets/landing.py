@@ -27,7 +27,7 @@ Rounded = Callable[[float], RoundedNetwork]
 
 def encoded(network: RoundedNetwork, signal: Signal) -> bytes:
     """The file of a rounded network."""
-    return encode(Representation.of(network.parameters, signal), network.steps)
+    return encode(Representation.of(network.parameters, signal), network.step_sizes)
 
 
 def land_on_size(rounded: Rounded, signal: Signal, max_bytes: int) -> File | None:

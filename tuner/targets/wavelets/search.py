@@ -11,7 +11,7 @@ from dataclasses import replace
 from math import fsum, log10
 
 from tuner.errors import ConfigError
-from tuner.fit.loop import Progress, Verdict
+from tuner.fit.progress import Progress, Verdict
 from tuner.fit.result import FitOutcome
 from tuner.fit.state import FitState
 from tuner.fit.wavelets.config import WaveletConfig
@@ -158,7 +158,7 @@ class _Search:
         return fit_wavelets(self._signal, config, resume=resume, on_step=follow, file_bits=file_bits)
 
     def _file_bits(self, parameters: WaveletParameters, steps: tuple[float, ...]) -> int:
-        network = RoundedNetwork(parameters=parameters, steps=steps, psnr_db=0.0)
+        network = RoundedNetwork(parameters=parameters, step_sizes=steps, mse=1.0)
         return 8 * len(encoded(network, self._signal))
 
     def _capture(self, progress: Progress, steps: int, seconds: float) -> FitState:
@@ -177,10 +177,10 @@ class _Search:
             Trial(
                 network=(config.frequencies, *config.widths),
                 weights=result.parameters.weight_count,
-                steps=result.steps_taken,
+                steps=result.steps,
                 max_steps=config.steps,
                 seconds=result.seconds,
-                work=result.steps_taken * work,
+                work=result.steps * work,
                 psnr_db=result.psnr_db,
                 late_gain_db=0.0,  # for plans, which this search has none of
                 peak=1.0 if file is None else max(1.0, file.max_error * 10.0 ** (file.psnr_db / 20.0)),

@@ -1,289 +1,158 @@
-"""fit(): quality, budgets, verdicts, bounds, and checkpoints that change nothing."""
+"""The loop with an algorithm of one number, whose every step and every call can be counted."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import replace
-from math import isfinite
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from tests.cases import CASES, Case
-from tuner.decibels import PSNR_CEILING_DB
-from tuner.errors import ConfigError, FitDiverged, InvalidSignal, StateMismatch
-from tuner.fit import Budget, FitConfig, FitOutcome, FitResult, FitState, Progress, Verdict, fit
-from tuner.fit.config import FirstOrderConfig, NaturalGradientConfig, Rule, Schedule
-from tuner.metrics import psnr_db
-from tuner.network.sines.config import NetworkConfig
-from tuner.signal.grid import Grid
-from tuner.signal.signal import Signal
+from tuner.decibels import mse_to_psnr_db
+from tuner.errors import FitDiverged, StateMismatch
+from tuner.fit.config import Budget
+from tuner.fit.loop import Fingerprints, signal_fingerprint, train
+from tuner.fit.progress import Clock, Progress, Verdict
+from tuner.fit.result import FitOutcome, FitSummary
+from tuner.fit.state import FitState
+from tuner.fit.trainer import Trainer
+from tuner.signal.signal import Signal, SignalKind
 
-WAVES = CASES[0].signal()
-ADAM = FirstOrderConfig(learning_rate=2e-2, batch_samples=400)
-SMALL = FitConfig(
-    network=NetworkConfig(frequencies=60, hidden=(40,), low_limit=0.3, band_limit=0.8),
-    trainer=ADAM,
-    budget=Budget(max_steps=30),
-    seed=3,
-)
-WHOLE = replace(SMALL, trainer=replace(ADAM, batch_samples=None))
-PUBLISHED = replace(SMALL, trainer=replace(ADAM, solve_readout=False))
-DEEP = replace(SMALL, network=replace(SMALL.network, hidden=(30, 20)))
-MUON = replace(DEEP, trainer=replace(ADAM, rule=Rule.MUON))
-FREE = replace(SMALL, trainer=replace(ADAM, rule=Rule.SCHEDULE_FREE, schedule=Schedule.CONSTANT))
-LBFGS = replace(SMALL, trainer=FirstOrderConfig(rule=Rule.LBFGS, learning_rate=1.0, schedule=Schedule.CONSTANT))
-RECIPES = {
-    "blocks": SMALL,
-    "whole grid": WHOLE,
-    "trained readout": PUBLISHED,
-    "two hidden layers": DEEP,
-    "Muon": MUON,
-    "schedule-free": FREE,
-    "L-BFGS": LBFGS,
-}
+NAMES = Fingerprints(config="c" * 64, signal="s" * 64)
 
 
-def rendered(result: FitResult, signal: Signal) -> np.ndarray:
-    """By the plain forward pass at every point, independent of the trainer's own evaluation."""
-    grid = Grid(signal.grid_shape, result.network.period)
-    with torch.no_grad():
-        values_PC: Tensor = result.network(torch.tensor(grid.coords()))
-    return np.asarray(values_PC.numpy().reshape(signal.values.shape))
+class Halving:
+    """An error that halves with every step; the exact one is `flattery` times the reported one."""
+
+    def __init__(self, clock: Clock, flattery: float = 1.0) -> None:
+        self.error = torch.ones((), dtype=torch.float64)
+        self.flattery = flattery
+        self.finished = 0
+        self.shares: list[float] = []
+        self._clock = clock
+
+    def step(self) -> float:
+        self.shares.append(self._clock.share)
+        self.error /= 2.0
+        return float(self.error)
+
+    def finish(self) -> float:
+        self.finished += 1
+        return self.flattery * float(self.error)
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {"error": self.error}
+
+    def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
+        self.error.copy_(tensors["error"])
 
 
-def assert_same_bytes(one: FitResult, other: FitResult) -> None:
-    a, b = one.network.state_dict(), other.network.state_dict()
-    assert a.keys() == b.keys()
-    for name in a:
-        assert torch.equal(a[name], b[name]), name
-    assert one.history == other.history
-    assert (one.steps, one.psnr_db, one.outcome) == (other.steps, other.psnr_db, other.outcome)
+class Watch:
+    """Notes every step, captures each, and stops at one."""
+
+    def __init__(self, stop_at: int | None = None) -> None:
+        self.seen: list[Progress] = []
+        self.states: list[FitState] = []
+        self._stop_at = stop_at
+
+    def __call__(self, progress: Progress) -> Verdict:
+        self.seen.append(progress)
+        self.states.append(progress.capture())
+        return Verdict.STOP if progress.step == self._stop_at else Verdict.CONTINUE
 
 
-def capture_at(step: int, into: list[bytes]) -> Callable[[Progress], Verdict]:
-    def on_step(progress: Progress) -> Verdict:
-        if progress.step == step:
-            into.append(progress.capture().to_bytes())
-        return Verdict.CONTINUE
-
-    return on_step
+def run(budget: Budget, *, resume: FitState | None = None, watch: Watch | None = None) -> FitSummary:
+    clock = Clock(budget)
+    return train(Halving(clock), clock, NAMES, resume=resume, on_step=watch)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_every_case_is_fitted(case: Case) -> None:
-    signal = case.signal()
-    config = replace(WHOLE, network=replace(WHOLE.network, frequencies=120, hidden=(60,)), budget=Budget(max_steps=150))
-    result = fit(signal, config)
-    assert result.psnr_db >= case.least_psnr_db
-    assert result.outcome is FitOutcome.STEP_LIMIT
+def test_steps_end_at_the_limit_and_everything_is_reported() -> None:
+    clock, watch = Clock(Budget(max_steps=4)), Watch()
+    trainer = Halving(clock)
+    assert isinstance(trainer, Trainer)
+    summary = train(trainer, clock, NAMES, on_step=watch)
+    assert (summary.outcome, summary.steps) == (FitOutcome.STEP_LIMIT, 4)
+    assert summary.history == (0.5, 0.25, 0.125, 0.0625)
+    assert summary.psnr_db == mse_to_psnr_db(0.0625)
+    assert trainer.finished == 1
+    assert trainer.shares == [0.0, 0.25, 0.5, 0.75]
+    assert [(each.step, each.total_steps, each.loss) for each in watch.seen] == [
+        (1, 4, 0.5),
+        (2, 4, 0.25),
+        (3, 4, 0.125),
+        (4, 4, 0.0625),
+    ]
+    assert summary.seconds == watch.seen[-1].seconds > 0.0
+    assert watch.seen[-1].eta_seconds == 0.0
 
 
-@pytest.mark.parametrize("name", RECIPES)
-def test_the_reported_quality_is_that_of_the_network(name: str) -> None:
-    result = fit(WAVES, RECIPES[name])
-    assert result.psnr_db == pytest.approx(psnr_db(WAVES.values, rendered(result, WAVES)), abs=0.01)
-    assert result.psnr_db > 15.0
-    # What the steps said is close to the truth (it lags a little: it is from before the last steps).
-    assert -10.0 * np.log10(result.history[-1]) == pytest.approx(result.psnr_db, abs=2.0)
+@pytest.mark.parametrize("step", [1, 3, 5, 6])
+def test_a_resumed_fit_ends_as_an_uninterrupted_one(step: int) -> None:
+    watch, budget = Watch(), Budget(max_steps=6)
+    whole = run(budget, watch=watch)
+    state = FitState.from_bytes(watch.states[step - 1].to_bytes())
+    assert (state.step, state.history) == (step, whole.history[:step])
+    resumed = run(budget, resume=state)
+    assert replace(resumed, seconds=0.0) == replace(whole, seconds=0.0)
+    assert resumed.seconds >= state.seconds
 
 
-@pytest.mark.parametrize("name", RECIPES)
-def test_a_resumed_fit_ends_with_the_bytes_of_an_uninterrupted_one(name: str) -> None:
-    config = RECIPES[name]
-    states: list[bytes] = []
-    whole = fit(WAVES, config, on_step=capture_at(11, states))
-    resumed = fit(WAVES, config, resume=FitState.from_bytes(states[0]))
-    assert_same_bytes(whole, resumed)
-    assert resumed.seconds > 0.0
+def test_a_checkpoint_does_not_move_on_with_the_fit() -> None:
+    watch = Watch()
+    run(Budget(max_steps=3), watch=watch)
+    assert [float(state.tensors["error"]) for state in watch.states] == [0.5, 0.25, 0.125]
 
 
-def test_capturing_changes_nothing_and_equal_fits_are_equal() -> None:
-    def curious(progress: Progress) -> Verdict:
-        progress.capture()
-        return Verdict.CONTINUE
-
-    assert_same_bytes(fit(WAVES, SMALL), fit(WAVES, SMALL, on_step=curious))
+def test_the_caller_stops_it() -> None:
+    summary = run(Budget(max_steps=9), watch=Watch(stop_at=2))
+    assert (summary.outcome, summary.steps) == (FitOutcome.STOPPED, 2)
 
 
-def test_another_seed_gives_another_network() -> None:
-    one, other = fit(WAVES, SMALL), fit(WAVES, replace(SMALL, seed=4))
-    assert not torch.equal(one.network.readout_weight_CH, other.network.readout_weight_CH)
+def test_time_ends_it() -> None:
+    summary = run(Budget(max_steps=10**9, max_seconds=1e-6))
+    assert summary.outcome is FitOutcome.TIME_LIMIT
 
 
-@pytest.mark.parametrize("name", RECIPES)
-def test_every_column_keeps_its_bound_after_every_step(name: str) -> None:
-    config = RECIPES[name]
-    assert isinstance(config.trainer, FirstOrderConfig)
-    tight = replace(
-        config,
-        network=replace(config.network, bound_low=0.25, bound_high=0.1, bound_deep=0.2),
-        trainer=replace(config.trainer, learning_rate=0.1),
-    )
-
-    bounds = [layer.bounds_M for layer in fit(WAVES, replace(tight, budget=Budget(max_steps=1))).network.layers]
-
-    def within(progress: Progress) -> Verdict:
-        tensors = progress.capture().tensors
-        for i, bounds_M in enumerate(bounds):
-            assert bounds_M is not None
-            weight_HM = tensors[f"network.hidden.{i}.weight_HM"]
-            assert (weight_HM.abs() <= bounds_M).all()
-            assert (weight_HM.abs() == bounds_M).any() or progress.step < 9, "the bounds are at work"
-        return Verdict.CONTINUE
-
-    network = fit(WAVES, tight, on_step=within).network
-    low = torch.tensor([int(0.3 * nyquist) for nyquist in Grid(WAVES.grid_shape, network.period).nyquist])
-    inside = (network.frequencies_MD.abs() <= low).all(dim=1)
-    assert inside.any()
-    assert not inside.all()
-    torch.testing.assert_close(bounds[0], torch.where(inside, 0.25, 0.1))
+def test_a_target_is_believed_only_when_the_exact_error_says_so() -> None:
+    clock = Clock(Budget(max_steps=20, target_psnr_db=mse_to_psnr_db(0.25)))
+    trainer = Halving(clock, flattery=4.0)
+    summary = train(trainer, clock, NAMES)
+    assert (summary.outcome, summary.steps) == (FitOutcome.CONVERGED, 4)
+    assert summary.psnr_db == mse_to_psnr_db(0.25)
+    assert trainer.finished == 4  # after steps 2, 3 and 4, and in the end
 
 
-def test_frequencies_are_frozen_and_phases_are_trained() -> None:
-    before = fit(WAVES, replace(SMALL, budget=Budget(max_steps=1))).network
-    after = fit(WAVES, SMALL).network
-    assert torch.equal(before.frequencies_MD, after.frequencies_MD)
-    assert not torch.equal(before.phases_M, after.phases_M)
+@pytest.mark.parametrize("loss", [float("nan"), float("inf")])
+def test_a_loss_that_is_no_number_ends_it_with_advice(loss: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(Budget(max_steps=3))
+    trainer = Halving(clock)
+    monkeypatch.setattr(trainer, "step", lambda: loss)
+    with pytest.raises(FitDiverged, match=r"after step 1, .* lower the learning rate"):
+        train(trainer, clock, NAMES)
 
 
-def test_a_target_ends_the_fit_as_soon_as_it_is_truly_reached() -> None:
-    config = replace(SMALL, budget=Budget(max_steps=200, target_psnr_db=24.0))
-    result = fit(WAVES, config)
-    assert result.outcome is FitOutcome.CONVERGED
-    assert 24.0 <= result.psnr_db < 28.0
-    assert result.steps < 200
+@pytest.mark.parametrize("name", Fingerprints._fields)
+def test_a_checkpoint_of_something_else_is_refused_by_name(name: str) -> None:
+    watch, clock = Watch(), Clock(Budget(max_steps=2))
+    names = NAMES._replace(**{name: "o" * 64})
+    train(Halving(clock), clock, names, on_step=watch)
+    with pytest.raises(StateMismatch, match=f"another {name} \\(oooooooooooo"):
+        run(Budget(max_steps=2), resume=watch.states[0])
 
 
-def test_a_report_that_flatters_does_not_end_the_fit() -> None:
-    config = replace(SMALL, budget=Budget(max_steps=30, target_psnr_db=22.0))
-    states: list[bytes] = []
-    fit(WAVES, config, on_step=capture_at(5, states))
-    state = FitState.from_bytes(states[0])
-    result = fit(WAVES, config, resume=replace(state, history=(*state.history[:-1], 1e-9)))
-    assert result.steps > 6
-    assert result.psnr_db >= 22.0
-
-
-def test_time_ends_the_fit() -> None:
-    result = fit(WAVES, replace(SMALL, budget=Budget(max_steps=10**6, max_seconds=0.05)))
-    assert result.outcome is FitOutcome.TIME_LIMIT
-    assert result.seconds >= 0.05
-
-
-def test_a_plateau_ends_the_fit() -> None:
-    stuck = replace(SMALL, trainer=replace(ADAM, batch_samples=None, learning_rate=1e-12, schedule=Schedule.CONSTANT))
-    result = fit(WAVES, replace(stuck, budget=Budget(max_steps=500, plateau_steps=10, plateau_db=0.1)))
-    assert result.outcome is FitOutcome.PLATEAU
-    assert result.steps == 11
-
-
-def test_the_caller_may_stop_and_resume() -> None:
-    states: list[FitState] = []
-
-    def stop_at_seven(progress: Progress) -> Verdict:
-        if progress.step < 7:
-            return Verdict.CONTINUE
-        states.append(progress.capture())
-        return Verdict.STOP
-
-    stopped = fit(WAVES, SMALL, on_step=stop_at_seven)
-    assert (stopped.outcome, stopped.steps) == (FitOutcome.STOPPED, 7)
-    assert stopped.psnr_db == pytest.approx(psnr_db(WAVES.values, rendered(stopped, WAVES)), abs=0.01)
-    assert_same_bytes(fit(WAVES, SMALL, resume=states[0]), fit(WAVES, SMALL))
-
-
-def test_progress_tells_where_the_fit_stands() -> None:
-    seen: list[Progress] = []
-
-    def watch(progress: Progress) -> Verdict:
-        seen.append(progress)
-        return Verdict.CONTINUE
-
-    result = fit(WAVES, SMALL, on_step=watch)
-    assert [p.step for p in seen] == list(range(1, 31))
-    assert all(p.total_steps == 30 and isfinite(p.psnr_db) and p.seconds > 0 for p in seen)
-    assert seen[-1].eta_seconds == 0.0
-    assert seen[0].eta_seconds is not None
-    assert seen[0].eta_seconds > 0.0
-    assert seen[-1].psnr_db > seen[0].psnr_db
-    assert tuple(p.loss for p in seen) == result.history
-
-
-def test_a_resumed_fit_counts_on() -> None:
-    states: list[bytes] = []
-    fit(WAVES, SMALL, on_step=capture_at(20, states))
-    seen: list[Progress] = []
-
-    def watch(progress: Progress) -> Verdict:
-        seen.append(progress)
-        return Verdict.CONTINUE
-
-    fit(WAVES, SMALL, resume=FitState.from_bytes(states[0]), on_step=watch)
-    assert [p.step for p in seen] == list(range(21, 31))
-    assert seen[0].seconds > FitState.from_bytes(states[0]).seconds
-
-
-@pytest.mark.parametrize("shape", [(1, 1, 3), (1, 9, 1), (2, 2, 4)])
-def test_the_smallest_pictures_fit(shape: tuple[int, ...]) -> None:
-    values = np.random.default_rng(0).random(shape, dtype=np.float32)
-    result = fit(Signal(values=values), SMALL)
-    assert result.psnr_db > 40.0
-
-
-def test_a_constant_picture_is_exact() -> None:
-    result = fit(Signal(values=np.full((12, 9, 3), 0.3, np.float32)), replace(SMALL, budget=Budget(max_steps=5)))
-    assert 100.0 < result.psnr_db <= PSNR_CEILING_DB
-
-
-def test_values_that_are_no_numbers_never_reach_a_fit() -> None:
-    values = np.zeros((4, 4, 1), np.float32)
-    values[1, 2] = np.nan
-    with pytest.raises(InvalidSignal, match="1 of 16 values"):
-        Signal(values=values)
-
-
-def test_a_fit_that_diverges_says_so() -> None:
-    # Sines of bounded weights hardly can: the phases themselves have to overflow.
-    wild = replace(SMALL, trainer=FirstOrderConfig(learning_rate=3e37, schedule=Schedule.CONSTANT))
-    with pytest.raises(FitDiverged, match="lower the learning rate"):
-        fit(WAVES, wild)
-
-
-def test_a_checkpoint_of_something_else_is_refused() -> None:
-    states: list[bytes] = []
-    fit(WAVES, SMALL, on_step=capture_at(5, states))
-    state = FitState.from_bytes(states[0])
-    with pytest.raises(StateMismatch, match="another config"):
-        fit(WAVES, replace(SMALL, seed=9), resume=state)
-    with pytest.raises(StateMismatch, match="another signal"):
-        fit(Signal(values=1.0 - WAVES.values), SMALL, resume=state)
-    missing = {name: tensor for name, tensor in state.tensors.items() if name != "adam.first.phases_M"}
-    with pytest.raises(StateMismatch, match=r"adam\.first\.phases_M"):
-        fit(WAVES, SMALL, resume=replace(state, tensors=missing))
-
-
-@pytest.mark.parametrize(
-    ("make", "name"),
-    [
-        (lambda: FirstOrderConfig(learning_rate=0.0), "learning_rate"),
-        (lambda: FirstOrderConfig(batch_samples=0), "batch_samples"),
-        (lambda: FirstOrderConfig(ridge=1.0), "ridge"),
-        (lambda: FirstOrderConfig(rule=Rule.LBFGS, batch_samples=400), "batch_samples"),
-        (lambda: NaturalGradientConfig(inner_steps=0), "inner_steps"),
-        (lambda: Budget(max_steps=0), "max_steps"),
-        (lambda: Budget(max_steps=1, max_seconds=0.0), "max_seconds"),
-        (lambda: Budget(max_steps=1, target_psnr_db=float("nan")), "target_psnr_db"),
-        (lambda: Budget(max_steps=1, plateau_steps=0), "plateau_steps"),
-        (lambda: Budget(max_steps=1, plateau_db=0.0), "plateau_db"),
-        (lambda: replace(SMALL, seed=-1), "seed"),
-    ],
-)
-def test_settings_out_of_range_are_refused_by_name(make: Callable[[], object], name: str) -> None:
-    with pytest.raises(ConfigError, match=name):
-        make()
-
-
-def test_every_outcome_has_advice() -> None:
-    for outcome in FitOutcome:
-        assert outcome.advice.endswith(".")
+def test_a_signal_is_known_by_its_samples_its_kind_and_what_is_held_out() -> None:
+    values = np.arange(12, dtype=np.float32).reshape(3, 4, 1) / 12.0
+    signal = Signal(values=values)
+    mask = np.zeros((3, 4), dtype=np.bool_)
+    marked = mask.copy()
+    marked[1, 1] = True
+    prints = [
+        signal_fingerprint(signal),
+        signal_fingerprint(Signal(values=values.reshape(4, 3, 1))),
+        signal_fingerprint(Signal(values=1.0 - values)),
+        signal_fingerprint(Signal(values=values, kind=SignalKind.ARRAY)),
+        signal_fingerprint(signal, mask),
+        signal_fingerprint(signal, marked),
+    ]
+    assert len(set(prints)) == len(prints)
+    assert signal_fingerprint(Signal(values=values.copy())) == prints[0]

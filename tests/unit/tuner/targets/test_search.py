@@ -8,8 +8,8 @@ from tests.cases import colours, noise, waves
 from tuner.codec.decode import decode
 from tuner.errors import ConfigError, StateMismatch
 from tuner.fit.config import Budget, FitConfig
-from tuner.fit.loop import Progress, Verdict
 from tuner.fit.presets import image_config
+from tuner.fit.progress import Progress, Verdict
 from tuner.fit.state import FitState
 from tuner.metrics import picture_psnr_db
 from tuner.signal.signal import SampleFormat, Signal

@@ -10,10 +10,11 @@ import torch
 
 from tuner.errors import StateMismatch
 from tuner.fit.config import Budget, FitConfig, NaturalGradientConfig
-from tuner.fit.loop import Progress, Verdict, fit
 from tuner.fit.natural.fourier import FourierLine
 from tuner.fit.natural.samples import grid_sweeps, scattered_sweeps
 from tuner.fit.natural.trainer import NaturalGradientTrainer
+from tuner.fit.progress import Progress, Verdict
+from tuner.fit.sines.fit import fit
 from tuner.fit.sines.module import SineNetwork
 from tuner.fit.state import FitState
 from tuner.network.sines.config import NetworkConfig

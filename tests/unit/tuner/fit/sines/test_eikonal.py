@@ -1,8 +1,7 @@
-"""The eikonal loss: its samples, its derivatives, and what it is for, a better surface than that of the grid alone."""
+"""The eikonal loss, and what it is for: a better surface than that of the grid alone."""
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 
@@ -10,13 +9,12 @@ from tests.signals import SIGNALS, torus
 from tuner.codec.decode import decode
 from tuner.errors import ConfigError, InvalidSignal, StateMismatch
 from tuner.fit.config import Budget, EikonalConfig, FirstOrderConfig, NaturalGradientConfig, Rule
-from tuner.fit.loop import Progress, Verdict, fit
 from tuner.fit.presets import eikonal_config, signal_config
+from tuner.fit.progress import Progress, Verdict
 from tuner.fit.sines.eikonal import eikonal_loss
+from tuner.fit.sines.fit import fit
 from tuner.fit.sines.module import SineNetwork
 from tuner.fit.sines.surface_samples import SurfaceSamples
-from tuner.fit.sines.tangents import values_and_gradients
-from tuner.fit.sines.trainable import gradients
 from tuner.fit.state import FitState
 from tuner.network.sines.config import NetworkConfig
 from tuner.quality.surface import chamfer_distance, occupancy_iou
@@ -35,35 +33,6 @@ SHORT = replace(signal_config(FIELD), trainer=EikonalConfig(start_steps=3, point
 def network(hidden: tuple[int, ...] = (9, 7)) -> SineNetwork:
     config = NetworkConfig(frequencies=20, hidden=hidden)
     return SineNetwork.initial(config, Grid(FIELD.grid_shape, config.period), 1, seed=4)
-
-
-def test_tangents_are_what_autograd_finds() -> None:
-    coords = torch.rand(11, 3, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    for net in (network((9,)), network()):
-        values, slopes = values_and_gradients(net, coords)
-        torch.testing.assert_close(values, net(coords))
-        torch.testing.assert_close(slopes, gradients(net, coords), atol=1e-4, rtol=1e-4)
-
-
-def test_samples_lie_on_the_surface_with_its_normals() -> None:
-    samples = SurfaceSamples(FIELD, RING, 0, CPU)
-    draw = samples.draw(500, 0.01, torch.Generator().manual_seed(1))
-    # Back from coordinates to the space of the mesh, where the surface is known.
-    details, counts = FIELD.details, np.array(FIELD.grid_shape)
-    spacing, origin = np.array(details.spacing), np.array(details.origin)  # type: ignore[union-attr]
-    places = origin + spacing * ((draw.on_PD.numpy() + 1) * counts - 1) / 2
-    ring = places * [1, 1, 0]
-    ring /= np.linalg.norm(ring, axis=1, keepdims=True)
-    outwards = places - ring
-    np.testing.assert_allclose(np.linalg.norm(outwards, axis=1), 0.4, atol=0.01)
-    outwards /= np.linalg.norm(outwards, axis=1, keepdims=True)
-    assert (outwards * draw.normals_PD.numpy()).sum(1).min() > 0.97
-    near, anywhere = draw.off_PD[:500], draw.off_PD[500:]
-    moved = ((near - draw.on_PD) / samples.stretch_D).std(0)
-    torch.testing.assert_close(moved, torch.full((3,), 0.01), rtol=0.15, atol=0.0)
-    assert (anywhere.abs().max() <= 1.0) & (anywhere.std(0).min() > 0.5)
-    again = SurfaceSamples(FIELD, RING, 0, CPU).draw(500, 0.01, torch.Generator().manual_seed(1))
-    assert torch.equal(again.off_PD, draw.off_PD)
 
 
 def test_the_loss_is_small_where_the_field_is_the_distance() -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tuner.fit.sines.memory import FrugalTrainer, is_out_of_memory
-from tuner.fit.trainer import Trainer
+from tuner.fit.sines.trainer import SineTrainer
 
 needs_limits = pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits the address space")
 
@@ -16,7 +16,7 @@ needs_limits = pytest.mark.skipif(sys.platform != "linux", reason="only Linux li
 def narrow_fit(spare_mebibytes: int, after_step: int) -> subprocess.CompletedProcess[str]:
     """A fit of three steps whose process may grow by no more than that, from a step on."""
     return subprocess.run(
-        [sys.executable, "-m", "tests.unit.tuner.fit.narrow", str(spare_mebibytes), str(after_step)],
+        [sys.executable, "-m", "tests.unit.tuner.fit.sines.narrow", str(spare_mebibytes), str(after_step)],
         # Arenas of several threads reserve more address space than the fit needs.
         env=os.environ | {"MALLOC_ARENA_MAX": "1", "OMP_NUM_THREADS": "1"},
         capture_output=True,
@@ -42,7 +42,7 @@ def test_a_fit_that_has_no_memory_at_all_says_so() -> None:
 def test_another_error_is_no_reason_to_try_again() -> None:
     made: list[int] = []
 
-    def make(parts: int) -> Trainer:
+    def make(parts: int) -> SineTrainer:
         made.append(parts)
         raise RuntimeError("shapes differ")
 

@@ -5,10 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch.autograd import gradcheck
 
 from tuner.errors import ConfigError
-from tuner.fit.first_order.rows import RowSeries
 from tuner.fit.sines.module import SineNetwork, initial_parameters
 from tuner.network.parameters import HiddenLayer
 from tuner.network.sines.config import NetworkConfig
@@ -96,26 +94,6 @@ def test_arrays_are_copies() -> None:
     with torch.no_grad():
         net.phases_M.add_(1.0)
     np.testing.assert_array_equal(before.phases, kept)
-
-
-@pytest.mark.parametrize("shape", [(48, 32), (17,), (5, 6, 7)])
-def test_rows_of_a_grid_agree_with_the_network(shape: tuple[int, ...]) -> None:
-    grid = Grid(shape, 2.5)
-    net = SineNetwork.initial(NetworkConfig(frequencies=30, hidden=(12,), band_limit=1.0), grid, 1, seed=0)
-    outer = Grid(shape[:-1], 2.5).coords() if len(shape) > 1 else np.zeros((1, 0), np.float32)
-    with torch.no_grad():
-        fast = RowSeries(net).preactivation(net, torch.tensor(outer), torch.tensor(grid.axis(len(shape) - 1)))
-        layer = net.layers[0]
-        slow = net.input_sines(torch.tensor(grid.coords())) @ layer.weight_HM.T + layer.bias_H
-    torch.testing.assert_close(fast.T, slow, rtol=0, atol=2e-5)
-
-
-def test_gradients_of_rows_are_right() -> None:
-    net = network((4,), 9).double()
-    series = RowSeries(net)
-    outer, last = torch.rand(3, 1, dtype=torch.float64), torch.rand(4, dtype=torch.float64)
-    parameters = (net.phases_M, net.layers[0].weight_HM, net.layers[0].bias_H)
-    assert gradcheck(lambda *_: series.preactivation(net, outer, last), parameters)
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,9 @@ from tuner.codec.limits import DecodeLimits
 from tuner.codec.sines.windows import pack_windows
 from tuner.errors import ConfigError, CorruptFile, InvalidSignal, LimitExceeded
 from tuner.fit.config import Budget, FitConfig, NaturalGradientConfig
-from tuner.fit.loop import fit
 from tuner.fit.natural.batch import fit_batch
 from tuner.fit.presets import WINDOW_SAMPLES, signal_config
-from tuner.fit.result import FitResult
+from tuner.fit.sines.fit import FitResult, fit
 from tuner.metrics import snr_db
 from tuner.network.sines.config import NetworkConfig
 from tuner.network.sines.synthesis import values_at

@@ -12,8 +12,8 @@ import pytest
 from tests.signals import blob
 from tuner.codec.decode import decode
 from tuner.errors import ConfigError, StateMismatch
-from tuner.fit.loop import Progress, Verdict
 from tuner.fit.presets import signal_config
+from tuner.fit.progress import Progress, Verdict
 from tuner.fit.state import FitState
 from tuner.fit.wavelets.config import WaveletConfig
 from tuner.metrics import picture_psnr_db

@@ -19,7 +19,8 @@ from tuner.fit.config import (
     TrainerConfig,
 )
 from tuner.fit.first_order.blocks import PointBlocks, Points, SignalBlocks
-from tuner.fit.loop import Progress, Verdict, fit
+from tuner.fit.progress import Progress, Verdict
+from tuner.fit.sines.fit import fit
 from tuner.fit.state import FitState
 from tuner.metrics import held_out_mask
 from tuner.network.sines.config import NetworkConfig

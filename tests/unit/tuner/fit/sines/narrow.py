@@ -1,4 +1,4 @@
-"""A process that fits a picture under a limit on its address space: `python -m tests.unit.tuner.fit.narrow 96 1`.
+"""A process that fits a picture under a limit on its address space: `python -m tests.unit.tuner.fit.sines.narrow 96 1`.
 
 Prints how many steps it made, or the code of the error.
 """

@@ -1,27 +1,12 @@
 """Small numerical pieces of the sweeps: threads, working memory, sines, Gram matrices."""
 
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from math import prod
 
 import numpy as np
 import torch
 from torch import Tensor
-
-
-@contextmanager
-def single_threaded() -> Iterator[None]:
-    """Let torch's kernels run on the calling thread; the former setting comes back afterwards.
-
-    For small matrices too: threads that spin for their turn cost more than they bring when cores are shared.
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 class Workspace(threading.local):
