@@ -18,14 +18,13 @@ import numpy as np
 import torch
 from skimage import data
 
-from tuner.fit.presets import Effort, image_config
 from tuner.shapes import FloatArray
 from tuner.signal.image import read_image
 from tuner.signal.signal import Signal
-from tuner.targets.ask import TRIALS, Ask, Target, TargetKind
 from tuner.targets.estimate import estimate
+from tuner.targets.request import ask_for
 from tuner.targets.search import fit_to_target, forecast_of
-from tuner.targets.wavelets.choice import wavelets_for
+from tuner.targets.target import Target, TargetKind
 
 OUTPUT = Path("build/bench/estimate.json")
 WITHIN = 1.5
@@ -72,7 +71,8 @@ def main() -> None:
     signals = _from_folder(asked.folder) if asked.folder else _pictures()
     jobs = [(name, signal, ask) for name, signal in signals.items() for ask in ASKS]
     # What only the first fit of a process pays for.
-    fit_to_target(_signal(np.zeros((24, 24, 1))), Ask(base=image_config((24, 24), 1, max_steps=2)))
+    blank = _signal(np.zeros((24, 24, 1)))
+    fit_to_target(blank, ask_for(blank, steps=2))
     # In any order, so that a part of the cases is a fair part.
     order = np.random.default_rng(1).permutation(len(jobs))[: asked.most]
     cases = [_case(name, signal, *ask) for name, signal, ask in (jobs[i] for i in order)]
@@ -83,10 +83,7 @@ def main() -> None:
 
 
 def _case(name: str, signal: Signal, kind: str, value: float, effort: str) -> Case:
-    base = image_config(signal.grid_shape, signal.channels, Effort(effort))
-    target = Target(TargetKind(kind), value)
-    modulated = wavelets_for(None, signal, effort, target)  # if the service would choose one
-    ask = Ask(base=base, target=target, trials=TRIALS[effort], modulated=modulated)
+    ask = ask_for(signal, effort, Target(TargetKind(kind), value))
     foreseen = estimate(ask, forecast_of(signal))
     started = time.process_time()
     result = fit_to_target(signal, ask)
@@ -104,7 +101,7 @@ def _case(name: str, signal: Signal, kind: str, value: float, effort: str) -> Ca
         work_seconds=seconds,
         work=foreseen.seconds,
         networks=len({trial.network for trial in result.trials}),
-        kind="tuner" if modulated is None else "modulated",
+        kind=ask.kind,
         outcome=result.outcome.value,
     )
     print(name, case.target, effort, case.estimated, case.true, case.outcome, flush=True)  # noqa: T201

@@ -24,7 +24,6 @@ import torch
 from benchmarks import signals
 from benchmarks.kinds_codecs import RIVALS, Rival, Source, field_of
 from tuner.codec.decode import decode
-from tuner.fit.presets import signal_config
 from tuner.metrics import snr_db, written_psnr_db
 from tuner.quality.sound import log_spectral_distance_db
 from tuner.quality.surface import chamfer_distance, occupancy_iou
@@ -32,9 +31,10 @@ from tuner.signal.details import AudioDetails
 from tuner.signal.formats import read_signal, read_surface
 from tuner.signal.mesh import surface_of
 from tuner.signal.signal import Signal, SignalKind
-from tuner.targets.ask import TRIALS, Ask, Target, TargetKind
+from tuner.targets.ask import NetworkKind
+from tuner.targets.request import ask_for
 from tuner.targets.search import fit_to_target
-from tuner.targets.wavelets.choice import NetworkKind, wavelets_for
+from tuner.targets.target import Target, TargetKind
 
 OURS, BEFORE = "tuner", "sines"
 _KILOBITS = (24.0, 48.0, 96.0)  # per second and channel of a sound
@@ -103,8 +103,7 @@ def _cell(case: Case, codec: str, size: int, rival: Rival | None, effort: str, f
 
 def _ours(signal: Signal, size: int, codec: str, effort: str) -> bytes:
     target = Target(TargetKind.BYTES, size)
-    chosen = wavelets_for(NetworkKind.TUNER if codec == BEFORE else None, signal, effort, target)
-    ask = Ask(base=signal_config(signal, effort), target=target, trials=TRIALS[effort], modulated=chosen)
+    ask = ask_for(signal, effort, target, kind=NetworkKind.SINES if codec == BEFORE else None)
     content = fit_to_target(signal, ask).content
     assert content is not None  # noqa: S101  nobody stops it
     return content

@@ -6,7 +6,7 @@ and finds the quality setting whose file comes nearest to it; the point that cou
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from time import process_time
@@ -17,13 +17,13 @@ import numpy as np
 from PIL import Image
 
 from tuner.codec.decode import decode
-from tuner.fit.presets import signal_config
 from tuner.network.wavelets.parameters import WaveletParameters
 from tuner.signal.image import write_image
 from tuner.signal.signal import Signal
-from tuner.targets.ask import Ask, Target, TargetKind
+from tuner.targets.ask import NetworkKind
+from tuner.targets.request import ask_for
 from tuner.targets.search import fit_to_target
-from tuner.targets.wavelets.choice import wavelets_for
+from tuner.targets.target import Target, TargetKind
 
 OURS = "tuner"
 _Result = TypeVar("_Result")
@@ -100,10 +100,7 @@ def code_ours(signal: Signal, rate: float, options: dict[str, object], path: Pat
         path: of the file.
     """
     target = Target(TargetKind.BITS_PER_SAMPLE, rate)
-    config = wavelets_for("modulated", signal, "balanced", target)
-    assert config is not None  # noqa: S101  it was asked for by name
-    config = replace(config, **options)  # type: ignore[arg-type]
-    ask = Ask(base=signal_config(signal, "balanced"), target=target, modulated=config)
+    ask = ask_for(signal, target=target, kind=NetworkKind.WAVELETS, network=options)
     started = process_time()
     result = fit_to_target(signal, ask)
     encode_seconds = process_time() - started

@@ -56,10 +56,10 @@ class TargetSpec(_Spec):
 class NetworkSpec(_Spec):
     """Expert options of the network; see the method's notation in parentheses. Sizes end the search for a good size."""
 
-    kind: Literal["tuner", "modulated"] | None = Field(
+    kind: Literal["sines", "wavelets"] | None = Field(
         default=None,
-        description="sines alone, or sines turned by latent grids, which make the smaller file of most signals; "
-        "if left out, what suits signal and target. The other options belong to 'tuner'",
+        description="a network of sines alone, or one with wavelet latents, which makes the smaller file of most "
+        "signals; if left out, the kind that suits signal and target. The other options belong to 'sines'",
     )
     frequencies: Annotated[int, Field(ge=4, le=4096)] | None = Field(default=None, description="input frequencies (m)")
     hidden: Annotated[tuple[Annotated[int, Field(ge=4, le=4096)], ...], Field(min_length=1, max_length=4)] | None = (
@@ -152,17 +152,17 @@ class FitSpec(_Spec):
 
     @model_validator(mode="after")
     def _suits_the_network(self) -> "FitSpec":
-        if self.network.kind != "modulated":
+        if self.network.kind != "wavelets":
             return self
         if self._has_options_of_sines:
-            raise ValueError("options of network, regime and trainer belong to the network kind 'tuner'")
+            raise ValueError("options of network, regime and trainer belong to the network kind 'sines'")
         if self.target is not None and self.target.max_error is not None:
-            raise ValueError("max_error is for the network kind 'tuner'; a modulated one can be asked for psnr_db")
+            raise ValueError("max_error is for the network kind 'sines'; one with wavelets can be asked for psnr_db")
         return self
 
-    def network_kind(self) -> Literal["tuner", "modulated"] | None:
+    def network_kind(self) -> Literal["sines", "wavelets"] | None:
         """The kind that is asked for, if only by an option that belongs to it; None if the preset is to decide."""
-        return self.network.kind or ("tuner" if self._has_options_of_sines else None)
+        return self.network.kind or ("sines" if self._has_options_of_sines else None)
 
     @property
     def _has_options_of_sines(self) -> bool:

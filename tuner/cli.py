@@ -8,7 +8,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import fields
+from dataclasses import fields, replace
 from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
@@ -26,19 +26,19 @@ from tuner.errors import ConfigError
 from tuner.experiment.commands import add_commands
 from tuner.export.cli import export
 from tuner.files import write_whole
-from tuner.fit.config import FitConfig
-from tuner.fit.presets import Effort, eikonal_config, signal_config
+from tuner.fit.presets import Effort, eikonal_config
 from tuner.quality.report import describe
 from tuner.representation import Representation
-from tuner.rounding.compress import compress
 from tuner.rounding.field import compress_field
 from tuner.shrink_command import shrink
 from tuner.signal.formats import encode_signal, read_signal, read_surface, writer
 from tuner.signal.mesh import RESOLUTION
 from tuner.signal.signal import Signal
 from tuner.signal.triangles import Mesh
-from tuner.targets.ask import TRIALS, Ask, Target
+from tuner.targets.ask import Ask, SinesAsk
 from tuner.targets.report import reported
+from tuner.targets.request import ask_for
+from tuner.targets.target import EXAMPLES, Target
 from tuner.terminal import errors_in_one_line
 
 if TYPE_CHECKING:
@@ -79,14 +79,10 @@ def fit(
     effort: Annotated[Effort, typer.Option(help="How large a network, and how long a fit.")] = Effort.BALANCED,
     seconds: Annotated[float | None, typer.Option(help="Stop training after so many seconds.")] = None,
     steps: Annotated[int | None, typer.Option(help="Stop after so many steps, instead of the effort's.")] = None,
-    target_psnr: Annotated[float | None, typer.Option(help="Stop once the fit is so good, in dB.")] = None,
-    target: Annotated[
-        str | None,
-        typer.Option(
-            help="What the file must come to: psnr=35, max_error=0.05, bytes=40000, bits_per_sample=1, seconds=60."
-        ),
-    ] = None,
-    max_loss_db: Annotated[float, typer.Option(help="What rounding the weights may cost, in dB.")] = 0.1,
+    target: Annotated[str | None, typer.Option(help=f"What the file must come to: {EXAMPLES}.")] = None,
+    max_loss_db: Annotated[
+        float, typer.Option(help="What rounding the weights may cost, in dB, where no quality or size is the target.")
+    ] = 0.1,
     seed: Annotated[int, typer.Option(help="The same seed gives the same file on the same machine.")] = 0,
     resolution: Annotated[int, typer.Option(help="Samples along a mesh's longest side.")] = RESOLUTION,
     loss: Annotated[Loss, typer.Option(help="Of a mesh: distances on a grid, or then the surface too.")] = Loss.VALUES,
@@ -100,24 +96,12 @@ def fit(
                 f"the loss is {loss} and the target {target}, expected one of them: targets are of values"
             )
         signal = read_signal(source, resolution=resolution)
-        config = signal_config(
-            signal,
-            effort,
-            seed=seed,
-            max_steps=steps,
-            max_seconds=seconds,
-            target_psnr_db=target_psnr,
-        )
-        if target is not None:
-            data, sentence = _fit_to_target_with_progress(signal, config, effort, Target.parse(target), steps)
+        asked = None if target is None else Target.parse(target)
+        ask = ask_for(signal, effort, asked, seed=seed, steps=steps, seconds=seconds, max_loss_db=max_loss_db)
+        if surface is None:
+            data, sentence = _fit_to_target_with_progress(signal, ask)
         else:
-            config = config if surface is None else eikonal_config(config)
-            fitted, taken, sentence = _fit_with_progress(signal, config, surface)
-            if surface is None:
-                data = compress(fitted, signal, max_loss_db=max_loss_db, thorough=effort is Effort.BEST)
-            else:
-                data = compress_field(fitted)
-            data = reported(data, signal, Ask(base=config), taken)
+            data, sentence = _fit_to_surface_with_progress(signal, ask, surface)
         write_whole(output, data)
 
         typer.echo(f"{output}: {describe(signal, decode_bytes(data).render(), len(data))}")
@@ -157,36 +141,31 @@ def info(
         typer.echo(json.dumps(facts.to_json()) if as_json else _as_text(facts))
 
 
-def _fit_with_progress(signal: Signal, config: FitConfig, surface: Mesh | None) -> tuple[Representation, int, str]:
-    """The fitted representation, the steps it took, and a sentence on how the fit went."""
-    from tuner.fit.sines.fit import fit as fit_network
-
-    with _progress_bar(config.budget.max_steps) as show:
-        result = fit_network(signal, config, on_step=show, surface=surface)
-    sentence = f"{result.steps} steps in {result.seconds:.0f} s. {result.outcome.advice}"
-    return Representation.of(result.network.parameters_numpy(), signal), result.steps, sentence
-
-
-def _fit_to_target_with_progress(
-    signal: Signal, config: FitConfig, effort: Effort, target: Target, steps: int | None
-) -> tuple[bytes, str]:
-    """The file that meets the target, and a sentence on how it was found."""
+def _fit_to_target_with_progress(signal: Signal, ask: Ask) -> tuple[bytes, str]:
+    """The file that was asked for, and a sentence on how it was found."""
     from tuner.targets.search import fit_to_target
-    from tuner.targets.wavelets.choice import wavelets_for
 
-    budget = config.budget
-    modulated = wavelets_for(
-        None, signal, effort, target, seed=config.seed, max_steps=steps, max_seconds=budget.max_seconds
-    )
-    ask = Ask(base=config, target=target, trials=TRIALS[effort], thorough=effort is Effort.BEST, modulated=modulated)
-    with _progress_bar(config.budget.max_steps) as show:
+    with _progress_bar() as show:
         result = fit_to_target(signal, ask, on_step=show)
     assert result.content is not None  # noqa: S101  the bar stops nothing
     return result.content, f"{result.steps} steps in {result.seconds:.0f} s. {result.sentence}"
 
 
+def _fit_to_surface_with_progress(signal: Signal, ask: Ask, surface: Mesh) -> tuple[bytes, str]:
+    """The file of a distance field fitted to its surface, too, and a sentence on how the fit went."""
+    from tuner.fit.sines.fit import fit as fit_network
+
+    assert isinstance(ask, SinesAsk)  # noqa: S101  without a target it is
+    ask = replace(ask, config=eikonal_config(ask.config))
+    with _progress_bar() as show:
+        result = fit_network(signal, ask.config, on_step=show, surface=surface)
+    data = compress_field(Representation.of(result.network.parameters_numpy(), signal))
+    sentence = f"{result.steps} steps in {result.seconds:.0f} s. {result.outcome.advice}"
+    return reported(data, signal, ask, result.steps), sentence
+
+
 @contextmanager
-def _progress_bar(steps: int) -> "Iterator[Callable[[FitProgress], Verdict]]":
+def _progress_bar() -> "Iterator[Callable[[FitProgress], Verdict]]":
     """A bar on the terminal, moved by what this yields."""
     from tuner.fit.progress import Progress as FitProgress
     from tuner.fit.progress import Verdict
@@ -200,7 +179,7 @@ def _progress_bar(steps: int) -> "Iterator[Callable[[FitProgress], Verdict]]":
     )
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("fitting", total=steps, quality="")
+        task = bar.add_task("fitting", total=None, quality="")
 
         def show(progress: FitProgress) -> Verdict:
             bar.update(task, completed=progress.step, total=progress.total_steps, quality=f"{progress.psnr_db:.2f} dB")

@@ -1,4 +1,4 @@
-"""`tuner shrink`: a signal of any kind to a .tnr file of a given size.."""
+"""`tuner shrink`: a signal of any kind to a .tnr file of a given size."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from tuner.files import write_whole
-from tuner.fit.presets import Effort, signal_config
 from tuner.quality.report import describe
 from tuner.signal.formats import read_signal
 from tuner.signal.mesh import RESOLUTION
@@ -29,19 +28,17 @@ def shrink(
     seed: Annotated[int, typer.Option(help="The same seed gives the same file on the same machine.")] = 0,
     resolution: Annotated[int, typer.Option(help="Samples along a mesh's longest side.")] = RESOLUTION,
 ) -> None:
-    """Fit a modulated network to a signal of up to three axes, in a file of at most the given size."""
+    """Fit a network with wavelets to a signal of up to three axes, in a file of at most the given size."""
     from tuner.codec.decode import decode
-    from tuner.targets.ask import Ask, Target, TargetKind
+    from tuner.targets.ask import NetworkKind
+    from tuner.targets.request import ask_for
     from tuner.targets.search import fit_to_target
-    from tuner.targets.wavelets.choice import NetworkKind, wavelets_for
+    from tuner.targets.target import Target, TargetKind
 
     with errors_in_one_line():
         signal = read_signal(source, resolution=resolution)
         target = Target(TargetKind.BITS_PER_SAMPLE, bits_per_sample)
-        modulated = wavelets_for(
-            NetworkKind.MODULATED, signal, Effort.BALANCED, target, seed=seed, max_steps=steps, max_seconds=seconds
-        )
-        ask = Ask(base=signal_config(signal, seed=seed), target=target, trials=2, modulated=modulated)
+        ask = ask_for(signal, target=target, kind=NetworkKind.WAVELETS, seed=seed, steps=steps, seconds=seconds)
         content = fit_to_target(signal, ask).content
         assert content is not None  # noqa: S101  nobody stops it
         write_whole(output, content)

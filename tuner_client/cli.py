@@ -12,6 +12,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from tuner_client.targets import EXAMPLES
+
 if TYPE_CHECKING:
     from tuner_client import Client, Event, Fit
 
@@ -26,9 +28,7 @@ def register(app: typer.Typer) -> None:
 def submit(
     source: Annotated[Path, typer.Argument(metavar="FILE", help="The signal to send.", show_default=False)],
     server: Annotated[str, typer.Option(help="Address of the service.", envvar="TUNER_SERVER")] = DEFAULT_SERVER,
-    target: Annotated[
-        str | None, typer.Option(help="psnr=35, error=0.02, bytes=40000, bits=1.5 or seconds=60.")
-    ] = None,
+    target: Annotated[str | None, typer.Option(help=f"What the file must come to: {EXAMPLES}.")] = None,
     preset: Annotated[str | None, typer.Option(help="fast, balanced or best.")] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Stay until it has ended.")] = False,
     output: Annotated[

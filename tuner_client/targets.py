@@ -1,24 +1,29 @@
 """From the words of a command line to what POST /fits reads: the one place that knows both."""
 
-from typing import Any
+from typing import Any, Final
 
-# What people type, as for `tuner fit --target`, and what the request calls it.
-TARGETS = {
-    "psnr": ("psnr_db", float),
+# What people type, as for `tuner fit --target`, and what the request calls it. Its twin is `tuner.targets.target`,
+# which a test holds equal: this package imports nothing of the library.
+TARGETS: Final = {
+    "psnr_db": ("psnr_db", float),
     "max_error": ("max_error", float),
     "bytes": ("bytes", int),
     "bits_per_sample": ("bits_per_sample", float),
     "seconds": ("seconds", float),
+    "psnr": ("psnr_db", float),
+    "error": ("max_error", float),
+    "bits": ("bits_per_sample", float),
 }
+EXAMPLES: Final = "psnr=35, error=0.02, bytes=40000, bits=1.5 or seconds=60"  # what the command line shows
 
 
 def fit_request(signal_id: str, *, target: str | None, preset: str | None, options: dict[str, Any]) -> dict[str, Any]:
     """The body of POST /fits.
 
     Args:
-        signal_id: of the uploaded signal.
-        target: such as "psnr=35"; None for the preset's own network.
-        preset: name of a preset, or None for the service's choice.
+        signal_id: the name that the service gave to the uploaded signal.
+        target: a name and a number such as "psnr=35"; None for the preset's own network.
+        preset: the name of a preset, or None for the service's choice.
         options: further members, as the service documents them.
 
     Raises:
@@ -35,5 +40,6 @@ def fit_request(signal_id: str, *, target: str | None, preset: str | None, optio
         try:
             body["target"] = {member: number(value)}
         except ValueError:
-            raise ValueError(f"the target is {target!r}, expected a number after {name}=") from None
+            whole = "a whole number" if number is int else "a number"
+            raise ValueError(f"the target is {target!r}, expected {whole} after {name}=") from None
     return body

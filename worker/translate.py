@@ -6,13 +6,13 @@ from typing import Any
 from pydantic import BaseModel
 
 from store.spec import FitSpec
-from tuner.fit.config import FirstOrderConfig, FitConfig, NaturalGradientConfig, TrainerConfig
-from tuner.fit.presets import Effort, signal_config
+from tuner.fit.config import FirstOrderConfig, NaturalGradientConfig, TrainerConfig
 from tuner.signal.formats import read_signal
 from tuner.signal.signal import Signal
 from tuner.signal.triangles import Heed, nobody
-from tuner.targets.ask import TRIALS, Ask, Target, TargetKind
-from tuner.targets.wavelets.choice import wavelets_for
+from tuner.targets.ask import Ask
+from tuner.targets.request import ask_for
+from tuner.targets.target import Target
 
 ADAM = FirstOrderConfig(learning_rate=0.02, batch_samples=4096)
 
@@ -23,49 +23,26 @@ def signal_from_bytes(content: bytes, heed: Heed = nobody) -> Signal:
 
 
 def ask_from_spec(spec: FitSpec, signal: Signal) -> Ask:
-    """What the search is asked for: the target, and the preset for this signal with what the request says instead."""
-    target = None if spec.target is None else next(Target(TargetKind(k), v) for k, v in spec.target.asked().items())
-    modulated = wavelets_for(
-        spec.network_kind(),
+    """What the search is asked for: target and preset, with what the request says in place of the preset's choice."""
+    return ask_for(
         signal,
         spec.preset,
-        target,
+        None if spec.target is None else Target.of(spec.target.asked()),
+        kind=spec.network_kind(),
         seed=spec.seed,
-        max_steps=spec.max_steps,
-        max_seconds=spec.max_seconds,
-    )
-    return Ask(
-        base=config_from_spec(spec, signal),
-        target=target,
-        trials=TRIALS[spec.preset],
-        free_size=spec.network.frequencies is None and spec.network.hidden is None,
+        steps=spec.max_steps,
+        seconds=spec.max_seconds,
         max_loss_db=spec.codec.max_loss_db,
-        thorough=Effort(spec.preset) is Effort.BEST,
-        modulated=modulated,
+        network=_asked(spec.network, but="kind") | _asked(spec.regime),
+        trainer=_trainer(spec),
     )
 
 
-def config_from_spec(spec: FitSpec, signal: Signal) -> FitConfig:
-    """The preset for this signal, with what the request says in place of the preset's choice."""
-    config = signal_config(
-        signal,
-        spec.preset,
-        seed=spec.seed,
-        max_steps=spec.max_steps,
-        max_seconds=spec.max_seconds,
-    )
-    network = replace(config.network, **_asked(spec.network, but="kind"), **_asked(spec.regime))
-    return replace(config, network=network, trainer=_trainer(spec, config.trainer))
-
-
-def _trainer(spec: FitSpec, preset: TrainerConfig) -> TrainerConfig:
+def _trainer(spec: FitSpec) -> TrainerConfig | None:
     asked = _asked(spec.trainer)
-    kind = asked.pop("kind", None)
-    if kind == "adam":
-        return replace(preset if isinstance(preset, FirstOrderConfig) else ADAM, **asked)
-    if kind == "natural_gradient" or asked:
-        return replace(preset if isinstance(preset, NaturalGradientConfig) else NaturalGradientConfig(), **asked)
-    return preset
+    if not asked:
+        return None
+    return replace(ADAM if asked.pop("kind", None) == "adam" else NaturalGradientConfig(), **asked)
 
 
 def _asked(options: BaseModel, *, but: str | None = None) -> dict[str, Any]:

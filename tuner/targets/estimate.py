@@ -8,18 +8,18 @@ Arithmetic only: it imports neither torch nor numpy, so that a service that has 
 
 import json
 import sys
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from tuner.errors import ConfigError
-from tuner.fit.presets import Effort, signal_config
 from tuner.fit.wavelets.config import WaveletConfig
 from tuner.signal.kind import SignalKind
-from tuner.targets.ask import TRIALS, Ask, Target, TargetKind
+from tuner.targets.ask import Ask, SinesAsk, WaveletsAsk
+from tuner.targets.request import ask_for
 from tuner.targets.sines.forecast import DESIGN_LOSS_DB, TYPICAL_COMPACTION_DB, Forecast
 from tuner.targets.sines.plan import SURPLUS_DB, next_plan
 from tuner.targets.sines.sizes import solve_rising, weight_count
-from tuner.targets.wavelets.choice import wavelets_for
+from tuner.targets.target import Target, TargetKind
 from tuner.targets.wavelets.forecast import foresee
 
 # Files that are written until one suits the target, in the mean.
@@ -55,12 +55,13 @@ def estimate(ask: Ask, forecast: Forecast, *, speed: float = 1.0) -> Estimate:
         forecast: of the signal.
         speed: work per second of the machine that will run it.
     """
-    if ask.modulated is not None:
-        return _of_modulated(ask.modulated, forecast, speed)
+    if isinstance(ask, WaveletsAsk):
+        return _of_wavelets(ask.config, forecast, speed)
+    assert isinstance(ask, SinesAsk)  # noqa: S101
     plan = next_plan(ask, forecast, (), speed=speed)
     assert plan is not None  # noqa: S101  there is always a first trial
     network = plan.config.network
-    steps = ask.base.budget.max_steps if plan.is_pilot else plan.config.budget.max_steps
+    steps = ask.config.budget.max_steps if plan.is_pilot else plan.config.budget.max_steps
     weights = weight_count(network, forecast.channels)
     work = forecast.work_per_step(network)
     if plan.config.budget.max_seconds is not None:
@@ -88,7 +89,7 @@ def estimate(ask: Ask, forecast: Forecast, *, speed: float = 1.0) -> Estimate:
     )
 
 
-def _of_modulated(config: WaveletConfig, forecast: Forecast, speed: float) -> Estimate:
+def _of_wavelets(config: WaveletConfig, forecast: Forecast, speed: float) -> Estimate:
     foreseen = foresee(config, forecast, speed)
     return Estimate(
         weights=foreseen.weights,
@@ -108,38 +109,29 @@ class _Outline:
 
 def ask_from(request: dict[str, Any]) -> tuple[Ask, Forecast]:
     """The request and the signal that JSON describes."""
-    effort, channels = request["effort"], request["channels"]
     signal = _Outline(
-        kind=SignalKind(request.get("kind", "image")), grid_shape=tuple(request["grid_shape"]), channels=channels
+        kind=SignalKind(request.get("kind", "image")),
+        grid_shape=tuple(request["grid_shape"]),
+        channels=request["channels"],
     )
-    base = signal_config(signal, effort, max_steps=request.get("max_steps"), max_seconds=request.get("max_seconds"))
-    network: dict[str, Any] = {
-        name: tuple(v) if isinstance(v, list) else v for name, v in request.get("network", {}).items()
+    network = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in request.get("network", {}).items()
     }
-    base = replace(base, network=replace(base.network, **network))
-    target = request.get("target")
-    asked = None if target is None else next(Target(TargetKind(kind), value) for kind, value in target.items())
+    ask = ask_for(
+        signal,
+        request["effort"],
+        Target.of(request.get("target")),
+        kind=request.get("network_kind"),
+        steps=request.get("max_steps"),
+        seconds=request.get("max_seconds"),
+        max_loss_db=request.get("max_loss_db", 0.1),
+        network=network,
+    )
     forecast = Forecast(
         samples=request["samples"],
-        channels=channels,
+        channels=signal.channels,
         compaction_db=tuple(request.get("compaction_db") or TYPICAL_COMPACTION_DB),
         dimensions=len(signal.grid_shape),
-    )
-    ask = Ask(
-        base=base,
-        target=asked,
-        trials=TRIALS[effort],
-        free_size=not {"frequencies", "hidden"} & network.keys(),
-        max_loss_db=request.get("max_loss_db", 0.1),
-        thorough=effort == Effort.BEST,
-        modulated=wavelets_for(
-            request.get("network_kind", "tuner"),
-            signal,
-            effort,
-            asked,
-            max_steps=request.get("max_steps"),
-            max_seconds=request.get("max_seconds"),
-        ),
     )
     return ask, forecast
 

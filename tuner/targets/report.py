@@ -3,7 +3,7 @@
 Quality of the file, steps, trainer, seed, and the name of the settings: about 90 bytes. No seconds: the same request
 gives the same bytes, and time is not the same twice. Where a quality or a size was asked for, the bytes are the point,
 so files below 64 KiB carry none, and no file grows beyond its limit (docs/decisions/0010-asking-by-target.md). `tuner
-info` prints it. Called by `tuner.targets.search` and `tuner.cli`.
+info` prints it.
 """
 
 from dataclasses import replace
@@ -13,12 +13,11 @@ from tuner.codec.decode import decode
 from tuner.codec.file.container import Chunk, ChunkType, read_container, write_container
 from tuner.codec.file.metadata import Report, pack_metadata, unpack_metadata
 from tuner.codec.limits import DecodeLimits
-from tuner.fit.config import EikonalConfig, FirstOrderConfig
 from tuner.metrics import written_psnr_db
 from tuner.signal.signal import Signal
 from tuner.targets.ask import Ask
 
-LEAST_BYTES: Final = 1 << 16  # of a file that has bytes to spare for a report
+LEAST_BYTES: Final = 1 << 16  # a file that has bytes to spare for a report is this large
 _NAME_LETTERS: Final = 8  # of the settings' fingerprint: enough to tell them apart
 
 
@@ -26,10 +25,10 @@ def reported(content: bytes, signal: Signal, ask: Ask, steps: int) -> bytes:
     """The file with a report of its fit, or as it is where its bytes are too precious.
 
     Args:
-        content: the .tnr file, made by this version.
-        signal: that it stands for.
+        content: a .tnr file, made by this version.
+        signal: the signal that the file stands for.
         ask: what was asked for.
-        steps: that the fits took.
+        steps: the number of steps that all fits took.
     """
     target = ask.target
     if target is not None and (target.kind.is_size or target.kind.is_quality) and len(content) < LEAST_BYTES:
@@ -40,8 +39,8 @@ def reported(content: bytes, signal: Signal, ask: Ask, steps: int) -> bytes:
         {
             "psnr_db": round(quality_db, 2),
             "steps": steps,
-            "trainer": trainer_name(ask),
-            "seed": ask.base.seed,
+            "trainer": ask.trainer,
+            "seed": ask.config.seed,
             "settings": ask.fingerprint()[:_NAME_LETTERS],
         },
     )
@@ -58,13 +57,3 @@ def with_report(content: bytes, report: Report) -> bytes:
     if packed is not None:
         chunks.append(Chunk(ChunkType.METADATA, packed))
     return write_container(header, chunks)
-
-
-def trainer_name(ask: Ask) -> str:
-    """What trains, in a word."""
-    trainer = ask.base.trainer
-    if ask.modulated is not None:
-        return "modulated"
-    if isinstance(trainer, FirstOrderConfig):
-        return trainer.rule.value
-    return "eikonal" if isinstance(trainer, EikonalConfig) else "natural_gradient"

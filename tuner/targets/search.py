@@ -22,7 +22,7 @@ from tuner.metrics import written_psnr_db
 from tuner.representation import Representation
 from tuner.signal.compaction import compaction_db
 from tuner.signal.signal import Signal
-from tuner.targets.ask import Ask, TargetKind
+from tuner.targets.ask import Ask, SinesAsk, WaveletsAsk
 from tuner.targets.files import (
     LOSSES_DB,
     File,
@@ -38,6 +38,7 @@ from tuner.targets.sines.forecast import Forecast
 from tuner.targets.sines.plan import PSNR_TOLERANCE_DB, Plan, Trial, needed_psnr_db, next_plan, separate
 from tuner.targets.sines.sizes import sized
 from tuner.targets.state import SearchState
+from tuner.targets.target import TargetKind
 from tuner.targets.wavelets.search import fit_wavelets_to_target
 
 _PROBE_STEPS = 4
@@ -69,9 +70,10 @@ def fit_to_target(
         FitDiverged: if a loss is no longer a number.
         StateMismatch: if the checkpoint is of another signal or request.
     """
-    if ask.modulated is not None:
-        result = fit_wavelets_to_target(signal, ask, ask.modulated, resume=resume, on_step=on_step)
+    if isinstance(ask, WaveletsAsk):
+        result = fit_wavelets_to_target(signal, ask, ask.config, resume=resume, on_step=on_step)
     else:
+        assert isinstance(ask, SinesAsk)  # noqa: S101
         result = _Search(signal, ask, device, resume).run(on_step)
     if result.content is None:
         return result
@@ -83,7 +85,7 @@ def fit_to_target(
 class _Search:
     """The state of one call: trials, the best file, and the fit that a checkpoint interrupted."""
 
-    def __init__(self, signal: Signal, ask: Ask, device: str, resume: FitState | None) -> None:
+    def __init__(self, signal: Signal, ask: SinesAsk, device: str, resume: FitState | None) -> None:
         self._signal, self._ask, self._device = signal, ask, device
         self._name = ask.fingerprint()
         self._forecast = forecast_of(signal)
@@ -99,7 +101,7 @@ class _Search:
             self._state, self._interrupted = state.fit, True
         else:
             asks_seconds = ask.target is not None and ask.target.kind is TargetKind.SECONDS
-            self._speed = _speed(signal, ask.base, self._forecast, device) if asks_seconds else 1.0
+            self._speed = _speed(signal, ask.config, self._forecast, device) if asks_seconds else 1.0
 
     def run(self, on_step: OnStep | None) -> TargetResult:
         while (plan := next_plan(self._ask, self._forecast, self._trials, speed=self._speed)) is not None:

@@ -162,8 +162,8 @@ def test_a_target_is_met_and_said(resources: Resources) -> None:
         assert measured_speed(session) == pytest.approx(facts["work"] / facts["fit_seconds"], rel=0.01)
 
 
-def test_a_modulated_network_is_taken_over_and_ends_with_the_same_bytes(resources: Resources) -> None:
-    spec = FitSpec.model_validate({"target": {"bytes": 1500}, "max_steps": 30, "network": {"kind": "modulated"}})
+def test_a_network_with_wavelets_is_taken_over_and_ends_with_the_same_bytes(resources: Resources) -> None:
+    spec = FitSpec.model_validate({"target": {"bytes": 1500}, "max_steps": 30, "network": {"kind": "wavelets"}})
     alone = submit(resources, spec)
     run_next_fit(resources)
     row = look(resources, alone).representation

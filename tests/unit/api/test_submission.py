@@ -41,9 +41,9 @@ def test_what_version_1_said_is_what_version_2_says() -> None:
     "change",
     [
         {"target": {}},
-        {"network": {"kind": "modulated", "hidden": [8]}},
-        {"network": {"kind": "modulated"}, "trainer": {"kind": "adam"}},
-        {"network": {"kind": "modulated"}, "target": {"max_error": 0.1}},
+        {"network": {"kind": "wavelets", "hidden": [8]}},
+        {"network": {"kind": "wavelets"}, "trainer": {"kind": "adam"}},
+        {"network": {"kind": "wavelets"}, "target": {"max_error": 0.1}},
         {"network": {"kind": "siren"}},
         {"target": {"bytes": 5, "psnr_db": 5}},
         {"target": {"bytes": 0}},

@@ -12,7 +12,6 @@ from tests.signals import AFFINE, blob, chirp, clip, torus
 from tuner.cli import app
 from tuner.codec.decode import decode
 from tuner.export.cli import exported
-from tuner.fit.presets import signal_config
 from tuner.metrics import written_psnr_db
 from tuner.network.wavelets.parameters import WaveletParameters
 from tuner.quality.surface import occupancy_iou
@@ -22,10 +21,11 @@ from tuner.signal.formats import encode_signal, read_signal
 from tuner.signal.mesh import distance_signal
 from tuner.signal.samples import SampleFormat, Scaling
 from tuner.signal.signal import Signal, SignalKind
-from tuner.targets.ask import Ask, Target, TargetKind
+from tuner.targets.ask import NetworkKind
+from tuner.targets.request import ask_for
 from tuner.targets.result import TargetOutcome
 from tuner.targets.search import fit_to_target
-from tuner.targets.wavelets.choice import wavelets_for
+from tuner.targets.target import Target, TargetKind
 
 SOUND = Signal(
     values=chirp(9000, channels=2),  # in several tiles, the last of them short
@@ -65,9 +65,8 @@ def fitted(name: str) -> bytes:
 
 def by_target(signal: Signal, target: Target, steps: int | None = None) -> tuple[bytes, TargetOutcome]:
     """As the service and `tuner fit --target` ask, the network kind left to the library."""
-    modulated = wavelets_for(None, signal, "fast", target, max_steps=steps)
-    assert modulated is not None
-    ask = Ask(base=signal_config(signal, "fast"), target=target, trials=2, modulated=modulated)
+    ask = ask_for(signal, "fast", target, steps=steps)
+    assert ask.kind is NetworkKind.WAVELETS
     result = fit_to_target(signal, ask)
     assert result.content is not None
     return result.content, result.outcome

@@ -13,7 +13,7 @@ from tuner.errors import ConfigError
 from tuner.network.wavelets.layout import Layout, most_scales
 
 MOST_AXES = 3
-TOO_MANY_AXES = "the signal has {} axes, a modulated network at most three: ask for the network kind 'tuner'"
+TOO_MANY_AXES = "the signal has {} axes, a network with wavelets at most three: ask for the network kind 'sines'"
 _MOST_SCALES = 10
 
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from math import log10
 
 from tuner.fit.config import FitConfig
-from tuner.targets.ask import Ask, TargetKind
+from tuner.targets.ask import SinesAsk
 from tuner.targets.sines.forecast import Forecast
 from tuner.targets.sines.sizes import sized, solve_rising, weight_count
+from tuner.targets.target import TargetKind
 
 PSNR_TOLERANCE_DB = 0.1  # by which the result may miss a PSNR
 TYPICAL_PEAK = 9.0  # largest error of a sample, in root mean square errors
@@ -85,7 +86,7 @@ class Plan:
     is_pilot: bool = False
 
 
-def next_plan(ask: Ask, forecast: Forecast, trials: Sequence[Trial], *, speed: float = 1.0) -> Plan | None:
+def next_plan(ask: SinesAsk, forecast: Forecast, trials: Sequence[Trial], *, speed: float = 1.0) -> Plan | None:
     """The fit to make next, or None if what there is meets the target or no further fit is likely to do better.
 
     Args:
@@ -94,7 +95,7 @@ def next_plan(ask: Ask, forecast: Forecast, trials: Sequence[Trial], *, speed: f
         trials: so far, in order.
         speed: of this machine, where seconds are asked for.
     """
-    base = ask.base
+    base = ask.config
     left = (
         None if base.budget.max_seconds is None else base.budget.max_seconds - sum(t.seconds for t in separate(trials))
     )
@@ -122,7 +123,7 @@ def _fitted(trials: Sequence[Trial]) -> int:
     return sum(not trial.is_pilot for trial in trials)
 
 
-def needed_psnr_db(ask: Ask, trials: Sequence[Trial]) -> float:
+def needed_psnr_db(ask: SinesAsk, trials: Sequence[Trial]) -> float:
     """PSNR of a file that meets a target of quality."""
     assert ask.target is not None  # noqa: S101  asked for targets of quality only
     if ask.target.kind is TargetKind.PSNR_DB:
@@ -135,7 +136,7 @@ def needed_psnr_db(ask: Ask, trials: Sequence[Trial]) -> float:
     return 20.0 * log10(peak / ask.target.value)
 
 
-def _timed(base: FitConfig, ask: Ask, forecast: Forecast, work: float) -> Plan:
+def _timed(base: FitConfig, ask: SinesAsk, forecast: Forecast, work: float) -> Plan:
     assert ask.target is not None  # noqa: S101
     seconds = min(ask.target.value, base.budget.max_seconds or ask.target.value)
     config = replace(base, budget=replace(base.budget, max_seconds=seconds, max_steps=_TIMED_STEPS))
@@ -147,7 +148,9 @@ def _timed(base: FitConfig, ask: Ask, forecast: Forecast, work: float) -> Plan:
     return Plan(config)
 
 
-def _of_size(base: FitConfig, ask: Ask, forecast: Forecast, trials: Sequence[Trial], max_bytes: int) -> Plan | None:
+def _of_size(
+    base: FitConfig, ask: SinesAsk, forecast: Forecast, trials: Sequence[Trial], max_bytes: int
+) -> Plan | None:
     steps = base.budget.max_steps
     if not ask.free_size:
         return None if trials else Plan(base)
@@ -165,7 +168,7 @@ def _of_size(base: FitConfig, ask: Ask, forecast: Forecast, trials: Sequence[Tri
 
 
 def _of_quality(
-    base: FitConfig, ask: Ask, forecast: Forecast, trials: Sequence[Trial], needed_db: float
+    base: FitConfig, ask: SinesAsk, forecast: Forecast, trials: Sequence[Trial], needed_db: float
 ) -> Plan | None:
     steps = base.budget.max_steps
     goal_db = needed_db + SURPLUS_DB

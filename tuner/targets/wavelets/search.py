@@ -19,11 +19,12 @@ from tuner.fit.wavelets.fit import WaveletResult, fit_wavelets
 from tuner.fit.wavelets.trainer import RoundedNetwork
 from tuner.network.wavelets.parameters import WaveletParameters
 from tuner.signal.signal import Signal
-from tuner.targets.ask import Ask, TargetKind
+from tuner.targets.ask import Ask
 from tuner.targets.files import File, measured
 from tuner.targets.result import OnStep, TargetOutcome, TargetResult
 from tuner.targets.sines.plan import PSNR_TOLERANCE_DB, Trial, separate
 from tuner.targets.state import SearchState
+from tuner.targets.target import TargetKind
 from tuner.targets.wavelets.forecast import work_per_step
 from tuner.targets.wavelets.landing import encoded, land_on_quality, land_on_size
 
@@ -223,7 +224,7 @@ class _Search:
             smallest = self._config.layer_weight_count(self._signal.grid_shape, self._signal.channels)
             raise ConfigError(
                 f"no modulated network fits into {target}: ask for more, about {2 * smallest} bytes at least, or for "
-                "the network kind 'tuner'"
+                "the network kind 'sines'"
             )
         met = self._is_met(file)
         steps = sum(trial.steps for trial in separate(self._trials))
@@ -233,7 +234,7 @@ class _Search:
         elif met:
             sentence = f"The target of {target} was met: {reached}"
         else:
-            hint = "a higher preset trains longer, and the network kind 'tuner' may suit so high a quality better"
+            hint = "a higher preset trains longer, and the network kind 'sines' may suit so high a quality better"
             if self._trials[-1].is_full:
                 reached += " The integers of its latents are as large as a file holds."
             sentence = f"The target of {target} was missed: {reached} To come closer, {hint}."

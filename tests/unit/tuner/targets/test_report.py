@@ -12,26 +12,26 @@ from tuner.codec.decode import decode
 from tuner.codec.encode import encode
 from tuner.codec.file.container import ChunkType, read_container
 from tuner.codec.limits import DecodeLimits
-from tuner.fit.config import EikonalConfig, FirstOrderConfig, Rule
 from tuner.fit.presets import image_config
 from tuner.metrics import written_psnr_db
 from tuner.representation import Representation
 from tuner.signal.signal import Signal
 from tuner.targets import report
-from tuner.targets.ask import Ask, Target, TargetKind
-from tuner.targets.report import reported, trainer_name, with_report
+from tuner.targets.ask import SinesAsk
+from tuner.targets.report import reported, with_report
 from tuner.targets.search import fit_to_target
+from tuner.targets.target import Target, TargetKind
 
 WAVES = Signal(values=waves())
 BASE = image_config(WAVES.grid_shape, WAVES.channels, max_steps=6, seed=7)
 
 
-def asked(kind: str, value: float) -> Ask:
-    return Ask(base=BASE, target=Target(TargetKind(kind), value), trials=1)
+def asked(kind: str, value: float) -> SinesAsk:
+    return SinesAsk(config=BASE, target=Target(TargetKind(kind), value), trials=1)
 
 
 def test_a_fit_without_a_target_says_how_it_was_made() -> None:
-    ask = Ask(base=BASE)
+    ask = SinesAsk(config=BASE)
     one, other = fit_to_target(WAVES, ask), fit_to_target(WAVES, ask)
     assert one.content is not None
     assert one.content == other.content
@@ -60,7 +60,7 @@ def test_small_files_of_a_wanted_size_or_quality_spend_no_bytes_on_it(kind: str,
 def test_a_limit_of_bytes_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report, "LEAST_BYTES", 100)
     content = encode(Representation.of(random_representation(WAVES.grid_shape, channels=1).parameters, WAVES))
-    size = len(reported(content, WAVES, Ask(base=BASE), 6))
+    size = len(reported(content, WAVES, SinesAsk(config=BASE), 6))
     for limit in (size - 1, size, size + 1):
         given = reported(content, WAVES, asked("bytes", limit), 6)
         assert len(given) <= limit
@@ -91,14 +91,6 @@ def test_nothing_else_changes(name: str) -> None:
 def test_a_file_of_wavelets_takes_one_too() -> None:
     content = encode(wavelet_representation())
     network = read_container(content, DecodeLimits())[1][ChunkType.WAVELETS]
-    whole = with_report(content, {"trainer": "modulated"})
-    assert decode(whole).report == {"trainer": "modulated"}
+    whole = with_report(content, {"trainer": "wavelets"})
+    assert decode(whole).report == {"trainer": "wavelets"}
     assert read_container(whole, DecodeLimits())[1][ChunkType.WAVELETS] == network
-
-
-def test_trainers_have_names() -> None:
-    by_trainer = {
-        trainer_name(Ask(base=replace(BASE, trainer=trainer)))
-        for trainer in (BASE.trainer, FirstOrderConfig(), FirstOrderConfig(rule=Rule.MUON), EikonalConfig())
-    }
-    assert by_trainer == {"natural_gradient", "adam", "muon", "eikonal"}

@@ -102,5 +102,5 @@ def test_a_grid_of_one_sample() -> None:
 
 def test_four_axes_are_refused_with_advice() -> None:
     signal = Signal(values=np.zeros((4, 4, 4, 4, 1), dtype=np.float32), kind=SignalKind.ARRAY)
-    with pytest.raises(ConfigError, match=r"4 axes, .* 'tuner'"):
+    with pytest.raises(ConfigError, match=r"4 axes, .* 'sines'"):
         fit_wavelets(signal, SMALL)

@@ -13,15 +13,16 @@ from tests.cases import noise, waves
 from tuner.fit.presets import image_config, signal_config
 from tuner.signal.compaction import HALVINGS, compaction_db
 from tuner.signal.signal import Signal, SignalKind
-from tuner.targets.ask import Ask, Target, TargetKind
+from tuner.targets.ask import SinesAsk
 from tuner.targets.estimate import ask_from, estimate
 from tuner.targets.sines.forecast import Forecast
+from tuner.targets.target import Target, TargetKind
 
 PICTURE = Forecast(samples=512 * 512, channels=3)
 
 
-def asked(kind: str, value: float, effort: str = "balanced") -> Ask:
-    return Ask(base=image_config((512, 512), 3, effort), target=Target(TargetKind(kind), value))
+def asked(kind: str, value: float, effort: str = "balanced") -> SinesAsk:
+    return SinesAsk(config=image_config((512, 512), 3, effort), target=Target(TargetKind(kind), value))
 
 
 def test_compaction_falls_and_tells_order_from_noise() -> None:
@@ -73,10 +74,10 @@ def test_a_faster_machine_takes_less_time() -> None:
 )
 def test_every_kind_can_be_estimated(kind: str, shape: list[int], target: dict[str, float] | None) -> None:
     request = {"kind": kind, "samples": prod(shape), "grid_shape": shape, "channels": 1, "effort": "fast"}
-    ask, forecast = ask_from(request | {"target": target})
+    ask, forecast = ask_from(request | {"target": target, "network_kind": "sines"})
     assert estimate(ask, forecast).bytes > 0
     signal = Signal(values=np.zeros((*shape, 1), np.float32), kind=SignalKind(kind))
-    assert ask.base == signal_config(signal, "fast")
+    assert ask.config == signal_config(signal, "fast")
 
 
 def test_the_estimate_is_a_program_without_arrays() -> None:

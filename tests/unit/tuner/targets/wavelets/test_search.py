@@ -1,4 +1,4 @@
-"""Modulated networks by target: never over the bytes, near the quality, the same file after an interruption."""
+"""Networks with wavelets by target: never over the bytes, near the quality, the same file after an interruption."""
 
 import json
 import subprocess
@@ -12,7 +12,6 @@ import pytest
 from tests.signals import blob
 from tuner.codec.decode import decode
 from tuner.errors import ConfigError, StateMismatch
-from tuner.fit.presets import signal_config
 from tuner.fit.progress import Progress, Verdict
 from tuner.fit.state import FitState
 from tuner.fit.wavelets.config import WaveletConfig
@@ -22,11 +21,12 @@ from tuner.signal.array import array_signal
 from tuner.signal.details import AudioDetails
 from tuner.signal.grid import Grid
 from tuner.signal.signal import SampleFormat, Signal, SignalKind
-from tuner.targets.ask import Ask, Target, TargetKind
+from tuner.targets.ask import Ask, NetworkKind
 from tuner.targets.estimate import ask_from, estimate
+from tuner.targets.request import ask_for
 from tuner.targets.result import TargetOutcome, TargetResult
 from tuner.targets.search import fit_to_target, forecast_of
-from tuner.targets.wavelets.choice import wavelets_for
+from tuner.targets.target import Target, TargetKind
 
 
 def picture(shape: tuple[int, ...] = (64, 48)) -> Signal:
@@ -45,11 +45,9 @@ def ask(
     kind: str, value: float, *, steps: int = 40, trials: int = 2, signal: Signal = PICTURE, scales: int | None = None
 ) -> Ask:
     target = Target(TargetKind(kind), value)
-    modulated = wavelets_for("modulated", signal, "fast", target, max_steps=steps)
-    assert modulated is not None
     # A network that leaves something to the latents, even of so small a picture.
-    modulated = replace(modulated, widths=(6,), frequencies=2, scales=scales)
-    return Ask(base=signal_config(signal, "fast"), target=target, trials=trials, modulated=modulated)
+    network = {"widths": (6,), "frequencies": 2, "scales": scales}
+    return ask_for(signal, "fast", target, kind="wavelets", steps=steps, trials=trials, network=network)
 
 
 def quality(result: TargetResult, signal: Signal = PICTURE) -> float:
@@ -178,9 +176,7 @@ def test_other_grids_work_when_they_are_asked_for() -> None:
         details=AudioDetails(sample_rate=8000),
     )
     target = Target(TargetKind.BYTES, 2500)
-    modulated = wavelets_for("modulated", sound, "fast", target, max_steps=30)
-    ask = Ask(base=signal_config(sound, "fast"), target=target, modulated=modulated)
-    result = fit_to_target(sound, ask)
+    result = fit_to_target(sound, ask_for(sound, "fast", target, kind="wavelets", steps=30))
     assert result.content is not None
     assert len(result.content) <= 2500
     assert decode(result.content).details == sound.details
@@ -207,11 +203,11 @@ def test_what_suits_is_chosen_where_nobody_has(
 ) -> None:
     request = {"samples": shape[0] * shape[1], "grid_shape": shape, "channels": 3, "effort": "fast", "target": target}
     made, _ = ask_from(request | {"network_kind": None})
-    assert (made.modulated is not None) is chosen
+    assert (made.kind is NetworkKind.WAVELETS) is chosen
     refused = {"max_error"} & set(target or ())
-    assert ask_from(request | {"network_kind": "tuner"})[0].modulated is None
+    assert ask_from(request | {"network_kind": "sines"})[0].kind is NetworkKind.SINES
     if not refused:
-        assert ask_from(request | {"network_kind": "modulated"})[0].modulated is not None
+        assert ask_from(request | {"network_kind": "wavelets"})[0].kind is NetworkKind.WAVELETS
 
 
 @pytest.mark.parametrize(
@@ -239,7 +235,7 @@ def test_what_suits_is_chosen_where_nobody_has(
 def test_what_suits_other_kinds(kind: str, shape: tuple[int, ...], target: dict[str, float], chosen: bool) -> None:
     request = {"kind": kind, "samples": prod(shape), "grid_shape": shape, "channels": 1, "effort": "balanced"}
     made, forecast = ask_from(request | {"target": target, "network_kind": None})
-    assert (made.modulated is not None) is chosen
+    assert (made.kind is NetworkKind.WAVELETS) is chosen
     if chosen and "bytes" in target:
         assert 20.0 < estimate(made, forecast).psnr_db < 60.0
 
@@ -253,8 +249,7 @@ def test_estimates_of_other_kinds_are_near() -> None:
     solid = np.tanh(6 * (np.sqrt(x * x + y * y + z * z) - 0.6)) + 0.02 * np.random.default_rng(2).normal(size=x.shape)
     for signal in (array_signal(sound), array_signal(solid)):
         target = Target(TargetKind.PSNR_DB, 48.0)
-        modulated = wavelets_for(None, signal, "fast", target)
-        asked = Ask(base=signal_config(signal, "fast"), target=target, trials=2, modulated=modulated)
+        asked = ask_for(signal, "fast", target)
         result = fit_to_target(signal, asked)
         assert result.content is not None
         foreseen = estimate(asked, forecast_of(signal))
@@ -263,15 +258,15 @@ def test_estimates_of_other_kinds_are_near() -> None:
 
 
 def test_a_largest_error_is_refused_with_advice() -> None:
-    with pytest.raises(ConfigError, match="'tuner'"):
+    with pytest.raises(ConfigError, match="'sines'"):
         ask("max_error", 0.1)
 
 
 def test_a_picture_too_large_for_readers_keeps_to_the_other_kind() -> None:
     large, target = Signal(values=np.broadcast_to(np.float32(0.5), (3000, 2500, 3))), Target(TargetKind.BYTES, 10**6)
-    assert wavelets_for(None, large, "fast", target) is None
-    with pytest.raises(ConfigError, match="'tuner'"):
-        wavelets_for("modulated", large, "fast", target)
+    assert ask_for(large, "fast", target).kind is NetworkKind.SINES
+    with pytest.raises(ConfigError, match="'sines'"):
+        ask_for(large, "fast", target, kind="wavelets")
 
 
 def test_more_is_better_larger_and_slower() -> None:
@@ -293,8 +288,8 @@ def test_more_is_better_larger_and_slower() -> None:
 
 def test_the_weights_of_an_estimate_are_those_of_the_fit() -> None:
     result = fit_to_target(PICTURE, ask("bytes", 1500, steps=2, trials=1))
-    config = ask("bytes", 1500).modulated
-    assert config is not None
+    config = ask("bytes", 1500).config
+    assert isinstance(config, WaveletConfig)
     assert result.trials[0].weights == config.weight_count(PICTURE.grid_shape, 3)
 
 

@@ -1,0 +1,100 @@
+"""ask_for(): from what people say to the one request that a search answers. No torch here.
+
+People say little: a signal, perhaps a target, how much effort it is worth. The kind of network, its settings and the
+number of trials follow from that, and whatever is said more exactly takes the place of the preset's choice. The command
+line, the worker, estimates and benchmarks all ask through this function, so that the same words mean the same fit.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from tuner.errors import ConfigError
+from tuner.fit.config import TrainerConfig
+from tuner.fit.presets import Effort, Outline, signal_config
+from tuner.targets.ask import Ask, NetworkKind, SinesAsk, WaveletsAsk
+from tuner.targets.target import Target
+from tuner.targets.wavelets.choice import wavelets_for, wavelets_suit
+
+# Networks that each preset may train to meet a target.
+TRIALS = {Effort.FAST: 2, Effort.BALANCED: 3, Effort.BEST: 4}
+
+_Word = TypeVar("_Word", bound=StrEnum)
+
+
+def ask_for(
+    signal: Outline,
+    effort: Effort | str = Effort.BALANCED,
+    target: Target | None = None,
+    *,
+    kind: NetworkKind | str | None = None,
+    seed: int = 0,
+    steps: int | None = None,
+    seconds: float | None = None,
+    max_loss_db: float = 0.1,
+    trials: int | None = None,
+    network: Mapping[str, Any] | None = None,
+    trainer: TrainerConfig | None = None,
+) -> Ask:
+    """The request for a fit of a signal.
+
+    Example:
+        >>> import numpy as np
+        >>> from tuner.signal.signal import Signal
+        >>> picture = Signal(values=np.zeros((300, 200, 3), np.float32))
+        >>> ask_for(picture, target=Target.parse("bytes=20000")).kind.value
+        'wavelets'
+        >>> ask_for(picture, target=Target.parse("seconds=5")).kind.value
+        'sines'
+
+    Args:
+        signal: the signal to be fitted, of which only kind, shape and channels play a part.
+        effort: how large a network and how long a fit the signal is worth, where nothing else says so.
+        target: what the file must meet; None for the preset's own network.
+        kind: the kind of network to fit; None for the one that suits signal and target.
+        seed: the seed of frequencies and initial weights, at least 0.
+        steps: training steps of each network, instead of the preset's.
+        seconds: the most seconds of training in all trials, or None for no limit.
+        max_loss_db: the PSNR in dB that rounding a network of sines may cost where no target says how good or large
+            the file is.
+        trials: how many networks may be trained to meet the target, instead of the preset's number.
+        network: settings by name instead of the preset's, of `NetworkConfig`, or, where `kind` is wavelets, of
+            `WaveletConfig`. Such settings, or a trainer, choose sines where no kind is given; frequencies or hidden
+            widths end the search for a good size.
+        trainer: how a network of sines is trained, instead of the natural gradient.
+
+    Returns:
+        What `tuner.targets.search.fit_to_target` and `tuner.targets.estimate.estimate` take.
+
+    Raises:
+        ConfigError: if a word is not known, a setting is out of its range, or a network with wavelets is asked for what
+            it cannot do.
+    """
+    effort = _word(Effort, effort, "effort")
+    settings = dict(network or {})
+    if kind is None:
+        is_free = not settings and trainer is None
+        kind = NetworkKind.WAVELETS if is_free and wavelets_suit(signal, target) else NetworkKind.SINES
+    count = TRIALS[effort] if trials is None else trials
+    if _word(NetworkKind, kind, "kind of network") is NetworkKind.WAVELETS:
+        if trainer is not None:
+            raise ConfigError(f"the trainer is {trainer}, expected None: it is for the network kind 'sines'")
+        config = wavelets_for(signal, effort, target, seed=seed, steps=steps, seconds=seconds)
+        return WaveletsAsk(config=replace(config, **settings), target=target, trials=count)
+    base = signal_config(signal, effort, seed=seed, max_steps=steps, max_seconds=seconds)
+    return SinesAsk(
+        config=replace(base, network=replace(base.network, **settings), trainer=trainer or base.trainer),
+        free_size=not {"frequencies", "hidden"} & settings.keys(),
+        max_loss_db=max_loss_db,
+        thorough=effort is Effort.BEST,
+        target=target,
+        trials=count,
+    )
+
+
+def _word(words: type[_Word], given: str, name: str) -> _Word:
+    try:
+        return words(given)
+    except ValueError as error:
+        raise ConfigError(f"the {name} is {str(given)!r}, expected one of {', '.join(words)}") from error
