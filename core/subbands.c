@@ -1,0 +1,333 @@
+#include "subbands.h"
+
+#include "contexts.h"
+#include "memory.h"
+#include "mixer.h"
+
+enum {
+    STEPS = 8,         /* decisions of a magnitude that have counters of their own; later ones share the last */
+    UNARY = 20,        /* magnitudes up to here are counted up */
+    VALUE_INPUTS = 9,
+    SIGN_INPUTS = 6,
+    EXPECTED = 16,
+    BAND_IDS = 5 * 3 * 16,
+};
+
+static const u32 value_contexts[VALUE_INPUTS] = {
+    BAND_IDS * EXPECTED, 96 * 2, 8 * 8 * 8 * 3, 8 * 16 * 8, 8 * 16 * 8 * 3, 8 * 16 * 8 * 3, 24 * 20, 4 * 4 * 3 * 3 * 2 * 2 * 3 * 2, 24 * 24 * 2,
+};
+static const u32 sign_contexts[SIGN_INPUTS] = {81 * 16, 27 * 16, 3 * 5 * 5, 3 * 16 * 16, 81 * 16, 27 * 16};
+
+typedef struct {
+    Counter *values[VALUE_INPUTS]; /* [context][step] */
+    Counter *signs[SIGN_INPUTS];
+    WeightSet *by_band, *by_expectation, *sign_by_band, *sign_by_kind;
+    Correction *corrections;
+    Counter *escape; /* exponents, then the two highest bits below */
+    Coder *coder;
+} Model;
+
+static void *counters_take(u32 count) {
+    Counter *counters = memory_take((u64)count * sizeof(Counter));
+    for (u32 counter = 0; counters && counter < count; counter++) counters[counter] = 1u << 31;
+    return counters;
+}
+
+static WeightSet *weights_take(u32 count, i32 start) {
+    WeightSet *sets = memory_take((u64)count * sizeof(WeightSet));
+    for (u32 set = 0; sets && set < count; set++)
+        for (u32 input = 0; input < MOST_INPUTS; input++) sets[set].weights[input] = start;
+    return sets;
+}
+
+static int model_begin(Model *model, Coder *coder) {
+    int fine = 1;
+    model->coder = coder;
+    for (u32 input = 0; input < VALUE_INPUTS; input++)
+        fine &= (model->values[input] = counters_take(value_contexts[input] * STEPS)) != 0;
+    for (u32 input = 0; input < SIGN_INPUTS; input++)
+        fine &= (model->signs[input] = counters_take(sign_contexts[input])) != 0;
+    fine &= (model->by_band = weights_take(5 * 3 * STEPS, WEIGHT_ONE * TUNE(8, 20) / 100)) != 0;
+    fine &= (model->by_expectation = weights_take(32 * STEPS, WEIGHT_ONE * TUNE(8, 20) / 100)) != 0;
+    fine &= (model->sign_by_band = weights_take(5 * 3, WEIGHT_ONE * TUNE(9, 25) / 100)) != 0;
+    fine &= (model->sign_by_kind = weights_take(16, WEIGHT_ONE * TUNE(9, 25) / 100)) != 0;
+    fine &= (model->escape = counters_take(32 * 4)) != 0;
+    fine &= (model->corrections = memory_take(32 * STEPS * sizeof(Correction))) != 0;
+    for (u32 each = 0; fine && each < 32 * STEPS; each++)
+        for (i32 cell = 0; cell <= 32; cell++) model->corrections[each].probabilities[cell] = (u16)(squash(cell * 176 - FARTHEST - 1) > 65535 ? 65535 : squash(cell * 176 - FARTHEST - 1));
+    return fine;
+}
+
+static inline u32 plain(Model *model, Counter *counter, u32 bit, int decoding) {
+    u32 probability = *counter >> 16;
+    bit = coder_decide(model->coder, probability < 64 ? 64 : probability > 65472 ? 65472 : probability, bit, decoding);
+    counter_update(counter, bit, 60);
+    return bit;
+}
+
+/* What a magnitude has beyond `UNARY` steps, at least 0: Exp-Golomb, the exponent counted up. */
+static u32 code_rest(Model *model, u32 rest, int decoding) {
+    u32 exponent = 0, found = 1;
+    if (!decoding) exponent = 31 - (u32)__builtin_clz(rest + 1);
+    for (u32 step = 0;; step++) {
+        if (step == 30) {
+            exponent = 30;
+            break;
+        }
+        if (!plain(model, model->escape + step, exponent > step, decoding)) {
+            exponent = step;
+            break;
+        }
+    }
+    for (u32 below = exponent; below-- > 0;) {
+        u32 bit = (rest + 1) >> below & 1;
+        bit = below + 1 == exponent ? plain(model, model->escape + 32 + exponent, bit, decoding)
+                                    : coder_decide(model->coder, 32768, bit, decoding);
+        found = found << 1 | bit;
+    }
+    return found - 1;
+}
+
+static inline u32 three(i32 value) { return value > 0 ? 2 : value < 0 ? 1 : 0; }
+
+typedef struct {
+    Surroundings around;
+    Model model;
+    i32 *integers; /* of the subband */
+    u32 band_set, band_id, is_chroma;
+} Work;
+
+static inline i32 sign_at(const Plane *plane, i32 at) { return plane->nodes ? plane->nodes[at] : 0; }
+
+static inline u32 code_sign(Work *work, const u32 *place, i32 at, u32 node, u32 bit, int decoding) {
+    Surroundings *s = &work->around;
+    const i8 *here = s->own.nodes + at;
+    u32 axes = s->last + 1, kind = s->band->orientation, faces = 0, parity = 0;
+    i32 west = here[-1], north = axes > 1 ? here[-(i32)s->own.strides[s->last - 1]] : here[-2];
+    for (u32 axis = 0; axis < axes; axis++) faces = faces * 3 + three(here[-(i32)s->own.strides[axis]]);
+    i32 colour = 0, agrees = 0, differs = 0, above = 0;
+    if (s->colour.nodes) {
+        i32 beside = at; /* planes of a level are alike */
+        colour = s->colour.nodes[beside];
+        for (u32 axis = 0; axis < axes; axis++) {
+            i32 step = (i32)s->own.strides[axis], product = here[-step] * s->colour.nodes[beside - step];
+            agrees += product > 0;
+            differs += product < 0;
+        }
+    }
+    if (s->parent.nodes) {
+        i32 there = s->parent.origin;
+        for (u32 axis = 0; axis < axes; axis++) {
+            u32 index = axis == s->last ? node : place[axis];
+            there += (i32)((index >> 1) * s->parent.strides[axis]);
+            parity = parity << 1 | (index & 1);
+        }
+        above = s->parent.nodes[there];
+    }
+    i32 farther = axes > 1 ? here[-2 * (i32)s->own.strides[s->last - 1]] : here[-3 < -BORDER ? -BORDER : -3];
+    Decision decision = {.coder = work->model.coder};
+    Counter **counters = decision.counters;
+    counters[0] = work->model.signs[0] + faces * 16 + kind;
+    counters[1] = work->model.signs[1] + (three(colour) * 9 + three(west) * 3 + three(north)) * 16 + kind;
+    counters[2] = work->model.signs[2] + (three(colour) * 5 + least((u32)agrees, 4)) * 5 + least((u32)differs, 4);
+    counters[3] = work->model.signs[3] + (three(above) * 16 + parity) * 16 + kind;
+    counters[4] = work->model.signs[4] + (three(west) * 27 + three(north) * 9 + three(here[-2]) * 3 + three(farther)) * 16 + kind;
+    i32 north_west = axes > 1 ? here[-(i32)s->own.strides[s->last - 1] - 1] : 0;
+    i32 north_east = axes > 1 ? here[-(i32)s->own.strides[s->last - 1] + 1] : 0;
+    counters[5] = work->model.signs[5] + (three(north_west) * 9 + three(north_east) * 3 + three(north)) * 16 + kind;
+    decision.first = work->model.sign_by_band + work->band_set;
+    decision.second = work->model.sign_by_kind + kind;
+    return decide(&decision, SIGN_INPUTS, bit, TUNE(10, 256), decoding);
+}
+
+static inline i32 code_value(Work *work, const u32 *place, i32 at, u32 node, i32 value, int decoding) {
+    Surroundings *s = &work->around;
+    Rows *rows = &s->rows;
+    const i8 *here = s->own.nodes + at;
+    u32 axes = s->last + 1, kind = s->band->orientation;
+    u32 west = magnitude(here[-1]), west_west = magnitude(here[-2]);
+    u32 sums[BEFORE_KINDS];
+    for (int each = 0; each < BEFORE_KINDS; each++) sums[each] = rows->before[each][node];
+    sums[s->row_kind] += west;
+    u32 own = 0;
+    for (int each = 0; each < BEFORE_KINDS; each++) own += (u32)s->shares[each] * sums[each];
+    u32 wide = sums[WIDE] + west_west;
+    u32 outside = (u32)rows->outside[node];
+    u32 expected = coarse((u32)((u64)(own + outside) * s->reciprocal >> 14));
+    u32 expected_own = coarse((u32)((u64)own * s->reciprocal_own >> 14));
+    u32 expected_outside = coarse((u32)((u64)outside * s->reciprocal_outside >> 14));
+
+    u32 parent = 0, parents = 0, sibling = 0, siblings = 0, colour = 0, colours = 0;
+    if (s->parent.nodes) {
+        i32 there = s->parent.origin + (i32)(node >> 1);
+        for (u32 axis = 0; axis < s->last; axis++) there += (i32)((place[axis] >> 1) * s->parent.strides[axis]);
+        parent = magnitude(s->parent.nodes[there]);
+        parents = rows->parent[node >> 1];
+    }
+    if (s->siblings.nodes) {
+        sibling = (u32)s->siblings.nodes[at];
+        siblings = rows->siblings[node];
+    }
+    if (s->colour.nodes) {
+        colour = magnitude(s->colour.nodes[at]);
+        colours = rows->colour[node];
+    }
+    u32 north = 0, north_west = 0, north_east = 0, north_north = 0;
+    if (axes > 1) {
+        i32 stride = (i32)s->own.strides[s->last - 1];
+        north = magnitude(here[-stride]);
+        north_west = magnitude(here[-stride - 1]);
+        north_east = magnitude(here[-stride + 1]);
+        north_north = magnitude(here[-2 * stride]);
+    }
+    Counter *base[VALUE_INPUTS];
+    u32 index[VALUE_INPUTS];
+    u32 e = least(expected, 47);
+    index[0] = work->band_id * EXPECTED + e / 3;
+    index[1] = least(expected, 95) * 2 + work->is_chroma;
+    index[2] = ((least(coarse(sums[ALONG]), 7) * 8 + least(coarse(sums[ACROSS]), 7)) * 8 + least(coarse(sums[CORNER]), 7)) * 3
+        + (s->band->level == 0 ? 0 : kind == s->layout->kinds ? 1 : 2);
+    index[3] = (least(parent, 7) * 16 + least(coarse(parents), 15)) * 8 + least(expected_own / 5, 7);
+    index[4] = ((least(sibling, 7) * 16 + least(coarse(siblings), 15)) * 8 + least(expected_own / 5, 7)) * 3 + least(kind ? kind - 1 : 0, 2);
+    index[5] = ((least(colour, 7) * 16 + least(coarse(colours), 15)) * 8 + e / 6) * 3 + least(s->band->colour, 2);
+    index[6] = least(coarse(wide), 23) * 20 + least(expected_own / 2, 19);
+    index[7] = ((((((least(west, 3) * 4 + least(north, 3)) * 3 + least(north_west, 2)) * 3 + least(north_east, 2)) * 2 + least(west_west, 1)) * 2
+        + least(north_north, 1)) * 3 + least(parent, 2)) * 2 + (siblings > 0);
+    index[8] = (least(expected_outside / 2, 23) * 24 + least(expected_own / 2, 23)) * 2 + work->is_chroma;
+    for (u32 input = 0; input < VALUE_INPUTS; input++) base[input] = work->model.values[input] + index[input] * STEPS;
+
+    u32 size = decoding ? 0 : magnitude(value), counted = 0, negative = value < 0;
+    Decision decision = {.coder = work->model.coder};
+    for (;; counted++) {
+        if (counted == UNARY) {
+            counted += code_rest(&work->model, size - UNARY, decoding);
+            break;
+        }
+        u32 step = least(counted, STEPS - 1);
+        for (u32 input = 0; input < VALUE_INPUTS; input++) decision.counters[input] = base[input] + step;
+        decision.first = work->model.by_band + work->band_set * STEPS + step;
+        decision.second = work->model.by_expectation + least(e / 2, 31) * STEPS + step;
+        decision.correction = TUNE(11, 1) ? work->model.corrections + least(e / 2, 31) * STEPS + step : 0;
+        if (!decide(&decision, VALUE_INPUTS, size > counted, TUNE(12, 256), decoding)) break;
+        if (counted == 0) negative = code_sign(work, place, at, node, negative, decoding);
+    }
+    if (counted > LARGEST_VALUE) {
+        work->model.coder->failed = CORE_OUT_OF_RANGE;
+        return 0;
+    }
+    return negative ? -(i32)counted : (i32)counted;
+}
+
+static inline i32 median(i32 west, i32 north, i32 north_west) {
+    i32 low = west < north ? west : north, high = west < north ? north : west;
+    return north_west >= high ? low : north_west <= low ? high : west + north - north_west;
+}
+
+/* What the low-pass integers before a node lead to expect: the mean, over pairs of axes, of the median edge. */
+static i32 predicted(const Work *work, const u32 *place, u32 node, u32 flat) {
+    const Surroundings *s = &work->around;
+    u32 axes = s->last + 1, step = 1, pairs = 0;
+    u32 steps[MOST_AXES];
+    int inside[MOST_AXES];
+    for (u32 axis = axes; axis-- > 0; step *= s->band->nodes[axis]) {
+        steps[axis] = step;
+        inside[axis] = (axis == s->last ? node : place[axis]) > 0;
+    }
+    const i32 *here = work->integers + flat;
+    if (axes == 1) return inside[0] ? here[-1] : 0;
+    i64 sum = 0;
+    for (u32 one = 0; one < axes; one++)
+        for (u32 other = one + 1; other < axes; other++) {
+            if (!inside[one] && !inside[other]) continue;
+            pairs++;
+            if (inside[one] && inside[other])
+                sum += median(here[-(i32)steps[one]], here[-(i32)steps[other]], here[-(i32)(steps[one] + steps[other])]);
+            else sum += here[-(i32)steps[inside[one] ? one : other]];
+        }
+    if (!pairs) return 0;
+    return (i32)((sum + (sum < 0 ? -(i64)(pairs / 2) : (i64)(pairs / 2))) / pairs);
+}
+
+static inline void code_subband(Work *work, int decoding) {
+    Surroundings *s = &work->around;
+    const Subband *band = s->band;
+    u32 place[MOST_AXES] = {0}, count = band->nodes[s->last], is_low = band->level == 0;
+    i32 row = s->own.origin;
+    for (u32 flat = 0; flat < band->count;) {
+        surroundings_row(s, place);
+        for (u32 node = 0; node < count; node++, flat++) {
+            i32 guess = is_low ? predicted(work, place, node, flat) : 0, at = row + (i32)node;
+            i32 value = code_value(work, place, at, node, decoding ? 0 : work->integers[flat] - guess, decoding);
+            if (decoding) {
+                work->integers[flat] = value + guess;
+                if (magnitude(value + guess) > LARGEST_VALUE) work->model.coder->failed = CORE_OUT_OF_RANGE;
+            }
+            s->own.nodes[at] = (i8)(value > NEAREST ? NEAREST : value < -NEAREST ? -NEAREST : value);
+        }
+        if (work->model.coder->failed) return;
+        row = s->own.origin;
+        for (u32 axis = s->last; axis-- > 0;) {
+            if (++place[axis] < band->nodes[axis]) break;
+            place[axis] = 0;
+        }
+        for (u32 axis = 0; axis < s->last; axis++) row += (i32)(place[axis] * s->own.strides[axis]);
+    }
+    if (s->siblings.nodes) {
+        u32 bytes = (band->nodes[0] + BORDER) * s->own.strides[0];
+        for (u32 byte = 0; byte < bytes; byte++) {
+            u32 sum = (u32)s->siblings.nodes[byte] + magnitude(s->own.nodes[byte]);
+            s->siblings.nodes[byte] = (i8)(sum > NEAREST ? NEAREST : sum);
+        }
+    }
+}
+
+static inline i32 code_all(const Layout *layout, i32 *integers, Coder *coder, int decoding) {
+    static Work work;
+    Surroundings *s = &work.around;
+    logistic_begin();
+    mixer_begin();
+    u32 axes = layout->description->axes, longest = layout->subbands[layout->subband_count - 1].nodes[axes - 1];
+    Plane *planes = memory_take((u64)layout->subband_count * sizeof(Plane));
+    Plane siblings = {0};
+    u16 **rows[] = {&s->rows.before[0], &s->rows.before[1], &s->rows.before[2], &s->rows.before[3],
+                    &s->rows.parent, &s->rows.siblings, &s->rows.colour, &s->rows.scratch};
+    for (u32 each = 0; each < sizeof(rows) / sizeof(*rows); each++)
+        if (!(*rows[each] = memory_take(2 * ((u64)longest + 34)))) return CORE_NO_MEMORY;
+    s->rows.outside = memory_take(4 * ((u64)longest + 34));
+    if (!planes || !s->rows.outside || !model_begin(&work.model, coder)) return CORE_NO_MEMORY;
+    for (u32 number = 0; number < layout->subband_count; number++)
+        if (!plane_take(layout, layout->subbands + number, planes + number)) return CORE_NO_MEMORY;
+    u8 *coded = coder->bytes;
+    if (!decoding) {
+        coded = memory_take(CODER_ROOM);
+        if (!coded) return CORE_NO_MEMORY;
+    }
+    /* Room for siblings is part of the planes: one more for every level and colour would cost more than a clearing. */
+    coder_begin(coder, coded, decoding ? coder->size : CODER_ROOM, decoding);
+    for (u32 number = 0; number < layout->subband_count && !coder->failed; number++) {
+        const Subband *band = layout->subbands + number;
+        u32 kinds = band->level ? layout->kinds : 1;
+        s->layout = layout;
+        s->band = band;
+        s->own = planes[number];
+        s->colour = band->colour ? planes[number - kinds] : (Plane){0};
+        s->parent = band->level > 1 ? planes[number - kinds * layout->description->colours] : (Plane){0};
+        if (band->level && band->orientation == 1 && layout->kinds > 1 && !plane_take(layout, band, &siblings))
+            return CORE_NO_MEMORY;
+        s->siblings = band->level ? siblings : (Plane){0};
+        surroundings_begin(s);
+        work.integers = integers + band->first;
+        u32 group = band->level ? least(layout->description->scales - band->level, 3) : 4;
+        work.band_set = group * 3 + least(band->colour, 2);
+        work.band_id = work.band_set * 16 + band->orientation;
+        work.is_chroma = band->colour > 0;
+        code_subband(&work, decoding);
+    }
+    if (!coder->failed && !decoding) coder_end(coder);
+    if (!coder->failed && decoding && coder->position < coder->size) return CORE_LEFT_OVER;
+    return coder->failed;
+}
+
+i32 subbands_decode(const Layout *layout, i32 *integers, Coder *coder) { return code_all(layout, integers, coder, 1); }
+
+i32 subbands_encode(const Layout *layout, i32 *integers, Coder *coder) { return code_all(layout, integers, coder, 0); }
