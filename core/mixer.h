@@ -11,13 +11,14 @@
 
 #ifdef TUNING
 extern i32 tune[64];
+extern double bits_spent[64];
 #define TUNE(n, v) (tune[n] != -999 ? tune[n] : (v))
 #else
 #define TUNE(n, v) (v)
 #endif
 
 enum {
-    MOST_INPUTS = 12,
+    MOST_INPUTS = 16,
     COUNTER_LIMIT = 1000,
     WEIGHT_ONE = 1 << 16,
     LARGEST_WEIGHT = 1 << 18,
@@ -27,6 +28,7 @@ typedef u32 Counter;
 
 typedef struct {
     i32 weights[MOST_INPUTS];
+    i32 uses;
 } WeightSet;
 
 extern u32 counter_rates[COUNTER_LIMIT + 1];
@@ -48,6 +50,10 @@ typedef struct {
     Counter *counters[MOST_INPUTS];
     WeightSet *first, *second;
     Correction *correction;
+    i32 direct[MOST_INPUTS];
+#ifdef TUNING
+    int type;
+#endif
 } Decision;
 
 void mixer_begin(void);
@@ -59,6 +65,8 @@ static inline i32 mixed(const i32 *inputs, const WeightSet *set, int count) {
 }
 
 static inline void learn(const i32 *inputs, WeightSet *set, int count, i32 error, i32 rate) {
+    rate += rate * TUNE(17, 32) / (TUNE(18, 16) + set->uses);
+    if (set->uses < 65535) set->uses++;
     for (int input = 0; input < count; input++) {
         i32 weight = set->weights[input] + (((error * inputs[input] >> 8) * rate + (1 << 15)) >> 16);
         if (weight > LARGEST_WEIGHT) weight = LARGEST_WEIGHT;
@@ -74,11 +82,15 @@ static inline i32 clamped(i32 stretched) {
 /* Trust in a counter that has seen little. */
 extern i32 trust[COUNTER_LIMIT + 1];
 
-static inline u32 decide(Decision *decision, int count, u32 bit, i32 rate, int decoding) {
+static inline u32 decide(Decision *decision, int counters, int count, u32 bit, i32 rate, int decoding) {
     i32 inputs[MOST_INPUTS];
-    for (int input = 0; input < count; input++) {
+    for (int input = counters; input < count; input++) inputs[input] = decision->direct[input - counters];
+    for (int input = 0; input < counters; input++) {
         Counter counter = *decision->counters[input];
         inputs[input] = stretch(counter >> 16) * trust[counter & 1023] >> 8;
+#ifdef TUNING
+        if (TUNE(count > 8 ? 20 : 21, 0) >> input & 1) inputs[input] = 0;
+#endif
     }
     i32 one = clamped(mixed(inputs, decision->first, count)), other = clamped(mixed(inputs, decision->second, count));
     i32 forecast = (one + other) >> 1, probability = squash(forecast);
@@ -90,11 +102,14 @@ static inline u32 decide(Decision *decision, int count, u32 bit, i32 rate, int d
         offset = place - cell * 1408;
         near = decision->correction->probabilities + cell;
         i32 found = (near[0] * (1408 - offset) + near[1] * offset) / 1408;
-        probability = (probability * TUNE(1, 2) + found * (4 - TUNE(1, 2))) >> 2;
+        probability = (probability * TUNE(1, 3) + found * (4 - TUNE(1, 3))) >> 2;
     }
     if (probability > 65536 - TUNE(2, 4)) probability = 65536 - TUNE(2, 4);
     if (probability < TUNE(2, 4)) probability = TUNE(2, 4);
     bit = coder_decide(decision->coder, (u32)probability, bit, decoding);
+#ifdef TUNING
+    bits_spent[decision->type] += -__builtin_log2((bit ? probability : 65536 - probability) / 65536.0);
+#endif
     i32 target = bit ? 65535 : 0;
     if (near) {
         u16 *closer = near + (offset > 704);
@@ -102,10 +117,10 @@ static inline u32 decide(Decision *decision, int count, u32 bit, i32 rate, int d
     }
     learn(inputs, decision->first, count, target - squash(one), rate);
     learn(inputs, decision->second, count, target - squash(other), rate);
-    for (int input = 0; input < count; input++) {
+    for (int input = 0; input < counters; input++) {
         Counter *counter = decision->counters[input];
         if (!(*counter & 1023)) *counter = (u32)squash(forecast) << 16 | (u32)TUNE(4, 1);
-        counter_update(counter, bit, (u32)TUNE(5, 255));
+        counter_update(counter, bit, (u32)TUNE(5, 1000));
     }
     return bit;
 }

@@ -5,16 +5,19 @@
 #include "mixer.h"
 
 enum {
-    STEPS = 8,         /* decisions of a magnitude that have counters of their own; later ones share the last */
-    UNARY = 20,        /* magnitudes up to here are counted up */
-    VALUE_INPUTS = 9,
+    STEPS = 20,        /* decisions of a magnitude that have counters of their own; later ones share the last */
+    ONE_BY_ONE = 4,    /* magnitudes up to here have steps of their own */
+    MOST_STEPS = 4 + 2 * 28,
+    VALUE_INPUTS = 11,
+    DIRECT = 4,
+    SEEN = 16,
     SIGN_INPUTS = 6,
     EXPECTED = 16,
     BAND_IDS = 5 * 3 * 16,
 };
 
 static const u32 value_contexts[VALUE_INPUTS] = {
-    BAND_IDS * EXPECTED, 96 * 2, 8 * 8 * 8 * 3, 8 * 16 * 8, 8 * 16 * 8 * 3, 8 * 16 * 8 * 3, 24 * 20, 4 * 4 * 3 * 3 * 2 * 2 * 3 * 2, 24 * 24 * 2,
+    BAND_IDS * EXPECTED, 96 * 2, 8 * 8 * 8 * 3, 8 * 16 * 8, 8 * 16 * 8 * 3, 8 * 16 * 8 * 3, 24 * 20, 4 * 4 * 3 * 3 * 2 * 2 * 3 * 2, 24 * 24 * 2, 64 * 6, 32 * 24,
 };
 static const u32 sign_contexts[SIGN_INPUTS] = {81 * 16, 27 * 16, 3 * 5 * 5, 3 * 16 * 16, 81 * 16, 27 * 16};
 
@@ -36,7 +39,7 @@ static void *counters_take(u32 count) {
 static WeightSet *weights_take(u32 count, i32 start) {
     WeightSet *sets = memory_take((u64)count * sizeof(WeightSet));
     for (u32 set = 0; sets && set < count; set++)
-        for (u32 input = 0; input < MOST_INPUTS; input++) sets[set].weights[input] = start;
+        for (u32 input = 0; input < MOST_INPUTS; input++) sets[set].weights[input] = input < VALUE_INPUTS ? start : 0;
     return sets;
 }
 
@@ -47,11 +50,11 @@ static int model_begin(Model *model, Coder *coder) {
         fine &= (model->values[input] = counters_take(value_contexts[input] * STEPS)) != 0;
     for (u32 input = 0; input < SIGN_INPUTS; input++)
         fine &= (model->signs[input] = counters_take(sign_contexts[input])) != 0;
-    fine &= (model->by_band = weights_take(5 * 3 * STEPS, WEIGHT_ONE * TUNE(8, 20) / 100)) != 0;
-    fine &= (model->by_expectation = weights_take(32 * STEPS, WEIGHT_ONE * TUNE(8, 20) / 100)) != 0;
+    fine &= (model->by_band = weights_take(5 * 3 * STEPS, WEIGHT_ONE * TUNE(8, 12) / 100)) != 0;
+    fine &= (model->by_expectation = weights_take(32 * STEPS, WEIGHT_ONE * TUNE(8, 12) / 100)) != 0;
     fine &= (model->sign_by_band = weights_take(5 * 3, WEIGHT_ONE * TUNE(9, 25) / 100)) != 0;
     fine &= (model->sign_by_kind = weights_take(16, WEIGHT_ONE * TUNE(9, 25) / 100)) != 0;
-    fine &= (model->escape = counters_take(32 * 4)) != 0;
+    fine &= (model->escape = counters_take(MOST_STEPS + 1)) != 0;
     fine &= (model->corrections = memory_take(32 * STEPS * sizeof(Correction))) != 0;
     for (u32 each = 0; fine && each < 32 * STEPS; each++)
         for (i32 cell = 0; cell <= 32; cell++) model->corrections[each].probabilities[cell] = (u16)(squash(cell * 176 - FARTHEST - 1) > 65535 ? 65535 : squash(cell * 176 - FARTHEST - 1));
@@ -65,27 +68,39 @@ static inline u32 plain(Model *model, Counter *counter, u32 bit, int decoding) {
     return bit;
 }
 
-/* What a magnitude has beyond `UNARY` steps, at least 0: Exp-Golomb, the exponent counted up. */
-static u32 code_rest(Model *model, u32 rest, int decoding) {
-    u32 exponent = 0, found = 1;
-    if (!decoding) exponent = 31 - (u32)__builtin_clz(rest + 1);
-    for (u32 step = 0;; step++) {
-        if (step == 30) {
-            exponent = 30;
-            break;
-        }
-        if (!plain(model, model->escape + step, exponent > step, decoding)) {
-            exponent = step;
-            break;
-        }
+/* Magnitudes above ONE_BY_ONE share steps: two for every doubling, the first ones of two magnitudes each. */
+static inline u32 step_of(u32 size, u32 *first, u32 *bits) {
+    if (size <= ONE_BY_ONE) {
+        *first = size;
+        *bits = 0;
+        return size;
     }
-    for (u32 below = exponent; below-- > 0;) {
-        u32 bit = (rest + 1) >> below & 1;
-        bit = below + 1 == exponent ? plain(model, model->escape + 32 + exponent, bit, decoding)
-                                    : coder_decide(model->coder, 32768, bit, decoding);
+    u32 beyond = size - ONE_BY_ONE - 1 + 4, octave = 31 - (u32)__builtin_clz(beyond);
+    *bits = octave - 1;
+    *first = size - (beyond & ((1u << *bits) - 1));
+    return ONE_BY_ONE + 1 + 2 * (octave - 2) + (beyond >> *bits & 1);
+}
+
+static inline u32 first_of(u32 step, u32 *bits) {
+    if (step <= ONE_BY_ONE) {
+        *bits = 0;
+        return step;
+    }
+    u32 beyond = step - ONE_BY_ONE - 1;
+    *bits = beyond / 2 + 1;
+    return ONE_BY_ONE + 1 - 4 + ((2 + (beyond & 1)) << *bits);
+}
+
+/* Which of the magnitudes that share a step: the first bit is learned, the others are as likely as not. */
+static u32 code_rest(Model *model, u32 step, u32 rest, u32 bits, int decoding) {
+    u32 found = 0;
+    for (u32 below = bits; below-- > 0;) {
+        u32 bit = rest >> below & 1;
+        bit = below + 1 == bits ? plain(model, model->escape + step, bit, decoding)
+                                : coder_decide(model->coder, 32768, bit, decoding);
         found = found << 1 | bit;
     }
-    return found - 1;
+    return found;
 }
 
 static inline u32 three(i32 value) { return value > 0 ? 2 : value < 0 ? 1 : 0; }
@@ -95,6 +110,7 @@ typedef struct {
     Model model;
     i32 *integers; /* of the subband */
     u32 band_set, band_id, is_chroma;
+    i32 expectations[BAND_IDS][SEEN];
 } Work;
 
 static inline i32 sign_at(const Plane *plane, i32 at) { return plane->nodes ? plane->nodes[at] : 0; }
@@ -137,7 +153,10 @@ static inline u32 code_sign(Work *work, const u32 *place, i32 at, u32 node, u32 
     counters[5] = work->model.signs[5] + (three(north_west) * 9 + three(north_east) * 3 + three(north)) * 16 + kind;
     decision.first = work->model.sign_by_band + work->band_set;
     decision.second = work->model.sign_by_kind + kind;
-    return decide(&decision, SIGN_INPUTS, bit, TUNE(10, 256), decoding);
+#ifdef TUNING
+    decision.type = work->band_set * 4 + 3;
+#endif
+    return decide(&decision, SIGN_INPUTS, SIGN_INPUTS, bit, TUNE(10, 1024), decoding);
 }
 
 static inline i32 code_value(Work *work, const u32 *place, i32 at, u32 node, i32 value, int decoding) {
@@ -180,6 +199,16 @@ static inline i32 code_value(Work *work, const u32 *place, i32 at, u32 node, i32
         north_east = magnitude(here[-stride + 1]);
         north_north = magnitude(here[-2 * stride]);
     }
+    i32 seen[SEEN] = {(i32)west, (i32)north, (i32)north_west, (i32)north_east, (i32)west_west, (i32)north_north,
+                      (i32)wide, (i32)(sums[ALONG] + sums[ACROSS] + sums[CORNER]),
+                      (i32)parent, (i32)parents, (i32)sibling, (i32)siblings, (i32)colour, (i32)colours, 1, (i32)sums[ALONG]};
+    i32 *expectation = work->expectations[work->band_id];
+    i64 learned = 0;
+    i32 power = 0;
+    for (int each = 0; each < SEEN; each++) learned += (i64)seen[each] * expectation[each], power += seen[each] * seen[each];
+    if (learned < 0) learned = 0;
+    u32 expected_learned = least(coarse((u32)(learned >> (16 - 10))), 63);
+    u32 group6 = (work->band_set / 3 > 2 ? 2 : work->band_set / 3) * 2 + work->is_chroma;
     Counter *base[VALUE_INPUTS];
     u32 index[VALUE_INPUTS];
     u32 e = least(expected, 47);
@@ -194,26 +223,40 @@ static inline i32 code_value(Work *work, const u32 *place, i32 at, u32 node, i32
     index[7] = ((((((least(west, 3) * 4 + least(north, 3)) * 3 + least(north_west, 2)) * 3 + least(north_east, 2)) * 2 + least(west_west, 1)) * 2
         + least(north_north, 1)) * 3 + least(parent, 2)) * 2 + (siblings > 0);
     index[8] = (least(expected_outside / 2, 23) * 24 + least(expected_own / 2, 23)) * 2 + work->is_chroma;
+    index[9] = expected_learned * 6 + group6;
+    index[10] = least(expected_learned / 2, 31) * 24 + least(expected / 2, 23);
     for (u32 input = 0; input < VALUE_INPUTS; input++) base[input] = work->model.values[input] + index[input] * STEPS;
 
-    u32 size = decoding ? 0 : magnitude(value), counted = 0, negative = value < 0;
+    u32 size = decoding ? 0 : magnitude(value), counted = 0, negative = value < 0, first = 0, bits = 0;
+    u32 last_step = step_of(size, &first, &bits);
     Decision decision = {.coder = work->model.coder};
+    decision.direct[0] = TUNE(22, 256);
+    decision.direct[1] = TUNE(23, 16) * ((i32)expected_learned - 36);
+    decision.direct[2] = TUNE(23, 16) * ((i32)expected_own - 28);
+    decision.direct[3] = TUNE(23, 16) * ((i32)expected_outside - 28);
     for (;; counted++) {
-        if (counted == UNARY) {
-            counted += code_rest(&work->model, size - UNARY, decoding);
-            break;
-        }
+        if (counted == MOST_STEPS) break;
         u32 step = least(counted, STEPS - 1);
         for (u32 input = 0; input < VALUE_INPUTS; input++) decision.counters[input] = base[input] + step;
         decision.first = work->model.by_band + work->band_set * STEPS + step;
         decision.second = work->model.by_expectation + least(e / 2, 31) * STEPS + step;
         decision.correction = TUNE(11, 1) ? work->model.corrections + least(e / 2, 31) * STEPS + step : 0;
-        if (!decide(&decision, VALUE_INPUTS, size > counted, TUNE(12, 256), decoding)) break;
+#ifdef TUNING
+        decision.type = work->band_set * 4 + (int)least(counted, 2);
+#endif
+        if (!decide(&decision, VALUE_INPUTS, VALUE_INPUTS + DIRECT, last_step > counted, TUNE(12, 256), decoding)) break;
         if (counted == 0) negative = code_sign(work, place, at, node, negative, decoding);
     }
+    first = first_of(counted, &bits);
+    counted = first + code_rest(&work->model, counted, size - first, bits, decoding);
     if (counted > LARGEST_VALUE) {
         work->model.coder->failed = CORE_OUT_OF_RANGE;
         return 0;
+    }
+    if (power > 1 || counted) {
+        i32 error = (i32)(least(counted, TUNE(13, 16)) << 16) - (i32)least((u32)learned, 255u << 16);
+        i32 step = (i32)(((i64)error * TUNE(14, 32)) / ((power + TUNE(15, 4)) << 10));
+        for (int each = 0; each < SEEN; each++) expectation[each] += step * seen[each];
     }
     return negative ? -(i32)counted : (i32)counted;
 }
@@ -297,6 +340,8 @@ static inline i32 code_all(const Layout *layout, i32 *integers, Coder *coder, in
     if (!planes || !s->rows.outside || !model_begin(&work.model, coder)) return CORE_NO_MEMORY;
     for (u32 number = 0; number < layout->subband_count; number++)
         if (!plane_take(layout, layout->subbands + number, planes + number)) return CORE_NO_MEMORY;
+    for (u32 id = 0; id < BAND_IDS; id++)
+        for (u32 each = 0; each < SEEN; each++) work.expectations[id][each] = each < 4 ? 65536 * TUNE(16, 15) / 100 : 0;
     u8 *coded = coder->bytes;
     if (!decoding) {
         coded = memory_take(CODER_ROOM);
