@@ -18,7 +18,7 @@ extern double bits_spent[64];
 #endif
 
 enum {
-    MOST_INPUTS = 16,
+    MOST_INPUTS = 48,
     COUNTER_LIMIT = 1000,
     WEIGHT_ONE = 1 << 16,
     LARGEST_WEIGHT = 1 << 18,
@@ -51,6 +51,7 @@ typedef struct {
     WeightSet *first, *second;
     Correction *correction;
     i32 direct[MOST_INPUTS];
+    u32 mirrored; /* one bit for every counter that forecasts the opposite */
 #ifdef TUNING
     int type;
 #endif
@@ -82,12 +83,15 @@ static inline i32 clamped(i32 stretched) {
 /* Trust in a counter that has seen little. */
 extern i32 trust[COUNTER_LIMIT + 1];
 
+static inline i32 least_of(i32 one, i32 other) { return one < other ? one : other; }
+
 static inline u32 decide(Decision *decision, int counters, int count, u32 bit, i32 rate, int decoding) {
     i32 inputs[MOST_INPUTS];
     for (int input = counters; input < count; input++) inputs[input] = decision->direct[input - counters];
     for (int input = 0; input < counters; input++) {
         Counter counter = *decision->counters[input];
         inputs[input] = stretch(counter >> 16) * trust[counter & 1023] >> 8;
+        if (decision->mirrored >> input & 1) inputs[input] = -inputs[input];
 #ifdef TUNING
         if (TUNE(count > 8 ? 20 : 21, 0) >> input & 1) inputs[input] = 0;
 #endif
@@ -119,8 +123,9 @@ static inline u32 decide(Decision *decision, int counters, int count, u32 bit, i
     learn(inputs, decision->second, count, target - squash(other), rate);
     for (int input = 0; input < counters; input++) {
         Counter *counter = decision->counters[input];
-        if (!(*counter & 1023)) *counter = (u32)squash(forecast) << 16 | (u32)TUNE(4, 1);
-        counter_update(counter, bit, (u32)TUNE(5, 1000));
+        u32 mirrored = decision->mirrored >> input & 1;
+        if (!(*counter & 1023)) *counter = (u32)least_of(squash(mirrored ? -forecast : forecast), 65535) << 16 | (u32)TUNE(4, 1);
+        counter_update(counter, bit ^ mirrored, (u32)TUNE(5, 1000));
     }
     return bit;
 }

@@ -19,7 +19,7 @@ enum {
 static const u32 value_contexts[VALUE_INPUTS] = {
     BAND_IDS * EXPECTED, 96 * 2, 8 * 8 * 8 * 3, 8 * 16 * 8, 8 * 16 * 8 * 3, 8 * 16 * 8 * 3, 24 * 20, 4 * 4 * 3 * 3 * 2 * 2 * 3 * 2, 24 * 24 * 2, 64 * 6, 32 * 24,
 };
-static const u32 sign_contexts[SIGN_INPUTS] = {81 * 16, 27 * 16, 3 * 5 * 5, 3 * 16 * 16, 81 * 16, 27 * 16};
+static const u32 sign_contexts[SIGN_INPUTS] = {81 * 16, 27 * 16, 243 * 16, 27 * 256, 81 * 16, 81 * 16};
 
 typedef struct {
     Counter *values[VALUE_INPUTS]; /* [context][step] */
@@ -36,10 +36,10 @@ static void *counters_take(u32 count) {
     return counters;
 }
 
-static WeightSet *weights_take(u32 count, i32 start) {
+static WeightSet *weights_take(u32 count, u32 counters, i32 start) {
     WeightSet *sets = memory_take((u64)count * sizeof(WeightSet));
     for (u32 set = 0; sets && set < count; set++)
-        for (u32 input = 0; input < MOST_INPUTS; input++) sets[set].weights[input] = input < VALUE_INPUTS ? start : 0;
+        for (u32 input = 0; input < MOST_INPUTS; input++) sets[set].weights[input] = input < counters ? start : 0;
     return sets;
 }
 
@@ -50,10 +50,10 @@ static int model_begin(Model *model, Coder *coder) {
         fine &= (model->values[input] = counters_take(value_contexts[input] * STEPS)) != 0;
     for (u32 input = 0; input < SIGN_INPUTS; input++)
         fine &= (model->signs[input] = counters_take(sign_contexts[input])) != 0;
-    fine &= (model->by_band = weights_take(5 * 3 * STEPS, WEIGHT_ONE * TUNE(8, 12) / 100)) != 0;
-    fine &= (model->by_expectation = weights_take(32 * STEPS, WEIGHT_ONE * TUNE(8, 12) / 100)) != 0;
-    fine &= (model->sign_by_band = weights_take(5 * 3, WEIGHT_ONE * TUNE(9, 25) / 100)) != 0;
-    fine &= (model->sign_by_kind = weights_take(16, WEIGHT_ONE * TUNE(9, 25) / 100)) != 0;
+    fine &= (model->by_band = weights_take(5 * 3 * STEPS, VALUE_INPUTS, WEIGHT_ONE * TUNE(8, 12) / 100)) != 0;
+    fine &= (model->by_expectation = weights_take(32 * STEPS, VALUE_INPUTS, WEIGHT_ONE * TUNE(8, 12) / 100)) != 0;
+    fine &= (model->sign_by_band = weights_take(BAND_IDS * 16, SIGN_INPUTS, WEIGHT_ONE * TUNE(9, 15) / 100)) != 0;
+    fine &= (model->sign_by_kind = weights_take(16, SIGN_INPUTS, WEIGHT_ONE * TUNE(9, 15) / 100)) != 0;
     fine &= (model->escape = counters_take(MOST_STEPS + 1)) != 0;
     fine &= (model->corrections = memory_take(32 * STEPS * sizeof(Correction))) != 0;
     for (u32 each = 0; fine && each < 32 * STEPS; each++)
@@ -109,57 +109,109 @@ typedef struct {
     Surroundings around;
     Model model;
     i32 *integers; /* of the subband */
+    const Plane *planes; /* of this subband, those before it in the same level before it */
+    u32 before;          /* orientations of the same level and colour before this one */
     u32 band_set, band_id, is_chroma;
     i32 expectations[BAND_IDS][SEEN];
 } Work;
 
 static inline i32 sign_at(const Plane *plane, i32 at) { return plane->nodes ? plane->nodes[at] : 0; }
 
-static inline u32 code_sign(Work *work, const u32 *place, i32 at, u32 node, u32 bit, int decoding) {
-    Surroundings *s = &work->around;
-    const i8 *here = s->own.nodes + at;
-    u32 axes = s->last + 1, kind = s->band->orientation, faces = 0, parity = 0;
-    i32 west = here[-1], north = axes > 1 ? here[-(i32)s->own.strides[s->last - 1]] : here[-2];
-    for (u32 axis = 0; axis < axes; axis++) faces = faces * 3 + three(here[-(i32)s->own.strides[axis]]);
-    i32 colour = 0, agrees = 0, differs = 0, above = 0;
-    if (s->colour.nodes) {
-        i32 beside = at; /* planes of a level are alike */
-        colour = s->colour.nodes[beside];
-        for (u32 axis = 0; axis < axes; axis++) {
-            i32 step = (i32)s->own.strides[axis], product = here[-step] * s->colour.nodes[beside - step];
-            agrees += product > 0;
-            differs += product < 0;
-        }
-    }
-    if (s->parent.nodes) {
-        i32 there = s->parent.origin;
-        for (u32 axis = 0; axis < axes; axis++) {
-            u32 index = axis == s->last ? node : place[axis];
-            there += (i32)((index >> 1) * s->parent.strides[axis]);
-            parity = parity << 1 | (index & 1);
-        }
-        above = s->parent.nodes[there];
-    }
-    i32 farther = axes > 1 ? here[-2 * (i32)s->own.strides[s->last - 1]] : here[-3 < -BORDER ? -BORDER : -3];
-    Decision decision = {.coder = work->model.coder};
-    Counter **counters = decision.counters;
-    counters[0] = work->model.signs[0] + faces * 16 + kind;
-    counters[1] = work->model.signs[1] + (three(colour) * 9 + three(west) * 3 + three(north)) * 16 + kind;
-    counters[2] = work->model.signs[2] + (three(colour) * 5 + least((u32)agrees, 4)) * 5 + least((u32)differs, 4);
-    counters[3] = work->model.signs[3] + (three(above) * 16 + parity) * 16 + kind;
-    counters[4] = work->model.signs[4] + (three(west) * 27 + three(north) * 9 + three(here[-2]) * 3 + three(farther)) * 16 + kind;
-    i32 north_west = axes > 1 ? here[-(i32)s->own.strides[s->last - 1] - 1] : 0;
-    i32 north_east = axes > 1 ? here[-(i32)s->own.strides[s->last - 1] + 1] : 0;
-    counters[5] = work->model.signs[5] + (three(north_west) * 9 + three(north_east) * 3 + three(north)) * 16 + kind;
-    decision.first = work->model.sign_by_band + work->band_set;
-    decision.second = work->model.sign_by_kind + kind;
-#ifdef TUNING
-    decision.type = work->band_set * 4 + 3;
-#endif
-    return decide(&decision, SIGN_INPUTS, SIGN_INPUTS, bit, TUNE(10, 1024), decoding);
+static inline i32 clipped(i32 value) {
+    i32 most = TUNE(25, 3);
+    return (value > most ? most : value < -most ? -most : value) * TUNE(26, 64);
 }
 
-static inline i32 code_value(Work *work, const u32 *place, i32 at, u32 node, i32 value, int decoding) {
+/* Signs of some values, the first that is not 0 made positive: `mirrored` says whether they were turned around. */
+static inline u32 signs_of(const i32 *values, u32 count, u32 *mirrored) {
+    u32 code = 0, other = 0;
+    for (u32 each = 0; each < count; each++) {
+        code = code * 3 + three(values[each]);
+        other = other * 3 + three(-values[each]);
+    }
+    *mirrored = other > code;
+    return other > code ? other : code;
+}
+
+static inline u32 code_sign(Work *work, const u32 *place, i32 at, u32 node, u32 flat, u32 bit, int decoding) {
+    Surroundings *s = &work->around;
+    const i8 *here = s->own.nodes + at;
+    u32 axes = s->last + 1, kind = s->band->orientation, parity = 0, direct = 0, mirrored = 0;
+    i32 stride = axes > 1 ? (i32)s->own.strides[s->last - 1] : 2;
+    i32 west = here[-1], north = here[-stride], faces[MOST_AXES];
+    Decision decision = {.coder = work->model.coder};
+    i32 *inputs = decision.direct;
+    for (u32 axis = 0; axis < axes; axis++) faces[axis] = here[-(i32)s->own.strides[axis]];
+    i32 colour = 0, above = 0, agreement[2 * MOST_AXES + 1];
+    for (u32 axis = 0; axis < axes; axis++) {
+        inputs[direct++] = clipped(here[-(i32)s->own.strides[axis]]);
+        inputs[direct++] = clipped(here[-2 * (i32)s->own.strides[axis]]);
+    }
+    if (axes > 1) {
+        inputs[direct++] = clipped(here[-stride - 1]);
+        inputs[direct++] = clipped(here[-stride + 1]);
+        inputs[direct++] = clipped(here[-2 * stride - 1]);
+        inputs[direct++] = clipped(here[-2 * stride + 1]);
+        inputs[direct++] = clipped(here[-stride + 2]);
+        inputs[direct++] = clipped(here[-stride - 2]);
+    } else {
+        for (u32 back = 3; back <= 8; back++) inputs[direct++] = flat >= back ? clipped(work->integers[(i32)flat - (i32)back]) : 0;
+    }
+    for (u32 other = 0; other < 3; other++) {
+        const i8 *there = other == 0 ? s->colour.nodes : other <= work->before ? work->planes[-(i32)other].nodes : 0;
+        if (there) there += at;
+        if (other == 0 && there) colour = there[0];
+        inputs[direct++] = there ? clipped(there[0]) : 0;
+        for (u32 axis = 0; axis < axes; axis++) {
+            i32 step = (i32)s->own.strides[axis];
+            inputs[direct++] = there ? clipped(there[-step]) : 0;
+            inputs[direct++] = there ? clipped(there[step]) : 0;
+        }
+    }
+    i32 there = s->parent.origin;
+    for (u32 axis = 0; axis < axes; axis++) {
+        u32 index = axis == s->last ? node : place[axis];
+        if (s->parent.nodes) there += (i32)((index >> 1) * s->parent.strides[axis]);
+        parity = parity << 1 | (index & 1);
+    }
+    if (s->parent.nodes) above = s->parent.nodes[there];
+    inputs[direct++] = clipped(above);
+    for (u32 axis = 0; axis < axes; axis++) {
+        i32 step = s->parent.nodes ? (i32)s->parent.strides[axis] : 0;
+        inputs[direct++] = step ? clipped(s->parent.nodes[there - step]) : 0;
+        inputs[direct++] = step ? clipped(s->parent.nodes[there + step]) : 0;
+    }
+    for (u32 axis = 0; axis < axes; axis++) {
+        i32 step = (i32)s->own.strides[axis];
+        agreement[axis] = here[-step];
+        agreement[axes + axis] = s->colour.nodes ? s->colour.nodes[at - step] : 0;
+    }
+    agreement[2 * axes] = colour;
+    Counter **counters = decision.counters;
+#define SIGNS(input, size, context, ...) \
+    do { \
+        i32 values[] = __VA_ARGS__; \
+        u32 code = signs_of(values, sizeof(values) / sizeof(*values), &mirrored); \
+        counters[input] = work->model.signs[input] + code * (size) + (context); \
+        decision.mirrored |= mirrored << (input); \
+    } while (0)
+    u32 code = signs_of(faces, axes, &mirrored);
+    counters[0] = work->model.signs[0] + code * 16 + kind;
+    decision.mirrored |= mirrored;
+    SIGNS(1, 16, kind, {colour, west, north});
+    SIGNS(2, 16, kind, {agreement[0], agreement[axes - 1], agreement[axes], agreement[2 * axes - 1], colour});
+    SIGNS(3, 256, parity * 16 + kind, {above, west, north});
+    SIGNS(4, 16, kind, {west, north, here[-2], here[-2 * stride < -BORDER && axes == 1 ? -2 : -2 * stride]});
+    SIGNS(5, 16, kind, {here[-stride - 1 < -BORDER && axes == 1 ? -2 : -stride - 1], axes > 1 ? here[-stride + 1] : 0, north, west});
+    decision.first = work->model.sign_by_band + work->band_id * 16 + (TUNE(27, 0) ? parity : 0);
+    decision.second = work->model.sign_by_kind + kind;
+#ifdef TUNING
+    decision.type = (int)work->band_set * 4 + 3;
+#endif
+    return decide(&decision, SIGN_INPUTS, (int)(SIGN_INPUTS + direct), bit, TUNE(10, 1024), decoding);
+}
+
+static inline i32 code_value(Work *work, const u32 *place, i32 at, u32 node, u32 flat, i32 value, int decoding) {
     Surroundings *s = &work->around;
     Rows *rows = &s->rows;
     const i8 *here = s->own.nodes + at;
@@ -245,7 +297,7 @@ static inline i32 code_value(Work *work, const u32 *place, i32 at, u32 node, i32
         decision.type = work->band_set * 4 + (int)least(counted, 2);
 #endif
         if (!decide(&decision, VALUE_INPUTS, VALUE_INPUTS + DIRECT, last_step > counted, TUNE(12, 256), decoding)) break;
-        if (counted == 0) negative = code_sign(work, place, at, node, negative, decoding);
+        if (counted == 0) negative = code_sign(work, place, at, node, flat, negative, decoding);
     }
     first = first_of(counted, &bits);
     counted = first + code_rest(&work->model, counted, size - first, bits, decoding);
@@ -300,7 +352,7 @@ static inline void code_subband(Work *work, int decoding) {
         surroundings_row(s, place);
         for (u32 node = 0; node < count; node++, flat++) {
             i32 guess = is_low ? predicted(work, place, node, flat) : 0, at = row + (i32)node;
-            i32 value = code_value(work, place, at, node, decoding ? 0 : work->integers[flat] - guess, decoding);
+            i32 value = code_value(work, place, at, node, flat, decoding ? 0 : work->integers[flat] - guess, decoding);
             if (decoding) {
                 work->integers[flat] = value + guess;
                 if (magnitude(value + guess) > LARGEST_VALUE) work->model.coder->failed = CORE_OUT_OF_RANGE;
@@ -355,6 +407,8 @@ static inline i32 code_all(const Layout *layout, i32 *integers, Coder *coder, in
         s->layout = layout;
         s->band = band;
         s->own = planes[number];
+        work.planes = planes + number;
+        work.before = band->level ? band->orientation - 1 : 0;
         s->colour = band->colour ? planes[number - kinds] : (Plane){0};
         s->parent = band->level > 1 ? planes[number - kinds * layout->description->colours] : (Plane){0};
         if (band->level && band->orientation == 1 && layout->kinds > 1 && !plane_take(layout, band, &siblings))
