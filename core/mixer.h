@@ -48,7 +48,7 @@ typedef struct {
 typedef struct {
     Coder *coder;
     Counter *counters[MOST_INPUTS];
-    WeightSet *first, *second;
+    WeightSet *first, *second, *third;
     Correction *correction;
     i32 direct[MOST_INPUTS];
     u32 mirrored; /* one bit for every counter that forecasts the opposite */
@@ -66,7 +66,7 @@ static inline i32 mixed(const i32 *inputs, const WeightSet *set, int count) {
 }
 
 static inline void learn(const i32 *inputs, WeightSet *set, int count, i32 error, i32 rate) {
-    rate += rate * TUNE(17, 32) / (TUNE(18, 16) + set->uses);
+    rate += rate * TUNE(17, 64) / (TUNE(18, 64) + set->uses);
     if (set->uses < 65535) set->uses++;
     for (int input = 0; input < count; input++) {
         i32 weight = set->weights[input] + (((error * inputs[input] >> 8) * rate + (1 << 15)) >> 16);
@@ -97,7 +97,8 @@ static inline u32 decide(Decision *decision, int counters, int count, u32 bit, i
 #endif
     }
     i32 one = clamped(mixed(inputs, decision->first, count)), other = clamped(mixed(inputs, decision->second, count));
-    i32 forecast = (one + other) >> 1, probability = squash(forecast);
+    i32 last = decision->third ? clamped(mixed(inputs, decision->third, count)) : 0;
+    i32 forecast = decision->third ? (one + other + last) / 3 : (one + other) >> 1, probability = squash(forecast);
     u16 *near = 0;
     i32 offset = 0;
     if (decision->correction) {
@@ -106,7 +107,7 @@ static inline u32 decide(Decision *decision, int counters, int count, u32 bit, i
         offset = place - cell * 1408;
         near = decision->correction->probabilities + cell;
         i32 found = (near[0] * (1408 - offset) + near[1] * offset) / 1408;
-        probability = (probability * TUNE(1, 3) + found * (4 - TUNE(1, 3))) >> 2;
+        probability = (probability * TUNE(1, 4) + found * (4 - TUNE(1, 4))) >> 2;
     }
     if (probability > 65536 - TUNE(2, 4)) probability = 65536 - TUNE(2, 4);
     if (probability < TUNE(2, 4)) probability = TUNE(2, 4);
@@ -121,6 +122,7 @@ static inline u32 decide(Decision *decision, int counters, int count, u32 bit, i
     }
     learn(inputs, decision->first, count, target - squash(one), rate);
     learn(inputs, decision->second, count, target - squash(other), rate);
+    if (decision->third) learn(inputs, decision->third, count, target - squash(last), rate);
     for (int input = 0; input < counters; input++) {
         Counter *counter = decision->counters[input];
         u32 mirrored = decision->mirrored >> input & 1;

@@ -24,7 +24,7 @@ static const u32 sign_contexts[SIGN_INPUTS] = {81 * 16, 27 * 16, 243 * 16, 27 * 
 typedef struct {
     Counter *values[VALUE_INPUTS]; /* [context][step] */
     Counter *signs[SIGN_INPUTS];
-    WeightSet *by_band, *by_expectation, *sign_by_band, *sign_by_kind;
+    WeightSet *by_band, *by_expectation, *by_place, *sign_by_band, *sign_by_kind;
     Correction *corrections;
     Counter *escape; /* exponents, then the two highest bits below */
     Coder *coder;
@@ -50,8 +50,9 @@ static int model_begin(Model *model, Coder *coder) {
         fine &= (model->values[input] = counters_take(value_contexts[input] * STEPS)) != 0;
     for (u32 input = 0; input < SIGN_INPUTS; input++)
         fine &= (model->signs[input] = counters_take(sign_contexts[input])) != 0;
-    fine &= (model->by_band = weights_take(5 * 3 * STEPS, VALUE_INPUTS, WEIGHT_ONE * TUNE(8, 12) / 100)) != 0;
-    fine &= (model->by_expectation = weights_take(32 * STEPS, VALUE_INPUTS, WEIGHT_ONE * TUNE(8, 12) / 100)) != 0;
+    fine &= (model->by_band = weights_take(5 * 3 * STEPS, VALUE_INPUTS, WEIGHT_ONE * TUNE(8, 10) / 100)) != 0;
+    fine &= (model->by_expectation = weights_take(32 * STEPS, VALUE_INPUTS, WEIGHT_ONE * TUNE(8, 10) / 100)) != 0;
+    fine &= (model->by_place = weights_take(64 * 64 * STEPS, VALUE_INPUTS, WEIGHT_ONE * TUNE(8, 10) / 100)) != 0;
     fine &= (model->sign_by_band = weights_take(BAND_IDS * 16, SIGN_INPUTS, WEIGHT_ONE * TUNE(9, 15) / 100)) != 0;
     fine &= (model->sign_by_kind = weights_take(16, SIGN_INPUTS, WEIGHT_ONE * TUNE(9, 15) / 100)) != 0;
     fine &= (model->escape = counters_take(MOST_STEPS + 1)) != 0;
@@ -290,8 +291,11 @@ static inline i32 code_value(Work *work, const u32 *place, i32 at, u32 node, u32
         if (counted == MOST_STEPS) break;
         u32 step = least(counted, STEPS - 1);
         for (u32 input = 0; input < VALUE_INPUTS; input++) decision.counters[input] = base[input] + step;
-        decision.first = work->model.by_band + work->band_set * STEPS + step;
-        decision.second = work->model.by_expectation + least(e / 2, 31) * STEPS + step;
+        u32 firsts[] = {work->band_set, work->band_set / 3, work->is_chroma, work->band_set / 3 * 2 + work->is_chroma, 0};
+        decision.first = work->model.by_band + firsts[TUNE(34, 4)] * STEPS + least(step, (u32)TUNE(32, 2));
+        decision.second = work->model.by_expectation + least(e / (u32)TUNE(33, 8), 31) * STEPS + least(step, (u32)TUNE(32, 2));
+        u32 third[] = {0, 0, least(expected_outside / 3, 15), least(coarse(wide), 15), least(expected_learned / 2, 31), work->band_id % 16 * 4 + least(work->band_set/3,3), index[7] / 24, least(west,2)*9+least(north,2)*3+least(parent,2)};
+        decision.third = TUNE(31, 7) ? work->model.by_place + third[TUNE(31, 7)] * STEPS + step : 0;
         decision.correction = TUNE(11, 1) ? work->model.corrections + least(e / 2, 31) * STEPS + step : 0;
 #ifdef TUNING
         decision.type = work->band_set * 4 + (int)least(counted, 2);
