@@ -8,18 +8,18 @@ enum {
     STEPS = 20,        /* decisions of a magnitude that have counters of their own; later ones share the last */
     ONE_BY_ONE = 4,    /* magnitudes up to here have steps of their own */
     MOST_STEPS = 4 + 2 * 28,
-    VALUE_INPUTS = 11,
+    VALUE_INPUTS = 12,
     DIRECT = 4,
     SEEN = 16,
-    SIGN_INPUTS = 6,
+    SIGN_INPUTS = 7,
     EXPECTED = 16,
     BAND_IDS = 5 * 3 * 16,
 };
 
 static const u32 value_contexts[VALUE_INPUTS] = {
-    BAND_IDS * EXPECTED, 96 * 2, 8 * 8 * 8 * 3, 8 * 16 * 8, 8 * 16 * 8 * 3, 8 * 16 * 8 * 3, 24 * 20, 4 * 4 * 3 * 3 * 2 * 2 * 3 * 2, 24 * 24 * 2, 64 * 6, 32 * 24,
+    BAND_IDS * EXPECTED, 96 * 2, 8 * 8 * 8 * 3, 8 * 16 * 8, 8 * 16 * 8 * 3, 8 * 16 * 8 * 3, 24 * 20, 4 * 4 * 3 * 3 * 2 * 2 * 3 * 2, 24 * 24 * 2, 64 * 6, 32 * 24, 32 * 24 * 2,
 };
-static const u32 sign_contexts[SIGN_INPUTS] = {81 * 16, 27 * 16, 243 * 16, 27 * 256, 81 * 16, 81 * 16};
+static const u32 sign_contexts[SIGN_INPUTS] = {81 * 16, 27 * 16, 243 * 16, 27 * 256, 81 * 16, 81 * 16, 32 * 16};
 
 typedef struct {
     Counter *values[VALUE_INPUTS]; /* [context][step] */
@@ -114,6 +114,7 @@ typedef struct {
     u32 before;          /* orientations of the same level and colour before this one */
     u32 band_set, band_id, is_chroma;
     i32 expectations[BAND_IDS][SEEN];
+    i32 predictors[BAND_IDS][48];
 } Work;
 
 static inline i32 sign_at(const Plane *plane, i32 at) { return plane->nodes ? plane->nodes[at] : 0; }
@@ -134,54 +135,69 @@ static inline u32 signs_of(const i32 *values, u32 count, u32 *mirrored) {
     return other > code ? other : code;
 }
 
-static inline u32 code_sign(Work *work, const u32 *place, i32 at, u32 node, u32 flat, u32 bit, int decoding) {
+/* Values around a node, signs and all: as many of them for every node of a signal. */
+static inline u32 gather(const Work *work, const u32 *place, i32 at, u32 node, u32 flat, i32 *values) {
+    const Surroundings *s = &work->around;
+    const i8 *here = s->own.nodes + at;
+    u32 axes = s->last + 1, count = 0;
+    for (u32 axis = 0; axis < axes; axis++) {
+        values[count++] = here[-(i32)s->own.strides[axis]];
+        values[count++] = here[-2 * (i32)s->own.strides[axis]];
+    }
+    if (axes > 1) {
+        i32 stride = (i32)s->own.strides[s->last - 1];
+        values[count++] = here[-stride - 1];
+        values[count++] = here[-stride + 1];
+        values[count++] = here[-2 * stride - 1];
+        values[count++] = here[-2 * stride + 1];
+        values[count++] = here[-stride + 2];
+        values[count++] = here[-stride - 2];
+    } else {
+        for (u32 back = 3; back <= 8; back++)
+            values[count++] = flat >= back ? work->integers[(i32)flat - (i32)back] : 0;
+    }
+    for (u32 other = 0; other < 3; other++) {
+        const i8 *there = other == 0 ? s->colour.nodes : other <= work->before ? work->planes[-(i32)other].nodes : 0;
+        if (there) there += at;
+        values[count++] = there ? there[0] : 0;
+        for (u32 axis = 0; axis < axes; axis++) {
+            i32 step = (i32)s->own.strides[axis];
+            values[count++] = there ? there[-step] : 0;
+            values[count++] = there ? there[step] : 0;
+        }
+    }
+    i32 above = s->parent.origin;
+    for (u32 axis = 0; axis < axes && s->parent.nodes; axis++)
+        above += (i32)(((axis == s->last ? node : place[axis]) >> 1) * s->parent.strides[axis]);
+    values[count++] = s->parent.nodes ? s->parent.nodes[above] : 0;
+    for (u32 axis = 0; axis < axes; axis++) {
+        i32 step = s->parent.nodes ? (i32)s->parent.strides[axis] : 0;
+        values[count++] = step ? s->parent.nodes[above - step] : 0;
+        values[count++] = step ? s->parent.nodes[above + step] : 0;
+    }
+    return count;
+}
+
+static inline i32 clipped2(i32 value) {
+    value = value * TUNE(40, 64) >> 6;
+    return value > 1000 ? 1000 : value < -1000 ? -1000 : value;
+}
+
+static inline u32 code_sign(Work *work, const u32 *place, i32 at, u32 node, const i32 *signed_values, u32 signed_count, i32 guess, u32 bit, int decoding) {
     Surroundings *s = &work->around;
     const i8 *here = s->own.nodes + at;
-    u32 axes = s->last + 1, kind = s->band->orientation, parity = 0, direct = 0, mirrored = 0;
+    u32 axes = s->last + 1, kind = s->band->orientation, parity = 0, mirrored = 0;
     i32 stride = axes > 1 ? (i32)s->own.strides[s->last - 1] : 2;
     i32 west = here[-1], north = here[-stride], faces[MOST_AXES];
     Decision decision = {.coder = work->model.coder};
     i32 *inputs = decision.direct;
     for (u32 axis = 0; axis < axes; axis++) faces[axis] = here[-(i32)s->own.strides[axis]];
     i32 colour = 0, above = 0, agreement[2 * MOST_AXES + 1];
-    for (u32 axis = 0; axis < axes; axis++) {
-        inputs[direct++] = clipped(here[-(i32)s->own.strides[axis]]);
-        inputs[direct++] = clipped(here[-2 * (i32)s->own.strides[axis]]);
-    }
-    if (axes > 1) {
-        inputs[direct++] = clipped(here[-stride - 1]);
-        inputs[direct++] = clipped(here[-stride + 1]);
-        inputs[direct++] = clipped(here[-2 * stride - 1]);
-        inputs[direct++] = clipped(here[-2 * stride + 1]);
-        inputs[direct++] = clipped(here[-stride + 2]);
-        inputs[direct++] = clipped(here[-stride - 2]);
-    } else {
-        for (u32 back = 3; back <= 8; back++) inputs[direct++] = flat >= back ? clipped(work->integers[(i32)flat - (i32)back]) : 0;
-    }
-    for (u32 other = 0; other < 3; other++) {
-        const i8 *there = other == 0 ? s->colour.nodes : other <= work->before ? work->planes[-(i32)other].nodes : 0;
-        if (there) there += at;
-        if (other == 0 && there) colour = there[0];
-        inputs[direct++] = there ? clipped(there[0]) : 0;
-        for (u32 axis = 0; axis < axes; axis++) {
-            i32 step = (i32)s->own.strides[axis];
-            inputs[direct++] = there ? clipped(there[-step]) : 0;
-            inputs[direct++] = there ? clipped(there[step]) : 0;
-        }
-    }
-    i32 there = s->parent.origin;
-    for (u32 axis = 0; axis < axes; axis++) {
-        u32 index = axis == s->last ? node : place[axis];
-        if (s->parent.nodes) there += (i32)((index >> 1) * s->parent.strides[axis]);
-        parity = parity << 1 | (index & 1);
-    }
-    if (s->parent.nodes) above = s->parent.nodes[there];
-    inputs[direct++] = clipped(above);
-    for (u32 axis = 0; axis < axes; axis++) {
-        i32 step = s->parent.nodes ? (i32)s->parent.strides[axis] : 0;
-        inputs[direct++] = step ? clipped(s->parent.nodes[there - step]) : 0;
-        inputs[direct++] = step ? clipped(s->parent.nodes[there + step]) : 0;
-    }
+    u32 direct = signed_count;
+    for (u32 each = 0; each < direct; each++) inputs[each] = clipped(signed_values[each]);
+    for (u32 axis = 0; axis < axes; axis++) parity = parity << 1 | ((axis == s->last ? node : place[axis]) & 1);
+    if (s->colour.nodes) colour = s->colour.nodes[at];
+    above = signed_values[direct - 2 * axes - 1];
     for (u32 axis = 0; axis < axes; axis++) {
         i32 step = (i32)s->own.strides[axis];
         agreement[axis] = here[-step];
@@ -204,6 +220,10 @@ static inline u32 code_sign(Work *work, const u32 *place, i32 at, u32 node, u32 
     SIGNS(3, 256, parity * 16 + kind, {above, west, north});
     SIGNS(4, 16, kind, {west, north, here[-2], here[-2 * stride < -BORDER && axes == 1 ? -2 : -2 * stride]});
     SIGNS(5, 16, kind, {here[-stride - 1 < -BORDER && axes == 1 ? -2 : -stride - 1], axes > 1 ? here[-stride + 1] : 0, north, west});
+    inputs[direct++] = clipped2(guess);
+    u32 strength = least(coarse(magnitude(guess) >> 5), 31);
+    counters[6] = work->model.signs[6] + strength * 16 + kind;
+    decision.mirrored |= (u32)(guess < 0) << 6;
     decision.first = work->model.sign_by_band + work->band_id * 16 + (TUNE(27, 0) ? parity : 0);
     decision.second = work->model.sign_by_kind + kind;
 #ifdef TUNING
@@ -257,9 +277,21 @@ static inline i32 code_value(Work *work, const u32 *place, i32 at, u32 node, u32
                       (i32)parent, (i32)parents, (i32)sibling, (i32)siblings, (i32)colour, (i32)colours, 1, (i32)sums[ALONG]};
     i32 *expectation = work->expectations[work->band_id];
     i64 learned = 0;
-    i32 power = 0;
+    i32 power = 0, guess = 0, signed_values[48] = {0};
+    u32 signed_count = 0;
+    i64 signed_power = 0;
+    i32 *predictor = work->predictors[work->band_id];
     for (int each = 0; each < SEEN; each++) learned += (i64)seen[each] * expectation[each], power += seen[each] * seen[each];
     if (learned < 0) learned = 0;
+    if (power > 1) {
+        signed_count = gather(work, place, at, node, flat, signed_values);
+        i64 sum = 0;
+        for (u32 each = 0; each < 48; each++) {
+            sum += (i64)signed_values[each] * predictor[each];
+            signed_power += signed_values[each] * signed_values[each];
+        }
+        guess = (i32)(sum >> 8);
+    }
     u32 expected_learned = least(coarse((u32)(learned >> (16 - 10))), 63);
     u32 group6 = (work->band_set / 3 > 2 ? 2 : work->band_set / 3) * 2 + work->is_chroma;
     Counter *base[VALUE_INPUTS];
@@ -278,6 +310,7 @@ static inline i32 code_value(Work *work, const u32 *place, i32 at, u32 node, u32
     index[8] = (least(expected_outside / 2, 23) * 24 + least(expected_own / 2, 23)) * 2 + work->is_chroma;
     index[9] = expected_learned * 6 + group6;
     index[10] = least(expected_learned / 2, 31) * 24 + least(expected / 2, 23);
+    index[11] = (least(coarse(magnitude(guess) >> 4), 31) * 24 + least(expected / 2, 23)) * 2 + work->is_chroma;
     for (u32 input = 0; input < VALUE_INPUTS; input++) base[input] = work->model.values[input] + index[input] * STEPS;
 
     u32 size = decoding ? 0 : magnitude(value), counted = 0, negative = value < 0, first = 0, bits = 0;
@@ -301,7 +334,8 @@ static inline i32 code_value(Work *work, const u32 *place, i32 at, u32 node, u32
         decision.type = work->band_set * 4 + (int)least(counted, 2);
 #endif
         if (!decide(&decision, VALUE_INPUTS, VALUE_INPUTS + DIRECT, last_step > counted, TUNE(12, 256), decoding)) break;
-        if (counted == 0) negative = code_sign(work, place, at, node, flat, negative, decoding);
+        if (counted == 0 && !signed_count) signed_count = gather(work, place, at, node, flat, signed_values);
+        if (counted == 0) negative = code_sign(work, place, at, node, signed_values, signed_count, guess, negative, decoding);
     }
     first = first_of(counted, &bits);
     counted = first + code_rest(&work->model, counted, size - first, bits, decoding);
@@ -313,6 +347,12 @@ static inline i32 code_value(Work *work, const u32 *place, i32 at, u32 node, u32
         i32 error = (i32)(least(counted, TUNE(13, 16)) << 16) - (i32)least((u32)learned, 255u << 16);
         i32 step = (i32)(((i64)error * TUNE(14, 32)) / ((power + TUNE(15, 4)) << 10));
         for (int each = 0; each < SEEN; each++) expectation[each] += step * seen[each];
+    }
+    if (signed_power > 0) {
+        i32 found = negative ? -(i32)least(counted, 127) : (i32)least(counted, 127);
+        i64 error = ((i64)found << 8) - guess; /* 2^-8 */
+        i32 step = (i32)(error * TUNE(41, 512) / (signed_power + TUNE(42, 8)));
+        for (u32 each = 0; each < 48; each++) predictor[each] += step * signed_values[each] >> TUNE(43, 4);
     }
     return negative ? -(i32)counted : (i32)counted;
 }
@@ -398,6 +438,8 @@ static inline i32 code_all(const Layout *layout, i32 *integers, Coder *coder, in
         if (!plane_take(layout, layout->subbands + number, planes + number)) return CORE_NO_MEMORY;
     for (u32 id = 0; id < BAND_IDS; id++)
         for (u32 each = 0; each < SEEN; each++) work.expectations[id][each] = each < 4 ? 65536 * TUNE(16, 15) / 100 : 0;
+    for (u32 id = 0; id < BAND_IDS; id++)
+        for (u32 each = 0; each < 48; each++) work.predictors[id][each] = 0;
     u8 *coded = coder->bytes;
     if (!decoding) {
         coded = memory_take(CODER_ROOM);
