@@ -345,13 +345,13 @@ static inline i32 code_value(Work *work, const u32 *place, i32 at, u32 node, u32
     }
     if (power > 1 || counted) {
         i32 error = (i32)(least(counted, TUNE(13, 16)) << 16) - (i32)least((u32)learned, 255u << 16);
-        i32 step = (i32)(((i64)error * TUNE(14, 32)) / ((power + TUNE(15, 4)) << 10));
+        i32 step = (i32)(((i64)error * TUNE(14, 300)) / ((power + TUNE(15, 4)) << 10));
         for (int each = 0; each < SEEN; each++) expectation[each] += step * seen[each];
     }
     if (signed_power > 0) {
         i32 found = negative ? -(i32)least(counted, 127) : (i32)least(counted, 127);
         i64 error = ((i64)found << 8) - guess; /* 2^-8 */
-        i32 step = (i32)(error * TUNE(41, 512) / (signed_power + TUNE(42, 8)));
+        i32 step = (i32)(error * TUNE(41, 1024) / (signed_power + TUNE(42, 8)));
         for (u32 each = 0; each < 48; each++) predictor[each] += step * signed_values[each] >> TUNE(43, 4);
     }
     return negative ? -(i32)counted : (i32)counted;
