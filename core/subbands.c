@@ -10,7 +10,7 @@ enum {
     MOST_STEPS = 4 + 2 * 28,
     VALUE_INPUTS = 12,
     DIRECT = 4,
-    SEEN = 16,
+    SEEN = 24,
     SIGN_INPUTS = 7,
     EXPECTED = 16,
     BAND_IDS = 5 * 3 * 16,
@@ -274,7 +274,29 @@ static inline i32 code_value(Work *work, const u32 *place, i32 at, u32 node, u32
     }
     i32 seen[SEEN] = {(i32)west, (i32)north, (i32)north_west, (i32)north_east, (i32)west_west, (i32)north_north,
                       (i32)wide, (i32)(sums[ALONG] + sums[ACROSS] + sums[CORNER]),
-                      (i32)parent, (i32)parents, (i32)sibling, (i32)siblings, (i32)colour, (i32)colours, 1, (i32)sums[ALONG]};
+                      (i32)parent, (i32)parents, (i32)sibling, (i32)siblings, (i32)colour, (i32)colours, 1, (i32)sums[ALONG],
+                      0, 0, 0, 0, 0, 0, 0, 0};
+    if (TUNE(44, 1)) {
+        for (u32 other = 1; other <= 2 && other <= work->before; other++) {
+            const i8 *there = work->planes[-(i32)other].nodes + at;
+            seen[14 + 2 * other] = (i32)magnitude(there[0]);
+            i32 sum = 0;
+            for (u32 axis = 0; axis < axes; axis++) {
+                i32 step = (i32)s->own.strides[axis];
+                sum += (i32)(magnitude(there[-step]) + magnitude(there[step]));
+            }
+            seen[15 + 2 * other] = sum;
+        }
+        seen[20] = rows->before[ACROSS][node];
+        seen[21] = rows->before[CORNER][node];
+        if (axes > 1) {
+            i32 stride = (i32)s->own.strides[s->last - 1];
+            seen[22] = (i32)(magnitude(here[-stride + 2]));
+            seen[23] = (i32)(magnitude(here[-2 * stride + 1]));
+        }
+    }
+    if (TUNE(45, 1)) for (u32 each = 0; each < SEEN; each++) seen[each] = (i32)coarse((u32)seen[each]);
+
     i32 *expectation = work->expectations[work->band_id];
     i64 learned = 0;
     i32 power = 0, guess = 0, signed_values[48] = {0};
@@ -344,7 +366,7 @@ static inline i32 code_value(Work *work, const u32 *place, i32 at, u32 node, u32
         return 0;
     }
     if (power > 1 || counted) {
-        i32 error = (i32)(least(counted, TUNE(13, 16)) << 16) - (i32)least((u32)learned, 255u << 16);
+        i32 error = (i32)((TUNE(45, 1) ? coarse(counted) : least(counted, TUNE(13, 16))) << 16) - (i32)least((u32)learned, 255u << 16);
         i32 step = (i32)(((i64)error * TUNE(14, 300)) / ((power + TUNE(15, 4)) << 10));
         for (int each = 0; each < SEEN; each++) expectation[each] += step * seen[each];
     }
