@@ -488,6 +488,18 @@ static inline i32 code_all(const Layout *layout, i32 *integers, Coder *coder, in
         work.band_set = group * 3 + least(band->colour, 2);
         work.band_id = work.band_set * 16 + band->orientation;
         work.is_chroma = band->colour > 0;
+        u32 like = TUNE(46, 1) == 1 ? band->level > 1 ? number - kinds * layout->description->colours : number
+            : TUNE(46, 1) == 2 ? band->colour ? number - kinds : band->level > 1 ? number - kinds * layout->description->colours : number
+            : TUNE(46, 1) == 3 ? band->colour ? number - kinds : band->level > 1 ? number - kinds * layout->description->colours : number && band->level ? number - 1 : number : number;
+        if (like != number) {
+            const Subband *former = layout->subbands + like;
+            u32 former_group = former->level ? least(layout->description->scales - former->level, 3) : 4;
+            u32 former_id = (former_group * 3 + least(former->colour, 2)) * 16 + former->orientation;
+            if (former_id != work.band_id) {
+                for (u32 each = 0; each < SEEN; each++) work.expectations[work.band_id][each] = work.expectations[former_id][each];
+                for (u32 each = 0; each < 48; each++) work.predictors[work.band_id][each] = work.predictors[former_id][each];
+            }
+        }
         code_subband(&work, decoding);
     }
     if (!coder->failed && !decoding) coder_end(coder);
