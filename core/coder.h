@@ -47,10 +47,6 @@ static inline u32 coder_decide(Coder *coder, u32 probability, u32 bit, int decod
     if (decoding) bit = coder->code <= middle;
     if (bit) coder->high = middle;
     else coder->low = middle + 1;
-#ifdef TUNING
-    extern double bits_spent[64];
-    bits_spent[62] += -__builtin_log2((bit ? probability : 65536 - probability) / 65536.0);
-#endif
     while (!((coder->low ^ coder->high) & 0xff000000)) {
         if (decoding) coder->code = coder->code << 8 | coder_read(coder);
         else coder_write(coder, coder->high >> 24);

@@ -29,7 +29,9 @@ int plane_take(const Layout *layout, const Subband *band, Plane *plane) {
         plane->origin += BORDER * (i32)plane->strides[axis];
         slack += BORDER * (u64)plane->strides[axis];
     }
-    plane->nodes = memory_take(bytes + slack);
+    if (bytes + slack > 1ull << 31) return 0;
+    plane->bytes = (u32)(bytes + slack);
+    plane->nodes = memory_take(plane->bytes);
     return plane->nodes != 0;
 }
 
@@ -125,31 +127,44 @@ static i32 row_of(const Plane *plane, const u32 *place, u32 last, u32 halved) {
     return row;
 }
 
+static void add(u16 *restrict all, const u16 *restrict some, u32 count) {
+    for (u32 node = 0; node < count; node++) all[node] |= some[node];
+}
+
 void surroundings_row(Surroundings *s, const u32 *place) {
     u32 last = s->last, axes = last + 1, count = s->band->nodes[last];
     i32 row = row_of(&s->own, place, last, 0);
     Rows *rows = &s->rows;
+    i32 *restrict outside = rows->outside;
     for (int kind = 0; kind < BEFORE_KINDS; kind++) clear(rows->before[kind], count);
     for (u32 before = 0; before < s->before_count; before++)
         add_magnitudes(rows->before[s->before[before].kind], s->own.nodes + row + s->before[before].distance, count);
-    for (u32 node = 0; node < count; node++) rows->outside[node] = 0;
+    clear(rows->active, count);
+    for (int kind = 0; kind < BEFORE_KINDS; kind++) add(rows->active, rows->before[kind], count);
+    for (u32 node = 0; node < count; node++) outside[node] = 0;
     if (s->parent.nodes) {
         i32 above = row_of(&s->parent, place, last, 1);
-        box_row(&s->parent, above, (count + 1) >> 1, axes, rows->parent, rows->scratch);
         const i8 *centre = s->parent.nodes + above;
-        for (u32 node = 0; node < count; node++)
-            rows->outside[node] += rows->parent[node >> 1] + SHARE_PARENT * (i32)magnitude(centre[node >> 1]);
+        const u16 *parents = rows->parent;
+        box_row(&s->parent, above, (count + 1) >> 1, axes, rows->parent, rows->scratch);
+        for (u32 node = 0; node < count; node++) {
+            outside[node] = parents[node >> 1] + SHARE_PARENT * (i32)magnitude(centre[node >> 1]);
+            rows->active[node] |= parents[node >> 1];
+        }
     }
     if (s->siblings.nodes) {
         i32 beside = row_of(&s->siblings, place, last, 0);
-        box_row(&s->siblings, beside, count, axes, rows->siblings, rows->scratch);
         const i8 *centre = s->siblings.nodes + beside;
-        for (u32 node = 0; node < count; node++) rows->outside[node] += rows->siblings[node] + SHARE_SIBLING * centre[node];
+        const u16 *siblings = rows->siblings;
+        box_row(&s->siblings, beside, count, axes, rows->siblings, rows->scratch);
+        for (u32 node = 0; node < count; node++) outside[node] += siblings[node] + SHARE_SIBLING * centre[node];
+        add(rows->active, siblings, count);
     }
     if (s->colour.nodes) {
         i32 beside = row_of(&s->colour, place, last, 0);
-        box_row(&s->colour, beside, count, axes, rows->colour, rows->scratch);
         const i8 *centre = s->colour.nodes + beside;
-        for (u32 node = 0; node < count; node++) rows->outside[node] += SHARE_COLOUR * (i32)magnitude(centre[node]);
+        box_row(&s->colour, beside, count, axes, rows->colour, rows->scratch);
+        for (u32 node = 0; node < count; node++) outside[node] += SHARE_COLOUR * (i32)magnitude(centre[node]);
+        add(rows->active, rows->colour, count);
     }
 }

@@ -16,6 +16,7 @@ typedef struct {
     i8 *nodes;              /* 0 if nothing was kept */
     u32 strides[MOST_AXES]; /* bytes from one node to the next along each axis */
     i32 origin;             /* of node 0, ..., 0 */
+    u32 bytes;              /* with the border and some room at the end */
 } Plane;
 
 typedef struct {
@@ -29,6 +30,7 @@ typedef struct {
     u16 *parent;   /* 3^D nodes around the place in the level before, for two nodes of the row each */
     u16 *siblings; /* 3^D around it in the orientations before, added up */
     u16 *colour;   /* 3^D around it in the colour before */
+    u16 *active;   /* 0 if all of this is 0 */
     i32 *outside;  /* expected magnitude by what is not in this subband, in shares */
     u16 *scratch;
 } Rows;

@@ -16,7 +16,7 @@ enum {
     MOST_SCALES = 16,
     MOST_COLOURS = 255,
     MOST_NODES = 1 << 28, /* of one signal, all subbands together */
-    LARGEST_VALUE = 1 << 30,
+    LARGEST_VALUE = 1 << 29,
 };
 
 /* Answers of the entry points; hosts turn every one but CORE_FINE into an error of their own. */
@@ -26,7 +26,7 @@ enum {
     CORE_NO_MEMORY = 2,       /* the memory that the host allows is too small for this signal */
     CORE_TRUNCATED = 3,       /* the coded bytes end before the last integer */
     CORE_LEFT_OVER = 4,       /* coded bytes are left over after the last integer */
-    CORE_OUT_OF_RANGE = 5,    /* an integer is larger than 2^30 either way */
+    CORE_OUT_OF_RANGE = 5,    /* an integer is larger than 2^29 either way */
     CORE_NOT_PREPARED = 6,    /* no description has been accepted, or no coded bytes were announced */
 };
 
