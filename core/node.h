@@ -267,7 +267,7 @@ static inline i32 code_node(Work *work, const Node *node, i32 value, int decodin
         step = 1;
     } else {
         gather(work, node, values);
-        guess = (i32)held(learner_sum(values, model->guesses[id], SIGNED) >> 8, -NEAREST << 8, NEAREST << 8);
+        guess = (i32)held(learner_sum(values, model->guesses[id], SIGNED) >> 8, -NEAREST * 256, NEAREST * 256);
     }
 
     u32 sums[BEFORE_KINDS], own = 0, outside = (u32)rows->outside[at], wide;
