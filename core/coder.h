@@ -1,8 +1,7 @@
 /* A binary range coder without carries: an interval [low, high] of 32 bits, whose leading bytes go out once they agree.
  *
  * A decision with probability p / 2^16 of being 1 splits the interval at middle = low + floor((high - low) p / 2^16);
- * 1 takes [low, middle], 0 the rest. An encoder ends with the fewest bytes that lie in the interval whatever follows
- * them; a decoder reads zeros beyond the end, of which it never needs more than four. */
+ * 1 takes [low, middle], 0 the rest. A decoder reads zeros beyond the end, of which it never needs more than four. */
 #ifndef CORE_CODER_H
 #define CORE_CODER_H
 
@@ -56,14 +55,24 @@ static inline u32 coder_decide(Coder *coder, u32 probability, u32 bit, int decod
     return bit;
 }
 
-static inline void coder_end(Coder *coder) {
-    /* With no byte the rest reads as zeros, so `low` must be 0; each further byte rounds `low` up more finely. */
-    for (int bits = 32; bits >= 0; bits -= 8) {
-        u64 step = 1ull << bits, value = (coder->low + step - 1) & ~(step - 1);
-        if (value > coder->high) continue;
-        for (int shift = 24; shift >= bits; shift -= 8) coder_write(coder, (u32)(value >> shift) & 0xff);
-        return;
+/* The fewest bytes that lie in the interval whatever follows them; with none, the rest reads as zeros. */
+static inline u32 coder_last_bytes(const Coder *coder, u32 *value) {
+    for (u32 bytes = 0;; bytes++) { /* four always do */
+        u64 step = 1ull << (32 - 8 * bytes), rounded = (coder->low + step - 1) & ~(step - 1);
+        *value = (u32)rounded;
+        if (rounded <= coder->high) return bytes;
     }
+}
+
+/* End the code when encoding; when decoding, check that it ends where an encoder ends it. */
+static inline i32 coder_end(Coder *coder, int decoding) {
+    u32 value, bytes = coder_last_bytes(coder, &value);
+    if (decoding && !coder->failed) {
+        u32 expected = coder->position + coder->beyond - 4 + bytes;
+        if (coder->size != expected) return coder->size < expected ? CORE_TRUNCATED : CORE_LEFT_OVER;
+    }
+    for (u32 byte = 0; !decoding && byte < bytes; byte++) coder_write(coder, value >> (24 - 8 * byte) & 0xff);
+    return coder->failed;
 }
 
 #endif

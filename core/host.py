@@ -16,16 +16,16 @@ import wasmtime
 
 LARGEST_VALUE = 1 << 29
 _DESCRIPTION_VERSION = 1
-_MOST_AXES = 4
+_MOST_AXES, _MOST_SCALES = 4, 16
 _DESCRIPTION_WORDS = 4 + _MOST_AXES
 _SUBBAND_WORDS = 7 + _MOST_AXES
-# Whatever the signal: tables, and what is learned.
-_BASE_FUEL, _BASE_MEMORY = 20_000_000, 8 << 20
-# For every integer: one that needs all decisions there are is far more than a real signal has on the average; an
-# integer and its plane, whose borders count in small subbands.
-_FUEL_PER_INTEGER, _MEMORY_PER_INTEGER = 20_000, 16
-# For every coded byte: it is copied, and decides something now and then.
-_FUEL_PER_BYTE = 2_000
+# What an honest signal needs at most, measured with integers of the dearest kinds. Fuel: for tables; for every subband,
+# whose neighbourhood is listed; for every row, which is summed up with its neighbours; for every integer; for every
+# coded byte, as decisions that take a byte together cost 35,000 to 50,000.
+_BASE_FUEL, _SUBBAND_FUEL, _ROW_FUEL, _INTEGER_FUEL, _BYTE_FUEL = 20_000_000, 600, 600, 15_000, 60_000
+_BASE_MEMORY, _SUBBAND_MEMORY = 8 << 20, 512
+# An integer of 2^29 takes up to five.
+_MOST_BYTES_PER_INTEGER = 5
 
 Integers = npt.NDArray[np.int32]
 
@@ -75,18 +75,24 @@ class Layout:
 
     def integers(self) -> int:
         """How many integers there are, in all subbands."""
+        return sum(channels * prod(nodes) for nodes, channels in self.levels())
+
+    def levels(self) -> list[tuple[tuple[int, ...], int]]:
+        """Nodes along each axis, and subbands of all colours, of every level from coarse to fine."""
         kinds = (1 << len(self.samples)) - 1
-        counts = [prod(-(-count >> scale) for count in self.samples) for scale in range(1, self.scales + 1)]
-        return self.colours * (counts[-1] + kinds * sum(counts))
+        nodes = [tuple(-(-count >> scale) for count in self.samples) for scale in range(self.scales, 0, -1)]
+        return [(nodes[0], self.colours), *((each, self.colours * kinds) for each in nodes)]
 
     def description(self) -> bytes:
         """As the core reads it.
 
         Raises:
-            BadLayout: if a number does not fit a word, or there are too many axes.
+            BadLayout: if a number does not fit a word, or there are too many axes or scales.
         """
         words = (_DESCRIPTION_VERSION, len(self.samples), self.colours, self.scales, *self.samples)
-        if len(self.samples) > _MOST_AXES or not all(0 <= word < 1 << 32 for word in words):
+        if not (1 <= len(self.samples) <= _MOST_AXES and 1 <= self.scales <= _MOST_SCALES and min(words) >= 1) or (
+            max(words) >= 1 << 32
+        ):
             raise BadLayout(f"the layout is {self}, {_ANSWERS[1][1]}")
         padded = words + (1,) * (_DESCRIPTION_WORDS - len(words))
         return np.array(padded, dtype="<u4").tobytes()
@@ -166,7 +172,7 @@ def encode(integers: npt.NDArray[np.integer], layout: Layout, limits: Limits = L
     flat = np.asarray(integers).reshape(-1)
     if flat.size and not -LARGEST_VALUE <= flat.min() <= flat.max() <= LARGEST_VALUE:
         raise BadLayout(f"integers are {flat.min()} to {flat.max()}, expected at most 2^29 either way")
-    instance = _Instance(layout, 0, limits)
+    instance = _Instance(layout, _MOST_BYTES_PER_INTEGER * flat.size, limits)
     if (expected := instance.call("core_integer_count")) != flat.size:
         raise BadLayout(f"there are {flat.size} integers, expected {expected} for {layout}")
     instance.write(flat.astype("<i4").tobytes(), instance.call("core_integers"))
@@ -186,20 +192,29 @@ def subbands(layout: Layout) -> list[Subband]:
     ]
 
 
+def _needs(layout: Layout, coded: int) -> tuple[int, int]:
+    """Fuel and bytes of memory that an honest signal needs at most."""
+    fuel, memory = _BASE_FUEL + _BYTE_FUEL * coded, _BASE_MEMORY + 2 * coded
+    for nodes, subbands_of_level in layout.levels():
+        rows = _ROW_FUEL * 3 ** len(nodes) * prod(nodes[:-1])
+        fuel += subbands_of_level * (_SUBBAND_FUEL * 5 ** len(nodes) + rows + _INTEGER_FUEL * prod(nodes))
+        # Integers, and planes of one byte a node with borders and room at their ends.
+        memory += subbands_of_level * (_SUBBAND_MEMORY + 4 * prod(nodes) + 2 * prod(count + 2 for count in nodes))
+    return fuel, memory
+
+
 class _Instance:
     """The core with a layout, ready to be called.
 
     Args:
         layout: which integers there are.
-        coded: bytes that will be read.
+        coded: bytes that will be read, or written at most.
         limits: of this instance.
     """
 
     def __init__(self, layout: Layout, coded: int, limits: Limits) -> None:
         description = layout.description()
-        integers = layout.integers() if layout.scales in range(1, 17) and all(layout.samples) else 0
-        fuel = _BASE_FUEL + _FUEL_PER_INTEGER * integers + _FUEL_PER_BYTE * coded
-        memory = _BASE_MEMORY + _MEMORY_PER_INTEGER * integers + 8 * coded
+        fuel, memory = _needs(layout, coded)
         engine, module = _module()
         self._store = wasmtime.Store(engine)
         self._store.set_fuel(min(fuel if limits.fuel is None else limits.fuel, (1 << 63) - 1))

@@ -19,9 +19,12 @@ static int grow(u64 pages) { (void)pages; return 0; }
 
 #endif
 
-static u64 end;
+static u64 end, touched; /* what lies beyond `touched` is still as the host gave it: zero */
 
-void memory_reset(void) { end = (start() + 15) & ~15ull; }
+void memory_reset(void) {
+    if (end > touched) touched = end;
+    end = (start() + 15) & ~15ull;
+}
 
 int memory_extend(u64 bytes) {
     if (bytes > 1ull << 32) return 0;
@@ -33,7 +36,6 @@ int memory_extend(u64 bytes) {
 void *memory_take(u64 bytes) {
     u64 at = (end + 15) & ~15ull;
     if (bytes > 1ull << 32 || !memory_extend(at - end + bytes)) return 0;
-    for (u64 *word = (u64 *)ADDRESS(at), *last = (u64 *)ADDRESS(at + (bytes & ~7ull)); word < last; word++) *word = 0;
-    for (u64 byte = bytes & ~7ull; byte < bytes; byte++) *ADDRESS(at + byte) = 0;
+    for (u64 byte = at; byte < at + bytes && byte < touched; byte++) *ADDRESS(byte) = 0;
     return ADDRESS(at);
 }

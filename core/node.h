@@ -251,7 +251,8 @@ static inline void see(const Work *work, const Node *node, const u32 *sums, u32 
     for (u32 each = 0; each < SEEN; each++) seen[each] = (i32)least(coarse(found[each]), MOST_SEEN);
 }
 
-static inline i32 code_node(Work *work, const Node *node, i32 value, int decoding) {
+/* Code a node that has something around it, or that is not 0 although it has not. */
+static inline i32 code_active(Work *work, const Node *node, i32 value, int is_quiet, int decoding) {
     Surroundings *s = &work->around;
     const Rows *rows = &s->rows;
     const Model *model = &work->model;
@@ -260,8 +261,7 @@ static inline i32 code_node(Work *work, const Node *node, i32 value, int decodin
     u32 size = decoding ? 0 : magnitude(value), negative = value < 0, step = 0;
     i32 values[SIGNED], seen[SEEN], guess = 0, learned = 0;
 
-    if (!(rows->active[at] | near_by.west | near_by.west_west)) {
-        if (!decide_alone(work->coder, model->quiet + id, size > 0, decoding)) return 0;
+    if (is_quiet) {
         gather(work, node, values);
         negative = code_sign(work, node, values, 0, negative, decoding);
         step = 1;
@@ -335,6 +335,13 @@ static inline i32 code_node(Work *work, const Node *node, i32 value, int decodin
     move = ((found << 8) - guess) * GUESS_RATE / (learner_power(values, SIGNED) + GUESS_CALM);
     learner_move(values, model->guesses[id], SIGNED, move, 4, GUESS_MOST);
     return negative ? -(i32)size : (i32)size;
+}
+
+static inline i32 code_node(Work *work, const Node *node, i32 value, int decoding) {
+    const i8 *here = work->around.own.nodes + node->at;
+    int is_quiet = !(work->around.rows.active[node->node] | here[-1] | here[-2]);
+    if (is_quiet && !decide_alone(work->coder, work->model.quiet + work->band_id, value != 0, decoding)) return 0;
+    return code_active(work, node, value, is_quiet, decoding);
 }
 
 #endif

@@ -125,9 +125,7 @@ static inline i32 code_all(const Layout *layout, i32 *integers, Coder *coder, in
         code_subband(&work, decoding);
         if (coder->failed) return coder->failed;
     }
-    if (!decoding) coder_end(coder);
-    if (decoding && coder->position < coder->size) return CORE_LEFT_OVER;
-    return coder->failed;
+    return coder_end(coder, decoding);
 }
 
 i32 subbands_decode(const Layout *layout, i32 *integers, Coder *coder) { return code_all(layout, integers, coder, 1); }
