@@ -9,6 +9,7 @@
 enum {
     ONE_BY_ONE = 4,                  /* magnitudes up to here have a step each; above, two steps for every doubling */
     MOST_STEPS = ONE_BY_ONE + 2 * 28, /* up to 2^30 */
+    RUN = 32,                        /* quiet nodes of a row whose zeros are told at once */
     OWN_STEPS = 20,                  /* steps from the last of these on share counters */
     BAND_SETS = 5 * 3,               /* scales from the finest, low-pass; first, second, other colours */
     BAND_IDS = BAND_SETS * 16,       /* and orientations */
@@ -25,6 +26,7 @@ enum {
     VALUE_RATE = 256, SIGN_RATE = 1024,
     VALUE_WEIGHT = WEIGHT_ONE / 10, SIGN_WEIGHT = WEIGHT_ONE * 3 / 20,
     EXPECTATION_RATE = 300, EXPECTATION_CALM = 4, EXPECTATION_MOST = 1 << 20,
+    GUESS_FROM = 20, /* the class of the expected magnitude from which a guess of the value is worth its time */
     GUESS_RATE = 1024, GUESS_CALM = 8, GUESS_MOST = 1 << 17,
 };
 
@@ -32,7 +34,8 @@ enum {
 typedef struct {
     Counter *values[VALUE_COUNTERS]; /* [context][step] */
     Counter *signs[SIGN_COUNTERS];   /* [context] */
-    Counter *quiet;                  /* [band id]: nodes that have nothing around them */
+    Counter *quiet;                  /* [band id][in a run that is not all 0]: nodes that have nothing around them */
+    Counter *runs;                   /* [band id]: runs of such nodes, whether all are 0 */
     Counter *rest;                   /* [step]: the first bit of what a step leaves open */
     Weight *value_sets[VALUE_SETS], *sign_sets[SIGN_SETS];
     i32 (*expectations)[SEEN]; /* [band id], units of 2^-16 */
@@ -55,6 +58,7 @@ typedef struct {
     const u32 *place; /* along all axes but the last */
     u32 node;         /* along the last axis */
     u32 flat;         /* in the order of the integers */
+    u32 is_in_run;    /* of quiet nodes that are not all 0 */
     i32 at;           /* in the plane */
 } Node;
 
@@ -75,7 +79,8 @@ static int model_begin(Model *model) {
         fine &= (model->value_sets[each] = sets_take(value_sets[each], VALUE_INPUTS, VALUE_COUNTERS, VALUE_WEIGHT)) != 0;
     for (u32 each = 0; each < SIGN_SETS; each++)
         fine &= (model->sign_sets[each] = sets_take(sign_sets[each], SIGN_INPUTS, SIGN_COUNTERS, SIGN_WEIGHT)) != 0;
-    fine &= (model->quiet = counters_take(BAND_IDS)) != 0;
+    fine &= (model->quiet = counters_take(BAND_IDS * 2)) != 0;
+    fine &= (model->runs = counters_take(BAND_IDS)) != 0;
     fine &= (model->rest = counters_take(MOST_STEPS + 1)) != 0;
     fine &= (model->expectations = memory_take(BAND_IDS * sizeof(*model->expectations))) != 0;
     fine &= (model->guesses = memory_take(BAND_IDS * sizeof(*model->guesses))) != 0;
@@ -265,9 +270,6 @@ static inline i32 code_active(Work *work, const Node *node, i32 value, int is_qu
         gather(work, node, values);
         negative = code_sign(work, node, values, 0, negative, decoding);
         step = 1;
-    } else {
-        gather(work, node, values);
-        guess = (i32)held(learner_sum(values, model->guesses[id], SIGNED) >> 8, -NEAREST * 256, NEAREST * 256);
     }
 
     u32 sums[BEFORE_KINDS], own = 0, outside = (u32)rows->outside[at], wide;
@@ -278,6 +280,11 @@ static inline i32 code_active(Work *work, const Node *node, i32 value, int is_qu
     u32 expected = least(coarse((u32)((u64)(own + outside) * s->reciprocal >> 14)), CLASSES - 1);
     u32 expected_own = coarse((u32)((u64)own * s->reciprocal_own >> 14));
     u32 expected_outside = coarse((u32)((u64)outside * s->reciprocal_outside >> 14));
+    int guesses = expected >= GUESS_FROM;
+    if (guesses) {
+        gather(work, node, values);
+        guess = (i32)held(learner_sum(values, model->guesses[id], SIGNED) >> 8, -NEAREST * 256, NEAREST * 256);
+    }
     u32 parent = 0, parents = 0, sibling = 0, siblings = 0, colour = 0, colours = 0;
     if (s->parent.nodes) {
         parent = magnitude(s->parent.nodes[place_in(&s->parent, node, s->last, 1)]);
@@ -323,7 +330,10 @@ static inline i32 code_active(Work *work, const Node *node, i32 value, int is_qu
         decision.sets[1] = set_of(model->value_sets[1], expected / 8 * 3 + some, VALUE_INPUTS);
         decision.sets[2] = set_of(model->value_sets[2], nearest * 2 + least(step, 1), VALUE_INPUTS);
         if (!decide(&decision, VALUE_COUNTERS, VALUE_INPUTS, VALUE_SETS, last_step > step, decoding)) break;
-        if (step == 0) negative = code_sign(work, node, values, guess, negative, decoding);
+        if (step == 0) {
+            if (!guesses) gather(work, node, values);
+            negative = code_sign(work, node, values, guess, negative, decoding);
+        }
     }
     u32 bits, first = first_of(step, &bits);
     size = first + code_rest(work, step, size - first, bits, decoding);
@@ -331,6 +341,7 @@ static inline i32 code_active(Work *work, const Node *node, i32 value, int is_qu
     i32 target = (i32)least(coarse(size), MOST_SEEN) << 16, power = learner_power(seen, SEEN);
     i32 move = ((target - learned) >> 6) * EXPECTATION_RATE / ((power + EXPECTATION_CALM) << 4);
     learner_move(seen, model->expectations[id], SEEN, move, 0, EXPECTATION_MOST);
+    if (!guesses && !size) return 0;
     i32 found = near(negative ? -(i32)size : (i32)size);
     move = ((found << 8) - guess) * GUESS_RATE / (learner_power(values, SIGNED) + GUESS_CALM);
     learner_move(values, model->guesses[id], SIGNED, move, 4, GUESS_MOST);
@@ -340,8 +351,23 @@ static inline i32 code_active(Work *work, const Node *node, i32 value, int is_qu
 static inline i32 code_node(Work *work, const Node *node, i32 value, int decoding) {
     const i8 *here = work->around.own.nodes + node->at;
     int is_quiet = !(work->around.rows.active[node->node] | here[-1] | here[-2]);
-    if (is_quiet && !decide_alone(work->coder, work->model.quiet + work->band_id, value != 0, decoding)) return 0;
+    Counter *quiet = work->model.quiet + work->band_id * 2 + node->is_in_run;
+    if (is_quiet && !decide_alone(work->coder, quiet, value != 0, decoding)) return 0;
     return code_active(work, node, value, is_quiet, decoding);
+}
+
+/* Whether `count` nodes from this one on are all 0, where nothing is around any of them. Integers are 0 already. */
+static inline int code_run(Work *work, Node *node, u32 count, int decoding) {
+    const i8 *here = work->around.own.nodes + node->at;
+    const u16 *active = work->around.rows.active + node->node;
+    const i32 *integers = work->integers + node->flat;
+    u32 found = (u32)(here[-1] | here[-2]), differs = 0;
+    for (u32 each = 0; each < count; each++) found |= active[each];
+    node->is_in_run = 0;
+    if (found) return 0;
+    for (u32 each = 0; !decoding && each < count; each++) differs |= integers[each] != 0;
+    node->is_in_run = decide_alone(work->coder, work->model.runs + work->band_id, differs, decoding);
+    return !node->is_in_run;
 }
 
 #endif

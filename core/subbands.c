@@ -43,6 +43,14 @@ static inline void code_subband(Work *work, int decoding) {
         surroundings_row(s, place);
         for (node.node = 0; node.node < count; node.node++, node.flat++) {
             node.at = row + (i32)node.node;
+            if (!is_low && node.node % RUN == 0) {
+                u32 run = least(RUN, count - node.node);
+                if (code_run(work, &node, run, decoding)) {
+                    node.node += run - 1;
+                    node.flat += run - 1;
+                    continue;
+                }
+            }
             i32 guess = is_low ? predicted(work, &node) : 0, *integer = work->integers + node.flat;
             i32 value = code_node(work, &node, decoding ? 0 : *integer - guess, decoding);
             if (decoding) {
