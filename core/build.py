@@ -15,8 +15,8 @@ _SOURCES = ("core.c", "memory.c", "logistic.c", "mixer.c", "layout.c", "contexts
 # No library and no entry; -s drops names and paths; wrapping arithmetic, so that no integer is undefined; one memory
 # that grows, of which the stack takes the first 64 KiB.
 _FLAGS = (
-    "--target=wasm32-freestanding", "-std=c11", "-O3", "-msimd128", "-mbulk-memory", "-fwrapv", "-ffreestanding", "-nostdlib", "-flto",
-    "-Wall", "-Wextra", "-Werror", "-Wl,--no-entry", "-Wl,-z,stack-size=65536", "-s",
+    "--target=wasm32-freestanding", "-std=c11", "-O3", "-msimd128", "-mbulk-memory", "-fwrapv", "-ffreestanding",
+    "-nostdlib", "-flto", "-Wall", "-Wextra", "-Werror", "-Wl,--no-entry", "-Wl,-z,stack-size=65536", "-s",
 )  # fmt: skip
 
 

@@ -4,7 +4,6 @@ Every call has an instance of its own, whose memory is given back afterwards: no
 the next one. What goes wrong inside, whatever the bytes are, comes out as one of the errors below.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -134,7 +133,7 @@ class Limits:
     memory: int | None = None
 
 
-def decode(coded: bytes, layout: Layout, limits: Limits = Limits()) -> Integers:  # noqa: B008  frozen
+def decode(coded: bytes, layout: Layout, limits: Limits = Limits()) -> Integers:
     """The integers of a layout from coded bytes, int32, subband after subband.
 
     Args:
@@ -157,7 +156,7 @@ def decode(coded: bytes, layout: Layout, limits: Limits = Limits()) -> Integers:
     return np.frombuffer(data, dtype="<i4").astype(np.int32, copy=False)
 
 
-def encode(integers: npt.NDArray[np.integer], layout: Layout, limits: Limits = Limits()) -> bytes:  # noqa: B008
+def encode(integers: npt.NDArray[np.integer], layout: Layout, limits: Limits = Limits()) -> bytes:
     """Coded bytes of integers; their number is the exact cost of the integers in a file.
 
     Args:
@@ -185,11 +184,11 @@ def subbands(layout: Layout) -> list[Subband]:
     instance = _Instance(layout, 0, Limits())
     size = 4 * _SUBBAND_WORDS * instance.call("core_subband_count")
     words = np.frombuffer(instance.read(instance.call("core_subbands"), size), dtype="<u4").reshape(-1, _SUBBAND_WORDS)
-    axes = len(layout.samples)
-    return [
-        Subband(*(int(word) for word in row[:5]), tuple(int(word) for word in row[5 : 5 + axes]), int(row[-1]))
-        for row in words
-    ]
+    found = []
+    for row in words.tolist():
+        level, spacing, colour, orientation, field, *nodes, _, first = row
+        found.append(Subband(level, spacing, colour, orientation, field, tuple(nodes[: len(layout.samples)]), first))
+    return found
 
 
 def _needs(layout: Layout, coded: int) -> tuple[int, int]:

@@ -9,9 +9,7 @@ _LONGEST = {1: 900, 2: 60, 3: 14, 4: 7}
 
 def random_layout(random: np.random.Generator, axes: int) -> Layout:
     """A small layout with so many axes; some of its axes have one sample, some of its scales more than it has."""
-    samples = tuple(
-        int(random.integers(1, _LONGEST[axes] + 1)) if random.random() < 0.8 else 1 for _ in range(axes)
-    )
+    samples = tuple(int(random.integers(1, _LONGEST[axes] + 1)) if random.random() < 0.8 else 1 for _ in range(axes))
     return Layout(samples, colours=int(random.integers(1, 5)), scales=int(random.integers(1, 6)))
 
 

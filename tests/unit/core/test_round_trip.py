@@ -53,7 +53,9 @@ def test_a_slope_in_the_low_pass_level_is_foreseen() -> None:
     assert 8 * len(encode(integers, layout)) < len(encode(shuffled, layout))
 
 
-@pytest.mark.parametrize(("samples", "colours", "scales"), [((100,), 2, 3), ((33, 70), 3, 5), ((5, 6, 1), 1, 2), ((3, 4, 5, 6), 2, 1)])
+@pytest.mark.parametrize(
+    ("samples", "colours", "scales"), [((100,), 2, 3), ((33, 70), 3, 5), ((5, 6, 1), 1, 2), ((3, 4, 5, 6), 2, 1)]
+)
 def test_layouts_are_those_of_the_network(samples: tuple[int, ...], colours: int, scales: int) -> None:
     layout = Layout(samples, colours, scales)
     levels = wavelet_layout(len(samples), scales, colours)
@@ -64,9 +66,8 @@ def test_layouts_are_those_of_the_network(samples: tuple[int, ...], colours: int
         for channel in range(channels):
             band = next(found)
             assert (band.level, band.spacing, band.nodes, band.first) == (level, spacing, nodes, first)
-            assert (band.colour, band.orientation) == (divmod(channel, kinds) if level else (channel, -1))[:1] + (
-                (channel % kinds + 1 if level else 0),
-            )
+            colour, orientation = (channel // kinds, channel % kinds + 1) if level else (channel, 0)
+            assert (band.colour, band.orientation) == (colour, orientation)
             assert band.field == (field_of(spacing, scales) if level else 0)
             first += int(np.prod(nodes))
     assert next(found, None) is None
