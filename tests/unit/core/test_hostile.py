@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from core.host import BadLayout, DamagedBytes, Layout, LimitReached, Limits, decode, encode
+from core.host import LARGEST_VALUE, BadLayout, DamagedBytes, Layout, LimitReached, Limits, decode, encode
 from tests.unit.core.layouts import random_integers, random_layout
 
 _LIMITS = Limits(fuel=2_000_000_000, memory=64 << 20)
@@ -54,10 +54,18 @@ def test_bytes_too_many_are_noticed() -> None:
 
 
 def test_integers_too_large_are_noticed() -> None:
+    """The largest integer is the last one of its step: some change of its code is one step more."""
     layout = Layout((4,), colours=1, scales=1)
-    # The first byte of all ones takes the less likely branch at every decision: the largest magnitude there is.
-    found = {_decode(bytes([first]) * 60, layout) for first in range(256)}
-    assert found == {"DamagedBytes"}
+    integers = np.zeros(layout.integers(), dtype=np.int32)
+    integers[0] = LARGEST_VALUE
+    coded, found = encode(integers, layout), set()
+    for place in range(len(coded)):
+        for byte in range(256):
+            try:
+                assert np.abs(decode(coded[:place] + bytes([byte]) + coded[place + 1 :], layout)).max() <= LARGEST_VALUE
+            except DamagedBytes as error:
+                found.add(str(error).partition(":")[0])
+    assert "an integer is larger than 2^29" in found
 
 
 @pytest.mark.parametrize(
