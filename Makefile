@@ -10,7 +10,7 @@ EXAMPLES ?= 100
 SEED   ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: fuzz-coverage help demo test check up format bench-fit bench-jobs chaos clean openapi fuzz-api load bench-rd bench-kinds bench-robust fuzz-codec docs-pictures bench-estimate bench-weights
+.PHONY: core fuzz-coverage help demo test check up format bench-fit bench-jobs chaos clean openapi fuzz-api load bench-rd bench-kinds bench-robust fuzz-codec docs-pictures bench-estimate bench-weights
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -81,6 +81,9 @@ bench-estimate: $(READY) ## estimates beside what fits come to: build/bench/esti
 
 clean: ## remove what the targets above made, except the data folder
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+core: $(READY) ## compile core/ into core/core.wasm, which is committed
+	$(BIN)/python -m core.build
 
 bench-weights: $(READY) ## bits per weight against loss, from files: build/bench/weights.json
 	$(BIN)/python -m benchmarks.weights $(BENCH_OPTIONS)

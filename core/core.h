@@ -1,0 +1,33 @@
+/* What every part of the core shares: integer types, and the answers that a caller can get. */
+#ifndef CORE_H
+#define CORE_H
+
+typedef unsigned char u8;
+typedef signed char i8;
+typedef unsigned short u16;
+typedef short i16;
+typedef unsigned int u32;
+typedef int i32;
+typedef unsigned long long u64;
+typedef long long i64;
+
+enum {
+    MOST_AXES = 4,
+    MOST_SCALES = 16,
+    MOST_COLOURS = 255,
+    MOST_NODES = 1 << 28, /* of one signal, all subbands together */
+    LARGEST_VALUE = 1 << 29,
+};
+
+/* Answers of the entry points; hosts turn every one but CORE_FINE into an error of their own. */
+enum {
+    CORE_FINE = 0,
+    CORE_BAD_DESCRIPTION = 1, /* a field of the description is out of its range */
+    CORE_NO_MEMORY = 2,       /* the memory that the host allows is too small for this signal */
+    CORE_TRUNCATED = 3,       /* the coded bytes end before the last integer */
+    CORE_LEFT_OVER = 4,       /* coded bytes are left over after the last integer */
+    CORE_OUT_OF_RANGE = 5,    /* an integer is larger than 2^29 either way */
+    CORE_NOT_PREPARED = 6,    /* no description has been accepted, or no coded bytes were announced */
+};
+
+#endif

@@ -1,0 +1,266 @@
+"""The core in Python: layouts, integers and coded bytes go in and out, under a limit of work and one of memory.
+
+Every call has an instance of its own, whose memory is given back afterwards: no call can leave anything behind for
+the next one. What goes wrong inside, whatever the bytes are, comes out as one of the errors below.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from math import prod
+
+import numpy as np
+import numpy.typing as npt
+import wasmtime
+
+LARGEST_VALUE = 1 << 29
+_DESCRIPTION_VERSION = 1
+_MOST_AXES, _MOST_SCALES = 4, 16
+_DESCRIPTION_WORDS = 4 + _MOST_AXES
+_SUBBAND_WORDS = 7 + _MOST_AXES
+# What an honest signal needs at most, measured with integers of the dearest kinds. Fuel: for tables; for every subband,
+# whose neighbourhood is listed; for every row, which is summed up with its neighbours; for every integer; for every
+# coded byte, as decisions that take a byte together cost 35,000 to 50,000.
+_BASE_FUEL, _SUBBAND_FUEL, _ROW_FUEL, _INTEGER_FUEL, _BYTE_FUEL = 20_000_000, 600, 600, 15_000, 60_000
+_BASE_MEMORY, _SUBBAND_MEMORY = 8 << 20, 512
+# An integer of 2^29 takes up to five.
+_MOST_BYTES_PER_INTEGER = 5
+
+Integers = npt.NDArray[np.int32]
+
+
+class CoreError(Exception):
+    """The core could not do what was asked."""
+
+
+class BadLayout(CoreError, ValueError):
+    """A layout or an integer is outside of what the core knows."""
+
+
+class DamagedBytes(CoreError, ValueError):
+    """The coded bytes are not what an encoder writes for this layout."""
+
+
+class LimitReached(CoreError):
+    """The work or the memory allowed was not enough."""
+
+
+_ANSWERS: dict[int, tuple[type[CoreError], str]] = {
+    1: (
+        BadLayout,
+        "expected 1 to 4 axes of at least one sample, 1 to 255 colours, 1 to 16 scales, and at most 2^28 integers",
+    ),
+    2: (LimitReached, "the memory allowed is too small: allow more, or take a smaller signal"),
+    3: (DamagedBytes, "the coded bytes end before the last integer: the file is truncated or damaged"),
+    4: (DamagedBytes, "coded bytes are left over after the last integer: the file is damaged"),
+    5: (DamagedBytes, "an integer is larger than 2^29: the file is damaged"),
+    6: (CoreError, "the core was called out of order"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Which integers a signal has.
+
+    Attributes:
+        samples: of the signal along each axis, 1 to 4 axes.
+        colours: channels that are coded one after the other, 1 to 255.
+        scales: levels of high-pass subbands, 1 to 16.
+    """
+
+    samples: tuple[int, ...]
+    colours: int
+    scales: int
+
+    def integers(self) -> int:
+        """How many integers there are, in all subbands."""
+        return sum(channels * prod(nodes) for nodes, channels in self.levels())
+
+    def levels(self) -> list[tuple[tuple[int, ...], int]]:
+        """Nodes along each axis, and subbands of all colours, of every level from coarse to fine."""
+        kinds = (1 << len(self.samples)) - 1
+        nodes = [tuple(-(-count >> scale) for count in self.samples) for scale in range(self.scales, 0, -1)]
+        return [(nodes[0], self.colours), *((each, self.colours * kinds) for each in nodes)]
+
+    def description(self) -> bytes:
+        """As the core reads it.
+
+        Raises:
+            BadLayout: if a number does not fit a word, or there are too many axes or scales.
+        """
+        words = (_DESCRIPTION_VERSION, len(self.samples), self.colours, self.scales, *self.samples)
+        if not (1 <= len(self.samples) <= _MOST_AXES and 1 <= self.scales <= _MOST_SCALES and min(words) >= 1) or (
+            max(words) >= 1 << 32
+        ):
+            raise BadLayout(f"the layout is {self}, {_ANSWERS[1][1]}")
+        padded = words + (1,) * (_DESCRIPTION_WORDS - len(words))
+        return np.array(padded, dtype="<u4").tobytes()
+
+
+@dataclass(frozen=True, slots=True)
+class Subband:
+    """One array of the integers; see `layout.h`.
+
+    Attributes:
+        level: 0 for the low-pass level, then from coarse to fine.
+        spacing: samples for every node, along every axis.
+        colour: to which it belongs.
+        orientation: bit D - 1 - a is 1 if it is high-pass along axis a.
+        field: to which its wavelets add.
+        nodes: along each axis.
+        first: the index of its first integer.
+    """
+
+    level: int
+    spacing: int
+    colour: int
+    orientation: int
+    field: int
+    nodes: tuple[int, ...]
+    first: int
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one call may use.
+
+    Attributes:
+        fuel: instructions of WebAssembly, about; None for what any honest signal of the layout needs.
+        memory: bytes; None for the same.
+    """
+
+    fuel: int | None = None
+    memory: int | None = None
+
+
+def decode(coded: bytes, layout: Layout, limits: Limits = Limits()) -> Integers:
+    """The integers of a layout from coded bytes, int32, subband after subband.
+
+    Args:
+        coded: what `encode` returned for the same layout.
+        layout: which integers there are.
+        limits: what the call may use.
+
+    Raises:
+        BadLayout: if the layout is outside of what the core knows.
+        DamagedBytes: if the bytes are not a code for this layout.
+        LimitReached: if work or memory does not suffice.
+    """
+    instance = _Instance(layout, len(coded), limits)
+    room = instance.call("core_coded_room", len(coded))
+    if not room:
+        raise LimitReached(_ANSWERS[2][1])
+    instance.write(coded, room)
+    instance.check(instance.call("core_decode"))
+    data = instance.read(instance.call("core_integers"), 4 * instance.call("core_integer_count"))
+    return np.frombuffer(data, dtype="<i4").astype(np.int32, copy=False)
+
+
+def encode(integers: npt.NDArray[np.integer], layout: Layout, limits: Limits = Limits()) -> bytes:
+    """Coded bytes of integers; their number is the exact cost of the integers in a file.
+
+    Args:
+        integers: subband after subband, as many as the layout has, within 2^29 either way.
+        layout: which integers there are.
+        limits: what the call may use.
+
+    Raises:
+        BadLayout: if the layout is outside of what the core knows, or the integers do not fit it.
+        LimitReached: if work or memory does not suffice.
+    """
+    flat = np.asarray(integers).reshape(-1)
+    if flat.size and not -LARGEST_VALUE <= flat.min() <= flat.max() <= LARGEST_VALUE:
+        raise BadLayout(f"integers are {flat.min()} to {flat.max()}, expected at most 2^29 either way")
+    instance = _Instance(layout, _MOST_BYTES_PER_INTEGER * flat.size, limits)
+    if (expected := instance.call("core_integer_count")) != flat.size:
+        raise BadLayout(f"there are {flat.size} integers, expected {expected} for {layout}")
+    instance.write(flat.astype("<i4").tobytes(), instance.call("core_integers"))
+    instance.check(instance.call("core_encode"))
+    return instance.read(instance.call("core_coded"), instance.call("core_coded_size"))
+
+
+def subbands(layout: Layout) -> list[Subband]:
+    """The subbands of a layout, in the order of their integers; raises `BadLayout` as `decode` does."""
+    instance = _Instance(layout, 0, Limits())
+    size = 4 * _SUBBAND_WORDS * instance.call("core_subband_count")
+    words = np.frombuffer(instance.read(instance.call("core_subbands"), size), dtype="<u4").reshape(-1, _SUBBAND_WORDS)
+    found = []
+    for row in words.tolist():
+        level, spacing, colour, orientation, field, *nodes, _, first = row
+        found.append(Subband(level, spacing, colour, orientation, field, tuple(nodes[: len(layout.samples)]), first))
+    return found
+
+
+def _needs(layout: Layout, coded: int) -> tuple[int, int]:
+    """Fuel and bytes of memory that an honest signal needs at most."""
+    fuel, memory = _BASE_FUEL + _BYTE_FUEL * coded, _BASE_MEMORY + 2 * coded
+    for nodes, subbands_of_level in layout.levels():
+        rows = _ROW_FUEL * 3 ** len(nodes) * prod(nodes[:-1])
+        fuel += subbands_of_level * (_SUBBAND_FUEL * 5 ** len(nodes) + rows + _INTEGER_FUEL * prod(nodes))
+        # Integers, and planes of one byte a node with borders and room at their ends.
+        memory += subbands_of_level * (_SUBBAND_MEMORY + 4 * prod(nodes) + 2 * prod(count + 2 for count in nodes))
+    return fuel, memory
+
+
+class _Instance:
+    """The core with a layout, ready to be called.
+
+    Args:
+        layout: which integers there are.
+        coded: bytes that will be read, or written at most.
+        limits: of this instance.
+    """
+
+    def __init__(self, layout: Layout, coded: int, limits: Limits) -> None:
+        description = layout.description()
+        fuel, memory = _needs(layout, coded)
+        engine, module = _module()
+        self._store = wasmtime.Store(engine)
+        self._store.set_fuel(min(fuel if limits.fuel is None else limits.fuel, (1 << 63) - 1))
+        self._store.set_limits(memory_size=min(memory if limits.memory is None else limits.memory, 1 << 32))
+        try:
+            self._exports = wasmtime.Instance(self._store, module, []).exports(self._store)
+        except (wasmtime.WasmtimeError, wasmtime.Trap) as error:
+            raise LimitReached(_ANSWERS[2][1]) from error
+        memory_export = self._exports["memory"]
+        assert isinstance(memory_export, wasmtime.Memory)  # noqa: S101  the module is ours
+        self._memory = memory_export
+        self.write(description, self.call("core_description"))
+        answer = self.call("core_prepare")
+        if answer == 1:
+            raise BadLayout(f"the layout is {layout}, {_ANSWERS[1][1]}")
+        self.check(answer)
+
+    def call(self, name: str, *arguments: int) -> int:
+        """Call an entry point; what it returns counts as unsigned."""
+        function = self._exports[name]
+        assert isinstance(function, wasmtime.Func)  # noqa: S101  the module is ours
+        try:
+            return int(function(self._store, *arguments) or 0) & 0xFFFFFFFF
+        except wasmtime.Trap as error:
+            if error.trap_code == wasmtime.TrapCode.OUT_OF_FUEL:
+                raise LimitReached("the work allowed is too little: allow more, or take a smaller signal") from error
+            raise CoreError(f"the core stopped, which no input should bring about: {error}") from error
+
+    def check(self, answer: int) -> None:
+        """Raise what an answer stands for, unless all went well."""
+        if answer:
+            kind, message = _ANSWERS.get(answer, (CoreError, f"the core answered {answer}, which no host knows"))
+            raise kind(message)
+
+    def write(self, data: bytes, address: int) -> None:
+        """Put bytes into the memory of the core."""
+        self._memory.write(self._store, data, address)
+
+    def read(self, address: int, size: int) -> bytes:
+        """Bytes from the memory of the core."""
+        return bytes(self._memory.read(self._store, address, address + size))
+
+
+@cache
+def _module() -> tuple[wasmtime.Engine, wasmtime.Module]:
+    """The compiled module, once for every process."""
+    config = wasmtime.Config()
+    config.consume_fuel = True
+    engine = wasmtime.Engine(config)
+    return engine, wasmtime.Module(engine, files("core").joinpath("core.wasm").read_bytes())

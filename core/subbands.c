@@ -1,0 +1,141 @@
+#include "subbands.h"
+
+#include "memory.h"
+#include "node.h"
+
+static inline i32 median(i32 west, i32 north, i32 north_west) {
+    i32 low = west < north ? west : north, high = west < north ? north : west;
+    return north_west >= high ? low : north_west <= low ? high : west + north - north_west;
+}
+
+/* What the low-pass integers before a node lead to expect: the mean, over pairs of axes, of the median edge. */
+static i32 predicted(const Work *work, const Node *node) {
+    const Surroundings *s = &work->around;
+    u32 axes = s->last + 1, step = 1;
+    u32 steps[MOST_AXES];
+    int inside[MOST_AXES];
+    for (u32 axis = axes; axis-- > 0; step *= s->band->nodes[axis]) {
+        steps[axis] = step;
+        inside[axis] = (axis == s->last ? node->node : node->place[axis]) > 0;
+    }
+    const i32 *here = work->integers + node->flat;
+    if (axes == 1) return inside[0] ? here[-1] : 0;
+    i64 sum = 0, pairs = 0;
+    for (u32 one = 0; one < axes; one++)
+        for (u32 other = one + 1; other < axes; other++) {
+            if (!inside[one] && !inside[other]) continue;
+            pairs++;
+            if (inside[one] && inside[other])
+                sum += median(here[-(i32)steps[one]], here[-(i32)steps[other]], here[-(i32)(steps[one] + steps[other])]);
+            else sum += here[-(i32)steps[inside[one] ? one : other]];
+        }
+    if (!pairs) return 0;
+    return (i32)((sum + (sum < 0 ? -(pairs / 2) : pairs / 2)) / pairs);
+}
+
+static inline void code_subband(Work *work, int decoding) {
+    Surroundings *s = &work->around;
+    const Subband *band = s->band;
+    u32 place[MOST_AXES] = {0}, count = band->nodes[s->last], is_low = band->level == 0;
+    Node node = {.place = place};
+    i32 row = s->own.origin;
+    while (node.flat < band->count) {
+        surroundings_row(s, place);
+        for (node.node = 0; node.node < count; node.node++, node.flat++) {
+            node.at = row + (i32)node.node;
+            if (!is_low && node.node % RUN == 0) {
+                u32 run = least(RUN, count - node.node);
+                if (code_run(work, &node, run, decoding)) {
+                    node.node += run - 1;
+                    node.flat += run - 1;
+                    continue;
+                }
+            }
+            i32 guess = is_low ? predicted(work, &node) : 0, *integer = work->integers + node.flat;
+            i32 value = code_node(work, &node, decoding ? 0 : *integer - guess, decoding);
+            if (decoding) {
+                *integer = value + guess;
+                if (magnitude(*integer) > LARGEST_VALUE) work->coder->failed = CORE_OUT_OF_RANGE;
+            }
+            s->own.nodes[node.at] = (i8)near(value);
+            if (work->coder->failed) return;
+        }
+        for (u32 axis = s->last; axis-- > 0;) {
+            if (++place[axis] < band->nodes[axis]) break;
+            place[axis] = 0;
+        }
+        row = s->own.origin;
+        for (u32 axis = 0; axis < s->last; axis++) row += (i32)(place[axis] * s->own.strides[axis]);
+    }
+    if (s->siblings.nodes) {
+        u32 bytes = (band->nodes[0] + BORDER) * s->own.strides[0];
+        for (u32 byte = 0; byte < bytes; byte++) /* of all orientations before the next one */
+            s->siblings.nodes[byte] = (i8)least((u32)s->siblings.nodes[byte] + magnitude(s->own.nodes[byte]), NEAREST);
+    }
+}
+
+static u32 set_number(const Layout *layout, const Subband *band) {
+    return (band->level ? least(layout->description->scales - band->level, 3) : 4) * 3 + least(band->colour, 2);
+}
+
+/* Turn to a subband; what was learned in the same orientation of the level before is where it begins to learn. */
+static void turn_to(Work *work, const Layout *layout, const Plane *planes, u32 number, i8 *siblings) {
+    Surroundings *s = &work->around;
+    const Subband *band = layout->subbands + number;
+    u32 kinds = band->level ? layout->kinds : 1, level = kinds * layout->description->colours;
+    s->layout = layout;
+    s->band = band;
+    s->own = planes[number];
+    s->colour = band->colour ? planes[number - kinds] : (Plane){0};
+    s->parent = band->level > 1 ? planes[number - level] : (Plane){0};
+    s->siblings = band->level && kinds > 1 ? s->own : (Plane){0};
+    if (s->siblings.nodes) s->siblings.nodes = siblings;
+    for (u32 byte = 0; band->orientation == 1 && byte < s->siblings.bytes; byte++) siblings[byte] = 0;
+    surroundings_begin(s);
+    work->planes = planes + number;
+    work->before = band->level ? band->orientation - 1 : 0;
+    work->band_set = set_number(layout, band);
+    work->band_id = work->band_set * 16 + band->orientation;
+    work->is_chroma = band->colour > 0;
+    if (band->level > 1) {
+        u32 former = set_number(layout, band - level) * 16 + band->orientation;
+        for (u32 each = 0; each < SEEN; each++)
+            work->model.expectations[work->band_id][each] = work->model.expectations[former][each];
+        for (u32 each = 0; each < SIGNED; each++)
+            work->model.guesses[work->band_id][each] = work->model.guesses[former][each];
+    }
+}
+
+static inline i32 code_all(const Layout *layout, i32 *integers, Coder *coder, int decoding) {
+    static Work work;
+    Rows *rows = &work.around.rows;
+    logistic_begin();
+    mixer_begin();
+    u32 last = layout->description->axes - 1;
+    u64 longest = layout->subbands[layout->subband_count - 1].nodes[last] + 32; /* the finest level is the largest */
+    u16 **sums[] = {&rows->before[ALONG], &rows->before[ACROSS], &rows->before[CORNER], &rows->before[WIDE],
+                    &rows->parent, &rows->siblings, &rows->colour, &rows->active, &rows->scratch};
+    for (u32 each = 0; each < sizeof(sums) / sizeof(*sums); each++)
+        if (!(*sums[each] = memory_take(longest * sizeof(u16)))) return CORE_NO_MEMORY;
+    rows->outside = memory_take(longest * sizeof(i32));
+    Plane siblings, *planes = memory_take((u64)layout->subband_count * sizeof(Plane));
+    if (!rows->outside || !planes || !model_begin(&work.model)) return CORE_NO_MEMORY;
+    for (u32 number = 0; number < layout->subband_count; number++)
+        if (!plane_take(layout, layout->subbands + number, planes + number)) return CORE_NO_MEMORY;
+    if (!plane_take(layout, layout->subbands + layout->subband_count - 1, &siblings)) return CORE_NO_MEMORY;
+    u8 *room = decoding ? 0 : memory_take(CODER_ROOM); /* taken last, as it grows */
+    if (!decoding && !room) return CORE_NO_MEMORY;
+    coder_begin(coder, decoding ? coder->bytes : room, decoding ? coder->size : CODER_ROOM, decoding);
+    work.coder = coder;
+    for (u32 number = 0; number < layout->subband_count; number++) {
+        turn_to(&work, layout, planes, number, siblings.nodes);
+        work.integers = integers + layout->subbands[number].first;
+        code_subband(&work, decoding);
+        if (coder->failed) return coder->failed;
+    }
+    return coder_end(coder, decoding);
+}
+
+i32 subbands_decode(const Layout *layout, i32 *integers, Coder *coder) { return code_all(layout, integers, coder, 1); }
+
+i32 subbands_encode(const Layout *layout, i32 *integers, Coder *coder) { return code_all(layout, integers, coder, 0); }

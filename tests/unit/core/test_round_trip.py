@@ -1,0 +1,81 @@
+import numpy as np
+import pytest
+
+from core.host import LARGEST_VALUE, BadLayout, Layout, decode, encode, subbands
+from tests.unit.core.layouts import random_integers, random_layout
+from tuner.network.subband_layout import field_of, latent_count, wavelet_layout
+
+
+@pytest.mark.parametrize("axes", [1, 2, 3, 4])
+@pytest.mark.parametrize("seed", range(12))
+def test_integers_come_back(axes: int, seed: int) -> None:
+    random = np.random.default_rng([axes, seed])
+    layout = random_layout(random, axes)
+    integers = random_integers(random, layout)
+    assert np.array_equal(decode(encode(integers, layout), layout), integers)
+
+
+@pytest.mark.parametrize("value", [0, 1, -1, 4, 5, -6, 7, 126, 127, 128, -129, 2047, -2048, 1 << 20, LARGEST_VALUE])
+def test_every_size_of_an_integer_comes_back_alone(value: int) -> None:
+    layout = Layout((8, 8), colours=1, scales=1)
+    for place in (0, 15, 16, 63):
+        integers = np.zeros(layout.integers(), dtype=np.int32)
+        integers[place] = value
+        assert np.array_equal(decode(encode(integers, layout), layout), integers)
+
+
+def test_codes_longer_than_the_first_room_come_back() -> None:
+    layout = Layout((180, 200), colours=1, scales=2)
+    integers = np.random.default_rng(3).integers(-(1 << 28), 1 << 28, size=layout.integers(), dtype=np.int32)
+    coded = encode(integers, layout)
+    assert len(coded) > 2 << 16
+    assert np.array_equal(decode(coded, layout), integers)
+
+
+def test_the_same_integers_give_the_same_bytes() -> None:
+    layout = Layout((33, 21), colours=3, scales=3)
+    integers = random_integers(np.random.default_rng(5), layout)
+    assert encode(integers, layout) == encode(integers, layout)
+
+
+def test_zeros_cost_next_to_nothing() -> None:
+    layout = Layout((512, 512), colours=3, scales=5)
+    assert len(encode(np.zeros(layout.integers(), dtype=np.int32), layout)) < 64
+
+
+def test_a_slope_in_the_low_pass_level_is_foreseen() -> None:
+    layout = Layout((128, 128), colours=1, scales=2)
+    slope = np.add.outer(np.arange(32) * 3, np.arange(32) * 5).reshape(-1)
+    integers = np.zeros(layout.integers(), dtype=np.int32)
+    integers[: slope.size] = slope
+    shuffled = integers.copy()
+    shuffled[: slope.size] = np.random.default_rng(0).permutation(slope)
+    assert 8 * len(encode(integers, layout)) < len(encode(shuffled, layout))
+
+
+@pytest.mark.parametrize(
+    ("samples", "colours", "scales"), [((100,), 2, 3), ((33, 70), 3, 5), ((5, 6, 1), 1, 2), ((3, 4, 5, 6), 2, 1)]
+)
+def test_layouts_are_those_of_the_network(samples: tuple[int, ...], colours: int, scales: int) -> None:
+    layout = Layout(samples, colours, scales)
+    levels = wavelet_layout(len(samples), scales, colours)
+    assert layout.integers() == latent_count(samples, levels)
+    found, first, kinds = iter(subbands(layout)), 0, (1 << len(samples)) - 1
+    for level, (spacing, channels) in enumerate(levels):
+        nodes = tuple(-(-count // spacing) for count in samples)
+        for channel in range(channels):
+            band = next(found)
+            assert (band.level, band.spacing, band.nodes, band.first) == (level, spacing, nodes, first)
+            colour, orientation = (channel // kinds, channel % kinds + 1) if level else (channel, 0)
+            assert (band.colour, band.orientation) == (colour, orientation)
+            assert band.field == (field_of(spacing, scales) if level else 0)
+            first += int(np.prod(nodes))
+    assert next(found, None) is None
+
+
+def test_integers_that_do_not_fit_are_refused() -> None:
+    layout = Layout((8, 8), colours=1, scales=1)
+    with pytest.raises(BadLayout, match="there are 3 integers, expected 64"):
+        encode(np.zeros(3, dtype=np.int32), layout)
+    with pytest.raises(BadLayout, match="expected at most 2\\^29"):
+        encode(np.full(64, LARGEST_VALUE + 1), layout)
