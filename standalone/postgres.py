@@ -49,6 +49,7 @@ class Postgres:
     name = "postgres"
     purposes: tuple[str, ...] = ("sql",)
     twin = 0
+    socket_files: tuple[str, ...] = ()
 
     def __init__(self, home: Home, *, durable: bool = True) -> None:
         self.folder = home.path / "postgres"
