@@ -64,7 +64,7 @@ def _settings(folder: Path, signing_key: str) -> str:
     sections |= {f"grpc.{component}": pair for component in _GRPC}
     sections |= {f"https.{component}": f"{pair}ca = {authority}\n" for component in _HTTPS}
     sections["https.client"] = f"enabled = true\n{pair}ca = {authority}\n"
-    sections |= {name: f'key = "{signing_key}"\n' for name in _TOKENS}
+    sections |= dict.fromkeys(_TOKENS, f'key = "{signing_key}"\n')
     return "\n".join(f"[{name}]\n{text}" for name, text in sections.items())
 
 
