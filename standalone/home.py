@@ -104,7 +104,7 @@ class Home:
             if (owner := self.path.stat().st_uid) != os.geteuid():
                 raise HomeUnusable(
                     f"The data folder {self.path} cannot be used: it belongs to user {owner}, who could replace "
-                    f"everything in it. Choose a folder of your own with --home or TUNER_HOME, or take this one over with chown."
+                    f"everything in it. Choose a folder of your own with --home or TUNER_HOME, or take it with chown."
                 )
             if not self._lock.exists() and any(self.path.iterdir()):
                 raise HomeUnusable(f"{self.path} holds other files; a data folder must be new or empty at first.")

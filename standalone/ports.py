@@ -2,8 +2,8 @@
 
 The range lies below the one from which systems draw the ports of outgoing connections (32768 on Linux, 49152 on macOS),
 so that nobody takes a remembered port by accident while its owner is down. SeaweedFS wants ports in pairs, its gRPC
-port being its HTTP port plus 10000: `twin` keeps both free. It also opens a socket file per gRPC port in /tmp, where another user of
-the machine could have put one of that name before.
+port being its HTTP port plus 10000: `twin` keeps both free. It also opens a socket file per gRPC port in /tmp, where
+another user of the machine could have put one of that name before.
 """
 
 import json

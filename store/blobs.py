@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 BODY_RETRY_SECONDS = (0.3, 1.0)  # the SDK tries again until the headers are there, and no further
 PART = 1 << 20  # bytes read at a time when an object is streamed
 BUCKET_GONE = (
-    "the bucket is gone, and trying again does not bring it back: expected was TUNER_S3_BUCKET at TUNER_S3_ENDPOINT_URL. "
-    "See whether they lead where they should; if it was deleted, restore it from a backup, or make an empty one of that "
-    "name and count its objects as lost"
+    "the bucket is gone, and trying again does not bring it back: expected was TUNER_S3_BUCKET at "
+    "TUNER_S3_ENDPOINT_URL. See whether they lead where they should; if it was deleted, restore it from a backup, or "
+    "make an empty one of that name and count its objects as lost"
 )
 
 
