@@ -1,11 +1,14 @@
-"""Under whose name PostgreSQL runs. It refuses to run as root, so as root another account is lent to it.
+"""Under whose name PostgreSQL runs. It refuses to run as root, so as root it gets a user number that no account has.
 
-No account is created and no folder outside the data folder is changed: where the lent account cannot enter, the
-caller is told which folder is in its way.
+An account's name would be shared with others: what else runs as `nobody` could read and change the cluster. Only initdb
+insists on a name, so one is lent to it for the second that it takes. No account is created and no folder outside the
+data folder is changed: where PostgreSQL cannot enter, the caller is told which folder is in its way.
 """
 
+import grp
 import os
 import pwd
+import random
 import shlex
 import subprocess
 from dataclasses import dataclass
@@ -14,7 +17,8 @@ from typing import TypedDict
 
 from standalone.errors import HomeUnusable
 
-_CANDIDATES = ("postgres", "nobody")
+_CANDIDATES = ("postgres", "_postgres", "nobody")
+_NAMELESS = range(60_706, 61_184)  # left unused by what systemd lists of the numbers that systems give away
 
 
 class PopenAccount(TypedDict, total=False):
@@ -59,22 +63,47 @@ class Account:
 
 
 def account_for(cluster: Path) -> Account | None:
-    """Who runs the cluster in this folder: as root its owner, or an unprivileged account for a new one; else None.
+    """Who runs the cluster in this folder: as root its owner, or for a new one a number of its own; else None.
 
-    Raises:
-        HomeUnusable: we are root, and this machine has none of the accounts that could be lent.
+    A cluster whose owner has a name was made by an earlier version: it gets a new owner, too (`give`).
     """
     if os.geteuid() != 0:
         return None
-    if cluster.exists() and (owner := cluster.stat().st_uid) != 0:
-        return _account(pwd.getpwuid(owner))
+    if cluster.exists() and not _has_name(number := cluster.stat().st_uid):
+        return Account(f"user {number}", number, number)
+    free = [number for number in _NAMELESS if not _has_name(number)]
+    number = random.choice(free)  # noqa: S311 (not a secret)
+    return Account(f"user {number}", number, number)
+
+
+def lent_account() -> Account:
+    """An account of this machine that has a name.
+
+    Raises:
+        HomeUnusable: this machine has none of the accounts that could be lent.
+    """
     for name in _CANDIDATES:
         try:
-            return _account(pwd.getpwnam(name))
+            entry = pwd.getpwnam(name)
         except KeyError:
             continue
+        return Account(entry.pw_name, entry.pw_uid, entry.pw_gid)
     raise HomeUnusable(f"PostgreSQL refuses to run as root, and no account of {_CANDIDATES} exists. Run as a user.")
 
 
-def _account(entry: pwd.struct_passwd) -> Account:
-    return Account(entry.pw_name, entry.pw_uid, entry.pw_gid)
+def give(folder: Path, account: Account) -> None:
+    """Make a folder and everything in it belong to an account."""
+    if folder.stat().st_uid == account.uid:
+        return
+    for path in [*folder.rglob("*"), folder]:  # the folder last: if this is interrupted, the next start begins again
+        os.chown(path, account.uid, account.gid, follow_symlinks=False)
+
+
+def _has_name(number: int) -> bool:
+    for look in (pwd.getpwuid, grp.getgrgid):
+        try:
+            look(number)
+        except KeyError:
+            continue
+        return True
+    return False

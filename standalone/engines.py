@@ -23,6 +23,7 @@ class Engine(Protocol):
         binary: the name of its process.
         purposes: what it needs a port for.
         twin: the distance of a second port that each port brings along; 0 for none.
+        socket_files: paths of files that each (second) port brings along, with `{port}` for its number.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Engine(Protocol):
     binary: str
     purposes: tuple[str, ...]
     twin: int
+    socket_files: tuple[str, ...]
 
     def service(self, ports: Mapping[str, int]) -> Service:
         """How to run it on these ports."""

@@ -3,7 +3,8 @@
     installation.json   the passwords and keys of the engines, made once
     ports.json          the ports used last, so that a restart prefers the same
     running.json        what runs now: processes, URL, environment; absent after a clean stop
-    lock                held by the running `tunerd`; the kernel frees it however that process ends
+    lock                held by the running `tunerd`; the kernel frees it however that process ends. Closed to others:
+                        who can open a file can lock it
     logs/               one file per process
     postgres/ valkey/ seaweedfs/   the data
 
@@ -100,10 +101,15 @@ class Home:
     def _claim(self) -> TextIO:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
+            if (owner := self.path.stat().st_uid) != os.geteuid():
+                raise HomeUnusable(
+                    f"The data folder {self.path} cannot be used: it belongs to user {owner}, who could replace "
+                    f"everything in it. Choose a folder of your own with --home or TUNER_HOME, or take it with chown."
+                )
             if not self._lock.exists() and any(self.path.iterdir()):
                 raise HomeUnusable(f"{self.path} holds other files; a data folder must be new or empty at first.")
             with contextlib.ExitStack() as on_error:
-                file = on_error.enter_context(self._lock.open("a"))
+                file = on_error.enter_context(self._open_lock())
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 # Everything inside is private; as root, another account must be able to pass to its own folder.
                 self.path.chmod(0o711 if os.geteuid() == 0 else 0o700)
@@ -117,6 +123,11 @@ class Home:
                 f"The data folder {self.path} cannot be used: {error.strerror} ({error.filename}). It must be a folder "
                 f"that this user owns and can write in; choose another one with --home or TUNER_HOME."
             ) from error
+
+    def _open_lock(self) -> TextIO:
+        descriptor = os.open(self._lock, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        os.fchmod(descriptor, 0o600)  # earlier versions left it readable
+        return os.fdopen(descriptor, "w")
 
     def installation(self) -> Installation:
         """The secrets of this folder, made at the first call.

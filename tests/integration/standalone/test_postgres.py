@@ -1,6 +1,7 @@
 """The cluster's folder after accidents: half made, stale, foreign; and its ports."""
 
 import os
+import pwd
 import signal
 import socket
 import subprocess
@@ -16,7 +17,7 @@ from standalone.accounts import account_for
 from standalone.errors import HomeUnusable, StartFailed
 from standalone.home import Home
 from standalone.ports import Ports
-from standalone.postgres import Postgres, copy_readable, wheel
+from standalone.postgres import Postgres, copy_readable, verifier, wheel
 from standalone.stack import start_engine
 from standalone.supervise import Supervisor
 from tests.integration.standalone.helpers import eventually, is_gone
@@ -161,3 +162,29 @@ def test_as_root_a_closed_folder_on_the_way_is_named(home: Home) -> None:
     with pytest.raises(HomeUnusable, match=f"cannot enter {closed}"), cluster(Home(closed / "data")):
         pass
     assert closed.stat().st_mode & 0o777 == 0o700, "folders that are not ours keep their mode"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root lends another account to PostgreSQL")
+def test_as_root_the_cluster_belongs_to_no_account_also_if_an_earlier_version_gave_it_to_one(home: Home) -> None:
+    with cluster(home) as (connection, _):
+        connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
+    nobody = pwd.getpwnam("nobody")
+    for path in [home.path / "postgres", *(home.path / "postgres").rglob("*")]:
+        os.chown(path, nobody.pw_uid, nobody.pw_gid)
+    with cluster(home) as (connection, running):
+        assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
+        (record,) = running.records()
+        number = psutil.Process(record.pid).uids().real
+        with pytest.raises(KeyError):
+            pwd.getpwuid(number)
+        owners = {path.stat().st_uid for path in (home.path / "postgres").rglob("*")}
+    assert owners == {number}
+
+
+def test_initdb_is_told_what_proves_the_password_and_not_the_password(home: Home) -> None:
+    with cluster(home) as (connection, _):
+        kept = connection.execute("SELECT rolpassword FROM pg_authid WHERE rolname = 'tuner'").fetchone()
+    password = home.installation().postgres_password
+    assert kept is not None
+    assert str(kept[0]).startswith("SCRAM-SHA-256$4096:")
+    assert password not in verifier(password)

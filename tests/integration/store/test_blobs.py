@@ -1,15 +1,19 @@
 """The bucket's verbs on a real S3 server."""
 
+import re
 import socket
+from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Thread
 from urllib.parse import urlsplit
 
 import pytest
 
-from store.blobs import BlobStore, sha256_hex
+from store.blobs import BUCKET_GONE, BlobStore, sha256_hex
 from store.errors import BlobDamaged, BlobMissing, BlobsUnavailable
+from store.multipart import MultipartUploads, Part
 from store.settings import StoreSettings
 from tests.chaos.proxy import Proxy, Weather
 
@@ -46,6 +50,34 @@ def test_an_absent_object_is_missing(blobs: BlobStore) -> None:
         with pytest.raises(BlobMissing):
             look("nowhere")
     blobs.delete("nowhere")
+
+
+def test_a_bucket_that_is_gone_is_neither_a_lost_object_nor_a_matter_of_time(
+    store_settings: StoreSettings, tmp_path: Path
+) -> None:
+    """Lost objects fail a fit for ever, so they are not reported of a bucket that may come back from a backup."""
+    store = BlobStore(store_settings.model_copy(update={"s3_bucket": "deleted"}))
+    file = tmp_path / "file"
+    file.write_bytes(b"content")
+    uploads = MultipartUploads(store)
+    verbs: dict[str, Callable[[], object]] = {
+        "put": lambda: store.put("key", b"content"),
+        "put a file": lambda: store.put("key", file),
+        "read": lambda: store.read("key"),
+        "slice": lambda: store.slice("key"),
+        "slice a range": lambda: store.slice("key", (0, 1)),
+        "size": lambda: store.size("key"),
+        "keys": lambda: list(store.keys()),
+        "abort": lambda: store.abort_uploads(begun_before=datetime.now(UTC)),
+        "ping": store.ping,
+        "self test": store.self_test,
+        "begin": lambda: uploads.begin("key"),
+        "parts": lambda: uploads.parts("key", "0" * 32),
+        "complete": lambda: uploads.complete("key", "0" * 32, [Part(1, "0" * 32, 1)]),
+    }
+    for name, verb in verbs.items():
+        with pytest.raises(BlobsUnavailable, match=re.escape(BUCKET_GONE)):
+            pytest.fail(f"{name} answered {verb()!r}")
 
 
 def test_the_self_test_leaves_nothing(blobs: BlobStore) -> None:
