@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from core.host import Layout, decode, encode
-from tuner.codec.entropy import IntegerEncoder
-from tuner.codec.subbands import pack_subbands
-from tuner.network.modulated import Basis, ModulatedParameters
-from tuner.representation import Representation
+from tuner.codec.decode import load
+from tuner.codec.integers.entropy import IntegerEncoder
+from tuner.codec.wavelets.subbands import pack_subbands
+from tuner.network.wavelets.parameters import WaveletParameters
 
 _REPEATS = 7
 
@@ -31,14 +31,14 @@ def measure(path: Path) -> dict[str, Any] | None:
     Raises:
         RuntimeError: if the core does not give back what it was given.
     """
-    parameters = Representation.load(path).parameters
-    if not isinstance(parameters, ModulatedParameters) or parameters.basis is not Basis.WAVELETS:
+    parameters = load(path).parameters
+    if not isinstance(parameters, WaveletParameters):
         return None
     coder = IntegerEncoder()
-    tables = len(pack_subbands(parameters.levels, coder))
+    tables = len(pack_subbands(parameters.layout, parameters.latents, coder))
     today = tables + len(coder.words())
-    layout = Layout(parameters.grid_shape, parameters.levels[0].channels, len(parameters.levels) - 1)
-    integers = np.concatenate([level.codes.reshape(-1) for level in parameters.levels])
+    layout = Layout(parameters.layout.grid_shape, parameters.layout.colours, parameters.layout.scales)
+    integers = np.concatenate([latents.reshape(-1) for latents in parameters.latents])
     coded = encode(integers, layout)
     if not np.array_equal(decode(coded, layout), integers):
         raise RuntimeError(f"{path}: the core does not give back the integers of this file")

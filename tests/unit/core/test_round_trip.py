@@ -3,7 +3,7 @@ import pytest
 
 from core.host import LARGEST_VALUE, BadLayout, Layout, decode, encode, subbands
 from tests.unit.core.layouts import random_integers, random_layout
-from tuner.network.subband_layout import field_of, latent_count, wavelet_layout
+from tuner.network.wavelets.layout import Layout as NetworkLayout
 
 
 @pytest.mark.parametrize("axes", [1, 2, 3, 4])
@@ -57,19 +57,16 @@ def test_a_slope_in_the_low_pass_level_is_foreseen() -> None:
     ("samples", "colours", "scales"), [((100,), 2, 3), ((33, 70), 3, 5), ((5, 6, 1), 1, 2), ((3, 4, 5, 6), 2, 1)]
 )
 def test_layouts_are_those_of_the_network(samples: tuple[int, ...], colours: int, scales: int) -> None:
-    layout = Layout(samples, colours, scales)
-    levels = wavelet_layout(len(samples), scales, colours)
-    assert layout.integers() == latent_count(samples, levels)
-    found, first, kinds = iter(subbands(layout)), 0, (1 << len(samples)) - 1
-    for level, (spacing, channels) in enumerate(levels):
-        nodes = tuple(-(-count // spacing) for count in samples)
-        for channel in range(channels):
+    layout, network = Layout(samples, colours, scales), NetworkLayout(samples, scales, colours)
+    assert layout.integers() == network.latents
+    found, first = iter(subbands(layout)), 0
+    for level in network.levels:
+        for position in range(level.subbands):
             band = next(found)
-            assert (band.level, band.spacing, band.nodes, band.first) == (level, spacing, nodes, first)
-            colour, orientation = (channel // kinds, channel % kinds + 1) if level else (channel, 0)
-            assert (band.colour, band.orientation) == (colour, orientation)
-            assert band.field == (field_of(spacing, scales) if level else 0)
-            first += int(np.prod(nodes))
+            assert (band.level, band.spacing, band.nodes) == (level.number, level.spacing, level.nodes)
+            assert (band.first, band.field) == (first, level.field)
+            assert (band.colour, band.orientation) == level.subband(position)
+            first += int(np.prod(level.nodes))
     assert next(found, None) is None
 
 
