@@ -30,8 +30,8 @@ class QuantisedNetwork:
     Attributes:
         frequencies: int32 (F, D), cycles per period.
         period: p, length of a period in units of the coordinates, a float32.
-        integers: int32, one array per tensor.
-        steps: float32, one per tensor or per row; weight = integer x step.
+        integers: one int32 array per tensor.
+        steps: float32, one per tensor or per row; a weight is its integer times its step.
     """
 
     frequencies: IntArray

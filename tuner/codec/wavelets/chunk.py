@@ -45,8 +45,8 @@ class QuantisedWavelets:
         reach: largest component of a frequency.
         frequencies: int32 (F, D), which follow from seed and reach.
         latents: the coefficients of the wavelets, int32 (subbands, *nodes) for each level of the layout.
-        integers: int32, one array per tensor.
-        steps: one float32 per tensor; weight = integer x step.
+        integers: one int32 array per tensor.
+        steps: one float32 per tensor; a weight is its integer times its step.
         exponents: one for each input beside the sines, which is multiplied by 2^exponent.
     """
 

@@ -33,12 +33,13 @@ class WaveletParameters:
         period: p, length of a period in units of the coordinates.
         seed: number from which the frequencies are drawn.
         reach: largest component of a frequency.
-        frequencies: K, int32 (F, D), cycles per period; those of `seeded_frequencies`.
+        frequencies: integer frequencies of the first layer in cycles per period, int32 (F, D), those of
+            `seeded_frequencies`.
         latents: the integer coefficients, int32 (subbands, *nodes) for each level of the layout.
         hidden: the sine layers; the first has 2 F + M inputs: sines, cosines, `tuner.network.wavelets.inputs`.
-        skip: S, float32 (C, U).
-        readout_weight: C, float32 (C, H).
-        readout_bias: e, float32 (C,).
+        skip: weight S from the fields to the values, float32 (C, U).
+        readout_weight: weight C from the last sine layer to the values, float32 (C, H).
+        readout_bias: bias e of the values, float32 (C,).
         exponents: one for each of the M inputs beside the sines, which is multiplied by 2^exponent.
 
     Raises:

@@ -55,8 +55,8 @@ class Taps(Reading):
     """The nodes that each position reads, four of a spline, one by one.
 
     Attributes:
-        nodes: int64 (N, taps), within the axis; a border node can occur more than once.
-        weights: float32 (N, taps); those of a spline sum to 1, of its derivative to 0.
+        nodes: nodes that each position reads, int64 (N, taps); a border node can occur more than once.
+        weights: how much of each, float32 (N, taps); those of a spline sum to 1, of its derivative to 0.
     """
 
     nodes: np.ndarray
