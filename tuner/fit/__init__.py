@@ -1,4 +1,8 @@
-"""Training: one verb, `fit`, and the algorithms behind it. `from tuner.fit import fit` is the way in."""
+"""Training: a signal and a configuration become a network. `from tuner.fit import fit` is the way in.
+
+One loop (`tuner.fit.loop`) runs every training algorithm (`tuner.fit.trainer`): natural gradient and first-order rules
+for networks of sines, a trade of error for bits for wavelet latents.
+"""
 
 from typing import TYPE_CHECKING, Final
 

@@ -1,7 +1,9 @@
-"""What to fit, how, and for how long. No torch here: a configuration can be read and written anywhere.
+"""Settings of a fit of a network of sines: its architecture, its training algorithm, its budget and its seed.
 
-A `FitConfig` is made of parts with one owner each: the network (`tuner.network.sines.config`), the trainer's settings,
-the budget. `fingerprint` names a configuration in a checkpoint, so that a fit is never resumed under another one.
+No torch here: a configuration can be read and written anywhere. A `FitConfig` is made of parts with one owner each: the
+network (`tuner.network.sines.config`), the trainer's settings, the budget. `fingerprint` names a configuration in a
+checkpoint, so that a fit is never resumed under another one. Wavelets have settings of their own
+(`tuner.fit.wavelets.config`) and share the budget.
 """
 
 import hashlib
@@ -37,11 +39,11 @@ class FirstOrderConfig:
     Attributes:
         rule: what is done with a gradient. Schedule-free wants a constant schedule, L-BFGS a rate of 1 and the whole
             grid.
-        learning_rate: of the first step, in effective units, > 0.
-        schedule: how it moves; cosine ends at a hundredth of it.
+        learning_rate: learning rate of the first step, in effective units, > 0.
+        schedule: how the learning rate moves from step to step; the cosine ends at a hundredth of the first.
         batch_samples: about how many samples a step sees, >= 1; None for the whole grid.
-        solve_readout: solve the output layer exactly in every step (variable projection) instead of training it.
-        ridge: of that solve, relative to the mean square of a hidden neuron, > 0.
+        solve_readout: whether every step solves the output layer exactly (variable projection) instead of training it.
+        ridge: ridge of the solution of the output layer, relative to the mean square of a hidden neuron, > 0.
 
     Raises:
         ConfigError: if a setting is out of its range.
@@ -73,11 +75,11 @@ class NaturalGradientConfig:
     """Natural gradient with an exact output layer (`tuner.fit.natural.trainer`); it has no learning rate.
 
     Attributes:
-        damping: of the first direction, relative to the mean curvature, > 0. Adapts itself.
-        damping_floor: below which it does not fall, > 0.
-        ridge: of the output layer, relative to the mean square of a hidden neuron, > 0.
-        curvature_share: the curvature factors see one of so many samples, >= 1.
-        inner_steps: directions that are tried at one point before the network is evaluated at the next, >= 1.
+        damping: damping of the first direction, relative to the mean curvature, > 0; it adapts itself from there.
+        damping_floor: value that the damping does not fall below, relative to the mean curvature, > 0.
+        ridge: ridge of the solution of the output layer, relative to the mean square of a hidden neuron, > 0.
+        curvature_share: the curvature factors see one sample of so many, >= 1.
+        inner_steps: number of directions that are tried at one point before the network is evaluated at the next, >= 1.
         train_phases: whether the phases of the input layer move too.
 
     Raises:
@@ -106,16 +108,17 @@ class EikonalConfig:
     """A distance field from samples of its surface (`tuner.fit.sines.eikonal`).
 
     Attributes:
-        start: how the first steps fit the distances on the grid.
-        start_steps: how many of the budget's steps they are, >= 0.
-        descent: how the loss is descended then; all parameters are trained, and every step has a draw of its own.
-        points: on the surface, near it and anywhere, so many of each in a step, >= 1.
-        deviation: of the near points from the surface, in units of the values, > 0.
+        start: settings of the natural gradient with which the first steps fit the distances on the grid.
+        start_steps: how many steps of the budget fit the distances on the grid, >= 0.
+        descent: settings of the first-order steps that lower the eikonal loss then; all parameters are trained, and
+            every step has a draw of its own.
+        points: number of points on the surface that a step sees, and of those near it, and of those anywhere, >= 1.
+        deviation: standard deviation of the near points from the surface, in units of the values, > 0.
         on_surface: weight of |f| on the surface, > 0.
         normals: weight of the angle between gradient and normal, > 0.
         eikonal: weight of the slope's distance from 1, > 0.
-        off_surface: weight of what keeps f from being zero elsewhere, > 0.
-        sharpness: of that, per unit of value, > 0.
+        off_surface: weight of the term that keeps f from being zero away from the surface, > 0.
+        sharpness: how fast the last term falls with |f|, per unit of value, > 0.
 
     Raises:
         ConfigError: if a setting is out of its range.
@@ -157,11 +160,13 @@ class Budget:
     """When to stop; whichever comes first.
 
     Attributes:
-        max_steps: >= 1.
-        max_seconds: of training, > 0, or None.
-        target_psnr_db: stop once the whole signal is reproduced this well, or None.
-        plateau_steps: stop once this many steps have gained less than `plateau_db`, >= 1, or None.
-        plateau_db: > 0.
+        max_steps: largest number of steps, >= 1.
+        max_seconds: longest time in steps, in seconds, > 0; None for no limit.
+        target_psnr_db: quality in dB at which the fit stops, once the whole signal is reproduced this well; None for no
+            target.
+        plateau_steps: number of steps after which the fit stops if they have gained less than `plateau_db`, >= 1; None
+            to go on.
+        plateau_db: gain in dB that is too small to go on for, > 0.
 
     Raises:
         ConfigError: if a setting is out of its range.
@@ -191,10 +196,10 @@ class FitConfig:
     """Everything that decides a fit, apart from the signal and the device.
 
     Attributes:
-        network: the network to train.
-        trainer: the algorithm, by the class of its settings.
-        budget: when to stop.
-        seed: of the frequencies, the initial weights and the batches, >= 0.
+        network: architecture of the network to train.
+        trainer: training algorithm, named by the class of its settings.
+        budget: limits at which the fit stops.
+        seed: seed of the frequencies, the initial weights and the batches, >= 0.
 
     Raises:
         ConfigError: if the seed is negative.

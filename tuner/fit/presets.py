@@ -42,9 +42,9 @@ class _Recipe:
     """What the configuration of one kind of signal is made from.
 
     Attributes:
-        weights_per_sample: by effort, for three channels.
-        frequencies_per_neuron: the shape of the network.
-        ranges: of its frequencies, as fractions of Nyquist; the defaults of `NetworkConfig` suit pictures.
+        weights_per_sample: number of weights per sample, by effort, for three channels.
+        frequencies_per_neuron: number of input frequencies for each hidden neuron.
+        ranges: limits of the input frequencies, as fractions of Nyquist; the defaults of `NetworkConfig` suit pictures.
     """
 
     weights_per_sample: dict[Effort, float]
@@ -115,12 +115,12 @@ def signal_config(
         (5, (98,))
 
     Args:
-        signal: to be fitted; its values play no part.
-        effort: decides the size of the network and the number of steps.
-        seed: of the fit, >= 0.
-        max_steps: instead of the effort's.
-        max_seconds: of training, or None.
-        target_psnr_db: stop once it is reached, or None.
+        signal: what is to be fitted; its values play no part.
+        effort: how much time may be spent; it decides the size of the network and the number of steps.
+        seed: seed of the fit, >= 0.
+        max_steps: largest number of steps; None for that of the effort.
+        max_seconds: longest time in steps, in seconds; None for no limit.
+        target_psnr_db: quality in dB at which the fit stops; None for no target.
 
     Returns:
         A configuration that `tuner.fit.fit` takes as it is.
@@ -147,13 +147,13 @@ def image_config(
     """The configuration for an image signal.
 
     Args:
-        grid_shape: (height, width).
-        channels: of the image; more channels get a larger network.
-        effort: decides the size of the network and the number of steps.
-        seed: of the fit, >= 0.
-        max_steps: instead of the effort's.
-        max_seconds: of training, or None.
-        target_psnr_db: stop once it is reached, or None.
+        grid_shape: height and width of the image, in pixels.
+        channels: number of channels of the image; more of them get a larger network.
+        effort: how much time may be spent; it decides the size of the network and the number of steps.
+        seed: seed of the fit, >= 0.
+        max_steps: largest number of steps; None for that of the effort.
+        max_seconds: longest time in steps, in seconds; None for no limit.
+        target_psnr_db: quality in dB at which the fit stops; None for no target.
 
     Returns:
         A configuration that `tuner.fit.fit` takes as it is.
@@ -167,7 +167,7 @@ def eikonal_config(config: FitConfig) -> FitConfig:
     """The same fit of a distance field, followed by six times as many steps on its surface (`tuner.fit.sines.eikonal`).
 
     Args:
-        config: from `signal_config`, with the natural gradient.
+        config: configuration of the same distance field from `signal_config`, with the natural gradient.
 
     Raises:
         ConfigError: if its trainer is another one.

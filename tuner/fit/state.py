@@ -26,12 +26,12 @@ class FitState:
     """A checkpoint.
 
     Attributes:
-        config: fingerprint of the configuration.
-        signal: fingerprint of the signal.
-        step: steps taken.
-        seconds: of training so far.
-        history: the mean squared error that each step reported.
-        tensors: of the trainer, on the CPU.
+        config: SHA-256 of the configuration, in hexadecimal.
+        signal: SHA-256 of the signal and of what else the fit sees, in hexadecimal.
+        step: number of steps taken.
+        seconds: time spent in steps so far, in seconds.
+        history: mean squared error that each step reported.
+        tensors: everything that later steps of the trainer depend on, by name, on the CPU.
     """
 
     config: str

@@ -1,6 +1,7 @@
-"""Tiles shared out among threads: the same sums whatever their number, since the order of addition is fixed.
+"""Tiles of a signal shared out among threads so that sums over them have the same bytes whatever the number of threads.
 
-Called by `tuner.fit.natural.sweeps` and `tuner.fit.wavelets.passes`.
+Tiles are dealt to a fixed number of stripes, each stripe is summed by one thread, and the sums are added in the order
+of the stripes. Both `tuner.fit.natural.sweeps` and `tuner.fit.wavelets.passes` visit their samples so.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -33,7 +34,7 @@ class Stripes:
     """A pool of threads for runs of tiles; each lets torch's kernels run on itself alone, and records no graph.
 
     Args:
-        threads: that share the work, >= 1.
+        threads: number of threads that share the work, >= 1.
     """
 
     def __init__(self, threads: int) -> None:

@@ -1,1 +1,1 @@
-"""First-order trainers of the plain network, for the published recipes."""
+"""First-order training of networks of sines, as in the published recipes: Adam, Muon, schedule-free Adam, L-BFGS."""

@@ -1,9 +1,9 @@
-"""Blocks of a signal: random ones to learn from, and all of them in turn.
+"""Parts of a signal for first-order training: random ones to learn from, and all of them in turn to measure by.
 
-On a grid a block is a product of points on the outer axes and positions on the last one, the shape that
+On a grid a part, here a block, is a product of points on the outer axes and positions on the last one, the shape that
 `tuner.fit.first_order.rows` evaluates cheaply; samples that are held out are evaluated with the others, then left out.
 A random block takes one position at random from each of n equal cells of every axis, so it covers the whole signal
-evenly and its loss varies little from draw to draw. Scattered samples come as points. Used by the first-order trainers.
+evenly and its loss varies little from draw to draw. Scattered samples come as points.
 """
 
 from collections.abc import Iterator
@@ -26,10 +26,10 @@ class Block:
     """Samples of a signal on a product of points.
 
     Attributes:
-        outer_OE: coordinates on all axes but the last, (O, D - 1).
+        outer_OE: coordinates of the points on all axes but the last, (O, D - 1).
         last_X: positions on the last axis, (X,).
-        values_CP: samples, (C, P): all O X, the last axis running fastest, or those that are not held out.
-        seen_P: which of the O X those are; None for all.
+        values_CP: samples of the block, (C, P): all O X, the last axis running fastest, or those that are not held out.
+        seen_P: which of the O X samples those are; None for all.
     """
 
     outer_OE: Float[Tensor, "outer outer_dims"]
@@ -43,8 +43,8 @@ class Points:
     """Samples at any points.
 
     Attributes:
-        coords_PD: the points.
-        values_CP: the samples.
+        coords_PD: coordinates of the points, (P, D).
+        values_CP: samples at the points, (C, P).
     """
 
     coords_PD: Float[Tensor, "points dims"]
@@ -74,11 +74,11 @@ class SignalBlocks:
     """The samples of a grid on a device.
 
     Args:
-        signal: to learn from.
-        grid: on which it lies.
-        device: where.
-        parts: make blocks so many times smaller, for want of memory.
-        held_out: (*grid_shape), true where a sample is in no block; at least one is not.
+        signal: samples to learn from.
+        grid: grid on which the signal lies.
+        device: where the samples go.
+        parts: number of times that blocks are made smaller, for want of memory.
+        held_out: mask of the samples that are in no block, (*grid_shape); at least one is not set.
     """
 
     def __init__(

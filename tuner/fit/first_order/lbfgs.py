@@ -1,7 +1,6 @@
 """Limited-memory quasi-Newton steps with a strong Wolfe line search, by torch's implementation, made resumable.
 
 Torch keeps its state in lists that grow; a checkpoint wants arrays of fixed shapes, so the state is copied to and fro.
-Made by `tuner.fit.first_order.optimizers`.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""First-order update rules, each resumable: what `tuner.fit.first_order.trainer` does with a gradient.
+"""First-order update rules, what is done with a gradient, each of which a checkpoint can resume.
 
 - `Adam` (Kingma & Ba 2015), as the published recipe has it.
 - `Muon` (Jordan et al. 2024): momentum whose singular values are all set to one, for hidden matrices, by torch's

@@ -3,7 +3,8 @@
 For fixed hidden layers the loss is quadratic in (C, e), so they need no training: they are the solution of a ridge
 regression with an n x n Gram matrix (Golub & Pereyra 1973, "The differentiation of pseudo-inverses and nonlinear least
 squares problems whose variables separate"). At that solution the gradient of the loss with respect to the hidden
-layers is the plain one with (C, e) held fixed. Used by the trainers.
+layers is the plain one with (C, e) held fixed. The natural gradient has a batched solver of its own
+(`tuner.fit.natural.direction`).
 """
 
 import torch
@@ -15,9 +16,9 @@ class ReadoutSolver:
     """Sums over samples that determine the output layer; samples may come in parts.
 
     Args:
-        hidden: neurons of the last hidden layer (H).
-        channels: of the signal (C).
-        device: of the samples.
+        hidden: number of neurons in the last hidden layer (H).
+        channels: number of channels of the signal (C).
+        device: device on which the samples are.
     """
 
     def __init__(self, hidden: int, channels: int, device: torch.device) -> None:
@@ -39,7 +40,7 @@ class ReadoutSolver:
         """The weight and the bias that minimise the squared error plus the ridge term.
 
         Args:
-            ridge: relative to the mean square of a sine, 1/2; the bias is not penalised.
+            ridge: penalty of the weights, relative to the mean square of a sine, 1/2; the bias is not penalised.
 
         Returns:
             C (C, H) and e (C,), float32.

@@ -3,8 +3,8 @@
 Along the last axis x, sin(a + w k x) = sin(a) cos(w k x) + cos(a) sin(w k x), and many frequencies share |k|. So W s on
 a row of the grid is a short Fourier series in x whose coefficients depend on the other coordinates only: contract the
 columns of W once per row, then multiply by a table of 2F cosines and sines, F being the number of distinct |k|. Exact
-up to rounding; for 364 frequencies on an image a point costs some 40 multiplications per neuron instead of 364. Used
-by `tuner.fit.first_order.trainer`; `SineNetwork.forward` is its slow twin.
+up to rounding; for 364 frequencies on an image a point costs some 40 multiplications per neuron instead of 364.
+`SineNetwork.forward` is the slow twin.
 """
 
 from math import pi
@@ -40,7 +40,7 @@ class RowSeries:
         """W s + b of the first hidden layer at every pair of an outer point and a position on the last axis.
 
         Args:
-            network: the network this was made for; gradients flow to its phases, first weight and first bias.
+            network: network that this was made for; gradients flow to its phases, first weight and first bias.
             outer_OE: coordinates of the outer points on all axes but the last, (O, D - 1).
             last_X: positions on the last axis, (X,).
 

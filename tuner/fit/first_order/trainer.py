@@ -4,7 +4,7 @@ The published recipe is plain Adam on all of the trainable parameters (phases, h
 with fixed bounds clamped after every step; `solve_readout=False` gives that. Solving the output layer in every step
 (variable projection, `tuner.fit.first_order.readout`) is worth a factor of about three in time to a given quality, and
 blocks of a few thousand samples another factor of ten on a large picture. What is done with a gradient is the business
-of `tuner.fit.first_order.optimizers`. Made by `tuner.fit.loop`.
+of `tuner.fit.first_order.optimizers`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -31,11 +31,11 @@ class FirstOrderTrainer:
     """First-order steps on one network and one signal; implements `tuner.fit.trainer.Trainer`.
 
     Args:
-        network: to be trained in place.
-        blocks: the signal.
-        config: settings.
-        total_steps: over which the learning rate follows its schedule.
-        seed: of the blocks.
+        network: network to train, in place.
+        blocks: signal to learn from, in blocks.
+        config: update rule, learning rate and what a step sees.
+        total_steps: number of steps over which the learning rate follows its schedule.
+        seed: seed of the random blocks.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What `tuner.fit.first_order.trainer` asks of an update rule, and what most rules have in common.
+"""What an update rule of first-order training offers, and what most rules have in common.
 
 A rule is bound to named parameters and changes them in place. `slope` gives the loss and its gradients at the present
 parameters; only a line search asks more than once. `rest` brings the parameters to where the result is, which for
@@ -21,7 +21,7 @@ class Optimizer(Protocol):
         """Change the parameters once.
 
         Args:
-            slope: the loss and its gradient for each parameter, in their order.
+            slope: returns the loss and its gradient by each parameter, in their order.
             rate: learning rate, in units of the parameters.
 
         Returns:

@@ -1,1 +1,1 @@
-"""The default trainer of the plain network: natural gradients in Kronecker factors."""
+"""The default training of networks of sines: natural gradients, with the curvature in Kronecker factors."""

@@ -1,7 +1,7 @@
 """Activations of the hidden layers at the samples, tile by tile, kept between sweeps if memory allows.
 
 Arrays are (members, neurons, points) inside a tile; a hidden matrix carries its bias as last column. Working memory is
-each thread's own. Called by `tuner.fit.natural.sweeps`.
+each thread's own.
 """
 
 from collections.abc import Sequence
@@ -31,13 +31,13 @@ class ForwardPass:
     """The hidden layers of B networks at the samples that they share.
 
     Attributes:
-        holds: the point whose activations are kept, if any.
+        holds: point whose activations are kept; None if there is none.
 
     Args:
-        sines: the first layer at the samples.
-        widths: neurons of each hidden layer.
-        like: a tensor of their type, where they are computed.
-        keep: keep activations (8 bytes a neuron and sample).
+        sines: evaluator of the first layer at the samples.
+        widths: number of neurons in each hidden layer.
+        like: tensor of the type of the activations, on the device where they are computed.
+        keep: whether activations are kept between sweeps (8 bytes a neuron and sample).
     """
 
     holds: Hidden | None

@@ -38,9 +38,9 @@ def fit_batch(
     """Fit a network to each of several signals of one shape.
 
     Args:
-        signals: at least one, equal in grid and channels.
-        config: of every fit; its trainer must be the natural gradient with fixed phases. The budget is each member's;
-            seconds count for those that are fitted together.
+        signals: signals to fit, at least one, equal in grid and channels.
+        config: configuration of every fit; its trainer must be the natural gradient with fixed phases. The budget is
+            each member's; seconds count for those that are fitted together.
         device: where to compute, as torch names it.
 
     Returns:
@@ -66,10 +66,10 @@ class _Run:
     """Signals that are fitted together: members that still train, and how the others ended.
 
     Args:
-        signals: the members.
-        first: place of the first one in the whole batch.
-        trainer: settings of the search.
-        config: of every fit.
+        signals: signals that are fitted together.
+        first: position of the first of them in the whole batch.
+        trainer: settings of the natural gradient.
+        config: configuration of every fit.
         device: where to compute.
     """
 

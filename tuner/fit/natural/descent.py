@@ -36,13 +36,13 @@ MIN_CURVATURE_SAMPLES = 8192
 
 
 class Search:
-    """B fits in step.
+    """B fits of one shape that take their steps together.
 
     Args:
-        sweeps: their samples, from `tuner.fit.natural.samples`.
-        point: where they start.
-        bounds: of the columns of each hidden layer, (I,), or None; common to all members.
-        config: settings.
+        sweeps: samples of all fits, ready to be swept over (`tuner.fit.natural.samples`).
+        point: weights and phases at which the fits start.
+        bounds: largest weight of each column of each hidden layer, (I,), or None; common to all members.
+        config: damping, ridge and how many directions are tried at a point.
     """
 
     def __init__(

@@ -44,9 +44,9 @@ def solve_readout(normal: Normal, ridge: float) -> Readout:
     """Solve the normal equations with a ridge term on C, not on e.
 
     Args:
-        normal: sums over samples.
-        ridge: relative to the mean square of a hidden neuron, > 0. Raised for a member whose matrix is indefinite by
-            rounding.
+        normal: normal equations, summed over all samples.
+        ridge: penalty of C, relative to the mean square of a hidden neuron, > 0. Raised for a member whose matrix is
+            indefinite by rounding.
     """
     mean_square = normal.gram.diagonal(dim1=1, dim2=2)[:, :-1].mean(1, keepdim=True)
     ridges = torch.full_like(mean_square, ridge)
@@ -65,10 +65,10 @@ class Preconditioner:
     """The Kronecker-factored curvature at a point, factorised once and applied to several gradients.
 
     Args:
-        curvature: factors of every layer.
+        curvature: Kronecker factors of the curvature of every layer.
         covariance: E[s~ s~^T] of the first layer's inputs, (M + 1, M + 1), common to all members.
-        hidden: the point.
-        damping: relative to the mean curvature, (B,), > 0.
+        hidden: weights and phases at which the curvature was taken.
+        damping: damping of each member, relative to its mean curvature, (B,), > 0.
         phases: whether the phases move too; their curvature is taken as diagonal.
     """
 
@@ -103,7 +103,7 @@ def best_combination(moves: Moves, factor: Tensor) -> tuple[Correction, Tensor]:
     """Coefficients of the directions that minimise the projected quadratic model.
 
     Args:
-        moves: output changes of K directions, as sums over samples.
+        moves: changes of the outputs along K directions, as sums over samples.
         factor: Cholesky factors of the output layers' Gram matrices, (B, H + 1, H + 1).
 
     Returns:

@@ -29,10 +29,10 @@ class FourierLine:
     """First layer at equally spaced points of a line; `whole_steps` must hold for the axis.
 
     Args:
-        frequencies_MD: integer frequencies, (M, 1).
-        period: period p in units of the coordinates.
-        axis: positions, (N,), increasing.
-        tile_points: points a tile may hold.
+        frequencies_MD: integer frequencies in cycles per period, (M, 1).
+        period: length p of the period, in units of the coordinates.
+        axis: positions of the samples, (N,), increasing.
+        tile_points: largest number of points in a tile.
     """
 
     def __init__(self, frequencies_MD: Tensor, period: float, axis: Tensor, tile_points: int) -> None:

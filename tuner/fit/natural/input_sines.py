@@ -1,8 +1,8 @@
 """The first layer, W sin(Omega x + phi), and its transpose at fixed points: what every evaluator of it offers.
 
 Evaluators speak of tiles: a tile is a box of the grid, or a run of points, small enough for its activations to stay in
-a core's cache. `DenseSines` takes any points; `tuner.fit.natural.separable` is far cheaper on grids. Called by
-`tuner.fit.natural.sweeps`, made by `tuner.fit.natural.samples`.
+a core's cache. `DenseSines` takes any points; `tuner.fit.natural.separable` is far cheaper on grids, and
+`tuner.fit.natural.fourier` on long lines.
 """
 
 from collections.abc import Sequence
@@ -67,12 +67,13 @@ class DenseSines:
     """First layer at any points: W times the sines themselves.
 
     Args:
-        frequencies_MD: integer frequencies, (M, D).
-        period: period p in units of the coordinates.
-        coords_PD: the points, (P, D).
-        tile_points: points a tile may hold.
-        phases_M: the phases if they never change, which halves the work; None if every call brings its own.
-        keep: keep the sines of all points instead of computing them in every sweep.
+        frequencies_MD: integer frequencies in cycles per period, (M, D).
+        period: length p of the period, in units of the coordinates.
+        coords_PD: coordinates of the points, (P, D).
+        tile_points: largest number of points in a tile.
+        phases_M: phases of the inputs in radians, (M,), if they never change, which halves the work; None if every call
+            brings its own.
+        keep: whether the sines of all points are kept instead of being computed in every sweep.
     """
 
     def __init__(

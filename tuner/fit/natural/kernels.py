@@ -1,4 +1,4 @@
-"""Small numerical pieces of the sweeps: threads, working memory, sines, Gram matrices."""
+"""Small numerical pieces of sweeps over samples: working memory of threads, sines with cosines, Gram matrices."""
 
 import threading
 from collections.abc import Sequence
@@ -46,9 +46,9 @@ def add_gram(into: Tensor, rows: Tensor, block: int = 64) -> None:
     """Add the lower triangle of rows @ rows^T of each member, in blocks: close to half of the full product.
 
     Args:
-        into: sums, (B, n, n) or larger.
-        rows: (B, n, points).
-        block: rows of one product.
+        into: sums to add to, (B, n, n) or larger.
+        rows: values whose products are summed, (B, n, points).
+        block: number of rows that one product takes.
     """
     count = rows.shape[1]
     for low in range(0, count, block):

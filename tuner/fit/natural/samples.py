@@ -1,7 +1,6 @@
-"""The samples of a signal, ready for the sweeps of the natural-gradient trainer: a grid, or scattered points.
+"""The samples of a signal as the natural gradient visits them: tiles of a grid, or runs of scattered points.
 
-Here it is decided how large a tile is, and what may stay in memory between sweeps. Called by `tuner.fit.sines.task`
-and `tuner.fit.natural.batch`.
+Here it is decided how large a tile is, and what may stay in memory between sweeps (`tuner.fit.natural.sweeps`).
 """
 
 import os
@@ -32,12 +31,13 @@ def grid_sweeps(
     """All samples of a signal on its grid.
 
     Args:
-        network: that will be fitted; its device is where the samples go.
-        signal: to fit.
-        config: settings.
+        network: network that will be fitted; the samples go to its device.
+        signal: samples to fit, on their grid.
+        config: settings of the natural gradient.
         members: number of fits that will share these samples' places (`tuner.fit.natural.batch`); tiles are so many
             times smaller.
-        parts: make tiles so many times smaller and keep nothing between sweeps, for want of memory; 1 for neither.
+        parts: number of times that tiles are made smaller for want of memory, when nothing is kept between sweeps
+            either; 1 for neither.
     """
     device = network.phases_M.device
     grid = Grid(signal.grid_shape, network.period)

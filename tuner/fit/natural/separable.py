@@ -5,8 +5,7 @@ is a sum of 2^D products of the functions cos(omega |k_d| x_d) and sin(omega |k_
 Fourier series: contract its coefficients with the functions of one axis, then of the next. With F functions on the last
 axis a sample costs F multiply-adds a neuron instead of M; the frequencies of TUNER, a low box and a sparse high grid,
 have few distinct |k_d|, so F is small (364 frequencies: about 40). This is exact, not an approximation. `grid_sines`
-chooses between this, the dense product and, on a line, `tuner.fit.natural.fourier`; called by
-`tuner.fit.natural.samples`.
+chooses between this, the dense product and, on a line, `tuner.fit.natural.fourier`.
 """
 
 from collections.abc import Sequence
@@ -31,12 +30,12 @@ def grid_sines(
     """The cheaper evaluator for a grid, by the multiply-adds that a neuron and a point take.
 
     Args:
-        frequencies_MD: integer frequencies, (M, D).
-        period: period p in units of the coordinates.
-        axes: positions along each axis, in any order.
-        tile_points: points a tile may hold.
-        phases_M: see `DenseSines`.
-        keep: see `DenseSines`.
+        frequencies_MD: integer frequencies in cycles per period, (M, D).
+        period: length p of the period, in units of the coordinates.
+        axes: positions of the samples along each axis, in any order.
+        tile_points: largest number of points in a tile.
+        phases_M: phases of the inputs that never change, or None; see `DenseSines`.
+        keep: whether sines are kept between sweeps; see `DenseSines`.
     """
     if len(axes) == 1 and whole_steps(period, axes[0]):
         line = FourierLine(frequencies_MD, period, axes[0], tile_points)
@@ -54,10 +53,10 @@ class SeparableSines:
     """First layer on a regular grid, one axis after the other.
 
     Args:
-        frequencies_MD: integer frequencies, (M, D).
-        period: period p in units of the coordinates.
-        axes: positions along each axis, (N_d,).
-        tile_points: points a tile may hold.
+        frequencies_MD: integer frequencies in cycles per period, (M, D).
+        period: length p of the period, in units of the coordinates.
+        axes: positions of the samples along each axis, (N_d,).
+        tile_points: largest number of points in a tile.
     """
 
     def __init__(self, frequencies_MD: Tensor, period: float, axes: Sequence[Tensor], tile_points: int) -> None:

@@ -1,4 +1,4 @@
-"""What the natural-gradient search moves, and the sums over samples that steer it; B fits of one shape at once.
+"""Points and directions of the natural gradient, and the sums over samples that steer it; B fits of one shape at once.
 
 `tuner.fit.natural.sweeps` makes the sums, `tuner.fit.natural.direction` turns them into a step; neither needs to know
 the other. The first axis of every tensor is the member of the batch; input frequencies and phases are common to all
@@ -64,8 +64,8 @@ class Normal:
     """Normal equations of the output layer: sums over samples of h~ h~^T and h~ y^T, with h~ = [h; 1], float64.
 
     Attributes:
-        gram: (B, H + 1, H + 1).
-        cross: (B, H + 1, C).
+        gram: sums of h~ h~^T, (B, H + 1, H + 1).
+        cross: sums of h~ y^T, (B, H + 1, C).
     """
 
     gram: Tensor
@@ -77,9 +77,9 @@ class Curvature:
     """Factors of the Gauss-Newton matrix of each hidden layer, means over samples, float64.
 
     Attributes:
-        output_side: E[sum_c g_c g_c^T], (B, H, H), g_c being the derivative of channel c with respect to a
+        output_side: means of sum_c g_c g_c^T, (B, H, H), g_c being the derivative of channel c with respect to a
             pre-activation.
-        input_side: E[h~ h~^T] of the inputs of the second and later hidden layers, (B, I + 1, I + 1).
+        input_side: means of h~ h~^T for the inputs of the second and later hidden layers, (B, I + 1, I + 1).
     """
 
     output_side: tuple[Tensor, ...]
@@ -91,9 +91,9 @@ class Moves:
     """Sums over samples for K directions with output changes t_k.
 
     Attributes:
-        products: <t_k, t_l>, (B, K, K).
-        residual_products: <r, t_k>, (B, K).
-        feature_products: h~ t_k^T, (B, K, H + 1, C).
+        products: sums of <t_k, t_l>, (B, K, K).
+        residual_products: sums of <r, t_k>, r being the residual, (B, K).
+        feature_products: sums of h~ t_k^T, (B, K, H + 1, C).
     """
 
     products: Tensor
@@ -106,8 +106,8 @@ class Correction:
     """What a combination of directions does to the residual, according to the linear model.
 
     Attributes:
-        coefficients: of the directions, (B, K).
-        absorbed: [C, e] that the output layer takes back, (B, C, H + 1).
+        coefficients: weights of the directions in the combination, (B, K).
+        absorbed: part [C, e] of the change that the output layer takes back, (B, C, H + 1).
     """
 
     coefficients: Tensor

@@ -32,11 +32,11 @@ class Sweeps:
     """All samples of B signals of one shape, ready to be swept.
 
     Args:
-        sines: the first layer at the samples, common to all members.
-        targets_BCP: values in the order of `sines`.
-        widths: neurons of each hidden layer.
-        keep: keep activations between sweeps (8 bytes a neuron and sample) instead of computing them again.
-        threads: that share the work on a CPU; the result does not depend on it.
+        sines: evaluator of the first layer at the samples, common to all members.
+        targets_BCP: values of all signals, in the order of `sines`, (B, C, P).
+        widths: number of neurons in each hidden layer.
+        keep: whether activations are kept between sweeps (8 bytes a neuron and sample) instead of being computed again.
+        threads: number of threads that share the work on a CPU; the result does not depend on it.
     """
 
     def __init__(
@@ -129,10 +129,10 @@ class Sweeps:
         """Gradient of half the mean squared residual, float64.
 
         Args:
-            hidden: the point.
-            readout: its output layer.
-            correction: take the residual that the linear model expects of this combination of the directions that
-                `directional` has seen at this point, instead of the point's own.
+            hidden: weights and phases at which to take the gradient.
+            readout: output layer [C, e] at that point, (B, C, H + 1).
+            correction: combination of the directions that `directional` has seen at this point, for the gradient at the
+                residual that the linear model expects of it; None for the point's own residual.
         """
         plan = self._plan(hidden)
         weights = [layer[:, :, :-1].contiguous() for layer in hidden.layers]

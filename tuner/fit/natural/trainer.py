@@ -1,7 +1,7 @@
-"""The default trainer: the natural-gradient search (`tuner.fit.natural.descent`) on one network and one signal.
+"""The default trainer: natural gradient on one network of sines and one signal.
 
-Each reported loss is that of the best output layer and exact; it never rises, and there is no learning rate. Made by
-`tuner.fit.loop`.
+Each reported loss is that of the best output layer and exact; it never rises, and there is no learning rate. The
+algorithm is in `tuner.fit.natural.descent`, which fits batches; here is a batch of one.
 """
 
 from collections.abc import Mapping
@@ -20,9 +20,9 @@ class NaturalGradientTrainer:
     """Natural gradient on one network and one signal; implements `tuner.fit.trainer.Trainer`.
 
     Args:
-        network: to be trained in place.
-        sweeps: its samples, from `tuner.fit.natural.samples`.
-        config: settings.
+        network: network to train, in place.
+        sweeps: samples of the signal, ready to be swept over (`tuner.fit.natural.samples`).
+        config: damping, ridge and how many directions are tried at a point.
     """
 
     def __init__(self, network: SineNetwork, sweeps: Sweeps, config: NaturalGradientConfig) -> None:

@@ -1,1 +1,1 @@
-"""Training of the plain network: the torch module, its bounds, what a fit is to do."""
+"""Training of networks of sines: the torch module, its bounds, the losses it can be fitted with, and the way in."""

@@ -2,7 +2,8 @@
 
 Column j of the hidden weight multiplies input frequency k_j. Keeping |W_ij| <= c_j caps every harmonic built from k_j
 (Theorem 2, arXiv 2407.21121), so c_j acts as a soft band limit. The class of a column follows from |k|_inf relative to
-the low box of each axis, with absolute values. `project_columns` is called after each step by the trainers.
+the low box of each axis, with absolute values. First-order trainers clamp the weights after each step
+(`HiddenSine.project`), the natural gradient clamps each candidate (`tuner.fit.natural.descent`).
 """
 
 import numpy as np
@@ -19,10 +20,10 @@ def column_bounds(
     """Bound c_j of each column, by the class of its frequency.
 
     Args:
-        frequencies: int32 (M, D), in cycles per period.
+        frequencies: input frequencies in cycles per period, int32 (M, D).
         low_limits: half sides of the low box, one per axis (`tuner.network.sines.frequencies.axis_limits`).
-        bound_low: c of the frequencies inside the low box, borders included.
-        bound_high: c of the others.
+        bound_low: largest weight c of the frequencies inside the low box, borders included.
+        bound_high: largest weight c of all other frequencies.
 
     Returns:
         float32 (M,).

@@ -8,7 +8,7 @@ A function with slope 1 everywhere that is zero on the surface, and only there, 
 which side is inside (Gropp et al. 2020, IGR; Sitzmann et al. 2020, SIREN, whose weights are the defaults). The loss
 looks at no distance, but out of nothing a surface takes thousands of steps to appear. So the first steps are natural
 gradient on the grid of distances, which finds the field at once, and the loss then settles the surface, between the
-samples of the grid too. Made by `tuner.fit.loop`.
+samples of the grid too.
 """
 
 from collections.abc import Mapping
@@ -33,12 +33,12 @@ class EikonalTrainer(FirstOrderTrainer):
     """First-order steps on the eikonal loss, after a start; implements `tuner.fit.trainer.Trainer`.
 
     Args:
-        start: takes the first steps; its network is trained in place.
-        surface: what is learned from.
-        blocks: the field on its grid, by which the network is judged.
-        config: settings.
-        total_steps: over which the learning rate follows its schedule.
-        seed: of the draws.
+        start: natural gradient that takes the first steps; its network is trained in place.
+        surface: samples of the surface to learn from.
+        blocks: values of the field on its grid, by which the network is judged.
+        config: settings of the loss and of both kinds of steps.
+        total_steps: number of steps over which the learning rate follows its schedule, those of the start included.
+        seed: seed of the draws.
     """
 
     def __init__(
@@ -96,10 +96,10 @@ def eikonal_loss(
     """The weighted sum of the four terms, each a mean over its samples.
 
     Args:
-        network: of one channel.
+        network: function of one channel that is to become the distance.
         draw: samples on and off the surface.
         stretch_D: coordinates per unit of value; see `SurfaceSamples`.
-        config: the weights.
+        config: weights of the four terms, and how sharp the last is.
     """
     values_PC, gradients_PCD = values_and_gradients(network, torch.cat([draw.on_PD, draw.off_PD]))
     values_P, gradients_PD = values_PC[:, 0], gradients_PCD[:, 0] * stretch_D

@@ -31,7 +31,7 @@ class FrugalTrainer:
     The sums are made in another order afterwards, so the last bits differ from those of a fit that had the memory.
 
     Args:
-        make: makes the trainer, untrained, with its samples cut into so many times as many parts.
+        make: makes the trainer, untrained, with its samples cut into so many times as many parts as it is told.
 
     Raises:
         OutOfMemory: here and in every method, when halving does not help any more.

@@ -1,4 +1,4 @@
-"""The network: frozen integer frequencies, bounded sine layers, a linear read-out.
+"""The torch module of a network of sines: frozen integer frequencies, bounded sine layers, a linear read-out.
 
     s = sin(2 pi/p K x + phi)       input layer, K frozen                        (section 3.1 of arXiv 2407.21121)
     h = sin(W s + b)                hidden layer, |W_ij| <= c_j; more may follow
@@ -38,12 +38,12 @@ class SineNetwork(Network):
     """A sinusoidal network as a torch module; made from arrays and turned back into them.
 
     Attributes:
-        frequencies_MD: int32 buffer (M, D), cycles per period. Never trained.
-        period: p.
-        phases_M: parameter (M,), radians.
+        frequencies_MD: buffer of the input frequencies in cycles per period, int32 (M, D); never trained.
+        period: length p of the period, in units of the coordinates.
+        phases_M: parameter of the input phases in radians, (M,).
         hidden: the hidden layers, first to last; `layers` gives them with their type.
-        readout_weight_CH: parameter (C, H).
-        readout_bias_C: parameter (C,).
+        readout_weight_CH: parameter C of the output layer, (C, H).
+        readout_bias_C: parameter e of the output layer, (C,).
     """
 
     frequencies_MD: Tensor
@@ -113,11 +113,12 @@ class HiddenSine(nn.Module):
     """One hidden layer h = sin(W s + b), whose columns may be bounded.
 
     Attributes:
-        weight_HM: parameter (H, M).
-        bias_H: parameter (H,), radians.
-        bounds_M: buffer (M,), or None.
-        row_costs_M: buffer (M,), or None; see `tuner.fit.sines.row_bounds`.
-        row_limit: of the sum of costs in a row.
+        weight_HM: parameter W of the layer, (H, M).
+        bias_H: parameter b of the layer in radians, (H,).
+        bounds_M: buffer of the largest weight of each column, (M,); None if there are no bounds.
+        row_costs_M: buffer of what a unit of each column's weight adds to a row's sum, (M,); None if rows have no
+            limit; see `tuner.fit.sines.row_bounds`.
+        row_limit: largest sum of costs in a row.
     """
 
     bounds_M: Tensor | None
@@ -159,9 +160,9 @@ def initial_parameters(
 
     Args:
         config: the network asked for; `config.period` must be the grid's.
-        grid: of the signal.
-        channels: values per point (C).
-        seed: of the frequencies and of the weights.
+        grid: grid on which the signal lies.
+        channels: number of values per point (C).
+        seed: seed of the frequencies and of the weights.
         frequencies: input frequencies that were chosen elsewhere (`tuner.experiment.theory.spectral_choice`); None to
             choose them.
 
@@ -210,9 +211,9 @@ def initial_layers(config: NetworkConfig, bounds: FloatArray, random: np.random.
     """The hidden layers over inputs with these bounds.
 
     Args:
-        config: their widths, the bounds of the deeper ones, and whether there are any.
-        bounds: c of each input of the first, float32 (M,).
-        random: where the weights come from.
+        config: architecture: widths, bounds of the deeper layers, and whether there are bounds at all.
+        bounds: largest weight c of each input of the first layer, float32 (M,).
+        random: generator that the weights are drawn from.
     """
     layers = []
     for width in config.hidden:

@@ -29,9 +29,9 @@ def project_rows(weight_HM: Float[Tensor, "hidden inputs"], costs_M: Float[Tenso
     amount times their cost, and those that reach zero stay there. Bounds of columns that held before hold afterwards.
 
     Args:
-        weight_HM: changed in place.
-        costs_M: > 0.
-        limit: > 0.
+        weight_HM: weights of a layer, changed in place.
+        costs_M: what a unit of each column's weight adds to the sum of a row, > 0.
+        limit: largest sum of costs in a row, > 0.
     """
     broken = weight_HM.abs() @ costs_M > limit
     if not bool(broken.any()):

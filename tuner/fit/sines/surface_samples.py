@@ -2,8 +2,7 @@
 
 A field can be learned from the surface alone, without a single distance: from points that lie on it, with normals, and
 points that do not (Gropp et al. 2020, IGR; Sitzmann et al. 2020, SIREN). Points are drawn evenly by area, once; each
-draw then takes some of them, as many more that are a Gaussian step away, and as many from anywhere in the box. Used by
-`tuner.fit.sines.eikonal`.
+draw then takes some of them, as many more that are a Gaussian step away, and as many from anywhere in the box.
 """
 
 from dataclasses import dataclass
@@ -29,8 +28,8 @@ class SurfaceDraw:
 
     Attributes:
         on_PD: coordinates of points on the surface.
-        normals_PD: unit vectors outwards there, in the space of the mesh.
-        off_PD: coordinates of points that are not on it: near ones, then as many from anywhere.
+        normals_PD: unit vectors outwards at the points on the surface, in the space of the mesh.
+        off_PD: coordinates of points that are not on the surface: near ones, then as many from anywhere.
     """
 
     on_PD: Float[Tensor, "points dims"]
@@ -46,10 +45,10 @@ class SurfaceSamples:
             gives the gradient in space, whose length is 1 in a distance field.
 
     Args:
-        field: the distance field; its details say where the surface lies in it.
-        surface: in the units of the field's details; None for the one on which the field is zero.
-        seed: of the points.
-        device: where they are needed.
+        field: distance field whose details say where the surface lies in it.
+        surface: mesh of the surface, in the units of the field's details; None for the one on which the field is zero.
+        seed: seed of the points.
+        device: device on which the points are needed.
 
     Raises:
         InvalidSignal: if the field is not one of distances in three dimensions, or has no surface.
@@ -76,9 +75,10 @@ class SurfaceSamples:
         """Random samples.
 
         Args:
-            points: on the surface, near it, and anywhere: so many of each, >= 1.
-            deviation: of the near ones from the surface along each axis, in units of the field's values.
-            generator: on the CPU.
+            points: number of points on the surface, and of those near it, and of those anywhere, >= 1.
+            deviation: standard deviation of the near points from the surface along each axis, in units of the field's
+                values.
+            generator: source of randomness, on the CPU.
         """
         device = self._on_PD.device
         pick = torch.randint(len(self._on_PD), (points,), generator=generator).to(device)

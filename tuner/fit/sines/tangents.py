@@ -2,8 +2,9 @@
 
 The derivative of a sine layer is its cosine times the derivative of what goes in, so the tangents of all coordinates
 travel forward beside the values, as more rows of the same products. A loss on gradients then costs one ordinary
-backward pass: nothing is differentiated twice. Used by `tuner.fit.sines.eikonal`; `tuner.fit.sines.trainable.gradients`
-is the slow twin, `tuner.network.sines.synthesis.gradients_at` does the same in numpy.
+backward pass: nothing is differentiated twice. The eikonal loss (`tuner.fit.sines.eikonal`) is one.
+`tuner.fit.sines.trainable.gradients` is the slow twin, `tuner.network.sines.synthesis.gradients_at` does the same in
+numpy.
 """
 
 import torch

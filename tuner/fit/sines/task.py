@@ -1,8 +1,7 @@
-"""What a fit is to do, and the trainer for it: all samples of a grid, those not held out, or scattered ones.
+"""From a signal and its configuration to a trainer: all samples of a grid, those not held out, or scattered ones.
 
 A grid has fast ways to be evaluated. The first-order trainers keep them when samples are held out, since a block that
-is evaluated whole can leave some out of its loss; the natural gradient sums over points then. Called by
-`tuner.fit.loop`.
+is evaluated whole can leave some out of its loss; the natural gradient sums over points then.
 """
 
 from dataclasses import dataclass
@@ -37,9 +36,10 @@ class Task:
     """What a network is to be fitted to.
 
     Attributes:
-        signal: as it was given.
-        held_out: which samples play no part, (*grid_shape) or (P,); None if all do.
-        surface: that a distance field stands for, if the eikonal loss is to see another than the field's own.
+        signal: samples as they were given, on a grid or scattered.
+        held_out: mask of the samples that play no part, (*grid_shape) or (P,); None if all do.
+        surface: mesh that a distance field stands for, if the eikonal loss is to see another than the field's own; None
+            otherwise.
     """
 
     signal: Signal | ScatteredSignal
@@ -95,10 +95,10 @@ def make_trainer(task: Task, config: FitConfig, device: torch.device, parts: int
     """The trainer whose settings the configuration holds, with an untrained network.
 
     Args:
-        task: what to fit.
-        config: how.
-        device: where.
-        parts: make chunks of samples so many times smaller, for want of memory.
+        task: signal to fit, and what of it is held out.
+        config: architecture, training algorithm, budget and seed.
+        device: where to compute.
+        parts: number of times that chunks of samples are made smaller, for want of memory.
     """
     signal = task.signal if isinstance(task.signal, ScatteredSignal) else fold(task.signal, config.network.windows)
     grid = Grid(signal.grid_shape, config.network.period)

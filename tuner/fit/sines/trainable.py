@@ -33,8 +33,8 @@ def gradients(network: nn.Module, coords_PD: Float[Tensor, "points dims"]) -> Fl
     """Exact derivatives of any network at any points.
 
     Args:
-        network: (P, D) to (P, C), each point on its own.
-        coords_PD: points.
+        network: function from (P, D) to (P, C) that takes each point on its own.
+        coords_PD: points at which to take the derivatives, (P, D).
 
     Returns:
         (P, C, D), per unit of the coordinates.

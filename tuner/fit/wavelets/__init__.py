@@ -1,1 +1,1 @@
-"""Training of the wavelet network: integers chosen one by one, weights by Adam, the rate in the loop."""
+"""Training of wavelet latents and the small sine layer above them: integers chosen one by one, weights by Adam."""

@@ -1,11 +1,10 @@
-"""The integers of the latents: for each, the one with the least squared error + lambda x bits, a few at a time.
+"""The integers of wavelet latents: each goes to that of the least squared error + lambda x bits, a few at a time.
 
 What a latent should be were it free follows from the gradient of the squared error and its curvature, since wavelets
 are nearly orthogonal: a Newton step of one variable, and a short one, since the network that the gradient saw is
-another one farther away. Among the integers around that and zero, the cheapest is taken
-(rate-distortion optimised quantisation, as in video coders). Only a random share of the latents moves at once: those
-that move together are then far enough from each other for their steps to add up. Called by
-`tuner.fit.wavelets.trainer`.
+another one farther away. Among the integers around that and zero, the cheapest is taken (rate-distortion optimised
+quantisation, as in video coders). Only a random share of the latents moves at once: those that move together are then
+far enough from each other for their steps to add up.
 """
 
 from collections.abc import Sequence
@@ -27,9 +26,9 @@ def free_values(codes: Sequence[Tensor], gradients: Sequence[Tensor], curvatures
     """Where each latent alone would have the least squared error, as far as it may go in one step.
 
     Args:
-        codes: of every level.
-        gradients: of the squared error by them.
-        curvatures: second derivatives by each of them alone, > 0.
+        codes: values of the latents, one tensor per level, (channels, *nodes).
+        gradients: derivatives of the squared error by the latents, shaped alike.
+        curvatures: second derivatives of the squared error by each latent alone, > 0, shaped alike.
     """
     return [
         code - (slope / bend).clamp(-_FARTHEST, _FARTHEST)
@@ -48,12 +47,12 @@ def choose(
     """Move some latents, in place.
 
     Args:
-        codes: of every level, integers.
-        free: from `free_values`.
-        curvatures: of the squared error.
-        costs: of every level.
+        codes: integer values of the latents, one tensor per level, (channels, *nodes); changed in place.
+        free: values at which each latent alone would have the least squared error, from `free_values`.
+        curvatures: second derivatives of the squared error by each latent alone, > 0.
+        costs: bits of every value of the latents, by level.
         trade: squared error that one bit is worth.
-        random: which latents move.
+        random: generator that decides which latents move.
     """
     for code, best in zip(codes, cheapest(free, curvatures, costs, trade), strict=True):
         moves = torch.rand(code.shape, generator=random) < _MOVING

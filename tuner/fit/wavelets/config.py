@@ -1,6 +1,7 @@
-"""How to fit a modulated network. No torch here.
+"""Settings of a fit of wavelet latents under a small sine layer: size or quality to aim for, architecture, effort.
 
-The defaults were chosen on photographs (docs/decisions/0014-modulated-network-and-rate.md).
+No torch here: a configuration can be read and written anywhere. The defaults were chosen on photographs
+(docs/decisions/0014-modulated-network-and-rate.md).
 """
 
 import hashlib
@@ -19,22 +20,22 @@ _MOST_SCALES = 10
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WaveletConfig:
-    """A fit of a modulated network to a rate or to a quality.
+    """A fit of wavelets to a size or to a quality.
 
     Attributes:
         bits_per_sample: size of the file to aim for, in bits per point of the grid, > 0; None if a quality is.
         psnr_db: quality to aim for, in dB, with as few bits as that takes; None if a size is.
-        steps: of the optimiser, >= 1.
-        max_seconds: of training, > 0, or None; all phases shrink in proportion.
-        scales: of the wavelets, >= 1; None for as many as the signal's sides allow.
-        widths: neurons of each sine layer.
-        frequencies: F, of the first layer; each gives a sine and a cosine.
+        steps: number of steps of the fit, >= 1.
+        max_seconds: longest time in steps, in seconds, > 0, or None; all phases shrink in proportion.
+        scales: number of scales of the wavelets, >= 1; None for as many as the signal's sides allow.
+        widths: number of neurons in each sine layer.
+        frequencies: number F of frequencies of the first layer; each gives a sine and a cosine.
         reach: largest component of a frequency, in cycles per period.
-        period: p, in units of the coordinates, > 2.
+        period: length p of the period, in units of the coordinates, > 2.
         weight_rate: learning rate of the weights, > 0.
-        weight_steps: of the weights, on some tiles each, for each of the latents, >= 0.
-        rounded_share: share of the steps, the last ones, in which the weights are rounded, too, in (0, 1].
-        seed: of the frequencies, the initial weights and the order of the latents, >= 0.
+        weight_steps: number of steps of the weights, on some tiles each, for each step of the latents, >= 0.
+        rounded_share: share of the steps, at the end of the fit, in which the weights are rounded, too, in (0, 1].
+        seed: seed of the frequencies, the initial weights and the order of the latents, >= 0.
 
     Raises:
         ConfigError: if a setting is out of its range, or not exactly one of size and quality is aimed for.

@@ -1,10 +1,9 @@
-"""How strongly the squared error bends with each latent: random samples, averaged around a latent and over the steps.
+"""How strongly the squared error bends with each latent: noisy samples, averaged around a latent and over the steps.
 
 Curvature decides how far a latent moves, and it differs from place to place, since a network is steeper where it
 sharpens. One backward pass from random signs gives an unbiased sample for every latent at once
 (`GridPasses.latent_gradients`), too noisy on its own: neighbours in a subband have nearly the same. With the mean over
-a whole subband instead, latents of steep places overshoot, and fits in which the weights are trained come apart. Called
-by `tuner.fit.wavelets.trainer`.
+a whole subband instead, latents of steep places overshoot, and fits in which the weights are trained come apart.
 """
 
 from collections.abc import Sequence
@@ -24,9 +23,10 @@ def learn_curvatures(known: Sequence[Tensor], sample: Sequence[Tensor], samples_
     """Take a sample into account, in place.
 
     Args:
-        known: of every level, (channels, *nodes); anything before the first sample.
-        sample: likewise.
-        samples_before: how many there were.
+        known: curvatures as they are known so far, one tensor per level, (channels, *nodes); anything before the first
+            sample. Changed in place.
+        sample: new sample of the curvatures, shaped alike.
+        samples_before: number of samples that were taken into account before.
     """
     share = max(_NEWEST, 1.0 / (samples_before + 1))
     for old, new in zip(known, sample, strict=True):

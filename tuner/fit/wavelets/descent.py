@@ -1,10 +1,9 @@
-"""The weights of a modulated network while its latents rest: Adam on a few tiles at a time, then the output layer.
+"""Steps of the weights while the wavelet latents rest: Adam on a few tiles at a time, then the exact output layer.
 
 A narrow network learns from a small part of a picture what it learns from all of it, so that ten steps on four tiles
 each cost less than one pass over a picture of 768 x 512 and gain more. Latents that move before the output layer has
 followed move for nothing; hence the exact solution after every run of steps. In the last phase of a fit the weights are
-rounded in every pass, and the gradient takes no notice (straight-through; Bengio et al. 2013). Called by
-`tuner.fit.wavelets.trainer`.
+rounded in every pass, and the gradient takes no notice (straight-through; Bengio et al. 2013).
 """
 
 from math import cos, pi
@@ -26,12 +25,12 @@ class WeightDescent:
     """Moves weights, in place.
 
     Args:
-        weights: of the network.
-        config: with learning rate and number of steps.
-        random: which tiles are looked at.
+        weights: weights of the network, moved in place.
+        config: settings of the fit, of which learning rate and number of steps count here.
+        random: generator that decides which tiles a step looks at.
 
     Attributes:
-        steps: of the tensors, once they are rounded in every pass; None before.
+        steps: quantisation step of each tensor, once the weights are rounded in every pass; None before.
     """
 
     def __init__(self, weights: Weights, config: WaveletConfig, random: torch.Generator) -> None:
@@ -47,8 +46,8 @@ class WeightDescent:
         """Some steps and the solution of the output layer, for what `passes` were shown.
 
         Args:
-            passes: over the signal.
-            share: of the fit that is done, in [0, 1].
+            passes: signal and latents, ready for passes over them.
+            share: share of the fit that is done, in [0, 1].
         """
         decay = _LAST_RATE + (1.0 - _LAST_RATE) * 0.5 * (1.0 + cos(pi * min(share, 1.0)))
         for group in self._adam.param_groups:

@@ -1,4 +1,4 @@
-"""Loss and gradients of a wavelet network on a whole grid, tile by tile.
+"""Loss and gradients of wavelet latents under a small sine layer, on a whole grid, tile by tile.
 
 A tile is some rows of the first axis, few enough that its activations stay in the cache: a network this narrow is bound
 by memory otherwise. Threads share the tiles. The inputs of the first layer are kept for the whole grid: the sines never
@@ -29,7 +29,7 @@ class LatentGradients:
 
     Attributes:
         loss: mean squared error over points and channels.
-        slopes: first derivatives, for every level.
+        slopes: first derivatives by the latents, one tensor per level, (subbands, *nodes).
         bends: a sample of the second derivatives by each latent alone, from random signs.
     """
 

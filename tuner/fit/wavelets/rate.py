@@ -1,4 +1,4 @@
-"""How many bits the latents take in a file, and what each other value of a latent would cost.
+"""How many bits wavelet latents take in a file, and what each other value of a latent would cost: an estimate.
 
 The codec chooses the table of each latent by the mean magnitude around it (`tuner.codec.wavelets.subbands`). Here are
 the same means, and tables of three numbers that are fitted to the latents as they are: the bits of a zero, of a one,

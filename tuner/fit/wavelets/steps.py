@@ -1,10 +1,9 @@
-"""How coarsely each tensor of a modulated network may be rounded, for what a bit is worth.
+"""How coarsely each tensor of weights may be rounded, for what a bit is worth.
 
 Rounding to a step D adds D^2/12 times the mean curvature of a tensor's weights to the squared error, and costs -log2 D
-bits a weight; where one bit less is worth `trade` of mean squared error, the best step is
-sqrt(6 C trade / (ln 2 curvature)). Curvature is, as in a Kronecker-factored Gauss-Newton matrix, the mean square of a
-layer's inputs times that of the derivative of the values by its pre-activations. Called by
-`tuner.fit.wavelets.trainer`.
+bits a weight; where one bit less is worth `trade` of mean squared error, the best step is sqrt(6 C trade / (ln 2
+curvature)). Curvature is, as in a Kronecker-factored Gauss-Newton matrix, the mean square of a layer's inputs times
+that of the derivative of the values by its pre-activations.
 """
 
 from math import log, sqrt
@@ -23,10 +22,10 @@ _MOST_LEVELS = 1500.0
 
 
 def wavelet_steps(parameters: WaveletParameters, trade: float) -> tuple[float, ...]:
-    """One step per tensor, in the order of the file.
+    """One quantisation step per tensor, in the order of the file.
 
     Args:
-        parameters: the network.
+        parameters: network whose weights are to be rounded.
         trade: mean squared error that one bit is worth, > 0.
     """
     numerator = 6.0 * parameters.channels * trade / log(2.0)

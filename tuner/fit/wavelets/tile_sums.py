@@ -1,4 +1,4 @@
-"""Sums of the functions along one axis as small products, for tiles of its positions, and the transpose of these.
+"""Sums of wavelets along one axis as products with small matrices, tile by tile, and the transpose of these.
 
 A few rows of a picture read few nodes: one matrix does for a tile. A tile of a line has thousands of positions, and one
 matrix for them would be nearly all zeros, gigabytes for a recording. There the positions are cut into blocks; away from

@@ -1,8 +1,9 @@
 """Lambda: how much squared error a bit is worth, moved until the fit lands on the size or quality that was asked for.
 
-Size and quality are estimates while a fit runs: the file's own tables, its weights and its header are not in the
-differentiable rate, and the noise that stands for rounding is not rounding. So the estimates are compared with the real
-numbers now and then, and what was missing is added from there on. Called by `tuner.fit.wavelets.trainer`.
+Size and quality are estimates while a fit runs. The bits of the latents come from tables that are simpler than those of
+the file (`tuner.fit.wavelets.rate`), those of the weights and the header are guessed, and until its last phase a fit
+sees weights before they are rounded. So the estimates are compared with the real numbers now and then, and what was
+missing is added from there on.
 """
 
 from math import exp, log10
@@ -28,15 +29,15 @@ class Trade:
     """Lambda, and what moves it.
 
     Args:
-        config: with what is asked for.
-        points: of the signal.
-        weights: that are not latents.
+        config: settings of the fit, with the size or quality that is asked for.
+        points: number of points of the signal.
+        weights: number of weights that are not latents.
 
     Attributes:
         value: lambda, mean squared error per bit and sample, > 0; set it before the first step.
-        other_bits: of the file, beside what the rate says of the latents.
-        quality_offset_db: what rounding as in the file gains over a pass of the fit.
-        share: of the fit, when lambda last moved.
+        other_bits: bits of the file beside those that the rate counts for the latents.
+        quality_offset_db: gain in dB of rounding as in the file over what a pass of the fit sees.
+        share: share of the fit that was done when lambda last moved, in [0, 1].
     """
 
     def __init__(self, config: WaveletConfig, points: int, weights: int) -> None:
@@ -57,9 +58,9 @@ class Trade:
         """Move towards what is asked for.
 
         Args:
-            latent_bits: estimated.
-            mse: of the last pass.
-            share: of the fit that is done, in [0, 1].
+            latent_bits: estimated bits of all latents.
+            mse: mean squared error of the last pass.
+            share: share of the fit that is done, in [0, 1].
         """
         if self._wanted_db is None:
             excess = latent_bits / self.latent_budget - 1.0

@@ -1,9 +1,9 @@
-"""The steps of a fit of a modulated network: latents one by one, weights by Adam, lambda by what was asked for.
+"""The steps of a fit of wavelet latents under a small sine layer, with error traded for bits all along.
 
 Minimises mean squared error + lambda x bits per sample. The latents begin as the wavelet coefficients of the signal and
 are integers from the first step on; every step moves the weights (`tuner.fit.wavelets.descent`) and then lets some
-latents go to the integer that serves error and bits best (`tuner.fit.wavelets.choice`). Called by
-`tuner.fit.wavelets.fit`, which knows budgets and checkpoints.
+latents go to the integer that serves error and bits best (`tuner.fit.wavelets.choice`). Lambda moves towards the size
+or quality that was asked for (`tuner.fit.wavelets.trade`).
 """
 
 from collections.abc import Callable, Mapping
@@ -66,7 +66,7 @@ class RoundedNetwork:
     """What a file will hold.
 
     Attributes:
-        parameters: the network; every weight is a multiple of its tensor's step already.
+        parameters: weights and latents; every weight is a multiple of its tensor's step already.
         step_sizes: quantisation step of each tensor, in the order of the file.
         mse: mean squared error over all channels of the whole grid, nothing clipped.
     """
@@ -151,7 +151,8 @@ class WaveletTrainer:
         """Solve the output layer for the latents, and round it, too; changes nothing here.
 
         Args:
-            shift: more makes the file smaller, less than 0 makes it larger: latents move that would at another lambda.
+            shift: how far to go from the size that the fit has: above 0 the file gets smaller, below 0 larger, as
+                latents move that would at another lambda.
         """
         steps = self._descent.steps or self._best_steps()
         latents = self._latents if shift == 0.0 else self._shifted(shift, steps)

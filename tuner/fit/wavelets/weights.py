@@ -1,6 +1,7 @@
-"""The weights of a modulated network while it is fitted, as tensors.
+"""The weights of a sine layer over wavelet latents while they are fitted, as tensors in the order of the file.
 
-Called by `tuner.fit.wavelets.trainer`, `tuner.fit.wavelets.descent` and `tuner.fit.wavelets.passes`.
+Latents are not among them: they are integers and move one by one (`tuner.fit.wavelets.choice`), weights move together
+(`tuner.fit.wavelets.descent`).
 """
 
 from collections.abc import Callable
@@ -20,12 +21,13 @@ class Weights:
     """All weights but the latents.
 
     Attributes:
-        sines: inputs of the first layer that are sines or cosines; the others are fields and what is around them.
-        hidden: W of each sine layer, (H, inputs).
-        biases: b of each, (H,).
-        skip: S, (C, U).
-        readout: C, (C, H).
-        bias: e, (C,).
+        sines: number of inputs of the first layer that are sines or cosines; the others are fields and what is around
+            them.
+        hidden: weights W of each sine layer, (H, inputs).
+        biases: biases b of each sine layer, (H,).
+        skip: weights S from the fields to the values, (C, U).
+        readout: weights C from the last sine layer to the values, (C, H).
+        bias: constant e of the values, (C,).
     """
 
     sines: int
