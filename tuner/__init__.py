@@ -1,12 +1,13 @@
 """Signals as compressed neural representations.
 
-    signal = read_signal("photo.png")  # or a sound, a volume, a video, a mesh, an array
-    result = fit(signal, signal_config(signal))
-    representation = Representation.of(result.network.parameters_numpy(), signal)
+    result = represent("photo.png", psnr_db=35)  # or a sound, a volume, a video, a mesh, an array, a tensor
+    result.save("photo.tnr")
+    representation = load("photo.tnr")
     write_signal(representation.render(scale=2), "photo_twice.png")
 
-The public names are here, except `fit` itself, which is in `tuner.fit` because a package and a function cannot share a
-name. They are imported when first used: reading a representation never imports torch.
+The public names are here. They are imported when first used: neither `import tuner` nor reading a representation
+imports torch. `fit` itself, for networks and trainers of one's own choice, is in `tuner.fit`, because a package and a
+function cannot share a name.
 """
 
 from typing import TYPE_CHECKING, Final
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from tuner.fit.presets import Effort as Effort
     from tuner.fit.presets import image_config as image_config
     from tuner.fit.presets import signal_config as signal_config
+    from tuner.fitting import represent as represent
     from tuner.fit.sines.module import SineNetwork as SineNetwork
     from tuner.metrics import picture_psnr_db as picture_psnr_db
     from tuner.metrics import psnr_db as psnr_db
@@ -34,12 +36,14 @@ if TYPE_CHECKING:
     from tuner.network.sines.config import NetworkConfig as NetworkConfig
     from tuner.network.sines.parameters import SineParameters as SineParameters
     from tuner.representation import Representation as Representation
+    from tuner.result import Result as Result
     from tuner.rounding.compress import compress as compress
     from tuner.signal.array import array_signal as array_signal
     from tuner.signal.formats import encode_signal as encode_signal
     from tuner.signal.formats import inspect_signal as inspect_signal
     from tuner.signal.formats import read_signal as read_signal
     from tuner.signal.formats import write_signal as write_signal
+    from tuner.signal.given import signal_of as signal_of
     from tuner.signal.grid import Grid as Grid
     from tuner.signal.image import ImageLimits as ImageLimits
     from tuner.signal.image import read_image as read_image
@@ -61,6 +65,7 @@ else:
         "ImageLimits": "tuner.signal.image",
         "NetworkConfig": "tuner.network.sines.config",
         "Representation": "tuner.representation",
+        "Result": "tuner.result",
         "SampleFormat": "tuner.signal.samples",
         "ScatteredSignal": "tuner.signal.scattered",
         "Signal": "tuner.signal.signal",
@@ -81,8 +86,10 @@ else:
         "psnr_db": "tuner.metrics",
         "read_image": "tuner.signal.image",
         "read_signal": "tuner.signal.formats",
+        "represent": "tuner.fitting",
         "save": "tuner.codec.encode",
         "scattered_signal": "tuner.signal.scattered",
+        "signal_of": "tuner.signal.given",
         "signal_config": "tuner.fit.presets",
         "snr_db": "tuner.metrics",
         "write_image": "tuner.signal.image",
@@ -91,3 +98,7 @@ else:
     }
     __all__ = sorted(HOMES)
     __getattr__ = lazy_names(__name__, HOMES)
+
+    def __dir__() -> list[str]:
+        """The public names, for whoever completes a name."""
+        return __all__

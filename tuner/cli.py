@@ -6,19 +6,15 @@ with exit code 1; a command that cannot be understood ends with 2. An output fil
 
 import json
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import fields, replace
+from contextlib import suppress
+from dataclasses import fields
 from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from tuner.codec.decode import decode as decode_bytes
 from tuner.codec.decode import load
 from tuner.codec.facts import FileFacts, inspect_file
 from tuner.codec.limits import DecodeLimits
@@ -26,24 +22,13 @@ from tuner.errors import ConfigError
 from tuner.experiment.commands import add_commands
 from tuner.export.cli import export
 from tuner.files import write_whole
-from tuner.fit.presets import Effort, eikonal_config
-from tuner.quality.report import describe
-from tuner.representation import Representation
-from tuner.rounding.field import compress_field
-from tuner.shrink_command import shrink
+from tuner.fit.presets import Effort
+from tuner.fitting import represent, represent_surface
 from tuner.signal.formats import encode_signal, read_signal, read_surface, writer
 from tuner.signal.mesh import RESOLUTION
-from tuner.signal.signal import Signal
-from tuner.signal.triangles import Mesh
-from tuner.targets.ask import Ask, SinesAsk
-from tuner.targets.report import reported
-from tuner.targets.request import ask_for
+from tuner.targets.ask import NetworkKind
 from tuner.targets.target import EXAMPLES, Target
 from tuner.terminal import errors_in_one_line
-
-if TYPE_CHECKING:
-    from tuner.fit.progress import Progress as FitProgress
-    from tuner.fit.progress import Verdict
 
 # Torch's threads otherwise spin while they wait, and take the cores from each other on a busy machine. Read when torch
 # is first imported, by `fit`.
@@ -56,6 +41,8 @@ class Loss(StrEnum):
     VALUES = "values"
     EIKONAL = "eikonal"
 
+
+MISSED = 3  # exit code of a fit whose file is written and misses its target
 
 app = typer.Typer(
     help="Signals as compressed neural representations: pictures, sounds, volumes, videos, meshes, arrays.",
@@ -77,7 +64,7 @@ def fit(
         Path, typer.Option("-o", "--output", help="The .tnr file to write; an existing one is replaced.")
     ],
     effort: Annotated[Effort, typer.Option(help="How large a network, and how long a fit.")] = Effort.BALANCED,
-    seconds: Annotated[float | None, typer.Option(help="Stop training after so many seconds.")] = None,
+    seconds: Annotated[float | None, typer.Option(help="Seconds of training at most.")] = None,
     steps: Annotated[int | None, typer.Option(help="Stop after so many steps, instead of the effort's.")] = None,
     target: Annotated[str | None, typer.Option(help=f"What the file must come to: {EXAMPLES}.")] = None,
     max_loss_db: Annotated[
@@ -85,27 +72,34 @@ def fit(
     ] = 0.1,
     seed: Annotated[int, typer.Option(help="The same seed gives the same file on the same machine.")] = 0,
     resolution: Annotated[int, typer.Option(help="Samples along a mesh's longest side.")] = RESOLUTION,
-    loss: Annotated[Loss, typer.Option(help="Of a mesh: distances on a grid, or then the surface too.")] = Loss.VALUES,
+    loss: Annotated[
+        Loss, typer.Option(help="What a mesh is fitted to: distances on a grid, or then its surface, too.")
+    ] = Loss.VALUES,
+    network: Annotated[
+        NetworkKind | None, typer.Option(help="Kind of network, instead of the one that suits.", show_default=False)
+    ] = None,
 ) -> None:
-    """Fit a network to a signal and write it as a .tnr file."""
+    """Fit a network to a signal and write it as a .tnr file; ends with code 3 if a target was missed."""
     with errors_in_one_line():
-        _check_output(output)
-        surface = read_surface(source) if loss is Loss.EIKONAL else None
-        if surface is not None and target is not None:
-            raise ConfigError(
-                f"the loss is {loss} and the target {target}, expected one of them: targets are of values"
-            )
-        signal = read_signal(source, resolution=resolution)
-        asked = None if target is None else Target.parse(target)
-        ask = ask_for(signal, effort, asked, seed=seed, steps=steps, seconds=seconds, max_loss_db=max_loss_db)
-        if surface is None:
-            data, sentence = _fit_to_target_with_progress(signal, ask)
+        _check_output(output, source)
+        options: dict[str, Any] = {"effort": effort, "seconds": seconds, "max_steps": steps, "seed": seed}
+        if loss is Loss.EIKONAL:
+            if target is not None:
+                raise ConfigError(
+                    f"the loss is {loss} and the target {target}, expected one of them: targets are of values"
+                )
+            surface = read_surface(source)
+            result = represent_surface(read_signal(source, resolution=resolution), surface, **options)
         else:
-            data, sentence = _fit_to_surface_with_progress(signal, ask, surface)
-        write_whole(output, data)
+            asked = {} if target is None else Target.parse(target).named()
+            signal = read_signal(source, resolution=resolution)
+            result = represent(signal, **options, **asked, network=network, max_loss_db=max_loss_db)
+        result.save(output)
 
-        typer.echo(f"{output}: {describe(signal, decode_bytes(data).render(), len(data))}")
-        typer.echo(sentence)
+        typer.echo(f"{output}: {result.summary}")
+        typer.echo(f"{result.steps} steps in {result.seconds:.0f} s. {result.message}")
+        if not result.is_met:
+            raise typer.Exit(MISSED)
 
 
 @app.command()
@@ -123,7 +117,7 @@ def decode(
 ) -> None:
     """Turn a .tnr file back into a picture, a sound, a volume, a video, a mesh or an array, at any size."""
     with errors_in_one_line():
-        _check_output(output)
+        _check_output(output, source)
         representation = load(source)
         writer(representation.kind, output.name)  # before the work: whether the name fits the kind
         write_whole(output, encode_signal(representation.render(scale=scale), output.name))
@@ -141,53 +135,6 @@ def info(
         typer.echo(json.dumps(facts.to_json()) if as_json else _as_text(facts))
 
 
-def _fit_to_target_with_progress(signal: Signal, ask: Ask) -> tuple[bytes, str]:
-    """The file that was asked for, and a sentence on how it was found."""
-    from tuner.targets.search import fit_to_target
-
-    with _progress_bar() as show:
-        result = fit_to_target(signal, ask, on_step=show)
-    assert result.content is not None  # noqa: S101  the bar stops nothing
-    return result.content, f"{result.steps} steps in {result.seconds:.0f} s. {result.sentence}"
-
-
-def _fit_to_surface_with_progress(signal: Signal, ask: Ask, surface: Mesh) -> tuple[bytes, str]:
-    """The file of a distance field fitted to its surface, too, and a sentence on how the fit went."""
-    from tuner.fit.sines.fit import fit as fit_network
-
-    assert isinstance(ask, SinesAsk)  # noqa: S101  without a target it is
-    ask = replace(ask, config=eikonal_config(ask.config))
-    with _progress_bar() as show:
-        result = fit_network(signal, ask.config, on_step=show, surface=surface)
-    data = compress_field(Representation.of(result.network.parameters_numpy(), signal))
-    sentence = f"{result.steps} steps in {result.seconds:.0f} s. {result.outcome.advice}"
-    return reported(data, signal, ask, result.steps), sentence
-
-
-@contextmanager
-def _progress_bar() -> "Iterator[Callable[[FitProgress], Verdict]]":
-    """A bar on the terminal, moved by what this yields."""
-    from tuner.fit.progress import Progress as FitProgress
-    from tuner.fit.progress import Verdict
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[quality]}"),
-        TimeElapsedColumn(),
-    )
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("fitting", total=None, quality="")
-
-        def show(progress: FitProgress) -> Verdict:
-            bar.update(task, completed=progress.step, total=progress.total_steps, quality=f"{progress.psnr_db:.2f} dB")
-            return Verdict.CONTINUE
-
-        yield show
-
-
 def _as_text(facts: FileFacts) -> str:
     lines = []
     for field in fields(facts):
@@ -197,12 +144,19 @@ def _as_text(facts: FileFacts) -> str:
             shown = " x ".join(map(str, value))
         elif isinstance(value, dict):
             shown = ", ".join(f"{name.replace('_', ' ')} {entry}" for name, entry in value.items()) or "none"
-        lines.append(f"{field.name.replace('_', ' '):<18} {shown}")
+        lines.append(f"{field.name.replace('_', ' '):<18} {_printable(str(shown))}")
     return "\n".join(lines)
 
 
-def _check_output(path: Path) -> None:
+def _printable(text: str) -> str:
+    """The text without what could steer a terminal: a file may say anything."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+
+
+def _check_output(path: Path, source: Path) -> None:
     """Notice before the work what would be noticed after it."""
+    if path.exists() and source.exists() and path.samefile(source):
+        raise ConfigError(f"the output {path} is the input itself, expected another name: it would be overwritten")
     if path.is_dir():
         raise ConfigError(f"the output {path} is a folder, expected the name of a file")
     if not path.parent.is_dir():
@@ -210,7 +164,6 @@ def _check_output(path: Path) -> None:
 
 
 app.command()(export)
-app.command()(shrink)
 add_commands(app, errors_in_one_line())
 # The client speaks HTTP, which this package does not know: it is found by its name, where it is installed.
 with suppress(ModuleNotFoundError):

@@ -42,8 +42,8 @@ def read_array(data: bytes, limits: SignalLimits) -> Signal:
     if dtype.kind not in "iuf" or dtype.itemsize > 8:
         raise UnsupportedFormat(f"the array has elements of type {dtype}, expected integers or floats: convert it")
     if not 1 <= len(shape) <= 4:
-        raise UnsupportedFormat(f"the array has {len(shape)} dimensions, expected one to four: reshape it")
-    _check_axes(shape, limits)
+        raise UnsupportedFormat(f"the array has shape {shape}, expected one to four dimensions: reshape it")
+    limits.check("points", prod(shape))
     expected, found = prod(shape) * dtype.itemsize, len(data) - file.tell()
     if found != expected:
         raise DamagedSignal(f"the array has {found} bytes of elements, expected {expected}: the file is damaged")
@@ -51,26 +51,8 @@ def read_array(data: bytes, limits: SignalLimits) -> Signal:
     return array_signal(elements)
 
 
-def _check_axes(shape: tuple[int, ...], limits: SignalLimits) -> None:
-    """Hold each axis against the limits by itself: a product of wrong numbers may look right.
-
-    Raises:
-        DamagedSignal: if an axis has no length, such as -1 or True.
-        InvalidSignal: if an axis is empty.
-        SignalTooLarge: if an axis, or all of them together, are over the limit.
-    """
-    for axis, length in enumerate(shape):
-        if type(length) is not int or length < 0:
-            shown = str(length)[:20]
-            raise DamagedSignal(f"axis {axis} of the array has the length {shown}, expected a positive integer")
-    if 0 in shape:
-        raise InvalidSignal("the array has an empty axis, expected at least one element: leave it out")
-    # Enough to refuse it, and small enough to be written down: a header has room for thousands of digits.
-    limits.check("points", min(prod(shape), 2**63))
-
-
-def array_signal(elements: np.ndarray) -> Signal:
-    """A signal of any array of one to four dimensions, each an axis of the grid.
+def array_signal(elements: np.ndarray, *, channels_last: bool = False) -> Signal:
+    """A signal of any array, each dimension of which is an axis of the grid, but for a last one of channels.
 
     Example:
         >>> import numpy as np
@@ -81,10 +63,11 @@ def array_signal(elements: np.ndarray) -> Signal:
         [[-1024, 0], [2048, 3071]]
 
     Args:
-        elements: integers or floats.
+        elements: integers or floats, one to four dimensions beside that of the channels.
+        channels_last: whether the last dimension holds the channels; otherwise there is one channel.
 
     Returns:
-        The signal, one channel, values in [0, 1].
+        The signal; its values span [0, 1].
 
     Raises:
         InvalidSignal: if the array is empty, of another type or rank, or holds NaN or infinity.
@@ -93,7 +76,9 @@ def array_signal(elements: np.ndarray) -> Signal:
     native = elements.astype(elements.dtype.newbyteorder("="))
     scaling = Scaling.over(native)
     return Signal(
-        values=np.ascontiguousarray(Storage(sample_format, scaling).to_values(native)[..., None]),
+        values=np.ascontiguousarray(
+            Storage(sample_format, scaling).to_values(native if channels_last else native[..., None])
+        ),
         kind=SignalKind.ARRAY,
         sample_format=sample_format,
         scaling=scaling,

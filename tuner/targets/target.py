@@ -101,6 +101,10 @@ class Target:
         ((name, value),) = given.items()
         return cls(SPELLINGS[name], value)
 
+    def named(self) -> dict[str, float]:
+        """The target as the one member of a request, such as `{"psnr_db": 35.0}`; `of` reads it."""
+        return {self.kind.value: self.value}
+
     def __str__(self) -> str:
         unit = {TargetKind.PSNR_DB: "dB", TargetKind.MAX_ERROR: "largest error"}.get(self.kind, self.kind.value)
         return f"{self.value:g} {unit.replace('_', ' ')}"
