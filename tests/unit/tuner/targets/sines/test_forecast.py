@@ -1,20 +1,15 @@
-"""The forecast's rules rise and fall as they must; the estimate is a program that needs neither numpy nor torch."""
+"""What is foreseen of a network of sines rises and falls as it must."""
 
-import json
-import subprocess
-import sys
 from itertools import pairwise
-from math import prod
 
 import numpy as np
 import pytest
 
 from tests.cases import noise, waves
-from tuner.fit.presets import image_config, signal_config
+from tuner.fit.presets import image_config
 from tuner.signal.compaction import HALVINGS, compaction_db
-from tuner.signal.signal import Signal, SignalKind
 from tuner.targets.ask import SinesAsk
-from tuner.targets.estimate import ask_from, estimate
+from tuner.targets.estimate import estimate
 from tuner.targets.sines.forecast import Forecast
 from tuner.targets.target import Target, TargetKind
 
@@ -64,27 +59,3 @@ def test_more_is_better_larger_and_slower() -> None:
 def test_a_faster_machine_takes_less_time() -> None:
     slow, fast = (estimate(asked("bytes", 30_000), PICTURE, speed=speed) for speed in (1.0, 4.0))
     assert slow.seconds == pytest.approx(4.0 * fast.seconds, rel=0.01)
-
-
-@pytest.mark.parametrize(
-    ("kind", "shape"), [("audio", [2000]), ("volume", [8, 9, 7]), ("sdf", [64, 20, 20]), ("array", [4, 5, 6, 7])]
-)
-@pytest.mark.parametrize(
-    "target", [None, {"psnr_db": 30.0}, {"max_error": 0.1}, {"bytes": 400}, {"seconds": 2.0}], ids=str
-)
-def test_every_kind_can_be_estimated(kind: str, shape: list[int], target: dict[str, float] | None) -> None:
-    request = {"kind": kind, "samples": prod(shape), "grid_shape": shape, "channels": 1, "effort": "fast"}
-    ask, forecast = ask_from(request | {"target": target, "network_kind": "sines"})
-    assert estimate(ask, forecast).bytes > 0
-    signal = Signal(values=np.zeros((*shape, 1), np.float32), kind=SignalKind(kind))
-    assert ask.config == signal_config(signal, "fast")
-
-
-def test_the_estimate_is_a_program_without_arrays() -> None:
-    request = {"samples": 64, "grid_shape": [8, 8], "channels": 1, "effort": "fast", "target": {"bytes": 300}}
-    code = "import sys, runpy; runpy.run_module('tuner.targets.estimate', run_name='__main__'); "
-    code += "assert not {'numpy', 'torch'} & set(sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code, json.dumps(request)], capture_output=True, check=True)
-    answer = json.loads(done.stdout)
-    assert answer.keys() == {"weights", "bytes", "psnr_db", "steps", "seconds"}
-    assert answer["bytes"] <= 300
