@@ -5,10 +5,10 @@ signal's best approximation with as many coefficients (`tuner.signal.compaction`
 `tuner.targets.sines.forecast`.
 """
 
-from dataclasses import dataclass
 from math import prod
 
 from tuner.fit.wavelets.config import WaveletConfig
+from tuner.targets.foreseen import Foreseen
 from tuner.targets.sines.forecast import Forecast
 from tuner.targets.sines.sizes import solve_rising
 
@@ -25,26 +25,7 @@ _LONG_FIT = 60.0
 _LANDING_STEPS = 20.0  # that the files take which are tried
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Foreseen:
-    """What a fit is expected to come to.
-
-    Attributes:
-        weights: the number of weights of the network.
-        bytes: the size of the file.
-        psnr_db: the PSNR of the file, in dB.
-        steps: the steps of training.
-        work: the work of the whole fit, its files included.
-    """
-
-    weights: int
-    bytes: int
-    psnr_db: float
-    steps: int
-    work: float
-
-
-def foresee(config: WaveletConfig, forecast: Forecast, speed: float) -> Foreseen:
+def foresee_wavelets(config: WaveletConfig, forecast: Forecast, speed: float) -> Foreseen:
     """Size, quality and work of a fit.
 
     Args:
