@@ -23,7 +23,8 @@ from tuner.signal.image import read_image
 from tuner.signal.signal import Signal
 from tuner.targets.estimate import estimate
 from tuner.targets.request import ask_for
-from tuner.targets.search import fit_to_target, forecast_of
+from tuner.targets.search import fit_to_target
+from tuner.targets.sines.strategy import forecast_of
 from tuner.targets.target import Target, TargetKind
 
 OUTPUT = Path("build/bench/estimate.json")

@@ -4,11 +4,11 @@
     make bench-weights BENCH_OPTIONS='--folder PICTURES --pictures kodim15 kodim23'
 
 Every network is fitted with the default trainer, compressed once per loss, decoded, and measured on the whole picture.
-Bits are those of the whole file, header and frequencies included, over all trained weights. The modulated network is
+Bits are those of the whole file, header and frequencies included, over all trained weights. The one with wavelets is
 fitted for a rate; the bits per weight of its layers are those by which the file is longer than one of the same latents
 whose layers are all zero, and `bits_of_all` are those of the whole file over all weights, latents included. Its weights
 are rounded while it is fitted, so that its loss counts only rounding that comes on top of that, to steps that are
-longer by a factor. Seconds are the processor's, of the modulated fit those of the clock.
+longer by a factor. Seconds are the processor's, of the fit with wavelets those of the clock.
 """
 
 import argparse
@@ -44,7 +44,7 @@ NETWORKS: dict[str, tuple[tuple[int, int], int, tuple[int, ...], int]] = {
     "one layer, 96 x 44": ((256, 384), 96, (44,), 60),
     "three layers, 48 x 32 x 32 x 32": ((256, 384), 48, (32, 32, 32), 60),
 }
-MODULATED = "modulated"
+WAVELETS = "wavelets"
 RATE = 0.6
 
 
@@ -53,16 +53,16 @@ def main() -> None:
     options = argparse.ArgumentParser(prog="python -m benchmarks.weights", description=__doc__)
     options.add_argument("--folder", type=Path, help="of PNG pictures; else those of scikit-image")
     options.add_argument("--pictures", nargs="+", default=["astronaut", "coffee", "chelsea"])
-    options.add_argument("--networks", nargs="+", default=[*NETWORKS, MODULATED], help="beginnings of their names")
+    options.add_argument("--networks", nargs="+", default=[*NETWORKS, WAVELETS], help="beginnings of their names")
     options.add_argument("--losses", nargs="+", type=float, default=[0.1, 0.3])
     options.add_argument("--out", type=Path, default=OUTPUT)
     asked = options.parse_args()
     torch.set_num_threads(1)
     rows: list[dict[str, object]] = []
-    for name in (*NETWORKS, MODULATED):
+    for name in (*NETWORKS, WAVELETS):
         if any(name.startswith(start) for start in asked.networks):
             for picture in asked.pictures:
-                for row in _modulated(picture, asked) if name == MODULATED else _plain(name, picture, asked):
+                for row in _wavelets(picture, asked) if name == WAVELETS else _plain(name, picture, asked):
                     rows.append({"network": name, "picture": picture, **row})
                     print(json.dumps(rows[-1]), flush=True)  # noqa: T201
                     asked.out.parent.mkdir(parents=True, exist_ok=True)
@@ -88,7 +88,7 @@ def _plain(name: str, picture: str, asked: argparse.Namespace) -> Iterator[dict[
         }
 
 
-def _modulated(picture: str, asked: argparse.Namespace) -> Iterator[dict[str, object]]:
+def _wavelets(picture: str, asked: argparse.Namespace) -> Iterator[dict[str, object]]:
     signal = _picture(picture, asked.folder, (256, 384))
     result = fit_wavelets(signal, WaveletConfig(bits_per_sample=RATE, steps=200))
     fitted = Representation.of(result.parameters, signal)

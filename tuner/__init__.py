@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from tuner.fit.presets import Effort as Effort
     from tuner.fit.presets import image_config as image_config
     from tuner.fit.presets import signal_config as signal_config
-    from tuner.fitting import represent as represent
     from tuner.fit.sines.module import SineNetwork as SineNetwork
+    from tuner.fitting import represent as represent
     from tuner.metrics import picture_psnr_db as picture_psnr_db
     from tuner.metrics import psnr_db as psnr_db
     from tuner.metrics import snr_db as snr_db

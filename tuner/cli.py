@@ -91,7 +91,7 @@ def fit(
             surface = read_surface(source)
             result = represent_surface(read_signal(source, resolution=resolution), surface, **options)
         else:
-            asked = {} if target is None else Target.parse(target).named()
+            asked: dict[str, Any] = {} if target is None else dict(Target.parse(target).named())
             signal = read_signal(source, resolution=resolution)
             result = represent(signal, **options, **asked, network=network, max_loss_db=max_loss_db)
         result.save(output)

@@ -109,7 +109,9 @@ def represent(
     if found.content is None:
         raise ConfigError("on_step has stopped the fit before there was a file, expected it to go on to the end")
     is_met = found.outcome is TargetOutcome.MET
-    return _result(samples, found.content, is_met=is_met, message=found.sentence, steps=found.steps, seconds=found.seconds)
+    return _result(
+        samples, found.content, is_met=is_met, message=found.sentence, steps=found.steps, seconds=found.seconds
+    )
 
 
 def represent_surface(

@@ -67,7 +67,8 @@ def _line(representation: Representation, longest_side: int) -> np.ndarray:
     rows = np.arange(_LINE_HEIGHT)[:, None]
     first = np.floor((top - high) / span * (_LINE_HEIGHT - 1))
     last = np.ceil((top - low) / span * (_LINE_HEIGHT - 1))
-    return np.where((rows >= first) & (rows <= last), np.uint8(32), np.uint8(255))
+    pixels: np.ndarray = np.where((rows >= first) & (rows <= last), np.uint8(32), np.uint8(255))
+    return pixels
 
 
 def _middle_cell(size: int) -> tuple[float, float]:

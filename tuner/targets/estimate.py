@@ -12,20 +12,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from tuner.errors import ConfigError
-from tuner.fit.wavelets.config import WaveletConfig
 from tuner.signal.kind import SignalKind
 from tuner.targets.ask import Ask, SinesAsk, WaveletsAsk
 from tuner.targets.request import ask_for
-from tuner.targets.sines.forecast import DESIGN_LOSS_DB, TYPICAL_COMPACTION_DB, Forecast
-from tuner.targets.sines.plan import SURPLUS_DB, next_plan
-from tuner.targets.sines.sizes import solve_rising, weight_count
-from tuner.targets.target import Target, TargetKind
-from tuner.targets.wavelets.forecast import foresee
-
-# Files that are written until one suits the target, in the mean.
-_FILES = {TargetKind.BYTES: 2.3, TargetKind.BITS_PER_SAMPLE: 2.3, TargetKind.MAX_ERROR: 4.0}
-# Fits that a search makes, in the mean: a pilot now and then ends in another network, or a file does not suit.
-_FITS = 1.1
+from tuner.targets.sines.estimate import foresee_sines
+from tuner.targets.sines.forecast import TYPICAL_COMPACTION_DB, Forecast
+from tuner.targets.target import Target
+from tuner.targets.wavelets.forecast import foresee_wavelets
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,11 +26,11 @@ class Estimate:
     """What a fit is expected to come to.
 
     Attributes:
-        weights: of the network.
-        bytes: of the file.
-        psnr_db: picture PSNR of the file.
-        steps: of training, in all trials.
-        seconds: from start to file.
+        weights: the number of weights of the network.
+        bytes: the size of the file.
+        psnr_db: the picture PSNR of the file, in dB.
+        steps: the steps of training, in all trials.
+        seconds: the time from the start to the file.
     """
 
     weights: int
@@ -52,45 +45,16 @@ def estimate(ask: Ask, forecast: Forecast, *, speed: float = 1.0) -> Estimate:
 
     Args:
         ask: the request.
-        forecast: of the signal.
-        speed: work per second of the machine that will run it.
+        forecast: what is known of the signal.
+        speed: the work that the machine which will run the search does in a second.
     """
-    if isinstance(ask, WaveletsAsk):
-        return _of_wavelets(ask.config, forecast, speed)
-    assert isinstance(ask, SinesAsk)  # noqa: S101
-    plan = next_plan(ask, forecast, (), speed=speed)
-    assert plan is not None  # noqa: S101  there is always a first trial
-    network = plan.config.network
-    steps = ask.config.budget.max_steps if plan.is_pilot else plan.config.budget.max_steps
-    weights = weight_count(network, forecast.channels)
-    work = forecast.work_per_step(network)
-    if plan.config.budget.max_seconds is not None:
-        steps = max(1, min(steps, round(plan.config.budget.max_seconds * speed / work)))
-    loss_db = ask.max_loss_db
-    if ask.target is not None and ask.target.kind is not TargetKind.SECONDS:
-        loss_db = SURPLUS_DB if ask.target.kind.is_quality else DESIGN_LOSS_DB
-    if plan.config.budget.target_psnr_db is not None:
-        goal_db = plan.config.budget.target_psnr_db
-        steps = round(solve_rising(lambda steps: forecast.psnr_db(weights, round(steps)), goal_db, 1.0, float(steps)))
-    psnr_db = forecast.psnr_db(weights, steps)
-    size = forecast.file_bytes(weights, psnr_db, loss_db)
-    max_bytes = None if ask.target is None else ask.target.max_bytes(forecast.samples)
-    if max_bytes is not None:
-        size = min(size, float(max_bytes))
-    files = 1.0 if ask.target is None else _FILES.get(ask.target.kind, 1.0)
-    # With all care a file takes about as long as its fit.
-    fits = (2.0 if ask.thorough else 1.0) if loss_db == ask.max_loss_db else _FITS
-    return Estimate(
-        weights=weights,
-        bytes=round(size),
-        psnr_db=round(psnr_db - loss_db, 2),
-        steps=steps,
-        seconds=round((fits * steps * work + files * forecast.work_per_file(network)) / speed, 2),
-    )
-
-
-def _of_wavelets(config: WaveletConfig, forecast: Forecast, speed: float) -> Estimate:
-    foreseen = foresee(config, forecast, speed)
+    match ask:
+        case SinesAsk():
+            foreseen = foresee_sines(ask, forecast, speed)
+        case WaveletsAsk():
+            foreseen = foresee_wavelets(ask.config, forecast, speed)
+        case _:
+            raise TypeError(f"the request is a {type(ask).__name__}, expected one of sines or of wavelets")
     return Estimate(
         weights=foreseen.weights,
         bytes=foreseen.bytes,

@@ -1,26 +1,16 @@
-"""The file of a fitted network that meets a target: the coarsest rounding that is good enough, or the finest that fits.
+"""A file and what it is worth: decoded, compared with its signal, and held against a target."""
 
-`tuner.rounding.compress` takes the decibels that rounding may cost; here those are found. A doubling of the loss saves
-about half a bit per weight, so two or three files are enough. Called by `tuner.targets.search` after each fit.
-"""
-
-import math
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from tuner.codec.decode import decode
 from tuner.metrics import written_psnr_db
-from tuner.representation import Representation
-from tuner.rounding.compress import compress
 from tuner.signal.signal import Signal
-from tuner.targets.sines.forecast import DESIGN_LOSS_DB
+from tuner.targets.target import Target, TargetKind
 
-LOSSES_DB = (0.01, 10.0)  # the finest and the coarsest rounding that is tried
-_TRIES = 6
-_ENOUGH = 0.97  # a file that fills so much of its limit is large enough
-_WELL_FILLED, _SOON = 0.9, 3  # and so is this one, once so many have been made
+PSNR_TOLERANCE_DB: Final = 0.1  # by which the result may miss a PSNR
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,28 +18,36 @@ class File:
     """A compressed network, measured on the signal.
 
     Attributes:
-        content: a .tnr file.
-        loss_db: what rounding was allowed to cost; NaN where nobody has said.
-        psnr_db: PSNR of the decoded file, as written.
-        max_error: its largest difference of a sample.
+        content: the bytes of a .tnr file.
+        psnr_db: the PSNR of the signal that it decodes to, as it is written.
+        max_error: the largest difference of a sample of that signal, as a share of the range of values.
     """
 
     content: bytes
-    loss_db: float
     psnr_db: float
     max_error: float
 
+    def meets(self, target: Target | None) -> bool:
+        """Whether the file is as good as was asked for; over a limit of bytes, no file is ever kept."""
+        if target is not None and target.kind is TargetKind.PSNR_DB:
+            return self.psnr_db >= target.value - PSNR_TOLERANCE_DB
+        if target is not None and target.kind is TargetKind.MAX_ERROR:
+            return self.max_error <= target.value
+        return True
 
-def file_with_loss(representation: Representation, signal: Signal, loss_db: float, *, thorough: bool = False) -> File:
-    """The file that loses at most so much; `thorough` as in `compress`."""
-    loss_db = min(max(loss_db, LOSSES_DB[0]), LOSSES_DB[1])
-    return measured(compress(representation, signal, max_loss_db=loss_db, thorough=thorough), signal, loss_db)
+    def is_better(self, other: "File", target: Target | None) -> bool:
+        """Whether this file serves the target better: of two that are good enough, the smaller one does."""
+        if target is not None and target.kind.is_quality and self.meets(target) and other.meets(target):
+            return len(self.content) < len(other.content)
+        if target is not None and target.kind is TargetKind.MAX_ERROR:
+            return self.max_error < other.max_error
+        return self.psnr_db > other.psnr_db
 
 
-def measured(content: bytes, signal: Signal, loss_db: float = math.nan) -> File:
+def measured(content: bytes, signal: Signal) -> File:
     """A file that is there, decoded and compared with the signal."""
     values = decode(content).render().values
-    return File(content, loss_db, written_psnr_db(signal.values, values, signal.storage), max_error(signal, values))
+    return File(content, written_psnr_db(signal.values, values, signal.storage), max_error(signal, values))
 
 
 def max_error(signal: Signal, values: np.ndarray) -> float:
@@ -60,51 +58,3 @@ def max_error(signal: Signal, values: np.ndarray) -> float:
     # Counted in samples: 1/255 is one level of a picture, exactly.
     written, found = (storage.to_samples(array).astype(np.float64) for array in (signal.values, values))
     return float(np.abs(written - found).max()) / storage.effective.scale
-
-
-def file_within_bytes(representation: Representation, signal: Signal, max_bytes: int) -> File | None:
-    """The finest rounding whose file has at most `max_bytes`, nearly; None if there is none."""
-    weights = representation.parameters.weight_count
-    best: File | None = None
-    fine, coarse = LOSSES_DB  # between them is the loss that is looked for, as far as it is known
-    loss_db = DESIGN_LOSS_DB
-    for made in range(1, _TRIES + 1):
-        file = file_with_loss(representation, signal, loss_db)
-        size = len(file.content)
-        if size <= max_bytes:
-            coarse = loss_db
-            if best is None or file.psnr_db > best.psnr_db:
-                best = file
-            if size >= _ENOUGH * max_bytes or loss_db <= LOSSES_DB[0]:
-                break
-        else:
-            fine = loss_db
-            if loss_db >= LOSSES_DB[1]:
-                break
-        if best is not None and made >= _SOON and len(best.content) >= _WELL_FILLED * max_bytes:
-            break
-        bits_too_many = 8.0 * (size - (1.0 + _ENOUGH) / 2.0 * max_bytes) / weights
-        loss_db = min(max(loss_db * 2.0 ** min(max(2.0 * bits_too_many, -6.0), 6.0), fine), coarse)
-        if loss_db in {fine, coarse} and LOSSES_DB[0] < loss_db < LOSSES_DB[1]:
-            loss_db = (fine * coarse) ** 0.5
-    return best
-
-
-def file_good_enough(
-    representation: Representation, signal: Signal, first_loss_db: float, is_good: Callable[[File], bool]
-) -> File | None:
-    """The coarsest rounding whose file is good enough, nearly; None if not even a fine one is."""
-    best: File | None = None
-    loss_db = first_loss_db
-    for _ in range(_TRIES):
-        file = file_with_loss(representation, signal, loss_db)
-        if is_good(file):
-            best = file
-            if loss_db < first_loss_db or loss_db >= LOSSES_DB[1]:
-                break  # the step above this one was too coarse
-            loss_db *= 1.6
-        else:
-            if best is not None or loss_db <= LOSSES_DB[0]:
-                break
-            loss_db /= 3.0
-    return best

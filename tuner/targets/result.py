@@ -1,14 +1,10 @@
 """How a search for a target ended, and the file it found; the same for networks of every kind."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tuner.fit.progress import Progress, Verdict
-from tuner.targets.sines.plan import Trial, separate
-
-OnStep = Callable[[Progress], Verdict]
+from tuner.targets.trial import Trial, separate
 
 
 class TargetOutcome(StrEnum):
@@ -27,8 +23,8 @@ class TargetResult:
         content: the .tnr file that comes closest to what was asked for, never over a limit of bytes; None if the
             search was stopped.
         outcome: whether the target is met.
-        sentence: the same in words, with what to try next.
-        trials: every network that was fitted.
+        sentence: the outcome in words, with what to try next.
+        trials: what every fit showed, in order.
     """
 
     content: bytes | None
@@ -38,15 +34,15 @@ class TargetResult:
 
     @property
     def steps(self) -> int:
-        """Steps taken in all fits."""
+        """Training steps taken in all fits."""
         return sum(trial.steps for trial in separate(self.trials))
 
     @property
     def seconds(self) -> float:
-        """Of training, in all fits."""
+        """Seconds of training in all fits."""
         return math.fsum(trial.seconds for trial in separate(self.trials))
 
     @property
     def work(self) -> float:
-        """Done in all fits, as `tuner.targets.sines.forecast` counts it."""
+        """Work done in all fits, as `tuner.targets.sines.forecast` counts it."""
         return math.fsum(trial.work for trial in separate(self.trials))

@@ -7,14 +7,15 @@ holds no plan.
 
 import json
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Generic
 
 import torch
 from torch import Tensor
 
 from tuner.errors import StateMismatch
 from tuner.fit.state import FitState
-from tuner.targets.sines.plan import Trial
+from tuner.targets.strategy import Strategy
+from tuner.targets.trial import TrialT
 
 _PREFIX = "trial."
 _RECORD = "search"
@@ -22,32 +23,32 @@ _BEST = "best"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class SearchState:
+class SearchState(Generic[TrialT]):
     """Where a search stands.
 
     Attributes:
-        trials: that have ended.
-        best: file so far, or None.
-        speed: of the machine, as it was measured at the beginning.
-        fit: state of the fit under way.
+        trials: what the fits that have ended showed, in order.
+        best: the best file so far, or None if there is none.
+        facts: what the strategy has measured on this machine, by name.
+        fit: the state of the fit under way.
     """
 
-    trials: tuple[Trial, ...]
+    trials: tuple[TrialT, ...]
     best: bytes | None
-    speed: float
+    facts: dict[str, float]
     fit: FitState
 
     def to_fit_state(self, ask: str, *, steps: int, seconds: float) -> FitState:
         """The whole search as one checkpoint.
 
         Args:
-            ask: fingerprint of the request.
-            steps: taken in other fits than the one under way.
-            seconds: that they took.
+            ask: the fingerprint of the request.
+            steps: the training steps taken in other fits than the one under way.
+            seconds: the time that those took.
         """
         record = {
             "trials": [asdict(trial) for trial in self.trials],
-            "speed": self.speed,
+            "facts": self.facts,
             "fit": {"config": self.fit.config, "step": self.fit.step, "seconds": self.fit.seconds},
         }
         tensors = {_PREFIX + name: tensor for name, tensor in self.fit.tensors.items()}
@@ -62,8 +63,13 @@ class SearchState:
         )
 
     @classmethod
-    def from_fit_state(cls, state: FitState, ask: str) -> "SearchState":
+    def from_fit_state(cls, state: FitState, ask: str, strategy: Strategy[Any, Any, TrialT]) -> "SearchState[TrialT]":
         """Take apart what `to_fit_state` put together.
+
+        Args:
+            state: a checkpoint.
+            ask: the fingerprint of the request that it must be of.
+            strategy: the strategy of that request, which knows the class of its trials.
 
         Raises:
             StateMismatch: if the state is of another request, or of no search.
@@ -75,7 +81,7 @@ class SearchState:
             )
         try:
             record: dict[str, Any] = json.loads(_to_bytes(state.tensors[_RECORD]))
-            trials = tuple(Trial(**trial | {"network": tuple(trial["network"])}) for trial in record["trials"])
+            trials = tuple(strategy.trial(**trial | {"network": tuple(trial["network"])}) for trial in record["trials"])
             best = _to_bytes(state.tensors[_BEST])
             fit = replace(
                 state,
@@ -88,7 +94,7 @@ class SearchState:
             )
         except (KeyError, TypeError, ValueError) as error:
             raise StateMismatch(f"the checkpoint holds no search: {error}") from error
-        return cls(trials=trials, best=best or None, speed=record["speed"], fit=fit)
+        return cls(trials=trials, best=best or None, facts=record["facts"], fit=fit)
 
 
 def _to_tensor(content: bytes) -> Tensor:

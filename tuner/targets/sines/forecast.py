@@ -34,10 +34,10 @@ class Forecast:
     """What can be said about fits of one signal.
 
     Attributes:
-        samples: grid points P.
-        channels: values per sample.
-        compaction_db: from `tuner.signal.compaction`.
-        dimensions: axes of the grid.
+        samples: the number of points of the grid (P).
+        channels: the number of values per sample.
+        compaction_db: the PSNR of the best approximations with ever fewer coefficients, from `tuner.signal.compaction`.
+        dimensions: the number of axes of the grid.
     """
 
     samples: int
@@ -51,7 +51,7 @@ class Forecast:
         return (max(1, round(self.samples ** (1.0 / self.dimensions))),) * self.dimensions
 
     def psnr_db(self, weights: float, steps: int) -> float:
-        """Quality of the unrounded network after so many steps."""
+        """PSNR of the unrounded network after so many steps."""
         gain_db: float = 0.95 * (1.0 - (45.0 / steps) ** 0.7)
         dense_db: float = 9.0 * min(1.2, weights / (self.samples * self.channels)) ** 2.5
         return 1.6 + 0.912 * self.compacted_db(0.3 * weights) + dense_db + gain_db

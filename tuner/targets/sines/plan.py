@@ -2,7 +2,7 @@
 
 The forecast is off by a constant number of decibels or by a constant factor of bytes for one signal; the last trial
 shows by how much, and the next one is planned with that correction. Where a quality is asked for, the first part of a
-fit is a pilot: it tells whether that network will do, before the rest is paid for. Called by `tuner.targets.search`.
+fit is a pilot: it tells whether that network will do, before the rest is paid for.
 """
 
 from collections.abc import Sequence
@@ -14,8 +14,8 @@ from tuner.targets.ask import SinesAsk
 from tuner.targets.sines.forecast import Forecast
 from tuner.targets.sines.sizes import sized, solve_rising, weight_count
 from tuner.targets.target import TargetKind
+from tuner.targets.trial import Plan, Trial, separate
 
-PSNR_TOLERANCE_DB = 0.1  # by which the result may miss a PSNR
 TYPICAL_PEAK = 9.0  # largest error of a sample, in root mean square errors
 _UNEVEN = 1.2
 _LARGEST_SIZE_STEP = 6.0  # between two trials: a forecast that is off by more is not to be trusted further
@@ -35,65 +35,46 @@ _WORTH_A_NEW_START = 0.6  # such a share of the weights, when a pilot promises m
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Trial:
-    """What one fitted network showed.
+class SinesTrial(Trial):
+    """What one fitted network of sines showed.
 
     Attributes:
-        network: frequencies and neurons that were asked for.
-        weights: of the network as it is.
-        steps: taken in it.
-        max_steps: it was given.
-        seconds: of training.
-        work: as `Forecast` counts it.
-        psnr_db: picture PSNR before rounding.
-        late_gain_db: what the second half of its steps brought.
+        late_gain_db: the dB that the second half of its steps brought.
         peak: its largest error of a sample, in root mean square errors.
-        loss_db: of its file that suits the target best, or None if it has none.
-        file_bytes: of that file.
-        goes_on: it went on from where the trial before ended, and counts its steps too.
-        is_pilot: it was the beginning of a fit, to see whether the network is of the right size; it has no file.
-        is_full: of a modulated network, its integers are as large as a file holds.
+        loss_db: the dB that rounding cost in its file that suits the target best; None if it has no file.
+        is_pilot: whether it was the beginning of a fit, to see whether the network is of the right size; it then has no
+            file.
     """
 
-    network: tuple[int, ...]
-    weights: int
-    steps: int
-    max_steps: int
-    seconds: float
-    work: float
-    psnr_db: float
     late_gain_db: float
     peak: float
     loss_db: float | None
-    file_bytes: int | None
-    goes_on: bool = False
     is_pilot: bool = False
-    is_full: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A fit to make.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SinesPlan(Plan):
+    """A fit of a network of sines to make.
 
     Attributes:
-        config: of the fit.
-        goes_on: from where the trial before ended, with the same network.
-        is_pilot: only to see whether the network is of the right size.
+        config: network, trainer, budget and seed of the fit.
+        is_pilot: whether it is only to see whether the network is of the right size.
     """
 
     config: FitConfig
-    goes_on: bool = False
     is_pilot: bool = False
 
 
-def next_plan(ask: SinesAsk, forecast: Forecast, trials: Sequence[Trial], *, speed: float = 1.0) -> Plan | None:
+def next_plan(
+    ask: SinesAsk, forecast: Forecast, trials: Sequence[SinesTrial], *, speed: float = 1.0
+) -> SinesPlan | None:
     """The fit to make next, or None if what there is meets the target or no further fit is likely to do better.
 
     Args:
         ask: the request.
-        forecast: of the signal.
-        trials: so far, in order.
-        speed: of this machine, where seconds are asked for.
+        forecast: what is expected of fits of the signal.
+        trials: what the fits so far have shown, in order.
+        speed: the work that this machine does in a second; it matters where seconds are asked for.
     """
     base = ask.config
     left = (
@@ -104,7 +85,7 @@ def next_plan(ask: SinesAsk, forecast: Forecast, trials: Sequence[Trial], *, spe
     if left is not None:
         base = replace(base, budget=replace(base.budget, max_seconds=left))
     if ask.target is None:
-        return None if trials else Plan(base)
+        return None if trials else SinesPlan(config=base)
     kind, value = ask.target.kind, ask.target.value
     if kind is TargetKind.SECONDS:
         return None if trials else _timed(base, ask, forecast, value * speed)
@@ -114,16 +95,11 @@ def next_plan(ask: SinesAsk, forecast: Forecast, trials: Sequence[Trial], *, spe
     return _of_quality(base, ask, forecast, trials, needed_psnr_db(ask, trials))
 
 
-def separate(trials: Sequence[Trial]) -> list[Trial]:
-    """The trials without those that the next one contains: their steps and seconds add up."""
-    return [trial for i, trial in enumerate(trials) if not any(later.goes_on for later in trials[i + 1 : i + 2])]
-
-
-def _fitted(trials: Sequence[Trial]) -> int:
+def _fitted(trials: Sequence[SinesTrial]) -> int:
     return sum(not trial.is_pilot for trial in trials)
 
 
-def needed_psnr_db(ask: SinesAsk, trials: Sequence[Trial]) -> float:
+def needed_psnr_db(ask: SinesAsk, trials: Sequence[SinesTrial]) -> float:
     """PSNR of a file that meets a target of quality."""
     assert ask.target is not None  # noqa: S101  asked for targets of quality only
     if ask.target.kind is TargetKind.PSNR_DB:
@@ -136,7 +112,7 @@ def needed_psnr_db(ask: SinesAsk, trials: Sequence[Trial]) -> float:
     return 20.0 * log10(peak / ask.target.value)
 
 
-def _timed(base: FitConfig, ask: SinesAsk, forecast: Forecast, work: float) -> Plan:
+def _timed(base: FitConfig, ask: SinesAsk, forecast: Forecast, work: float) -> SinesPlan:
     assert ask.target is not None  # noqa: S101
     seconds = min(ask.target.value, base.budget.max_seconds or ask.target.value)
     config = replace(base, budget=replace(base.budget, max_seconds=seconds, max_steps=_TIMED_STEPS))
@@ -145,17 +121,19 @@ def _timed(base: FitConfig, ask: SinesAsk, forecast: Forecast, work: float) -> P
         preset = float(weight_count(base.network, forecast.channels))
         weights = min(preset, forecast.weights_for_work(work, _FEWEST_STEPS))
         config = replace(config, network=sized(config.network, weights))
-    return Plan(config)
+    return SinesPlan(config=config)
 
 
 def _of_size(
-    base: FitConfig, ask: SinesAsk, forecast: Forecast, trials: Sequence[Trial], max_bytes: int
-) -> Plan | None:
+    base: FitConfig, ask: SinesAsk, forecast: Forecast, trials: Sequence[SinesTrial], max_bytes: int
+) -> SinesPlan | None:
     steps = base.budget.max_steps
     if not ask.free_size:
-        return None if trials else Plan(base)
+        return None if trials else SinesPlan(config=base)
     if not trials:
-        return Plan(replace(base, network=sized(base.network, forecast.weights_for_bytes(max_bytes, steps))))
+        return SinesPlan(
+            config=replace(base, network=sized(base.network, forecast.weights_for_bytes(max_bytes, steps)))
+        )
     last = trials[-1]
     if last.loss_db is None or last.file_bytes is None:
         weights = last.weights / 3.0
@@ -168,14 +146,14 @@ def _of_size(
 
 
 def _of_quality(
-    base: FitConfig, ask: SinesAsk, forecast: Forecast, trials: Sequence[Trial], needed_db: float
-) -> Plan | None:
+    base: FitConfig, ask: SinesAsk, forecast: Forecast, trials: Sequence[SinesTrial], needed_db: float
+) -> SinesPlan | None:
     steps = base.budget.max_steps
     goal_db = needed_db + SURPLUS_DB
     base = replace(base, budget=replace(base.budget, target_psnr_db=needed_db + _ENOUGH_DB))
     if not trials:
         if not ask.free_size:
-            return Plan(base)
+            return SinesPlan(config=base)
         network = sized(base.network, forecast.weights_for_psnr(goal_db, steps))
         return _pilot(replace(base, network=network))
     last = trials[-1]
@@ -204,15 +182,15 @@ def _of_quality(
     return _other_network(base, trials, weights, forecast.channels)
 
 
-def _pilot(config: FitConfig) -> Plan:
+def _pilot(config: FitConfig) -> SinesPlan:
     """The beginning of a fit, or all of it if it is short."""
     steps = max(_FEWEST_PILOT_STEPS, round(_PILOT_SHARE * config.budget.max_steps))
     if 2 * steps > config.budget.max_steps:
-        return Plan(config)
-    return Plan(replace(config, budget=replace(config.budget, max_steps=steps)), is_pilot=True)
+        return SinesPlan(config=config)
+    return SinesPlan(config=replace(config, budget=replace(config.budget, max_steps=steps)), is_pilot=True)
 
 
-def _expected_psnr_db(trial: Trial, steps: int, forecast: Forecast) -> float:
+def _expected_psnr_db(trial: SinesTrial, steps: int, forecast: Forecast) -> float:
     """Quality of a trial's network after so many steps, if it goes on as it did in the second half of its own."""
 
     def gain_db(first: int, last: int) -> float:
@@ -224,16 +202,16 @@ def _expected_psnr_db(trial: Trial, steps: int, forecast: Forecast) -> float:
     return trial.psnr_db + pace * gain_db(trial.steps, steps)
 
 
-def _continued(base: FitConfig, last: Trial, steps: int) -> Plan:
+def _continued(base: FitConfig, last: SinesTrial, steps: int) -> SinesPlan:
     """The last trial's fit, up to so many steps."""
     frequencies, *hidden = last.network
     network = replace(base.network, frequencies=frequencies, hidden=tuple(hidden))
     left = base.budget.max_seconds
     budget = replace(base.budget, max_steps=steps, max_seconds=None if left is None else left + last.seconds)
-    return Plan(replace(base, network=network, budget=budget), goes_on=True)
+    return SinesPlan(config=replace(base, network=network, budget=budget), goes_on=True)
 
 
-def _other_network(base: FitConfig, trials: Sequence[Trial], weights: float, channels: int) -> Plan | None:
+def _other_network(base: FitConfig, trials: Sequence[SinesTrial], weights: float, channels: int) -> SinesPlan | None:
     """A trial with so many weights, or None if that network has been tried."""
     last = trials[-1]
     weights = min(max(weights, last.weights / _LARGEST_SIZE_STEP), last.weights * _LARGEST_SIZE_STEP)
@@ -243,4 +221,4 @@ def _other_network(base: FitConfig, trials: Sequence[Trial], weights: float, cha
     network = sized(base.network, weights * nominal / last.weights)
     if any((network.frequencies, *network.hidden) == trial.network for trial in trials):
         return None
-    return Plan(replace(base, network=network))
+    return SinesPlan(config=replace(base, network=network))

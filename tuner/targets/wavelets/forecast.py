@@ -1,15 +1,14 @@
-"""What a modulated network will reach, weigh and take, before it is fitted: plain arithmetic, no arrays, no torch.
+"""What a network with wavelets will reach, weigh and take, before it is fitted: plain arithmetic, no arrays, no torch.
 
 The file's latents are coefficients of a kind: with so many bits for each that is not zero, the quality is that of the
 signal's best approximation with as many coefficients (`tuner.signal.compaction`), and some more. Work is counted as in
-`tuner.targets.sines.forecast`. Called by `tuner.targets.estimate` and, for the work, by
-`tuner.targets.wavelets.search`.
+`tuner.targets.sines.forecast`.
 """
 
-from dataclasses import dataclass
 from math import prod
 
 from tuner.fit.wavelets.config import WaveletConfig
+from tuner.targets.foreseen import Foreseen
 from tuner.targets.sines.forecast import Forecast
 from tuner.targets.sines.sizes import solve_rising
 
@@ -26,32 +25,13 @@ _LONG_FIT = 60.0
 _LANDING_STEPS = 20.0  # that the files take which are tried
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Foreseen:
-    """What a fit is expected to come to.
-
-    Attributes:
-        weights: of the network.
-        bytes: of the file.
-        psnr_db: of the file.
-        steps: of training.
-        work: of the whole fit, its files included.
-    """
-
-    weights: int
-    bytes: int
-    psnr_db: float
-    steps: int
-    work: float
-
-
-def foresee(config: WaveletConfig, forecast: Forecast, speed: float) -> Foreseen:
+def foresee_wavelets(config: WaveletConfig, forecast: Forecast, speed: float) -> Foreseen:
     """Size, quality and work of a fit.
 
     Args:
-        config: of the fit.
-        forecast: of the signal.
-        speed: work per second of the machine that will run it.
+        config: the settings of the fit.
+        forecast: what is known of the signal.
+        speed: the work that the machine which will run the fit does in a second.
     """
     per_step, steps = work_per_step(config, forecast.grid_shape, forecast.channels), config.steps
     if config.max_seconds is not None:

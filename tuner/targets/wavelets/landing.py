@@ -1,9 +1,9 @@
-"""From a fitted modulated network to the file that just meets its target.
+"""From a fitted network with wavelets to the file that just meets its target.
 
 A fit ends some percent from the size that was asked for, or some tenths of a dB from the quality. Its latents are known
 before they were rounded; letting those that are least sure of their integer go to the next one, towards zero or away
 from it, makes the file smaller or larger, and each try is judged by the real file. Away from zero costs about what the
-bits are worth, towards zero more, so fits aim a little below. Called by `tuner.targets.wavelets.search`.
+bits are worth, towards zero more, so fits aim a little below.
 """
 
 from collections.abc import Callable

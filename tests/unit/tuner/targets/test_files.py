@@ -1,0 +1,49 @@
+"""A file is held against its target as people would."""
+
+import pytest
+
+from tests.signals import SIGNALS
+from tests.unit.tuner.targets.cases import COLOURS
+from tuner.targets.files import PSNR_TOLERANCE_DB, File, max_error
+from tuner.targets.target import Target
+
+
+def file(size: int, psnr_db: float, error: float = 0.1) -> File:
+    return File(bytes(size), psnr_db, error)
+
+
+@pytest.mark.parametrize(
+    ("target", "good", "bad"),
+    [
+        ("psnr=30", file(9, 30.0 - PSNR_TOLERANCE_DB), file(9, 29.8)),
+        ("error=0.1", file(9, 20.0, 0.1), file(9, 20.0, 0.11)),
+    ],
+)
+def test_a_quality_is_met_or_not(target: str, good: File, bad: File) -> None:
+    assert good.meets(Target.parse(target))
+    assert not bad.meets(Target.parse(target))
+
+
+@pytest.mark.parametrize("target", [None, Target.parse("bytes=9"), Target.parse("seconds=3")], ids=str)
+def test_without_a_quality_every_file_will_do_and_the_better_one_is_kept(target: Target | None) -> None:
+    assert file(90, 1.0).meets(target)
+    assert file(90, 31.0).is_better(file(9, 30.0), target)
+
+
+def test_of_two_that_are_good_enough_the_smaller_one_is_kept() -> None:
+    target = Target.parse("psnr=30")
+    assert file(9, 30.0).is_better(file(10, 40.0), target)
+    assert not file(9, 29.0).is_better(file(10, 30.0), target)
+    assert file(10, 29.0).is_better(file(9, 28.0), target)
+    target = Target.parse("error=0.1")
+    assert file(9, 30.0, 0.1).is_better(file(10, 40.0, 0.05), target)
+    assert file(10, 20.0, 0.2).is_better(file(9, 40.0, 0.3), target)
+
+
+@pytest.mark.parametrize("name", SIGNALS)
+def test_no_signal_differs_from_itself(name: str) -> None:
+    assert max_error(SIGNALS[name], SIGNALS[name].values) == 0.0
+
+
+def test_one_level_of_a_picture_is_one_of_255() -> None:
+    assert max_error(COLOURS, COLOURS.values + 0.6 / 255.0) == pytest.approx(1.0 / 255.0)

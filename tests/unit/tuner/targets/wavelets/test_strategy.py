@@ -1,0 +1,111 @@
+"""Networks with wavelets by target: never over the bytes, near the quality, and what they cannot do is said."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.signals import blob
+from tests.unit.tuner.targets.cases import PICTURE, quality, wavelets
+from tuner.codec.decode import decode
+from tuner.errors import ConfigError
+from tuner.fit.wavelets.config import WaveletConfig
+from tuner.network.wavelets.parameters import WaveletParameters
+from tuner.signal.array import array_signal
+from tuner.signal.details import AudioDetails
+from tuner.signal.signal import SampleFormat, Signal, SignalKind
+from tuner.targets.request import ask_for
+from tuner.targets.result import TargetOutcome
+from tuner.targets.search import fit_to_target
+from tuner.targets.target import Target, TargetKind
+from tuner.targets.wavelets.strategy import WaveletsTrial
+
+
+@pytest.mark.parametrize("size", [1500, 4000])
+def test_bytes_are_never_exceeded_and_nearly_all_used(size: int) -> None:
+    result = fit_to_target(PICTURE, wavelets("bytes", size))
+    assert result.content is not None
+    assert 0.95 * size <= len(result.content) <= size
+    assert isinstance(decode(result.content).parameters, WaveletParameters)
+    assert f"The target of {size} bytes was met" in result.sentence
+
+
+@pytest.mark.parametrize("steps", [1, 7])
+def test_bytes_are_not_exceeded_by_a_fit_that_had_no_time(steps: int) -> None:
+    result = fit_to_target(PICTURE, wavelets("bytes", 1500, steps=steps, trials=1))
+    assert result.content is not None
+    assert len(result.content) <= 1500
+
+
+def test_what_else_the_file_holds_counts() -> None:
+    profile = np.random.default_rng(0).bytes(1500)
+    signal = replace(PICTURE, icc_profile=profile)
+    result = fit_to_target(signal, wavelets("bytes", 3000, signal=signal))
+    assert result.content is not None
+    assert 0.95 * 3000 <= len(result.content) <= 3000
+
+
+@pytest.mark.parametrize("psnr_db", [32.0, 36.0])
+def test_a_quality_is_met_and_hardly_exceeded(psnr_db: float) -> None:
+    result = fit_to_target(PICTURE, wavelets("psnr_db", psnr_db))
+    assert result.outcome is TargetOutcome.MET, result.sentence
+    assert psnr_db - 0.1 <= quality(PICTURE, result) <= psnr_db + 0.2
+
+
+def test_a_quality_out_of_reach_is_said() -> None:
+    result = fit_to_target(PICTURE, wavelets("psnr_db", 90.0, steps=3, scales=1))
+    assert result.outcome is TargetOutcome.MISSED
+    assert "was missed" in result.sentence
+    assert [trial.goes_on for trial in result.trials] == [False, True]
+    assert result.steps == result.trials[-1].steps > 3
+
+
+def test_integers_that_a_file_does_not_hold_are_said() -> None:
+    result = fit_to_target(PICTURE, wavelets("psnr_db", 90.0, steps=3, trials=1))
+    assert "as large as a file holds" in result.sentence
+
+
+def test_integers_that_are_too_large_are_made_smaller_by_fewer_scales() -> None:
+    # So smooth that its integers are as large as a file holds before they fill the bytes.
+    smooth = array_signal(blob((48, 56))[..., 0])
+    result = fit_to_target(smooth, wavelets("bytes", 4000, steps=8, trials=3, signal=smooth))
+    trials = [trial for trial in result.trials if isinstance(trial, WaveletsTrial)]
+    assert [(trial.is_full, trial.goes_on) for trial in trials] == [(True, False), (False, False), (False, True)]
+    first, second, _ = trials
+    assert first.file_bytes is not None
+    assert second.file_bytes is not None
+    assert second.file_bytes > 1.5 * first.file_bytes
+    assert second.psnr_db > first.psnr_db + 2.0
+
+
+def test_a_file_that_holds_no_network_is_refused_with_the_least() -> None:
+    with pytest.raises(ConfigError, match=r"ask for more, about \d+ bytes"):
+        fit_to_target(PICTURE, wavelets("bytes", 60, steps=3))
+
+
+def test_a_time_is_kept() -> None:
+    result = fit_to_target(PICTURE, wavelets("seconds", 0.3, steps=100_000))
+    assert result.content is not None
+    assert result.seconds <= 0.3 + 5 * result.seconds / result.steps
+
+
+def test_other_grids_work_when_they_are_asked_for() -> None:
+    values = np.random.default_rng(0).normal(0.5, 0.1, (3000, 1)).cumsum(0) % 1.0
+    sound = Signal(
+        values=values.astype(np.float32),
+        kind=SignalKind.AUDIO,
+        sample_format=SampleFormat.S16,
+        details=AudioDetails(sample_rate=8000),
+    )
+    target = Target(TargetKind.BYTES, 2500)
+    result = fit_to_target(sound, ask_for(sound, "fast", target, kind="wavelets", steps=30))
+    assert result.content is not None
+    assert len(result.content) <= 2500
+    assert decode(result.content).details == sound.details
+
+
+def test_the_weights_of_an_estimate_are_those_of_the_fit() -> None:
+    result = fit_to_target(PICTURE, wavelets("bytes", 1500, steps=2, trials=1))
+    config = wavelets("bytes", 1500).config
+    assert isinstance(config, WaveletConfig)
+    assert result.trials[0].weights == config.weight_count(PICTURE.grid_shape, 3)

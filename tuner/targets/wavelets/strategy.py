@@ -1,0 +1,170 @@
+"""Networks with wavelets by target: the size or the quality is part of the fit, so one network is enough.
+
+What a bit is worth moves while the fit runs until the file has the size or the quality that was asked for; the rest is
+done by rounding (`tuner.targets.wavelets.landing`). What still misses goes on from its own state for half as many steps
+again, or, if its integers are as large as a file holds, is fitted anew with one scale less, whose integers are smaller,
+up to the number of trials.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import fsum, log10
+
+from tuner.fit.state import FitState
+from tuner.fit.wavelets.config import WaveletConfig
+from tuner.fit.wavelets.fit import WaveletResult, fit_wavelets
+from tuner.fit.wavelets.trainer import RoundedNetwork
+from tuner.network.wavelets.parameters import WaveletParameters
+from tuner.signal.signal import Signal
+from tuner.targets.ask import WaveletsAsk
+from tuner.targets.files import File, measured
+from tuner.targets.strategy import OnStep, Strategy
+from tuner.targets.target import TargetKind
+from tuner.targets.trial import Plan, Trial, separate
+from tuner.targets.wavelets.forecast import work_per_step
+from tuner.targets.wavelets.landing import encoded, land_on_quality, land_on_size
+
+_WORTH_FILLING = 0.95  # of a limit of bytes
+_WORTH_LOWERING_DB = 0.15  # above a quality
+_MORE_STEPS = 0.5  # of those before, for a fit that goes on
+_FULL = 1300  # the largest integer of a fit that would have begun with a finer step, had its integers allowed it
+# Where a fit aims, below what is asked for: rounding away from zero then makes up for it, cheaply.
+_AIM, _AIM_DB = 0.975, 0.05
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WaveletsTrial(Trial):
+    """What one fitted network with wavelets showed.
+
+    Attributes:
+        is_full: whether its integers are as large as a file holds, and fewer scales would make them smaller.
+    """
+
+    is_full: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WaveletsPlan(Plan):
+    """A fit of a network with wavelets to make.
+
+    Attributes:
+        config: network, rate or quality, budget and seed of the fit.
+    """
+
+    config: WaveletConfig
+
+
+class WaveletsStrategy(Strategy[WaveletsPlan, WaveletResult, WaveletsTrial]):
+    """How a network with wavelets is brought to a target.
+
+    Args:
+        signal: the signal to represent.
+        ask: the request.
+    """
+
+    trial = WaveletsTrial
+
+    def __init__(self, signal: Signal, ask: WaveletsAsk) -> None:
+        super().__init__()
+        self._signal, self._ask = signal, ask
+        self._max_bytes = None if ask.target is None else ask.target.max_bytes(signal.sample_count)
+        self._config = self._aiming(ask.config)
+
+    def next_plan(self, trials: Sequence[WaveletsTrial], best: File | None) -> WaveletsPlan | None:
+        """The same fit with more steps, or one with fewer scales."""
+        if not trials:
+            return WaveletsPlan(config=self._config)
+        last, limit = trials[-1], self._config.max_seconds
+        spent = fsum(trial.seconds for trial in separate(trials))
+        is_over = len(trials) >= self._ask.trials or (limit is not None and spent >= limit)
+        if is_over or (best is not None and best.meets(self._ask.target) and self._is_tight(best)):
+            return None
+        # Of a fit that goes on, its own seconds count towards its limit.
+        others = spent if last.is_full else spent - last.seconds
+        config = replace(self._config, max_seconds=None if limit is None else limit - others)
+        # Fits that were, or are to be, made anew.
+        restarts = sum(trial.is_full for trial in trials)
+        if restarts:
+            config = replace(config, scales=self._config.scales_of(self._signal.grid_shape) - restarts)
+        if last.is_full:
+            return WaveletsPlan(config=config)
+        steps = max(last.max_steps + 1, round((1.0 + _MORE_STEPS) * last.max_steps))
+        return WaveletsPlan(config=replace(config, steps=steps), goes_on=True)
+
+    def fit(self, plan: WaveletsPlan, resume: FitState | None, on_step: OnStep) -> WaveletResult:
+        """Train the network, its size judged by real files."""
+        file_bits = None if self._max_bytes is None else self._file_bits
+        return fit_wavelets(self._signal, plan.config, resume=resume, on_step=on_step, file_bits=file_bits)
+
+    def learn(
+        self,
+        plan: WaveletsPlan,
+        fitted: WaveletResult,
+        trials: Sequence[WaveletsTrial],  # noqa: ARG002  what came before has nothing to do with it
+    ) -> tuple[File | None, WaveletsTrial]:
+        """Round the latents as the target wants them."""
+        config, signal = plan.config, self._signal
+        file = self._file(fitted)
+        largest = max(int(abs(codes).max()) for codes in fitted.parameters.latents)
+        return file, WaveletsTrial(
+            network=(config.frequencies, *config.widths),
+            weights=fitted.parameters.weight_count,
+            steps=fitted.steps,
+            max_steps=config.steps,
+            seconds=fitted.seconds,
+            work=fitted.steps * work_per_step(config, signal.grid_shape, signal.channels),
+            psnr_db=fitted.psnr_db,
+            file_bytes=len(file.content) if file is not None and file.meets(self._ask.target) else None,
+            goes_on=plan.goes_on,
+            is_full=largest >= _FULL and config.scales_of(signal.grid_shape) > 1,
+        )
+
+    def tried(self, trials: Sequence[WaveletsTrial]) -> str:
+        """How many steps it took."""
+        return f"{sum(trial.steps for trial in separate(trials))} steps"
+
+    def advice(self, trials: Sequence[WaveletsTrial]) -> str:
+        """A higher preset, or the other kind of network."""
+        full = "The integers of its latents are as large as a file holds. " if trials[-1].is_full else ""
+        return (
+            f"{full}To come closer, a higher preset trains longer, and the network kind 'sines' may suit so high a "
+            "quality better."
+        )
+
+    def refusal(self) -> str:
+        """The layers alone, at about two bytes for a weight, are the least."""
+        smallest = self._config.layer_weight_count(self._signal.grid_shape, self._signal.channels)
+        return (
+            f"no network with wavelets fits into {self._ask.target}: ask for more, about {2 * smallest} bytes at "
+            "least, or for the network kind 'sines'"
+        )
+
+    def _aiming(self, config: WaveletConfig) -> WaveletConfig:
+        """The configuration with what its fit aims at: a little below the target."""
+        if self._max_bytes is not None:
+            return replace(config, bits_per_sample=_AIM * 8.0 * self._max_bytes / self._signal.sample_count)
+        if config.psnr_db is None:
+            return config
+        # Rounding to samples adds a twelfth of a step squared to what the fit sees.
+        added = 1.0 / (12.0 * self._signal.storage.effective.scale**2) if self._signal.sample_format.is_integer else 0.0
+        wanted = 10.0 ** (-config.psnr_db / 10.0)
+        return replace(config, psnr_db=-10.0 * log10(max(wanted - added, wanted / 4.0)) - _AIM_DB)
+
+    def _file_bits(self, parameters: WaveletParameters, steps: tuple[float, ...]) -> int:
+        network = RoundedNetwork(parameters=parameters, step_sizes=steps, mse=1.0)
+        return 8 * len(encoded(network, self._signal))
+
+    def _file(self, fitted: WaveletResult) -> File | None:
+        if self._max_bytes is not None:
+            return land_on_size(fitted.rounded, self._signal, self._max_bytes)
+        target = self._ask.target
+        if target is not None and target.kind is TargetKind.PSNR_DB:
+            return land_on_quality(fitted.rounded, self._signal, target.value)
+        return measured(encoded(fitted.network, self._signal), self._signal)
+
+    def _is_tight(self, file: File) -> bool:
+        """Whether there is nothing to gain from a file that is closer to the target."""
+        target = self._ask.target
+        if target is not None and target.kind is TargetKind.PSNR_DB:
+            return file.psnr_db <= target.value + _WORTH_LOWERING_DB
+        return self._max_bytes is None or len(file.content) >= _WORTH_FILLING * self._max_bytes
