@@ -14,7 +14,7 @@ from tuner.errors import ConfigError
 from tuner.network.wavelets.layout import field_count, latent_count, modulation_count, most_scales, wavelet_layout
 
 MOST_AXES = 3
-TOO_MANY_AXES = "the signal has {} axes, wavelets take at most three: ask for the network kind 'tuner'"
+TOO_MANY_AXES = "the signal has {} axes, a modulated network at most three: ask for the network kind 'tuner'"
 _MOST_SCALES = 10
 
 

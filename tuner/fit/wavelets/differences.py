@@ -1,6 +1,6 @@
 """Differences of a field between neighbouring samples, and their transpose: what a network sees around a point.
 
-`tuner.network.wavelets.differences` says what they are; here they are taken on a whole grid of tensors at once.
+The torch twin of `tuner.network.wavelets.differences`, which says what they are. Called by `tuner.fit.wavelets.passes`.
 """
 
 from math import prod
@@ -16,10 +16,10 @@ class Differences:
     """The differences on a grid.
 
     Args:
-        grid_shape: number of samples along each axis.
+        grid_shape: samples along each axis.
 
     Attributes:
-        count: number V of differences at each sample.
+        count: V, how many there are at each sample.
     """
 
     def __init__(self, grid_shape: tuple[int, ...]) -> None:

@@ -1,9 +1,9 @@
-"""Loss and gradients of wavelet latents under a small sine layer, on a whole grid, tile by tile.
+"""Loss and gradients of a modulated network on a whole grid, tile by tile.
 
 A tile is some rows of the first axis, few enough that its activations stay in the cache: a network this narrow is bound
 by memory otherwise. Threads share the tiles. The inputs of the first layer are kept for the whole grid: the sines never
 change, fields and differences do when `show` is given other latents. Derivatives are written out by hand; all of it is
-products of small matrices and sines.
+products of small matrices and sines. Called by `tuner.fit.wavelets.trainer`.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ class LatentGradients:
 
     Attributes:
         loss: mean squared error over points and channels.
-        slopes: first derivatives by the latents, one tensor per level, (channels, *nodes).
+        slopes: first derivatives, of every level.
         bends: a sample of the second derivatives by each latent alone, from random signs.
     """
 
@@ -42,16 +42,15 @@ class GridPasses:
     """A signal on its grid, ready for passes over it.
 
     Args:
-        values: samples of the signal, float32 (*shape, C).
+        values: float32 (*shape, C).
         axes: coordinates of the samples along each axis, float (N_d,).
-        scales: number of scales of the wavelets.
-        colours: number K of channels of each subband.
-        frequencies: input frequencies in cycles per period, int (F, D).
-        period: length p of the period, in units of the coordinates.
+        scales: of the wavelets.
+        colours: K, the channels of each subband.
+        frequencies: int (F, D).
+        period: p.
 
     Attributes:
-        gains: factors by which the inputs beside the sines are multiplied, (M,); all passes need `show` after they
-            change.
+        gains: by which the inputs beside the sines are multiplied, (M,); all passes need `show` after they change.
     """
 
     def __init__(
@@ -128,8 +127,8 @@ class GridPasses:
         """Derivatives by the codes that were shown.
 
         Args:
-            weights: all weights of the network.
-            signs_CP: random signs, 1 or -1, (C, P). The square of their derivative is, in the mean, the diagonal of the
+            weights: of the network.
+            signs_CP: 1 or -1, at random. The square of their derivative is, in the mean, the diagonal of the
                 Gauss-Newton matrix: terms of different points and channels cancel (Bekas, Kokiopoulou and Saad 2007).
         """
         backs, probes = self._empty_backs(), self._empty_backs()

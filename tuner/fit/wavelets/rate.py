@@ -1,10 +1,10 @@
-"""How many bits wavelet latents take in a file, and what each other value of a latent would cost: an estimate.
+"""How many bits the latents take in a file, and what each other value of a latent would cost.
 
 The codec chooses the table of each latent by the mean magnitude around it (`tuner.codec.wavelets.subbands`). Here are
 the same means, and tables of three numbers that are fitted to the latents as they are: the bits of a zero, of a one,
 and of every further unit, interpolated between the centres of two classes. What a latent does to the means of those
 around it is left out: counted as a derivative it made latents vanish in droves, counted by differences it gained
-nothing.
+nothing. Called by `tuner.fit.wavelets.choice` and `tuner.fit.wavelets.trainer`.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tuner.network.wavelets import contexts
+from tuner.network.wavelets import contexts as neighbourhood
 
 # Centres of the classes of mean magnitude.
 _CENTRES = (0.0, 0.02, 0.04, 0.07, 0.1, 0.15, 0.2, 0.3, 0.4, 0.55, 0.75, 1.0, 1.5, 2.5, 4.0, 8.0, 16.0, 64.0)
@@ -29,9 +29,9 @@ class Costs:
     """Bits of the latents of one level, each (channels, *nodes).
 
     Attributes:
-        zero: bits of a zero, for each latent.
-        one: bits of a magnitude of 1, sign included, for each latent.
-        more: bits of every further unit of magnitude, for each latent.
+        zero: of a zero.
+        one: of a magnitude of 1, sign included.
+        more: of every further unit.
     """
 
     zero: Tensor
@@ -47,9 +47,9 @@ class LatentRate:
     """The bits of wavelet latents.
 
     Args:
-        dimensions: number D of axes.
-        colours: number K of channels of each subband; each level after the first has 2^D - 1 orientations for each.
-        levels: number of levels, the low-pass one included.
+        dimensions: D.
+        colours: K; each level after the first has 2^D - 1 orientations for each.
+        levels: the low-pass one included.
     """
 
     def __init__(self, dimensions: int, colours: int, levels: int) -> None:
@@ -79,19 +79,19 @@ class LatentRate:
         total = torch.zeros_like(split)
         count = torch.zeros(self._colours, kinds, *(1,) * dimensions)
         if number > 1:
-            above, ring = magnitudes[number - 1], contexts.PARENT_RING
-            above = ring * self._box(above) + (contexts.PARENT - ring) * above
+            above, ring = magnitudes[number - 1], neighbourhood.PARENT_RING
+            above = ring * self._box(above) + (neighbourhood.PARENT - ring) * above
             for axis, nodes in enumerate(level.shape[1:], start=1):
                 above = above.index_select(axis, torch.arange(nodes) // 2)
             total += above.view(split.shape)
-            count += contexts.parent_count(dimensions)
+            count += neighbourhood.parent_count(dimensions)
         if kinds > 1:
-            ring = contexts.SIBLING_RING
-            around = (ring * self._box(level) + (contexts.SIBLING - ring) * level).view(split.shape)
+            ring = neighbourhood.SIBLING_RING
+            around = (ring * self._box(level) + (neighbourhood.SIBLING - ring) * level).view(split.shape)
             total[:, 1:] += around.cumsum(1)[:, :-1]
-            count += contexts.SIBLING_COUNT * torch.arange(kinds).view(1, -1, *(1,) * dimensions)
-        total[1:] += contexts.COLOUR * split[:-1]
-        count[1:] += contexts.COLOUR_COUNT
+            count += neighbourhood.SIBLING_COUNT * torch.arange(kinds).view(1, -1, *(1,) * dimensions)
+        total[1:] += neighbourhood.COLOUR * split[:-1]
+        count[1:] += neighbourhood.COLOUR_COUNT
         for kind in range(kinds):
             for parity, kernel in self._kernels[kind + 1 if number else 0]:
                 here = (slice(None), *(slice(bit, None, 2) for bit in parity))
@@ -163,9 +163,9 @@ class LatentRate:
 def _kernels(dimensions: int, orientation: int) -> list[tuple[tuple[int, ...], Tensor]]:
     """Of each parity of indices, in the order of coding, the shares of those neighbours that are coded before."""
     kernels = []
-    for parity in contexts.coding_order(dimensions):
+    for parity in neighbourhood.coding_order(dimensions):
         kernel = torch.zeros((3,) * dimensions)
-        for offset in contexts.known_neighbours(parity):
-            kernel[tuple(step + 1 for step in offset)] = contexts.neighbour_share(offset, orientation)
+        for offset in neighbourhood.known_neighbours(parity):
+            kernel[tuple(step + 1 for step in offset)] = neighbourhood.neighbour_share(offset, orientation)
         kernels.append((parity, kernel[None, None]))
     return kernels

@@ -2,7 +2,8 @@
 
 Products of one-dimensional functions are separable. The trailing axes of every subband are summed for all nodes of the
 first axis at once (`spread`), the first axis tile by tile with small banded matrices (`tuner.fit.wavelets.tile_sums`),
-so that memory stays bounded by the spread subbands. The numpy twin is `tuner.network.wavelets.fields`.
+so that memory stays bounded by the spread subbands. The numpy twin is `tuner.network.wavelets.fields`. Called by
+`tuner.fit.wavelets.passes`.
 """
 
 from collections.abc import Sequence
@@ -25,9 +26,9 @@ class _Part:
     """Subbands of one scale that are of one kind along the first axis, so that they share the last step.
 
     Attributes:
-        level: level that holds the codes.
-        subbands: position of each subband among the orientations of its level, and its bands along trailing axes.
-        channels: channels of the fields u to which the part adds.
+        level: of the codes.
+        subbands: in each level, the position of a subband among the orientations, and its bands along trailing axes.
+        channels: of u, to which it adds.
         tiles: sums along the first axis, for each tile.
     """
 
@@ -41,16 +42,16 @@ class Subbands:
     """All subbands of some colours on a grid.
 
     Args:
-        grid_shape: number of samples along each axis.
-        scales: number of scales of the wavelets.
-        colours: number K of channels of each subband.
-        rows: number of positions along the first axis in a tile.
+        grid_shape: samples along each axis.
+        scales: of the wavelets.
+        colours: K, the channels of each subband.
+        rows: of the first axis in a tile.
 
     Attributes:
-        layout: spacing and number of channels of every level, coarsest first.
-        channels: number U of channels of all fields.
-        colours: number K of channels of each subband.
-        fields: index of the field to which each level adds.
+        layout: (spacing, channels) of every level, coarsest first.
+        channels: U, of all fields.
+        colours: K.
+        fields: to which each level adds.
     """
 
     def __init__(self, grid_shape: tuple[int, ...], scales: int, colours: int, rows: int) -> None:

@@ -3,7 +3,7 @@
 A few rows of a picture read few nodes: one matrix does for a tile. A tile of a line has thousands of positions, and one
 matrix for them would be nearly all zeros, gigabytes for a recording. There the positions are cut into blocks; away from
 the borders all blocks read their nodes alike, so that one small matrix and a sliding view of the nodes serve all of
-them.
+them. Called by `tuner.fit.wavelets.subbands`.
 """
 
 from dataclasses import dataclass
@@ -27,11 +27,11 @@ class _Run:
     """Equal blocks of positions, one after the other.
 
     Attributes:
-        rows: positions in the tile that the blocks cover.
-        first: first node that the first block reads.
-        stride: number of nodes from one block to the next; 0 if there is only one.
-        blocks: number of blocks.
-        matrix: weights of the nodes at the positions, (positions of a block, nodes that it reads).
+        rows: of the tile.
+        first: node that the first block reads first.
+        stride: nodes from one block to the next; 0 if there is only one.
+        blocks: of them.
+        matrix: (positions of a block, nodes that it reads).
     """
 
     rows: slice
@@ -73,9 +73,9 @@ class TileSum:
     """The positions of one tile.
 
     Attributes:
-        rows: number of positions in the tile.
-        span: nodes that the positions read.
-        runs: blocks of equal matrices that make up the tile.
+        rows: of them.
+        span: of nodes that they read.
+        runs: that make up the tile.
     """
 
     rows: int
@@ -106,9 +106,9 @@ def tile_sums(axis: Reading, rows: int, spacing: int) -> list[TileSum]:
     """The sums of every `rows` positions.
 
     Args:
-        axis: nodes that every position reads, and their weights.
-        rows: number of positions in a tile; the last may have fewer.
-        spacing: number of positions per node, a power of two.
+        axis: what every position reads.
+        rows: of a tile but the last.
+        spacing: positions per node, a power of two.
     """
     block = rows if rows <= _FEW_ROWS else max(_BLOCK, spacing)
     stride, tiles = block // spacing, []
