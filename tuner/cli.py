@@ -93,7 +93,7 @@ def fit(
         else:
             asked: dict[str, Any] = {} if target is None else dict(Target.parse(target).named())
             signal = read_signal(source, resolution=resolution)
-            result = represent(signal, **options, **asked, network=network, max_loss_db=max_loss_db)
+            result = represent(signal, **(options | asked), network=network, max_loss_db=max_loss_db)
         result.save(output)
 
         typer.echo(f"{output}: {result.summary}")

@@ -78,4 +78,5 @@ def _middle_cell(size: int) -> tuple[float, float]:
 
 def _bytes_of(values: FloatArray, *, natural: bool) -> np.ndarray:
     low, high = (0.0, 1.0) if natural else (float(values.min()), float(values.max()))
-    return np.rint(255.0 * np.clip((values - low) / max(high - low, 1e-12), 0.0, 1.0)).astype(np.uint8)
+    pixels: np.ndarray = np.rint(255.0 * np.clip((values - low) / max(high - low, 1e-12), 0.0, 1.0)).astype(np.uint8)
+    return pixels

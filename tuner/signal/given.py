@@ -67,7 +67,7 @@ def signal_of(given: Any, *, sample_rate: int | None = None, channels_last: bool
 def _array(given: Any) -> np.ndarray:
     if isinstance(given, np.ma.MaskedArray) and np.ma.is_masked(given):
         raise InvalidSignal(
-            f"{int(np.count_nonzero(np.ma.getmaskarray(given)))} of {given.size} samples are masked, expected samples everywhere: fill "
+            f"{np.count_nonzero(given.mask)} of {given.size} samples are masked, expected samples everywhere: fill "
             "them, or fit the others as scattered samples (tuner.scattered_signal)"
         )
     if type(given).__module__.partition(".")[0] == "torch" and hasattr(given, "detach"):

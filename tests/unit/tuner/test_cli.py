@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -189,3 +190,28 @@ def test_a_target_that_is_none_is_one_line(picture: Path, tmp_path: Path, target
     refused = run("fit", picture, "-o", tmp_path / "small.tnr", "--target", target)
     assert refused.exit_code == 1
     assert refused.stderr.startswith("tuner: the target")
+
+
+def test_a_missed_target_ends_with_a_code_of_its_own(picture: Path, tmp_path: Path) -> None:
+    small = tmp_path / "small.tnr"
+    missed = run("fit", picture, "-o", small, "--effort", "fast", "--steps", 2, "--target", "psnr=90")
+    assert missed.exit_code == 3
+    assert small.exists()
+    assert "was missed" in missed.stdout
+
+
+def test_the_input_is_never_overwritten(picture: Path, file: Path) -> None:
+    for arguments in (("fit", picture, "-o", picture), ("decode", file, "-o", file)):
+        before = Path(arguments[1]).read_bytes()
+        refused = run(*arguments)
+        assert refused.exit_code == 1
+        assert "is the input itself" in refused.stderr
+        assert Path(arguments[1]).read_bytes() == before
+
+
+def test_what_a_file_says_does_not_steer_the_terminal(tmp_path: Path) -> None:
+    path = tmp_path / "file.tnr"
+    path.write_bytes(encode(replace(random_representation(), report={"trainer": "\x1b[2Jadam\x07"})))
+    shown = run("info", path).stdout
+    assert "trainer \\x1b[2Jadam\\x07" in shown
+    assert "\x1b" not in shown
