@@ -1,6 +1,6 @@
 """Views that clients wait for: claim one, decode the file, draw, store, switch the row.
 
-Called by `worker.interactive` for each message and, like a fit, not necessarily for the view that the message names.
+Each message to `worker.interactive` has one view drawn; like a fit, it need not be the view that the message names.
 Neither this module nor anything behind it imports torch: a process that draws costs little and starts at once. What no
 worker draws, and what nobody looks at any more, is upkeep's (`worker.leftovers`).
 """

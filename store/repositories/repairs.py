@@ -1,7 +1,7 @@
 """What upkeep does with fits: end what no worker is left to end, and find what nobody needs or nobody announced.
 
 Rows that somebody else is writing to are passed over and seen to in the next round, so that any number of processes may
-run. Called by `worker.upkeep` and `worker.sweep`, by way of `Fits`.
+run.
 """
 
 from sqlalchemy import ColumnElement, Float, func, select, update

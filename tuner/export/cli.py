@@ -1,4 +1,4 @@
-"""`tuner export`: a .tnr file for other programs. Called by `tuner.cli`."""
+"""`tuner export`: a .tnr file for other programs."""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,7 +1,7 @@
 """A representation as an ONNX model: input `coords` (points, D), output `values` (points, C), both float32.
 
 Only operators of opset 17 that every runtime has. The splines of a modulated network are written out: floor, clip,
-gather. Called by `tuner.export.cli`; needs the extra `export`.
+gather. It needs the extra `export`.
 """
 
 import json

@@ -4,7 +4,7 @@ Arrays of a plain network: frequencies, phases, then `hidden.0.weight`, `hidden.
 `readout.bias`. Of a line cut into windows it is the network that they share, and the outputs of all windows stand one
 after the other. A modulated one has no phases, but `latents.0`, ... (channels, *nodes), the nodes of
 cubic splines, and `skip.weight`; if it sees differences, also `gains` (M), `stencils` (V, offsets) and `offsets`
-(offsets, D) as in `tuner.network.wavelets.differences`. Called by the exporters beside this file.
+(offsets, D) as in `tuner.network.wavelets.differences`.
 """
 
 import json
