@@ -10,15 +10,15 @@ EXAMPLES ?= 100
 SEED   ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: core fuzz-coverage help demo test check up format bench-fit bench-jobs chaos clean openapi fuzz-api load bench-rd bench-kinds bench-robust fuzz-codec docs-pictures bench-estimate bench-weights
+.PHONY: core fuzz-coverage help demo test check up format bench-fit bench-jobs chaos clean openapi quick fuzz-api load bench-rd bench-kinds bench-robust fuzz-codec docs-pictures bench-estimate bench-weights
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 # Pinned versions make today's machine and next year's the same.
-$(READY): pyproject.toml constraints.txt
+$(READY): pyproject.toml service/pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e . -e './service[dev]'
 	@touch $@
 
 demo: $(READY) ## one photograph from upload to download, on the real engines
@@ -34,6 +34,9 @@ check: $(READY) ## formatting, lints and types
 
 test: check ## everything that must be green, against the real engines
 	$(BIN)/python -m pytest -n 2 --dist loadfile  # two processes, each with engines of its own
+
+quick: $(READY) ## the tests that need no engine and no long fit: under a minute, while you work
+	$(BIN)/python -m pytest -n 2 -q $(QUICK)
 
 format: $(READY) ## rewrite files in the house format
 	$(BIN)/ruff format .
@@ -70,7 +73,7 @@ fuzz-codec: $(READY) ## 100,000 mutated .tnr files against the reader, in limite
 	$(BIN)/python -m tests.hostile.mutate $(FUZZ_OPTIONS)
 
 fuzz-coverage: $(READY) ## the same reader under a fuzzer that sees which lines it reaches (Linux, macOS)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[fuzz]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e . -e './service[fuzz]'
 	$(BIN)/python -m tests.hostile.coverage_guided build/corpus $(or $(FUZZ_OPTIONS),-runs=100000)
 
 docs-pictures: $(READY) ## the pictures of docs/signals/, and the figures that its pages quote

@@ -3,7 +3,7 @@
 Sounds: Opus in Ogg (libopus through av, resampled to 48 kHz and back), FLAC in 16 bits. Volumes and arrays: zfp, SZ3
 and SPERR of the values in single precision, and JPEG 2000 of every slice in 16 bits, each slice with four bytes for its
 length; what leads from values to samples is not counted. Videos: H.264 in MP4 (libx264, slow, full chroma). Meshes:
-Draco, whose vertices have so many bits. Called by `benchmarks.kinds`.
+Draco, whose vertices have so many bits.
 """
 
 from collections.abc import Callable

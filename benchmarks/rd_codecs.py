@@ -1,8 +1,7 @@
 """The codecs that a picture is compared with, and ours: bytes on disk, pixels back, seconds of both.
 
 Rivals are what people have: JPEG with optimised tables, WebP at its slowest, AVIF, JPEG XL. Each is asked for a rate
-and finds the quality setting whose file comes nearest to it; the point that counts is the file's own size. Called by
-`benchmarks.rd`.
+and finds the quality setting whose file comes nearest to it; the point that counts is the file's own size.
 """
 
 from collections.abc import Callable

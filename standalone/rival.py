@@ -1,4 +1,4 @@
-"""The JPEG that a compressed picture is compared with: optimised, progressive, of the same PSNR. Called by the demo."""
+"""The JPEG that a compressed picture is compared with: optimised, progressive, of the same PSNR; for the demo."""
 
 import io
 from collections.abc import Callable

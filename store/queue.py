@@ -1,7 +1,7 @@
-"""The broker as both sides see it: one queue, one task name, a message that carries nothing but an id.
+"""The broker as both sides see it: two queues with a task each, and messages that carry nothing but an id.
 
-A message only wakes a worker; the row in `fits` is the truth. Losing every message loses no job, because the reaper
-sends a new one for each row that has waited too long.
+One queue is for fits, the other for views that a client waits for. A message only wakes a worker; the row in `fits` or
+`renders` is the truth. Losing every message loses no job, because upkeep sends a new one for rows that wait too long.
 """
 
 from amqp.exceptions import ChannelError
@@ -15,7 +15,7 @@ FITS_QUEUE = "fits"
 INTERACTIVE_QUEUE = "interactive"  # short work that a client waits for; never behind a fit
 RUN_FIT = "worker.run_fit"
 DRAW_VIEW = "worker.draw_view"
-MESSAGE_LIFETIME_SECONDS = 3600  # an older hint is worthless: the reaper has long sent another
+MESSAGE_LIFETIME_SECONDS = 3600  # an older hint is worthless: upkeep has long sent another
 
 
 def celery_app(settings: StoreSettings, name: str = "tuner") -> Celery:
@@ -57,13 +57,13 @@ def celery_app(settings: StoreSettings, name: str = "tuner") -> Celery:
 
 
 class FitQueue:
-    """Sends the ids of fits to whichever worker is free."""
+    """Sends the ids of fits and of views to whichever worker is free."""
 
     def __init__(self, settings: StoreSettings) -> None:
         self._app = celery_app(settings)
 
     def publish(self, fit_id: str) -> bool:
-        """Send a hint; returns False, soon, if the broker is away. Nothing is lost: the reaper sends it again."""
+        """Send a hint; returns False, soon, if the broker is away. Nothing is lost: upkeep sends it again."""
         return self._send(RUN_FIT, fit_id, FITS_QUEUE)
 
     def publish_view(self, render_id: str) -> bool:

@@ -17,7 +17,7 @@ class FitStatus(StrEnum):
 
     QUEUED = "queued"  # no worker holds it; a worker may claim it at any moment
     PAUSED = "paused"  # no worker holds it and none may claim it until the client wants it to go on
-    RUNNING = "running"  # one attempt holds an unexpired lease, or the reaper has not yet seen it expire
+    RUNNING = "running"  # one attempt holds an unexpired lease, or upkeep has not yet seen it expire
     CANCELLING = "cancelling"  # a cancel was acknowledged; the attempt that holds the lease is stopping
     SUCCEEDED = "succeeded"  # its representation is stored, verified and can be downloaded
     FAILED = "failed"  # it will never have a representation; `error_code` and `error_message` say why

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from tuner.signal.scattered import scattered_signal as scattered_signal
     from tuner.signal.signal import Signal as Signal
     from tuner.signal.signal import SignalKind as SignalKind
+    from tuner.version import __version__ as __version__
 else:
     HOMES: Final = {
         "Budget": "tuner.fit.config",
@@ -97,8 +98,8 @@ else:
         "written_psnr_db": "tuner.metrics",
     }
     __all__ = sorted(HOMES)
-    __getattr__ = lazy_names(__name__, HOMES)
+    __getattr__ = lazy_names(__name__, HOMES | {"__version__": "tuner.version"})
 
     def __dir__() -> list[str]:
         """The public names, for whoever completes a name."""
-        return __all__
+        return [*__all__, "__version__"]

@@ -52,6 +52,24 @@ app = typer.Typer(
 )
 
 
+def _say_version(wanted: bool) -> bool:
+    if wanted:
+        from tuner.version import __version__
+
+        typer.echo(f"tuner {__version__}")
+        raise typer.Exit
+    return wanted
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_say_version, is_eager=True, help="Say which release this is, and end."),
+    ] = False,
+) -> None: ...
+
+
 @app.command()
 def fit(
     source: Annotated[

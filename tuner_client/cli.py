@@ -41,7 +41,9 @@ def submit(
 
         from tuner_client import Client, ClientError
     except ModuleNotFoundError as error:
-        typer.echo(f"tuner: {error.name} is missing: install the extra `client`, pip install 'tuner[client]'", err=True)
+        typer.echo(
+            f"tuner: {error.name} is missing: install the extra `client`, pip install 'tuner-neural[client]'", err=True
+        )
         raise typer.Exit(1) from error
     try:
         with Client(server, api_key=os.environ.get("TUNER_API_KEY")) as client:

@@ -7,10 +7,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from store.blobs import sha256_hex
 from store.errors import BlobDamaged, BlobMissing, BlobsUnavailable
 from store.keys import checkpoint_key
-from store.models import Checkpoint
 from store.repositories.fits import Claim, Fits, StoredObject
 from tuner.errors import StateMismatch
 from tuner.fit.state import FitState
+from worker.leftovers import drop_checkpoints
 from worker.resources import Resources
 
 logger = logging.getLogger(__name__)
@@ -51,11 +51,3 @@ def load_checkpoint(resources: Resources, fit_id: str) -> FitState | None:
         except (BlobMissing, BlobDamaged, StateMismatch) as error:
             logger.warning("checkpoint %s is of no use: %s", checkpoint.id, error)
     return None
-
-
-def drop_checkpoints(resources: Resources, checkpoints: list[Checkpoint]) -> None:
-    """Delete checkpoints, row first: an object without a row is harmless, a row without an object is not."""
-    with resources.database.unit_of_work() as session:
-        Fits(session).forget_checkpoints([checkpoint.id for checkpoint in checkpoints])
-    for checkpoint in checkpoints:
-        resources.blobs.delete(checkpoint.object_key)

@@ -24,7 +24,7 @@ class Interrupted(Exception):
 
 
 class Reporter:
-    """Called by the training loop after every step, and while the signal is read.
+    """What the training loop asks after every step, and while the signal is read.
 
     Attributes:
         handed_over: the state at which training stopped is stored; whoever claims the fit next goes on from there.

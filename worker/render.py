@@ -1,7 +1,8 @@
 """Views that clients wait for: claim one, decode the file, draw, store, switch the row.
 
-Called by `worker.interactive` for each message and, like a fit, not necessarily for the view that the message names.
-Nothing here needs torch: a process that draws costs little and starts at once.
+Each message to `worker.interactive` has one view drawn; like a fit, it need not be the view that the message names.
+Neither this module nor anything behind it imports torch: a process that draws costs little and starts at once. What no
+worker draws, and what nobody looks at any more, is upkeep's (`worker.leftovers`).
 """
 
 import logging
@@ -19,9 +20,6 @@ from worker.views import draw
 logger = logging.getLogger(__name__)
 
 LEASE_SECONDS = 300.0  # no view takes longer: `store.render_spec` bounds the work
-MAX_TRIES = 3
-REPUBLISH_AFTER_SECONDS = 5.0
-FAILED_SECONDS = 600.0  # then it may be tried again
 
 
 def draw_next_view(resources: Resources) -> str | None:
@@ -49,19 +47,6 @@ def draw_next_view(resources: Resources) -> str | None:
         with resources.database.unit_of_work() as session:
             Renders(session).finish(claim, stored, media_type)
     return claim.id
-
-
-def tend_views(resources: Resources) -> None:
-    """What no worker is left to do, and what nobody has looked at for long: one round of upkeep."""
-    with resources.database.unit_of_work() as session:
-        renders = Renders(session)
-        renders.reap_expired_leases(max_tries=MAX_TRIES)
-        forgotten = renders.oldest_waiting(older_than_seconds=REPUBLISH_AFTER_SECONDS)
-        stale = renders.drop_stale(unused_seconds=resources.settings.views_kept_seconds, failed_seconds=FAILED_SECONDS)
-    for key in stale:
-        resources.blobs.delete(key)
-    if forgotten is not None:
-        resources.queue.publish_view(forgotten)
 
 
 def _draw(resources: Resources, claim: ClaimedRender) -> tuple[StoredObject, str]:

@@ -15,9 +15,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from store.errors import BlobsUnavailable
 from store.repositories.fits import Fits
-from worker.checkpoints import drop_checkpoints
+from worker.leftovers import drop_checkpoints, tend_views
 from worker.outbound import Sender
-from worker.render import tend_views
 from worker.resources import Resources, resources
 from worker.sweep import sweep
 from worker.webhooks import forget_old_messages, start_senders

@@ -1,7 +1,7 @@
 """What a worker does with fits: claim one, report, keep checkpoints, and end the attempt in one of several ways.
 
 Each write names its claim, and finds nothing to write to once another attempt holds the fit; see
-`store.repositories.moves`. Called by way of `Fits`, in `worker.run`, `worker.lease` and their neighbours.
+`store.repositories.moves`.
 """
 
 from collections.abc import Sequence

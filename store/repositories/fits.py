@@ -1,6 +1,6 @@
 """Every question about fits and every move they make; here those of clients.
 
-The worker's are in `store.repositories.attempts`, the reaper's in `store.repositories.repairs`; all of them go through
+The worker's are in `store.repositories.attempts`, upkeep's in `store.repositories.repairs`; all of them go through
 the few lines of `store.repositories.moves`.
 """
 
@@ -90,7 +90,7 @@ class Fits(Attempts, Repairs):
             spec=spec.model_dump(mode="json"),
             priority=priority,
             labels=labels or {},
-            published_at=func.now(),  # by the caller, after the commit; if that fails the reaper does it later
+            published_at=func.now(),  # by the caller, after the commit; if that fails upkeep does it later
             event_seq=1,
             representation=None,  # said, not asked: every question is a round trip
         )
@@ -115,11 +115,6 @@ class Fits(Attempts, Repairs):
         if fit is None:
             raise _absent(fit_id)
         return fit
-
-    def count_queued(self, tenant: str) -> int:
-        """How many fits of a tenant wait, paused ones among them."""
-        waiting = select(func.count()).where(Fit.tenant == tenant, Fit.status.in_([FitStatus.QUEUED, FitStatus.PAUSED]))
-        return self._session.scalar(waiting) or 0
 
     def get_with_position(self, tenant: str, fit_id: str) -> tuple[Fit, int | None]:
         """The tenant's fit, and how many queued fits are older or more urgent, at most 500: None if it is not queued.

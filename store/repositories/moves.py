@@ -1,4 +1,4 @@
-"""How a fit moves from one status to the next: what the client's, the worker's and the reaper's moves have in common.
+"""How a fit moves from one status to the next: what the client's, the worker's and upkeep's moves have in common.
 
 A worker's claim carries a fencing number, `attempt`. Whatever the worker writes goes through `_held`, which locks the
 row and compares that number: a worker whose lease has passed to another finds nothing to write to and stops. The lock

@@ -1,7 +1,7 @@
-"""What the reaper does with fits: end what no worker is left to end, and find what nobody needs or nobody announced.
+"""What upkeep does with fits: end what no worker is left to end, and find what nobody needs or nobody announced.
 
-Rows that somebody else is writing to are passed over and seen to in the next round, so that any number of reapers may
-run. Called by `worker.upkeep` and `worker.sweep`, by way of `Fits`.
+Rows that somebody else is writing to are passed over and seen to in the next round, so that any number of processes may
+run.
 """
 
 from sqlalchemy import ColumnElement, Float, func, select, update
@@ -13,7 +13,7 @@ from store.status import HELD, FitStatus
 
 
 class Repairs(Moves):
-    """The reaper's side."""
+    """Upkeep's side."""
 
     def reap_expired_leases(self, *, max_tries: int) -> list[str]:
         """End the attempts whose lease has run out.

@@ -31,6 +31,7 @@ def test_the_import_contracts_hold() -> None:
         "api.main",
         "store.queue",
         "worker.render",
+        "worker.upkeep",
         "store.repositories.fits",
         "tuner",
         "tuner.codec.decode",
@@ -42,8 +43,11 @@ def test_no_torch_behind(module: str) -> None:
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode == 0
 
 
-def test_the_api_knows_no_library() -> None:
-    program = "import sys, api.main; sys.exit(any(name.partition('.')[0] == 'tuner' for name in sys.modules))"
+@pytest.mark.parametrize("module", ["api.main", "worker.upkeep"])
+def test_api_and_upkeep_know_no_library(module: str) -> None:
+    program = (
+        f"import sys, {module}; sys.exit(any(name.partition('.')[0] in ('tuner', 'numpy') for name in sys.modules))"
+    )
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode == 0
 
 

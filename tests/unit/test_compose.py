@@ -229,7 +229,7 @@ def test_images_copy_what_exists_and_install_an_extra_that_exists(package: str) 
     for line in re.findall(r"^COPY (.+)$", dockerfile, re.MULTILINE):
         *sources, _ = line.split()
         assert all((ROOT / source).exists() for source in sources)
-    assert re.findall(r"-e '\.\[(\w+)\]'", dockerfile) == [package]
+    assert re.findall(r"-e \. -e './service\[(\w+)\]'", dockerfile) == [package]
     assert re.findall(r"CMD (\[.*\])", dockerfile) == [str(SERVICES[package]["command"]).replace("'", '"')]
 
 

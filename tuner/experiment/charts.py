@@ -51,7 +51,7 @@ def _pyplot() -> Any:
     try:
         import matplotlib as mpl
     except ImportError as error:
-        raise ConfigError("charts need matplotlib: pip install 'tuner[experiment]'") from error
+        raise ConfigError("charts need matplotlib: pip install 'tuner-neural[experiment]'") from error
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 

@@ -73,4 +73,4 @@ def _tensorboard(config: ExperimentConfig, folder: Path, stack: ExitStack) -> Lo
 
 
 def _missing(package: str) -> ConfigError:
-    return ConfigError(f"the tracker {package} is asked for, but not installed: pip install 'tuner[tracking]'")
+    return ConfigError(f"the tracker {package} is asked for, but not installed: pip install 'tuner-neural[tracking]'")

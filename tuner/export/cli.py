@@ -53,5 +53,5 @@ def exported(representation: Representation, suffix: str) -> bytes:
 
             return to_torch_module(representation).encode()
     except ModuleNotFoundError as error:
-        raise ConfigError(f"{error.name} is not installed: pip install 'tuner[export]'") from error
+        raise ConfigError(f"{error.name} is not installed: pip install 'tuner-neural[export]'") from error
     raise ConfigError(f"the output ends in {suffix or 'nothing'!r}, expected one of {', '.join(SUFFIXES)}")

@@ -1,7 +1,6 @@
 """A representation as one Python file that needs torch and nothing else: `Representation().forward(coords)`.
 
-The file carries its weights as base64. It is meant to be read, differentiated and trained further. Called by
-`tuner.export.cli`.
+The file carries its weights as base64. It is meant to be read, differentiated and trained further.
 """
 
 import base64

@@ -2,7 +2,7 @@
 
 `tuner.rounding.compress` may lose a share of the error that a fit has left on the grid. A fit with the eikonal loss
 leaves more there, far from the surface, and less on it, so a share of the former would be much of the latter. Here
-rounding is held against the fitted field itself. Called by `tuner.cli`.
+rounding is held against the fitted field itself.
 """
 
 from math import log10

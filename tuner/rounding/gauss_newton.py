@@ -2,8 +2,7 @@
 
 It says by how much every pair of weights, of one layer or of different ones, adds to the squared error, once the output
 layer has done its best. Kronecker factors know one layer at a time and take its inputs for independent of its slopes.
-Weights are in one vector: layer by layer, and in a layer row by row, the bias last in its row. Called by
-`tuner.rounding.joint_rounding`.
+Weights are in one vector: layer by layer, and in a layer row by row, the bias last in its row.
 """
 
 from collections.abc import Sequence

@@ -4,7 +4,7 @@ As `tuner.rounding.layerwise`, but with the Gauss-Newton matrix of the whole net
 weight by weight, the rest moved to the minimum of the quadratic form (optimal brain surgeon, Hassibi and Stork 1993).
 The form holds near the network that it was computed for, so after every part the free weights are trained on, which
 also goes on with the fit (`tuner.rounding.refine`). One matrix and one factor serve every part and every trial of
-`compress`, since parts come in the order of the factor. Called by `tuner.rounding.compress`.
+`compress`, since parts come in the order of the factor.
 """
 
 from dataclasses import dataclass, replace

@@ -7,7 +7,7 @@ by layer, and within a layer some columns at a time, factors and output layer ar
 then, and hidden weights that are still free are moved to where they make up for it (`tuner.rounding.refine`). For the
 output layer, whose inputs are far from independent, rounding goes input by input. (Optimal brain surgeon, Hassibi and
 Stork 1993; one Cholesky factor for all steps as in GPTQ, Frantar et al. 2023, there over inputs; TUNER's inputs are
-nearly orthogonal, its neurons are not.) Called by `tuner.rounding.compress`.
+nearly orthogonal, its neurons are not.)
 """
 
 from dataclasses import replace

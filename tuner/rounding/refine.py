@@ -3,8 +3,7 @@
 Least squares on the network linearised at where it stands (Gauss-Newton), the output layer eliminated, by a few
 conjugate gradients with the Kronecker factors as preconditioner: inputs of the first layer are nearly orthogonal, so
 their factor is a diagonal. A step is taken only if it lowers the error. The exact Gauss-Newton matrix would need the
-square of the number of weights in memory; these products need the points times the widths. Called by
-`tuner.rounding.layerwise`.
+square of the number of weights in memory; these products need the points times the widths.
 """
 
 from dataclasses import dataclass, replace

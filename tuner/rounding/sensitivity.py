@@ -4,7 +4,7 @@ Rounding to a step D adds about D^2/12 times the curvature of a weight to the sq
 The least bits for a given error are spent when every tensor's step is inversely proportional to the square root of its
 mean curvature (reverse water-filling). For W of a hidden layer that curvature is, as in a Kronecker-factored
 Gauss-Newton matrix, mean(diag A) mean(diag G): the mean square of the layer's inputs times that of the derivative of
-the values by its pre-activations. Called by `tuner.rounding.compress`.
+the values by its pre-activations.
 """
 
 from dataclasses import dataclass

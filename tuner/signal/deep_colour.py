@@ -3,7 +3,6 @@
 Pillow keeps 16-bit grey, but of a 16-bit RGB or RGBA sample it unpacks the first byte and drops the second, silently.
 Reading: decode twice, the second time telling the unpacker that bytes come in the other order, and join the halves;
 Pillow still does all of the parsing, inflating and unfiltering. Writing: a PNG of 16-bit samples is a few chunks.
-Called by `tuner.signal.image`.
 """
 
 import struct

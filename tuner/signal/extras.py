@@ -23,5 +23,6 @@ def require(module: str, extra: str) -> Any:
         return import_module(module)
     except ImportError as error:
         raise UnsupportedFormat(
-            f"this kind of file needs {module.partition('.')[0]}, which is not installed: pip install 'tuner[{extra}]'"
+            f"this kind of file needs {module.partition('.')[0]}, which is not installed: "
+            f"pip install 'tuner-neural[{extra}]'"
         ) from error

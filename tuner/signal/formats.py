@@ -2,7 +2,7 @@
 
 A file is known by what it begins with, never by its name. A signal is written by its kind, and the name's suffix
 chooses among the formats of that kind; .npy takes any. Libraries for sounds, volumes, videos and meshes are imported
-when such a file is met. Called by the command line, by `tuner.signal.inspect`, and by whoever has a path.
+when such a file is met.
 """
 
 from collections.abc import Callable, Mapping

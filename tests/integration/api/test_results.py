@@ -22,7 +22,8 @@ from tests.networks import random_representation
 from tuner.codec.decode import decode
 from tuner.codec.encode import encode
 from tuner.signal.image import write_image
-from worker.render import draw_next_view, tend_views
+from worker.leftovers import tend_views
+from worker.render import draw_next_view
 from worker.resources import Resources
 from worker.settings import WorkerSettings
 from worker.sweep import sweep

@@ -154,4 +154,4 @@ def test_trackers_that_are_not_installed_are_named(
     path = write(tmp_path, "method: tuner\nimage: waves.png\nwidths: [8, 4]\ntrackers: [wandb]")
     outcome = CliRunner().invoke(app, ["experiment", str(path), "-o", str(tmp_path / "runs")])
     assert outcome.exit_code == 1
-    assert "pip install 'tuner[tracking]'" in outcome.output
+    assert "pip install 'tuner-neural[tracking]'" in outcome.output
