@@ -64,7 +64,9 @@ def test_resumed_anywhere_it_ends_with_the_same_bytes(name: str) -> None:
     assert all(state.step <= total for state, total in zip(recorder.states, recorder.totals, strict=True))
     first = whole.trials[0].steps
     for step in {1, first, first + 1, 2 * first + 1, whole.steps - 1} & set(range(1, whole.steps + 1)):
-        resumed = fit_to_target(signal, ask, resume=recorder.states[step - 1])
+        again = Recorder()
+        resumed = fit_to_target(signal, ask, resume=recorder.states[step - 1], on_step=again)
+        assert [state.step for state in again.states] == list(range(step + 1, whole.steps + 1)), "nothing is done twice"
         assert resumed.content == whole.content, step
         assert [trial.network for trial in resumed.trials] == [trial.network for trial in whole.trials]
         assert (resumed.steps, resumed.outcome, resumed.sentence) == (whole.steps, whole.outcome, whole.sentence)
