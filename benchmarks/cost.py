@@ -7,8 +7,9 @@ from time import perf_counter
 import numpy as np
 
 from benchmarks.curves import cpu_seconds
-from tuner.fit import Budget, FitConfig, fit_batch, search, sweeps
+from tuner.fit import Budget, FitConfig, fit_batch
 from tuner.fit.config import NaturalGradientConfig
+from tuner.fit.natural import descent, sweeps
 from tuner.fit.natural.samples import grid_sweeps
 from tuner.fit.natural.trainer import NaturalGradientTrainer
 from tuner.fit.sines.module import SineNetwork
@@ -67,9 +68,9 @@ def shares_of_a_step(signal: Signal, config: NetworkConfig, steps: int = 6) -> d
         setattr(owner, name, timed)
 
     clock(sweeps, "sine_cosine", "sine_cosine")
-    clock(search.Preconditioner, "direction", "solves")
+    clock(descent.Preconditioner, "direction", "solves")
     for name in ("solve_readout", "Preconditioner", "best_combination"):
-        clock(search, name, "solves")
+        clock(descent, name, "solves")
     try:
         before = cpu_seconds()
         for _ in range(steps):
