@@ -20,6 +20,8 @@ from standalone.errors import StartFailed, log_tail
 from standalone.records import ProcessRecord
 
 _POLL_SECONDS = 0.05
+# A program that starts slowly on a loaded machine still works: so much in a while is worth waiting on, so many times.
+_WORTH_WAITING_SECONDS, _PATIENT = 0.05, 10.0
 _LOG_LIMIT_BYTES = 8 * 1024 * 1024
 
 
@@ -89,7 +91,9 @@ class Service:
         prepare: called before every start, also after a crash; leaves the folder such that the program can start.
         check: raises as long as the program does not do its work; proves it by a real request.
         stage: services of a higher stage lean on those of a lower one.
-        ports: what it listens on, on 127.0.0.1.
+        ready_seconds: longest time in seconds in which the program may do nothing before `check` passes; ten times as
+            long it may work.
+        ports: numbers of the ports on 127.0.0.1 that it listens on.
     """
 
     program: Program
@@ -131,6 +135,14 @@ class Child:
         """Let the kernel forget a process that was stopped."""
         self._process.wait()
 
+    def _work_seconds(self) -> float:
+        """Processor time that the process has used, in seconds; a loaded machine gives it little at a time."""
+        try:
+            times = psutil.Process(self._process.pid).cpu_times()
+        except psutil.Error:
+            return 0.0
+        return float(times.user + times.system)
+
     def wait_until_ready(self, cancelled: threading.Event) -> None:
         """Block until `Service.check` passes.
 
@@ -138,6 +150,7 @@ class Child:
             StartFailed: the process ended, or was not ready in time, or `cancelled` was set.
         """
         service, started = self.service, time.monotonic()
+        moved, work = started, 0.0
         while True:
             complaint: Exception
             try:
@@ -149,11 +162,15 @@ class Child:
                 complaint = error
             if self.exit_status is not None:
                 reason = f"{service.name} ended with status {self.exit_status} while starting."
-            elif time.monotonic() - started > service.ready_seconds:
-                reason = f"{service.name} was not ready after {service.ready_seconds:.0f} s: {complaint}"
+            elif (now := time.monotonic()) - started > _PATIENT * service.ready_seconds:
+                reason = f"{service.name} was not ready after {now - started:.0f} s: {complaint}"
+            elif now - moved > service.ready_seconds:
+                reason = f"{service.name} has done nothing for {now - moved:.0f} s and is not ready: {complaint}"
             elif cancelled.wait(_POLL_SECONDS):
                 reason = f"{service.name} was interrupted while starting."
             else:
+                if (done := self._work_seconds()) > work + _WORTH_WAITING_SECONDS:
+                    moved, work = now, done
                 continue
             raise StartFailed(f"{reason}\n{log_tail(service.program.log)}") from complaint
 

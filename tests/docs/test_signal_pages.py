@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.signals import SIGNALS, octahedron_obj
-from tuner.cli import app
+from tuner.cli import MISSED, app
 from tuner.signal.formats import encode_signal
 
 PAGES = sorted((Path(__file__).parents[2] / "docs" / "signals").glob("*.md"))
@@ -37,7 +37,7 @@ def test_a_page(page: Path) -> None:
     for command in commands:
         quick = {"fit": ["--steps", "1", "--resolution", "12"], "decode": []}[command[0]]
         result = CliRunner().invoke(app, [*command, *quick])
-        assert result.exit_code == 0, result.output
+        assert result.exit_code in {0, MISSED}, result.output  # one step meets no quality
         assert Path(command[command.index("-o") + 1]).stat().st_size
     for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
         exec(code, {})

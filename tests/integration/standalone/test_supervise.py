@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -57,7 +58,30 @@ def test_a_start_that_fails_stops_the_others_and_shows_the_log(home: Home) -> No
 
 def test_a_service_that_never_answers_is_reported_with_its_complaint(home: Home) -> None:
     service = stand_in(home, "api", check=never, ready_seconds=0.2)
-    complaint = r"api was not ready after 0 s: nobody there"
+    complaint = r"api has done nothing for \d+ s and is not ready: nobody there"
+    with home.locked(), Supervisor(home, quiet) as running, pytest.raises(StartFailed, match=complaint):
+        running.start(service)
+
+
+def test_a_service_that_works_is_waited_for(home: Home) -> None:
+    code = (
+        "import pathlib, time\n"
+        "end = time.process_time() + 1.0\n"
+        "while time.process_time() < end: pass\n"
+        "pathlib.Path('ready').touch()\n"
+        "time.sleep(600)\n"
+    )
+    service = stand_in(home, "slow", code, ready_seconds=0.4)
+    mark = service.program.folder / "ready"
+    service = replace(service, check=lambda: None if mark.exists() else never())
+    with home.locked(), Supervisor(home, quiet) as running:
+        running.start(service)
+        assert mark.exists()
+
+
+def test_a_service_that_works_for_ever_is_given_up(home: Home) -> None:
+    service = stand_in(home, "busy", "while True: pass", check=never, ready_seconds=0.2)
+    complaint = r"busy was not ready after \d+ s: nobody there"
     with home.locked(), Supervisor(home, quiet) as running, pytest.raises(StartFailed, match=complaint):
         running.start(service)
 
