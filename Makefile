@@ -9,6 +9,11 @@ FAULTS ?= 60
 EXAMPLES ?= 100
 SEED   ?= 1
 
+# Nothing here starts an engine or trains for long; CONTRIBUTING.md promises less than a minute.
+QUICK := tests/golden/test_golden.py::test_the_integers_never_change tests/docs/test_pages.py tests/unit/api tests/unit/store \
+         tests/unit/worker tests/unit/tuner_client tests/unit/tuner/codec tests/unit/tuner/network tests/unit/tuner/quality \
+         tests/unit/tuner/test_representation.py tests/unit/tuner/test_metrics.py tests/unit/tuner/test_public_names.py
+
 .DEFAULT_GOAL := help
 .PHONY: core fuzz-coverage help demo test check up format bench-fit bench-jobs chaos clean openapi quick fuzz-api load bench-rd bench-kinds bench-robust fuzz-codec docs-pictures bench-estimate bench-weights
 

@@ -1,5 +1,6 @@
 """Who imports whom: the contracts of pyproject.toml, and the absence of torch where it has no business."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -60,3 +61,16 @@ def test_what_the_api_repeats_of_the_library_agrees_with_it() -> None:
 def test_the_command_line_starts_without_http() -> None:
     program = "import sys, tuner.cli; sys.exit('httpx' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode == 0
+
+
+def test_nobody_repeats_what_imports_say() -> None:
+    """Lines that named a module's callers disagreed with the imports as often as not."""
+    folders = ("api", "benchmarks", "migrations", "standalone", "store", "tuner", "tuner_client", "worker")
+    sources = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
+    assert len(sources) > 200
+    named = [
+        str(path.relative_to(ROOT))
+        for path in sources
+        if re.search(r"\bCalled\s+by\b", path.read_text(encoding="utf-8"))
+    ]
+    assert not named, f"say what it is for instead of who calls it: {', '.join(named)}"

@@ -431,7 +431,7 @@ def test_inspection_loads_no_torch(name: str, tmp_path: Path) -> None:
 
 def test_a_missing_library_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "soundfile", None)
-    with pytest.raises(UnsupportedFormat, match=r"pip install 'tuner\[audio\]'"):
+    with pytest.raises(UnsupportedFormat, match=r"pip install 'tuner-neural\[audio\]'"):
         read_signal(encode_signal(SIGNALS["array"], "x.npy")[:0] + b"fLaC")
 
 
