@@ -12,7 +12,7 @@ from numpy.lib import format as npy
 
 from tuner.errors import DamagedSignal, InvalidSignal, UnsupportedFormat
 from tuner.signal.limits import SignalLimits
-from tuner.signal.samples import SampleFormat, Scaling, Storage
+from tuner.signal.samples import SampleFormat, Scaling, Storage, refuse_masked
 from tuner.signal.signal import Signal, SignalKind
 
 
@@ -51,7 +51,7 @@ def read_array(data: bytes, limits: SignalLimits) -> Signal:
     return array_signal(elements)
 
 
-def array_signal(elements: np.ndarray) -> Signal:
+def array_signal(elements: np.ndarray, *, channels: bool = False) -> Signal:
     """A signal of any array of one to four dimensions, each an axis of the grid.
 
     Example:
@@ -64,18 +64,21 @@ def array_signal(elements: np.ndarray) -> Signal:
 
     Args:
         elements: integers or floats.
+        channels: whether the last axis holds the channels of a point instead of points.
 
     Returns:
-        The signal, one channel, values in [0, 1].
+        The signal, values in [0, 1].
 
     Raises:
         InvalidSignal: if the array is empty, of another type or rank, or holds NaN or infinity.
     """
+    refuse_masked(elements)
     sample_format = SampleFormat.of(elements.dtype)
     native = elements.astype(elements.dtype.newbyteorder("="))
     scaling = Scaling.over(native)
+    values = Storage(sample_format, scaling).to_values(native)
     return Signal(
-        values=np.ascontiguousarray(Storage(sample_format, scaling).to_values(native)[..., None]),
+        values=np.ascontiguousarray(values if channels else values[..., None]),
         kind=SignalKind.ARRAY,
         sample_format=sample_format,
         scaling=scaling,
