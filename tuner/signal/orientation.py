@@ -1,11 +1,12 @@
 """The eight ways in which EXIF, TIFF and the track header of a video say that rows and columns are to be turned."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
-from tuner.shapes import SampleArray
 
-
-def upright(samples: SampleArray, orientation: int, axis: int = 0) -> SampleArray:
+def upright(samples: NDArray[Any], orientation: int, axis: int = 0) -> NDArray[Any]:
     """Samples with an orientation undone: mirrored (2, 4, 5, 7), upside down (3, 4), on its side (5 to 8).
 
     Args:

@@ -15,6 +15,7 @@ from math import isfinite, prod
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from tuner.errors import DamagedSignal, InvalidSignal, SignalError, UnsupportedFormat
@@ -27,6 +28,8 @@ from tuner.signal.orientation import upright
 from tuner.signal.samples import SampleFormat, Scaling, Storage
 from tuner.signal.signal import Signal, SignalKind
 from tuner.signal.tiff import Page, Photometric, main_pages
+
+Numbers = NDArray[Any]
 
 # Letters of tifffile for axes whose elements belong to one point.
 _CHANNEL_AXES: Final = "SC"
@@ -183,7 +186,7 @@ def write_page(signal: Signal) -> bytes:
     return _written(samples[..., 0] if signal.channels == 1 else samples, options)
 
 
-def _written(samples: SampleArray, options: dict[str, Any]) -> bytes:
+def _written(samples: Numbers, options: dict[str, Any]) -> bytes:
     tifffile = require("tifffile", "volume")
     file = BytesIO()
     try:
@@ -219,7 +222,7 @@ def _opened(data: bytes, compression: int) -> Iterator[Any]:
         raise DamagedSignal(f"the TIFF is truncated or corrupt: {error}") from error
 
 
-def _samples(file: Any, page: Page, limits: SignalLimits) -> SampleArray:
+def _samples(file: Any, page: Page, limits: SignalLimits) -> Numbers:
     """Numbers of one page (height, width, samples), as they are stored."""
     found = file.pages[page.place]
     limits.check("side", max(found.shape))
@@ -235,7 +238,7 @@ def _samples(file: Any, page: Page, limits: SignalLimits) -> SampleArray:
     return np.moveaxis(samples, found.axes.index("S"), -1) if "S" in found.axes else samples[..., None]
 
 
-def _picture(samples: SampleArray, page: Page, colour_map: SampleArray | None) -> SampleArray:
+def _picture(samples: Numbers, page: Page, colour_map: Numbers | None) -> Numbers:
     """Samples of any shape (…, height, width, samples) as their tags mean them: grey or RGB, from black to white."""
     bits = page.bits[0]
     if page.photometric == Photometric.PALETTE:
@@ -256,11 +259,11 @@ def _picture(samples: SampleArray, page: Page, colour_map: SampleArray | None) -
     return _upright(samples, page)
 
 
-def _upright(samples: SampleArray, page: Page) -> SampleArray:
+def _upright(samples: Numbers, page: Page) -> Numbers:
     return upright(samples, page.orientation, axis=samples.ndim - 3)
 
 
-def _coloured(samples: SampleArray, colour_map: SampleArray | None) -> SampleArray:
+def _coloured(samples: Numbers, colour_map: Numbers | None) -> Numbers:
     """Colours of a palette (3, 2^bits) of 16 bits, in 8 as everybody reads them."""
     if samples.shape[-1] != 1:
         raise UnsupportedFormat("the TIFF has several samples a pixel and a palette, expected one: convert it to RGB")
@@ -270,7 +273,7 @@ def _coloured(samples: SampleArray, colour_map: SampleArray | None) -> SampleArr
     return np.moveaxis(colours.astype(np.uint8), 0, -1)
 
 
-def _refuse_missing(found: Any, samples: SampleArray) -> None:
+def _refuse_missing(found: Any, samples: Numbers) -> None:
     """GDAL's tag of the number that stands for "no data" where there was nothing to measure."""
     tag = found.tags.get(_NO_DATA)
     text = str(tag.value).strip("\0 ") if tag is not None else ""
@@ -329,7 +332,7 @@ def _check_counts(page: Any, size: int) -> None:
         raise DamagedSignal("the TIFF lacks the samples of some strips or tiles: it is truncated or sparse")
 
 
-def _volume(samples: SampleArray, details: VolumeDetails) -> Signal:
+def _volume(samples: Numbers, details: VolumeDetails) -> Signal:
     sample_format = SampleFormat.of(samples.dtype)
     native = samples.astype(samples.dtype.newbyteorder("="))
     scaling = Scaling.over(native)
