@@ -15,6 +15,8 @@ from tuner.errors import DamagedSignal, UnsupportedFormat
 # of so many bytes is over the limit of a file twice.
 _UNKNOWN: Final = 0x7F000000
 _UNKNOWN_LONG: Final = 1 << 62
+_CODECS: Final = {1, 3, 6, 7, 0xFFFE}  # integers, floats, A-law, mu-law, and those that say so further down
+_OTHER_CODECS: Final = {2: "MS ADPCM", 0x11: "IMA ADPCM", 0x31: "GSM 6.10", 0x50: "MPEG", 0x55: "MP3", 0xFF: "AAC"}
 _ID3_BYTES: Final = 10
 _OGG_HEADER: Final = 27
 _FIRST_PAGE, _LAST_PAGE = 0x02, 0x04  # flags of an Ogg page
@@ -41,6 +43,7 @@ def with_true_lengths(data: bytes) -> bytes:
 
     Raises:
         DamagedSignal: if a length that could be true goes beyond the end of the file.
+        UnsupportedFormat: if samples are of a codec that is not read.
     """
     align, long_size = 1, None
     position = 12
@@ -49,6 +52,7 @@ def with_true_lengths(data: bytes) -> bytes:
         if name == b"ds64":
             long_size = int.from_bytes(data[position + 16 : position + 24], "little")
         if name == b"fmt " and size >= 14:
+            _check_codec(int.from_bytes(data[position + 8 : position + 10], "little"))
             align = max(1, int.from_bytes(data[position + 20 : position + 22], "little"))
         if name == b"data":
             there = len(data) - position - 8
@@ -107,6 +111,15 @@ def _ogg_pages(data: bytes) -> Iterator[tuple[int, int, int]]:
             raise DamagedSignal("the sound ends within a page: it is truncated")
         yield place, header[5], int.from_bytes(header[14:18], "little")
         place = end
+
+
+def _check_codec(tag: int) -> None:
+    if tag not in _CODECS:
+        name = _OTHER_CODECS.get(tag, f"number {tag:#06x}")
+        raise UnsupportedFormat(
+            f"the samples of the WAV are of codec {name}, expected plain integers or floats, A-law or mu-law: "
+            "convert it to a WAV of 16 bits or a FLAC"
+        )
 
 
 def _is_chunks(rest: bytes) -> bool:
