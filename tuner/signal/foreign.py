@@ -31,6 +31,7 @@ def _starts(*signatures: bytes) -> Callable[[bytes], bool]:
 
 
 FOREIGN: Final = (
+    Foreign("a text with 16 bits a letter", "plain text (UTF-8)", lambda data: _begins_utf16(data)),
     Foreign("a GIF", _PICTURE, _starts(b"GIF8")),
     Foreign("a BMP", _PICTURE, lambda data: data.startswith(b"BM") and data[6:10] == bytes(4)),
     Foreign("a HEIC, AVIF or CR3", _PICTURE, lambda data: data[4:8] == b"ftyp" and data[8:12] in _STILL_BRANDS),
@@ -77,7 +78,6 @@ FOREIGN: Final = (
     Foreign("a glTF", _MESH, _starts(b"glTF")),
     Foreign("an OFF mesh", _MESH, _starts(b"OFF\n", b"OFF\r", b"COFF", b"NOFF")),
     Foreign("an FBX", _MESH, _starts(b"Kaydara FBX")),
-    Foreign("a text with 16 bits a letter", "plain text (UTF-8)", _starts(b"\xff\xfe", b"\xfe\xff")),
 )
 
 
@@ -110,6 +110,11 @@ def _begins_mp3(data: bytes) -> bool:
         and data[2] & 0xF0 not in {0x00, 0xF0}
         and data[2] & 0x0C != 0x0C
     )
+
+
+def _begins_utf16(data: bytes) -> bool:
+    """The mark of one byte order or the other, and letters of which every other byte is 0."""
+    return data[:2] in {b"\xff\xfe", b"\xfe\xff"} and data[2:34].count(0) >= 12
 
 
 def _begins_mpeg(data: bytes) -> bool:

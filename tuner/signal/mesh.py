@@ -27,6 +27,8 @@ _MARGIN: Final = 0.1
 _STL_HEADER, _STL_FACE = 84, 50  # bytes
 _MOST_STL_FACES: Final = 1 << 28
 _MOST_ROUNDING: Final = 0.01  # of the distance of two samples
+# Share of the samples within a step of the surface; of a closed one about half are inside.
+_LEAST_INSIDE: Final = 0.05
 _FLAT: Final = 1e-14  # square of thickness over width
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
@@ -54,11 +56,12 @@ def read_mesh_field(
     """
     mesh = read_mesh(data, limits, file_type)
     signal = distance_signal(mesh, resolution, limits, heed)
-    if not signal.values.min() < 0.0 < signal.values.max():
-        # Nothing to write back after the fit: there would be no surface.
+    near = signal.values[np.abs(signal.values) <= 2.0 / max(signal.grid_shape)]
+    if (near < 0.0).mean() < _LEAST_INSIDE if near.size else True:
+        # Nothing to write back after the fit: there would be no surface, or scraps of one.
         raise InvalidSignal(
-            f"the mesh encloses none of the {'x'.join(map(str, signal.grid_shape))} samples: it is open, or thinner "
-            "than their distance: close it, give it some thickness, or ask for a higher resolution"
+            f"the mesh encloses next to none of the {'x'.join(map(str, signal.grid_shape))} samples: it is open, or "
+            "thinner than their distance: close it, give it some thickness, or ask for a higher resolution"
         )
     return signal
 
@@ -218,7 +221,8 @@ def binary_stl(data: bytes) -> bool:
         return True
     looked_at = min(faces, there // _STL_FACE, 8)
     records = np.frombuffer(data, np.dtype([("numbers", "<f4", (12,)), ("rest", "<u2")]), looked_at, _STL_HEADER)
-    numbers = records["numbers"].astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        numbers = records["numbers"].astype(np.float64)
     sizes, normals = np.abs(numbers), np.linalg.norm(numbers[:, :3], axis=1)
     reasonable = np.isfinite(numbers) & ((sizes == 0.0) | ((sizes > 1e-20) & (sizes < 1e15)))
     return bool(reasonable.all() and ((np.abs(normals - 1.0) < 0.1) | (normals == 0.0)).all() and sizes.any())
