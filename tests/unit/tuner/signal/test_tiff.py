@@ -82,7 +82,7 @@ def pictures(draw: st.DrawFn) -> tuple[SampleArray, dict[str, Any], SampleArray 
     pages = draw(st.sampled_from([1, 3]))
     shape = (pages, draw(st.integers(1, 40)), draw(st.integers(1, 40)))
     channels = {"rgb": 3, "rgba": 4, "separated": 4}.get(photometric, 1)
-    samples = RANDOM.integers(0, 65536 if deep else 256, (*shape, channels), dtype=np.uint16 if deep else np.uint8)
+    samples: SampleArray = RANDOM.integers(0, 65536 if deep else 256, (*shape, channels)).astype("u2" if deep else "u1")
     options = draw(LAYOUTS)
     colours = None
     if photometric == "palette":
