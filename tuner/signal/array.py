@@ -12,7 +12,7 @@ from numpy.lib import format as npy
 
 from tuner.errors import DamagedSignal, InvalidSignal, UnsupportedFormat
 from tuner.signal.limits import SignalLimits
-from tuner.signal.samples import SampleFormat, Scaling, Storage
+from tuner.signal.samples import SampleFormat, Scaling, Storage, refuse_masked
 from tuner.signal.signal import Signal, SignalKind
 
 
@@ -72,13 +72,13 @@ def array_signal(elements: np.ndarray, *, channels_last: bool = False) -> Signal
     Raises:
         InvalidSignal: if the array is empty, of another type or rank, or holds NaN or infinity.
     """
+    refuse_masked(elements)
     sample_format = SampleFormat.of(elements.dtype)
     native = elements.astype(elements.dtype.newbyteorder("="))
     scaling = Scaling.over(native)
+    values = Storage(sample_format, scaling).to_values(native)
     return Signal(
-        values=np.ascontiguousarray(
-            Storage(sample_format, scaling).to_values(native if channels_last else native[..., None])
-        ),
+        values=np.ascontiguousarray(values if channels_last else values[..., None]),
         kind=SignalKind.ARRAY,
         sample_format=sample_format,
         scaling=scaling,

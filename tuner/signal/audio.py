@@ -2,9 +2,11 @@
 
 Values are in [-1, 1], one channel per loudspeaker. Integer samples come back as the same integers; floats may exceed 1
 and keep doing so. libsndfile reads what is left of a truncated file without a word, so that the length which the
-container declares is compared with what is there.
+container declares is compared with what is there (`tuner.signal.sound_chunks`).
 """
 
+from dataclasses import replace
+from functools import cache
 from io import BytesIO
 from typing import Any, Final
 
@@ -16,6 +18,7 @@ from tuner.signal.extras import require
 from tuner.signal.limits import SignalLimits
 from tuner.signal.samples import SampleFormat, Storage
 from tuner.signal.signal import Signal, SignalKind
+from tuner.signal.sound_chunks import ogg_links, with_true_lengths, without_id3
 
 _CONTAINERS: Final = {"WAV", "WAVEX", "RF64", "FLAC", "OGG"}
 _FORMATS: Final = {
@@ -41,9 +44,9 @@ _SUBTYPES: Final = {
 }
 # FLAC holds at most 24 bits, and no floats.
 _FLAC_SUBTYPES: Final = {SampleFormat.S8: "PCM_S8", SampleFormat.S16: "PCM_16"}
-_STREAMED: Final = 0xFFFFFFFF  # length of a WAV whose writer could not go back to fill it in
-_LAST_PAGE: Final = 0x04  # flag of an Ogg page
-_OGG_PAGE_BYTES: Final = 65307  # at most
+_UNKNOWN_FRAMES: Final = 1 << 62
+_UNKNOWN_TO_LIBSNDFILE: Final = {1, 3}  # "Format not recognised", "unimplemented format"
+_PIECE: Final = 1 << 16  # frames
 
 
 def read_audio(data: bytes, limits: SignalLimits) -> Signal:
@@ -63,15 +66,28 @@ def read_audio(data: bytes, limits: SignalLimits) -> Signal:
         SignalTooLarge: if it is over a limit.
     """
     soundfile = require("soundfile", "audio")
+    data = without_id3(data)
+    if data.startswith((b"RIFF", b"RF64")):
+        data = with_true_lengths(data)
+    links = ogg_links(data) if data.startswith(b"OggS") else [data]
     try:
-        with soundfile.SoundFile(BytesIO(data)) as sound:
-            return _decode(sound, data, limits)
+        signals = []
+        for link in links:
+            with _forward_only(soundfile)(BytesIO(link)) as sound:
+                signals.append(_decode(sound, link, limits))
+                limits.check("points", sum(signal.sample_count for signal in signals))
     except SignalError:
         raise
+    except soundfile.LibsndfileError as error:
+        if error.code in _UNKNOWN_TO_LIBSNDFILE:
+            raise UnsupportedFormat(
+                f"the sound is of a codec or a variant that is not read ({error}), expected WAV, FLAC, Vorbis or Opus: "
+                "convert it to a WAV or a FLAC"
+            ) from error
+        raise DamagedSignal(f"the sound is truncated or corrupt: {error}") from error
     except Exception as error:  # a hostile file makes a decoder raise nearly anything
-        raise DamagedSignal(
-            f"the sound is truncated, corrupt, or of a variant that is not supported: {error}"
-        ) from error
+        raise DamagedSignal(f"the sound is truncated or corrupt: {error}") from error
+    return _chained(signals)
 
 
 def write_audio(signal: Signal, container: str) -> bytes:
@@ -102,7 +118,7 @@ def write_audio(signal: Signal, container: str) -> bytes:
     file = BytesIO()
     try:
         soundfile.write(file, _as_decoder_takes_it(signal, stored), rate, subtype, format=container.upper())
-    except soundfile.LibsndfileError as error:
+    except Exception as error:  # whatever the library says, it is the sound that does not fit
         raise InvalidSignal(
             f"{signal.channels} channels at {rate} Hz cannot be written as {container}, write a wav: {error}"
         ) from error
@@ -115,15 +131,16 @@ def _decode(sound: Any, data: bytes, limits: SignalLimits) -> Signal:
             f"the sound is {sound.format} with {sound.subtype} samples, expected WAV, FLAC or Ogg: convert it"
         )
     limits.check("channels", sound.channels)
-    if data.startswith((b"RIFF", b"fLaC")):  # elsewhere the length is not in the header; what is read is limited below
+    # Ogg does not say its length first, and a FLAC from a pipe says 2^63: what is read is limited below.
+    known = sound.frames < _UNKNOWN_FRAMES
+    if known and not data.startswith(b"OggS"):
         limits.check("points", sound.frames)
-    _check_whole(data)
     sample_format = _FORMATS[sound.subtype]
     wide = sample_format in {SampleFormat.S32, SampleFormat.F64}
-    frames = min(sound.frames, limits.points + 1)
-    values = sound.read(frames, dtype="float64" if wide else "float32", always_2d=True)
+    frames = min(sound.frames, limits.points + 1) if known else limits.points + 1
+    values = _read(sound, frames, "float64" if wide else "float32")
     limits.check("points", len(values))
-    if len(values) < frames:
+    if known and len(values) < frames:
         raise DamagedSignal(f"the sound ends after {len(values)} of {frames} samples: it is truncated")
     if not len(values):
         raise InvalidSignal("the sound has no samples, expected at least one")
@@ -135,6 +152,36 @@ def _decode(sound: Any, data: bytes, limits: SignalLimits) -> Signal:
     )
 
 
+def _read(sound: Any, frames: int, dtype: str) -> np.ndarray:
+    """So many frames, or those that are there, in pieces: a length that a header declares takes no memory."""
+    pieces = [np.zeros((0, sound.channels), dtype)]
+    left = frames
+    while left:
+        piece = sound.read(min(left, _PIECE), dtype=dtype, always_2d=True)
+        if not len(piece):
+            break
+        pieces.append(piece)
+        left -= len(piece)
+    return np.concatenate(pieces)
+
+
+@cache
+def _forward_only(soundfile: Any) -> Any:
+    """Of soundfile's reader one that never goes back, which libsndfile cannot in a FLAC of unknown length."""
+    return type("ForwardOnly", (soundfile.SoundFile,), {"seekable": lambda _: False})
+
+
+def _chained(signals: list[Signal]) -> Signal:
+    """Sounds that follow each other in one file as one."""
+    first = signals[0]
+    kinds = {(signal.channels, signal.details) for signal in signals}
+    if len(kinds) > 1:
+        raise UnsupportedFormat(
+            f"the Ogg file has {len(signals)} sounds in a row that differ in rate or channels, expected one: split it"
+        )
+    return first if len(signals) == 1 else replace(first, values=np.concatenate([signal.values for signal in signals]))
+
+
 def _as_decoder_takes_it(signal: Signal, stored: SampleFormat) -> np.ndarray:
     """Integers in the upper bits of 16 or 32; of floats libsndfile writes 2^15 - 1 times as much and reads 2^-15."""
     samples: np.ndarray = Storage(stored).to_samples(signal.values)
@@ -142,25 +189,3 @@ def _as_decoder_takes_it(signal: Signal, stored: SampleFormat) -> np.ndarray:
         wide = np.int16 if stored is SampleFormat.S8 else np.int32
         samples = np.left_shift(samples.astype(wide), 8)
     return samples
-
-
-def _check_whole(data: bytes) -> None:
-    if data.startswith(b"RIFF"):
-        missing = _missing_in_riff(data)
-        if missing:
-            raise DamagedSignal(f"the sound lacks the last {missing} bytes of its samples: it is truncated")
-    elif data.startswith(b"OggS"):
-        last = data.rfind(b"OggS", max(0, len(data) - _OGG_PAGE_BYTES))
-        if last < 0 or last + 5 >= len(data) or not data[last + 5] & _LAST_PAGE:
-            raise DamagedSignal("the sound ends before its last page: it is truncated")
-
-
-def _missing_in_riff(data: bytes) -> int:
-    """Bytes that the data chunk declares and the file does not have."""
-    position = 12
-    while position + 8 <= len(data):
-        size = int.from_bytes(data[position + 4 : position + 8], "little")
-        if data[position : position + 4] == b"data":
-            return 0 if size == _STREAMED else max(0, position + 8 + size - len(data))
-        position += 8 + size + size % 2
-    return 0

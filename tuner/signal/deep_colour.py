@@ -33,7 +33,7 @@ def decode_deep_colour(open_image: Callable[[], ImageFile]) -> SampleArray:
         uint16 (height, width, channels).
 
     Raises:
-        UnsupportedFormat: if the samples are laid out in another way (planes, premultiplied alpha, CMYK).
+        UnsupportedFormat: if the samples are laid out in another way.
     """
     layout = _layout(open_image())
     if layout == "LA;16B":

@@ -62,6 +62,18 @@ class VolumeDetails:
         codes: what kind of space the affine leads to, as NIfTI numbers it (qform, sform).
         slope: of the file's own scaling, physical = slope x stored + intercept.
         intercept: likewise.
+        unit_axes: axes of one sample at the end of the source, which the signal does not have.
+        quaternion: of the other geometry of a NIfTI, its qform: b, c, d, the three offsets, the sign of the third step
+            and the lengths of three steps; empty if the affine says it all.
+        intent: what a value means, as NIfTI numbers it, and three parameters.
+        intent_name: the same in words.
+        calibration: stored numbers to be shown as black and as white, times slope; both 0 for none.
+        time_offset: of the first moment, in `time_unit`.
+        slices: how slices were taken: dim_info, slice_start, slice_end, slice_code and slice_duration of NIfTI.
+        description: of the source, at most 80 bytes.
+        other_file: its aux_file, at most 24 bytes.
+        extensions: of a NIfTI header, each a code followed by its bytes.
+        colours: what several channels are: "rgb", "rgba", "grey" for values that are no colours, or "" if nobody said.
     """
 
     affine: tuple[float, ...] | None = None
@@ -71,6 +83,17 @@ class VolumeDetails:
     codes: tuple[int, int] = (0, 0)
     slope: float = 1.0
     intercept: float = 0.0
+    unit_axes: int = 0
+    quaternion: tuple[float, ...] = ()
+    intent: tuple[float, ...] = (0, 0.0, 0.0, 0.0)
+    intent_name: str = ""
+    calibration: tuple[float, float] = (0.0, 0.0)
+    time_offset: float = 0.0
+    slices: tuple[float, ...] = (0, 0, 0, 0, 0.0)
+    description: str = ""
+    other_file: str = ""
+    extensions: tuple[int | bytes, ...] = ()
+    colours: str = ""
 
     def __post_init__(self) -> None:
         if self.affine is not None:
@@ -79,17 +102,68 @@ class VolumeDetails:
         _expect("time_step", self.time_step, _numbers(self.time_step))
         _expect("codes", self.codes, len(self.codes) == 2 and all(isinstance(code, int) for code in self.codes))
         _expect("slope", self.slope, _numbers(self.slope, self.intercept) and self.slope != 0)
+        _expect("unit_axes", self.unit_axes, self.unit_axes in range(4))
+        _expect("quaternion", self.quaternion, len(self.quaternion) in {0, 10} and _numbers(*self.quaternion))
+        _expect("intent", self.intent, len(self.intent) == 4 and _numbers(*self.intent))
+        _expect("calibration", self.calibration, len(self.calibration) == 2 and _numbers(*self.calibration))
+        _expect("time_offset", self.time_offset, _numbers(self.time_offset))
+        _expect("slices", self.slices, len(self.slices) == 5 and _numbers(*self.slices))
+        words = (self.intent_name, self.description, self.other_file, self.colours)
+        _expect("words", words, all(isinstance(word, str) for word in words))
+        codes, contents = self.extensions[::2], self.extensions[1::2]
+        _expect(
+            "extensions",
+            self.extensions,
+            len(codes) == len(contents)
+            and all(isinstance(code, int) and 0 <= code < 2**31 for code in codes)
+            and all(isinstance(content, bytes) for content in contents),
+        )
 
     def placed(self, placement: Placement) -> "VolumeDetails":
         """The same volume on another grid."""
         step = placement.steps[3] if len(placement.steps) > 3 else 1.0
+        same = all(size == 1.0 for size in placement.steps) and not any(placement.starts)
+        start = placement.starts[3] if len(placement.starts) > 3 else 0.0
+        moved = replace(
+            self,
+            time_step=self.time_step * step,
+            time_offset=self.time_offset + self.time_step * start,
+            slices=self.slices if same else (self.slices[0], 0, 0, 0, 0.0),  # times of slices that are no more
+        )
         if self.affine is None:
-            return replace(self, time_step=self.time_step * step)
-        inner = np.eye(4)
-        for axis, (size, start) in enumerate(zip(placement.steps[:3], placement.starts[:3], strict=True)):
-            inner[axis, axis], inner[axis, 3] = size, start
+            return moved
+        sizes, starts = (
+            placed[:3] + (filler,) * (3 - len(placed[:3]))
+            for placed, filler in ((tuple(placement.steps), 1.0), (tuple(placement.starts), 0.0))
+        )
+        inner = np.diag([*sizes, 1.0])
+        inner[:3, 3] = starts
         affine = np.array(self.affine).reshape(4, 4) @ inner
-        return replace(self, affine=tuple(affine.reshape(-1).tolist()), time_step=self.time_step * step)
+        return replace(
+            moved,
+            affine=tuple(affine.reshape(-1).tolist()),
+            quaternion=_quaternion_placed(self.quaternion, sizes, starts),
+        )
+
+
+def _quaternion_placed(
+    quaternion: tuple[float, ...], sizes: tuple[float, ...], starts: tuple[float, ...]
+) -> tuple[float, ...]:
+    """The same turn with steps of other lengths, and the offset of another first voxel."""
+    if not quaternion:
+        return ()
+    b, c, d, *offset = quaternion[:6]
+    sign, lengths = quaternion[6], np.array(quaternion[7:])
+    a = np.sqrt(max(0.0, 1.0 - b * b - c * c - d * d))
+    turn = np.array(
+        [
+            [a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c)],
+            [2 * (b * c + a * d), a * a + c * c - b * b - d * d, 2 * (c * d - a * b)],
+            [2 * (b * d - a * c), 2 * (c * d + a * b), a * a + d * d - b * b - c * c],
+        ]
+    )
+    moved = np.array(offset) + turn @ (lengths * [1.0, 1.0, sign] * np.array(starts))
+    return (b, c, d, *moved.tolist(), sign, *(lengths * sizes).tolist())
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -17,13 +17,26 @@ from tuner.signal.array import read_array, write_array
 from tuner.signal.audio import read_audio, write_audio
 from tuner.signal.compaction import compaction_db
 from tuner.signal.details import details_to_map
+from tuner.signal.foreign import foreign
 from tuner.signal.image import ImageLimits, inspect_image, read_image, write_image
 from tuner.signal.limits import SignalLimits
-from tuner.signal.mesh import RESOLUTION, distance_signal, field_shape, read_mesh, read_mesh_field, write_mesh
+from tuner.signal.mesh import (
+    BYTE_ORDER_MARK,
+    RESOLUTION,
+    binary_stl,
+    distance_signal,
+    field_shape,
+    read_mesh,
+    read_mesh_field,
+    write_mesh,
+)
+from tuner.signal.nifti import read_nifti, write_nifti
 from tuner.signal.signal import Signal, SignalKind
+from tuner.signal.sound_chunks import without_id3
+from tuner.signal.tiff import TiffContent, begins_tiff, content_of
+from tuner.signal.tiff_pages import read_stack, read_tiff_array, write_page, write_stack
 from tuner.signal.triangles import Heed, Mesh, nobody
 from tuner.signal.video import read_video, write_video
-from tuner.signal.volume import read_nifti, read_stack, write_nifti, write_stack
 
 Writer = Callable[[Signal], bytes]
 _INSPECTION_RESOLUTION: Final = 8
@@ -42,7 +55,7 @@ class FileFormat:
 FORMATS: Final = (
     FileFormat("npy", SignalKind.ARRAY, lambda data: data.startswith(b"\x93NUMPY")),
     FileFormat("wav", SignalKind.AUDIO, lambda data: data[:4] in {b"RIFF", b"RF64"} and data[8:12] == b"WAVE"),
-    FileFormat("flac", SignalKind.AUDIO, lambda data: data.startswith(b"fLaC")),
+    FileFormat("flac", SignalKind.AUDIO, lambda data: without_id3(data).startswith(b"fLaC")),
     FileFormat("ogg", SignalKind.AUDIO, lambda data: data.startswith(b"OggS")),
     FileFormat("avi", SignalKind.VIDEO, lambda data: data.startswith(b"RIFF") and data[8:12] == b"AVI "),
     FileFormat("mp4", SignalKind.VIDEO, lambda data: data[4:8] == b"ftyp"),
@@ -50,11 +63,16 @@ FORMATS: Final = (
     FileFormat("mkv", SignalKind.VIDEO, lambda data: data.startswith(b"\x1a\x45\xdf\xa3")),
     FileFormat("nii.gz", SignalKind.VOLUME, lambda data: data.startswith(b"\x1f\x8b")),
     FileFormat("nii", SignalKind.VOLUME, lambda data: _begins_nifti(data)),
-    FileFormat("tiff", SignalKind.VOLUME, lambda data: _has_pages(data)),
-    FileFormat("ply", SignalKind.DISTANCE, lambda data: data.startswith((b"ply\n", b"ply\r"))),
+    FileFormat("tiff", SignalKind.VOLUME, lambda data: content_of(data) is TiffContent.STACK),
+    FileFormat("tiff", SignalKind.ARRAY, lambda data: content_of(data) is TiffContent.ARRAY),
+    FileFormat(
+        "ply", SignalKind.DISTANCE, lambda data: data.removeprefix(BYTE_ORDER_MARK).startswith((b"ply\n", b"ply\r"))
+    ),
     FileFormat("stl", SignalKind.DISTANCE, lambda data: _begins_stl(data)),
     FileFormat("obj", SignalKind.DISTANCE, lambda data: _begins_obj(data)),
     FileFormat("image", SignalKind.IMAGE, lambda data: _begins_image(data)),
+    # What is left may be a binary STL that has been cut.
+    FileFormat("stl", SignalKind.DISTANCE, binary_stl),
 )
 
 WRITERS: Final[Mapping[SignalKind, Mapping[str, Writer]]] = {
@@ -79,7 +97,7 @@ WRITERS: Final[Mapping[SignalKind, Mapping[str, Writer]]] = {
         ".obj": lambda signal: write_mesh(signal, "obj"),
         ".stl": lambda signal: write_mesh(signal, "stl"),
     },
-    SignalKind.ARRAY: {},
+    SignalKind.ARRAY: {".npy": write_array, ".tif": write_page, ".tiff": write_page},
 }
 
 
@@ -125,7 +143,9 @@ def read_signal(
         return read_stack(data, limits) if found.name == "tiff" else read_nifti(data, limits)
     if found.kind is SignalKind.IMAGE:
         return read_image(data, _image_limits(limits))
-    readers = {SignalKind.AUDIO: read_audio, SignalKind.VIDEO: read_video, SignalKind.ARRAY: read_array}
+    if found.kind is SignalKind.ARRAY:
+        return read_tiff_array(data, limits) if found.name == "tiff" else read_array(data, limits)
+    readers = {SignalKind.AUDIO: read_audio, SignalKind.VIDEO: read_video}
     return readers[found.kind](data, limits)
 
 
@@ -175,7 +195,7 @@ def writer(kind: SignalKind, name: str) -> Writer:
 
 def suffixes(kind: SignalKind) -> tuple[str, ...]:
     """The suffixes under which a kind can be written, the usual one first."""
-    return (*WRITERS[kind], ".npy")
+    return tuple({**WRITERS[kind], ".npy": write_array})
 
 
 def inspect_signal(source: bytes | Path | str, limits: SignalLimits = SignalLimits()) -> dict[str, Any]:  # noqa: B008
@@ -202,7 +222,16 @@ def inspect_signal(source: bytes | Path | str, limits: SignalLimits = SignalLimi
         "channels": signal.channels,
         "sample_format": signal.sample_format.value,
         "compaction_db": compaction_db(signal.values),
-        **({} if details is None or signal.kind is SignalKind.DISTANCE else details_to_map(details)),
+        **({} if details is None or signal.kind is SignalKind.DISTANCE else _in_json(details_to_map(details))),
+    }
+
+
+def _in_json(entries: Mapping[str, Any]) -> dict[str, Any]:
+    """Entries without those that hold bytes, as extensions of a header do."""
+    return {
+        name: value
+        for name, value in entries.items()
+        if not any(isinstance(part, bytes) for part in (value if isinstance(value, tuple) else (value,)))
     }
 
 
@@ -215,13 +244,16 @@ def format_of(data: bytes) -> FileFormat:
     """
     if not data:
         raise DamagedSignal("the file is empty, expected an image, a sound, a volume, a video, a mesh or an array")
+    named = foreign(data)
+    if named is not None:
+        raise UnsupportedFormat(f"the file is {named.name}, which is not read: convert it to {named.advice}")
     for known in FORMATS:
         if known.begins(data):
             return known
     raise UnsupportedFormat(
         f"the file begins with {data[:8]!r}, expected an image (PNG, JPEG, WebP, TIFF), a sound (WAV, FLAC, Ogg), "
         "a volume (NIfTI, TIFF stack), a video (MP4, Matroska, AVI), a mesh (OBJ, PLY, STL) or a .npy array: "
-        "convert it to one of these"
+        "convert it to one of these (the .img of a pair has no header: convert it with its .hdr to a .nii)"
     )
 
 
@@ -243,22 +275,8 @@ def _begins_nifti(data: bytes) -> bool:
     ) or (data[:4] in {(540).to_bytes(4, "little"), (540).to_bytes(4, "big")} and data[4:7] in {b"n+2", b"ni2"})
 
 
-def _has_pages(data: bytes) -> bool:
-    """Whether a TIFF has a second page; one without is an image. A BigTIFF always counts as a stack."""
-    if data[:2] not in {b"II", b"MM"}:
-        return False
-
-    def number(start: int, size: int) -> int:
-        return int.from_bytes(data[start : start + size], "little" if data[:2] == b"II" else "big")
-
-    if number(2, 2) == 43:
-        return True
-    directory = number(4, 4)
-    return number(2, 2) == 42 and number(directory + 2 + 12 * number(directory, 2), 4) != 0
-
-
 def _begins_stl(data: bytes) -> bool:
-    if data.lstrip().startswith(b"solid") and b"facet" in data[:1024]:
+    if data.removeprefix(BYTE_ORDER_MARK).lstrip().startswith(b"solid") and b"facet" in data[:1024]:
         return True
     # A binary STL has no signature: only its length, 84 bytes and 50 a face, gives it away.
     return len(data) > 84 and len(data) == 84 + 50 * int.from_bytes(data[80:84], "little")
@@ -266,7 +284,7 @@ def _begins_stl(data: bytes) -> bool:
 
 def _begins_obj(data: bytes) -> bool:
     """Whether the first line that is neither empty nor a comment begins as one of an OBJ does."""
-    for line in data[: 1 << 16].splitlines():
+    for line in data[: 1 << 16].removeprefix(BYTE_ORDER_MARK).splitlines():
         words = line.split()
         if words and not words[0].startswith(b"#"):
             return words[0] in {b"v", b"vn", b"vt", b"o", b"g", b"s", b"mtllib", b"usemtl"}
@@ -274,6 +292,8 @@ def _begins_obj(data: bytes) -> bool:
 
 
 def _begins_image(data: bytes) -> bool:
-    return data.startswith((b"\x89PNG", b"\xff\xd8\xff", b"II*\0", b"MM\0*")) or (
-        data.startswith(b"RIFF") and data[8:12] == b"WEBP"
+    return (
+        data.startswith((b"\x89PNG", b"\xff\xd8\xff"))
+        or begins_tiff(data)
+        or (data.startswith(b"RIFF") and data[8:12] == b"WEBP")
     )

@@ -13,10 +13,12 @@ silently: 16-bit samples stay 16-bit, and what cannot be kept is refused by name
 | 16 bits per channel | the same channels, `SampleFormat.U16` |
 | an EXIF or TIFF orientation | applied |
 | several frames or pages | refused (of a multi-picture JPEG the first is used, as viewers do) |
-| floats, signed, 12-bit or 32-bit samples, Lab | refused |
+| floats, signed, 12-bit or 32-bit samples, bands of unspecified meaning | arrays (`tuner.signal.tiff_pages`) |
+| Lab and other colours, inks other than CMYK, premultiplied 16-bit colours | refused |
 """
 
 import warnings
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
@@ -31,16 +33,22 @@ from PIL.TiffImagePlugin import TiffImageFile
 from tuner.errors import DamagedSignal, InvalidSignal, SignalTooLarge, TunerError, UnsupportedFormat
 from tuner.shapes import SampleArray
 from tuner.signal.deep_colour import decode_deep_colour, encode_deep_png
+from tuner.signal.libtiff import quiet_libtiff
+from tuner.signal.limits import SignalLimits
+from tuner.signal.orientation import upright
 from tuner.signal.signal import SampleFormat, Signal, SignalKind
+from tuner.signal.tiff import Page, begins_tiff, main_pages
+from tuner.signal.tiff_pages import read_page
 
 # MPO is what Pillow calls a JPEG that carries further pictures, as many telephones write.
 _FORMATS: Final = {"PNG": "png", "JPEG": "jpeg", "MPO": "jpeg", "WEBP": "webp", "TIFF": "tiff"}
 _SIGNATURES: Final = {b"\x89PNG": "PNG", b"\xff\xd8\xff": "JPEG", b"RIFF": "WebP", b"II": "TIFF", b"MM": "TIFF"}
 # Tags of EXIF and TIFF.
-_BITS_PER_SAMPLE: Final = 258
-_PHOTOMETRIC: Final = 262
 _ORIENTATION: Final = 274
-_SAMPLE_FORMAT: Final = 339
+# Codecs of a TIFF that every Pillow has; tifffile decodes the others, or names them.
+_PILLOW_CODECS: Final = {1, 2, 3, 4, 5, 6, 7, 8, 32773, 32946}
+_FRAMES_OF_JPEG: Final = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # the rest are tables
+_LOSSLESS_JPEG: Final = {0xC3, 0xC7, 0xCB, 0xCF}
 _MODES_BY_CHANNELS: Final = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 
 
@@ -174,9 +182,22 @@ def _decode(source: bytes | Path, limits: ImageLimits) -> _Decoded:
 
 
 def _decode_checked(data: bytes, limits: ImageLimits) -> _Decoded:
-    image = _open(data)
+    if begins_tiff(data):
+        page = _picture_page(data)
+        if set(page.bits) == {16} or page.compression not in _PILLOW_CODECS:
+            return _decoded_page(data, page, limits)
+        quiet_libtiff()
+        try:
+            image = _open(data)
+        except DamagedSignal:
+            return _decoded_page(data, page, limits)
+        _check_size(image, limits)
+        image.seek(page.place)
+    else:
+        image = _open(data)
+        _check_frames(image)
+        _check_codec(data)
     _check_size(image, limits)
-    _check_frames(image)
     if image.format == "PNG":
         # Checks the checksum of every chunk, and uses the image up.
         image.verify()
@@ -185,12 +206,53 @@ def _decode_checked(data: bytes, limits: ImageLimits) -> _Decoded:
     samples = _deep_samples(image, data) if deep else np.asarray(_in_plain_mode(image))
     image.load()  # a PNG may carry its orientation behind the pixels
     return _Decoded(
-        samples=_upright(samples if samples.ndim == 3 else samples[..., None], _orientation(image)),
+        samples=upright(samples if samples.ndim == 3 else samples[..., None], _orientation(image)),
         sample_format=SampleFormat.U16 if deep else SampleFormat.U8,
         format=_FORMATS[str(image.format)],
         # A CMYK profile means nothing once the inks have been turned into RGB.
         icc_profile=None if image.mode == "CMYK" else image.info.get("icc_profile"),
     )
+
+
+def _picture_page(data: bytes) -> Page:
+    """The one page of a TIFF that is a picture."""
+    pages = main_pages(data)
+    if len(pages) > 1:
+        raise UnsupportedFormat("the image has several frames or pages, expected a single one: save one of them")
+    page = pages[0].checked()
+    if not page.is_picture:
+        raise UnsupportedFormat(
+            f"the TIFF has {page.samples} samples of {page.bits[0]} bits, format {page.formats[0]}, a pixel, expected "
+            "unsigned integers of 1 to 8 or of 16 bits that are grey, colour or alpha: read it as an array "
+            "(read_signal), or convert it to a .npy"
+        )
+    return page
+
+
+def _decoded_page(data: bytes, page: Page, limits: ImageLimits) -> _Decoded:
+    """What Pillow cannot read, or of 16 bits reads the upper half."""
+    samples = read_page(data, page, SignalLimits(points=limits.max_pixels, side=limits.max_side))
+    profile = None
+    with suppress(Exception):  # a profile that cannot be found is none
+        profile = _open(data).info.get("icc_profile")
+    return _Decoded(samples, SampleFormat.U8 if samples.dtype == np.uint8 else SampleFormat.U16, "tiff", profile)
+
+
+def _check_codec(data: bytes) -> None:
+    """Of JPEG what no 8-bit decoder reads: without loss, or with 12 bits."""
+    position = 2
+    while data.startswith(b"\xff\xd8") and position + 10 < len(data) and data[position] == 0xFF:
+        marker, length = data[position + 1], int.from_bytes(data[position + 2 : position + 4], "big")
+        if marker in _FRAMES_OF_JPEG:
+            if data[position + 4] != 8 or marker in _LOSSLESS_JPEG:
+                raise UnsupportedFormat(
+                    f"the JPEG has {data[position + 4]} bits{' without loss' if marker in _LOSSLESS_JPEG else ''}, "
+                    "expected 8 bits, sequential or progressive: convert it to a PNG"
+                )
+            return
+        if marker == 0xDA:
+            return
+        position += 2 + length if marker != 0xFF else 1
 
 
 def _open(data: bytes) -> ImageFile:
@@ -230,19 +292,8 @@ def _check_frames(image: ImageFile) -> None:
 
 
 def _is_deep(image: ImageFile) -> bool:
-    """Whether samples have 16 bits."""
-    if image.format == "PNG":
-        return image.mode == "I;16" or ";16" in str(image.tile[0].args)
-    if not isinstance(image, TiffImageFile):
-        return False
-    tags = image.tag_v2
-    bits = set(tags.get(_BITS_PER_SAMPLE, (1,)))
-    if set(tags.get(_SAMPLE_FORMAT, (1,))) != {1} or not bits <= {1, 2, 4, 8, 16} or len(bits) != 1:
-        raise UnsupportedFormat(
-            f"the TIFF has samples of {sorted(bits)} bits, format {sorted(set(tags.get(_SAMPLE_FORMAT, (1,))))}, "
-            "expected unsigned integers of 1 to 8 or of 16 bits: convert it"
-        )
-    return bits == {16}
+    """Whether samples of a PNG have 16 bits; other formats, TIFF apart, have none."""
+    return image.format == "PNG" and (image.mode == "I;16" or ";16" in str(image.tile[0].args))
 
 
 def _deep_samples(image: ImageFile, data: bytes) -> SampleArray:
@@ -250,8 +301,6 @@ def _deep_samples(image: ImageFile, data: bytes) -> SampleArray:
         raise UnsupportedFormat("the 16-bit image has a transparent colour, expected an alpha channel instead")
     if not image.mode.startswith("I;16"):
         return decode_deep_colour(partial(_open, data))
-    if isinstance(image, TiffImageFile) and image.tag_v2.get(_PHOTOMETRIC) == 0:
-        raise UnsupportedFormat("the 16-bit TIFF counts from white to black, expected black to white: convert it")
     return np.asarray(image, dtype=np.uint16)
 
 
@@ -269,21 +318,10 @@ def _in_plain_mode(image: ImageFile) -> Image.Image:
 
 
 def _orientation(image: ImageFile) -> int:
-    """1 to 8, as EXIF and TIFF define them; 1 if there is none. Pillow turns a TIFF by itself while loading."""
+    """1 to 8, as EXIF defines them; 1 if there is none. Pillow turns a TIFF by itself while loading."""
     if isinstance(image, TiffImageFile):
         return 1
     try:
         return int(image.getexif().get(_ORIENTATION, 1))
     except Exception:  # metadata that cannot be read turns nothing
         return 1
-
-
-def _upright(samples: SampleArray, orientation: int) -> SampleArray:
-    """Undo an orientation: mirrored (2, 4, 5, 7), upside down (3, 4), on its side (5 to 8)."""
-    if orientation in {5, 6, 7, 8}:
-        samples = samples.swapaxes(0, 1)
-    if orientation in {2, 3, 6, 7}:
-        samples = samples[:, ::-1]
-    if orientation in {3, 4, 7, 8}:
-        samples = samples[::-1]
-    return np.ascontiguousarray(samples)

@@ -1,4 +1,4 @@
-"""Meshes to signed distance fields and back: OBJ, PLY and STL through trimesh, marching cubes through scikit-image.
+"""Meshes to signed distance fields and back: PLY and STL through trimesh, marching cubes through scikit-image.
 
 A mesh becomes a grid of distances to its surface, negative inside, in a box of cubic cells around it
 (`tuner.signal.distance` measures them). Where the network is zero is the surface; marching cubes on any grid finds it.
@@ -11,11 +11,12 @@ from typing import Final
 import numpy as np
 
 from tuner.errors import DamagedSignal, InvalidSignal, SignalError
-from tuner.shapes import DoubleArray
+from tuner.shapes import DoubleArray, IndexArray
 from tuner.signal.details import DistanceDetails
 from tuner.signal.distance import signed_distances
 from tuner.signal.extras import require
 from tuner.signal.limits import SignalLimits
+from tuner.signal.obj import read_obj
 from tuner.signal.samples import SampleFormat, Scaling, Storage
 from tuner.signal.signal import Signal, SignalKind
 from tuner.signal.triangles import Heed, Mesh, nobody
@@ -24,6 +25,12 @@ RESOLUTION: Final = 64
 # Around the mesh, as a share of its longest side, so that the surface never touches the border.
 _MARGIN: Final = 0.1
 _STL_HEADER, _STL_FACE = 84, 50  # bytes
+_MOST_STL_FACES: Final = 1 << 28
+_MOST_ROUNDING: Final = 0.01  # of the distance of two samples
+# Share of the samples within a step of the surface; of a closed one about half are inside.
+_LEAST_INSIDE: Final = 0.05
+_FLAT: Final = 1e-14  # square of thickness over width
+BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 
 def read_mesh_field(
@@ -42,33 +49,50 @@ def read_mesh_field(
         The signal; its details say where the grid lies, in the units of the mesh.
 
     Raises:
-        UnsupportedFormat: if trimesh, scipy or scikit-image is not installed.
+        UnsupportedFormat: if it is made of free-form surfaces, or trimesh, scipy or scikit-image is not installed.
         DamagedSignal: if it is truncated or corrupt.
-        InvalidSignal: if it has no faces or no extent, or a vertex is NaN or infinite.
+        InvalidSignal: if it has no faces, or they enclose nothing, or a vertex is NaN or infinite.
         SignalTooLarge: if it is over a limit.
     """
     mesh = read_mesh(data, limits, file_type)
-    return distance_signal(mesh, resolution, limits, heed)
+    signal = distance_signal(mesh, resolution, limits, heed)
+    near = signal.values[np.abs(signal.values) <= 2.0 / max(signal.grid_shape)]
+    if (near < 0.0).mean() < _LEAST_INSIDE if near.size else True:
+        # Nothing to write back after the fit: there would be no surface, or scraps of one.
+        raise InvalidSignal(
+            f"the mesh encloses next to none of the {'x'.join(map(str, signal.grid_shape))} samples: it is open, or "
+            "thinner than their distance: close it, give it some thickness, or ask for a higher resolution"
+        )
+    return signal
 
 
 def read_mesh(data: bytes, limits: SignalLimits, file_type: str) -> Mesh:
     """Decode a mesh into triangles; arguments and errors are those of `read_mesh_field`."""
     trimesh = require("trimesh", "mesh")
-    _check_header(data, limits, file_type)
+    data = data.removeprefix(BYTE_ORDER_MARK)
+    declared = _check_header(data, limits, file_type)
     try:
-        loaded = trimesh.load_mesh(BytesIO(data), file_type=file_type, process=False, skip_materials=True)
-        vertices, faces = np.asarray(loaded.vertices, dtype=np.float64), np.asarray(loaded.faces, dtype=np.int64)
+        if file_type == "obj":
+            vertices, faces = read_obj(data, limits)
+        else:
+            loaded = trimesh.load_mesh(BytesIO(data), file_type=file_type, process=False)
+            vertices, faces = np.asarray(loaded.vertices, dtype=np.float64), np.asarray(loaded.faces, dtype=np.int64)
     except SignalError:
         raise
     except Exception as error:  # a hostile file makes a decoder raise nearly anything
         raise DamagedSignal(f"the mesh is truncated or corrupt: {error}") from error
     limits.check("faces", len(faces))
+    if len(vertices) < declared.get("vertex", 0) or len(faces) < declared.get("face", 0):
+        raise DamagedSignal(
+            f"the mesh has {len(vertices)} vertices and {len(faces)} faces, its header declares {declared}: truncated"
+        )
     if faces.ndim != 2 or not len(faces):
         raise InvalidSignal("the mesh has no faces, expected triangles that enclose something")
     if not np.isfinite(vertices).all():
         raise InvalidSignal("a vertex of the mesh is NaN or infinite: repair the mesh first")
     if faces.min() < 0 or faces.max() >= len(vertices):
         raise DamagedSignal(f"a face refers to vertex {faces.max()} of {len(vertices)}: the mesh is corrupt")
+    _refuse_flat(vertices[np.unique(faces)])
     return Mesh(vertices, faces)
 
 
@@ -148,19 +172,76 @@ def surface_of(signal: Signal) -> Mesh:
 def write_mesh(signal: Signal, file_type: str) -> bytes:
     """Encode the surface of a distance field as "obj", "ply" or "stl"; errors are those of `surface_of`."""
     surface = surface_of(signal)
+    vertices, faces = surface.vertices, surface.faces
+    if file_type == "ply":
+        return _ply(vertices, faces)
+    if file_type == "obj":
+        lines = [f"v {x:.15g} {y:.15g} {z:.15g}" for x, y, z in vertices.tolist()]
+        lines += [f"f {a} {b} {c}" for a, b, c in (faces + 1).tolist()]
+        return "\n".join([*lines, ""]).encode()
     trimesh = require("trimesh", "mesh")
-    written = trimesh.Trimesh(surface.vertices, surface.faces, process=False).export(file_type=file_type)
-    return written.encode() if isinstance(written, str) else bytes(written)
+    spacing = min(signal.details.spacing) if isinstance(signal.details, DistanceDetails) else 1.0
+    if float(np.spacing(np.float32(np.abs(vertices).max()))) > _MOST_ROUNDING * spacing:
+        raise InvalidSignal(
+            f"coordinates reach {np.abs(vertices).max():.10g}, where the single precision of an STL is coarser "
+            "than the surface: write a .ply or an .obj"
+        )
+    return bytes(trimesh.Trimesh(vertices, faces, process=False).export(file_type=file_type))
 
 
-def _check_header(data: bytes, limits: SignalLimits, file_type: str) -> None:
-    """What the formats with a header declare; an OBJ is as large as its text."""
+def _ply(vertices: DoubleArray, faces: IndexArray) -> bytes:
+    """Coordinates in double precision: those of maps reach millions of metres."""
+    header = (
+        f"ply\nformat binary_little_endian 1.0\nelement vertex {len(vertices)}\n"
+        "property double x\nproperty double y\nproperty double z\n"
+        f"element face {len(faces)}\nproperty list uchar int vertex_indices\nend_header\n"
+    )
+    records = np.empty(len(faces), dtype=[("count", "u1"), ("corners", "<i4", (3,))])
+    records["count"], records["corners"] = 3, faces
+    return header.encode() + vertices.astype("<f8").tobytes() + records.tobytes()
+
+
+def _refuse_flat(vertices: DoubleArray) -> None:
+    """A mesh in a plane has no inside, so that nothing of it would come back."""
+    middle = vertices - vertices.mean(0)
+    thinnest, _, widest = np.linalg.eigvalsh(middle.T @ middle)
+    if thinnest <= _FLAT * widest:
+        raise InvalidSignal("the mesh is flat, all of its vertices lie in one plane: it encloses nothing, extrude it")
+
+
+def binary_stl(data: bytes) -> bool:
+    """Whether a file may be a binary STL, which has no signature, whole or not: a number of faces, then faces.
+
+    The first ones have normals of length 1 or 0 and coordinates of a reasonable size.
+    """
+    faces, there = int.from_bytes(data[_STL_HEADER - 4 : _STL_HEADER], "little"), len(data) - _STL_HEADER
+    if there < _STL_FACE or not 0 < faces < _MOST_STL_FACES:
+        return False
+    if there == _STL_FACE * faces:
+        return True
+    looked_at = min(faces, there // _STL_FACE, 8)
+    records = np.frombuffer(data, np.dtype([("numbers", "<f4", (12,)), ("rest", "<u2")]), looked_at, _STL_HEADER)
+    with np.errstate(invalid="ignore"):
+        numbers = records["numbers"].astype(np.float64)
+    sizes, normals = np.abs(numbers), np.linalg.norm(numbers[:, :3], axis=1)
+    reasonable = np.isfinite(numbers) & ((sizes == 0.0) | ((sizes > 1e-20) & (sizes < 1e15)))
+    return bool(reasonable.all() and ((np.abs(normals - 1.0) < 0.1) | (normals == 0.0)).all() and sizes.any())
+
+
+def _check_header(data: bytes, limits: SignalLimits, file_type: str) -> dict[str, int]:
+    """Elements that the formats with a header declare; an OBJ is as large as its text."""
+    declared: dict[str, int] = {}
+    if file_type == "stl" and data.lstrip().startswith(b"solid") and b"endsolid" not in data:
+        raise DamagedSignal("the STL file has no line endsolid: it is truncated")
     if file_type == "stl" and not data.lstrip().startswith(b"solid"):
         faces = int.from_bytes(data[_STL_HEADER - 4 : _STL_HEADER], "little")
         limits.check("faces", faces)
         missing = _STL_HEADER + _STL_FACE * faces - len(data)
         if missing > 0:
-            raise DamagedSignal(f"the mesh lacks its last {missing} bytes: it is truncated")
+            raise DamagedSignal(
+                f"the STL lacks its last {missing} bytes: its header declares {faces} faces, and "
+                f"{(len(data) - _STL_HEADER) // _STL_FACE} are there: it is truncated"
+            )
     if file_type == "ply":
         header, separator, _ = data.partition(b"end_header")
         if not separator:
@@ -171,3 +252,5 @@ def _check_header(data: bytes, limits: SignalLimits, file_type: str) -> None:
                 if not words[2].isdigit():
                     raise DamagedSignal(f"the PLY file declares {words[2]!r} elements, expected a number")
                 limits.check("faces", int(words[2]) // (1 if words[1] == b"face" else 4))
+                declared[words[1].decode("latin-1")] = int(words[2])
+    return declared

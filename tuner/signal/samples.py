@@ -202,3 +202,17 @@ def check_finite(samples: NDArray[Any]) -> None:
             f"{int(samples.size - finite.sum())} of {samples.size} values are NaN or infinite: "
             "replace or mask them before the fit"
         )
+
+
+def refuse_masked(*arrays: object) -> None:
+    """Refuse arrays of which some elements are masked: what lies under a mask is a fill value and no measurement.
+
+    Raises:
+        InvalidSignal: if an element is masked.
+    """
+    for array in arrays:
+        if isinstance(array, np.ma.MaskedArray) and np.ma.getmaskarray(array).any():
+            raise InvalidSignal(
+                f"{int(np.ma.getmaskarray(array).sum())} of {array.size} elements are masked, expected a value for "
+                "each: fill them in with .filled(value), or fit the others as points with scattered_signal"
+            )

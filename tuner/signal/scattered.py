@@ -12,7 +12,7 @@ from tuner.errors import InvalidSignal
 from tuner.shapes import BoolArray, FloatArray
 from tuner.signal.grid import Grid
 from tuner.signal.kind import SignalKind
-from tuner.signal.samples import check_finite, unflipped
+from tuner.signal.samples import check_finite, refuse_masked, unflipped
 from tuner.signal.signal import Signal
 
 MOST_DIMENSIONS = 4
@@ -117,6 +117,7 @@ def scattered_signal(
     Raises:
         InvalidSignal: as `ScatteredSignal` says, or if an array holds no numbers.
     """
+    refuse_masked(coords, values)
     for name, array in (("coordinates", coords), ("values", values)):
         if array.dtype.kind not in "iuf":
             raise InvalidSignal(f"{name} are {array.dtype}, expected integers or floats")

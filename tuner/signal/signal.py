@@ -14,7 +14,7 @@ from tuner.shapes import FloatArray
 from tuner.signal.details import AudioDetails, Details, DistanceDetails, VideoDetails, VolumeDetails
 from tuner.signal.kind import SignalKind as SignalKind
 from tuner.signal.samples import SampleFormat as SampleFormat
-from tuner.signal.samples import Scaling, Storage, unflipped
+from tuner.signal.samples import Scaling, Storage, refuse_masked, unflipped
 
 # What each kind keeps beside its samples; the others keep nothing.
 DETAILS: Final[dict[SignalKind, type[Details]]] = {
@@ -54,6 +54,7 @@ class Signal:
 
     def __post_init__(self) -> None:
         values = self.values
+        refuse_masked(values)
         if values.dtype != np.float32:
             raise InvalidSignal(
                 f"values are {values.dtype}, expected float32: convert them with .astype(numpy.float32)"

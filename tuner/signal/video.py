@@ -4,6 +4,7 @@ A video is a grid of frames, rows and columns with one or three channels. The co
 bytes and passed to FFmpeg, which otherwise tries everything it knows, playlists that name other files included.
 """
 
+import struct
 from fractions import Fraction
 from io import BytesIO
 from itertools import pairwise
@@ -15,11 +16,23 @@ from tuner.errors import DamagedSignal, InvalidSignal, SignalError, UnsupportedF
 from tuner.signal.details import VideoDetails
 from tuner.signal.extras import require
 from tuner.signal.limits import SignalLimits
+from tuner.signal.orientation import upright
 from tuner.signal.samples import SampleFormat, Storage
 from tuner.signal.signal import Signal, SignalKind
 
 _GREY: Final = {"gray", "gray8", "grayf32le", "gray10le", "gray12le", "gray16le", "gray16be"}
 _DEFAULT_DETAILS: Final = VideoDetails(rate=(25, 1))
+# Signs of a display matrix (a, b, c, d), and the orientation of EXIF that turns samples likewise.
+_ORIENTATIONS: Final = {
+    (1, 0, 0, 1): 1,
+    (-1, 0, 0, 1): 2,
+    (-1, 0, 0, -1): 3,
+    (1, 0, 0, -1): 4,
+    (0, 1, 1, 0): 5,
+    (0, 1, -1, 0): 6,
+    (0, -1, -1, 0): 7,
+    (0, -1, 1, 0): 8,
+}
 # Where a player sees no loss; the file is small beside the raw frames and large beside the representation.
 _QUALITY: Final = "12"
 
@@ -43,11 +56,14 @@ def read_video(data: bytes, limits: SignalLimits) -> Signal:
     av = require("av", "video")
     try:
         with av.open(BytesIO(data), format=_demuxer(data)) as container:
-            if not container.streams.video:
-                raise UnsupportedFormat("the file has no pictures, expected a video")
-            return _decode(container, container.streams.video[0], limits)
+            return _decode(container, _stream_of(av, container), limits)
     except SignalError:
         raise
+    except (av.error.DecoderNotFoundError, av.error.PatchWelcomeError) as error:
+        raise UnsupportedFormat(
+            f"the video is of a codec that is not decoded here ({error}), expected H.264, HEVC, VP9, AV1 or FFV1: "
+            "convert it to an MP4 or a Matroska file"
+        ) from error
     except Exception as error:  # a hostile file makes a decoder raise nearly anything
         raise DamagedSignal(f"the video is truncated or corrupt: {error}") from error
 
@@ -78,6 +94,23 @@ def write_video(signal: Signal, container: str) -> bytes:
     tick = Fraction(*details.tick) if details.times else 1 / Fraction(*details.rate)
     if len(times) != len(frames):
         raise InvalidSignal(f"the video has {len(frames)} frames and times for {len(times)}, expected one for each")
+    try:
+        return _encode(av, container, details, frames, layout, times, tick)
+    except Exception as error:  # whatever the library says, it is the video that does not fit
+        raise InvalidSignal(
+            f"frames of shape {frames.shape[1:]} cannot be written as {container}, write a .mkv or a .npy: {error}"
+        ) from error
+
+
+def _encode(
+    av: Any,
+    container: str,
+    details: VideoDetails,
+    frames: np.ndarray,
+    layout: str,
+    times: tuple[int, ...],
+    tick: Fraction,
+) -> bytes:
     file = BytesIO()
     with av.open(file, "w", format="matroska" if container == "mkv" else container) as output:
         stream = _stream(av, output, container, Fraction(*details.rate), frames.shape)
@@ -89,6 +122,49 @@ def write_video(signal: Signal, container: str) -> bytes:
             output.mux(stream.encode(frame))
         output.mux(stream.encode())
     return file.getvalue()
+
+
+def _stream_of(av: Any, container: Any) -> Any:
+    """The first stream of moving pictures: no cover."""
+    streams = [
+        stream for stream in container.streams.video if not stream.disposition & av.stream.Disposition.attached_pic
+    ]
+    if not streams:
+        raise UnsupportedFormat("the file has no moving pictures, expected a video: a sound is read from a WAV or FLAC")
+    context = streams[0].codec_context
+    if context is None:
+        raise UnsupportedFormat("the video is of a codec that is not known, expected H.264 or another: convert it")
+    if context.pix_fmt is not None and _has_alpha(av, context.pix_fmt):
+        raise UnsupportedFormat(
+            f"the video has transparency ({context.pix_fmt}), expected opaque frames: put it on a background first"
+        )
+    return streams[0]
+
+
+def _has_alpha(av: Any, layout: str) -> bool:
+    components = av.VideoFormat(layout).components
+    return any(component.is_alpha for component in components) and not layout.startswith("pal")
+
+
+def _orientation(frame: Any) -> int:
+    """How a player turns the frame, 1 to 8 as EXIF counts, from the display matrix in the track header.
+
+    The matrix maps column and row (p, q) to (a p + c q, b p + d q), in 16.16 fixed point.
+    """
+    found = [bytes(side) for side in frame.side_data if side.type.name == "DISPLAYMATRIX"]
+    if not found:
+        return 1
+    a, b, _, c, d, *_ = struct.unpack("=9i", found[0][:36])
+    unit = max(abs(number) for number in (a, b, c, d)) or 1
+    signs = tuple(round(number / unit) for number in (a, b, c, d))
+    if signs not in _ORIENTATIONS or any(
+        abs(number - unit * sign) > unit / 100 for number, sign in zip((a, b, c, d), signs, strict=True)
+    ):
+        raise UnsupportedFormat(
+            f"the video is to be turned or sheared by the matrix {[a / 65536, b / 65536, c / 65536, d / 65536]}, "
+            "expected quarter turns and mirrors: convert it, so that its frames lie as they are seen"
+        )
+    return _ORIENTATIONS[signs]
 
 
 def _demuxer(data: bytes) -> str:
@@ -110,7 +186,9 @@ def _decode(container: Any, stream: Any, limits: SignalLimits) -> Signal:
         limits.check("points", (len(frames) + 1) * width * height)
         if (frame.width, frame.height) != (width, height):
             raise UnsupportedFormat("the video changes its size between frames, expected one size: convert it")
-        frames.append(frame.to_ndarray(format=layout))
+        frames.append(upright(frame.to_ndarray(format=layout), _orientation(frame)))
+        if frames[-1].shape != frames[0].shape:
+            raise UnsupportedFormat("the video is turned in another way after some frames: split it")
         stamps.append(frame.pts)
     rate = stream.average_rate or stream.guessed_rate
     _check_whole(container, stream, len(frames), rate)

@@ -290,7 +290,7 @@ REFUSED: dict[str, tuple[bytes, type[SignalError]]] = {
     "a riff of another kind": (b"RIFF\x20\0\0\0RMID" + bytes(32), UnsupportedFormat),
     "half a volume": (nifti(INTEGERS)[:-10], DamagedSignal),
     "half a compressed volume": (gzip.compress(nifti(INTEGERS))[:-40], DamagedSignal),
-    "a gzip of something else": (gzip.compress(b"hello" * 200), DamagedSignal),
+    "a gzip of something else": (gzip.compress(b"hello" * 200), UnsupportedFormat),
     "a volume with infinity": (nifti(np.full((2, 2, 2), np.inf, np.float32)), InvalidSignal),
     "a volume of five axes": (nifti(np.zeros((2, 2, 2, 2, 2), np.float32)), UnsupportedFormat),
     "a volume of complex numbers": (nifti(np.zeros((2, 2, 2), np.complex64)), UnsupportedFormat),

@@ -103,6 +103,11 @@ KEPT = {
     "16-bit rgb tiff": (tiff(DEEP[..., :3].copy(), photometric="rgb"), DEEP[..., :3]),
     "16-bit rgb tiff, big endian": (tiff(DEEP[..., :3].copy(), photometric="rgb", byteorder=">"), DEEP[..., :3]),
     "16-bit rgb tiff, deflated": (tiff(DEEP[..., :3].copy(), photometric="rgb", compression="zlib"), DEEP[..., :3]),
+    "16-bit rgb tiff, in planes": (
+        tiff(DEEP[..., :3].transpose(2, 0, 1).copy(), photometric="rgb", planarconfig="separate"),
+        DEEP[..., :3],
+    ),
+    "16-bit grey tiff, from white to black": (tiff(DEEP[..., 0], photometric="miniswhite"), 65535 - DEEP[..., :1]),
     "16-bit rgba tiff, deflated": (
         tiff(DEEP, photometric="rgb", extrasamples=["unassalpha"], compression="zlib"),
         DEEP,
@@ -248,11 +253,7 @@ REFUSED: dict[str, tuple[bytes, type[SignalError]]] = {
     "float tiff": (tiff(np.ones((4, 4), np.float32)), UnsupportedFormat),
     "signed tiff": (tiff(np.ones((4, 4), np.int16)), UnsupportedFormat),
     "32-bit tiff": (tiff(np.ones((4, 4), np.uint32)), UnsupportedFormat),
-    "16-bit tiff in planes": (
-        tiff(DEEP[..., :3].transpose(2, 0, 1).copy(), photometric="rgb", planarconfig="separate"),
-        UnsupportedFormat,
-    ),
-    "16-bit tiff from white to black": (tiff(DEEP[..., 0].copy(), photometric="miniswhite"), UnsupportedFormat),
+    "tiff of bands without a meaning": (tiff(RGBA, photometric="rgb", extrasamples=["unspecified"]), UnsupportedFormat),
     "16-bit cmyk tiff": (tiff(DEEP, photometric="separated"), UnsupportedFormat),
     "16-bit png with a transparent colour": (
         deep_png(DEEP[..., :3], 2, extra=chunk(b"tRNS", DEEP[0, 0, :3].astype(">u2").tobytes())),
