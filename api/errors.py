@@ -24,7 +24,7 @@ class ApiError(Exception):
 
     Args:
         detail: what came, what was expected, what to do.
-        headers: to send along, such as Retry-After.
+        headers: HTTP headers to send along, such as Retry-After.
         members: further members of the problem document.
     """
 

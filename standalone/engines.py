@@ -19,7 +19,7 @@ class Engine(Protocol):
     """What `standalone` knows of an engine.
 
     Attributes:
-        folder: its data, and its working folder while it runs.
+        folder: the engine's data, and its working folder while it runs.
         binary: the name of its process.
         purposes: what it needs a port for.
         twin: the distance of a second port that each port brings along; 0 for none.

@@ -65,7 +65,7 @@ def represent(
         max_loss_db: largest loss of quality by rounding the weights in dB, where no target says it.
         sample_rate: samples per second of a sound that is given as an array, in Hz.
         seed: number that decides every random choice, >= 0; the same seed gives the same file on the same machine.
-        device: where to compute, as torch names it.
+        device: processor to compute on, as torch names it.
         progress: whether a progress bar is shown; None for one in terminals and notebooks only.
         on_step: called after every step with where the fit stands; may stop it.
 

@@ -28,10 +28,10 @@ class ApiError(ClientError):
 
     Args:
         problem: the problem document (RFC 9457).
-        status: of the answer.
+        status: HTTP status of the answer.
 
     Attributes:
-        status: of the answer.
+        status: HTTP status of the answer.
         code: a word that never changes, such as "fit_not_found".
         detail: a sentence for people.
         request_id: what to name when asking the operator.
@@ -83,7 +83,7 @@ class FitEnded(ClientError):
     """The fit ended without a result.
 
     Attributes:
-        fit: as it ended.
+        fit: the fit as it ended.
     """
 
     def __init__(self, fit: Fit) -> None:

@@ -38,7 +38,7 @@ def slope_quality_db(signal: Signal, decoded: Representation) -> float | None:
     The authors define it for pictures, grey or in colour; for the rest, and for very large ones, it is None.
 
     Args:
-        signal: that was fitted.
+        signal: the signal that was fitted.
         decoded: what the file holds.
     """
     is_picture = len(signal.grid_shape) == 2 and signal.channels in {1, 3, 4}

@@ -76,7 +76,7 @@ class Uploads:
 
         Args:
             tenant: whose signal it becomes.
-            request: with the body still unread.
+            request: an HTTP request whose body is still unread.
             filename: what the client calls the file, if the body does not say.
 
         Returns:

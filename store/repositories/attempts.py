@@ -54,7 +54,7 @@ class Attempts(Moves):
         Args:
             worker: who claims, for people who look at the history.
             lease_seconds: until the fit is taken away from a worker that is silent.
-            max_running_per_tenant: so many fits of one tenant may be held at a time; None for any number.
+            max_running_per_tenant: number of fits of one tenant that may be held at a time; None for any number.
         """
         fit = self._next_fit() if max_running_per_tenant is None else self._next_within(max_running_per_tenant)
         if fit is None:

@@ -21,7 +21,7 @@ def add_commands(app: typer.Typer, errors: ContextDecorator) -> None:
 
     Args:
         app: the command line.
-        errors: within which a command runs, so that what is wrong is said as the other commands say it.
+        errors: context within which a command runs, so that what is wrong is said as the other commands say it.
     """
     for command in (experiment, paper):
         app.command()(errors(command))

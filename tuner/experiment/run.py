@@ -48,7 +48,7 @@ def run_experiment(
 
     Args:
         config: what to run.
-        runs: where run folders are made, as <date>/<time>_<name>.
+        runs: folder in which run folders are made, as <date>/<time>_<name>.
         on_measure: called with every measurement.
 
     Returns:

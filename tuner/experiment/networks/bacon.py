@@ -23,10 +23,10 @@ class Bacon(Network):
     """A band-limited product network.
 
     Args:
-        grid: of the signal; its Nyquist indices and its period decide the frequencies.
+        grid: grid of the signal; its Nyquist indices and its period decide the frequencies.
         channels: C.
         widths: neurons of each filter, one more filter than there are linear maps; all equal.
-        seed: of the frequencies and of the weights.
+        seed: seed of the frequencies and of the weights.
         band_limit: B, as a fraction of Nyquist, in (0, 1].
 
     Raises:

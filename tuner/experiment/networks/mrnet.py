@@ -75,7 +75,8 @@ class MRNet(Network):
 
         Args:
             coords_PD: points.
-            t: from 0, which is zero everywhere, to `detail`; at an integer t, the network as it is after t stages.
+            t: level of detail from 0, which is zero everywhere, to `detail`; an integer gives the network after so
+                many stages.
 
         Returns:
             (P, C).
@@ -175,20 +176,20 @@ def mrnet(
 
     Args:
         form: S, L or M.
-        grid: of the signal, the finest level of the pyramid.
-        channels: C.
-        widths: of every stage: input sines, then hidden layers; an S-Net has none and ignores them.
-        seed: of everything that is drawn.
-        stages: N, >= 1.
+        grid: grid of the signal, the finest level of the pyramid.
+        channels: values per sample, C.
+        widths: widths of every stage: input sines, then hidden layers; an S-Net has none of these and ignores them.
+        seed: seed of everything that is drawn.
+        stages: number of stages N, >= 1.
         integer: spectral initialisation, or SIREN's first layer.
         reuse: whether a stage may have the frequencies of earlier ones.
-        low_share: of each stage, as in `NetworkConfig`; so are all the following.
-        low_limit: l.
-        band_limit: B.
+        low_share: share of low frequencies (q) in each stage, as in `NetworkConfig`; so are all the following.
+        low_limit: half side of the low box (l), as a fraction of Nyquist.
+        band_limit: largest frequency (B), as a fraction of Nyquist.
         bound_low: c of the low columns.
         bound_high: c of the others.
         bound_deep: c of deeper layers, and of the features that come from the stage before.
-        deviation: of an initial pre-activation.
+        deviation: standard deviation of an initial pre-activation.
         bounded: whether the bounds hold.
 
     Returns:

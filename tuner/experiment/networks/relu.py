@@ -25,8 +25,8 @@ class Relu(Network):
         dimensions: D.
         channels: C.
         widths: neurons of each ReLU layer, first to last.
-        seed: of the weights, which are torch's default.
-        hidden_scale: by which pre-activations are multiplied.
+        seed: seed of the weights, which are torch's default.
+        hidden_scale: factor on pre-activations.
     """
 
     def __init__(
@@ -56,9 +56,9 @@ class FourierFeatures(Network):
         dimensions: D.
         channels: C.
         widths: number of features, an even number (half of them sines, half cosines), then the ReLU layers.
-        seed: of the frequencies and of the weights.
-        deviation: of a frequency, in cycles across the signal, > 0.
-        hidden_scale: by which pre-activations are multiplied.
+        seed: seed of the frequencies and of the weights.
+        deviation: standard deviation of a frequency, in cycles across the signal, > 0.
+        hidden_scale: factor on pre-activations.
 
     Raises:
         ConfigError: if the number of features is odd.

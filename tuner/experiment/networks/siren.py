@@ -29,7 +29,7 @@ class Siren(Network):
         dimensions: D.
         channels: C.
         widths: neurons of each sine layer, first to last.
-        seed: of the weights.
+        seed: seed of the weights.
         omega_first: omega of the first layer.
         omega_hidden: omega of the others.
     """
@@ -73,7 +73,7 @@ class Finer(Siren):
         dimensions: D.
         channels: C.
         widths: neurons of each sine layer, first to last.
-        seed: of the weights.
+        seed: seed of the weights.
         omega_first: omega of the first layer.
         omega_hidden: omega of the others.
         first_bias: the first bias is uniform within it; None for torch's default, as the published image script has it.

@@ -81,7 +81,7 @@ def expand_neuron(
     neuron that matter.
 
     Args:
-        weights_M: its row of W.
+        weights_M: the neuron's row of W.
         bias: b.
         phases_M: phi of the input layer, radians.
         frequencies_MD: k, in cycles per period.
