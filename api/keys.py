@@ -24,7 +24,7 @@ Prefix = Annotated[str, typer.Argument(help="the readable part of the key: tnr_ 
 
 @app.command()
 def create(
-    tenant: Annotated[str, typer.Option(help="Whose key: everything belongs to one tenant.")],
+    tenant: Annotated[str, typer.Option(help="Owner of the key: everything belongs to one tenant.")],
     name: Annotated[str, typer.Option(help="Name of the key, for people.")] = "",
     scope: Annotated[
         list[Scope] | None, typer.Option(help="Scope that the key allows; may be repeated. All if left out.")

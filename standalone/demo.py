@@ -67,7 +67,7 @@ def run_demo(
 
     Args:
         api_url: address of a running service.
-        original: uint8 (height, width, 3).
+        original: photograph to compress, uint8 (height, width, 3).
         out: gets original.png, compressed.tnr, decoded.png, comparison.png and report.json.
         console: terminal that shows the progress.
         started: `time.monotonic()` at the moment from which total_seconds counts.

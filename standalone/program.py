@@ -29,8 +29,8 @@ class Program:
 
     Attributes:
         folder: the working folder; an engine is recognised by it when nothing else is left.
-        environment: all of it; nothing is inherited.
-        account: who runs it; None for the account of the parent.
+        environment: all variables that the process gets; nothing is inherited.
+        account: user under whom the process runs; None for the account of the parent.
     """
 
     name: str
@@ -89,7 +89,7 @@ class Service:
         prepare: called before every start, also after a crash; leaves the folder such that the program can start.
         check: raises as long as the program does not do its work; proves it by a real request.
         stage: services of a higher stage lean on those of a lower one.
-        ports: what it listens on, on 127.0.0.1.
+        ports: ports of 127.0.0.1 that the process listens on.
     """
 
     program: Program

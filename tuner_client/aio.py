@@ -131,7 +131,7 @@ class AsyncClient:
 
         Args:
             fit_id: id of the fit.
-            seconds: how long at most.
+            seconds: longest time to wait, in seconds.
             on_event: called with each event.
 
         Returns:

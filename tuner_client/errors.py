@@ -34,7 +34,7 @@ class ApiError(ClientError):
         status: HTTP status of the answer.
         code: a word that never changes, such as "fit_not_found".
         detail: a sentence for people.
-        request_id: what to name when asking the operator.
+        request_id: id of the request, to be named when asking the operator.
         problem: the whole document.
     """
 

@@ -16,7 +16,7 @@ def file_facts(decoded: Representation, byte_count: int) -> dict[str, Any]:
     """Facts of a compressed file.
 
     Args:
-        decoded: what the file holds.
+        decoded: the representation that the file decodes to.
         byte_count: size of the file.
     """
     samples = prod(decoded.grid_shape)
@@ -39,7 +39,7 @@ def slope_quality_db(signal: Signal, decoded: Representation) -> float | None:
 
     Args:
         signal: the signal that was fitted.
-        decoded: what the file holds.
+        decoded: the representation that the file decodes to.
     """
     is_picture = len(signal.grid_shape) == 2 and signal.channels in {1, 3, 4}
     if not is_picture or signal.sample_count > MAX_SLOPE_SAMPLES:

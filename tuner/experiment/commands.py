@@ -68,7 +68,7 @@ def paper(
         float | None, typer.Option(help="TUNER's box of low frequencies, as a share of Nyquist.")
     ] = None,
     search: Annotated[
-        bool, typer.Option(help="Also search the learning rate of each method, on the first picture.")
+        bool, typer.Option(help="Search the learning rate of each method, too, on the first picture.")
     ] = False,
 ) -> None:
     """Rerun a table of the paper on any pictures, within any budget; interrupted, it goes on where it was."""

@@ -40,10 +40,10 @@ class ExperimentConfig:
         size: side of its central crop in pixels; null for the whole picture.
         widths: input layer, then hidden layers.
         options: options of the architecture, instead of the method's own.
-        period: p of the integer frequencies.
+        period: period p of the integer frequencies.
         held_out: share of the pixels that training does not see.
         seed: seed of the network, the batches and the held-out pixels, >= 0.
-        training: how it is trained; the learning rate and the penalty are the method's where they are not given.
+        training: settings of the training; learning rate and penalty are the method's where they are not given.
         trackers: `wandb`, `tensorboard`.
 
     Raises:

@@ -44,8 +44,8 @@ class PaperConfig:
         batch_samples: number of samples in a step.
         seeds: number of seeds, starting from 0, >= 1.
         search: whether to run every method at the best rate of a search, too.
-        band_limit: B of networks on integer frequencies, instead of their own; see `NetworkConfig`.
-        low_limit: l, likewise.
+        band_limit: largest frequency B of networks on integer frequencies, instead of their own; see `NetworkConfig`.
+        low_limit: half side l of the low box of those networks, instead of their own.
 
     Raises:
         ConfigError: if a setting is out of its range.

@@ -26,7 +26,7 @@ class Samples:
         shape: samples of the grid along each axis.
         period: period of the networks that are trained on it; positions do not depend on it.
         coords_PD: all points, row by row.
-        values_PC: their values.
+        values_PC: values of the signal at all points, in the same order.
         held_out_P: mask of the points that a training does not see.
     """
 

@@ -15,7 +15,7 @@ def describe(signal: Signal, reproduction: Signal, size: int) -> str:
 
     Args:
         signal: the original.
-        reproduction: what the file renders to, on the same grid.
+        reproduction: the signal that the file renders to, on the same grid.
         size: size of the file in bytes.
 
     Returns:

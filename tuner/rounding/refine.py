@@ -30,7 +30,7 @@ class Points:
 
     Attributes:
         inputs: input neurons there, float32 (P, M); they depend on nothing that moves.
-        values: what the network should be, float32 (P, C).
+        values: values that the network should have there, float32 (P, C).
     """
 
     inputs: FloatArray

@@ -45,11 +45,11 @@ class MRNet(Network):
     """A multiresolution network.
 
     Args:
-        form: S, L or M.
+        form: kind of MR-Net: S, L or M.
         stages: coarse to fine, at least one.
 
     Attributes:
-        stages: the same, as a module list.
+        stages: networks of the stages, as a module list.
     """
 
     def __init__(self, form: Form, stages: "Sequence[Stage]") -> None:
@@ -74,7 +74,7 @@ class MRNet(Network):
         """Values at any coordinates and any level of detail.
 
         Args:
-            coords_PD: points.
+            coords_PD: points at which the network is evaluated.
             t: level of detail from 0, which is zero everywhere, to `detail`; an integer gives the network after so
                 many stages.
 
@@ -175,7 +175,7 @@ def mrnet(
     """An untrained MR-Net for a signal on `grid`.
 
     Args:
-        form: S, L or M.
+        form: kind of MR-Net: S, L or M.
         grid: grid of the signal, the finest level of the pyramid.
         channels: values per sample, C.
         widths: widths of every stage: input sines, then hidden layers; an S-Net has none of these and ignores them.
@@ -186,9 +186,9 @@ def mrnet(
         low_share: share of low frequencies (q) in each stage, as in `NetworkConfig`; so are all the following.
         low_limit: half side of the low box (l), as a fraction of Nyquist.
         band_limit: largest frequency (B), as a fraction of Nyquist.
-        bound_low: c of the low columns.
-        bound_high: c of the others.
-        bound_deep: c of deeper layers, and of the features that come from the stage before.
+        bound_low: bound c of the low columns.
+        bound_high: bound c of the other columns.
+        bound_deep: bound c of deeper layers, and of the features that come from the stage before.
         deviation: standard deviation of an initial pre-activation.
         bounded: whether the bounds hold.
 

@@ -22,8 +22,8 @@ class Relu(Network):
     """ReLU layers on the coordinates.
 
     Args:
-        dimensions: D.
-        channels: C.
+        dimensions: axes of the signal, D.
+        channels: values per sample, C.
         widths: neurons of each ReLU layer, first to last.
         seed: seed of the weights, which are torch's default.
         hidden_scale: factor on pre-activations.
@@ -53,8 +53,8 @@ class FourierFeatures(Network):
     """ReLU layers on frozen Gaussian Fourier features.
 
     Args:
-        dimensions: D.
-        channels: C.
+        dimensions: axes of the signal, D.
+        channels: values per sample, C.
         widths: number of features, an even number (half of them sines, half cosines), then the ReLU layers.
         seed: seed of the frequencies and of the weights.
         deviation: standard deviation of a frequency, in cycles across the signal, > 0.

@@ -26,8 +26,8 @@ class Siren(Network):
     """SIREN.
 
     Args:
-        dimensions: D.
-        channels: C.
+        dimensions: axes of the signal, D.
+        channels: values per sample, C.
         widths: neurons of each sine layer, first to last.
         seed: seed of the weights.
         omega_first: omega of the first layer.
@@ -70,8 +70,8 @@ class Finer(Siren):
     """FINER.
 
     Args:
-        dimensions: D.
-        channels: C.
+        dimensions: axes of the signal, D.
+        channels: values per sample, C.
         widths: neurons of each sine layer, first to last.
         seed: seed of the weights.
         omega_first: omega of the first layer.

@@ -30,7 +30,7 @@ class WindowedParameters:
         network: a network of one dimension and K C channels, window by window.
         samples: number of samples of the line, N.
         windows: number of windows K, at least 2.
-        window: S, samples of a window; K windows cover the line.
+        window: number of samples of a window, S; K windows cover the line.
 
     Raises:
         ConfigError: if the numbers do not fit together.
