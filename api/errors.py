@@ -23,8 +23,8 @@ class ApiError(Exception):
     """An error that the api itself finds.
 
     Args:
-        detail: what came, what was expected, what to do.
-        headers: to send along, such as Retry-After.
+        detail: sentence that says what came, what was expected, and what to do.
+        headers: HTTP headers to send along, such as Retry-After.
         members: further members of the problem document.
     """
 

@@ -24,10 +24,12 @@ Prefix = Annotated[str, typer.Argument(help="the readable part of the key: tnr_ 
 
 @app.command()
 def create(
-    tenant: Annotated[str, typer.Option(help="Whose key: everything belongs to one tenant.")],
-    name: Annotated[str, typer.Option(help="What to call it.")] = "",
-    scope: Annotated[list[Scope] | None, typer.Option(help="What it allows; may be repeated. Otherwise all.")] = None,
-    days: Annotated[float | None, typer.Option(min=0.001, max=36_500, help="How long it is valid.")] = None,
+    tenant: Annotated[str, typer.Option(help="Owner of the key: everything belongs to one tenant.")],
+    name: Annotated[str, typer.Option(help="Name of the key, for people.")] = "",
+    scope: Annotated[
+        list[Scope] | None, typer.Option(help="Scope that the key allows; may be repeated. All if left out.")
+    ] = None,
+    days: Annotated[float | None, typer.Option(min=0.001, max=36_500, help="Days for which the key is valid.")] = None,
 ) -> None:
     """Make a key and print it, once."""
     with _keys() as keys:
@@ -36,7 +38,9 @@ def create(
 
 
 @app.command("list")
-def list_keys(tenant: Annotated[str | None, typer.Option(help="Only of this tenant.")] = None) -> None:
+def list_keys(
+    tenant: Annotated[str | None, typer.Option(help="Tenant whose keys are listed; all if left out.")] = None,
+) -> None:
     """Show all keys, without their secrets."""
     with _keys() as keys:
         for key in keys.all(tenant):
@@ -48,7 +52,9 @@ def list_keys(tenant: Annotated[str | None, typer.Option(help="Only of this tena
 @app.command()
 def rotate(
     prefix: Prefix,
-    overlap_hours: Annotated[float, typer.Option(min=0, max=24 * 365, help="How long the old one still works.")] = 24,
+    overlap_hours: Annotated[
+        float, typer.Option(min=0, max=24 * 365, help="Hours for which the old key still works.")
+    ] = 24,
 ) -> None:
     """Make a key like an old one, and let the old one end a little later."""
     with _keys() as keys:

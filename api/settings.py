@@ -38,39 +38,55 @@ class ApiSettings(BaseSettings):
     key_cache_seconds: float = Field(default=5.0, ge=0, le=300, description="a revoked key may work for so long")
 
     # How much one tenant may ask for; None for without limit.
-    requests_per_second: float | None = Field(default=100.0, gt=0, le=1e5, description="with a key; on the average")
+    requests_per_second: float | None = Field(
+        default=100.0, gt=0, le=1e5, description="requests per second of a tenant with keys, on the average"
+    )
     request_burst: int = Field(default=200, ge=1, le=100_000, description="requests at once, after a pause")
-    max_waiting_fits: int | None = Field(default=10_000, ge=1, description="queued and paused")
-    max_stored_bytes: int | None = Field(default=None, ge=1, description="signals and representations")
+    max_waiting_fits: int | None = Field(default=10_000, ge=1, description="fits of a tenant that are queued or paused")
+    max_stored_bytes: int | None = Field(
+        default=None, ge=1, description="bytes of a tenant's signals and representations"
+    )
 
     # What a client may send.
     max_upload_bytes: int = Field(default=64 * MEBIBYTE, ge=1, description="largest file of POST /signals")
     max_pixels: int = Field(default=1 << 25, ge=1, description="points of the largest grid, as its header declares it")
     max_json_bytes: int = Field(default=64 * 1024, ge=1024, description="largest body of every other request")
     max_uploads: int = Field(default=32, ge=1, description="uploads at the same time, per process")
-    upload_timeout_seconds: float = Field(default=600.0, gt=0, description="for the body of one upload")
+    upload_timeout_seconds: float = Field(default=600.0, gt=0, description="longest time for the body of one upload")
     max_large_upload_bytes: int = Field(default=1024 * MEBIBYTE, ge=1, description="largest file of POST /uploads")
     upload_part_bytes: int = Field(
-        default=16 * MEBIBYTE, ge=5 * MEBIBYTE, description="of each part but the last; S3 takes no smaller ones"
+        default=16 * MEBIBYTE, ge=5 * MEBIBYTE, description="size of each part but the last; S3 takes no smaller ones"
     )
-    large_upload_seconds: int = Field(default=3600, ge=1, le=604_800, description="until a large upload expires")
+    large_upload_seconds: int = Field(default=3600, ge=1, le=604_800, description="time until a large upload expires")
     max_open_uploads: int = Field(default=20, ge=1, description="large uploads under way, per tenant")
-    spool_dir: Path | None = Field(default=None, description="where uploads wait; None for the system's own")
+    spool_dir: Path | None = Field(default=None, description="folder in which uploads wait; None for the system's own")
 
     # The separate process that decodes an upload once.
-    inspection_processes: int = Field(default=2, ge=1, description="at the same time")
-    inspection_memory_bytes: int = Field(default=2048 * MEBIBYTE, ge=256 * MEBIBYTE, description="address space")
-    inspection_cpu_seconds: int = Field(default=30, ge=1, description="processor time")
-    inspection_timeout_seconds: float = Field(default=60.0, gt=0, description="time on the wall")
+    inspection_processes: int = Field(default=2, ge=1, description="processes that inspect uploads at the same time")
+    inspection_memory_bytes: int = Field(
+        default=2048 * MEBIBYTE, ge=256 * MEBIBYTE, description="address space of a process that inspects"
+    )
+    inspection_cpu_seconds: int = Field(default=30, ge=1, description="processor time of a process that inspects")
+    inspection_timeout_seconds: float = Field(
+        default=60.0, gt=0, description="longest time of an inspection on the wall clock"
+    )
 
-    estimate_timeout_seconds: float = Field(default=10.0, gt=0, description="for the process that makes an estimate")
+    estimate_timeout_seconds: float = Field(
+        default=10.0, gt=0, description="longest time for the process that makes an estimate"
+    )
 
     # Streams of events.
-    max_event_streams: int = Field(default=1000, ge=1, description="at the same time, per process")
-    events_keep_alive_seconds: float = Field(default=15.0, gt=0, description="a comment at least this often")
-    events_poll_seconds: float = Field(default=2.0, gt=0, description="while PostgreSQL's notifications are missing")
+    max_event_streams: int = Field(default=1000, ge=1, description="streams open at the same time, per process")
+    events_keep_alive_seconds: float = Field(
+        default=15.0, gt=0, description="longest silence of a stream before it sends a comment"
+    )
+    events_poll_seconds: float = Field(
+        default=2.0, gt=0, description="time between two looks while PostgreSQL's notifications are missing"
+    )
 
-    readiness_timeout_seconds: float = Field(default=2.0, gt=0, description="for each engine to answer /readyz")
+    readiness_timeout_seconds: float = Field(
+        default=2.0, gt=0, description="longest time that /readyz waits for each engine"
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @field_validator("allowed_hosts", "allowed_origins", mode="before")

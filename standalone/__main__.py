@@ -22,7 +22,7 @@ def missing(error: ModuleNotFoundError) -> str:
     """What to tell somebody who has the command without the libraries behind it.
 
     Args:
-        error: what importing them ended with.
+        error: the error in which importing the libraries ended.
     """
     library = (error.name or str(error)).partition(".")[0]
     command = f"pip install -c constraints.txt -e . -e './service[{EXTRA}]'"

@@ -66,10 +66,10 @@ def run_demo(
     """Run the main job against a service and leave its results in a folder.
 
     Args:
-        api_url: of a running service.
-        original: uint8 (height, width, 3).
+        api_url: address of a running service.
+        original: photograph to compress, uint8 (height, width, 3).
         out: gets original.png, compressed.tnr, decoded.png, comparison.png and report.json.
-        console: where progress is shown.
+        console: terminal that shows the progress.
         started: `time.monotonic()` at the moment from which total_seconds counts.
         effort: preset of the fit.
 

@@ -19,9 +19,9 @@ class Engine(Protocol):
     """What `standalone` knows of an engine.
 
     Attributes:
-        folder: its data, and its working folder while it runs.
+        folder: the engine's data, and its working folder while it runs.
         binary: the name of its process.
-        purposes: what it needs a port for.
+        purposes: purposes for which the engine needs a port each.
         twin: the distance of a second port that each port brings along; 0 for none.
         socket_files: paths of files that each (second) port brings along, with `{port}` for its number.
     """

@@ -39,7 +39,7 @@ class Ports:
         """A free port for each purpose: the one used last if it is still free, else another.
 
         Args:
-            service: who will listen.
+            service: name of the process that will listen.
             purposes: a name for each port that is needed.
             twin: distance of a second port that each port brings along; 0 for none.
             socket_files: paths of files that each (second) port brings along, with `{port}` for its number.

@@ -31,8 +31,8 @@ class Program:
 
     Attributes:
         folder: the working folder; an engine is recognised by it when nothing else is left.
-        environment: all of it; nothing is inherited.
-        account: who runs it; None for the account of the parent.
+        environment: all variables that the process gets; nothing is inherited.
+        account: user under whom the process runs; None for the account of the parent.
     """
 
     name: str

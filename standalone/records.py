@@ -34,8 +34,8 @@ class ProcessRecord:
 
     Attributes:
         stage: processes of a higher stage lean on those of a lower one and stop first.
-        stop_signal: what asks it to finish.
-        patience_seconds: how long it may take until it is killed.
+        stop_signal: signal that asks the process to finish.
+        patience_seconds: seconds that the process may take to finish until it is killed.
     """
 
     name: str

@@ -18,7 +18,7 @@ def jpeg_bytes(original: Picture, psnr_db: float, measure_db: Callable[[Picture]
     """Bytes that a JPEG takes for a quality, the better of full and halved colours; infinite if none is so good.
 
     Args:
-        original: uint8 (height, width, 3), sRGB.
+        original: photograph to compress, uint8 (height, width, 3), sRGB.
         psnr_db: the quality.
         measure_db: quality of a decoded picture.
 

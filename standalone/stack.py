@@ -26,7 +26,7 @@ def stack(
 
     Args:
         home: the data folder.
-        api_port: where the api must listen; None for 8000 or, if that is taken, any that is free.
+        api_port: port on which the api must listen; None for 8000 or, if that is taken, any that is free.
         with_worker: without a worker, fits wait until one is started by hand (`tunerd env` helps).
         say: told each line of progress.
 

@@ -195,10 +195,10 @@ class _Kept:
     """A service that is kept running.
 
     Attributes:
-        child: its present process, or the last one.
+        child: the program's present process, or the last one.
         was_ready: only what was ready once is started again; before that, its end is the caller's business.
-        ready_at: since when its present process does its work.
-        due: when it is started again; None unless it is waiting for that.
+        ready_at: moment since which the present process does its work.
+        due: moment at which the program is started again; None unless it is waiting for that.
     """
 
     def __init__(self, child: Child, ends: _Ends) -> None:

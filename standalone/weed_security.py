@@ -38,7 +38,7 @@ def write_security(folder: Path, hosts: Sequence[str], *, signing_key: str) -> N
     """Make certificates, and the `security.toml` that names them; only the owner can read any of it.
 
     Args:
-        folder: where `weed` finds it, as its working folder or as /etc/seaweedfs; what it held before is replaced.
+        folder: folder that `weed` reads, its working folder or /etc/seaweedfs; what it held before is replaced.
         hosts: names and addresses under which the components of `weed` call each other.
         signing_key: secret with which they sign the tokens that they hand to each other.
     """

@@ -93,7 +93,7 @@ class BlobStore:
         """A whole object.
 
         Args:
-            key: where it lies.
+            key: name of the object in the bucket.
             sha256: hexadecimal hash that the bytes must have.
             max_bytes: refuse a larger object before it is read.
 

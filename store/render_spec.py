@@ -36,7 +36,8 @@ class RenderSpec(BaseModel):
     """One view.
 
     Attributes:
-        region: in samples of the signal, the first axis that a person names first: x, y, width, height for a picture.
+        region: corner, then extent, in samples of the signal, in the order in which people name axes: x, y, width,
+            height for a picture; None for all of it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -59,7 +60,7 @@ class RenderSpec(BaseModel):
 
         Args:
             grid_shape: samples of the signal along each axis.
-            products: that one sample takes; of a network without latents, its weights.
+            products: multiplications that one sample takes; for a network without latents, the number of its weights.
 
         Raises:
             ValueError: if it is too much, or the region does not fit the signal.

@@ -15,12 +15,16 @@ class StoreSettings(BaseSettings):
 
     database_url: SecretStr = Field(description="SQLAlchemy address, postgresql+psycopg://user:password@host:port/name")
     database_pool_size: int = Field(default=10, ge=1, le=200)
-    database_timeout_seconds: float = Field(default=10.0, gt=0, description="connect, pool and statement time-out")
+    database_timeout_seconds: float = Field(
+        default=10.0, gt=0, description="longest time to connect, to get a connection of the pool, and for a statement"
+    )
 
     broker_url: SecretStr = Field(description="redis://:password@host:port/0")
     broker_timeout_seconds: float = Field(default=5.0, gt=0, description="connect and read time-out of one broker call")
 
-    s3_endpoint_url: str | None = Field(default=None, description="None for Amazon's own")
+    s3_endpoint_url: str | None = Field(
+        default=None, description="address of the storage service; None for Amazon's own"
+    )
     s3_bucket: str = Field(min_length=3, max_length=63)
     s3_region: str = "us-east-1"
     s3_access_key: SecretStr

@@ -80,10 +80,14 @@ class RegimeSpec(_Spec):
     """Expert options of the spectrum: where the input frequencies lie, as fractions of the signal's Nyquist index."""
 
     low_share: Annotated[float, Field(ge=0, le=1)] | None = Field(
-        default=None, description="share of them in the low box (q)"
+        default=None, description="share of the input frequencies that lie in the low box (q)"
     )
-    low_limit: Annotated[float, Field(gt=0, le=1)] | None = Field(default=None, description="side of the low box (l)")
-    band_limit: Annotated[float, Field(gt=0, le=1)] | None = Field(default=None, description="the largest (B)")
+    low_limit: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        default=None, description="half side of the box of low frequencies, as a fraction of Nyquist (l)"
+    )
+    band_limit: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        default=None, description="largest input frequency, as a fraction of Nyquist (B)"
+    )
 
     @model_validator(mode="after")
     def _box_lies_in_band(self) -> "RegimeSpec":
@@ -95,13 +99,15 @@ class RegimeSpec(_Spec):
 class TrainerSpec(_Spec):
     """Expert options of training."""
 
-    kind: Literal["natural_gradient", "adam"] | None = Field(default=None, description="the preset's own if left out")
-    learning_rate: Annotated[float, Field(gt=0, le=1)] | None = Field(default=None, description="of Adam")
+    kind: Literal["natural_gradient", "adam"] | None = Field(
+        default=None, description="method of training; the preset's own if left out"
+    )
+    learning_rate: Annotated[float, Field(gt=0, le=1)] | None = Field(default=None, description="learning rate of Adam")
     batch_samples: Annotated[int, Field(ge=1, le=1 << 24)] | None = Field(
-        default=None, description="that a step of Adam sees"
+        default=None, description="number of samples that a step of Adam sees"
     )
     damping: Annotated[float, Field(gt=0, le=1e3)] | None = Field(
-        default=None, description="of the first direction of the natural gradient"
+        default=None, description="damping of the first direction of the natural gradient"
     )
     train_phases: bool | None = Field(default=None, description="whether the natural gradient moves the phases, too")
 
@@ -131,7 +137,9 @@ class FitSpec(_Spec):
     preset: Literal["fast", "balanced", "best"] = Field(
         default="balanced", description="how long training may take, and how many networks may be tried for a target"
     )
-    target: TargetSpec | None = Field(default=None, description="what to meet; if left out, the preset's own network")
+    target: TargetSpec | None = Field(
+        default=None, description="quality, size or time to meet; the preset's own network if left out"
+    )
     max_seconds: Annotated[float, Field(gt=0, le=86_400)] | None = Field(
         default=None, description="stop after this much training time, whatever the target"
     )

@@ -81,9 +81,11 @@ def fit(
     output: Annotated[
         Path, typer.Option("-o", "--output", help="The .tnr file to write; an existing one is replaced.")
     ],
-    effort: Annotated[Effort, typer.Option(help="How large a network, and how long a fit.")] = Effort.BALANCED,
+    effort: Annotated[
+        Effort, typer.Option(help="Size of the network and length of the fit, in one word.")
+    ] = Effort.BALANCED,
     seconds: Annotated[float | None, typer.Option(help="Seconds of training at most.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Stop after so many steps, instead of the effort's.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Number of steps of training, instead of the effort's.")] = None,
     target: Annotated[str | None, typer.Option(help=f"What the file must come to: {EXAMPLES}.")] = None,
     max_loss_db: Annotated[
         float, typer.Option(help="What rounding the weights may cost, in dB, where no quality or size is the target.")

@@ -59,13 +59,13 @@ def represent(
         bytes: largest size of the file in bytes; the best file of that size is wanted.
         bits_per_sample: largest size of the file in bits for each sample of the grid, all channels together.
         seconds: longest duration of the training in seconds; alone, it also decides how large the network is.
-        effort: how large a network and how long a fit: "fast", "balanced" or "best".
+        effort: size of the network and length of the fit in one word: "fast", "balanced" or "best".
         network: kind of network, "sines" or "wavelets"; None for the one that suits the signal and the target.
         max_steps: largest number of training steps of a fit; None for that of the effort.
         max_loss_db: largest loss of quality by rounding the weights in dB, where no target says it.
         sample_rate: samples per second of a sound that is given as an array, in Hz.
         seed: number that decides every random choice, >= 0; the same seed gives the same file on the same machine.
-        device: where to compute, as torch names it.
+        device: processor to compute on, as torch names it.
         progress: whether a progress bar is shown; None for one in terminals and notebooks only.
         on_step: called after every step with where the fit stands; may stop it.
 
@@ -129,7 +129,7 @@ def represent_surface(
     Args:
         field: distance field of the surface on a grid.
         surface: triangles that the field was measured from.
-        effort: how large a network and how long a fit: "fast", "balanced" or "best".
+        effort: size of the network and length of the fit in one word: "fast", "balanced" or "best".
         max_steps: largest number of training steps before those on the surface; None for that of the effort.
         seconds: longest duration of the training in seconds, or None.
         seed: number that decides every random choice, >= 0.

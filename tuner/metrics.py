@@ -22,8 +22,8 @@ def psnr_db(reference: FloatArray, prediction: FloatArray) -> float:
     """10 log10(1 / MSE) over all points and channels, unclamped, in dB.
 
     Args:
-        reference: float32, any shape.
-        prediction: float32, the same shape.
+        reference: values of the signal, float32 of any shape.
+        prediction: values of its reproduction, float32 of the same shape.
 
     Returns:
         At most `PSNR_CEILING_DB`, which stands for no difference.
@@ -40,9 +40,9 @@ def picture_psnr_db(reference: FloatArray, prediction: FloatArray, sample_format
     """PSNR in dB after both have been clipped to [0, 1] and rounded to the levels of the sample format.
 
     Args:
-        reference: float32, any shape.
-        prediction: float32, the same shape.
-        sample_format: of the files that are compared.
+        reference: values of the signal, float32 of any shape.
+        prediction: values of its reproduction, float32 of the same shape.
+        sample_format: format of a sample in the files that are compared.
 
     Returns:
         At most `PSNR_CEILING_DB`, which stands for no difference.
@@ -54,9 +54,9 @@ def written_psnr_db(reference: FloatArray, prediction: FloatArray, storage: Stor
     """PSNR in dB, peak 1, after both have been stored and read again, whatever the kind of signal.
 
     Args:
-        reference: float32, any shape.
-        prediction: float32, the same shape.
-        storage: of the files that are compared.
+        reference: values of the signal, float32 of any shape.
+        prediction: values of its reproduction, float32 of the same shape.
+        storage: how the files that are compared store a value.
 
     Returns:
         At most `PSNR_CEILING_DB`, which stands for no difference.
@@ -68,8 +68,8 @@ def snr_db(reference: FloatArray, prediction: FloatArray) -> float:
     """10 log10(sum of squares of the reference / sum of squared errors), in dB: the usual measure of sounds.
 
     Args:
-        reference: float32, any shape.
-        prediction: float32, the same shape.
+        reference: values of the signal, float32 of any shape.
+        prediction: values of its reproduction, float32 of the same shape.
 
     Returns:
         At most `PSNR_CEILING_DB`; minus infinity for a silent reference that is not met.
@@ -85,9 +85,9 @@ def held_out_mask(sample_count: int, share: float = 0.05, seed: int = 0) -> Bool
     """Which samples a training does not see, so that they can test it: at random places, the same for the same seed.
 
     Args:
-        sample_count: of the signal, >= 1.
-        share: of them that is kept out, in [0, 1); the authors keep 5 %.
-        seed: of the draw.
+        sample_count: number of samples of the signal, >= 1.
+        share: share of the samples that is kept out, in [0, 1); the authors keep 5 %.
+        seed: seed of the draw.
 
     Returns:
         bool (P,), true where a sample is kept out.
@@ -113,8 +113,9 @@ def gradient_psnr_db(reference_image: FloatArray, gradients: FloatArray) -> floa
     the picture's divided by its largest; the difference is taken in float16.
 
     Args:
-        reference_image: (H, W, C) in [0, 1].
-        gradients: of the network at the pixels, (H, W, C, 2) per unit of the coordinates, which span [-1, 1].
+        reference_image: picture to compare with, (H, W, C) in [0, 1].
+        gradients: gradients of the network at the pixels, (H, W, C, 2), per unit of the coordinates, which span
+            [-1, 1].
 
     Returns:
         20 log10(1 / RMSE) in dB.

@@ -33,7 +33,7 @@ class Representation:
         grid_shape: samples of the signal along each axis.
         sample_format: how a sample is written back.
         icc_profile: colour profile of the source, or None.
-        scaling: from values to stored samples; None for the natural one of the sample format.
+        scaling: map from values to stored samples; None for the natural one of the sample format.
         details: what else the kind of signal keeps, such as the sample rate of a sound; or None.
         report: words and numbers about the fit that travel in the file; empty unless somebody fills it.
         steps: the quantisation steps on which the weights lie, if they came from a file.
@@ -173,7 +173,7 @@ class Representation:
         Args:
             shape: samples along each axis; None for the signal's own density, times `scale`.
             scale: samples wanted per sample of the signal, > 0; without effect if `shape` is given.
-            region: (low, high) along each axis, in coordinates; None for all of it, [-1, 1].
+            region: interval (low, high) along each axis, in coordinates; None for the whole signal, [-1, 1].
 
         Returns:
             A signal of the same kind, its values within what the sample format holds. Sample rate, voxel size and the
@@ -214,7 +214,7 @@ class Representation:
             (24, 16)
 
         Args:
-            shape: of the grid; None for the signal's own.
+            shape: samples of the grid along each axis; None for the signal's own.
 
         Returns:
             float32 (*shape); of colours the transform is that of the luminance, else of the first channel.

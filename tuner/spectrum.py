@@ -17,7 +17,7 @@ def log_spectrum(values: FloatArray) -> FloatArray:
     """log(1 + |FFT|) of the luminance, zero frequency in the middle, scaled to [0, 1].
 
     Args:
-        values: (*grid, channels), any number of axes.
+        values: values of the signal, (*grid, channels), any number of axes.
 
     Returns:
         float32 (*grid); all zeros for a constant spectrum.

@@ -99,7 +99,7 @@ class AsyncClient:
         """What happens to a fit, as it happens, to the last event; broken connections are taken up again.
 
         Args:
-            fit_id: of the fit.
+            fit_id: id of the fit.
             after: only events with a higher sequence number.
 
         Yields:
@@ -130,8 +130,8 @@ class AsyncClient:
         """Wait for the end of a fit: by its events, or by asking now and then if they cannot be had.
 
         Args:
-            fit_id: of the fit.
-            seconds: how long at most.
+            fit_id: id of the fit.
+            seconds: longest time to wait, in seconds.
             on_event: called with each event.
 
         Returns:

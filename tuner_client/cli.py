@@ -31,9 +31,7 @@ def submit(
     target: Annotated[str | None, typer.Option(help=f"What the file must come to: {EXAMPLES}.")] = None,
     preset: Annotated[str | None, typer.Option(help="fast, balanced or best.")] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Stay until it has ended.")] = False,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Where to write the .tnr file; waits for it.")
-    ] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="The .tnr file to write; waits for it.")] = None,
 ) -> None:
     """Have a file fitted by a service; an API key is read from TUNER_API_KEY."""
     try:

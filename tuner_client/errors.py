@@ -28,13 +28,13 @@ class ApiError(ClientError):
 
     Args:
         problem: the problem document (RFC 9457).
-        status: of the answer.
+        status: HTTP status of the answer.
 
     Attributes:
-        status: of the answer.
+        status: HTTP status of the answer.
         code: a word that never changes, such as "fit_not_found".
         detail: a sentence for people.
-        request_id: what to name when asking the operator.
+        request_id: id of the request, to be named when asking the operator.
         problem: the whole document.
     """
 
@@ -83,7 +83,7 @@ class FitEnded(ClientError):
     """The fit ended without a result.
 
     Attributes:
-        fit: as it ended.
+        fit: the fit as it ended.
     """
 
     def __init__(self, fit: Fit) -> None:

@@ -16,7 +16,7 @@ def file_facts(decoded: Representation, byte_count: int) -> dict[str, Any]:
     """Facts of a compressed file.
 
     Args:
-        decoded: what the file holds.
+        decoded: the representation that the file decodes to.
         byte_count: size of the file.
     """
     samples = prod(decoded.grid_shape)
@@ -38,8 +38,8 @@ def slope_quality_db(signal: Signal, decoded: Representation) -> float | None:
     The authors define it for pictures, grey or in colour; for the rest, and for very large ones, it is None.
 
     Args:
-        signal: that was fitted.
-        decoded: what the file holds.
+        signal: the signal that was fitted.
+        decoded: the representation that the file decodes to.
     """
     is_picture = len(signal.grid_shape) == 2 and signal.channels in {1, 3, 4}
     if not is_picture or signal.sample_count > MAX_SLOPE_SAMPLES:

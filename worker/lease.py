@@ -37,7 +37,7 @@ class Lease:
     """Use as a context manager around everything that is done for a claim.
 
     Attributes:
-        order: what the service wants of the fit, as of the last answer.
+        order: the service's order for the fit, as of the last answer.
     """
 
     def __init__(self, resources: Resources, claim: Claim, *, on_stall: Callable[[], None] = end_process) -> None:

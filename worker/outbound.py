@@ -38,9 +38,9 @@ class Sender:
     """Posts to public addresses.
 
     Attributes:
-        timeout_seconds: from the name to the end of the answer.
+        timeout_seconds: longest time from looking up the name to the end of the answer, in seconds.
         private_networks: exceptions to what may be reached.
-        resolver: from name and port to numeric addresses.
+        resolver: function from name and port to numeric addresses.
         tls: how certificates are checked; None for the system's way.
     """
 

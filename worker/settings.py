@@ -19,7 +19,9 @@ class WorkerSettings(BaseSettings):
     threads: int | None = Field(default=None, ge=1, description="threads of one fit on the CPU; None lets torch decide")
 
     fits_per_process: int = Field(
-        default=100, ge=1, description="then a fresh process takes over; what fits leave behind ends with the old one"
+        default=100,
+        ge=1,
+        description="fits until a fresh process takes over; what fits leave behind ends with the old one",
     )
 
     lease_seconds: float = Field(
@@ -27,18 +29,24 @@ class WorkerSettings(BaseSettings):
     )
     heartbeat_seconds: float = Field(default=4.0, gt=0)
     stall_seconds: float = Field(
-        default=900.0, gt=0, description="without a step for so long, a fit's process gives it up and ends"
+        default=900.0, gt=0, description="time without a step after which a fit's process gives it up and ends"
     )
-    progress_every_seconds: float = Field(default=1.0, gt=0, description="also how soon a cancel is noticed")
+    progress_every_seconds: float = Field(
+        default=1.0, gt=0, description="time between two reports, and until a cancel is noticed"
+    )
     checkpoint_every_seconds: float = Field(default=30.0, gt=0)
-    checkpoints_kept: int = Field(default=2, ge=1, description="of a running fit; a finished one keeps none")
+    checkpoints_kept: int = Field(
+        default=2, ge=1, description="checkpoints kept of a running fit; a finished one keeps none"
+    )
 
     upkeep_every_seconds: float = Field(default=2.0, gt=0)
     republish_after_seconds: float = Field(default=30.0, gt=0, description="a queued fit is announced again after this")
     max_tries: int = Field(default=3, ge=1, description="workers that a fit may cost before it is failed")
     max_storage_failures: int = Field(default=10, ge=1, description="attempts that may fail for want of storage")
     storage_retry_seconds: float = Field(
-        default=2.0, ge=0, description="until the attempt after such a failure; twice as long after each further one"
+        default=2.0,
+        ge=0,
+        description="time until the attempt after a failure of storage; twice as long after each further one",
     )
     max_run_seconds: float = Field(
         default=172_800.0, gt=0, description="all attempts of a fit together; its spec may allow less"
@@ -46,23 +54,28 @@ class WorkerSettings(BaseSettings):
     max_running_per_tenant: int | None = Field(
         default=None, ge=1, description="fits of one tenant that may run at a time; None for any number"
     )
-    max_cancel_seconds: float = Field(default=120.0, gt=0, description="until a cancel no longer waits for its worker")
+    max_cancel_seconds: float = Field(
+        default=120.0, gt=0, description="time after which a cancel no longer waits for its worker"
+    )
     max_queue_seconds: float = Field(
         default=7 * 86_400.0, gt=0, description="a fit that waits longer expires; its spec may allow less"
     )
 
     views_kept_seconds: float = Field(default=7 * 86_400.0, ge=0, description="a view that nobody asks for goes")
 
-    webhook_timeout_seconds: float = Field(default=15.0, gt=0, description="for one try, from name to answer")
+    webhook_timeout_seconds: float = Field(
+        default=15.0, gt=0, description="longest time of one try, from name to answer"
+    )
     webhook_pauses_seconds: tuple[float, ...] = Field(
-        default=(5.0, 300.0, 1800.0, 7200.0, 18_000.0, 36_000.0, 36_000.0), description="between two tries"
+        default=(5.0, 300.0, 1800.0, 7200.0, 18_000.0, 36_000.0, 36_000.0),
+        description="waits between one try and the next",
     )
     webhook_disable_after_seconds: float = Field(
         default=5 * 86_400.0, gt=0, description="an endpoint that fails for so long is switched off"
     )
     webhook_log_seconds: float = Field(default=30 * 86_400.0, gt=0, description="settled messages are kept so long")
 
-    sweep_every_seconds: float = Field(default=3600.0, gt=0, description="between two looks for orphaned objects")
+    sweep_every_seconds: float = Field(default=3600.0, gt=0, description="time between two looks for orphaned objects")
     orphan_seconds: float = Field(default=3600.0, ge=0, description="an object without a row may be this young")
 
     @model_validator(mode="after")

@@ -177,8 +177,12 @@ def list_fits(
         list[LabelFilter] | None,
         Query(max_length=MAX_LABELS, description="only fits with this label, as `name=value`; may be repeated"),
     ] = None,
-    created_after: Annotated[Moment | None, Query(description="or at that moment")] = None,
-    created_before: Annotated[Moment | None, Query(description="not at that moment")] = None,
+    created_after: Annotated[
+        Moment | None, Query(description="earliest moment at which a fit was asked for, itself included")
+    ] = None,
+    created_before: Annotated[
+        Moment | None, Query(description="moment before which a fit was asked for, itself excluded")
+    ] = None,
 ) -> FitPage:
     """Fits, newest first."""
     wanted = FitFilter(
@@ -285,9 +289,18 @@ def list_fit_events(
     tenant: Tenant,
     fit_id: FitId,
     after: Annotated[int, Query(ge=0, le=MAX_SEQ, description="only events with a higher sequence number")] = 0,
-    limit: Annotated[int, Query(ge=1, le=EVENTS_LIMIT, description="how many at most; a page, not a stream")] = 100,
+    limit: Annotated[
+        int, Query(ge=1, le=EVENTS_LIMIT, description="largest number of events; makes the answer a page, not a stream")
+    ] = 100,
     accept: Annotated[str, Header(include_in_schema=False)] = "",
-    last_event_id: Annotated[int | None, Header(ge=0, le=MAX_SEQ, description="as `after`, for streams")] = None,
+    last_event_id: Annotated[
+        int | None,
+        Header(
+            ge=0,
+            le=MAX_SEQ,
+            description="sequence number of the last event seen, which a stream that is opened again goes on from",
+        ),
+    ] = None,
 ) -> Response | EventPage:
     """What happened to a fit: a page of events, or a stream that ends after the last one."""
     streamed = STREAM in accept.lower()

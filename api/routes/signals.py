@@ -69,7 +69,9 @@ async def create_signal(
     response: Response,
     services: InjectedServices,
     tenant: Tenant,
-    filename: Annotated[str | None, Query(max_length=1000, description="what to call a file sent as the body")] = None,
+    filename: Annotated[
+        str | None, Query(max_length=1000, description="name of a file that is sent as the body")
+    ] = None,
 ) -> SignalView:
     """Upload a signal. The same bytes twice are the same signal."""
     signal, created = await services.uploads.accept(tenant, request, filename=filename)

@@ -20,10 +20,12 @@ class EstimateView(BaseModel):
         }
     )
 
-    weights: int = Field(description="of the network, without its frozen frequencies")
-    bytes: int = Field(description="of the file")
-    bits_per_sample: float = Field(description="of the file, all channels together")
-    psnr_db: float = Field(description="of the file, in dB")
-    steps: int = Field(description="of training")
-    seconds: float = Field(description="from the start on a worker to the file, without the time in the queue")
+    weights: int = Field(description="number of weights of the network, without its frozen frequencies")
+    bytes: int = Field(description="expected size of the file in bytes")
+    bits_per_sample: float = Field(description="expected bits of the file per sample, all channels together")
+    psnr_db: float = Field(description="expected PSNR of the file, in dB")
+    steps: int = Field(description="number of training steps")
+    seconds: float = Field(
+        description="expected seconds from the start on a worker to the file, without the time in the queue"
+    )
     speed_is_measured: bool = Field(description="whether the seconds go by what earlier fits took on these workers")

@@ -27,7 +27,9 @@ Labels = Annotated[
     dict[LabelName, LabelValue],
     Field(max_length=MAX_LABELS, description="your own words about the fit; lists can be filtered by them"),
 ]
-Priority = Annotated[int, Field(ge=-100, le=100, description="higher is started earlier")]
+Priority = Annotated[
+    int, Field(ge=-100, le=100, description="place among waiting fits; a higher one is started earlier")
+]
 
 
 class FitOverrides(FitSpec):
@@ -52,7 +54,9 @@ class FitRequest(FitSpec):
         }
     )
 
-    signal_id: Annotated[str, Field(pattern=signals.ID_PATTERN, description="as POST /signals returned it")]
+    signal_id: Annotated[
+        str, Field(pattern=signals.ID_PATTERN, description="id of the signal, as POST /signals returned it")
+    ]
     priority: Priority = 0
     labels: Labels = Field(default_factory=dict)
 
@@ -75,8 +79,8 @@ class Progress(BaseModel):
     total_steps: int | None = None
     loss: float | None = None
     psnr_db: float | None = None
-    seconds: float | None = Field(default=None, description="spent training")
-    eta_seconds: float | None = Field(default=None, description="until the last step, at the present pace")
+    seconds: float | None = Field(default=None, description="seconds spent training")
+    eta_seconds: float | None = Field(default=None, description="seconds until the last step, at the present pace")
 
 
 class FitError(BaseModel):
@@ -97,7 +101,7 @@ class FitLinks(BaseModel):
     retry: str
     clone: str
     signal: str
-    representation: str | None = Field(description="null until the fit has succeeded")
+    representation: str | None = Field(description="address of the representation; null until the fit has succeeded")
 
 
 class FitSummary(BaseModel):
@@ -106,7 +110,9 @@ class FitSummary(BaseModel):
     id: str
     signal_id: str
     status: FitStatus
-    pause_requested: bool = Field(description="it is running, and will be paused as soon as its state is saved")
+    pause_requested: bool = Field(
+        description="whether the fit, still running, will be paused as soon as its state is saved"
+    )
     priority: int
     labels: dict[str, str]
     progress: Progress | None
@@ -181,13 +187,13 @@ class FitPage(BaseModel):
     """Fits, newest first."""
 
     data: list[FitSummary]
-    next_cursor: str | None = Field(description="for the next page; null on the last one")
+    next_cursor: str | None = Field(description="`cursor` of the next page; null on the last one")
 
 
 class EventView(BaseModel):
     """One thing that happened to a fit."""
 
-    seq: int = Field(description="1, 2, 3 … without gap or repeat")
+    seq: int = Field(description="number of the event: 1, 2, 3 … without gap or repeat")
     kind: str = Field(
         description="a status for a move into it; else `progress`, `checkpoint`, `pause_requested`, `pause_withdrawn`"
     )

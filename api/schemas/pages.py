@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Query
 
-Limit = Annotated[int, Query(ge=1, le=100, description="how many at most")]
+Limit = Annotated[int, Query(ge=1, le=100, description="largest number of entries on a page")]
 DEFAULT_LIMIT = 20
 
 

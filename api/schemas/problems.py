@@ -13,7 +13,7 @@ class Fault(BaseModel):
     pointer: str | None = Field(default=None, description="JSON pointer into the body", examples=["#/network/hidden/0"])
     parameter: str | None = Field(default=None, description="name of a header or of a parameter", examples=["limit"])
     location: Literal["path", "query", "header", "cookie"] | None = Field(
-        default=None, description="where the parameter is"
+        default=None, description="part of the request that has the parameter"
     )
 
 
@@ -28,14 +28,17 @@ class Problem(BaseModel):
     detail: str
     instance: str = Field(description="path of the request", examples=["/fits/fit_0"])
     code: str = Field(examples=["fit_not_found"])
-    request_id: str = Field(description="also in the X-Request-Id header and in the server's log")
+    request_id: str = Field(description="id of the request, also in the X-Request-Id header and in the server's log")
     errors: list[Fault] | None = Field(default=None, description="each fault of an invalid request")
 
 
 class ProblemKind(BaseModel):
     """A problem that requests to this service can meet."""
 
-    type: str = Field(description="as in problem documents", examples=["/problems/fit_not_found"])
+    type: str = Field(
+        description="address of the page about this kind of problem, as in problem documents",
+        examples=["/problems/fit_not_found"],
+    )
     code: str = Field(examples=["fit_not_found"])
     status: int = Field(examples=[404])
     title: str = Field(examples=["No such fit"])

@@ -21,11 +21,13 @@ class ResultView(BaseModel):
 
     id: str
     bytes: int
-    sha256: str = Field(description="of the compressed file, hexadecimal; also its ETag")
+    sha256: str = Field(description="SHA-256 of the compressed file, hexadecimal; also its ETag")
     media_type: str = MEDIA_TYPE
-    psnr_db: float | None = Field(description="of the decoded file against the signal; 144.5 stands for no difference")
+    psnr_db: float | None = Field(
+        description="PSNR of the decoded file against the signal; 144.5 stands for no difference"
+    )
     bits_per_sample: float | None = Field(description="compressed bits per sample; for images, per pixel")
-    facts: dict[str, Any] = Field(description="what the worker noted besides: weights, format version …")
+    facts: dict[str, Any] = Field(description="further facts that the worker noted: weights, format version …")
     links: ResultLinks
 
     @classmethod

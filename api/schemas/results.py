@@ -71,14 +71,18 @@ class MetricsView(BaseModel):
     bytes: int
     bits_per_sample: float | None = Field(description="compressed bits per sample; for images, per pixel")
     compression_ratio: float | None = Field(description="bytes of the uncompressed samples per byte of the file")
-    picture_psnr_db: float | None = Field(description="the decoded file, clipped and rounded as it would be written")
-    fit_psnr_db: float | None = Field(description="the network before its weights were rounded, nothing clipped")
+    picture_psnr_db: float | None = Field(
+        description="PSNR of the decoded file, clipped and rounded as it would be written"
+    )
+    fit_psnr_db: float | None = Field(
+        description="PSNR of the network before its weights were rounded, nothing clipped"
+    )
     gradient_psnr_db: float | None = Field(
         description="length of the file's exact gradient of brightness against Sobel's of the signal, each scaled "
         "by its own extremes; pictures of up to 4,194,304 pixels only, else null"
     )
     held_out_psnr_db: float | None = Field(
-        description="on samples that training never saw; null, because fits see all of them"
+        description="PSNR on samples that training never saw; null, because fits see all of them"
     )
     weights: int | None
     steps: int | None

@@ -26,8 +26,8 @@ class SignalFacts(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    kind: str = Field(description="image, and whatever else the library reads")
-    format: str = Field(description="of the file, such as png")
+    kind: str = Field(description="kind of the signal: image, or whatever else the library reads")
+    format: str = Field(description="format of the file, such as png")
     channels: int = Field(description="values per sample")
     sample_format: str = Field(description="how the file stores a value, such as u8")
     shape: list[int] = Field(description="samples along each axis; height and width of an image")
@@ -69,7 +69,7 @@ class SignalView(BaseModel):
     )
 
     id: str
-    sha256: str = Field(description="of the file's bytes, hexadecimal")
+    sha256: str = Field(description="SHA-256 of the file's bytes, hexadecimal")
     bytes: int
     media_type: str
     filename: str | None
@@ -97,4 +97,4 @@ class SignalPage(BaseModel):
     """Signals, newest first."""
 
     data: list[SignalView]
-    next_cursor: str | None = Field(description="for the next page; null on the last one")
+    next_cursor: str | None = Field(description="`cursor` of the next page; null on the last one")

@@ -17,8 +17,8 @@ class UploadRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"bytes": 50_000_000}]})
 
-    bytes: Annotated[int, Field(ge=1, le=2**43, description="of the whole file")]
-    filename: Annotated[str, Field(max_length=1000)] | None = Field(default=None, description="what to call it")
+    bytes: Annotated[int, Field(ge=1, le=2**43, description="size of the whole file in bytes")]
+    filename: Annotated[str, Field(max_length=1000)] | None = Field(default=None, description="name of the file")
 
 
 class UploadCompletion(BaseModel):
@@ -28,17 +28,17 @@ class UploadCompletion(BaseModel):
         extra="forbid", json_schema_extra={"examples": [{"bytes": 50_000_000, "sha256": "9f86d081884c7d65" * 4}]}
     )
 
-    bytes: Annotated[int, Field(ge=1, le=2**43, description="of the whole file")]
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="of the whole file, hexadecimal")]
+    bytes: Annotated[int, Field(ge=1, le=2**43, description="size of the whole file in bytes")]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the whole file, hexadecimal")]
 
 
 class PartView(BaseModel):
     """One part of the file."""
 
-    number: int = Field(description="1, 2, 3 …")
-    bytes: int = Field(description="to send, no more and no fewer")
-    url: str = Field(description="where to PUT them, without any further header; it needs no key")
-    received: bool = Field(description="whether it has arrived; sent again, it is replaced")
+    number: int = Field(description="number of the part: 1, 2, 3 …")
+    bytes: int = Field(description="number of bytes to send, no more and no fewer")
+    url: str = Field(description="address to PUT the bytes to, without any further header; it needs no key")
+    received: bool = Field(description="whether the part has arrived; one that is sent again is replaced")
 
 
 class UploadView(BaseModel):
@@ -48,8 +48,8 @@ class UploadView(BaseModel):
     bytes: int
     filename: str | None
     parts: list[PartView]
-    expires_at: datetime = Field(description="afterwards nothing is left of it")
-    signal_id: str | None = Field(description="once it is complete")
+    expires_at: datetime = Field(description="moment after which nothing is left of the upload")
+    signal_id: str | None = Field(description="id of the signal that the upload became; null until it is complete")
 
     @classmethod
     def of(cls, upload: Upload, received: Sequence[int], url: Callable[[int], str]) -> Self:

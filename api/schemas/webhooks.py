@@ -23,7 +23,7 @@ Url = Annotated[
         min_length=10,
         max_length=2000,
         pattern=r"^https?://[\x21-\x7e]+$",
-        description="a public address; answers other than 2xx are tried again",
+        description="public address to send to; a message whose answer is not 2xx is sent again",
         examples=["https://example.com/hooks/tuner"],
     ),
 ]
@@ -63,7 +63,7 @@ class WebhookChange(BaseModel):
     url: Url | None = None
     events: EventTypes | None = None
     description: Description | None = None
-    enabled: bool | None = Field(default=None, description="true also forgives failures")
+    enabled: bool | None = Field(default=None, description="whether messages are sent; true also forgives failures")
 
 
 class WebhookView(BaseModel):
@@ -74,7 +74,9 @@ class WebhookView(BaseModel):
     events: list[EventType]
     description: str | None
     enabled: bool
-    disabled_reason: str | None = Field(description="why it was switched off, by its owner or after long failure")
+    disabled_reason: str | None = Field(
+        description="why the endpoint was switched off, by its owner or after long failure"
+    )
     failing_since: datetime | None = Field(description="the first failure after the last success")
     created_at: datetime
     updated_at: datetime
@@ -102,13 +104,13 @@ class WebhookPage(BaseModel):
     """Endpoints, newest first."""
 
     data: list[WebhookView]
-    next_cursor: str | None = Field(description="for the next page; null on the last one")
+    next_cursor: str | None = Field(description="`cursor` of the next page; null on the last one")
 
 
 class DeliveryView(BaseModel):
     """A message for an endpoint."""
 
-    id: str = Field(description="also its `webhook-id`, the same at every try")
+    id: str = Field(description="id of the message, also its `webhook-id`, the same at every try")
     event: str
     payload: dict[str, Any]
     status: Literal["pending", "delivered", "failed"]
@@ -127,7 +129,7 @@ class AttemptView(BaseModel):
     """One try to deliver a message."""
 
     attempt: int
-    status_code: int | None = Field(description="null if there was no answer")
+    status_code: int | None = Field(description="HTTP status of the answer; null if there was none")
     error: str | None
     milliseconds: int
     created_at: datetime
@@ -153,7 +155,7 @@ class DeliveryPage(BaseModel):
     """Messages of an endpoint, newest first."""
 
     data: list[DeliveryView]
-    next_cursor: str | None = Field(description="for the next page; null on the last one")
+    next_cursor: str | None = Field(description="`cursor` of the next page; null on the last one")
 
 
 def _fields(endpoint: WebhookEndpoint) -> dict[str, Any]:

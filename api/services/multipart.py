@@ -13,7 +13,7 @@ class FilePart:
     """Takes a form's bytes as they come and gives back those of its field `file`.
 
     Args:
-        content_type: of the request, with the boundary.
+        content_type: header Content-Type of the request, with the boundary.
 
     Raises:
         MalformedUpload: if there is no usable boundary.

@@ -75,9 +75,9 @@ class Uploads:
         """Take the signal in a request's body: a form with a field `file`, or the file itself.
 
         Args:
-            tenant: whose signal it becomes.
-            request: with the body still unread.
-            filename: what the client calls the file, if the body does not say.
+            tenant: owner of the signal that the upload becomes.
+            request: an HTTP request whose body is still unread.
+            filename: client's name of the file, if the body does not say it.
 
         Returns:
             The signal, and whether it is new: bytes that the tenant has sent before are not stored again.
@@ -92,7 +92,7 @@ class Uploads:
         """Take a file that has come another way.
 
         Args:
-            tenant: whose signal it becomes.
+            tenant: owner of the signal that the upload becomes.
             fetch: writes it to the path that it is given, and says what it is; called in a thread.
 
         Returns:

@@ -52,9 +52,9 @@ class Attempts(Moves):
         fit only as a hint, which is why messages may be lost, repeated or reordered.
 
         Args:
-            worker: who claims, for people who look at the history.
-            lease_seconds: until the fit is taken away from a worker that is silent.
-            max_running_per_tenant: so many fits of one tenant may be held at a time; None for any number.
+            worker: name of the worker that claims, for people who look at the history.
+            lease_seconds: seconds until the fit is taken away from a worker that is silent.
+            max_running_per_tenant: number of fits of one tenant that may be held at a time; None for any number.
         """
         fit = self._next_fit() if max_running_per_tenant is None else self._next_within(max_running_per_tenant)
         if fit is None:
@@ -213,10 +213,10 @@ class Attempts(Moves):
 
         Args:
             claim: the attempt.
-            code: what the client reads if this was the last time.
-            message: the same as a sentence.
-            max_failures: how many attempts may fail like this. They do not count as lost workers.
-            wait_seconds: until the next attempt, after the first failure; twice as long after each further one.
+            code: code of the failure, which the client reads if this was the last attempt.
+            message: the failure as a sentence, for the same reader.
+            max_failures: number of attempts that may fail like this. They do not count as lost workers.
+            wait_seconds: seconds from the first failure to the next attempt; twice as long after each further one.
 
         Raises:
             LeaseLost: if the claim no longer holds the fit.

@@ -58,9 +58,9 @@ class Fits(Attempts, Repairs):
         """Queue a fit of the tenant's signal, or find the one that an earlier request with the same key queued.
 
         Args:
-            tenant: whose signal and fit.
+            tenant: owner of the signal and of the fit.
             signal_id: an existing signal of that tenant, checked by the caller.
-            spec: what is asked for.
+            spec: options of the fit, as they were asked for.
             priority: higher is claimed earlier.
             labels: the client's own words about it.
             idempotency: the client's key and the hash of its request.

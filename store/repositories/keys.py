@@ -38,9 +38,9 @@ class Keys:
 
         Args:
             tenant: 1 to 63 lower-case letters, digits and dashes.
-            name: what its owner calls it.
-            scopes: what it allows.
-            lifetime: how long it is valid; None for ever.
+            name: name that the key's owner gave it.
+            scopes: scopes that the key allows.
+            lifetime: time for which the key is valid; None for ever.
 
         Raises:
             InvalidKeyRequest: if a tenant cannot be called so, or a scope does not exist.

@@ -15,11 +15,11 @@ class FitFilter:
     """Which fits; None and an empty map leave them all.
 
     Attributes:
-        status: they are in.
-        signal_id: they are of.
-        labels: they carry, all of them.
-        created_after: or at that moment.
-        created_before: that moment.
+        status: status that the fits are in; None for any.
+        signal_id: signal of which the fits are; None for any.
+        labels: labels all of which the fits carry.
+        created_after: earliest moment at which a fit was made, itself included.
+        created_before: moment before which a fit was made, itself excluded.
     """
 
     status: FitStatus | None = None

@@ -44,7 +44,7 @@ class Repairs(Moves):
         """Give up on fits that were worked on for too long, all attempts together; their workers find out.
 
         Args:
-            max_run_seconds: for every fit; its own spec may allow less.
+            max_run_seconds: longest time that any fit may be held, in seconds; a fit's own spec may allow less.
 
         Returns:
             Their ids.

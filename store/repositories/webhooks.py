@@ -21,7 +21,7 @@ class ClaimedDelivery:
 
     Attributes:
         attempt: number of this try, and the fencing number of whoever makes it.
-        secrets: those that it is to be signed with, the current one first.
+        secrets: secrets to sign the message with, the current one first.
     """
 
     id: str
@@ -233,9 +233,9 @@ class Webhooks:
         """Write down what came of a try, and what follows from it.
 
         Args:
-            claim: the try.
-            answer: what came of it.
-            pauses_seconds: until the next try, after each failed one; after the last the message is given up.
+            claim: the claim under which the message was tried.
+            answer: outcome of the try.
+            pauses_seconds: seconds from each failed try to the next one; after the last the message is given up.
             disable_after_seconds: an endpoint that has failed for so long is switched off.
         """
         delivery = self._session.scalar(

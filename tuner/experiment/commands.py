@@ -21,7 +21,7 @@ def add_commands(app: typer.Typer, errors: ContextDecorator) -> None:
 
     Args:
         app: the command line.
-        errors: within which a command runs, so that what is wrong is said as the other commands say it.
+        errors: context within which a command runs, so that what is wrong is said as the other commands say it.
     """
     for command in (experiment, paper):
         app.command()(errors(command))
@@ -30,7 +30,7 @@ def add_commands(app: typer.Typer, errors: ContextDecorator) -> None:
 def experiment(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="A YAML file.", show_default=False)],
     image: Annotated[Path | None, typer.Option(help="The picture, instead of the file's.")] = None,
-    out: Annotated[Path, typer.Option("-o", "--out", help="Where run folders are made.")] = Path("runs"),
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder in which run folders are made.")] = Path("runs"),
     size: Annotated[int | None, typer.Option(help="Side of the central crop in pixels, instead of the file's.")] = None,
     steps: Annotated[int | None, typer.Option(help="Steps of training, instead of the file's.")] = None,
 ) -> None:
@@ -62,11 +62,13 @@ def paper(
     weights: Annotated[int | None, typer.Option(help="Weights that no network exceeds.")] = None,
     steps: Annotated[int | None, typer.Option(help="Steps of Adam.")] = None,
     batch: Annotated[int | None, typer.Option(help="Samples in a step.")] = None,
-    seeds: Annotated[int | None, typer.Option(help="How many seeds.")] = None,
+    seeds: Annotated[int | None, typer.Option(help="Number of seeds.")] = None,
     band_limit: Annotated[float | None, typer.Option(help="TUNER's largest frequency, as a share of Nyquist.")] = None,
-    low_limit: Annotated[float | None, typer.Option(help="TUNER's box of low frequencies, likewise.")] = None,
+    low_limit: Annotated[
+        float | None, typer.Option(help="TUNER's box of low frequencies, as a share of Nyquist.")
+    ] = None,
     search: Annotated[
-        bool, typer.Option(help="Also search the learning rate of each method, on the first picture.")
+        bool, typer.Option(help="Search the learning rate of each method, too, on the first picture.")
     ] = False,
 ) -> None:
     """Rerun a table of the paper on any pictures, within any budget; interrupted, it goes on where it was."""

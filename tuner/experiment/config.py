@@ -35,15 +35,15 @@ class ExperimentConfig:
 
     Attributes:
         method: one of `tuner.experiment.methods.METHODS`.
-        name: of the run folder; the method's if it is not given.
+        name: name of the run folder; the method's if it is not given.
         image: the picture.
         size: side of its central crop in pixels; null for the whole picture.
         widths: input layer, then hidden layers.
-        options: of the architecture, instead of the method's own.
-        period: p of the integer frequencies.
+        options: options of the architecture, instead of the method's own.
+        period: period p of the integer frequencies.
         held_out: share of the pixels that training does not see.
-        seed: of the network, the batches and the held-out pixels, >= 0.
-        training: how it is trained; the learning rate and the penalty are the method's where they are not given.
+        seed: seed of the network, the batches and the held-out pixels, >= 0.
+        training: settings of the training; learning rate and penalty are the method's where they are not given.
         trackers: `wandb`, `tensorboard`.
 
     Raises:
@@ -86,7 +86,7 @@ def read_experiment(path: Path) -> ExperimentConfig:
     """Read an experiment from a YAML file.
 
     Args:
-        path: of the file; an image in it is found relative to it.
+        path: path of the YAML file; an image that it names is found relative to it.
 
     Returns:
         The experiment, its image with a path that can be opened.
@@ -116,7 +116,7 @@ def parse(settings: type[Settings], data: dict[Any, Any], where: str = "") -> Se
 
     Args:
         settings: a dataclass.
-        data: as YAML gives it.
+        data: contents of the file, as YAML gives them.
         where: the key that holds it, for messages.
 
     Returns:

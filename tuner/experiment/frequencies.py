@@ -22,7 +22,7 @@ def chosen_frequencies(network: Network, grid: Grid) -> list[Row]:
 
     Args:
         network: any; one without integer frequencies gives no rows.
-        grid: of the signal.
+        grid: grid of the signal.
 
     Returns:
         Rows of `stage`, `k0`, `k1`, ... (cycles per period), `largest` = |k|_inf, `of_nyquist` (the largest |k_d| as a

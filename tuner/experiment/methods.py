@@ -43,12 +43,12 @@ class Method:
     """A network, what holds its weights, and the learning rate that its authors use for pictures.
 
     Attributes:
-        architecture: of the network.
-        learning_rate: of Adam, for weights stored without their omega.
-        options: of the architecture where they differ from its defaults.
+        architecture: architecture of the network.
+        learning_rate: learning rate of Adam, for weights stored without their omega.
+        options: options of the architecture that differ from its defaults.
         learned: whether the bounds of the hidden layers are learned, through tanh.
         bound_penalty: weight of the mean learned bound in the loss.
-        row_limit: of `tuner.fit.sines.row_bounds`, as a fraction of Nyquist; None for no limit.
+        row_limit: limit of `tuner.fit.sines.row_bounds`, as a fraction of Nyquist; None for no limit.
     """
 
     architecture: Architecture
@@ -110,11 +110,11 @@ def make_network(
 
     Args:
         chosen: the method.
-        grid: of the signal.
-        channels: C.
-        widths: as in `tuner.experiment.networks.registry`.
-        seed: of everything that is drawn.
-        options: of the architecture, instead of the method's own.
+        grid: grid of the signal.
+        channels: values per sample, C.
+        widths: neurons of each layer, as `tuner.experiment.networks.registry` takes them.
+        seed: seed of everything that is drawn.
+        options: options of the architecture, instead of the method's own.
 
     Returns:
         The network, within its bounds.

@@ -36,16 +36,16 @@ class PaperConfig:
     """What a table compares.
 
     Attributes:
-        methods: by name, at least one.
+        methods: names of the methods, at least one.
         size: side of the central square crop in pixels; None for whole pictures.
         weights: trainable weights that no network exceeds.
         layers: the input layer and the hidden ones.
-        steps: of Adam.
-        batch_samples: in a step.
-        seeds: how many, starting from 0, >= 1.
+        steps: number of steps of Adam.
+        batch_samples: number of samples in a step.
+        seeds: number of seeds, starting from 0, >= 1.
         search: whether to run every method at the best rate of a search, too.
-        band_limit: B of networks on integer frequencies, instead of their own; see `NetworkConfig`.
-        low_limit: l, likewise.
+        band_limit: largest frequency B of networks on integer frequencies, instead of their own; see `NetworkConfig`.
+        low_limit: half side l of the low box of those networks, instead of their own.
 
     Raises:
         ConfigError: if a setting is out of its range.

@@ -47,8 +47,8 @@ def run_experiment(
     """Train, measure, and write everything down.
 
     Args:
-        config: what to run.
-        runs: where run folders are made, as <date>/<time>_<name>.
+        config: the experiment to run.
+        runs: folder in which run folders are made, as <date>/<time>_<name>.
         on_measure: called with every measurement.
 
     Returns:

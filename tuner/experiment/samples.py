@@ -23,11 +23,11 @@ class Samples:
     """Points of a grid and their values.
 
     Attributes:
-        shape: of the grid.
-        period: of the networks that are trained on it; positions do not depend on it.
+        shape: samples of the grid along each axis.
+        period: period of the networks that are trained on it; positions do not depend on it.
         coords_PD: all points, row by row.
-        values_PC: their values.
-        held_out_P: which of them a training does not see.
+        values_PC: values of the signal at all points, in the same order.
+        held_out_P: mask of the points that a training does not see.
     """
 
     shape: tuple[int, ...]
@@ -82,8 +82,8 @@ def reduce(values: FloatArray, shape: tuple[int, ...]) -> FloatArray:
     """Smooth with a Gaussian and sample at the cell centres of a coarser grid, one axis after the other.
 
     Args:
-        values: (*grid, C).
-        shape: of the coarser grid.
+        values: values of the signal, (*grid, C).
+        shape: samples of the coarser grid along each axis.
 
     Returns:
         (*shape, C); a constant stays what it is, up to the borders.

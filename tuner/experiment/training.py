@@ -36,13 +36,13 @@ class TrainingConfig:
     """How a network is trained.
 
     Attributes:
-        steps: of Adam, over all stages of an MR-Net together, >= 1.
-        learning_rate: as published, that is, for weights stored without their omega; > 0.
-        schedule: of the learning rate.
-        batch_samples: in a step, >= 1; None for all.
-        hidden_rate: by which the rate of bounded hidden layers is multiplied, > 0. Their weights are stored in
+        steps: number of steps of Adam, over all stages of an MR-Net together, >= 1.
+        learning_rate: learning rate as published, that is, for weights stored without their omega; > 0.
+        schedule: course of the learning rate over the steps.
+        batch_samples: number of samples in a step, >= 1; None for all.
+        hidden_rate: factor on the rate of bounded hidden layers, > 0. Their weights are stored in
             effective units, W = omega V; Adam on V at one rate is Adam on W at omega times that rate.
-        bound_rate: the same for learned bounds, > 0.
+        bound_rate: factor on the rate of learned bounds, > 0.
         bound_penalty: weight of the mean learned bound in the loss, >= 0.
         measure_every: steps between two measurements, >= 1.
 
@@ -93,8 +93,8 @@ class Curves:
     """What was seen during a training.
 
     Attributes:
-        losses: of every step, the penalty included.
-        measurements: in order; the last one is of the finished network.
+        losses: loss of every step, the penalty included.
+        measurements: measurements in order; the last one is of the finished network.
     """
 
     losses: list[float] = field(default_factory=list)
@@ -115,10 +115,10 @@ def train(
     steps, the stages before it frozen.
 
     Args:
-        network: untrained.
-        samples: of the signal.
-        config: how.
-        seed: of the batches.
+        network: an untrained network.
+        samples: samples of the signal.
+        config: settings of the training.
+        seed: seed of the batches.
         on_measure: called with every measurement.
 
     Returns:

@@ -30,7 +30,7 @@ def exported(representation: Representation, suffix: str) -> bytes:
     """The representation in the format of a suffix.
 
     Args:
-        representation: what to write.
+        representation: the representation to write.
         suffix: one of `SUFFIXES`.
 
     Returns:

@@ -49,7 +49,7 @@ def ssim(reference: FloatArray, prediction: FloatArray) -> float:
 
     Args:
         reference: picture (height, width, channels), both sides at least 11.
-        prediction: of the same shape.
+        prediction: reproduction of the same shape.
 
     Returns:
         At most 1, which stands for no difference.

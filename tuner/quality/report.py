@@ -15,8 +15,8 @@ def describe(signal: Signal, reproduction: Signal, size: int) -> str:
 
     Args:
         signal: the original.
-        reproduction: what the file renders to, on the same grid.
-        size: of the file, in bytes.
+        reproduction: the signal that the file renders to, on the same grid.
+        size: size of the file in bytes.
 
     Returns:
         Such as "1840 bytes, 1.05 bits per pixel, 34.10 dB". Qualities are PSNR of the samples as written; for sounds

@@ -20,8 +20,8 @@ def log_spectral_distance_db(reference: FloatArray, prediction: FloatArray, *, w
     (Gray & Markel 1976). Powers below -100 dB of full scale count as that.
 
     Args:
-        reference: (samples, channels) in [-1, 1].
-        prediction: of the same shape.
+        reference: sound to compare with, (samples, channels) in [-1, 1].
+        prediction: reproduction of the same shape.
         window: samples, >= 4.
 
     Returns:

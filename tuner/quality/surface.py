@@ -17,7 +17,7 @@ def occupancy_iou(reference: FloatArray, prediction: FloatArray) -> float:
 
     Args:
         reference: signed distances, any shape.
-        prediction: of the same shape.
+        prediction: distances in the reproduction, of the same shape.
 
     Returns:
         In [0, 1]; 1 if both are empty.
@@ -36,9 +36,9 @@ def chamfer_distance(reference: Mesh, prediction: Mesh, *, samples: int = SAMPLE
 
     Args:
         reference: a surface.
-        prediction: another.
-        samples: drawn evenly from each, >= 1; the finite number adds about half the spacing of the samples.
-        seed: of the draw.
+        prediction: the mesh that reproduces it.
+        samples: number of points drawn evenly from each, >= 1; so few add about half their spacing to the distance.
+        seed: seed of the draw.
 
     Returns:
         In the units of the meshes (not squared).

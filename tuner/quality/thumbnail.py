@@ -23,7 +23,7 @@ def thumbnail_png(representation: Representation, longest_side: int = LONGEST_SI
     """A PNG file of a representation, rendered at the size that is shown and no larger.
 
     Args:
-        representation: what to show.
+        representation: the representation to show.
         longest_side: largest number of pixels along a side, >= 1.
 
     Returns:

@@ -62,10 +62,10 @@ def compress(
     bits per weight lose more, as on a picture that is reproduced all but perfectly, that finest file is returned.
 
     Args:
-        representation: as fitted.
-        signal: that it was fitted to.
+        representation: a representation as it was fitted.
+        signal: the signal that it was fitted to.
         max_loss_db: decibels of picture PSNR that may be lost, > 0.
-        thorough: also train on, before and while weights are rounded, which may gain what rounding then loses; a
+        thorough: whether to train on, before and while weights are rounded, which may gain what rounding loses; a
             smaller file, after one to two times as long as the fit took.
 
     Returns:

@@ -19,7 +19,7 @@ def compress_field(representation: Representation) -> bytes:
     """Write the coarsest file whose field is within a hundredth of a step (root mean square) of the fitted one.
 
     Args:
-        representation: of a distance field, as fitted.
+        representation: representation of a distance field, as it was fitted.
 
     Returns:
         A .tnr file.

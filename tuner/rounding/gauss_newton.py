@@ -38,7 +38,7 @@ def gauss_newton(parameters: SineParameters, coords_PD: FloatArray) -> FloatArra
 
     Args:
         parameters: a network of n hidden weights and biases, at most `LARGEST_WEIGHTS`.
-        coords_PD: where, float32 (P, D); `points_needed` many.
+        coords_PD: points at which the network is differentiated, float32 (P, D); `points_needed` many.
 
     Returns:
         The matrix, float32 (n, n), without what the output layer can make up for.

@@ -41,7 +41,7 @@ class Compensation:
     """How free weights follow those that are rounded.
 
     Attributes:
-        order: in which weights are rounded, int (n,).
+        order: order in which weights are rounded, int (n,).
         factor: upper factor U of the inverse matrix in that order, U^T U, float32 (n, n). Row i says how the weights
             after i follow weight i.
     """
@@ -55,7 +55,7 @@ class Compensation:
 
         Args:
             parameters: the network.
-            matrix_NN: its Gauss-Newton matrix; used up, lest there are two of its size.
+            matrix_NN: Gauss-Newton matrix of the network; used up, lest there are two of its size.
         """
         curvatures = np.diag(matrix_NN).astype(np.float64)
         neurons = np.repeat(*_neurons(parameters))
@@ -79,9 +79,9 @@ class JointRounding:
 
     Args:
         parameters: the network.
-        signal: that it was fitted to, and that `solving` and `target` show.
+        signal: the signal that the network was fitted to, and that `solving` and `target` show.
         solving: points on which the output layer is solved.
-        target: where and towards what weights are trained.
+        target: points at which weights are trained, and the values that they are trained towards.
 
     Attributes:
         trained: the network after some more steps of training, its output layer solved, nothing of it rounded.
@@ -140,8 +140,8 @@ def round_part(values_N: np.ndarray, steps_N: np.ndarray, factor_NN: FloatArray,
     """Round the values from `start` to `end`, one after the other; all that follow move to make up for it.
 
     Args:
-        values_N: in the order of the factor; those before `start` stay.
-        steps_N: of each value, > 0.
+        values_N: weights in the order of the factor; those before `start` stay.
+        steps_N: rounding step of each value, > 0.
         factor_NN: upper factor U of the inverse curvature, U^T U.
         start: the first value to be rounded.
         end: behind the last one.

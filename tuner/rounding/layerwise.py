@@ -47,7 +47,7 @@ def round_network(
         steps: one per tensor, or one per row of it, in the order of the file.
         curvature: points on which the factors are computed; some times as many as the widest layer has neurons.
         solving: points on which the output layer is solved.
-        target: on whose points the weights that are left are moved after every part of a layer; None to leave them.
+        target: points on which the weights that are left are moved after every part of a layer; None to leave them.
 
     Returns:
         A network whose weights are float64 multiples of the steps, rounded to float32.

@@ -30,7 +30,7 @@ class Points:
 
     Attributes:
         inputs: input neurons there, float32 (P, M); they depend on nothing that moves.
-        values: what the network should be, float32 (P, C).
+        values: values that the network should have there, float32 (P, C).
     """
 
     inputs: FloatArray
@@ -66,7 +66,7 @@ def refine(
 
     Args:
         parameters: the network.
-        free: for each hidden layer 1 where a weight and where a bias may move, else 0.
+        free: masks of each hidden layer's weights and biases: 1 where one may move, else 0.
         points: several times as many values as there are weights, lest noise is fitted.
         rough: some of these points, at which the curvature is taken; all if None. Gradient and error are those of all.
         iterations: conjugate gradients, each of the cost of one gradient on the rough points.

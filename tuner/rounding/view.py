@@ -22,8 +22,8 @@ class View:
     """Samples on the product of chosen indices along each axis.
 
     Args:
-        signal: the whole.
-        chosen: for each axis, the indices to look at, ascending; None for all.
+        signal: the whole signal.
+        chosen: indices to look at along each axis, ascending; None for all.
     """
 
     def __init__(self, signal: Signal, chosen: list[np.ndarray] | None = None) -> None:

@@ -23,11 +23,11 @@ class Bacon(Network):
     """A band-limited product network.
 
     Args:
-        grid: of the signal; its Nyquist indices and its period decide the frequencies.
-        channels: C.
+        grid: grid of the signal; its Nyquist indices and its period decide the frequencies.
+        channels: values per sample, C.
         widths: neurons of each filter, one more filter than there are linear maps; all equal.
-        seed: of the frequencies and of the weights.
-        band_limit: B, as a fraction of Nyquist, in (0, 1].
+        seed: seed of the frequencies and of the weights.
+        band_limit: largest frequency B, as a fraction of Nyquist, in (0, 1].
 
     Raises:
         ConfigError: if the widths differ.

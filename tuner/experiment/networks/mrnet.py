@@ -45,11 +45,11 @@ class MRNet(Network):
     """A multiresolution network.
 
     Args:
-        form: S, L or M.
+        form: kind of MR-Net: S, L or M.
         stages: coarse to fine, at least one.
 
     Attributes:
-        stages: the same, as a module list.
+        stages: networks of the stages, as a module list.
     """
 
     def __init__(self, form: Form, stages: "Sequence[Stage]") -> None:
@@ -74,8 +74,9 @@ class MRNet(Network):
         """Values at any coordinates and any level of detail.
 
         Args:
-            coords_PD: points.
-            t: from 0, which is zero everywhere, to `detail`; at an integer t, the network as it is after t stages.
+            coords_PD: points at which the network is evaluated.
+            t: level of detail from 0, which is zero everywhere, to `detail`; an integer gives the network after so
+                many stages.
 
         Returns:
             (P, C).
@@ -174,21 +175,21 @@ def mrnet(
     """An untrained MR-Net for a signal on `grid`.
 
     Args:
-        form: S, L or M.
-        grid: of the signal, the finest level of the pyramid.
-        channels: C.
-        widths: of every stage: input sines, then hidden layers; an S-Net has none and ignores them.
-        seed: of everything that is drawn.
-        stages: N, >= 1.
+        form: kind of MR-Net: S, L or M.
+        grid: grid of the signal, the finest level of the pyramid.
+        channels: values per sample, C.
+        widths: widths of every stage: input sines, then hidden layers; an S-Net has none of these and ignores them.
+        seed: seed of everything that is drawn.
+        stages: number of stages N, >= 1.
         integer: spectral initialisation, or SIREN's first layer.
         reuse: whether a stage may have the frequencies of earlier ones.
-        low_share: of each stage, as in `NetworkConfig`; so are all the following.
-        low_limit: l.
-        band_limit: B.
-        bound_low: c of the low columns.
-        bound_high: c of the others.
-        bound_deep: c of deeper layers, and of the features that come from the stage before.
-        deviation: of an initial pre-activation.
+        low_share: share of low frequencies (q) in each stage, as in `NetworkConfig`; so are all the following.
+        low_limit: half side of the low box (l), as a fraction of Nyquist.
+        band_limit: largest frequency (B), as a fraction of Nyquist.
+        bound_low: bound c of the low columns.
+        bound_high: bound c of the other columns.
+        bound_deep: bound c of deeper layers, and of the features that come from the stage before.
+        deviation: standard deviation of an initial pre-activation.
         bounded: whether the bounds hold.
 
     Returns:

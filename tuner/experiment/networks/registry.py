@@ -49,12 +49,12 @@ def build(
     """An untrained network for a signal on `grid`.
 
     Args:
-        architecture: which.
-        grid: of the signal: its dimensions, Nyquist indices and period.
-        channels: C.
-        widths: see above; at least two.
-        seed: of everything that is drawn.
-        options: of the architecture; left out, they have their published values.
+        architecture: name of the architecture.
+        grid: grid of the signal: its dimensions, Nyquist indices and period.
+        channels: values per sample, C.
+        widths: widths of at least two layers, as this module explains them.
+        seed: seed of everything that is drawn.
+        options: options of the architecture; left out, they have their published values.
 
     Returns:
         The network.
@@ -85,10 +85,10 @@ def width_for(
     """The largest width, the same for all layers, that needs no more than `weights` weights.
 
     Args:
-        architecture: which.
+        architecture: name of the architecture.
         weights: the budget.
-        dimensions: D.
-        channels: C.
+        dimensions: axes of the signal, D.
+        channels: values per sample, C.
         layers: the input layer and the hidden ones, >= 2.
 
     Returns:

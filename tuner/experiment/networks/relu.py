@@ -22,11 +22,11 @@ class Relu(Network):
     """ReLU layers on the coordinates.
 
     Args:
-        dimensions: D.
-        channels: C.
+        dimensions: axes of the signal, D.
+        channels: values per sample, C.
         widths: neurons of each ReLU layer, first to last.
-        seed: of the weights, which are torch's default.
-        hidden_scale: by which pre-activations are multiplied.
+        seed: seed of the weights, which are torch's default.
+        hidden_scale: factor on pre-activations.
     """
 
     def __init__(
@@ -53,12 +53,12 @@ class FourierFeatures(Network):
     """ReLU layers on frozen Gaussian Fourier features.
 
     Args:
-        dimensions: D.
-        channels: C.
+        dimensions: axes of the signal, D.
+        channels: values per sample, C.
         widths: number of features, an even number (half of them sines, half cosines), then the ReLU layers.
-        seed: of the frequencies and of the weights.
-        deviation: of a frequency, in cycles across the signal, > 0.
-        hidden_scale: by which pre-activations are multiplied.
+        seed: seed of the frequencies and of the weights.
+        deviation: standard deviation of a frequency, in cycles across the signal, > 0.
+        hidden_scale: factor on pre-activations.
 
     Raises:
         ConfigError: if the number of features is odd.

@@ -26,10 +26,10 @@ class Siren(Network):
     """SIREN.
 
     Args:
-        dimensions: D.
-        channels: C.
+        dimensions: axes of the signal, D.
+        channels: values per sample, C.
         widths: neurons of each sine layer, first to last.
-        seed: of the weights.
+        seed: seed of the weights.
         omega_first: omega of the first layer.
         omega_hidden: omega of the others.
     """
@@ -70,10 +70,10 @@ class Finer(Siren):
     """FINER.
 
     Args:
-        dimensions: D.
-        channels: C.
+        dimensions: axes of the signal, D.
+        channels: values per sample, C.
         widths: neurons of each sine layer, first to last.
-        seed: of the weights.
+        seed: seed of the weights.
         omega_first: omega of the first layer.
         omega_hidden: omega of the others.
         first_bias: the first bias is uniform within it; None for torch's default, as the published image script has it.

@@ -30,11 +30,11 @@ class Expansion:
     """A sum of T sines: sum_t amplitude_t sin(2 pi/p frequency_t x + phase_t).
 
     Attributes:
-        orders: n, int32 (T, M).
-        frequencies: beta, int32 (T, D), in cycles per period.
-        amplitudes: alpha, float64 (T,).
-        phases: lambda, float64 (T,), radians.
-        period: p.
+        orders: integers n of each term, int32 (T, M).
+        frequencies: frequencies beta of the terms, int32 (T, D), in cycles per period.
+        amplitudes: amplitudes alpha of the terms, float64 (T,).
+        phases: phases lambda of the terms, float64 (T,), radians.
+        period: period of the network, p.
     """
 
     orders: IntArray
@@ -81,12 +81,12 @@ def expand_neuron(
     neuron that matter.
 
     Args:
-        weights_M: its row of W.
-        bias: b.
-        phases_M: phi of the input layer, radians.
-        frequencies_MD: k, in cycles per period.
-        period: p.
-        max_order: B, >= 0.
+        weights_M: the neuron's row of W.
+        bias: bias of the neuron, b.
+        phases_M: phases phi of the input layer, radians.
+        frequencies_MD: input frequencies k, in cycles per period.
+        period: period of the network, p.
+        max_order: largest order of a harmonic, B, >= 0.
 
     Returns:
         All terms, the zero order included.
@@ -118,7 +118,7 @@ def amplitude_bounds(orders_TM: IntArray, bounds_M: FloatArray) -> Doubles:
     """Theorem 2: no neuron whose weights keep the bounds has a larger amplitude at these orders.
 
     Args:
-        orders_TM: n, (T, M).
+        orders_TM: integers n of each term, (T, M).
         bounds_M: c_j, or the weights of one neuron.
 
     Returns:

@@ -42,7 +42,7 @@ def reachable(frequencies_MD: IntArray, bounds_M: FloatArray, *, max_total_order
     Args:
         frequencies_MD: input frequencies.
         bounds_M: c_j, or the largest |W_ij| of each column.
-        max_total_order: of a combination, 1 or more; three and more are for few frequencies.
+        max_total_order: largest total order of a combination, >= 1; three and more are for few frequencies.
 
     Returns:
         The reach, in lexicographic order of frequencies.

@@ -22,12 +22,12 @@ def frequencies_of_signal(
     """Frequencies that a signal has.
 
     Args:
-        values: of the signal, (*grid_shape, C).
+        values: values of the signal, (*grid_shape, C).
         count: frequencies asked for; the band may hold fewer.
-        period: p.
+        period: period of the network, p.
         band_limit: largest frequency, as a fraction of each axis's Nyquist index.
-        power: of the amplitude in the chance of a frequency; 0 draws evenly.
-        seed: of the draw.
+        power: exponent of the amplitude in the chance of a frequency; 0 draws evenly.
+        seed: seed of the draw.
 
     Returns:
         int32 (M, D), lexicographic.
@@ -54,7 +54,7 @@ def frequencies_by_decay(
         nyquist: index of each axis; |k| is measured in fractions of it, so that sides do not matter.
         decay: 0 for an even draw; 2 gives every octave of a picture the same number.
         band_limit: largest frequency, as a fraction of Nyquist.
-        seed: of the draw.
+        seed: seed of the draw.
 
     Returns:
         int32 (M, D), lexicographic.

@@ -1,7 +1,7 @@
 """Settings of a fit of wavelet latents under a small sine layer: size or quality to aim for, architecture, effort.
 
 No torch here: a configuration can be read and written anywhere. The defaults were chosen on photographs
-(docs/decisions/0014-modulated-network-and-rate.md).
+(decision 14 in docs/decisions).
 """
 
 import hashlib

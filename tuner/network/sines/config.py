@@ -19,13 +19,13 @@ class NetworkConfig:
         frequencies: number m of input frequencies asked for, >= 1. A small grid may not hold as many distinct ones;
             the network then has fewer.
         hidden: neurons of each hidden layer, first to last.
-        period: p, in units of the coordinates, > 2.
+        period: period p, in units of the coordinates, > 2.
         low_share: q, the share of the frequencies drawn from the low box, in [0, 1].
-        low_limit: l, half side of the low box, as a fraction of Nyquist, in (0, band_limit].
+        low_limit: half side l of the low box, as a fraction of Nyquist, in (0, band_limit].
         band_limit: B, the largest input frequency, as a fraction of Nyquist, in (0, 1].
-        bound_low: c of the columns inside the low box, > 0.
-        bound_high: c of the other columns, > 0.
-        bound_deep: c of all columns of the second and later hidden layers, > 0.
+        bound_low: bound c of the columns inside the low box, > 0.
+        bound_high: bound c of the other columns, > 0.
+        bound_deep: bound c of all columns of the second and later hidden layers, > 0.
         deviation: standard deviation of an initial hidden pre-activation in radians, whatever the width, > 0.
             Beyond 2 it ruins the fit; the natural gradient is best served by 1, Adam by 1.4.
         windows: into which a line is cut, each an output of the network (`tuner.network.sines.windows`), >= 1.

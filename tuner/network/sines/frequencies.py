@@ -39,7 +39,7 @@ def choose_frequencies(
         low_share: share of low frequencies (q), in [0, 1].
         low_limit: half side of the low box (l), as a fraction of Nyquist.
         band_limit: largest frequency (B), as a fraction of Nyquist.
-        seed: of the draw; the same arguments always give the same frequencies.
+        seed: seed of the draw; the same arguments always give the same frequencies.
         exclude: frequencies, as they are returned, that are taken already. The unit vectors are there nevertheless.
 
     Returns:

@@ -14,12 +14,12 @@ class SineParameters:
     """All numbers of a network f(x) = C h_L(... h_1(sin(2 pi/p K x + phi))) + e.
 
     Attributes:
-        frequencies: K, int32 (M, D), in cycles per period; frozen during a fit.
-        period: p, in units of the coordinates.
+        frequencies: input frequencies K, int32 (M, D), in cycles per period; frozen during a fit.
+        period: period p, in units of the coordinates.
         phases: phi, float32 (M,), in radians.
         hidden: the hidden layers, first to last, at least one.
-        readout_weight: C, float32 (C, H).
-        readout_bias: e, float32 (C,).
+        readout_weight: weights C of the output layer, float32 (C, H).
+        readout_bias: bias e of the output layer, float32 (C,).
 
     Raises:
         ConfigError: if the shapes or the dtypes do not fit together.

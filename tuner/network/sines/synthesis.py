@@ -188,7 +188,7 @@ class _Plan:
     """A grid seen as one outer axis times the rest, and the products that the outer axis leaves to do.
 
     Attributes:
-        groups: for each distinct |k| along the outer axis, the input neurons that have it; |k| = 0 comes first.
+        groups: input neurons of each distinct |k| along the outer axis; |k| = 0 comes first.
         signs_M: sign of k along the outer axis.
         basis_XF: cos and sin of each |k| x along the outer axis; the sine of |k| = 0 is left out.
         rest_axes: the axes of the rest, with the dimension that each one is.

@@ -27,10 +27,10 @@ class WindowedParameters:
     """A network on one window, and how its outputs make a line.
 
     Attributes:
-        network: of one dimension and K C channels, window by window.
-        samples: N, of the line.
-        windows: K, at least 2.
-        window: S, samples of a window; K windows cover the line.
+        network: a network of one dimension and K C channels, window by window.
+        samples: number of samples of the line, N.
+        windows: number of windows K, at least 2.
+        window: number of samples of a window, S; K windows cover the line.
 
     Raises:
         ConfigError: if the numbers do not fit together.
@@ -105,8 +105,8 @@ def fold(signal: Signal, windows: int) -> Signal:
     """A line as a signal of one window, with K C channels; the end of the last window is silent.
 
     Args:
-        signal: (N, C).
-        windows: K; 1 gives back the signal.
+        signal: values of the line, (N, C).
+        windows: number of windows K; 1 gives back the signal.
 
     Returns:
         (S, K C).

@@ -56,7 +56,7 @@ class Taps(Reading):
 
     Attributes:
         nodes: nodes that each position reads, int64 (N, taps); a border node can occur more than once.
-        weights: how much of each, float32 (N, taps); those of a spline sum to 1, of its derivative to 0.
+        weights: weight of each node, float32 (N, taps); those of a spline sum to 1, of its derivative to 0.
     """
 
     nodes: np.ndarray
