@@ -160,7 +160,7 @@ class Keeper:
             if not piece:
                 return said
             said += piece
-            if len(said) > self._limits.answer_bytes + 1:
+            if len(said) > self._limits.answer_bytes + len(ANSWERED):
                 raise OverBudget(f"its answer has more than {self._limits.answer_bytes} bytes")
 
     def _judge(self, said: bytearray, told: socket.socket) -> memoryview:
@@ -169,8 +169,8 @@ class Keeper:
             status = told.recv(32).strip()
         except TimeoutError:
             raise OverBudget("it does not end after its answer") from None
-        if status == b"0" and said[:1] == ANSWERED:
-            return memoryview(said)[1:]
+        if status == b"0" and said.startswith(ANSWERED):
+            return memoryview(said)[len(ANSWERED) :]
         if not status:
             raise JobBroken(f"the process that forks for {self._module} is gone")
         code = int(status)

@@ -30,7 +30,8 @@ from cage.identity import nameless_number
 from cage.limits import Limits
 
 FRAME_BYTES = 4096  # of each message on the socket, so that none has to be searched for its end
-ANSWERED, FAULT = b"+", b"-"  # how an answer begins
+# How an answer begins, as long as samples behind it need to lie well in memory; and what a fault begins with.
+ANSWERED, FAULT = b"+".ljust(64), b"-"
 _PROBE = Limits(memory_bytes=1 << 28, cpu_seconds=5, wall_seconds=5.0, answer_bytes=1 << 12)
 _READ_BYTES = 1 << 20
 

@@ -23,6 +23,7 @@ from tuner.errors import (
     InvalidSignal,
     SignalError,
     SignalTooLarge,
+    TunerError,
     UnsupportedFormat,
 )
 from tuner.signal.details import AudioDetails, details_from_map, details_to_map
@@ -35,6 +36,7 @@ from tuner.signal.signal import DETAILS, Signal
 _ALIGNMENT: Final = 64
 _HEAD_BYTES: Final = 1 << 26  # a colour profile may be long
 _REFUSALS: Final = {error.code: error for error in (UnsupportedFormat, DamagedSignal, SignalTooLarge, InvalidSignal)}
+_WANT_OF_MEMORY: Final = ("out of memory", "cannot allocate memory", "unable to allocate")
 _SHAPES: Final = {  # of a small signal of each kind
     SignalKind.IMAGE: (8, 8, 3),
     SignalKind.AUDIO: (64, 1),
@@ -72,9 +74,23 @@ def run(data: bytes, request: dict[str, Any]) -> Iterator[bytes | memoryview]:  
     try:
         signal = read_signal(data)
     except SignalError as error:
+        blame_memory(error)
         yield _head({"refused": error.code, "message": str(error)})
         return
     yield from signal_pieces(signal)
+
+
+def blame_memory(error: TunerError) -> None:
+    """Decoders that are refused memory call the file damaged, which it is not.
+
+    Raises:
+        MemoryError: if that is what happened.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, MemoryError) or any(words in str(cause).lower() for words in _WANT_OF_MEMORY):
+            raise MemoryError(str(error)) from error
+        cause = cause.__cause__
 
 
 def signal_pieces(signal: Signal) -> Iterator[bytes | memoryview]:
@@ -105,6 +121,8 @@ def signal_of(answer: memoryview, limits: SignalLimits = SignalLimits()) -> Sign
         if "refused" in head:
             raise _REFUSALS.get(head["refused"], InvalidSignal)(str(head["message"]))
         shape = tuple(int(length) for length in head["shape"])
+        if min(shape) < 1:  # -1 would be found out from the others
+            raise ValueError(f"its shape is {shape}")
         kind = SignalKind(head["kind"])
         limits.check("points", prod(shape[:-1]))
         limits.check("channels", shape[-1])

@@ -17,7 +17,7 @@ from typing import Any
 
 from tuner.errors import SignalTooLarge, TunerError, UnsupportedFormat
 from tuner.signal.formats import format_of, inspect_signal
-from tuner.signal.handover import load_readers
+from tuner.signal.handover import blame_memory, load_readers
 from tuner.signal.limits import SignalLimits
 from tuner.signal.signal import SignalKind
 
@@ -62,6 +62,7 @@ def _report(data: bytes, limits: SignalLimits, kinds: list[str] | None) -> dict[
     try:
         return {"ok": True, "facts": _facts(data, limits, kinds)}
     except TunerError as error:
+        blame_memory(error)
         return _refusal(error)
 
 
