@@ -52,6 +52,7 @@ class Services:
     database: Database
     blobs: BlobStore
     queue: FitQueue
+    inspector: Inspector
     uploads: Uploads
     large_uploads: LargeUploads
     estimator: Estimator
@@ -66,7 +67,8 @@ class Services:
         """Prepare all of them; nothing connects before it is used."""
         database, blobs, queue = Database(store), BlobStore(store), FitQueue(store)
         publisher = Publisher(queue)
-        uploaded = Uploads(database, blobs, Inspector(settings), settings)
+        inspector = Inspector(settings)
+        uploaded = Uploads(database, blobs, inspector, settings)
         return cls(
             settings=settings,
             access=Access(database, settings),
@@ -74,6 +76,7 @@ class Services:
             database=database,
             blobs=blobs,
             queue=queue,
+            inspector=inspector,
             uploads=uploaded,
             large_uploads=LargeUploads(database, blobs, uploaded, settings),
             estimator=Estimator(database, settings),
@@ -87,6 +90,7 @@ class Services:
     async def close(self) -> None:
         """Give all connections back."""
         await self.rates.close()
+        self.inspector.close()
         self.publisher.close()
         self.queue.close()
         self.database.close()

@@ -54,6 +54,7 @@ def build_app(settings: ApiSettings, store_settings: StoreSettings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         configure_logs(settings.log_level)
         services = app.state.services = Services.connect(settings, store_settings)
+        services.inspector.start()
         services.uploads.sweep()
         app.openapi()  # it is looked at by requests, and takes a moment to make
         # What the start has made stays: a full collection would look at all of it again, in the middle of requests.

@@ -31,9 +31,10 @@ from worker.drain import draining
 from worker.facts import file_facts, slope_quality_db
 from worker.lease import Lease
 from worker.progress import Interrupted, Reporter, finite
+from worker.reading import SignalTooCostly, read_caged, start_reader
 from worker.resources import Resources
 from worker.settings import WorkerSettings
-from worker.translate import ask_from_spec, signal_from_bytes
+from worker.translate import ask_from_spec
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +71,7 @@ def warm_up(resources: Resources) -> None:
     """Pay once, before the first fit, for what every fit needs."""
     if resources.settings.threads is not None:
         torch.set_num_threads(resources.settings.threads)
+    start_reader(resources.settings)
     resources.database.ping()
 
 
@@ -105,7 +107,7 @@ def _run(resources: Resources, claimed: ClaimedFit, lease: Lease) -> End:
             claimed.signal.object_key, sha256=claimed.signal.sha256, max_bytes=claimed.signal.byte_count
         )
         reporter = Reporter(resources, claim, lease)
-        signal = signal_from_bytes(content, reporter.heed)
+        signal = read_caged(content, resources.settings, reporter.heed)
         result = _train(resources, claimed, signal, reporter)
         if reporter.handed_over:
             return _handed_back(claim)
@@ -117,7 +119,7 @@ def _run(resources: Resources, claimed: ClaimedFit, lease: Lease) -> End:
         return _cancelled(claim) if lease.order is Order.CANCEL else _handed_back(claim)
     except (BlobMissing, BlobDamaged) as error:
         return _failure(claim, error.code, f"{error}: upload the signal again")
-    except TunerError as error:
+    except (TunerError, SignalTooCostly) as error:
         return _failure(claim, error.code, str(error))
     except (BlobsUnavailable, SQLAlchemyError) as error:
         # Not the fit's fault: it is tried again, from its last checkpoint.

@@ -24,6 +24,10 @@ class WorkerSettings(BaseSettings):
         description="fits until a fresh process takes over; what fits leave behind ends with the old one",
     )
 
+    reading_memory_bytes: int = Field(default=4 << 30, ge=1 << 26, description="address space to read a signal in")
+    reading_cpu_seconds: int = Field(default=120, ge=1, description="processor time to read a signal in")
+    reading_seconds: float = Field(default=300.0, gt=0, description="time on the wall to read a signal in")
+
     lease_seconds: float = Field(
         default=20.0, gt=0, description="a fit whose worker is silent this long is queued again"
     )

@@ -1,4 +1,4 @@
-"""The one place where the service's words become the library's: stored bytes to Signal, FitSpec to Ask."""
+"""The one place where the service's words become the library's: FitSpec to Ask."""
 
 from dataclasses import replace
 from typing import Any
@@ -7,19 +7,12 @@ from pydantic import BaseModel
 
 from store.spec import FitSpec
 from tuner.fit.config import FirstOrderConfig, NaturalGradientConfig, TrainerConfig
-from tuner.signal.formats import read_signal
 from tuner.signal.signal import Signal
-from tuner.signal.triangles import Heed, nobody
 from tuner.targets.ask import Ask
 from tuner.targets.request import ask_for
 from tuner.targets.target import Target
 
 ADAM = FirstOrderConfig(learning_rate=0.02, batch_samples=4096)
-
-
-def signal_from_bytes(content: bytes, heed: Heed = nobody) -> Signal:
-    """Decode an upload, which was checked when it came in, under the library's own limits; `heed` may end it."""
-    return read_signal(content, heed=heed)
 
 
 def ask_from_spec(spec: FitSpec, signal: Signal) -> Ask:

@@ -14,8 +14,8 @@ from anyio import CapacityLimiter, to_thread
 
 from api.errors import InvalidRequest
 from api.schemas.estimates import EstimateView
-from api.services.inspection import child_environment
 from api.settings import MEBIBYTE, ApiSettings
+from cage.keeper import bare_environment
 from store.database import Database
 from store.models import Signal
 from store.repositories.signals import Signals
@@ -54,7 +54,7 @@ class Estimator:
             [*command, ESTIMATOR, json.dumps(request)],
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            env=child_environment(),
+            env=bare_environment(),
             timeout=self._settings.estimate_timeout_seconds,
             check=False,
         )

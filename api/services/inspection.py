@@ -1,16 +1,12 @@
 """Look into an upload without letting it near this process.
 
-Each file is decoded once by `python -m tuner.signal.inspect` in a process of its own: limited in memory, processor
-time, time on the wall and output, with none of this process's environment but the import path. The api stays free of
-decoders, and a file that crashes one takes nothing with it.
+Each file is decoded once by `tuner.signal.inspect` in a process of its own that is locked in before it gets the file
+(`cage`): it can open nothing, reach nobody, and take only so much memory and time. The api stays free of decoders, and
+a file that crashes one takes nothing with it.
 """
 
 import json
 import logging
-import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +14,8 @@ from anyio import CapacityLimiter, to_thread
 
 from api.errors import ApiError, DamagedSignal, InvalidSignal, SignalTooLarge, UndecodableSignal, UnsupportedFormat
 from api.settings import MEBIBYTE, ApiSettings
+from cage.keeper import Keeper
+from cage.limits import Limits, OverBudget
 
 INSPECTOR = "tuner.signal.inspect"
 MAX_OUTPUT_BYTES = 64 * 1024
@@ -34,8 +32,24 @@ class Inspector:
 
     def __init__(self, settings: ApiSettings, module: str = INSPECTOR) -> None:
         self._settings = settings
-        self._module = module
         self._turns = CapacityLimiter(settings.inspection_processes)
+        self._keeper = Keeper(
+            module,
+            Limits(
+                memory_bytes=settings.inspection_memory_bytes,
+                cpu_seconds=settings.inspection_cpu_seconds,
+                wall_seconds=settings.inspection_timeout_seconds,
+                answer_bytes=MAX_OUTPUT_BYTES,
+            ),
+        )
+
+    def start(self) -> None:
+        """Have the decoders loaded before the first file comes; it takes some seconds, and nobody waits for it."""
+        self._keeper.start()
+
+    def close(self) -> None:
+        """End the processes."""
+        self._keeper.close()
 
     async def inspect(self, path: Path) -> dict[str, Any]:
         """Facts about the signal in a file: kind, format, shape, channels and so on.
@@ -46,60 +60,41 @@ class Inspector:
             InvalidSignal: if its values cannot be fitted.
             SignalTooLarge: if its header declares too much.
             UndecodableSignal: if decoding it went over a limit or crashed.
-            RuntimeError: if the inspector itself is broken.
+            JobBroken: if the inspector itself is broken.
         """
         return await to_thread.run_sync(self._inspect, path, limiter=self._turns)
 
     def _inspect(self, path: Path) -> dict[str, Any]:
         settings = self._settings
-        output, complaints = path.with_name("inspection.json"), path.with_name("inspection.log")
-        limits = (settings.inspection_memory_bytes, settings.inspection_cpu_seconds, MAX_OUTPUT_BYTES)
-        command = [sys.executable, "-m", "api.services.limited", *map(str, limits)]
-        command += [self._module, str(path), "--max-pixels", str(settings.max_pixels)]
-        # Files instead of pipes: what the child writes is limited by the kernel and never lies in our memory.
-        with output.open("wb") as stdout, complaints.open("wb") as stderr:
-            try:
-                status = subprocess.run(
-                    command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=stdout,
-                    stderr=stderr,
-                    cwd=path.parent,
-                    env=child_environment(),
-                    timeout=settings.inspection_timeout_seconds,
-                    check=False,
-                ).returncode
-            except subprocess.TimeoutExpired:
-                status = -signal.SIGKILL
-        said = complaints.read_text(errors="replace")
-        if status < 0 or (status != 0 and "MemoryError" in said):
-            logger.warning("inspection ended by a limit", extra={"fields": {"exit": status, "stderr": said[-2000:]}})
+        try:
+            with path.open("rb") as file:
+                answer = self._keeper.ask(file.fileno(), {"max_pixels": settings.max_pixels})
+            verdict = _verdict(bytes(answer))
+        except OverBudget as error:
+            logger.warning("inspection ended by a limit", extra={"fields": {"reason": str(error)}})
             raise UndecodableSignal(
                 f"decoding the file needs more than {settings.inspection_cpu_seconds} s or "
                 f"{settings.inspection_memory_bytes // MEBIBYTE} MiB, or breaks the decoder: send a smaller one"
-            )
-        if status != 0:
-            raise RuntimeError(f"the inspector ended with {status}: {said[-2000:]}")
-        return _facts(json.loads(output.read_bytes()))
+            ) from error
+        if verdict["ok"]:
+            facts: dict[str, Any] = verdict["facts"]
+            return facts
+        raise REFUSALS[verdict["code"]](verdict["message"])
 
 
-def _facts(verdict: dict[str, Any]) -> dict[str, Any]:
-    if verdict["ok"]:
-        facts: dict[str, Any] = verdict["facts"]
-        return facts
-    raise REFUSALS[verdict["code"]](verdict["message"])
+def _verdict(answer: bytes) -> dict[str, Any]:
+    """What the inspector says, unless the file has taken it over and says something else.
 
-
-def child_environment() -> dict[str, str]:
-    """What a process that this one starts may know."""
-    # Addresses and keys stay here; the child finds the same packages as we do and counts on one thread.
-    return {
-        "PATH": os.defpath,
-        "PYTHONPATH": os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path),
-        "PYTHONSAFEPATH": "1",
-        # The limit on the size of files would cut compiled modules short, and the next process would trip over them.
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONUTF8": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-        "OMP_NUM_THREADS": "1",
-    }
+    Raises:
+        OverBudget: if that is no verdict.
+    """
+    try:
+        said = json.loads(answer)
+        if (said["ok"] is True and isinstance(said["facts"], dict)) or (
+            said["ok"] is False and said["code"] in REFUSALS and isinstance(said["message"], str)
+        ):
+            verdict: dict[str, Any] = said
+            return verdict
+    except (ValueError, KeyError, TypeError, RecursionError):
+        pass
+    raise OverBudget(f"the inspector said {answer[:200]!r}, which is no verdict")

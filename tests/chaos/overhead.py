@@ -32,12 +32,13 @@ from store.status import FitStatus
 from tests.engines import fresh_corner, settings_of, throwaway_home
 from tuner.codec.decode import decode
 from tuner.metrics import written_psnr_db
+from tuner.signal.formats import read_signal
 from tuner.targets.search import fit_to_target
 from worker.facts import file_facts
 from worker.resources import Resources
 from worker.run import run_next_fit
 from worker.settings import WorkerSettings
-from worker.translate import ask_from_spec, signal_from_bytes
+from worker.translate import ask_from_spec
 
 SECONDS = 15.0  # of one fit, about
 WARM_UP_STEPS = 40
@@ -124,7 +125,7 @@ def cost_alone(content: bytes, spec: FitSpec) -> Cost:
     """What the library alone takes, in this process."""
 
     def alone() -> None:
-        signal = signal_from_bytes(content)
+        signal = read_signal(content)
         result = fit_to_target(signal, ask_from_spec(spec, signal))
         if result.content is None:
             raise RuntimeError("a fit that nobody stops leaves a file")

@@ -1,18 +1,23 @@
 """`python -m tuner.signal.inspect PATH`: what an uploaded file holds, as one JSON object on standard output.
 
-A program of its own, so that files from strangers are decoded in a process that can be given limits of time and memory
-and that can die alone. It prints {"ok": true, "facts": {...}} or {"ok": false, "code": "...", "message": "..."} and
-exits with 0 in both cases; any other exit means that it was killed or that it is broken. The facts of every kind have
-`kind`, `format`, `shape`, `channels`, `sample_format` and `compaction_db`; `--kind` says which kinds are welcome.
+It prints {"ok": true, "facts": {...}} or {"ok": false, "code": "...", "message": "..."} and exits with 0 in both cases;
+any other exit means that it was killed or that it is broken. The facts of every kind have `kind`, `format`, `shape`,
+`channels`, `sample_format` and `compaction_db`; `--kind` says which kinds are welcome.
+
+Files from strangers are decoded in a process that can open nothing and that ends with the file: `prepare` and `run` are
+the same without a path, for a process that is locked in between the two.
 """
 
 import argparse
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from tuner.errors import SignalTooLarge, TunerError, UnsupportedFormat
 from tuner.signal.formats import format_of, inspect_signal
+from tuner.signal.handover import blame_memory, load_readers
 from tuner.signal.limits import SignalLimits
 from tuner.signal.signal import SignalKind
 
@@ -28,17 +33,44 @@ def main(arguments: list[str] | None = None) -> None:
     limits = SignalLimits(points=options.max_pixels, side=options.max_side)
     report: dict[str, object]
     try:
-        report = {"ok": True, "facts": _facts(options.path, limits, options.kind)}
+        limits.check("bytes", options.path.stat().st_size)
+        report = _report(options.path.read_bytes(), limits, options.kind)
     except TunerError as error:
-        report = {"ok": False, "code": error.code, "message": str(error)}
+        report = _refusal(error)
     except MemoryError:
         report = {"ok": False, "code": SignalTooLarge.code, "message": "the file needs more memory than is allowed"}
     sys.stdout.write(json.dumps(report) + "\n")
 
 
-def _facts(path: Path, limits: SignalLimits, kinds: list[str] | None) -> dict[str, object]:
-    limits.check("bytes", path.stat().st_size)
-    data = path.read_bytes()
+def prepare() -> None:
+    """Load everything that any file may need."""
+    load_readers()
+
+
+def run(data: bytes, request: dict[str, Any]) -> Iterator[bytes]:
+    """Inspect a file: the report as JSON.
+
+    Args:
+        data: content of the file.
+        request: may have `max_pixels`, the points of the largest grid.
+    """
+    limits = SignalLimits(points=request.get("max_pixels", SignalLimits().points))
+    yield json.dumps(_report(data, limits, None)).encode()
+
+
+def _report(data: bytes, limits: SignalLimits, kinds: list[str] | None) -> dict[str, object]:
+    try:
+        return {"ok": True, "facts": _facts(data, limits, kinds)}
+    except TunerError as error:
+        blame_memory(error)
+        return _refusal(error)
+
+
+def _refusal(error: TunerError) -> dict[str, object]:
+    return {"ok": False, "code": error.code, "message": str(error)}
+
+
+def _facts(data: bytes, limits: SignalLimits, kinds: list[str] | None) -> dict[str, object]:
     kind = format_of(data).kind
     if kinds and kind not in kinds:
         raise UnsupportedFormat(f"the file is of kind {kind}, expected {' or '.join(kinds)}")

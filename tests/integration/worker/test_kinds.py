@@ -80,7 +80,11 @@ def inspected(content: bytes, folder: Path, settings: ApiSettings | None = None)
     """What the api learns of an upload."""
     path = folder / "upload"
     path.write_bytes(content)
-    return anyio.run(Inspector(settings or ApiSettings()).inspect, path)
+    inspector = Inspector(settings or ApiSettings())
+    try:
+        return anyio.run(inspector.inspect, path)
+    finally:
+        inspector.close()
 
 
 def submit(resources: Resources, content: bytes, facts: dict[str, Any], spec: FitSpec) -> str:

@@ -1,24 +1,28 @@
-"""Stand-ins for the inspector that misbehave in one way each: `python -m tests.unit.api.inspectors PATH WAY`.
-
-The way is the content of the inspected file.
-"""
+"""A stand-in for the inspector that misbehaves in one way each; the way is the content of the inspected file."""
 
 import json
 import os
-import signal
-import sys
 import time
-from pathlib import Path
+from collections.abc import Iterator
+from typing import Any
 
 
-def main() -> None:
-    path = Path(sys.argv[1])
-    match path.read_text():
+def prepare() -> None:
+    """There is nothing to load."""
+
+
+def run(data: bytes, request: dict[str, Any]) -> Iterator[bytes]:
+    match data.decode():
         case "good":
-            verdict = {"ok": True, "facts": {"arguments": sys.argv[2:], "environment": sorted(os.environ)}}
-            sys.stdout.write(json.dumps(verdict))
+            yield json.dumps({"ok": True, "facts": {"request": request, "environment": dict(os.environ)}}).encode()
         case "refuse":
-            sys.stdout.write(json.dumps({"ok": False, "code": "damaged_signal", "message": "torn"}))
+            yield json.dumps({"ok": False, "code": "damaged_signal", "message": "torn"}).encode()
+        case "invent":
+            yield json.dumps({"ok": False, "code": "not_a_code", "message": "torn"}).encode()
+        case "babble":
+            yield b"[[[[ no JSON"
+        case "nothing":
+            yield b""
         case "greedy":
             bytearray(1 << 40)
         case "busy":
@@ -27,12 +31,9 @@ def main() -> None:
         case "asleep":
             time.sleep(3600)
         case "chatty":
-            sys.stdout.write("x" * (1 << 24))
+            while True:
+                yield b"x" * (1 << 16)
         case "crash":
-            os.kill(os.getpid(), signal.SIGSEGV)
+            os.abort()
         case "broken":
             raise ImportError("no decoder here")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""The process that looks into uploads: what it may not do, and what each of its ends means."""
+"""The process that looks into uploads: what it is told, and what each of its ends means."""
 
 import json
 from pathlib import Path
@@ -10,20 +10,27 @@ import pytest
 from api.errors import DamagedSignal, UndecodableSignal
 from api.services.inspection import Inspector
 from api.settings import ApiSettings
+from cage.limits import JobBroken
 
 SETTINGS = ApiSettings(inspection_cpu_seconds=2, inspection_memory_bytes=512 << 20, max_pixels=77)
 
 
-def inspect(folder: Path, way: str, settings: ApiSettings = SETTINGS) -> dict[str, Any]:
+def inspect(
+    folder: Path, way: str, settings: ApiSettings = SETTINGS, module: str = "tests.unit.api.inspectors"
+) -> dict[str, Any]:
     path = folder / "upload"
     path.write_text(way)
-    return anyio.run(Inspector(settings, "tests.unit.api.inspectors").inspect, path)
+    inspector = Inspector(settings, module)
+    try:
+        return anyio.run(inspector.inspect, path)
+    finally:
+        inspector.close()
 
 
-def test_it_gets_a_path_and_a_limit_and_no_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_gets_a_file_and_a_limit_and_no_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TUNER_S3_SECRET_KEY", "secret")
     facts = inspect(tmp_path, "good")
-    assert facts["arguments"] == ["--max-pixels", "77"]
+    assert facts["request"] == {"max_pixels": 77}
     assert not [name for name in facts["environment"] if name.startswith(("TUNER", "AWS"))]
     assert "secret" not in json.dumps(facts)
 
@@ -33,7 +40,7 @@ def test_a_refusal_keeps_its_reason(tmp_path: Path) -> None:
         inspect(tmp_path, "refuse")
 
 
-@pytest.mark.parametrize("way", ["greedy", "busy", "crash"])
+@pytest.mark.parametrize("way", ["greedy", "busy", "crash", "chatty", "invent", "babble", "nothing"])
 def test_a_file_that_takes_too_much_or_breaks_the_decoder_is_refused(tmp_path: Path, way: str) -> None:
     with pytest.raises(UndecodableSignal):
         inspect(tmp_path, way)
@@ -44,7 +51,12 @@ def test_time_on_the_wall_is_limited_too(tmp_path: Path) -> None:
         inspect(tmp_path, "asleep", ApiSettings(inspection_timeout_seconds=1))
 
 
-@pytest.mark.parametrize("way", ["broken", "chatty"])
-def test_an_inspector_at_fault_is_not_blamed_on_the_file(tmp_path: Path, way: str) -> None:
-    with pytest.raises(RuntimeError, match="inspector"):
-        inspect(tmp_path, way)
+def test_an_inspector_at_fault_is_not_blamed_on_the_file(tmp_path: Path) -> None:
+    with pytest.raises(JobBroken, match="no decoder here"):
+        inspect(tmp_path, "broken")
+
+
+@pytest.mark.parametrize("module", ["tests.unit.api.no_such_module", "tests.unit.api.test_errors"])
+def test_an_inspector_that_cannot_start_says_why(tmp_path: Path, module: str) -> None:
+    with pytest.raises(JobBroken, match="cannot work"):
+        inspect(tmp_path, "good", module=module)

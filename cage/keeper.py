@@ -1,0 +1,236 @@
+"""The side that has files read: it keeps a nursery alive and waits for answers, never longer than it said."""
+
+import fcntl
+import json
+import logging
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any
+
+from cage.limits import JobBroken, Limits, OverBudget
+from cage.nursery import ANSWERED, FAULT, order_frame, receive
+
+_PIPE_BYTES, _F_SETPIPE_SZ = 1 << 20, 1031
+_HEED_SECONDS = 0.25
+_PREPARE_SECONDS, _END_SECONDS = 120.0, 10.0
+_MEBIBYTE = 1 << 20
+
+logger = logging.getLogger(__name__)
+
+
+class Keeper:
+    """Has files read in the cage, any number at the same time, each in a process of its own."""
+
+    def __init__(self, module: str, limits: Limits) -> None:
+        """Nothing is started before `start` or `ask`.
+
+        Args:
+            module: name of the module that reads; see `cage.nursery`.
+            limits: budget of each file.
+        """
+        self._module = module
+        self._limits = limits
+        self._lock = threading.Lock()
+        self._nursery: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket | None = None
+        self._prepared = _Prepared()
+
+    def start(self) -> None:
+        """Let the nursery begin to prepare, and do not wait for it."""
+        with self._lock:
+            self._started()
+
+    def close(self) -> None:
+        """End the nursery and all its children."""
+        with self._lock:
+            self._end()
+
+    def ask(self, file: int, request: dict[str, Any], heed: Callable[[], None] = lambda: None) -> memoryview:
+        """Have a file read.
+
+        Args:
+            file: descriptor of the file, readable from its beginning; it stays open here.
+            request: whatever the module wants to know, as JSON of at most some 4000 bytes.
+            heed: called several times a second; what it raises ends the reading.
+
+        Returns:
+            The answer. It was made in the presence of a file from a stranger, and is to be checked like one.
+
+        Raises:
+            OverBudget: if the file took more than its limits allow, or crashed what reads it.
+            JobBroken: if the reader itself cannot work.
+        """
+        reading, writing = os.pipe()
+        told, telling = socket.socketpair()
+        with os.fdopen(reading, "rb", buffering=0) as answer, told:
+            try:
+                _widen(writing)
+                self._order(order_frame(self._limits, request), [file, writing, telling.fileno()])
+            finally:
+                os.close(writing)
+                telling.close()
+            self._await_nursery(heed)
+            said = self._listen(answer.fileno(), heed)
+            return self._judge(said, told)
+
+    def ask_bytes(self, content: bytes, request: dict[str, Any], heed: Callable[[], None] = lambda: None) -> memoryview:
+        """Have bytes read that are in memory here; like `ask`."""
+        with _nameless_file() as file:
+            file.write(content)
+            file.flush()
+            return self.ask(file.fileno(), request, heed)
+
+    def _order(self, message: bytes, descriptors: list[int]) -> None:
+        with self._lock:
+            control = self._started()
+            try:
+                # The descriptors travel with the first byte; a message as short as this is never sent in part.
+                socket.send_fds(control, [message], descriptors)
+            except OSError as error:
+                self._end()
+                raise JobBroken(f"the process that forks for {self._module} is gone: {error}") from error
+
+    def _started(self) -> socket.socket:
+        if self._nursery is not None and self._nursery.poll() is not None:
+            logger.error("the process that forks for %s ended with %s", self._module, self._nursery.returncode)
+            self._end()
+        if self._control is None:
+            ours, theirs = socket.socketpair()
+            with theirs:
+                self._nursery = subprocess.Popen(
+                    [sys.executable, "-m", "cage.nursery", self._module],
+                    stdin=theirs.fileno(),
+                    stdout=subprocess.DEVNULL,
+                    cwd="/",
+                    env=bare_environment(),
+                    process_group=0,
+                )
+            self._control = ours
+            self._prepared = _Prepared()
+            threading.Thread(target=self._prepared.hear, args=(ours.dup(), self._module), daemon=True).start()
+        return self._control
+
+    def _end(self) -> None:
+        if self._control is not None:
+            with suppress(OSError):
+                self._control.shutdown(socket.SHUT_RDWR)
+            self._control.close()
+        if self._nursery is not None:
+            try:
+                self._nursery.wait(2.0)
+            except subprocess.TimeoutExpired:  # still importing
+                self._nursery.kill()
+                self._nursery.wait()
+        self._control = self._nursery = None
+
+    def _await_nursery(self, heed: Callable[[], None]) -> None:
+        """Wait until it has prepared, which is not the file's time."""
+        prepared, deadline = self._prepared, time.monotonic() + _PREPARE_SECONDS
+        while not prepared.done.wait(_HEED_SECONDS):
+            heed()
+            if time.monotonic() > deadline:
+                raise JobBroken(f"{self._module} was not ready after {_PREPARE_SECONDS:.0f} s")
+        if prepared.fault is not None:
+            raise JobBroken(f"{self._module} cannot work: {prepared.fault}")
+
+    def _listen(self, answer: int, heed: Callable[[], None]) -> bytearray:
+        """All that the child says, until it or somebody's patience ends."""
+        deadline = time.monotonic() + self._limits.wall_seconds
+        said = bytearray()
+        waits = select.poll()
+        waits.register(answer, select.POLLIN)
+        while True:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise OverBudget(f"it took more than {self._limits.wall_seconds:g} s")
+            if not waits.poll(1000 * min(left, _HEED_SECONDS)):
+                heed()
+                continue
+            piece = os.read(answer, _PIPE_BYTES)
+            if not piece:
+                return said
+            said += piece
+            if len(said) > self._limits.answer_bytes + len(ANSWERED):
+                raise OverBudget(f"its answer has more than {self._limits.answer_bytes} bytes")
+
+    def _judge(self, said: bytearray, told: socket.socket) -> memoryview:
+        told.settimeout(_END_SECONDS)
+        try:
+            status = told.recv(32).strip()
+        except TimeoutError:
+            raise OverBudget("it does not end after its answer") from None
+        if status == b"0" and said.startswith(ANSWERED):
+            return memoryview(said)[len(ANSWERED) :]
+        if not status:
+            raise JobBroken(f"the process that forks for {self._module} is gone")
+        code = int(status)
+        if code < 0:
+            raise OverBudget(f"it was ended by {signal.Signals(-code).name}: time, memory, or a fault of a decoder")
+        return self._faulty(said, code)
+
+    def _faulty(self, said: bytearray, code: int) -> memoryview:
+        _, _, fault = bytes(said[-4096:]).rpartition(b"\n" + FAULT)
+        try:
+            told = json.loads(fault)
+            kind, message = str(told["fault"]), str(told["message"])
+        except (ValueError, KeyError, TypeError):
+            raise OverBudget(f"what reads it ended with {code}") from None
+        if kind == "memory":
+            raise OverBudget(f"it took more than {self._limits.memory_bytes // _MEBIBYTE} MiB")
+        raise JobBroken(f"{self._module} cannot work: {message}")
+
+
+def bare_environment() -> dict[str, str]:
+    """What a process that this one starts may know."""
+    # Addresses and keys stay here; the child finds the same packages as we do and counts on one thread.
+    return {
+        "PATH": os.defpath,
+        "PYTHONPATH": os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path),
+        "PYTHONSAFEPATH": "1",
+        # A limit on the size of files would cut compiled modules short, and the next process would trip over them.
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUTF8": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
+    }
+
+
+class _Prepared:
+    """What a nursery says when it is ready, or cannot be."""
+
+    def __init__(self) -> None:
+        self.done = threading.Event()
+        self.fault: str | None = None
+
+    def hear(self, control: socket.socket, module: str) -> None:
+        """Wait for it, and say once what the cage lacks on this system."""
+        message: dict[str, Any] = {"broken": "the process that forks ended before it was ready"}
+        with control, suppress(EOFError, OSError):
+            message, _ = receive(control, 0)
+        if message.get("missing"):
+            logger.warning("the cage for %s is not whole, it lacks: %s", module, "; ".join(message["missing"]))
+        self.fault = message.get("broken")
+        self.done.set()
+
+
+def _nameless_file() -> IO[bytes]:
+    """A file that no path leads to; in memory where the system has such."""
+    if sys.platform != "linux":
+        return tempfile.TemporaryFile()
+    return os.fdopen(os.memfd_create("tuner"), "wb")
+
+
+def _widen(pipe: int) -> None:
+    """Let more fit into a pipe than usual, so that long answers take fewer turns."""
+    with suppress(OSError):
+        fcntl.fcntl(pipe, _F_SETPIPE_SZ, _PIPE_BYTES)

@@ -1,0 +1,174 @@
+"""A signal that is read in one process and used in another: its samples and what belongs to them, as bytes.
+
+A head of JSON, padded so that the samples behind it lie on a boundary, and then the samples as they lie in memory. The
+side that reads the file may have been taken over by it, so the other side believes nothing: lengths and types are
+checked, and a signal is made from the parts as from any other source. `prepare` and `run` are for a process that is
+locked in between the two.
+"""
+
+import json
+from base64 import b64decode, b64encode
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict
+from io import BytesIO
+from math import prod
+from typing import Any, Final
+
+import numpy as np
+from PIL import Image
+
+from tuner.errors import (
+    DamagedSignal,
+    InvalidSignal,
+    SignalError,
+    SignalTooLarge,
+    TunerError,
+    UnsupportedFormat,
+)
+from tuner.signal.details import AudioDetails, details_from_map, details_to_map
+from tuner.signal.formats import WRITERS, inspect_signal, read_signal
+from tuner.signal.kind import SignalKind
+from tuner.signal.limits import SignalLimits
+from tuner.signal.samples import SampleFormat, Scaling
+from tuner.signal.signal import DETAILS, Signal
+
+_ALIGNMENT: Final = 64
+_HEAD_BYTES: Final = 1 << 26  # a colour profile may be long
+_REFUSALS: Final = {error.code: error for error in (UnsupportedFormat, DamagedSignal, SignalTooLarge, InvalidSignal)}
+_WANT_OF_MEMORY: Final = ("out of memory", "cannot allocate memory", "unable to allocate")
+_SHAPES: Final = {  # of a small signal of each kind
+    SignalKind.IMAGE: (8, 8, 3),
+    SignalKind.AUDIO: (64, 1),
+    SignalKind.VOLUME: (4, 4, 4, 1),
+    SignalKind.VIDEO: (2, 16, 16, 3),
+    SignalKind.ARRAY: (4, 4, 1),
+}
+_MESH: Final = b"v 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\nf 1 3 2\nf 1 2 4\nf 1 4 3\nf 2 3 4\n"
+
+
+def load_readers() -> None:
+    """Read a small file of every format, so that nothing is left to be imported when a stranger's file is met.
+
+    A format whose library is not installed is left out: its files are refused later, by name.
+    """
+    Image.init()
+    for small in _small_files():
+        with suppress(SignalError):
+            inspect_signal(small)
+            read_signal(small, resolution=8)
+
+
+def prepare() -> None:
+    """Load everything that any file may need."""
+    load_readers()
+
+
+def run(data: bytes, request: dict[str, Any]) -> Iterator[bytes | memoryview]:  # noqa: ARG001  nothing is asked
+    """Read a file: the signal, or why it is none.
+
+    Args:
+        data: content of the file.
+        request: not looked at.
+    """
+    try:
+        signal = read_signal(data)
+    except SignalError as error:
+        blame_memory(error)
+        yield _head({"refused": error.code, "message": str(error)})
+        return
+    yield from signal_pieces(signal)
+
+
+def blame_memory(error: TunerError) -> None:
+    """Decoders that are refused memory call the file damaged, which it is not.
+
+    Raises:
+        MemoryError: if that is what happened.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, MemoryError) or any(words in str(cause).lower() for words in _WANT_OF_MEMORY):
+            raise MemoryError(str(error)) from error
+        cause = cause.__cause__
+
+
+def signal_pieces(signal: Signal) -> Iterator[bytes | memoryview]:
+    """A signal as bytes, in pieces of which the last is its samples, uncopied."""
+    details, scaling, profile = signal.details, signal.scaling, signal.icc_profile
+    yield _head(
+        {
+            "shape": list(signal.values.shape),
+            "kind": signal.kind.value,
+            "sample_format": signal.sample_format.value,
+            "icc_profile": None if profile is None else b64encode(profile).decode(),
+            "scaling": None if scaling is None else asdict(scaling),
+            "details": None if details is None else details_to_map(details),
+        }
+    )
+    yield np.ascontiguousarray(signal.values, dtype="<f4").data.cast("B")
+
+
+def signal_of(answer: memoryview, limits: SignalLimits = SignalLimits()) -> Signal:  # noqa: B008  frozen
+    """The signal that `signal_pieces` wrote; its samples are not copied.
+
+    Raises:
+        SignalError: if the file was refused, of the class that says why.
+        InvalidSignal: if the bytes are no signal.
+    """
+    try:
+        head, values = _parts(answer)
+        if "refused" in head:
+            raise _REFUSALS.get(head["refused"], InvalidSignal)(str(head["message"]))
+        shape = tuple(int(length) for length in head["shape"])
+        if min(shape) < 1:  # -1 would be found out from the others
+            raise ValueError(f"its shape is {shape}")
+        kind = SignalKind(head["kind"])
+        limits.check("points", prod(shape[:-1]))
+        limits.check("channels", shape[-1])
+        scaling, details, profile = head["scaling"], head["details"], head["icc_profile"]
+        return Signal(
+            values=np.frombuffer(values, dtype="<f4").reshape(shape),
+            kind=kind,
+            sample_format=SampleFormat(head["sample_format"]),
+            icc_profile=None if profile is None else b64decode(profile),
+            scaling=None if scaling is None else Scaling(**scaling),
+            details=None if details is None else details_from_map(DETAILS[kind], details),
+        )
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise InvalidSignal(f"the process that read the file handed over no signal: {error!r}") from error
+
+
+def _head(head: dict[str, Any]) -> bytes:
+    text = json.dumps(head).encode()
+    text += b" " * (-len(text) % _ALIGNMENT)
+    return len(text).to_bytes(8, "little").ljust(_ALIGNMENT, b"\0") + text
+
+
+def _parts(answer: memoryview) -> tuple[dict[str, Any], memoryview]:
+    length = int.from_bytes(answer[:8], "little")
+    if length > min(len(answer) - _ALIGNMENT, _HEAD_BYTES):
+        raise ValueError(f"its head has {length} bytes, and all of it {len(answer)}")
+    return json.loads(bytes(answer[_ALIGNMENT : _ALIGNMENT + length])), answer[_ALIGNMENT + length :]
+
+
+def _small_files() -> Iterator[bytes]:
+    for kind, shape in _SHAPES.items():
+        ramp = np.linspace(0, 1, prod(shape), dtype=np.float32).reshape(shape)
+        details = AudioDetails(sample_rate=8000) if kind is SignalKind.AUDIO else None
+        signal = Signal(values=ramp, kind=kind, details=details)
+        for write in WRITERS[kind].values():
+            with suppress(SignalError):
+                yield write(signal)
+    for name in ("JPEG", "WEBP", "TIFF"):
+        picture = BytesIO()
+        Image.new("RGB", (8, 8)).save(picture, name)
+        yield picture.getvalue()
+    array = BytesIO()
+    np.save(array, np.arange(12.0).reshape(3, 4), allow_pickle=False)
+    yield array.getvalue()
+    yield _MESH
+    with suppress(SignalError):
+        mesh = read_signal(_MESH, resolution=8)
+        for write in WRITERS[SignalKind.DISTANCE].values():
+            yield write(mesh)

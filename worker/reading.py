@@ -1,0 +1,68 @@
+"""Read a stored signal in the cage, under a budget: what came in as an upload is as hostile the second time.
+
+Inspection has seen the file, but on another day, perhaps with other decoders, and a mesh only on a coarse grid. The
+samples come back through a pipe; see `tuner.signal.handover`.
+"""
+
+import atexit
+from collections.abc import Callable
+from functools import cache
+
+from cage.keeper import Keeper
+from cage.limits import Limits, OverBudget
+from tuner.signal.handover import signal_of
+from tuner.signal.signal import Signal
+from worker.settings import WorkerSettings
+
+READER = "tuner.signal.handover"
+_MEBIBYTE = 1 << 20
+
+
+class SignalTooCostly(Exception):
+    """Reading the signal takes more memory or time than a fit may spend on it."""
+
+    code = "signal_too_costly"
+
+
+def read_caged(content: bytes, settings: WorkerSettings, heed: Callable[[], None] = lambda: None) -> Signal:
+    """The signal in an upload.
+
+    Args:
+        content: the upload.
+        settings: with the budget.
+        heed: called several times a second; what it raises ends the reading.
+
+    Raises:
+        SignalError: if it is no signal that can be fitted.
+        SignalTooCostly: if reading it goes over the budget, or crashes the decoder.
+        JobBroken: if nothing can be read here.
+    """
+    heed()
+    try:
+        return signal_of(_keeper(settings).ask_bytes(content, {}, heed))
+    except OverBudget as error:
+        raise SignalTooCostly(
+            f"reading the signal went over its budget of {settings.reading_memory_bytes // _MEBIBYTE} MiB, "
+            f"{settings.reading_cpu_seconds} s of a processor and {settings.reading_seconds:g} s in all, or broke its "
+            f"decoder ({error}): send a smaller signal, or a mesh of fewer faces"
+        ) from error
+
+
+def start_reader(settings: WorkerSettings) -> None:
+    """Have the decoders loaded before the first fit comes; nobody waits for it."""
+    _keeper(settings).start()
+
+
+@cache
+def _keeper(settings: WorkerSettings) -> Keeper:
+    keeper = Keeper(
+        READER,
+        Limits(
+            memory_bytes=settings.reading_memory_bytes,
+            cpu_seconds=settings.reading_cpu_seconds,
+            wall_seconds=settings.reading_seconds,
+            answer_bytes=settings.reading_memory_bytes,
+        ),
+    )
+    atexit.register(keeper.close)
+    return keeper
