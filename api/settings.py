@@ -41,7 +41,13 @@ class ApiSettings(BaseSettings):
     requests_per_second: float | None = Field(default=100.0, gt=0, le=1e5, description="with a key; on the average")
     request_burst: int = Field(default=200, ge=1, le=100_000, description="requests at once, after a pause")
     max_waiting_fits: int | None = Field(default=10_000, ge=1, description="queued and paused")
-    max_stored_bytes: int | None = Field(default=None, ge=1, description="signals and representations")
+    max_stored_bytes: int | None = Field(default=None, ge=1, description="everything in the bucket, uploads under way")
+
+    # How long things are kept; None for ever.
+    signals_kept_seconds: float | None = Field(
+        default=None, ge=1, le=3.2e9, description="from the upload, or until no fit needs it any more"
+    )
+    fits_kept_seconds: float | None = Field(default=None, ge=1, le=3.2e9, description="from the end of the fit")
 
     # What a client may send.
     max_upload_bytes: int = Field(default=64 * MEBIBYTE, ge=1, description="largest file of POST /signals")

@@ -8,6 +8,7 @@ from store.blobs import sha256_hex
 from store.errors import BlobDamaged, BlobMissing, BlobsUnavailable
 from store.keys import checkpoint_key
 from store.models import Checkpoint
+from store.repositories.deletions import remove_objects
 from store.repositories.fits import Claim, Fits, StoredObject
 from tuner.errors import StateMismatch
 from tuner.fit.state import FitState
@@ -56,6 +57,5 @@ def load_checkpoint(resources: Resources, fit_id: str) -> FitState | None:
 def drop_checkpoints(resources: Resources, checkpoints: list[Checkpoint]) -> None:
     """Delete checkpoints, row first: an object without a row is harmless, a row without an object is not."""
     with resources.database.unit_of_work() as session:
-        Fits(session).forget_checkpoints([checkpoint.id for checkpoint in checkpoints])
-    for checkpoint in checkpoints:
-        resources.blobs.delete(checkpoint.object_key)
+        keys = Fits(session).forget_checkpoints([checkpoint.id for checkpoint in checkpoints])
+    remove_objects(resources.database, resources.blobs, keys)

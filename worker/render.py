@@ -7,8 +7,9 @@ Nothing here needs torch: a process that draws costs little and starts at once.
 import logging
 
 from store.blobs import sha256_hex
-from store.errors import BlobDamaged, BlobMissing, BlobsUnavailable
+from store.errors import BlobDamaged, BlobMissing, BlobsUnavailable, StorageFull
 from store.keys import render_key
+from store.repositories.deletions import remove_objects
 from store.repositories.fits import StoredObject
 from store.repositories.renders import ClaimedRender, Renders
 from tuner.codec.decode import decode
@@ -46,9 +47,22 @@ def draw_next_view(resources: Resources) -> str | None:
         logger.exception("%s could not be drawn", claim.id)
         _fail(resources, claim, "internal", "drawing it failed in a way that the worker does not know")
     else:
-        with resources.database.unit_of_work() as session:
-            Renders(session).finish(claim, stored, media_type)
+        _keep(resources, claim, stored, media_type)
     return claim.id
+
+
+def _keep(resources: Resources, claim: ClaimedRender, stored: StoredObject, media_type: str) -> None:
+    """Switch the row to the view, unless the tenant has no room for it or its fit is gone: then nothing is left."""
+    limit = resources.max_stored_bytes
+    try:
+        with resources.database.unit_of_work() as session:
+            renders = Renders(session)
+            wanted = renders.finish(claim, stored, media_type, max_stored_bytes=limit) or renders.get(claim.id)
+    except StorageFull as error:
+        _fail(resources, claim, error.code, str(error))
+        wanted = None
+    if not wanted:
+        resources.blobs.delete(stored.key)
 
 
 def tend_views(resources: Resources) -> None:
@@ -58,8 +72,7 @@ def tend_views(resources: Resources) -> None:
         renders.reap_expired_leases(max_tries=MAX_TRIES)
         forgotten = renders.oldest_waiting(older_than_seconds=REPUBLISH_AFTER_SECONDS)
         stale = renders.drop_stale(unused_seconds=resources.settings.views_kept_seconds, failed_seconds=FAILED_SECONDS)
-    for key in stale:
-        resources.blobs.delete(key)
+    remove_objects(resources.database, resources.blobs, stale)
     if forgotten is not None:
         resources.queue.publish_view(forgotten)
 
@@ -68,7 +81,7 @@ def _draw(resources: Resources, claim: ClaimedRender) -> tuple[StoredObject, str
     content = resources.blobs.read(claim.object_key, sha256=claim.sha256, max_bytes=claim.byte_count)
     drawn = draw(decode(content), claim.spec)
     sha256 = sha256_hex(drawn.content)
-    key = render_key(claim.tenant, claim.recipe_sha256, sha256)
+    key = render_key(claim.tenant, claim.id, sha256)
     resources.blobs.put(key, drawn.content, media_type=drawn.media_type)
     return StoredObject(key=key, sha256=sha256, byte_count=len(drawn.content)), drawn.media_type
 

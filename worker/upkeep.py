@@ -16,10 +16,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from store.errors import BlobsUnavailable
 from store.repositories.fits import Fits
 from worker.checkpoints import drop_checkpoints
+from worker.deletion import delete_what_is_due
 from worker.outbound import Sender
 from worker.render import tend_views
 from worker.resources import Resources, resources
 from worker.sweep import sweep
+from worker.uploads import tend_uploads
 from worker.webhooks import forget_old_messages, start_senders
 
 logger = logging.getLogger(__name__)
@@ -62,6 +64,8 @@ def upkeep_round(resources: Resources) -> None:
         leftovers = fits.finished_checkpoints()
     drop_checkpoints(resources, leftovers)
     tend_views(resources)
+    tend_uploads(resources)
+    delete_what_is_due(resources)
     if claimable:
         _announce(resources, claimable)
 

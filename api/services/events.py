@@ -23,6 +23,7 @@ from api.errors import TooBusy
 from api.schemas.fits import EventView
 from api.settings import ApiSettings
 from store.database import Database
+from store.errors import FitNotFound
 from store.repositories.fits import EVENTS_CHANNEL, Fits
 from store.status import FitStatus
 
@@ -162,7 +163,10 @@ class EventHub:
         with self._database.reading() as session:
             fits = Fits(session)
             # The status first: if it is terminal, the last event is among the rows that are read next.
-            ended = fits.get(tenant, fit_id).status.is_terminal
+            try:
+                ended = fits.get(tenant, fit_id).status.is_terminal
+            except FitNotFound:
+                return [], True  # deleted, so it had ended
             rows = fits.events(fit_id, after=after, limit=BATCH)
             return [EventView.of(row) for row in rows], ended
 

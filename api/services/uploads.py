@@ -17,11 +17,13 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from anyio import fail_after, to_thread
+from sqlalchemy.orm import Session
 from starlette.requests import Request
 
 from api.errors import ContentTooLarge, EmptyUpload, TooBusy, UnsupportedMediaType, UploadTimeout
 from api.services.inspection import Inspector
 from api.services.multipart import FilePart
+from api.services.submission import remove_soon
 from api.settings import ApiSettings
 from store.blobs import BlobStore
 from store.database import Database
@@ -49,6 +51,12 @@ MEDIA_TYPES = {
 READ_TYPES = ("image/", "audio/", "video/", "model/", "application/octet-stream")
 
 logger = logging.getLogger(__name__)
+
+Recorder = Callable[[Session, Signal], None]
+
+
+def _record_nothing(session: Session, signal: Signal) -> None:
+    """For files that were promised nothing before they came."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,12 +96,13 @@ class Uploads:
         with self._turn(), self._folder() as folder:
             return await self._admit(tenant, await self._receive(request, folder / "upload", filename))
 
-    async def accept_file(self, tenant: str, fetch: Callable[[Path], Upload]) -> tuple[Signal, bool]:
+    async def accept_file(self, tenant: str, fetch: Callable[[Path], Upload], record: Recorder) -> tuple[Signal, bool]:
         """Take a file that has come another way.
 
         Args:
             tenant: whose signal it becomes.
             fetch: writes it to the path that it is given, and says what it is; called in a thread.
+            record: told of the signal in the transaction that adds or finds it.
 
         Returns:
             The signal, and whether it is new.
@@ -102,14 +111,14 @@ class Uploads:
             ApiError: what is wrong with the file, of the class that says so.
         """
         with self._turn(), self._folder() as folder:
-            return await self._admit(tenant, await to_thread.run_sync(fetch, folder / "upload"))
+            return await self._admit(tenant, await to_thread.run_sync(fetch, folder / "upload"), record)
 
-    async def _admit(self, tenant: str, upload: Upload) -> tuple[Signal, bool]:
-        known = await to_thread.run_sync(self._find, tenant, upload.sha256)
+    async def _admit(self, tenant: str, upload: Upload, record: Recorder = _record_nothing) -> tuple[Signal, bool]:
+        known = await to_thread.run_sync(self._find, tenant, upload.sha256, record)
         if known is not None:
             return known, False
         facts = await self._inspector.inspect(upload.path)
-        return await to_thread.run_sync(self._keep, tenant, upload, facts)
+        return await to_thread.run_sync(self._keep, tenant, upload, facts, record)
 
     def delete(self, tenant: str, signal_id: str) -> None:
         """Delete a signal: first the row is marked, then the object goes, so that no row ever misses its object.
@@ -120,12 +129,7 @@ class Uploads:
         """
         with self._database.unit_of_work() as session:
             signal = Signals(session).delete(tenant, signal_id)
-        with self._database.unit_of_work() as session:
-            signals = Signals(session)
-            # The same bytes may have come again meanwhile.
-            signals.lock(tenant, signal.sha256)
-            if signals.find(tenant, signal.sha256) is None:
-                self._blobs.delete(signal.object_key)
+        remove_soon(self._database, self._blobs, [signal.object_key])
 
     def sweep(self) -> None:
         """Remove what uploads of a killed process left: folders older than any upload can last."""
@@ -187,11 +191,14 @@ class Uploads:
         named = clean_filename((form.filename if form is not None else None) or filename)
         return Upload(path=path, sha256=digest.hexdigest(), byte_count=byte_count, filename=named)
 
-    def _find(self, tenant: str, sha256: str) -> Signal | None:
+    def _find(self, tenant: str, sha256: str, record: Recorder) -> Signal | None:
         with self._database.unit_of_work() as session:
-            return Signals(session).find(tenant, sha256)
+            found = Signals(session).find(tenant, sha256, kept_seconds=self._settings.signals_kept_seconds)
+            if found is not None:
+                record(session, found)
+            return found
 
-    def _keep(self, tenant: str, upload: Upload, facts: dict[str, Any]) -> tuple[Signal, bool]:
+    def _keep(self, tenant: str, upload: Upload, facts: dict[str, Any], record: Recorder) -> tuple[Signal, bool]:
         key = signal_key(tenant, upload.sha256)
         media_type = MEDIA_TYPES.get(facts["format"], "application/octet-stream")
         self._blobs.put(key, upload.path, media_type=media_type)
@@ -210,7 +217,9 @@ class Uploads:
                     filename=upload.filename,
                     facts=facts,
                     object_key=key,
+                    kept_seconds=self._settings.signals_kept_seconds,
                 )
+                record(session, added[0])
                 Quotas(session).check_stored_bytes(tenant, self._settings.max_stored_bytes)
                 return added
         except Exception:
