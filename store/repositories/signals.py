@@ -68,6 +68,7 @@ class Signals:
         if found is not None and kept_seconds is not None:
             found.expires_at = func.now() + as_interval(kept_seconds)
             self._session.flush()
+            self._session.refresh(found, ["expires_at"])  # it is looked at after the unit of work
         return found
 
     def get(self, tenant: str, signal_id: str) -> Signal:
