@@ -120,10 +120,18 @@ class EmptyUpload(ApiError):
     code = "empty_upload"
 
 
-class UploadTimeout(ApiError):
-    """The body did not arrive in time."""
+class UploadTimeout(ApiError, HTTPException):
+    """The body did not arrive in time.
+
+    Also an HTTPException, because that is what FastAPI lets pass while it reads a body.
+    """
 
     code = "upload_timeout"
+
+    def __init__(self, seconds: float) -> None:
+        HTTPException.__init__(self, status_code=408)
+        # Whatever of the body is still on its way is not waited for.
+        ApiError.__init__(self, f"the body did not arrive within {seconds:g} s", headers={"Connection": "close"})
 
 
 class ContentTooLarge(ApiError, HTTPException):

@@ -49,6 +49,12 @@ class ApiSettings(BaseSettings):
     )
     fits_kept_seconds: float | None = Field(default=None, ge=1, le=3.2e9, description="from the end of the fit")
 
+    # What a connection may hold.
+    max_connections: int = Field(default=4000, ge=1, description="at the same time, per process")
+    head_seconds: float = Field(default=10.0, gt=0, description="for the line and the headers of a request to arrive")
+    body_seconds: float = Field(default=30.0, gt=0, description="for a body to arrive, except that of an upload")
+    keep_alive_seconds: int = Field(default=5, ge=0, le=3600, description="a connection may wait for its next request")
+
     # What a client may send.
     max_upload_bytes: int = Field(default=64 * MEBIBYTE, ge=1, description="largest file of POST /signals")
     max_pixels: int = Field(default=1 << 25, ge=1, description="points of the largest grid, as its header declares it")

@@ -161,7 +161,7 @@ class Uploads:
             with fail_after(seconds):
                 return await self._spool(request, path, filename)
         except TimeoutError as error:
-            raise UploadTimeout(f"the body did not arrive within {seconds:g} s") from error
+            raise UploadTimeout(seconds) from error
 
     async def _spool(self, request: Request, path: Path, filename: str | None) -> Upload:
         form = _form(request)
