@@ -295,6 +295,7 @@ PROBLEMS: dict[type[Exception], Kind] = {
     # How much.
     RateLimited: Kind(429, "Too many requests"),
     store.TooManyFits: Kind(429, "Too many fits waiting", retry_after=30),
+    store.TooManyMessages: Kind(429, "Too many messages", retry_after=60),
     store.StorageFull: Kind(403, "Storage full"),
     # What the client sent.
     MalformedUpload: Kind(400, "Malformed upload"),

@@ -60,6 +60,9 @@ class ApiSettings(BaseSettings):
     max_pixels: int = Field(default=1 << 25, ge=1, description="points of the largest grid, as its header declares it")
     max_json_bytes: int = Field(default=64 * 1024, ge=1024, description="largest body of every other request")
     max_uploads: int = Field(default=32, ge=1, description="uploads at the same time, per process")
+    max_uploads_per_tenant: int | None = Field(
+        default=None, ge=1, description="uploads of one tenant at the same time, per process; None for three quarters"
+    )
     upload_timeout_seconds: float = Field(default=600.0, gt=0, description="for the body of one upload")
     max_large_upload_bytes: int = Field(default=1024 * MEBIBYTE, ge=1, description="largest file of POST /uploads")
     upload_part_bytes: int = Field(
@@ -79,6 +82,9 @@ class ApiSettings(BaseSettings):
 
     # Streams of events.
     max_event_streams: int = Field(default=1000, ge=1, description="at the same time, per process")
+    max_event_streams_per_tenant: int | None = Field(
+        default=None, ge=1, description="of one tenant at the same time, per process; None for three quarters"
+    )
     events_keep_alive_seconds: float = Field(default=15.0, gt=0, description="a comment at least this often")
     events_poll_seconds: float = Field(default=2.0, gt=0, description="while PostgreSQL's notifications are missing")
 

@@ -312,7 +312,7 @@ def list_fit_events(
         return Response(status_code=204)
     if request.method == "HEAD":
         return Response(media_type=STREAM)  # and not when the stream ends
-    services.events.check_room()
+    services.events.check_room(tenant)
     return EventStream(services.events.follow(tenant, fit_id, after=after))
 
 
@@ -341,7 +341,7 @@ async def _awaited(
     reached: Callable[[FitStatus], bool] = _has_ended,
 ) -> FitView:
     """The fit as it is when it has ended, or when the time that the client prefers to wait is over."""
-    if wait is None or not services.events.has_room:
+    if wait is None or not services.events.has_room(tenant):
         return fit
     response.headers["Preference-Applied"] = f"wait={wait}"
     if await services.events.wait_for(tenant, fit.id, reached, seconds=wait):

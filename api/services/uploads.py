@@ -20,9 +20,10 @@ from anyio import fail_after, to_thread
 from sqlalchemy.orm import Session
 from starlette.requests import Request
 
-from api.errors import ContentTooLarge, EmptyUpload, TooBusy, UnsupportedMediaType, UploadTimeout
+from api.errors import ContentTooLarge, EmptyUpload, UnsupportedMediaType, UploadTimeout
 from api.services.inspection import Inspector
 from api.services.multipart import FilePart
+from api.services.places import Places
 from api.services.submission import remove_soon
 from api.settings import ApiSettings
 from store.blobs import BlobStore
@@ -77,7 +78,12 @@ class Uploads:
         self._blobs = blobs
         self._inspector = inspector
         self._settings = settings
-        self._running = 0
+        self._places = Places(
+            "uploads",
+            settings.max_uploads,
+            settings.max_uploads_per_tenant,
+            is_shared=settings.require_keys,
+        )
 
     async def accept(self, tenant: str, request: Request, *, filename: str | None = None) -> tuple[Signal, bool]:
         """Take the signal in a request's body: a form with a field `file`, or the file itself.
@@ -93,7 +99,7 @@ class Uploads:
         Raises:
             ApiError: what is wrong with the upload, of the class that says so.
         """
-        with self._turn(), self._folder() as folder:
+        with self._turn(tenant), self._folder() as folder:
             return await self._admit(tenant, await self._receive(request, folder / "upload", filename))
 
     async def accept_file(self, tenant: str, fetch: Callable[[Path], Upload], record: Recorder) -> tuple[Signal, bool]:
@@ -110,7 +116,7 @@ class Uploads:
         Raises:
             ApiError: what is wrong with the file, of the class that says so.
         """
-        with self._turn(), self._folder() as folder:
+        with self._turn(tenant), self._folder() as folder:
             return await self._admit(tenant, await to_thread.run_sync(fetch, folder / "upload"), record)
 
     async def _admit(self, tenant: str, upload: Upload, record: Recorder = _record_nothing) -> tuple[Signal, bool]:
@@ -141,14 +147,10 @@ class Uploads:
                     shutil.rmtree(folder, ignore_errors=True)
 
     @contextmanager
-    def _turn(self) -> Iterator[None]:
-        if self._running >= self._settings.max_uploads:
-            raise TooBusy(f"{self._running} uploads are under way: try again in a moment")
-        self._running += 1
-        try:
+    def _turn(self, tenant: str) -> Iterator[None]:
+        self._places.check_room(tenant)
+        with self._places.place(tenant):
             yield
-        finally:
-            self._running -= 1
 
     @contextmanager
     def _folder(self) -> Iterator[Path]:

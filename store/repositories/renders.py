@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from store.errors import FitNotFound
 from store.intervals import as_interval
@@ -81,11 +81,18 @@ class Renders:
         return self._session.get(Render, render_id, populate_existing=True)
 
     def claim_next(self, *, lease_seconds: float) -> ClaimedRender | None:
-        """Take the view that has waited longest, or None if none waits."""
+        """Take the view whose turn it is, or None if none waits.
+
+        The tenant with the fewest views being drawn comes first, then the one that was served longest ago, then the
+        view that has waited longest: whoever asks for many waits behind its own.
+        """
+        other = aliased(Render)
+        drawn = select(func.count()).where(other.tenant == Render.tenant, other.status == "running").scalar_subquery()
+        served = select(func.max(other.claimed_at)).where(other.tenant == Render.tenant).scalar_subquery()
         render = self._session.scalar(
             select(Render)
             .where(Render.status == "queued")
-            .order_by(Render.id)
+            .order_by(drawn, served.asc().nulls_first(), Render.id)
             .limit(1)
             .with_for_update(of=Render, skip_locked=True)
         )
@@ -94,6 +101,7 @@ class Renders:
         render.status = "running"
         render.tries += 1
         render.lease_until = func.now() + as_interval(lease_seconds)
+        render.claimed_at = func.clock_timestamp()
         source = self._session.scalars(select(Representation).filter_by(fit_id=render.fit_id)).one()
         return ClaimedRender(
             id=render.id,
