@@ -11,7 +11,7 @@ import ipaddress
 import uvicorn
 
 from api.main import build_app
-from api.protocol import ProblemProtocol
+from api.protocol import protocol_for
 from api.settings import ApiSettings, load_settings
 
 SHUTDOWN_SECONDS = 5  # an open download or event stream would hold the process for ever
@@ -33,7 +33,8 @@ def main(arguments: list[str] | None = None) -> None:
         build_app(settings.model_copy(update={"host": chosen.host, "port": chosen.port}), store),
         host=chosen.host,
         port=chosen.port,
-        http=ProblemProtocol,
+        http=protocol_for(settings),
+        timeout_keep_alive=settings.keep_alive_seconds,
         ws="none",  # no route is one: a request to upgrade is answered as the plain request that it also is
         access_log=False,
         server_header=False,

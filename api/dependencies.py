@@ -82,7 +82,7 @@ class Services:
             estimator=Estimator(database, settings),
             publisher=publisher,
             events=EventHub(database, settings),
-            views=Views(database, blobs, publisher),
+            views=Views(database, blobs, publisher, max_stored_bytes=settings.max_stored_bytes),
             private_networks=store.webhook_private_networks,
             readiness=Readiness(database, blobs, queue, timeout_seconds=settings.readiness_timeout_seconds),
         )

@@ -120,10 +120,18 @@ class EmptyUpload(ApiError):
     code = "empty_upload"
 
 
-class UploadTimeout(ApiError):
-    """The body did not arrive in time."""
+class UploadTimeout(ApiError, HTTPException):
+    """The body did not arrive in time.
+
+    Also an HTTPException, because that is what FastAPI lets pass while it reads a body.
+    """
 
     code = "upload_timeout"
+
+    def __init__(self, seconds: float) -> None:
+        HTTPException.__init__(self, status_code=408)
+        # Whatever of the body is still on its way is not waited for.
+        ApiError.__init__(self, f"the body did not arrive within {seconds:g} s", headers={"Connection": "close"})
 
 
 class ContentTooLarge(ApiError, HTTPException):
@@ -287,6 +295,7 @@ PROBLEMS: dict[type[Exception], Kind] = {
     # How much.
     RateLimited: Kind(429, "Too many requests"),
     store.TooManyFits: Kind(429, "Too many fits waiting", retry_after=30),
+    store.TooManyMessages: Kind(429, "Too many messages", retry_after=60),
     store.StorageFull: Kind(403, "Storage full"),
     # What the client sent.
     MalformedUpload: Kind(400, "Malformed upload"),

@@ -86,7 +86,7 @@ def build_app(settings: ApiSettings, store_settings: StoreSettings) -> FastAPI:
     long_bodies = {"/signals": settings.max_upload_bytes + FORM_OVERHEAD_BYTES}
     app.add_middleware(StrictJson, except_paths=set(long_bodies))
     app.add_middleware(Gate, settings=settings)
-    app.add_middleware(BodyLimit, default=settings.max_json_bytes, by_path=long_bodies)
+    app.add_middleware(BodyLimit, default=settings.max_json_bytes, by_path=long_bodies, seconds=settings.body_seconds)
     app.add_middleware(OneLinePerHeader)
     app.add_middleware(Origins, settings=settings)
     app.add_middleware(RequestContext)

@@ -1,5 +1,6 @@
 """What surrounds every request: its id, its line in the log, its last line of defence, limits of size, strict JSON."""
 
+import asyncio
 import json
 import logging
 import re
@@ -12,7 +13,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import logs
-from api.errors import ContentTooLarge, HeadTooLarge, InvalidRequest, MalformedJson
+from api.errors import ContentTooLarge, HeadTooLarge, InvalidRequest, MalformedJson, UploadTimeout
 from api.problems import problem_response
 from api.schemas.problems import Fault
 
@@ -124,12 +125,17 @@ class OneLinePerHeader:
 
 
 class BodyLimit:
-    """Refuses a head or a body over its limit: a body by its declared length, else while it is read."""
+    """Refuses a head or a body over its limit: a body by its declared length, else while it is read.
 
-    def __init__(self, app: ASGIApp, *, default: int, by_path: dict[str, int]) -> None:
+    And a body that does not come to its end in time, however steadily it drips. Long bodies, which have a limit of
+    their own, are given that time by whoever reads them.
+    """
+
+    def __init__(self, app: ASGIApp, *, default: int, by_path: dict[str, int], seconds: float) -> None:
         self._app = app
         self._default = default
         self._by_path = by_path
+        self._seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -143,11 +149,18 @@ class BodyLimit:
         if declared.isdecimal() and int(declared) > limit:
             await problem_response(scope, ContentTooLarge(limit))(scope, receive, send)
             return
-        received = 0
+        received, complete = 0, scope["path"] in self._by_path
+        deadline = asyncio.get_running_loop().time() + self._seconds
 
         async def receive_within_limit() -> Message:
-            nonlocal received
-            message = await receive()
+            nonlocal received, complete
+            try:
+                # After the body, what is waited for is that the client goes away: that has no deadline.
+                async with asyncio.timeout_at(None if complete else deadline):
+                    message = await receive()
+            except TimeoutError as error:
+                raise UploadTimeout(self._seconds) from error
+            complete = complete or not message.get("more_body", False)
             received += len(message.get("body", b""))
             if received > limit:
                 raise ContentTooLarge(limit)
@@ -180,7 +193,7 @@ class StrictJson:
         try:
             body = await _read(receive, messages)
             check_json(body)
-        except (ContentTooLarge, MalformedJson) as error:
+        except (ContentTooLarge, MalformedJson, UploadTimeout) as error:
             await problem_response(scope, error)(scope, receive, send)
             return
 

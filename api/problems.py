@@ -39,6 +39,12 @@ MALFORMED_HTTP = Kind(
     "malformed_http",
     "this is no HTTP/1.1 request, or its line and headers are longer than 64 kB",
 )
+HEAD_TIMEOUT = Kind(
+    408, "Head too slow", "head_timeout", "the line and the headers of a request did not arrive in time"
+)
+TOO_MANY_CONNECTIONS = Kind(
+    503, "Too many connections", "too_many_connections", "the process has as many connections as it takes: come back"
+)
 # What the framework and the server answer by themselves.
 _FRAMEWORK = {
     400: Kind(400, "Bad request", "bad_request", "The request cannot be read."),
@@ -186,7 +192,7 @@ def _catalogue() -> Iterator[ProblemKind]:
             seen.add(code)
             meaning = kind.detail or (error_class.__doc__ or kind.title).partition("\n")[0]
             yield _described(code, kind, meaning)
-    for kind in (*_FRAMEWORK.values(), MALFORMED_HTTP):
+    for kind in (*_FRAMEWORK.values(), MALFORMED_HTTP, HEAD_TIMEOUT, TOO_MANY_CONNECTIONS):
         yield _described(str(kind.code), kind, str(kind.detail))
 
 

@@ -44,7 +44,30 @@ class ApiSettings(BaseSettings):
     request_burst: int = Field(default=200, ge=1, le=100_000, description="requests at once, after a pause")
     max_waiting_fits: int | None = Field(default=10_000, ge=1, description="fits of a tenant that are queued or paused")
     max_stored_bytes: int | None = Field(
-        default=None, ge=1, description="bytes of a tenant's signals and representations"
+        default=None, ge=1, description="bytes of all that a tenant has in the bucket, uploads under way included"
+    )
+
+    # How long things are kept; None for ever.
+    signals_kept_seconds: float | None = Field(
+        default=None,
+        ge=1,
+        le=3.2e9,
+        description="time for which a signal is kept, from its upload or until no fit needs it any more",
+    )
+    fits_kept_seconds: float | None = Field(
+        default=None, ge=1, le=3.2e9, description="time for which a fit is kept from its end"
+    )
+
+    # What a connection may hold.
+    max_connections: int = Field(default=4000, ge=1, description="connections at the same time, per process")
+    head_seconds: float = Field(
+        default=10.0, gt=0, description="longest time in which the line and the headers of a request arrive"
+    )
+    body_seconds: float = Field(
+        default=30.0, gt=0, description="longest time in which a body arrives, except that of an upload"
+    )
+    keep_alive_seconds: int = Field(
+        default=5, ge=0, le=3600, description="longest time that a connection waits for its next request"
     )
 
     # What a client may send.
@@ -52,6 +75,9 @@ class ApiSettings(BaseSettings):
     max_pixels: int = Field(default=1 << 25, ge=1, description="points of the largest grid, as its header declares it")
     max_json_bytes: int = Field(default=64 * 1024, ge=1024, description="largest body of every other request")
     max_uploads: int = Field(default=32, ge=1, description="uploads at the same time, per process")
+    max_uploads_per_tenant: int | None = Field(
+        default=None, ge=1, description="uploads of one tenant at the same time, per process; None for three quarters"
+    )
     upload_timeout_seconds: float = Field(default=600.0, gt=0, description="longest time for the body of one upload")
     max_large_upload_bytes: int = Field(default=1024 * MEBIBYTE, ge=1, description="largest file of POST /uploads")
     upload_part_bytes: int = Field(
@@ -77,6 +103,9 @@ class ApiSettings(BaseSettings):
 
     # Streams of events.
     max_event_streams: int = Field(default=1000, ge=1, description="streams open at the same time, per process")
+    max_event_streams_per_tenant: int | None = Field(
+        default=None, ge=1, description="streams of one tenant at the same time, per process; None for three quarters"
+    )
     events_keep_alive_seconds: float = Field(
         default=15.0, gt=0, description="longest silence of a stream before it sends a comment"
     )

@@ -8,6 +8,7 @@ StoreError
 ├── CheckpointNotFound              the fit has no such checkpoint (any more)
 ├── WebhookNotFound, DeliveryNotFound  no such endpoint, or message of it, for this tenant
 ├── TooManyWebhooks                 the tenant has as many endpoints as it may have
+├── TooManyMessages                 the tenant has asked for as many messages as it may
 ├── IllegalMove                     the status machine has no such move
 ├── LeaseLost                       the fencing number is stale: stop at once, write nothing
 ├── IdempotencyConflict             the key was used before with another request
@@ -80,6 +81,12 @@ class TooManyWebhooks(StoreError):
     """The tenant has as many webhook endpoints as it may have."""
 
     code = "too_many_webhooks"
+
+
+class TooManyMessages(StoreError):
+    """The tenant has asked for as many webhook messages as it may within a minute."""
+
+    code = "too_many_messages"
 
 
 class IllegalMove(StoreError):

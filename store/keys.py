@@ -43,6 +43,9 @@ def representation_key(fit_id: str, attempt: int) -> str:
     return f"{fit_prefix(fit_id)}attempts/{attempt}/representation.tnr"
 
 
-def render_key(tenant: str, recipe_sha256: str, sha256: str) -> str:
-    """By what a view is made of and by its bytes: made again, possibly with other bytes, it is another object."""
-    return f"{RENDERS}{tenant}/{recipe_sha256}/{sha256}"
+def render_key(tenant: str, render_id: str, sha256: str) -> str:
+    """By its row and its bytes: asked for anew after its row is gone, the same view is another object.
+
+    So an object whose row is gone is nobody else's, and can be removed at any time.
+    """
+    return f"{RENDERS}{tenant}/{render_id}/{sha256}"

@@ -70,6 +70,7 @@ class Signal(Base):
     __table_args__ = (
         # A deleted signal's row stays for the fits that name it; its bytes may come again as a new signal.
         Index("ix_signals_content", "tenant", "sha256", unique=True, postgresql_where=text("deleted_at IS NULL")),
+        Index("ix_signals_expires_at", "expires_at", postgresql_where=text("expires_at IS NOT NULL")),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True, server_default=_new_id("sig"))
@@ -81,7 +82,8 @@ class Signal(Base):
     facts: Mapped[dict[str, Any]]  # kind, format, width, height, channels, sample_format …
     object_key: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
-    deleted_at: Mapped[datetime | None]  # since when the object is gone and no new fit may use it
+    deleted_at: Mapped[datetime | None]  # since when no new fit may use it
+    expires_at: Mapped[datetime | None]  # when it is deleted, or as soon as no fit needs it any more; None: never
 
 
 class Upload(Base):
@@ -94,6 +96,8 @@ class Upload(Base):
     tenant: Mapped[str]
     byte_count: Mapped[int] = mapped_column(BigInteger)  # as declared
     part_bytes: Mapped[int] = mapped_column(BigInteger)
+    # Of the parts in storage, as last listed. A part that is sent twice may lie there twice until all are joined.
+    received_bytes: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     filename: Mapped[str | None]
     storage_id: Mapped[str]  # of the multipart upload, as storage knows it
     signal_id: Mapped[str | None] = mapped_column(ForeignKey("signals.id"))  # once it is complete
@@ -114,6 +118,7 @@ class Fit(Base):
         Index("ix_fits_tenant_id", "tenant", "id"),
         Index("ix_fits_signal_id", "signal_id"),
         Index("ix_fits_labels", "labels", postgresql_using="gin"),
+        Index("ix_fits_expires_at", "expires_at", postgresql_where=text("expires_at IS NOT NULL")),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True, server_default=_new_id("fit"))
@@ -145,6 +150,8 @@ class Fit(Base):
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     updated_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    kept_seconds: Mapped[float | None]  # from its end until it is deleted; None: for ever
+    expires_at: Mapped[datetime | None]  # when that will be, known once it has ended
 
     signal: Mapped[Signal] = relationship(lazy="joined", innerjoin=True)
     representation: Mapped["Representation | None"] = relationship(lazy="joined", back_populates="fit")

@@ -20,6 +20,7 @@ class Render(Base):
         CheckConstraint(_one_of("status", RENDER_STATUSES), name="status_known"),
         Index("ix_renders_waiting", "id", postgresql_where=text("status = 'queued'")),
         Index("ix_renders_fit_id", "fit_id"),
+        Index("ix_renders_tenant_claimed_at", "tenant", "claimed_at"),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True, server_default=_new_id("rnd"))
@@ -30,6 +31,7 @@ class Render(Base):
     status: Mapped[str] = mapped_column(server_default="queued")
     tries: Mapped[int] = mapped_column(server_default=text("0"))  # counted before the work, and the fencing number
     lease_until: Mapped[datetime | None]
+    claimed_at: Mapped[datetime | None]  # when a worker last began to draw it
     object_key: Mapped[str | None]
     sha256: Mapped[str | None]
     byte_count: Mapped[int | None] = mapped_column(BigInteger)

@@ -41,6 +41,8 @@ class WebhookDelivery(Base):
         CheckConstraint(_one_of("status", DELIVERY_STATUSES), name="status_known"),
         Index("ix_webhook_deliveries_due", "next_try_at", postgresql_where=text("status = 'pending'")),
         Index("ix_webhook_deliveries_endpoint_id_id", "endpoint_id", "id"),
+        Index("ix_webhook_deliveries_sending", "sending_until", postgresql_where=text("sending_until IS NOT NULL")),
+        Index("ix_webhook_deliveries_asked", "asked_at", postgresql_where=text("asked_at IS NOT NULL")),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True, server_default=_new_id("msg"))
@@ -51,6 +53,8 @@ class WebhookDelivery(Base):
     tries: Mapped[int] = mapped_column(server_default=text("0"))  # since it was last queued, for the pause between two
     attempts: Mapped[int] = mapped_column(server_default=text("0"))  # in all
     next_try_at: Mapped[datetime] = mapped_column(server_default=NOW)  # while one is under way: when it is given up
+    sending_until: Mapped[datetime | None]  # while a try is under way: when its sender must be gone
+    asked_at: Mapped[datetime | None]  # when its owner last wanted it sent, as a test or once more
     delivered_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
 

@@ -5,6 +5,7 @@ whose networks and trainers would cost that process hundreds of megabytes; tests
 """
 
 from store.models import Checkpoint
+from store.repositories.deletions import remove_objects
 from store.repositories.fits import Fits
 from store.repositories.renders import Renders
 from worker.resources import Resources
@@ -17,9 +18,8 @@ FAILED_SECONDS = 600.0  # how long a view that failed is remembered; then it may
 def drop_checkpoints(resources: Resources, checkpoints: list[Checkpoint]) -> None:
     """Delete checkpoints, row first: an object without a row is harmless, a row without an object is not."""
     with resources.database.unit_of_work() as session:
-        Fits(session).forget_checkpoints([checkpoint.id for checkpoint in checkpoints])
-    for checkpoint in checkpoints:
-        resources.blobs.delete(checkpoint.object_key)
+        keys = Fits(session).forget_checkpoints([checkpoint.id for checkpoint in checkpoints])
+    remove_objects(resources.database, resources.blobs, keys)
 
 
 def tend_views(resources: Resources) -> None:
@@ -29,7 +29,6 @@ def tend_views(resources: Resources) -> None:
         renders.reap_expired_leases(max_tries=MAX_TRIES)
         forgotten = renders.oldest_waiting(older_than_seconds=REPUBLISH_AFTER_SECONDS)
         stale = renders.drop_stale(unused_seconds=resources.settings.views_kept_seconds, failed_seconds=FAILED_SECONDS)
-    for key in stale:
-        resources.blobs.delete(key)
+    remove_objects(resources.database, resources.blobs, stale)
     if forgotten is not None:
         resources.queue.publish_view(forgotten)

@@ -8,7 +8,7 @@ worker draws, and what nobody looks at any more, is upkeep's (`worker.leftovers`
 import logging
 
 from store.blobs import sha256_hex
-from store.errors import BlobDamaged, BlobMissing, BlobsUnavailable
+from store.errors import BlobDamaged, BlobMissing, BlobsUnavailable, StorageFull
 from store.keys import render_key
 from store.repositories.fits import StoredObject
 from store.repositories.renders import ClaimedRender, Renders
@@ -44,16 +44,29 @@ def draw_next_view(resources: Resources) -> str | None:
         logger.exception("%s could not be drawn", claim.id)
         _fail(resources, claim, "internal", "drawing it failed in a way that the worker does not know")
     else:
-        with resources.database.unit_of_work() as session:
-            Renders(session).finish(claim, stored, media_type)
+        _keep(resources, claim, stored, media_type)
     return claim.id
+
+
+def _keep(resources: Resources, claim: ClaimedRender, stored: StoredObject, media_type: str) -> None:
+    """Switch the row to the view, unless the tenant has no room for it or its fit is gone: then nothing is left."""
+    limit = resources.max_stored_bytes
+    try:
+        with resources.database.unit_of_work() as session:
+            renders = Renders(session)
+            wanted = renders.finish(claim, stored, media_type, max_stored_bytes=limit) or renders.get(claim.id)
+    except StorageFull as error:
+        _fail(resources, claim, error.code, str(error))
+        wanted = None
+    if not wanted:
+        resources.blobs.delete(stored.key)
 
 
 def _draw(resources: Resources, claim: ClaimedRender) -> tuple[StoredObject, str]:
     content = resources.blobs.read(claim.object_key, sha256=claim.sha256, max_bytes=claim.byte_count)
     drawn = draw(decode(content), claim.spec)
     sha256 = sha256_hex(drawn.content)
-    key = render_key(claim.tenant, claim.recipe_sha256, sha256)
+    key = render_key(claim.tenant, claim.id, sha256)
     resources.blobs.put(key, drawn.content, media_type=drawn.media_type)
     return StoredObject(key=key, sha256=sha256, byte_count=len(drawn.content)), drawn.media_type
 

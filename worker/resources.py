@@ -20,6 +20,7 @@ class Resources:
     blobs: BlobStore
     queue: FitQueue
     private_networks: tuple[Network, ...] = ()  # that webhooks may reach
+    max_stored_bytes: int | None = None  # of one tenant
 
 
 @cache
@@ -32,4 +33,5 @@ def resources() -> Resources:
         blobs=BlobStore(store),
         queue=FitQueue(store),
         private_networks=store.webhook_private_networks,
+        max_stored_bytes=store.max_stored_bytes,
     )

@@ -9,12 +9,13 @@ import os
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import torch
 from sqlalchemy.exc import SQLAlchemyError
 
 from store.blobs import sha256_hex
-from store.errors import BlobDamaged, BlobMissing, BlobsUnavailable, IllegalMove, LeaseLost
+from store.errors import BlobDamaged, BlobMissing, BlobsUnavailable, IllegalMove, LeaseLost, StorageFull
 from store.keys import representation_key
 from store.repositories.fits import Claim, ClaimedFit, Fits, StoredObject
 from store.status import Order
@@ -167,7 +168,14 @@ def _store(resources: Resources, claimed: ClaimedFit, signal: Signal, result: Ta
         "gradient_psnr_db": None if slope_db is None else finite(slope_db, digits=4),
         **file_facts(decoded, len(content)),
     }
-    return lambda fits: fits.succeed(claim, stored=stored, psnr_db=psnr_db, facts=facts, outcome=result.sentence)
+    return lambda fits: fits.succeed(
+        claim,
+        stored=stored,
+        psnr_db=psnr_db,
+        facts=facts,
+        outcome=result.sentence,
+        max_stored_bytes=resources.max_stored_bytes,
+    )
 
 
 def _cancelled(claim: Claim) -> End:
@@ -195,19 +203,25 @@ def _retry(claim: Claim, settings: WorkerSettings) -> End:
 
 def _persist(resources: Resources, claim: Claim, lease: Lease, end: End) -> None:
     """Write the last move, again and again while the database is away and the lease still holds."""
+    left = False  # a result that does not count after all
     while True:
         try:
             with resources.database.unit_of_work() as session:
                 end(Fits(session))
         except IllegalMove:
             # A cancel was acknowledged while the result was being stored: no later success.
-            end = _cancelled(claim)
+            end, left = _cancelled(claim), True
+        except StorageFull as error:
+            end, left = _failure(claim, error.code, str(error)), True
         except SQLAlchemyError as error:
             if lease.is_lost(within_seconds=RETRY_SECONDS):
                 raise LeaseLost("the database came back too late to record how the fit ended") from error
             logger.warning("the end of the fit could not be written yet: %s", error)
         else:
-            return
+            break
+    if left:
+        with suppress(BlobsUnavailable):  # then the sweep takes it
+            resources.blobs.delete(representation_key(claim.fit_id, claim.attempt))
 
 
 def _device(wish: str) -> str:

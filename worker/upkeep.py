@@ -15,10 +15,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from store.errors import BlobsUnavailable
 from store.repositories.fits import Fits
+from worker.deletion import delete_what_is_due
 from worker.leftovers import drop_checkpoints, tend_views
 from worker.outbound import Sender
 from worker.resources import Resources, resources
 from worker.sweep import sweep
+from worker.uploads import tend_uploads
 from worker.webhooks import forget_old_messages, start_senders
 
 logger = logging.getLogger(__name__)
@@ -61,6 +63,8 @@ def upkeep_round(resources: Resources) -> None:
         leftovers = fits.finished_checkpoints()
     drop_checkpoints(resources, leftovers)
     tend_views(resources)
+    tend_uploads(resources)
+    delete_what_is_due(resources)
     if claimable:
         _announce(resources, claimable)
 

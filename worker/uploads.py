@@ -2,8 +2,9 @@
 
 import logging
 
+from store.errors import BlobMissing
 from store.keys import upload_key, upload_of
-from store.multipart import MultipartUploads
+from store.multipart import MultipartUploads, is_overrun
 from store.repositories.uploads import LargeUploads
 from worker.resources import Resources
 
@@ -22,6 +23,29 @@ def drop_expired_uploads(resources: Resources) -> int:
             LargeUploads(session).remove(upload.id)
         logger.info("the upload %s has expired", upload.id)
     return len(expired)
+
+
+def tend_uploads(resources: Resources) -> None:
+    """Look at what has arrived of uploads under way: it counts, and one that holds far too much is given up."""
+    with resources.database.unit_of_work() as session:
+        under_way = LargeUploads(session).under_way()
+    multipart = MultipartUploads(resources.blobs)
+    for upload in under_way:
+        key = upload_key(upload.id)
+        try:
+            parts = multipart.parts(key, upload.storage_id)
+        except BlobMissing:
+            continue  # completed or given up a moment ago
+        overrun = is_overrun(parts, upload.byte_count, upload.part_bytes)
+        if overrun:
+            multipart.abort(key, upload.storage_id)
+            logger.warning("the upload %s held far more than was announced, and is given up", upload.id)
+        with resources.database.unit_of_work() as session:
+            uploads = LargeUploads(session)
+            if overrun:
+                uploads.remove(upload.id)
+            else:
+                uploads.note_received(upload.id, sum(part.byte_count for part in parts))
 
 
 def kept_uploads(resources: Resources) -> set[str]:

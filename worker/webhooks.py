@@ -24,6 +24,7 @@ from worker.resources import Resources
 logger = logging.getLogger(__name__)
 
 SENDERS = 4  # messages under way at the same time, per process
+MOST_OF_ONE_TENANT = 3  # so that a sender is left for others, whatever one tenant's receivers do
 IDLE_SECONDS = 1.0
 JITTER = 0.2  # of each pause: receivers that fell over together must not be called together
 
@@ -40,11 +41,13 @@ def start_senders(resources: Resources, sender: Sender, stop: Event) -> list[Thr
 
 
 def send_next(resources: Resources, sender: Sender) -> str | None:
-    """Send the message that has been due longest; returns its id, or None if none is due."""
+    """Send the message whose turn it is; returns its id, or None if none is due."""
     settings = resources.settings
     with resources.database.unit_of_work() as session:
         # Twice the time that a try may take: then this process is gone, and somebody else may try.
-        claim = Webhooks(session).claim_next(patience_seconds=2 * settings.webhook_timeout_seconds)
+        claim = Webhooks(session).claim_next(
+            patience_seconds=2 * settings.webhook_timeout_seconds, max_per_tenant=MOST_OF_ONE_TENANT
+        )
     if claim is None:
         return None
     answer = _try(sender, claim)

@@ -87,6 +87,7 @@ _ASK_PROBLEMS = (
     store.SignalNotFound,
     store.IdempotencyConflict,
     store.TooManyFits,
+    store.StorageFull,
 )
 
 
@@ -127,7 +128,7 @@ async def create_fit(
             tenant,
             body,
             idempotency_key=idempotency_key,
-            max_waiting=services.settings.max_waiting_fits,
+            terms=submission.Terms.of(services.settings),
         )
     )
     _accepted(response, fit, created=created)
@@ -158,7 +159,7 @@ async def clone_fit(
             fit_id,
             body,
             idempotency_key=idempotency_key,
-            max_waiting=services.settings.max_waiting_fits,
+            terms=submission.Terms.of(services.settings),
         )
     )
     _accepted(response, fit, created=created)
@@ -224,6 +225,15 @@ async def get_fit(request: Request, services: InjectedServices, tenant: Tenant, 
     return Response(content, headers=described, media_type="application/json")
 
 
+@router.delete("/{fit_id}", status_code=204, responses=problems(store.FitNotFound, store.IllegalMove))
+def delete_fit(services: InjectedServices, tenant: Tenant, fit_id: FitId) -> None:
+    """Delete a fit that has ended: its representation, views, checkpoints, events and idempotency keys.
+
+    One that has not ended is cancelled first. Afterwards it is as if it had never been, and its bytes no longer count.
+    """
+    submission.delete_fit(services.database, services.blobs, tenant, fit_id)
+
+
 @router.post("/{fit_id}/cancel", responses=_WAITED | problems(store.FitNotFound, store.IllegalMove))
 async def cancel_fit(
     response: Response, services: InjectedServices, tenant: Tenant, fit_id: FitId, wait: Wait
@@ -256,7 +266,7 @@ async def resume_fit(
     status_code=202,
     responses=_ACCEPTED
     | _ENDED
-    | problems(store.FitNotFound, store.SignalNotFound, store.IllegalMove, store.TooManyFits),
+    | problems(store.FitNotFound, store.SignalNotFound, store.IllegalMove, store.TooManyFits, store.StorageFull),
 )
 async def retry_fit(
     response: Response, services: InjectedServices, tenant: Tenant, fit_id: FitId, wait: Wait
@@ -264,7 +274,7 @@ async def retry_fit(
     """Queue a new fit like one that failed, expired or was cancelled. Asking again returns the same new fit."""
     fit, created = await to_thread.run_sync(
         lambda: submission.retry_fit(
-            services.database, services.publisher, tenant, fit_id, max_waiting=services.settings.max_waiting_fits
+            services.database, services.publisher, tenant, fit_id, terms=submission.Terms.of(services.settings)
         )
     )
     _accepted(response, fit, created=created)
@@ -315,7 +325,7 @@ def list_fit_events(
         return Response(status_code=204)
     if request.method == "HEAD":
         return Response(media_type=STREAM)  # and not when the stream ends
-    services.events.check_room()
+    services.events.check_room(tenant)
     return EventStream(services.events.follow(tenant, fit_id, after=after))
 
 
@@ -344,7 +354,7 @@ async def _awaited(
     reached: Callable[[FitStatus], bool] = _has_ended,
 ) -> FitView:
     """The fit as it is when it has ended, or when the time that the client prefers to wait is over."""
-    if wait is None or not services.events.has_room:
+    if wait is None or not services.events.has_room(tenant):
         return fit
     response.headers["Preference-Applied"] = f"wait={wait}"
     if await services.events.wait_for(tenant, fit.id, reached, seconds=wait):

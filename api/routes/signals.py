@@ -100,9 +100,7 @@ def get_signal(services: InjectedServices, tenant: Tenant, signal_id: SignalId) 
     return SignalView.of(_signal(services, tenant, signal_id))
 
 
-@router.delete(
-    "/{signal_id}", status_code=204, responses=problems(store.SignalNotFound, store.SignalInUse, store.BlobsUnavailable)
-)
+@router.delete("/{signal_id}", status_code=204, responses=problems(store.SignalNotFound, store.SignalInUse))
 def delete_signal(services: InjectedServices, tenant: Tenant, signal_id: SignalId) -> None:
     """Delete a signal and its bytes; representations that were made of it stay. Asking again changes nothing."""
     services.uploads.delete(tenant, signal_id)

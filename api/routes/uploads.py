@@ -28,7 +28,7 @@ _BODY_PROBLEMS = (
     "",
     status_code=201,
     dependencies=[Depends(json_body)],
-    responses={201: _LOCATION, **problems(*_BODY_PROBLEMS, errors.TooManyUploads)},
+    responses={201: _LOCATION, **problems(*_BODY_PROBLEMS, errors.TooManyUploads, store.StorageFull)},
 )
 def create_upload(body: UploadRequest, response: Response, services: InjectedServices, tenant: Tenant) -> UploadView:
     """Announce a large file; PUT each of its parts to the part's URL, in any order, then complete it."""
@@ -37,7 +37,7 @@ def create_upload(body: UploadRequest, response: Response, services: InjectedSer
     return upload
 
 
-@router.get("/{upload_id}", responses=problems(store.UploadNotFound, store.BlobsUnavailable))
+@router.get("/{upload_id}", responses=problems(store.UploadNotFound, errors.UploadMismatch, store.BlobsUnavailable))
 def get_upload(services: InjectedServices, tenant: Tenant, upload_id: UploadId) -> UploadView:
     """Which parts have arrived, and fresh URLs."""
     return services.large_uploads.look(tenant, upload_id)
@@ -61,6 +61,7 @@ def get_upload(services: InjectedServices, tenant: Tenant, upload_id: UploadId) 
             errors.InvalidSignal,
             errors.UndecodableSignal,
             errors.TooBusy,
+            store.StorageFull,
         ),
     },
 )

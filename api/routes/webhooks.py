@@ -115,7 +115,7 @@ def rotate_webhook_secret(services: InjectedServices, tenant: Tenant, webhook_id
         )
 
 
-@router.post("/{webhook_id}/test", status_code=202, responses=problems(store.WebhookNotFound))
+@router.post("/{webhook_id}/test", status_code=202, responses=problems(store.WebhookNotFound, store.TooManyMessages))
 def test_webhook(services: InjectedServices, tenant: Tenant, webhook_id: WebhookId) -> DeliveryView:
     """Send a message that tells of nothing, to see whether it arrives."""
     with services.database.unit_of_work() as session:
@@ -151,7 +151,7 @@ def get_webhook_delivery(
 @router.post(
     "/{webhook_id}/deliveries/{delivery_id}/redeliver",
     status_code=202,
-    responses=problems(store.WebhookNotFound, store.DeliveryNotFound),
+    responses=problems(store.WebhookNotFound, store.DeliveryNotFound, store.TooManyMessages),
 )
 def redeliver_webhook(
     services: InjectedServices, tenant: Tenant, webhook_id: WebhookId, delivery_id: DeliveryId

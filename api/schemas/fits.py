@@ -124,6 +124,7 @@ class FitSummary(BaseModel):
     queued_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    expires_at: datetime | None = Field(description="when it is deleted, known once it has ended; null for never")
     updated_at: datetime
     links: FitLinks
 
@@ -156,6 +157,7 @@ class FitView(FitSummary):
                 "queued_at": "2026-01-31T12:00:00Z",
                 "started_at": "2026-01-31T12:00:01Z",
                 "finished_at": None,
+                "expires_at": None,
                 "updated_at": "2026-01-31T12:00:11Z",
                 "links": {
                     "self": f"/fits/{EXAMPLE_ID}",
@@ -233,6 +235,7 @@ def _fields(fit: Fit) -> dict[str, Any]:
         "queued_at": fit.queued_at,
         "started_at": fit.started_at,
         "finished_at": fit.finished_at,
+        "expires_at": fit.expires_at,
         "updated_at": fit.updated_at,
         "links": {
             "self": here,

@@ -63,6 +63,7 @@ class SignalView(BaseModel):
                     "height": 512,
                 },
                 "created_at": "2026-01-31T12:00:00Z",
+                "expires_at": None,
                 "links": {"self": f"/signals/{EXAMPLE_ID}", "content": f"/signals/{EXAMPLE_ID}/content"},
             }
         }
@@ -75,6 +76,7 @@ class SignalView(BaseModel):
     filename: str | None
     facts: SignalFacts
     created_at: datetime
+    expires_at: datetime | None = Field(description="when it is deleted, unless a fit needs it then; null for never")
     links: SignalLinks
 
     @classmethod
@@ -89,6 +91,7 @@ class SignalView(BaseModel):
             filename=signal.filename,
             facts=SignalFacts.of(signal.facts),
             created_at=signal.created_at,
+            expires_at=signal.expires_at,
             links=SignalLinks(self=here, content=f"{here}/content"),
         )
 

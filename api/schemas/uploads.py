@@ -7,6 +7,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from store.models import Upload
+from store.multipart import part_sizes
 
 ID_PATTERN = r"^upl_[0-9a-f]{32}$"
 EXAMPLE_ID = "upl_0199d3a8c1f27b3c9a40d5e6f7081920"
@@ -52,11 +53,11 @@ class UploadView(BaseModel):
     signal_id: str | None = Field(description="id of the signal that the upload became; null until it is complete")
 
     @classmethod
-    def of(cls, upload: Upload, received: Sequence[int], url: Callable[[int], str]) -> Self:
-        """From a row, the numbers of the parts that have arrived, and what makes a part's URL."""
+    def of(cls, upload: Upload, received: Sequence[int], url: Callable[[int, int], str]) -> Self:
+        """From a row, the numbers of the parts that have arrived, and what makes the URL of a number and its bytes."""
         sizes = part_sizes(upload.byte_count, upload.part_bytes)
         parts = [
-            PartView(number=number, bytes=size, url=url(number), received=number in received)
+            PartView(number=number, bytes=size, url=url(number, size), received=number in received)
             for number, size in enumerate(sizes, start=1)
         ]
         return cls(
@@ -67,9 +68,3 @@ class UploadView(BaseModel):
             expires_at=upload.expires_at,
             signal_id=upload.signal_id,
         )
-
-
-def part_sizes(byte_count: int, part_bytes: int) -> list[int]:
-    """Bytes of each part: all alike but the last."""
-    whole, rest = divmod(byte_count, part_bytes)
-    return [part_bytes] * whole + [rest] * bool(rest)

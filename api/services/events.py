@@ -21,8 +21,10 @@ from starlette.types import Send
 
 from api.errors import TooBusy
 from api.schemas.fits import EventView
+from api.services.places import Places
 from api.settings import ApiSettings
 from store.database import Database
+from store.errors import FitNotFound
 from store.repositories.fits import EVENTS_CHANNEL, Fits
 from store.status import FitStatus
 
@@ -61,6 +63,12 @@ class EventHub:
         self._readers = CapacityLimiter(READERS)
         self._listening = False
         self._closed = False
+        self._places = Places(
+            "event streams",
+            settings.max_event_streams,
+            settings.max_event_streams_per_tenant,
+            is_shared=settings.require_keys,
+        )
 
     @property
     def streams(self) -> int:
@@ -84,24 +92,24 @@ class EventHub:
         self._closed = True
         self._wake_all()
 
-    @property
-    def has_room(self) -> bool:
-        """Whether another client may follow."""
-        return self.streams < self._settings.max_event_streams and not self._closed
+    def has_room(self, tenant: str) -> bool:
+        """Whether the tenant may follow once more."""
+        return self._places.has_room(tenant) and not self._closed
 
-    def check_room(self) -> None:
-        """See whether another stream may begin.
+    def check_room(self, tenant: str) -> None:
+        """See whether another stream of the tenant may begin.
 
         Raises:
             TooBusy: if it may not.
         """
-        if not self.has_room:
-            raise TooBusy("too many event streams are open: poll GET /fits/{id}, or try again in a moment")
+        if self._closed:
+            raise TooBusy("the service is about to end: try again in a moment")
+        self._places.check_room(tenant)
 
     async def follow(self, tenant: str, fit_id: str, *, after: int) -> AsyncGenerator[bytes]:
         """The events of a fit with a sequence number over `after`, as server-sent events, to the last one."""
         keep_alive = self._settings.events_keep_alive_seconds
-        with self._subscription(fit_id) as wake:
+        with self._subscription(tenant, fit_id) as wake:
             yield f"retry: {CLIENT_RETRY_MILLISECONDS}\n\n".encode()
             spoke = time.monotonic()
             while not self._closed:
@@ -130,7 +138,7 @@ class EventHub:
             FitNotFound: if the tenant has no such fit.
         """
         deadline = time.monotonic() + seconds
-        with self._subscription(fit_id) as wake:
+        with self._subscription(tenant, fit_id) as wake:
             while True:
                 wake.clear()
                 if reached(await to_thread.run_sync(self._status, tenant, fit_id, limiter=self._readers)):
@@ -144,11 +152,12 @@ class EventHub:
                     await asyncio.wait_for(wake.wait(), patience)
 
     @contextlib.contextmanager
-    def _subscription(self, fit_id: str) -> Iterator[asyncio.Event]:
+    def _subscription(self, tenant: str, fit_id: str) -> Iterator[asyncio.Event]:
         wake = asyncio.Event()
         self._wakes[fit_id].add(wake)
         try:
-            yield wake
+            with self._places.place(tenant):
+                yield wake
         finally:
             self._wakes[fit_id].discard(wake)
             if not self._wakes[fit_id]:
@@ -162,7 +171,10 @@ class EventHub:
         with self._database.reading() as session:
             fits = Fits(session)
             # The status first: if it is terminal, the last event is among the rows that are read next.
-            ended = fits.get(tenant, fit_id).status.is_terminal
+            try:
+                ended = fits.get(tenant, fit_id).status.is_terminal
+            except FitNotFound:
+                return [], True  # deleted, so it had ended
             rows = fits.events(fit_id, after=after, limit=BATCH)
             return [EventView.of(row) for row in rows], ended
 

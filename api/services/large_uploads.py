@@ -12,7 +12,8 @@ from pathlib import Path
 from anyio import to_thread
 
 from api.errors import ContentTooLarge, TooManyUploads, UploadIncomplete, UploadMismatch
-from api.schemas.uploads import UploadCompletion, UploadRequest, UploadView, part_sizes
+from api.schemas.uploads import UploadCompletion, UploadRequest, UploadView
+from api.services.submission import remove_soon
 from api.services.uploads import Upload, Uploads, clean_filename
 from api.settings import ApiSettings
 from store import models
@@ -21,7 +22,9 @@ from store.database import Database
 from store.errors import BlobMissing
 from store.keys import upload_key
 from store.models import Signal
-from store.multipart import MultipartUploads, Part
+from store.multipart import MultipartUploads, Part, is_overrun, newest_parts, part_sizes
+from store.repositories.deleted import DeletedObjects
+from store.repositories.quotas import Quotas
 from store.repositories.signals import Signals
 from store.repositories.uploads import LargeUploads as Rows
 
@@ -47,6 +50,7 @@ class LargeUploads:
         Raises:
             ContentTooLarge: if the file is over the limit.
             TooManyUploads: if the tenant has too many under way.
+            StorageFull: if with all that is announced the tenant would store more than it may.
         """
         settings = self._settings
         if request.bytes > settings.max_large_upload_bytes:
@@ -67,6 +71,7 @@ class LargeUploads:
                 lifetime_seconds=settings.large_upload_seconds,
             )
             # Should the commit fail, storage holds an upload that no row knows: it is swept like the objects.
+            Quotas(session).check_stored_bytes(tenant, settings.max_stored_bytes)
             upload.storage_id = self._multipart.begin(upload_key(upload.id))
             session.flush()
             session.refresh(upload)
@@ -109,7 +114,9 @@ class LargeUploads:
         await to_thread.run_sync(self._join, upload)
         try:
             signal, created = await self._uploads.accept_file(
-                tenant, lambda path: self._fetch(upload, declared.sha256, path)
+                tenant,
+                lambda path: self._fetch(upload, declared.sha256, path),
+                lambda session, signal: Rows(session).complete(upload.id, signal.id),
             )
         except BlobMissing:
             # Another request has completed it meanwhile.
@@ -117,7 +124,7 @@ class LargeUploads:
             if upload.signal_id is None:
                 raise
             return await to_thread.run_sync(self._signal, tenant, upload.signal_id), False
-        await to_thread.run_sync(self._finish, upload, signal.id)
+        await to_thread.run_sync(self._finish, upload)
         return signal, created
 
     def _get(self, tenant: str, upload_id: str) -> models.Upload:
@@ -129,19 +136,33 @@ class LargeUploads:
             return Signals(session).get(tenant, signal_id)
 
     def _view(self, upload: models.Upload, received: list[Part]) -> UploadView:
-        def url(number: int) -> str:
+        def url(number: int, byte_count: int) -> str:
             return self._multipart.part_url(
-                upload_key(upload.id), upload.storage_id, number, seconds=self._settings.large_upload_seconds
+                upload_key(upload.id),
+                upload.storage_id,
+                number,
+                byte_count=byte_count,
+                seconds=self._settings.large_upload_seconds,
             )
 
         return UploadView.of(upload, [part.number for part in received], url)
 
     def _received(self, upload: models.Upload) -> list[Part]:
-        """Parts of the size that was asked for."""
+        """Parts of the size that was asked for, one of each number.
+
+        Raises:
+            UploadMismatch: if far more has arrived than was announced; nothing is left of it.
+        """
         with suppress(BlobMissing):
             sizes = dict(enumerate(part_sizes(upload.byte_count, upload.part_bytes), start=1))
             arrived = self._multipart.parts(upload_key(upload.id), upload.storage_id)
-            return [part for part in arrived if part.byte_count == sizes.get(part.number)]
+            if is_overrun(arrived, upload.byte_count, upload.part_bytes):
+                self._drop(upload)
+                raise UploadMismatch(
+                    f"{sum(part.byte_count for part in arrived)} bytes arrived, announced were {upload.byte_count}: "
+                    "begin a new upload, and send each part as large as it says"
+                )
+            return newest_parts(part for part in arrived if part.byte_count == sizes.get(part.number))
         return []
 
     def _join(self, upload: models.Upload) -> None:
@@ -175,12 +196,12 @@ class LargeUploads:
             )
         return Upload(path=path, sha256=sha256, byte_count=byte_count, filename=upload.filename)
 
-    def _finish(self, upload: models.Upload, signal_id: str) -> None:
+    def _finish(self, upload: models.Upload) -> None:
+        """Free the announced bytes, which lie in the bucket a second time by now, as the signal."""
+        key = upload_key(upload.id)
         with self._database.unit_of_work() as session:
-            row = session.get(models.Upload, upload.id)
-            if row is not None:
-                row.signal_id = signal_id
-        self._blobs.delete(upload_key(upload.id))
+            DeletedObjects(session).note(upload.tenant, [(key, upload.byte_count)])
+        remove_soon(self._database, self._blobs, [key])
 
     def _drop(self, upload: models.Upload) -> None:
         self._multipart.abort(upload_key(upload.id), upload.storage_id)

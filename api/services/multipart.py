@@ -7,6 +7,8 @@ from python_multipart.multipart import parse_options_header
 from api.errors import MalformedUpload, MissingFile
 
 FIELD = b"file"
+MOST_PARTS = 100  # a form has one file and perhaps a few fields; each part costs time to look at
+MOST_HEADER_BYTES = 16 * 1024  # of all parts together
 
 
 class FilePart:
@@ -26,6 +28,7 @@ class FilePart:
         self._inside = False
         self._header, self._value, self._disposition = b"", b"", b""
         self._bytes: list[bytes] = []
+        self._parts = self._header_bytes = 0
         _, options = parse_options_header(content_type)
         if not options.get(b"boundary"):
             raise MalformedUpload("the Content-Type multipart/form-data names no boundary")
@@ -49,7 +52,7 @@ class FilePart:
         """Read on; returns the bytes of the file among these.
 
         Raises:
-            MalformedUpload: if this is no form, or there is a second file.
+            MalformedUpload: if this is no form, there is a second file, or there is far too much else.
         """
         try:
             self._parser.write(chunk)
@@ -73,12 +76,22 @@ class FilePart:
     def _begin(self) -> None:
         self._inside = False
         self._disposition = b""
+        self._parts += 1
+        if self._parts > MOST_PARTS:
+            raise MalformedUpload(f"the form has more than {MOST_PARTS} parts: send one signal, in a field 'file'")
 
     def _add_to_header(self, data: bytes, start: int, end: int) -> None:
+        self._count_header(end - start)
         self._header += data[start:end]
 
     def _add_to_value(self, data: bytes, start: int, end: int) -> None:
+        self._count_header(end - start)
         self._value += data[start:end]
+
+    def _count_header(self, byte_count: int) -> None:
+        self._header_bytes += byte_count
+        if self._header_bytes > MOST_HEADER_BYTES:
+            raise MalformedUpload(f"the headers of the form's parts are longer than {MOST_HEADER_BYTES} bytes")
 
     def _end_header(self) -> None:
         if self._header.lower() == b"content-disposition":

@@ -9,17 +9,21 @@ import json
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from queue import SimpleQueue
 from threading import Thread
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy.orm import Session
 
 from api.schemas.fits import FitOverrides, FitRequest, FitView
+from api.settings import ApiSettings
+from store.blobs import BlobStore
 from store.database import Database
-from store.errors import IdempotencyConflict
+from store.errors import BlobsUnavailable, IdempotencyConflict
 from store.models import IdempotencyKey
 from store.queue import FitQueue
+from store.repositories.deletions import Deletions, remove_objects
 from store.repositories.fits import Fits
 from store.repositories.quotas import Quotas
 from store.repositories.signals import Signals
@@ -73,6 +77,30 @@ class Publisher:
             )
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Terms:
+    """On what terms the service takes a fit.
+
+    Attributes:
+        max_waiting: fits of a tenant that may be queued or paused; None for any number.
+        max_stored_bytes: that a tenant may have; with as many, no work begins whose result would be more.
+        kept_seconds: from the end of the fit until it is deleted; None for ever.
+    """
+
+    max_waiting: int | None
+    max_stored_bytes: int | None
+    kept_seconds: float | None
+
+    @classmethod
+    def of(cls, settings: ApiSettings) -> Self:
+        """As the service is set."""
+        return cls(
+            max_waiting=settings.max_waiting_fits,
+            max_stored_bytes=settings.max_stored_bytes,
+            kept_seconds=settings.fits_kept_seconds,
+        )
+
+
 def submit_fit(
     database: Database,
     publisher: Publisher,
@@ -80,7 +108,7 @@ def submit_fit(
     request: FitRequest,
     *,
     idempotency_key: str | None,
-    max_waiting: int | None,
+    terms: Terms,
 ) -> tuple[FitView, bool]:
     """Queue a fit, or find the one that an earlier request with the same key queued.
 
@@ -90,13 +118,14 @@ def submit_fit(
     Raises:
         SignalNotFound: if the tenant has no such signal.
         IdempotencyConflict: if the key was used with another request.
-        TooManyFits: if with it more than `max_waiting` would be queued or paused.
+        TooManyFits: if with it more fits than are allowed would be queued or paused.
+        StorageFull: if the tenant may not store anything more.
     """
     idempotency = None if idempotency_key is None else (idempotency_key, request_sha256(request))
     with database.unit_of_work() as session:
         if (known := _replay(session, tenant, idempotency)) is not None:
             return known, False
-        view, created = _submit(session, tenant, request, idempotency, max_waiting)
+        view, created = _submit(session, tenant, request, idempotency, terms)
     if created:
         publisher.publish(view.id)
     return view, created
@@ -119,7 +148,7 @@ def resume_fit(database: Database, publisher: Publisher, tenant: str, fit_id: st
 
 
 def retry_fit(
-    database: Database, publisher: Publisher, tenant: str, fit_id: str, *, max_waiting: int | None
+    database: Database, publisher: Publisher, tenant: str, fit_id: str, *, terms: Terms
 ) -> tuple[FitView, bool]:
     """Queue a new fit like one that came to nothing.
 
@@ -130,16 +159,17 @@ def retry_fit(
         FitNotFound: if the tenant has no such fit.
         SignalNotFound: if its signal was deleted.
         IllegalMove: unless the fit failed, expired or was cancelled.
-        TooManyFits: if with it more than `max_waiting` would be queued or paused.
+        TooManyFits: if with it more fits than are allowed would be queued or paused.
+        StorageFull: if the tenant may not store anything more.
     """
     with database.unit_of_work() as session:
         if (known := _replay(session, tenant, (f"retry of {fit_id}", "retry"))) is not None:
             return known, False
         fits = Fits(session)
         Signals(session).get_for_fit(tenant, fits.get(tenant, fit_id).signal_id)
-        fit, created = fits.submit_again(tenant, fit_id)
+        fit, created = fits.submit_again(tenant, fit_id, kept_seconds=terms.kept_seconds)
         if created:
-            Quotas(session).check_waiting_fits(tenant, max_waiting)
+            _check(session, tenant, terms)
         view = FitView.at(fit, queue_position=fits.queue_position(fit))
     if created:
         publisher.publish(fit.id)
@@ -154,7 +184,7 @@ def clone_fit(
     overrides: FitOverrides,
     *,
     idempotency_key: str | None,
-    max_waiting: int | None,
+    terms: Terms,
 ) -> tuple[FitView, bool]:
     """Queue a new fit like another one but for some of its parts.
 
@@ -165,17 +195,38 @@ def clone_fit(
         FitNotFound: if the tenant has no such fit.
         SignalNotFound: if its signal was deleted.
         IdempotencyConflict: if the key was used with another request.
-        TooManyFits: if with it more than `max_waiting` would be queued or paused.
+        TooManyFits: if with it more fits than are allowed would be queued or paused.
+        StorageFull: if the tenant may not store anything more.
     """
     idempotency = None if idempotency_key is None else (idempotency_key, clone_sha256(fit_id, overrides))
     with database.unit_of_work() as session:
         if (known := _replay(session, tenant, idempotency)) is not None:
             return known, False
         request = FitRequest.like(Fits(session).get(tenant, fit_id), overrides)
-        view, created = _submit(session, tenant, request, idempotency, max_waiting)
+        view, created = _submit(session, tenant, request, idempotency, terms)
     if created:
         publisher.publish(view.id)
     return view, created
+
+
+def delete_fit(database: Database, blobs: BlobStore, tenant: str, fit_id: str) -> None:
+    """Delete a fit that has ended, and all that it left.
+
+    Raises:
+        FitNotFound: if the tenant has no such fit (any more).
+        IllegalMove: if the fit has not ended.
+    """
+    with database.unit_of_work() as session:
+        keys = Deletions(session).delete_fit(tenant, fit_id)
+    remove_soon(database, blobs, keys)
+
+
+def remove_soon(database: Database, blobs: BlobStore, keys: list[str]) -> None:
+    """Remove objects whose rows are deleted: now, or by upkeep once storage answers again; until then they count."""
+    try:
+        remove_objects(database, blobs, keys)
+    except BlobsUnavailable:
+        logger.warning("objects of what was deleted are still there; upkeep will remove them")
 
 
 def _replay(session: Session, tenant: str, idempotency: tuple[str, str] | None) -> FitView | None:
@@ -200,7 +251,7 @@ def _submit(
     tenant: str,
     request: FitRequest,
     idempotency: tuple[str, str] | None,
-    max_waiting: int | None,
+    terms: Terms,
 ) -> tuple[FitView, bool]:
     """Write the row of a fit; of two requests with one key at the same moment the later one finds the other's."""
     Signals(session).get_for_fit(tenant, request.signal_id)
@@ -212,10 +263,17 @@ def _submit(
         priority=request.priority,
         labels=request.labels,
         idempotency=idempotency,
+        kept_seconds=terms.kept_seconds,
     )
     if created:
-        Quotas(session).check_waiting_fits(tenant, max_waiting)
+        _check(session, tenant, terms)
     return FitView.at(fit, queue_position=fits.queue_position(fit)), created
+
+
+def _check(session: Session, tenant: str, terms: Terms) -> None:
+    quotas = Quotas(session)
+    quotas.check_waiting_fits(tenant, terms.max_waiting)
+    quotas.check_room(tenant, terms.max_stored_bytes)
 
 
 def request_sha256(request: FitRequest) -> str:

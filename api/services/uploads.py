@@ -17,11 +17,14 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from anyio import fail_after, to_thread
+from sqlalchemy.orm import Session
 from starlette.requests import Request
 
-from api.errors import ContentTooLarge, EmptyUpload, TooBusy, UnsupportedMediaType, UploadTimeout
+from api.errors import ContentTooLarge, EmptyUpload, UnsupportedMediaType, UploadTimeout
 from api.services.inspection import Inspector
 from api.services.multipart import FilePart
+from api.services.places import Places
+from api.services.submission import remove_soon
 from api.settings import ApiSettings
 from store.blobs import BlobStore
 from store.database import Database
@@ -50,6 +53,12 @@ READ_TYPES = ("image/", "audio/", "video/", "model/", "application/octet-stream"
 
 logger = logging.getLogger(__name__)
 
+Recorder = Callable[[Session, Signal], None]
+
+
+def _record_nothing(session: Session, signal: Signal) -> None:
+    """For files that were promised nothing before they came."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Upload:
@@ -69,7 +78,12 @@ class Uploads:
         self._blobs = blobs
         self._inspector = inspector
         self._settings = settings
-        self._running = 0
+        self._places = Places(
+            "uploads",
+            settings.max_uploads,
+            settings.max_uploads_per_tenant,
+            is_shared=settings.require_keys,
+        )
 
     async def accept(self, tenant: str, request: Request, *, filename: str | None = None) -> tuple[Signal, bool]:
         """Take the signal in a request's body: a form with a field `file`, or the file itself.
@@ -85,15 +99,16 @@ class Uploads:
         Raises:
             ApiError: what is wrong with the upload, of the class that says so.
         """
-        with self._turn(), self._folder() as folder:
+        with self._turn(tenant), self._folder() as folder:
             return await self._admit(tenant, await self._receive(request, folder / "upload", filename))
 
-    async def accept_file(self, tenant: str, fetch: Callable[[Path], Upload]) -> tuple[Signal, bool]:
+    async def accept_file(self, tenant: str, fetch: Callable[[Path], Upload], record: Recorder) -> tuple[Signal, bool]:
         """Take a file that has come another way.
 
         Args:
             tenant: owner of the signal that the upload becomes.
             fetch: writes it to the path that it is given, and says what it is; called in a thread.
+            record: told of the signal in the transaction that adds or finds it.
 
         Returns:
             The signal, and whether it is new.
@@ -101,15 +116,15 @@ class Uploads:
         Raises:
             ApiError: what is wrong with the file, of the class that says so.
         """
-        with self._turn(), self._folder() as folder:
-            return await self._admit(tenant, await to_thread.run_sync(fetch, folder / "upload"))
+        with self._turn(tenant), self._folder() as folder:
+            return await self._admit(tenant, await to_thread.run_sync(fetch, folder / "upload"), record)
 
-    async def _admit(self, tenant: str, upload: Upload) -> tuple[Signal, bool]:
-        known = await to_thread.run_sync(self._find, tenant, upload.sha256)
+    async def _admit(self, tenant: str, upload: Upload, record: Recorder = _record_nothing) -> tuple[Signal, bool]:
+        known = await to_thread.run_sync(self._find, tenant, upload.sha256, record)
         if known is not None:
             return known, False
         facts = await self._inspector.inspect(upload.path)
-        return await to_thread.run_sync(self._keep, tenant, upload, facts)
+        return await to_thread.run_sync(self._keep, tenant, upload, facts, record)
 
     def delete(self, tenant: str, signal_id: str) -> None:
         """Delete a signal: first the row is marked, then the object goes, so that no row ever misses its object.
@@ -120,12 +135,7 @@ class Uploads:
         """
         with self._database.unit_of_work() as session:
             signal = Signals(session).delete(tenant, signal_id)
-        with self._database.unit_of_work() as session:
-            signals = Signals(session)
-            # The same bytes may have come again meanwhile.
-            signals.lock(tenant, signal.sha256)
-            if signals.find(tenant, signal.sha256) is None:
-                self._blobs.delete(signal.object_key)
+        remove_soon(self._database, self._blobs, [signal.object_key])
 
     def sweep(self) -> None:
         """Remove what uploads of a killed process left: folders older than any upload can last."""
@@ -137,14 +147,10 @@ class Uploads:
                     shutil.rmtree(folder, ignore_errors=True)
 
     @contextmanager
-    def _turn(self) -> Iterator[None]:
-        if self._running >= self._settings.max_uploads:
-            raise TooBusy(f"{self._running} uploads are under way: try again in a moment")
-        self._running += 1
-        try:
+    def _turn(self, tenant: str) -> Iterator[None]:
+        self._places.check_room(tenant)
+        with self._places.place(tenant):
             yield
-        finally:
-            self._running -= 1
 
     @contextmanager
     def _folder(self) -> Iterator[Path]:
@@ -157,7 +163,7 @@ class Uploads:
             with fail_after(seconds):
                 return await self._spool(request, path, filename)
         except TimeoutError as error:
-            raise UploadTimeout(f"the body did not arrive within {seconds:g} s") from error
+            raise UploadTimeout(seconds) from error
 
     async def _spool(self, request: Request, path: Path, filename: str | None) -> Upload:
         form = _form(request)
@@ -187,11 +193,14 @@ class Uploads:
         named = clean_filename((form.filename if form is not None else None) or filename)
         return Upload(path=path, sha256=digest.hexdigest(), byte_count=byte_count, filename=named)
 
-    def _find(self, tenant: str, sha256: str) -> Signal | None:
+    def _find(self, tenant: str, sha256: str, record: Recorder) -> Signal | None:
         with self._database.unit_of_work() as session:
-            return Signals(session).find(tenant, sha256)
+            found = Signals(session).find(tenant, sha256, kept_seconds=self._settings.signals_kept_seconds)
+            if found is not None:
+                record(session, found)
+            return found
 
-    def _keep(self, tenant: str, upload: Upload, facts: dict[str, Any]) -> tuple[Signal, bool]:
+    def _keep(self, tenant: str, upload: Upload, facts: dict[str, Any], record: Recorder) -> tuple[Signal, bool]:
         key = signal_key(tenant, upload.sha256)
         media_type = MEDIA_TYPES.get(facts["format"], "application/octet-stream")
         self._blobs.put(key, upload.path, media_type=media_type)
@@ -210,7 +219,9 @@ class Uploads:
                     filename=upload.filename,
                     facts=facts,
                     object_key=key,
+                    kept_seconds=self._settings.signals_kept_seconds,
                 )
+                record(session, added[0])
                 Quotas(session).check_stored_bytes(tenant, self._settings.max_stored_bytes)
                 return added
         except Exception:

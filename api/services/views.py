@@ -19,9 +19,11 @@ from api.services.downloads import StoredFile, download
 from api.services.submission import Publisher
 from store.blobs import BlobStore
 from store.database import Database
+from store.errors import StorageFull
 from store.models import Representation
 from store.models_renders import Render
 from store.render_spec import RenderFormat, RenderSpec, View
+from store.repositories.quotas import Quotas
 from store.repositories.renders import Renders
 from store.repositories.representations import Representations
 
@@ -43,10 +45,13 @@ class Wish:
 class Views:
     """Answers requests for views."""
 
-    def __init__(self, database: Database, blobs: BlobStore, publisher: Publisher) -> None:
+    def __init__(
+        self, database: Database, blobs: BlobStore, publisher: Publisher, *, max_stored_bytes: int | None
+    ) -> None:
         self._database = database
         self._blobs = blobs
         self._publisher = publisher
+        self._max_stored_bytes = max_stored_bytes
 
     async def answer(self, request: Request, tenant: str, fit_id: str, wish: Wish, *, wait: int | None) -> Response:
         """The view, or 202 if it is not there after `wait` seconds.
@@ -57,6 +62,7 @@ class Views:
             InvalidRequest: if the region does not fit the signal.
             ViewTooLarge: if it has too many samples.
             ViewFailed: if it cannot be drawn.
+            StorageFull: if the tenant may not store it.
             TooBusy: if too many of the tenant's views are waiting.
         """
         render, filename = await to_thread.run_sync(self._ask, tenant, fit_id, wish)
@@ -66,6 +72,8 @@ class Views:
                 return _not_yet(request, render)
             await anyio.sleep(POLL_SECONDS)
             render = await to_thread.run_sync(self._look, render)
+        if render.error_code == StorageFull.code:
+            raise StorageFull(render.error_message)
         if render.status == "failed":
             raise ViewFailed(render.error_message or "the view cannot be drawn", reason=render.error_code)
         return await to_thread.run_sync(download, request, self._blobs, _file(render, filename))
@@ -78,6 +86,8 @@ class Views:
             render, is_new = renders.ask(tenant, representation, spec)
             if is_new and renders.count_waiting(tenant) > WAITING_PER_TENANT:
                 raise TooBusy(f"{WAITING_PER_TENANT} views are being drawn for you already: ask again in a moment")
+            if is_new:
+                Quotas(session).check_room(tenant, self._max_stored_bytes)
             name = representation.fit.signal.filename
         if is_new:
             self._publisher.publish_view(render.id)

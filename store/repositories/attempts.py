@@ -13,7 +13,9 @@ from sqlalchemy.orm import aliased
 
 from store.intervals import as_interval
 from store.models import Checkpoint, Fit, FitAttempt, Representation, Signal
+from store.repositories.deleted import DeletedObjects
 from store.repositories.moves import Claim, Moves, is_due, order_of
+from store.repositories.quotas import Quotas
 from store.spec import FitSpec
 from store.status import HELD, FitStatus, Order
 
@@ -160,19 +162,39 @@ class Attempts(Moves):
         query = select(Checkpoint).filter_by(fit_id=fit_id)
         return list(self._session.scalars(query.order_by(Checkpoint.step.desc(), Checkpoint.attempt.desc())))
 
-    def forget_checkpoints(self, checkpoint_ids: Sequence[str]) -> None:
-        """Delete rows of checkpoints; their objects go next."""
-        for checkpoint in self._session.scalars(select(Checkpoint).where(Checkpoint.id.in_(checkpoint_ids))):
+    def forget_checkpoints(self, checkpoint_ids: Sequence[str]) -> list[str]:
+        """Delete rows of checkpoints; returns the keys of their objects, which the caller removes after the commit."""
+        wanted = select(Checkpoint, Fit.tenant).join(Fit, Fit.id == Checkpoint.fit_id)
+        deleted, keys = DeletedObjects(self._session), []
+        for checkpoint, tenant in self._session.execute(wanted.where(Checkpoint.id.in_(checkpoint_ids))):
+            keys += deleted.note(tenant, [(checkpoint.object_key, checkpoint.byte_count)])
             self._session.delete(checkpoint)
+        return keys
 
     def succeed(
-        self, claim: Claim, *, stored: StoredObject, psnr_db: float | None, facts: dict[str, Any], outcome: str
+        self,
+        claim: Claim,
+        *,
+        stored: StoredObject,
+        psnr_db: float | None,
+        facts: dict[str, Any],
+        outcome: str,
+        max_stored_bytes: int | None = None,
     ) -> None:
         """Switch the fit to its stored and verified representation.
+
+        Args:
+            claim: the attempt.
+            stored: the object of the representation.
+            psnr_db: how close the decoded file is; None where it is exact.
+            facts: what else is known of the file.
+            outcome: how training ended, as a sentence.
+            max_stored_bytes: that the tenant may have with it; None for any number.
 
         Raises:
             LeaseLost: if the claim no longer holds the fit.
             IllegalMove: if a cancel was acknowledged meanwhile.
+            StorageFull: if it is more than the tenant may have.
         """
         fit = self._held(claim)
         self._session.add(
@@ -189,6 +211,7 @@ class Attempts(Moves):
         fit.outcome = outcome
         self._move(fit, FitStatus.SUCCEEDED, {"bytes": stored.byte_count, "psnr_db": psnr_db})
         self._end_attempt(claim, "succeeded")
+        Quotas(self._session).check_stored_bytes(fit.tenant, max_stored_bytes)
 
     def fail(self, claim: Claim, *, code: str, message: str) -> None:
         """Give up for good, with a reason that the client reads.

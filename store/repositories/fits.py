@@ -54,6 +54,7 @@ class Fits(Attempts, Repairs):
         priority: int = 0,
         labels: dict[str, str] | None = None,
         idempotency: tuple[str, str] | None = None,
+        kept_seconds: float | None = None,
     ) -> tuple[Fit, bool]:
         """Queue a fit of the tenant's signal, or find the one that an earlier request with the same key queued.
 
@@ -64,6 +65,7 @@ class Fits(Attempts, Repairs):
             priority: higher is claimed earlier.
             labels: the client's own words about it.
             idempotency: the client's key and the hash of its request.
+            kept_seconds: from its end until it is deleted; None for ever.
 
         Returns:
             The row, and whether it is new.
@@ -92,6 +94,7 @@ class Fits(Attempts, Repairs):
             labels=labels or {},
             published_at=func.now(),  # by the caller, after the commit; if that fails upkeep does it later
             event_seq=1,
+            kept_seconds=kept_seconds,
             representation=None,  # said, not asked: every question is a round trip
         )
         self._session.add(fit)
@@ -199,7 +202,7 @@ class Fits(Attempts, Repairs):
                 self._session.flush()
                 return fit, True
 
-    def submit_again(self, tenant: str, fit_id: str) -> tuple[Fit, bool]:
+    def submit_again(self, tenant: str, fit_id: str, *, kept_seconds: float | None = None) -> tuple[Fit, bool]:
         """Queue a new fit like one that came to nothing; that one stays as it is. Asking again finds the same new fit.
 
         Returns:
@@ -222,6 +225,7 @@ class Fits(Attempts, Repairs):
             labels=old.labels,
             # No client can choose this key: theirs have no spaces.
             idempotency=(f"retry of {fit_id}", "retry"),
+            kept_seconds=kept_seconds,
         )
 
 

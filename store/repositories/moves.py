@@ -81,6 +81,8 @@ class Moves:
             fit.pause_requested = False
         if status.is_terminal:
             fit.finished_at = func.now()
+            if fit.kept_seconds is not None:
+                fit.expires_at = func.now() + as_interval(fit.kept_seconds)
         self._record(fit, status, data)
         if status.is_terminal:
             announce_end(self._session, fit)

@@ -3,17 +3,59 @@
 Whoever adds something adds it first, then asks here, all in one unit of work: requests of one tenant wait for each
 other at an advisory lock from the question to the commit, so each counts what all before it have added. If it is too
 much, the error takes the addition back with it. Far from its limit a count needs no lock.
+
+Bytes are those that lie in the bucket: whatever a row names, what a deleted row has left there, and what was promised
+to large uploads under way. What a running fit keeps to resume from is counted and never refused.
 """
 
-from sqlalchemy import func, select
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, ScalarSelect, func, select
 from sqlalchemy.orm import Session
 
 from store.errors import StorageFull, TooManyFits
-from store.models import Fit, Representation, Signal
-from store.status import WAITING
+from store.models import Checkpoint, Fit, Representation, Signal, Upload
+from store.models_deleted import DeletedObject
+from store.models_renders import Render
+from store.status import WAITING, FitStatus
 
 # More requests of one tenant than are ever between their first statement and their commit: pools are far smaller.
 _UNDER_WAY = 200
+_ENDED = [status for status in FitStatus if status.is_terminal]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Usage:
+    """Bytes of one tenant.
+
+    Attributes:
+        signals: uploaded files that can be fitted.
+        representations: files that fits ended in.
+        checkpoints: states of training.
+        leftovers: the part of those whose fits have ended, which upkeep removes within seconds.
+        views: drawn views of representations.
+        deleted: objects whose rows are gone and which storage has not removed yet.
+        reserved: large uploads under way, as announced, or as they lie in storage where that is more.
+    """
+
+    signals: int
+    representations: int
+    checkpoints: int
+    leftovers: int
+    views: int
+    deleted: int
+    reserved: int
+
+    @property
+    def stored(self) -> int:
+        """What lies in the bucket as objects."""
+        return self.signals + self.representations + self.checkpoints + self.views + self.deleted
+
+    @property
+    def counted(self) -> int:
+        """What is held against the limit."""
+        return self.stored - self.leftovers + self.reserved
 
 
 class Quotas:
@@ -37,24 +79,50 @@ class Quotas:
             raise TooManyFits(f"{limit} fits are queued or paused, the most that are allowed: wait, or cancel some")
 
     def check_stored_bytes(self, tenant: str, limit: int | None) -> None:
-        """See whether the tenant's signals and representations, those just added among them, are within the limit.
+        """See whether all that the tenant has stored, what was just added among it, is within the limit.
 
         Raises:
-            StorageFull: if they are not.
+            StorageFull: if it is not.
         """
         if limit is None:
             return
         self._take_turn(tenant)
-        signals = self._session.scalar(select(func.sum(Signal.byte_count)).filter_by(tenant=tenant)) or 0
-        results = self._session.scalar(
-            select(func.sum(Representation.byte_count))
-            .join(Fit, Fit.id == Representation.fit_id)
-            .where(Fit.tenant == tenant)
-        )
-        if signals + (results or 0) > limit:
+        if self.usage(tenant).counted > limit:
             raise StorageFull(
-                f"with this, more than the {limit} bytes that are allowed would be stored: delete something"
+                f"with this, more than the {limit} bytes that are allowed would be stored: delete signals, fits or "
+                "uploads under way"
             )
+
+    def check_room(self, tenant: str, limit: int | None) -> None:
+        """See whether anything more may be stored, before work begins whose result will be.
+
+        Raises:
+            StorageFull: if it may not.
+        """
+        if limit is not None and self.usage(tenant).counted >= limit:
+            raise StorageFull(
+                f"all of the {limit} bytes that are allowed are stored, and the result would be more: delete signals, "
+                "fits or uploads under way"
+            )
+
+    def usage(self, tenant: str) -> Usage:
+        """What the tenant has at this moment."""
+        of_fit = (Fit.id == Checkpoint.fit_id, Fit.tenant == tenant)
+        sums = {
+            "signals": _sum(Signal.byte_count, Signal.tenant == tenant, Signal.deleted_at.is_(None)),
+            "representations": _sum(Representation.byte_count, Fit.id == Representation.fit_id, Fit.tenant == tenant),
+            "checkpoints": _sum(Checkpoint.byte_count, *of_fit),
+            "leftovers": _sum(Checkpoint.byte_count, *of_fit, Fit.status.in_(_ENDED)),
+            "views": _sum(Render.byte_count, Render.tenant == tenant),
+            "deleted": _sum(DeletedObject.byte_count, DeletedObject.tenant == tenant),
+            "reserved": _sum(
+                func.greatest(Upload.byte_count, Upload.received_bytes),
+                Upload.tenant == tenant,
+                Upload.signal_id.is_(None),
+            ),
+        }
+        found = self._session.execute(select(*(query.label(name) for name, query in sums.items()))).one()
+        return Usage(**{name: int(total) for name, total in found._mapping.items()})
 
     def _waiting(self, tenant: str, limit: int) -> int:
         """How many wait, or more than the limit."""
@@ -63,3 +131,7 @@ class Quotas:
 
     def _take_turn(self, tenant: str) -> None:
         self._session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"quota\n{tenant}", 0))))
+
+
+def _sum(column: Any, *conditions: ColumnElement[bool]) -> ScalarSelect[int]:
+    return select(func.coalesce(func.sum(column), 0)).where(*conditions).scalar_subquery()

@@ -7,13 +7,17 @@ from typing import Any
 
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session, aliased
 
+from store.errors import FitNotFound
 from store.intervals import as_interval
 from store.models import Representation
 from store.models_renders import Render
 from store.render_spec import RenderSpec
+from store.repositories.deleted import DeletedObjects
 from store.repositories.fits import StoredObject
+from store.repositories.quotas import Quotas
 
 VERSION = 1  # a change in how views are drawn gets a new number, and with it new objects
 
@@ -43,6 +47,9 @@ class Renders:
 
         Returns:
             The row, and whether the caller has to announce it after the commit.
+
+        Raises:
+            FitNotFound: if the fit was deleted since the representation was looked up.
         """
         recipe = spec.model_dump(mode="json", exclude_none=True)
         recipe_sha256 = _hash({"representation": representation.sha256, "recipe": recipe, "version": VERSION})
@@ -50,12 +57,16 @@ class Renders:
         if known is not None:
             self._touch(known)
             return known, False
-        added = self._session.scalar(
+        new = (
             insert(Render)
             .values(tenant=tenant, fit_id=representation.fit_id, recipe=recipe, recipe_sha256=recipe_sha256)
             .on_conflict_do_nothing(index_elements=["tenant", "recipe_sha256"])
             .returning(Render.id)
         )
+        try:
+            added = self._session.scalar(new)
+        except IntegrityError as error:
+            raise FitNotFound(f"no fit {representation.fit_id!r} any more: it was deleted a moment ago") from error
         found = self._find(tenant, recipe_sha256)
         assert found is not None  # noqa: S101  either ours or the one that it met
         return found, added is not None
@@ -70,11 +81,18 @@ class Renders:
         return self._session.get(Render, render_id, populate_existing=True)
 
     def claim_next(self, *, lease_seconds: float) -> ClaimedRender | None:
-        """Take the view that has waited longest, or None if none waits."""
+        """Take the view whose turn it is, or None if none waits.
+
+        The tenant with the fewest views being drawn comes first, then the one that was served longest ago, then the
+        view that has waited longest: whoever asks for many waits behind its own.
+        """
+        other = aliased(Render)
+        drawn = select(func.count()).where(other.tenant == Render.tenant, other.status == "running").scalar_subquery()
+        served = select(func.max(other.claimed_at)).where(other.tenant == Render.tenant).scalar_subquery()
         render = self._session.scalar(
             select(Render)
             .where(Render.status == "queued")
-            .order_by(Render.id)
+            .order_by(drawn, served.asc().nulls_first(), Render.id)
             .limit(1)
             .with_for_update(of=Render, skip_locked=True)
         )
@@ -83,6 +101,7 @@ class Renders:
         render.status = "running"
         render.tries += 1
         render.lease_until = func.now() + as_interval(lease_seconds)
+        render.claimed_at = func.clock_timestamp()
         source = self._session.scalars(select(Representation).filter_by(fit_id=render.fit_id)).one()
         return ClaimedRender(
             id=render.id,
@@ -95,9 +114,15 @@ class Renders:
             byte_count=source.byte_count,
         )
 
-    def finish(self, claim: ClaimedRender, stored: StoredObject, media_type: str) -> bool:
-        """The view is in the bucket; returns False if somebody else has drawn it meanwhile."""
-        return self._end(
+    def finish(
+        self, claim: ClaimedRender, stored: StoredObject, media_type: str, *, max_stored_bytes: int | None = None
+    ) -> bool:
+        """The view is in the bucket; returns False if somebody else has drawn it meanwhile, or its fit was deleted.
+
+        Raises:
+            StorageFull: if it is more than the tenant may store.
+        """
+        ended = self._end(
             claim,
             status="ready",
             object_key=stored.key,
@@ -105,6 +130,9 @@ class Renders:
             byte_count=stored.byte_count,
             media_type=media_type,
         )
+        if ended:
+            Quotas(self._session).check_stored_bytes(claim.tenant, max_stored_bytes)
+        return ended
 
     def fail(self, claim: ClaimedRender, *, code: str, message: str) -> bool:
         """It cannot be drawn, for a reason that the client reads."""
@@ -135,7 +163,7 @@ class Renders:
         return self._session.scalar(waiting.order_by(Render.id).limit(1))
 
     def drop_stale(self, *, unused_seconds: float, failed_seconds: float, limit: int = 100) -> list[str]:
-        """Forget views that nobody has asked for in a while; returns the keys of their objects."""
+        """Forget views that nobody has asked for in a while; returns the keys of their objects, which go next."""
         stale = (
             select(Render)
             .where(
@@ -146,9 +174,12 @@ class Renders:
             .with_for_update(of=Render, skip_locked=True)
         )
         renders = self._session.scalars(stale).all()
+        deleted, keys = DeletedObjects(self._session), []
         for render in renders:
+            if render.object_key is not None:
+                keys += deleted.note(render.tenant, [(render.object_key, render.byte_count or 0)])
             self._session.delete(render)
-        return [render.object_key for render in renders if render.object_key is not None]
+        return keys
 
     def knows_object(self, key: str) -> bool:
         """Whether a view lies under this key."""

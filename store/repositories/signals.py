@@ -7,7 +7,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from store.errors import SignalInUse, SignalNotFound
+from store.intervals import as_interval
 from store.models import Fit, Signal
+from store.repositories.deleted import DeletedObjects, lock_bytes
 from store.status import FitStatus
 
 
@@ -27,8 +29,9 @@ class Signals:
         filename: str | None,
         facts: dict[str, Any],
         object_key: str,
+        kept_seconds: float | None = None,
     ) -> tuple[Signal, bool]:
-        """Record a stored upload; the same bytes of the same tenant are the same signal.
+        """Record a stored upload; the same bytes of the same tenant are the same signal, kept for that much longer.
 
         Returns:
             The row, and whether it is new.
@@ -43,25 +46,30 @@ class Signals:
                 filename=filename,
                 facts=facts,
                 object_key=object_key,
+                expires_at=None if kept_seconds is None else func.now() + as_interval(kept_seconds),
             )
             .on_conflict_do_nothing(index_elements=["tenant", "sha256"], index_where=Signal.deleted_at.is_(None))
             .returning(Signal)
         )
         if inserted is not None:
+            DeletedObjects(self._session).strike_off(object_key)  # it is needed again
             return inserted, True
-        known = self.find(tenant, sha256)
+        known = self.find(tenant, sha256, kept_seconds=kept_seconds)
         assert known is not None  # noqa: S101  it was in the way just now
         return known, False
 
     def lock(self, tenant: str, sha256: str) -> None:
         """Keep others from storing or removing these bytes until the unit of work ends."""
-        self._session.execute(
-            select(func.pg_advisory_xact_lock(func.hashtextextended(f"signal\n{tenant}\n{sha256}", 0)))
-        )
+        lock_bytes(self._session, tenant, sha256)
 
-    def find(self, tenant: str, sha256: str) -> Signal | None:
-        """The tenant's signal with these bytes, if there is one."""
-        return self._session.scalar(_live(tenant).filter_by(sha256=sha256))
+    def find(self, tenant: str, sha256: str, *, kept_seconds: float | None = None) -> Signal | None:
+        """The tenant's signal with these bytes, if there is one; if so wished it is kept for as long as a new one."""
+        found = self._session.scalar(_live(tenant).filter_by(sha256=sha256))
+        if found is not None and kept_seconds is not None:
+            found.expires_at = func.now() + as_interval(kept_seconds)
+            self._session.flush()
+            self._session.refresh(found, ["expires_at"])  # it is looked at after the unit of work
+        return found
 
     def get(self, tenant: str, signal_id: str) -> Signal:
         """The tenant's signal with this id.
@@ -91,9 +99,9 @@ class Signals:
         return list(self._session.scalars(query if before is None else query.where(Signal.id < before)))
 
     def delete(self, tenant: str, signal_id: str) -> Signal:
-        """Mark a signal as deleted; its object goes after the commit. Doing it again changes nothing.
+        """Mark a signal as deleted; the caller removes its object after the commit. Doing it again changes nothing.
 
-        The row stays, because fits that have ended name it and keep their representations.
+        The row stays as long as fits that have ended name it.
 
         Raises:
             SignalNotFound: if the tenant never had such a signal.
@@ -112,6 +120,7 @@ class Signals:
                 f"signal {signal_id} is needed by {', '.join(fit_ids)}: cancel them, or wait for their end"
             )
         signal.deleted_at = func.now()
+        DeletedObjects(self._session).note(tenant, [(signal.object_key, signal.byte_count)])
         self._session.flush()
         return signal
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Interval, func, select, text
+from sqlalchemy import Interval, func, select, text, update
 from sqlalchemy.orm import Session
 
 from store.errors import UploadNotFound
@@ -49,6 +49,21 @@ class LargeUploads:
             Upload.tenant == tenant, Upload.signal_id.is_(None), Upload.expires_at > func.now()
         )
         return self._session.scalar(query) or 0
+
+    def under_way(self, *, limit: int = 200) -> list[Upload]:
+        """Uploads of all tenants that clients may still send parts of, in no order."""
+        query = select(Upload).where(Upload.signal_id.is_(None), Upload.expires_at > func.now())
+        return list(self._session.scalars(query.order_by(func.random()).limit(limit)))
+
+    def note_received(self, upload_id: str, byte_count: int) -> None:
+        """Write down how many bytes of parts lie in storage."""
+        changed = update(Upload).where(Upload.id == upload_id, Upload.received_bytes != byte_count)
+        self._session.execute(changed.values(received_bytes=byte_count))
+
+    def complete(self, upload_id: str, signal_id: str) -> None:
+        """It has become a signal: from here on the signal counts, and no longer what was announced."""
+        became = update(Upload).where(Upload.id == upload_id).values(signal_id=signal_id)
+        self._session.execute(became.execution_options(synchronize_session=False))
 
     def remove(self, upload_id: str) -> None:
         """Forget an upload; its parts and its object are gone already."""

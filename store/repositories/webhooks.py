@@ -4,15 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import func, select, true, update
+from sqlalchemy.orm import Session, aliased
 
-from store.errors import DeliveryNotFound, TooManyWebhooks, WebhookNotFound
+from store.errors import DeliveryNotFound, TooManyMessages, TooManyWebhooks, WebhookNotFound
 from store.intervals import as_interval
 from store.models_webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 
 ENDPOINTS_PER_TENANT = 20
+_CLAIMS_LOCK = 7_236_003  # any number that nothing else in this database uses
 TEST_EVENT = "webhook.test"
+ASKED_PER_MINUTE = 10  # messages that a tenant may have sent by its own wish, all endpoints together
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -167,8 +169,11 @@ class Webhooks:
         Raises:
             WebhookNotFound: if the tenant has no such endpoint.
             DeliveryNotFound: if the endpoint has no such message.
+            TooManyMessages: if the tenant has asked for too many in the last minute.
         """
         delivery = self._delivery(tenant, endpoint_id, delivery_id)
+        self._count_wish(tenant, delivery_id)
+        delivery.asked_at = func.now()
         delivery.status, delivery.tries, delivery.next_try_at = "pending", 0, func.now()
         self._session.flush()
         return delivery
@@ -178,18 +183,38 @@ class Webhooks:
 
         Raises:
             WebhookNotFound: if the tenant has no such endpoint.
+            TooManyMessages: if the tenant has asked for too many in the last minute.
         """
         endpoint = self.get(tenant, endpoint_id)
+        self._count_wish(tenant)
         payload = {"type": TEST_EVENT, "data": {"webhook_id": endpoint.id}}
-        delivery = WebhookDelivery(endpoint_id=endpoint.id, event_type=TEST_EVENT, payload=payload)
+        delivery = WebhookDelivery(endpoint_id=endpoint.id, event_type=TEST_EVENT, payload=payload, asked_at=func.now())
         self._session.add(delivery)
         self._session.flush()
         return delivery
 
     # The deliverer.
 
-    def claim_next(self, *, patience_seconds: float) -> ClaimedDelivery | None:
-        """Take the message that has been due longest; if nothing is heard of it in time, it is due again."""
+    def claim_next(self, *, patience_seconds: float, max_per_tenant: int | None = None) -> ClaimedDelivery | None:
+        """Take a message that is due; if nothing is heard of it in time, it is due again.
+
+        The tenant with the fewest messages under way comes first, then what has been due longest: a receiver that
+        never answers holds up the messages of its own tenant, and not all senders.
+
+        Args:
+            patience_seconds: until another sender may try.
+            max_per_tenant: messages of one tenant that may be under way at a time; None for any number.
+        """
+        # Two claims at once would both see the same place free.
+        self._session.execute(select(func.pg_advisory_xact_lock(_CLAIMS_LOCK)))
+        other, its = aliased(WebhookDelivery), aliased(WebhookEndpoint)
+        under_way = (
+            select(func.count())
+            .join(its, its.id == other.endpoint_id)
+            .where(its.tenant == WebhookEndpoint.tenant, other.status == "pending", other.sending_until > func.now())
+            .select_from(other)
+            .scalar_subquery()
+        )
         due = (
             select(WebhookDelivery)
             .join(WebhookEndpoint, WebhookEndpoint.id == WebhookDelivery.endpoint_id)
@@ -197,8 +222,9 @@ class Webhooks:
                 WebhookDelivery.status == "pending",
                 WebhookDelivery.next_try_at <= func.now(),
                 WebhookEndpoint.disabled_at.is_(None),
+                true() if max_per_tenant is None else under_way < max_per_tenant,
             )
-            .order_by(WebhookDelivery.next_try_at)
+            .order_by(under_way, WebhookDelivery.next_try_at)
             .limit(1)
             .with_for_update(of=WebhookDelivery, skip_locked=True)
         )
@@ -207,7 +233,7 @@ class Webhooks:
             return None
         delivery.attempts += 1
         delivery.tries += 1
-        delivery.next_try_at = func.now() + as_interval(patience_seconds)
+        delivery.next_try_at = delivery.sending_until = func.now() + as_interval(patience_seconds)
         endpoint = delivery.endpoint
         old_counts = endpoint.previous_secret_until is not None and self._session.scalar(
             select(WebhookEndpoint.previous_secret_until > func.now()).where(WebhookEndpoint.id == endpoint.id)
@@ -245,6 +271,7 @@ class Webhooks:
         )
         if delivery is None:
             return  # deleted, or somebody else tries by now
+        delivery.sending_until = None
         self._session.add(
             WebhookAttempt(
                 delivery_id=claim.id,
@@ -279,6 +306,19 @@ class Webhooks:
         for delivery in found:
             self._session.delete(delivery)
         return len(found)
+
+    def _count_wish(self, tenant: str, delivery_id: str | None = None) -> None:
+        self._session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"webhooks\n{tenant}", 0))))
+        asked = (
+            select(WebhookDelivery.id)
+            .join(WebhookEndpoint, WebhookEndpoint.id == WebhookDelivery.endpoint_id)
+            .where(WebhookEndpoint.tenant == tenant, WebhookDelivery.asked_at > func.now() - as_interval(60))
+        )
+        recent = self._session.scalars(asked).all()
+        if delivery_id in recent:  # which would not be counted a second time
+            raise TooManyMessages(f"the message {delivery_id} was asked for within a minute: come back in another")
+        if len(recent) >= ASKED_PER_MINUTE:
+            raise TooManyMessages(f"{ASKED_PER_MINUTE} messages were asked for within a minute: come back in another")
 
     def _note_failure(self, endpoint_id: str, disable_after_seconds: float) -> None:
         here = WebhookEndpoint.id == endpoint_id

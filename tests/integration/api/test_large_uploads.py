@@ -4,6 +4,7 @@ import hashlib
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -17,6 +18,7 @@ from PIL import Image
 from sqlalchemy import func, select, text
 
 from store.models import Upload
+from store.repositories.quotas import Quotas
 from store.settings import StoreSettings
 from tests.engines import s3_client, settings_of
 from tests.integration.api.conftest import Server, running_api
@@ -24,6 +26,7 @@ from tests.integration.api.world import World
 from worker.resources import Resources
 from worker.settings import WorkerSettings
 from worker.sweep import sweep
+from worker.uploads import tend_uploads
 
 PART_BYTES = 5 << 20  # S3 takes no smaller ones, except as the last
 SIDE = 1330
@@ -90,6 +93,19 @@ def send(upload: dict[str, Any], content: bytes, *, only: set[int] | None = None
             assert answer.status_code == 200, answer.text
 
 
+def smuggle(world: World, upload: dict[str, Any], number: int, content: bytes) -> None:
+    """Put a part there with the service's own key, as on a server that does not look at signed lengths."""
+    with world.database.unit_of_work() as session:
+        storage_id = session.get_one(Upload, upload["id"]).storage_id
+    world.blobs.client.upload_part(
+        Bucket=world.blobs.bucket,
+        Key=f"uploads/{upload['id']}",
+        UploadId=storage_id,
+        PartNumber=number,
+        Body=content,
+    )
+
+
 def complete(client: httpx.Client, upload: dict[str, Any], content: bytes, **changes: Any) -> httpx.Response:
     declared = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()} | changes
     return client.post(f"/uploads/{upload['id']}/complete", json=declared)
@@ -131,14 +147,51 @@ def test_missing_parts_are_named_and_can_still_be_sent(uploader: httpx.Client) -
     assert complete(uploader, upload, content).status_code == 201
 
 
-def test_a_part_of_another_size_counts_as_missing(uploader: httpx.Client) -> None:
+def test_a_part_of_another_size_is_refused_or_counts_as_missing(uploader: httpx.Client, world: World) -> None:
     content = large_png()
     upload = begin(uploader, content)
     send(upload, content, only={1})
-    assert httpx.put(upload["parts"][1]["url"], content=b"short", trust_env=False).status_code == 200
+    number, size = upload["parts"][1]["number"], upload["parts"][1]["bytes"]
+    for wrong in (b"short", b"x" * (size + 1), iter([b"x" * size])):  # the last one does not say how long it is
+        assert httpx.put(upload["parts"][1]["url"], content=wrong, trust_env=False).status_code == 403
+    smuggle(world, upload, number, b"short")
     answer = complete(uploader, upload, content)
     assert (answer.status_code, answer.json()["missing_parts"]) == (409, [2])
     send(upload, content, only={2})
+    assert complete(uploader, upload, content).status_code == 201
+
+
+def test_more_than_was_announced_leaves_nothing(uploader: httpx.Client, world: World) -> None:
+    """Where storage did not check the length of a part, or keeps each sending of it."""
+    for sizes in ([11], [10] * 5):
+        for ask in ("look", "complete"):
+            upload = begin(uploader, b"x" * 10)
+            for size in sizes:
+                smuggle(world, upload, 1, os.urandom(size))
+            path = f"/uploads/{upload['id']}"
+            answer = complete(uploader, upload, b"x" * 10) if ask == "complete" else uploader.get(path)
+            assert (answer.status_code, answer.json()["code"]) == (422, "upload_mismatch")
+            assert leftovers(world) == (0, 0, 0)
+
+
+def test_what_arrives_of_an_upload_counts_and_too_much_of_it_ends_it(uploader: httpx.Client, world: World) -> None:
+    patient, greedy = begin(uploader, b"x" * 10), begin(uploader, b"x" * 10)
+    for _ in range(3):
+        smuggle(world, patient, 1, os.urandom(10))
+    smuggle(world, greedy, 1, os.urandom(1000))
+    tend_uploads(worker_of(world))
+    assert uploader.get(f"/uploads/{greedy['id']}").status_code == 404
+    with world.database.unit_of_work() as session:
+        assert Quotas(session).usage("local").reserved == 30
+    assert uploader.delete(f"/uploads/{patient['id']}").status_code == 204
+
+
+def test_a_part_that_was_sent_again_counts_as_it_came_last(uploader: httpx.Client) -> None:
+    content = large_png()
+    upload = begin(uploader, content)
+    send(upload, bytes(len(content)))
+    time.sleep(1.1)  # storage notes when a part came to the second
+    send(upload, content)
     assert complete(uploader, upload, content).status_code == 201
 
 

@@ -73,7 +73,7 @@ def test_a_bucket_that_is_gone_is_neither_a_lost_object_nor_a_matter_of_time(
         "self test": store.self_test,
         "begin": lambda: uploads.begin("key"),
         "parts": lambda: uploads.parts("key", "0" * 32),
-        "complete": lambda: uploads.complete("key", "0" * 32, [Part(1, "0" * 32, 1)]),
+        "complete": lambda: uploads.complete("key", "0" * 32, [Part(1, "0" * 32, 1, datetime.now(UTC))]),
     }
     for name, verb in verbs.items():
         with pytest.raises(BlobsUnavailable, match=re.escape(BUCKET_GONE)):

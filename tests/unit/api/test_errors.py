@@ -50,7 +50,7 @@ def test_unavailable_says_when_to_come_back() -> None:
 def application() -> FastAPI:
     app = FastAPI(redirect_slashes=False)
     problems.install(app)
-    app.add_middleware(BodyLimit, default=1000, by_path={"/long": 2000})
+    app.add_middleware(BodyLimit, default=1000, by_path={"/long": 2000}, seconds=5.0)
     app.add_middleware(RequestContext)
 
     @app.post("/echo")

@@ -55,3 +55,21 @@ def test_what_is_no_form_of_one_file(body: bytes) -> None:
 def test_a_boundary_is_needed(header: str) -> None:
     with pytest.raises(MalformedUpload):
         FilePart(header)
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [b"--frontier\r\n\r\n\r\n", b"--frontier\r\nX-Long: " + b"x" * 900 + b"\r\n\r\n\r\n"],
+    ids=["empty parts", "long headers"],
+)
+def test_a_form_of_far_too_much_is_left_early(piece: bytes) -> None:
+    reader = FilePart(TYPE)
+    reader.feed(piece * 15)
+    with pytest.raises(MalformedUpload):
+        reader.feed(piece * 100)
+
+
+def test_a_hundred_parts_are_read() -> None:
+    reader = FilePart(TYPE)
+    assert reader.feed(form(*[part("note", b"x")] * 99, part("file", b"content", "a.png"))) == b"content"
+    reader.close()

@@ -1,0 +1,191 @@
+"""Two tenants: one takes all that it can get of each shared thing in turn, and the other is served within a bound.
+
+Each test names the bound. Without shares each of them fails: the other one is refused, or waits for all of the first.
+"""
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import ip_network
+from threading import Event
+
+import httpx
+import pytest
+
+from store.blobs import BlobStore
+from store.database import Database
+from store.queue import FitQueue
+from store.render_spec import RenderFormat, RenderSpec, View
+from store.repositories.keys import Keys
+from store.repositories.renders import Renders
+from store.repositories.representations import Representations
+from store.repositories.webhooks import ASKED_PER_MINUTE, Webhooks
+from store.settings import StoreSettings
+from tests.engines import fresh_corner, settings_of
+from tests.integration.api.conftest import Server, running_api
+from tests.integration.api.images import png
+from tests.integration.api.world import World
+from worker.outbound import Sender
+from worker.resources import Resources
+from worker.settings import WorkerSettings
+from worker.webhooks import MOST_OF_ONE_TENANT, start_senders
+
+PLACES = 4  # of uploads and of streams, in all
+ANSWER_SECONDS = 10.0  # for one small request of the other tenant, on a machine that does much else
+DELIVERY_SECONDS = 8.0  # for one message; a sender would wait three times as long for the first tenant's receiver
+TARPIT_SECONDS = 24.0
+
+
+@dataclass(frozen=True)
+class Shared:
+    """A service with keys, and the keys of two tenants."""
+
+    server: Server
+    world: World
+    store: StoreSettings
+    greedy: dict[str, str]
+    modest: dict[str, str]
+
+    def client(self, key: dict[str, str]) -> httpx.Client:
+        return httpx.Client(base_url=self.server.url, headers=key, timeout=ANSWER_SECONDS, trust_env=False)
+
+
+@pytest.fixture(scope="module")
+def shared(engines: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
+    """A service of few places, of which one tenant may have all but one."""
+    with fresh_corner(engines) as corner:
+        command = [sys.executable, "-m", "standalone.migrate"]
+        subprocess.run(command, env=os.environ | corner, check=True, capture_output=True)
+        store = settings_of(corner)
+        database = Database(store)
+        with database.unit_of_work() as session:
+            tokens = [Keys(session).create(tenant)[1] for tenant in ("greedy", "modest")]
+        keys = [{"Authorization": f"Bearer {token}"} for token in tokens]
+        limits = {"TUNER_REQUIRE_KEYS": "1", "TUNER_MAX_UPLOADS": str(PLACES), "TUNER_MAX_EVENT_STREAMS": str(PLACES)}
+        limits |= {"TUNER_WEBHOOK_PRIVATE_NETWORKS": '["127.0.0.0/8"]'}
+        with running_api(corner, tmp_path_factory.mktemp("shared"), **limits) as server:
+            yield Shared(server, World(database, BlobStore(store)), store, *keys)
+        database.close()
+
+
+def test_slow_uploads_leave_a_place_to_others(shared: Shared) -> None:
+    head = f"POST /signals HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: {shared.greedy['Authorization']}\r\n"
+    head += "Content-Type: image/png\r\nContent-Length: 5000\r\n\r\nx"
+    with contextlib.ExitStack() as stack:
+        for _ in range(2 * PLACES):
+            stack.enter_context(socket.create_connection(shared.server.address)).sendall(head.encode())
+        refused = stack.enter_context(shared.client(shared.greedy))
+        told = [refused.post("/signals", files={"file": png()}) for _ in range(6)]
+        assert told[-1].status_code == 503, told[-1].text
+        with shared.client(shared.modest) as client:
+            assert client.post("/signals", files={"file": png()}).status_code == 201
+
+
+def test_event_streams_leave_a_place_to_others(shared: Shared) -> None:
+    fits = {}
+    for tenant in ("greedy", "modest"):
+        fits[tenant] = shared.world.add_fit(shared.world.add_signal(tenant=tenant), tenant=tenant)
+    stream = {"Accept": "text/event-stream"}
+    with contextlib.ExitStack() as stack:
+        greedy = stack.enter_context(shared.client(shared.greedy))
+        told = [
+            stack.enter_context(greedy.stream("GET", f"/fits/{fits['greedy']}/events", headers=stream)).status_code
+            for _ in range(2 * PLACES)
+        ]
+        assert (told.count(200), told.count(503)) == (PLACES - 1, PLACES + 1)
+        modest = stack.enter_context(shared.client(shared.modest))
+        with modest.stream("GET", f"/fits/{fits['modest']}/events", headers=stream) as answer:
+            assert answer.status_code == 200
+            assert any("queued" in line for line in answer.iter_lines())
+
+
+def test_views_are_drawn_by_turns(shared: Shared) -> None:
+    """Of two drawn one after the other, one is the other tenant's, however many the first has asked for before."""
+    for number in range(20):
+        ask_for_view(shared, "greedy", number)
+    claimed = []
+    for number in range(3):
+        ask_for_view(shared, "modest", number)
+        for _ in range(2):
+            with shared.world.database.unit_of_work() as session:
+                claim = Renders(session).claim_next(lease_seconds=600)
+                assert claim is not None
+                Renders(session).fail(claim, code="x", message="y")
+                claimed.append(claim.tenant)
+    assert [claimed[at : at + 2].count("modest") for at in (0, 2, 4)] == [1, 1, 1]
+
+
+def test_messages_that_nobody_answers_leave_a_sender_to_others(shared: Shared) -> None:
+    database = shared.world.database
+    with socket.create_server(("127.0.0.1", 0)) as tarpit, socket.create_server(("127.0.0.1", 0)) as receiver:
+        for tenant, listening, messages in (("greedy", tarpit, 9), ("modest", receiver, 1)):
+            url = f"http://127.0.0.1:{listening.getsockname()[1]}/"
+            with database.unit_of_work() as session:
+                endpoint = (
+                    Webhooks(session)
+                    .add(tenant, url=url, event_types=[], secret="whsec_" + "A" * 44, description=None)
+                    .id
+                )
+                for _ in range(messages if tenant == "greedy" else 0):
+                    Webhooks(session).send_test(tenant, endpoint)
+        stop, queue = Event(), FitQueue(shared.store)
+        worker = Resources(
+            settings=WorkerSettings(webhook_timeout_seconds=TARPIT_SECONDS),
+            database=database,
+            blobs=shared.world.blobs,
+            queue=queue,
+        )
+        sender = Sender(timeout_seconds=TARPIT_SECONDS, private_networks=[ip_network("127.0.0.0/8")])
+        threads = start_senders(worker, sender, stop)
+        try:
+            tarpit.settimeout(DELIVERY_SECONDS)
+            held = [tarpit.accept()[0] for _ in range(MOST_OF_ONE_TENANT)]
+            started = time.monotonic()
+            with database.unit_of_work() as session:
+                Webhooks(session).send_test("modest", endpoint)
+            receiver.settimeout(DELIVERY_SECONDS)
+            with receiver.accept()[0] as heard:
+                assert heard.recv(4096).startswith(b"POST / ")
+                heard.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+            assert time.monotonic() - started < DELIVERY_SECONDS
+            tarpit.settimeout(1.0)
+            with pytest.raises(TimeoutError):  # nor has the first tenant taken more than its share
+                tarpit.accept()
+        finally:
+            stop.set()
+            for connection in held:
+                connection.close()
+            tarpit.close()
+            for thread in threads:
+                thread.join(TARPIT_SECONDS)
+            queue.close()
+
+
+def test_messages_by_ones_own_wish_are_limited(shared: Shared) -> None:
+    """So many within a minute for all endpoints of a tenant together, and none of them twice."""
+    told = {}
+    for tenant in ("eager", "calm"):
+        with shared.world.database.unit_of_work() as session:
+            _, token = Keys(session).create(tenant)
+        with shared.client({"Authorization": f"Bearer {token}"}) as client:
+            endpoints = [client.post("/webhooks", json={"url": "https://example.com/x"}).json()["id"] for _ in range(2)]
+            first = client.post(f"/webhooks/{endpoints[0]}/test").json()["id"]
+            paths = [f"/webhooks/{endpoints[0]}/deliveries/{first}/redeliver"]
+            paths += [f"/webhooks/{endpoint}/test" for endpoint in endpoints] * ASKED_PER_MINUTE
+            told[tenant] = [client.post(path).status_code for path in paths[: 2 if tenant == "calm" else None]]
+    assert told["eager"] == [429] + [202] * (ASKED_PER_MINUTE - 1) + [429] * (ASKED_PER_MINUTE + 1)
+    assert told["calm"] == [429, 202]
+
+
+def ask_for_view(shared: Shared, tenant: str, number: int) -> None:
+    world = shared.world
+    fit_id = world.add_fit(world.add_signal(tenant=tenant), tenant=tenant, priority=100)
+    world.succeed(world.start(fit_id), os.urandom(8))
+    with world.database.unit_of_work() as session:
+        representation = Representations(session).of_fit(tenant, fit_id)
+        Renders(session).ask(tenant, representation, RenderSpec(view=View.SPECTRUM, format=RenderFormat.NPY))

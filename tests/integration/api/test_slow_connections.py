@@ -1,0 +1,144 @@
+"""Connections that hold a place and say little: all of them end by themselves, and others are served meanwhile.
+
+Over real sockets, against a server whose deadlines are short. Nothing here waits longer than `PATIENCE`.
+"""
+
+import contextlib
+import json
+import socket
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.integration.api.conftest import Server, running_api
+from tests.integration.api.images import png
+
+HEAD_SECONDS, BODY_SECONDS, KEEP_ALIVE_SECONDS = 1.0, 1.5, 2
+PATIENCE = 10.0
+MOST = 40
+
+HEAD = b"POST /fits HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 5000\r\n\r\n"
+UPLOAD = b"POST /signals HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: image/png\r\nContent-Length: 5000\r\n\r\n"
+UNREAD = b"DELETE /fits/x HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 5000\r\n\r\n"
+PLAIN = b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+
+
+@pytest.fixture(scope="module")
+def hasty(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """An api of little patience."""
+    limits = {"TUNER_HEAD_SECONDS": str(HEAD_SECONDS), "TUNER_BODY_SECONDS": str(BODY_SECONDS)}
+    limits |= {"TUNER_KEEP_ALIVE_SECONDS": str(KEEP_ALIVE_SECONDS), "TUNER_MAX_CONNECTIONS": str(MOST)}
+    limits |= {"TUNER_UPLOAD_TIMEOUT_SECONDS": str(BODY_SECONDS)}
+    with running_api(environment, tmp_path_factory.mktemp("hasty"), **limits) as running:
+        yield running
+
+
+def until_closed(connection: socket.socket, *, drip: bytes = b"") -> bytes:
+    """What the server says until it hangs up, while a byte at a time is sent."""
+    heard, started = b"", time.monotonic()
+    connection.settimeout(0.2)
+    while time.monotonic() - started < PATIENCE:
+        with contextlib.suppress(TimeoutError):
+            try:
+                said = connection.recv(65536)
+            except ConnectionError:
+                return heard
+            if not said:
+                return heard
+            heard += said
+        if drip:
+            with contextlib.suppress(OSError):
+                connection.send(drip)
+    raise AssertionError(f"still open after {PATIENCE} s; heard {heard!r}")
+
+
+def answered(connection: socket.socket) -> bool:
+    """Whether the answer to `PLAIN` comes, all of it."""
+    heard = b""
+    while b"alive" not in heard:
+        heard += connection.recv(65536)
+    return heard.startswith(b"HTTP/1.1 200")
+
+
+def problem(heard: bytes) -> tuple[int, str]:
+    """Status and code of an answer."""
+    head, _, body = heard.partition(b"\r\n\r\n")
+    return int(head.split()[1]), json.loads(body)["code"]
+
+
+@pytest.mark.parametrize(
+    ("first", "drip", "answer"),
+    [
+        (b"", b"", None),
+        (b"GET /livez HTTP/1.1\r\n", b"", (408, "head_timeout")),
+        (b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\nX-A: ", b"a", (408, "head_timeout")),
+        (HEAD, b"", (408, "upload_timeout")),
+        (HEAD + b'{"signal_id": "', b"a", (408, "upload_timeout")),
+        (UPLOAD, b"", (408, "upload_timeout")),
+        (UPLOAD, b"a", (408, "upload_timeout")),
+        (UNREAD, b"", (404, "fit_not_found")),
+        (UNREAD, b"a", (404, "fit_not_found")),
+    ],
+)
+def test_what_does_not_come_to_an_end_is_ended(
+    hasty: Server, first: bytes, drip: bytes, answer: tuple[int, str] | None
+) -> None:
+    with socket.create_connection(hasty.address) as connection:
+        connection.sendall(first)
+        heard = until_closed(connection, drip=drip)
+    assert (problem(heard) if heard else None) == answer
+
+
+def test_between_two_requests_there_is_time(hasty: Server) -> None:
+    with socket.create_connection(hasty.address) as connection:
+        for _ in range(2):
+            connection.sendall(PLAIN)
+            assert answered(connection)
+            time.sleep(HEAD_SECONDS * 1.3)  # longer than a head may take, shorter than a connection may rest
+        assert until_closed(connection) == b""
+
+
+def test_a_head_after_an_answer_is_on_the_clock(hasty: Server) -> None:
+    with socket.create_connection(hasty.address) as connection:
+        connection.sendall(PLAIN)
+        assert answered(connection)
+        connection.sendall(b"GET /livez HTTP/1.1\r\nX-A: ")
+        assert problem(until_closed(connection, drip=b"a")) == (408, "head_timeout")
+
+
+def test_an_answer_that_takes_long_is_not_cut_off(hasty: Server) -> None:
+    """The deadlines are for what the client sends: a stream that it reads lasts longer than all of them."""
+    signal = httpx.post(f"{hasty.url}/signals", files={"file": png()}, trust_env=False).json()["id"]
+    fit = httpx.post(f"{hasty.url}/fits", json={"signal_id": signal}, trust_env=False).json()["id"]
+    stream = {"Accept": "text/event-stream"}
+    started = time.monotonic()
+    with httpx.stream("GET", f"{hasty.url}/fits/{fit}/events", headers=stream, timeout=PATIENCE, trust_env=False) as it:
+        for _ in it.iter_bytes():
+            if time.monotonic() - started > 2 * max(HEAD_SECONDS, BODY_SECONDS, KEEP_ALIVE_SECONDS):
+                break
+        else:
+            raise AssertionError("the stream ended")
+    httpx.post(f"{hasty.url}/fits/{fit}/cancel", trust_env=False)
+
+
+def test_more_connections_than_there_may_be_are_sent_away_and_the_rest_goes_by_itself(hasty: Server) -> None:
+    with contextlib.ExitStack() as stack:
+        held = [stack.enter_context(socket.create_connection(hasty.address)) for _ in range(MOST)]
+        for connection in held:
+            connection.sendall(b"GET /livez HTTP/1.1\r\nX-A: ")
+        time.sleep(0.3)
+        with socket.create_connection(hasty.address) as one_more:
+            assert problem(until_closed(one_more)) == (503, "too_many_connections")
+        for connection in held:
+            assert problem(until_closed(connection)) == (408, "head_timeout")
+        assert httpx.get(f"{hasty.url}/livez", trust_env=False).status_code == 200
+
+
+def test_a_form_of_nothing_but_parts_holds_nobody_up(hasty: Server) -> None:
+    form = b"--f\r\n\r\n\r\n" * 90_000  # just under the limit of an upload
+    kind = {"Content-Type": "multipart/form-data; boundary=f"}
+    answer = httpx.post(f"{hasty.url}/signals", content=form, headers=kind, trust_env=False)
+    assert (answer.status_code, answer.json()["code"]) == (400, "malformed_upload")
+    assert "100 parts" in answer.json()["detail"]
