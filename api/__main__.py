@@ -7,12 +7,14 @@ Without API keys only this machine's own addresses are bound; anything else has 
 
 import argparse
 import ipaddress
+from contextlib import suppress
 
 import uvicorn
 
 from api.main import build_app
 from api.protocol import protocol_for
 from api.settings import ApiSettings, load_settings
+from cage.enter import hide_process
 
 SHUTDOWN_SECONDS = 5  # an open download or event stream would hold the process for ever
 
@@ -29,6 +31,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--port", type=int, default=settings.port, help="port to bind (TUNER_PORT)")
     chosen = parser.parse_args(arguments)
     refuse_strangers(chosen.host, settings)
+    with suppress(OSError):  # the environment has keys; where there is no such thing, it is as before
+        hide_process()
     uvicorn.run(
         build_app(settings.model_copy(update={"host": chosen.host, "port": chosen.port}), store),
         host=chosen.host,

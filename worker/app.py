@@ -7,12 +7,14 @@ docs/decisions/0006-celery-settings.md, and a test pins them.
 import logging
 import os
 import signal
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
 from billiard import active_children
-from celery.signals import worker_process_init, worker_shutting_down
+from celery.signals import worker_init, worker_process_init, worker_shutting_down
 
+from cage.enter import hide_process
 from store.queue import RUN_FIT, celery_app
 from store.settings import StoreSettings
 from worker.settings import WorkerSettings
@@ -59,6 +61,13 @@ def run_fit(fit_id: str) -> None:
     run_next_fit(resources())
 
 
+@worker_init.connect
+def _hide(**_: Any) -> None:
+    """Close the environment, which has keys, to other processes of the same user."""
+    with suppress(OSError):
+        hide_process()
+
+
 @worker_process_init.connect
 def _prepare_process(**_: Any) -> None:
     """Pay for imports and connections before the first message, and listen for the order to drain."""
@@ -70,6 +79,7 @@ def _prepare_process(**_: Any) -> None:
         draining.set()
 
     signal.signal(DRAIN_SIGNAL, drain)
+    _hide()
     warm_up(resources())
 
 

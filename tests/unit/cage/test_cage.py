@@ -175,3 +175,27 @@ def test_no_call_is_listed_twice() -> None:
             for pair in table.values()
         ]
         assert len(numbers) == len(set(numbers))
+
+
+@pytest.mark.parametrize("hidden", [True, False])
+def test_a_hidden_process_is_closed_to_others_of_its_user(hidden: bool) -> None:
+    code = (
+        "import os, signal, sys\n"
+        "from cage.enter import hide_process\n"
+        f"os.geteuid() or (os.setgid({NOBODY}), os.setuid({NOBODY}))\n"
+        "reading, writing = os.pipe()\n"
+        "child = os.fork()\n"
+        "if child == 0:\n"
+        "    import ctypes; ctypes.CDLL(None).prctl(4, 1)\n"  # becoming somebody else has hidden it already
+        f"    {hidden} and hide_process()\n"
+        "    os.write(writing, b'x')\n"
+        "    signal.pause()\n"
+        "os.read(reading, 1)\n"
+        "try:\n"
+        "    print(len(open(f'/proc/{child}/environ').read()) > 0)\n"
+        "except PermissionError:\n"
+        "    print('refused')\n"
+        "os.kill(child, signal.SIGKILL)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True, text=True)
+    assert done.stdout.strip() == ("refused" if hidden else "True")
