@@ -104,7 +104,7 @@ def read_tiff_array(data: bytes, limits: SignalLimits) -> Signal:
     with _opened(data, page.compression) as file:
         samples = _samples(file, page, limits)
         _refuse_missing(file.pages[page.place], samples)
-        return array_signal(_upright(samples, page), channels=True)
+        return array_signal(_upright(samples, page), channels_last=True)
 
 
 def read_stack(data: bytes, limits: SignalLimits) -> Signal:
