@@ -3,7 +3,7 @@
 import struct
 from io import BytesIO
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ quick: Final = settings(derandomize=True, max_examples=40, deadline=None, databa
 RANDOM = np.random.default_rng(4)
 
 
-def exported(mesh: Mesh, file_type: str, **options: object) -> bytes:
+def exported(mesh: Mesh, file_type: str, **options: Any) -> bytes:
     written = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False).export(file_type=file_type, **options)
     return written.encode() if isinstance(written, str) else bytes(written)
 

@@ -104,7 +104,7 @@ def test_a_volume_comes_back_with_all_that_its_header_says(case: tuple[NDArray[A
     signal = read_signal(data)
     trailing = next((n for n in range(len(samples.shape), 3, -1) if samples.shape[n - 1] != 1), 3)
     shape = samples.shape[: max(trailing, min(3, samples.ndim))]
-    tolerance = {"atol": 1e-4 if samples.dtype.kind == "f" else 0, "rtol": 0.0}
+    tolerance: Any = {"atol": 1e-4 if samples.dtype.kind == "f" else 0, "rtol": 0.0}
     np.testing.assert_allclose(
         stored(signal).astype(float), np.asarray(source.dataobj).reshape(shape).astype(float), **tolerance
     )
@@ -113,7 +113,7 @@ def test_a_volume_comes_back_with_all_that_its_header_says(case: tuple[NDArray[A
     assert again.shape == source.shape
     assert again.get_data_dtype() == samples.dtype
     np.testing.assert_allclose(np.asarray(again.dataobj).astype(float), samples.astype(float), **tolerance)
-    exact = {"rtol": 0 if options["version"] == 1 else 1e-6}
+    exact: Any = {"rtol": 0 if options["version"] == 1 else 1e-6}
     for name in (*REST, *SLICES, "qform_code"):
         np.testing.assert_array_equal(again.header[name], source.header[name].astype(again.header[name].dtype), name)
     if options["qform"]:
@@ -132,7 +132,7 @@ def test_a_volume_comes_back_with_all_that_its_header_says(case: tuple[NDArray[A
 
 
 def without_offset(samples: NDArray[Any], gap: int, more: bytes = b"") -> bytes:
-    data = image(samples).to_bytes()
+    data: bytes = image(samples).to_bytes()
     return data[:108] + bytes(4) + data[112:348] + bytes(gap) + data[352:] + more
 
 

@@ -86,7 +86,9 @@ def test_colours_are_those_of_the_tagged_matrix_and_range(colours: str, full: bo
         frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(
             format="yuv444p", dst_colorspace=colours, dst_color_range=2 if full else 1
         )
-        planes = np.stack([np.frombuffer(p, np.uint8).reshape(32, -1)[:, :48] for p in frame.planes]).astype(float)
+        planes = np.stack([np.frombuffer(bytes(p), np.uint8).reshape(32, -1)[:, :48] for p in frame.planes]).astype(
+            float
+        )
         output.mux(stream.encode(frame))
         output.mux(stream.encode())
     red, blue = WEIGHTS[colours]
