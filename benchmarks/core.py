@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from core.host import Layout, decode, encode
+from tuner.codec.core.host import Layout, decode, encode
 from tuner.codec.decode import load
 from tuner.codec.integers.entropy import IntegerEncoder
 from tuner.codec.wavelets.subbands import pack_subbands
