@@ -5,6 +5,7 @@ whose memory is given back afterwards: no call can leave anything behind for the
 goes wrong inside, whatever the bytes are, comes out as one of the documented errors. `core/` has the sources.
 """
 
+import atexit
 from dataclasses import dataclass
 from importlib.resources import files
 from math import prod
@@ -47,6 +48,7 @@ _ANSWERS: dict[int, tuple[type[TunerError], str]] = {
 }
 _modules: "dict[bool, tuple[wasmtime.Engine, wasmtime.Module]]" = {}
 _compiling = Lock()
+atexit.register(_modules.clear)  # while what takes them apart is still there
 
 
 @dataclass(frozen=True, slots=True)
