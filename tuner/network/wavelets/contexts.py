@@ -6,8 +6,8 @@ magnitudes around it that a decoder knows by then. Edges run along the axes in w
 neighbours along these say most; then come the same place in the same orientation of the next coarser scale, in the
 orientations before, and in the colour before. Each has a share, by which its magnitude is multiplied, and a count, by
 which the sum is divided; a count above the share belongs to latents that are larger by nature. The numbers were found
-by regression on photographs. The estimate of a fit (`tuner.fit.wavelets.rate`) stands on them; the coder of files, which
-is in `core/`, begins with nearly the same shares and learns the rest.
+by regression on photographs. The estimate of a fit (`tuner.fit.wavelets.rate`) stands on them; the coder of files,
+which is in `core/`, begins with nearly the same shares and learns the rest.
 """
 
 from itertools import product
