@@ -108,7 +108,7 @@ FAMILIES = {
     "v1": golden_files,
     "v1-scaled": scaled_files,
     "v1-kinds": files_of_all_kinds,
-    "v1-wavelets": wavelet_files,
+    "v1-core": wavelet_files,
 }
 
 

@@ -17,7 +17,7 @@ from tuner.signal.signal import SignalKind
 
 HERE = Path(__file__).parent
 FILES = sorted(HERE.glob("v*/*.tnr"))
-WAVELETS = [path for path in FILES if path.parent.name == "v1-wavelets"]
+WAVELETS = [path for path in FILES if path.parent.name == "v1-core"]
 SINES = [path for path in FILES if path not in WAVELETS]
 
 

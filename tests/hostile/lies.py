@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from struct import pack
 
 import google_crc32c
+import numpy as np
 
+from tuner.codec.core.host import Layout, encode
 from tuner.codec.file.primitives import pack_signed, pack_varint
 from tuner.errors import CorruptFile, FormatError, LimitExceeded, NotARepresentation, UnsupportedVersion
 
@@ -114,7 +116,7 @@ lie("fewer chunks than there are", header() + NETWORK + chunk(0x81, b""), Corrup
 lie("a billion chunks", header(chunks=b"\xff\xff\xff\xff\x0f") + NETWORK, CorruptFile, "chunk 2 of 4294967295")
 lie("no chunks", header(chunks=b"\x00"), CorruptFile, "no network chunk")
 lie("no network", header() + chunk(0x81, b"profile"), CorruptFile, "no network chunk")
-lie("networks of two kinds", header(chunks=b"\x02") + NETWORK + chunk(6, b""), CorruptFile, "2 network chunks")
+lie("networks of two kinds", header(chunks=b"\x02") + NETWORK + chunk(7, b""), CorruptFile, "2 network chunks")
 lie("two networks", header(chunks=b"\x02") + NETWORK + NETWORK, CorruptFile, "0x01 occurs twice")
 lie("another chunk than was summed", header() + NETWORK[:-1] + b"\x00", CorruptFile, "checksum of chunk 1 of 1")
 lie("a chunk that must be known", header(chunks=b"\x02") + NETWORK + chunk(0x7F, b""), UnsupportedVersion, "0x7f")
@@ -156,6 +158,10 @@ def small_table(zero: int = 4096, largest: int = 0, decay: int = 0) -> bytes:
     return pack_varint(zero) + pack_varint(largest) + bytes([decay])
 
 
+ALL_ZERO = encode(np.zeros(4, dtype=np.int32), Layout((4,), 1, 1))
+SOME_LATENTS = encode(np.arange(64, dtype=np.int32), Layout((64,), 1, 1))
+
+
 @dataclass
 class Wavelets:
     """The payload of a chunk of wavelets, part by part: two latents in each of two levels, all of them 0."""
@@ -168,20 +174,20 @@ class Wavelets:
     step: bytes = pack("<f", 0.5)
     tensor: bytes = small_table()
     rest: bytes = 5 * (pack("<f", 0.5) + small_table())
-    tables: bytes = pack_varint(19) + small_table()
-    other_tables: bytes = 13 * (pack_varint(19) + small_table())
+    word_count: bytes = pack_varint(0)
     words: bytes = b""
+    latents: bytes = ALL_ZERO
 
     def __bytes__(self) -> bytes:
         layout = self.seed + self.reach + bytes([self.scales, self.colours]) + self.exponents
-        return layout + self.step + self.tensor + self.rest + self.tables + self.other_tables + self.words
+        return layout + self.step + self.tensor + self.rest + self.word_count + self.words + self.latents
 
 
-HONEST_WAVELETS = header() + chunk(0x06, bytes(Wavelets()))
+HONEST_WAVELETS = header() + chunk(0x07, bytes(Wavelets()))
 
 
 def wavelets(name: str, message: str, whole: bytes = header(), **parts: bytes | int) -> None:
-    lie(name, whole + chunk(0x06, bytes(Wavelets(**parts))), CorruptFile, message)  # type: ignore[arg-type]
+    lie(name, whole + chunk(0x07, bytes(Wavelets(**parts))), CorruptFile, message)  # type: ignore[arg-type]
 
 
 # Wavelets that no encoder writes
@@ -198,14 +204,22 @@ wavelets("a tensor whose step is no number", "step of sine weight is nan", step=
 wavelets("a table in which 0 never occurs", "gives 0 the probability 0 / 4096", tensor=small_table(zero=0))
 wavelets("a table in which 0 is more than certain", "probability 4097 / 4096", tensor=small_table(zero=4097))
 wavelets("a table beyond all integers of tensors", "goes up to 2048", tensor=small_table(1, 2048, 255))
-wavelets("a run of no tables", "stands for 0 classes, expected 1 to 19", tables=pack_varint(0) + small_table())
-wavelets("a run of too many tables", "stands for 20 classes", tables=pack_varint(20) + small_table())
-wavelets("fewer tables than sets", "the file is truncated", other_tables=b"")
-wavelets("words after the last latent", "left over", words=bytes(range(1, 41)))
-wavelets("words that are no latents", "do not fit", tables=pack_varint(19) + small_table(4095, 1, 0), words=b"\xff" * 8)
+wavelets("words that are not there", "needs 400 bytes", word_count=pack_varint(100))
+wavelets("words after the last weight", "left over", word_count=pack_varint(10), words=bytes(range(1, 41)))
+wavelets(
+    "words that are no weights",
+    "do not fit",
+    tensor=small_table(4095, 1, 0),
+    word_count=pack_varint(2),
+    words=b"\xff" * 8,
+)
+wavelets("no latents", "is larger than 2^29", latents=b"")
+wavelets("half the latents", "end before the last integer", header(shape=(64,)), latents=SOME_LATENTS[:20])
+wavelets("bytes after the last latent", "left over after the last integer", latents=ALL_ZERO + b"\x00")
+wavelets("latents that no encoder writes", "the file is damaged", latents=b"\x00" * 40)
 lie(
     "as many colours as a byte holds, of a plane",
-    header(shape=(2**13, 2**13)) + chunk(0x06, bytes(Wavelets(colours=255))),
+    header(shape=(2**13, 2**13)) + chunk(0x07, bytes(Wavelets(colours=255))),
     LimitExceeded,
     "weights",
 )

@@ -18,7 +18,7 @@ from tuner.errors import FormatError, LimitExceeded
 
 TIGHT = DecodeLimits(file_bytes=10_000, chunk_bytes=5_000, weights=20_000, samples=5_000, channels=8)
 GOLDEN = small_files("v1", "v1-scaled", "v1-kinds")
-WAVELETS = small_files("v1-wavelets")
+WAVELETS = small_files("v1-core")
 
 
 def test_the_originals_are_within_the_limits() -> None:

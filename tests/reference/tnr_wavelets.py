@@ -1,4 +1,4 @@
-"""A decoder of wavelet networks made from tuner/codec/FORMAT.md and format/wavelets.md alone: slow, without numpy.
+"""A decoder of wavelet networks by tuner/codec/FORMAT.md and format/wavelets.md: slow, without numpy.
 
 It imports nothing of `tuner`. Nodes are tuples of indices; a subband is a dictionary from node to integer.
 """
@@ -6,11 +6,11 @@ It imports nothing of `tuner`. Nodes are tuples of indices; a subband is a dicti
 import math
 import struct
 from dataclasses import dataclass
-from itertools import combinations, pairwise, product
+from itertools import combinations, pairwise
 
+from tests.reference import tnr_latents
 from tests.reference.tnr_decoder import Bytes, Matrix, RangeDecoder, check, float32, times
 
-THRESHOLDS = (1, 3, 7, 13, 20, 30, 42, 58, 80, 110, 150, 210, 300, 430, 640, 1000, 1800)
 Node = tuple[int, ...]
 Subband = dict[Node, int]
 
@@ -144,7 +144,7 @@ def decode(data: bytes) -> Decoded:
     widths = [source.varint() for _ in range(source.byte())]
     check(source, 0)
     start = source.at
-    assert source.byte() == 0x06
+    assert source.byte() == 0x07
     payload = source.take(source.varint())
     check(source, start)
     source = Bytes(payload)
@@ -161,87 +161,20 @@ def decode(data: bytes) -> Decoded:
     for _ in shapes:
         steps.append(source.f32())
         tables.append(table(source))
-    sets: list[list[tuple[int, list[int]]]] = []
-    for _ in range(14):
-        sets.append([])
-        while len(sets[-1]) < 19:
-            run = source.varint()
-            sets[-1] += run * [table(source)]
-    words = source.take(len(source.data) - source.at)
+    words = source.take(4 * source.varint())
     coder = RangeDecoder(list(struct.unpack(f"<{len(words) // 4}I", words)))
     matrices = []
     for (rows, columns), (m, frequencies) in zip(shapes, tables, strict=True):
         numbers = iter(coder.symbols(rows * columns, frequencies))
         matrices.append([[next(numbers) - m for _ in range(columns)] for _ in range(rows)])
-    levels: list[Level] = []
-    kinds = 2**dimensions - 1
-    for number, spacing in enumerate([2**scales, *(2**j for j in range(scales, 0, -1))]):
-        levels.append(Level(spacing, [-(-samples // spacing) for samples in shape], []))
-        for index in range(colours * kinds if number else colours):
-            levels[-1].subbands.append({})
-            colour, kind = (index // kinds, index % kinds + 1) if number else (index, 0)
-            take_subband(levels, colour, kind, coder, sets)
     assert not coder.words
+    coded = source.take(len(source.data) - source.at)
+    spacings = [2**scales, *(2**j for j in range(scales, 0, -1))]
+    levels = [
+        Level(spacing, [-(-samples // spacing) for samples in shape], subbands)
+        for spacing, subbands in zip(spacings, tnr_latents.decode(coded, shape, scales, colours), strict=True)
+    ]
     return Decoded(shape, period, colours, drawn(count, dimensions, reach, seed), levels, matrices, steps, exponents)
-
-
-def take_subband(
-    levels: list[Level], colour: int, kind: int, coder: RangeDecoder, sets: list[list[tuple[int, list[int]]]]
-) -> None:
-    level = levels[-1]
-    subband, dimensions = level.subbands[-1], len(level.nodes)
-    parities = sorted(product((0, 1), repeat=dimensions), key=lambda bits: (any(bits), -sum(bits), bits))
-    group = 0
-    if len(levels) > 1:
-        group = 1 + 2 * min(level.spacing.bit_length() - 2, 2) + (colour > 0)
-    for number, parity in enumerate(parities):
-        nodes = [n for n in product(*map(range, level.nodes)) if tuple(i % 2 for i in n) == parity]
-        classes = {node: class_of(levels, colour, kind, node, parities[:number]) for node in nodes}
-        tables = sets[2 * group + (number == 0)]
-        taken: Subband = {}
-        for each in range(19):
-            members = [node for node in nodes if classes[node] == each]
-            m, frequencies = tables[each]
-            taken |= {n: q - m for n, q in zip(members, coder.symbols(len(members), frequencies), strict=True)}
-        subband.update(taken)
-
-
-def class_of(levels: list[Level], colour: int, kind: int, node: Node, before: list[Node]) -> int:
-    level, dimensions = levels[-1], len(node)
-    subbands, kinds = level.subbands, 2**dimensions - 1
-    total = count = 0
-    offsets = [offset for offset in product((-1, 0, 1), repeat=dimensions) if any(offset)]
-    for offset in offsets:
-        other = moved(node, offset)
-        if tuple(i % 2 for i in other) in before:
-            axes = [axis for axis, o in enumerate(offset) if o]
-            high = [bool(kind & 1 << dimensions - 1 - axis) for axis in range(dimensions)]
-            if len(axes) > 1:
-                share = 7
-            elif kind == 0:
-                share = 16
-            else:
-                share = 14 if all(high) else 10 if high[axes[0]] else 24
-            total += share * abs(subbands[-1].get(other, 0))
-            count += share
-    if len(levels) > 2:
-        parent, place = levels[-2].subbands[len(subbands) - 1], tuple(i // 2 for i in node)
-        total += 4 * abs(parent[place]) + sum(abs(parent.get(moved(place, offset), 0)) for offset in offsets)
-        count += 2 * (4 + len(offsets))
-    if kind:
-        for sibling in subbands[colour * kinds : -1]:
-            total += 3 * abs(sibling[node]) + sum(abs(sibling.get(moved(node, offset), 0)) for offset in offsets)
-            count += 4
-    if colour:
-        total += 3 * abs(subbands[-1 - (kinds if kind else 1)][node])
-        count += 4
-    if count == 0:
-        return 18
-    return sum(threshold <= 256 * total // count for threshold in THRESHOLDS)
-
-
-def moved(node: Node, offset: Node) -> Node:
-    return tuple(i + o for i, o in zip(node, offset, strict=True))
 
 
 def drawn(count: int, dimensions: int, reach: int, seed: int) -> Matrix:

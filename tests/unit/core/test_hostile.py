@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from core.host import LARGEST_VALUE, BadLayout, DamagedBytes, Layout, LimitReached, Limits, decode, encode
 from tests.unit.core.layouts import random_integers, random_layout
+from tuner.codec.core.host import LARGEST_VALUE, Layout, Limits, decode, encode
+from tuner.errors import ConfigError, CorruptFile, LimitExceeded
 
 _LIMITS = Limits(fuel=2_000_000_000, memory=64 << 20)
 
@@ -12,7 +13,7 @@ _LIMITS = Limits(fuel=2_000_000_000, memory=64 << 20)
 def _decode(coded: bytes, layout: Layout) -> str:
     try:
         decode(coded, layout, _LIMITS)
-    except (DamagedBytes, LimitReached) as error:
+    except (CorruptFile, LimitExceeded) as error:
         return type(error).__name__
     return "decoded"
 
@@ -21,7 +22,7 @@ def _decode(coded: bytes, layout: Layout) -> str:
 def test_random_bytes_give_integers_or_an_error(axes: int) -> None:
     random = np.random.default_rng(axes)
     found = {_decode(random.bytes(int(random.integers(200))), random_layout(random, axes)) for _ in range(40)}
-    assert "DamagedBytes" in found
+    assert "CorruptFile" in found
 
 
 @pytest.mark.parametrize("axes", [1, 2, 3, 4])
@@ -42,14 +43,14 @@ def test_mutated_bytes_give_integers_or_an_error(axes: int) -> None:
 def test_missing_bytes_are_noticed() -> None:
     layout = Layout((40, 40), colours=3, scales=3)
     coded = encode(np.random.default_rng(0).integers(-9, 10, size=layout.integers(), dtype=np.int32), layout)
-    with pytest.raises(DamagedBytes, match="end before the last integer"):
+    with pytest.raises(CorruptFile, match="end before the last integer"):
         decode(coded[: len(coded) // 2], layout)
 
 
 def test_bytes_too_many_are_noticed() -> None:
     layout = Layout((40, 40), colours=3, scales=3)
     coded = encode(np.random.default_rng(0).integers(-9, 10, size=layout.integers(), dtype=np.int32), layout)
-    with pytest.raises(DamagedBytes, match="left over"):
+    with pytest.raises(CorruptFile, match="left over"):
         decode(coded + b"\x00", layout)
 
 
@@ -63,7 +64,7 @@ def test_integers_too_large_are_noticed() -> None:
         for byte in range(256):
             try:
                 assert np.abs(decode(coded[:place] + bytes([byte]) + coded[place + 1 :], layout)).max() <= LARGEST_VALUE
-            except DamagedBytes as error:
+            except CorruptFile as error:
                 found.add(str(error).partition(":")[0])
     assert "an integer is larger than 2^29" in found
 
@@ -86,25 +87,25 @@ def test_integers_too_large_are_noticed() -> None:
     ],
 )
 def test_layouts_out_of_range_are_refused(layout: Layout) -> None:
-    with pytest.raises(BadLayout, match="expected 1 to 4 axes"):
+    with pytest.raises(ConfigError, match="expected 1 to 4 axes"):
         decode(b"", layout, Limits(memory=64 << 20))
 
 
 @pytest.mark.parametrize("samples", [(1 << 27,), (1 << 13, 1 << 13), (1 << 9, 1 << 9, 1 << 9), (1 << 20, 2, 2, 2)])
 def test_more_memory_than_allowed_is_refused_before_it_is_taken(samples: tuple[int, ...]) -> None:
-    with pytest.raises(LimitReached, match="memory"):
+    with pytest.raises(LimitExceeded, match="memory"):
         decode(b"\x00" * 80, Layout(samples, 1, 1), Limits(memory=16 << 20))
 
 
 def test_memory_too_small_for_the_module_is_a_limit_too() -> None:
-    with pytest.raises(LimitReached, match="memory"):
+    with pytest.raises(LimitExceeded, match="memory"):
         decode(b"", Layout((8, 8), 1, 1), Limits(memory=1 << 10))
 
 
 def test_more_work_than_allowed_is_stopped() -> None:
     layout = Layout((64, 64), colours=1, scales=3)
     coded = encode(np.ones(layout.integers(), dtype=np.int32), layout)
-    with pytest.raises(LimitReached, match="work"):
+    with pytest.raises(LimitExceeded, match="work"):
         decode(coded, layout, Limits(fuel=100_000))
 
 

@@ -1,8 +1,14 @@
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
-from core.host import LARGEST_VALUE, BadLayout, Layout, decode, encode, subbands
 from tests.unit.core.layouts import random_integers, random_layout
+from tuner.codec.core.host import LARGEST_VALUE, Layout, decode, encode, subbands
+from tuner.errors import ConfigError
 from tuner.network.wavelets.layout import Layout as NetworkLayout
 
 
@@ -72,7 +78,30 @@ def test_layouts_are_those_of_the_network(samples: tuple[int, ...], colours: int
 
 def test_integers_that_do_not_fit_are_refused() -> None:
     layout = Layout((8, 8), colours=1, scales=1)
-    with pytest.raises(BadLayout, match="there are 3 integers, expected 64"):
+    with pytest.raises(ConfigError, match="there are 3 integers, expected 64"):
         encode(np.zeros(3, dtype=np.int32), layout)
-    with pytest.raises(BadLayout, match="expected at most 2\\^29"):
+    with pytest.raises(ConfigError, match="expected at most 2\\^29"):
         encode(np.full(64, LARGEST_VALUE + 1), layout)
+
+
+def test_threads_share_the_module() -> None:
+    """They compile it once, and none sees the integers of another."""
+    layout = Layout((40, 33), colours=2, scales=2)
+    many = [random_integers(np.random.default_rng(seed), layout) for seed in range(16)]
+    with ThreadPoolExecutor(8) as pool:
+        decoded = list(pool.map(lambda integers: decode(encode(integers, layout), layout), many))
+    for before, after in zip(many, decoded, strict=True):
+        assert np.array_equal(before, after)
+
+
+def test_the_core_runs_where_addresses_are_few() -> None:
+    """Under `ulimit -v`, where the 4 GiB of addresses that make it fast cannot be had."""
+    program = (
+        "import resource; resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30)); import numpy as np\n"
+        "from tuner.codec.core.host import Layout, decode, encode\n"
+        "layout = Layout((9, 9), 1, 1)\n"
+        "print(decode(encode(np.arange(layout.integers()), layout), layout).sum())"
+    )
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, env=environment)
+    assert (done.stdout, done.stderr) == ("4950\n", "")

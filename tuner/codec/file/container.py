@@ -22,7 +22,7 @@ class ChunkType(IntEnum):
     NETWORK = 0x01
     SCALED_NETWORK = 0x03
     WINDOWED = 0x04
-    WAVELETS = 0x06
+    WAVELETS = 0x07
     ICC_PROFILE = 0x81
     METADATA = 0x82
 

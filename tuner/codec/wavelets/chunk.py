@@ -1,23 +1,24 @@
-"""Chunk 06: a signal as quantised wavelet coefficients, and the small network that turns their sums into values.
+"""Chunk 07: a signal as quantised wavelet coefficients, and the small network that turns their sums into values.
 
-The coefficients, called latents, are entropy-coded subband by subband, each with a table chosen by its neighbours
-(`tuner.codec.wavelets.subbands`). The few hundred weights of the network are rounded to steps, one for each tensor, and
-coded with one table for each. Payload: what the frequencies are drawn from, how many scales and colours there are, an
-exponent for every input beside the sines, step and table of each tensor, tables of the latents, then the words of the
-range coder: weights first, latents from coarse to fine. `tuner/codec/format/wavelets.md` is the specification.
+The coefficients, called latents, are coded by the core (`tuner.codec.core`), bit by bit with probabilities that several
+contexts have learned from what was decoded before. The few hundred weights of the network are rounded to steps, one for
+each tensor, and coded with one table for each. Payload: what the frequencies are drawn from, how many scales and
+colours there are, an exponent for every input beside the sines, step and table of each tensor, how many words the
+weights take, these words of the range coder, then the bytes of the core. `tuner/codec/format/wavelets.md` is the
+specification.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from tuner.codec.core import host
 from tuner.codec.file.header import Header
 from tuner.codec.file.primitives import ByteReader, pack_float, pack_signed, pack_varint
 from tuner.codec.integers.entropy import IntegerDecoder, IntegerEncoder
 from tuner.codec.integers.geometric import LARGEST_MAGNITUDE, GeometricTable
 from tuner.codec.integers.steps import LARGEST_STEP, read_step
 from tuner.codec.limits import DecodeLimits
-from tuner.codec.wavelets.subbands import pack_subbands, take_subbands, unpack_subband_tables
 from tuner.errors import ConfigError, CorruptFile
 from tuner.network.wavelets.layout import Layout
 from tuner.network.wavelets.parameters import (
@@ -32,6 +33,7 @@ _MOST_FREQUENCIES = 4096
 _LARGEST_REACH = 1 << 20
 _MOST_SCALES = 16
 _LARGEST_EXPONENT = 32
+_WORD = 4  # bytes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,9 +104,9 @@ def quantise_wavelets(parameters: WaveletParameters, steps: tuple[float, ...]) -
                 f"a step of {step} is too fine for a weight of {np.abs(tensor).max()}: at most 2047 steps"
             )
         integers.append(rounded.astype(np.int32))
-    largest = max(int(np.abs(codes).max(initial=0)) for codes in parameters.latents)
-    if largest > LARGEST_MAGNITUDE:
-        raise ConfigError(f"a latent is {largest}, expected at most {LARGEST_MAGNITUDE}")
+    largest = max(int(np.abs(codes.astype(np.int64)).max(initial=0)) for codes in parameters.latents)
+    if largest > host.LARGEST_VALUE:
+        raise ConfigError(f"a latent is {largest}, expected at most {host.LARGEST_VALUE}")
     if max(map(abs, parameters.exponents)) > _LARGEST_EXPONENT:
         raise ConfigError(f"the exponents are {parameters.exponents}, expected at most {_LARGEST_EXPONENT} either way")
     return QuantisedWavelets(
@@ -126,7 +128,7 @@ def fine_wavelet_steps(parameters: WaveletParameters) -> tuple[float, ...]:
 
 
 def pack_wavelets(network: QuantisedWavelets) -> bytes:
-    """The payload of the chunk."""
+    """The payload of the chunk; raises `ConfigError` if the layout is larger than a file can hold."""
     coder = IntegerEncoder()
     packed = pack_varint(network.seed) + pack_varint(network.reach)
     packed += bytes([network.layout.scales, network.layout.colours])
@@ -135,8 +137,9 @@ def pack_wavelets(network: QuantisedWavelets) -> bytes:
         table = GeometricTable.fitted(integers)
         packed += pack_float(step) + table.pack()
         coder.put(integers, table.table())
-    packed += pack_subbands(network.layout, network.latents, coder)
-    return packed + coder.words()
+    words = coder.words()
+    latents = np.concatenate([codes.reshape(-1) for codes in network.latents])
+    return packed + pack_varint(len(words) // _WORD) + words + host.encode(latents, _core_layout(network.layout))
 
 
 def unpack_wavelets(payload: bytes, header: Header, limits: DecodeLimits) -> QuantisedWavelets:
@@ -164,13 +167,12 @@ def unpack_wavelets(payload: bytes, header: Header, limits: DecodeLimits) -> Qua
     for name, _ in shapes:
         steps.append(read_step(reader, name))
         tables.append(GeometricTable.unpack(reader, f"table of {name}").table())
-    tables_of_latents = unpack_subband_tables(reader)
-    coder = IntegerDecoder(reader.take(reader.remaining, "coded integers"))
+    coder = IntegerDecoder(reader.take(_WORD * reader.varint("number of words of the weights"), "coded weights"))
     integers = tuple(
         coder.take(int(np.prod(shape)), table).reshape(shape) for (_, shape), table in zip(shapes, tables, strict=True)
     )
-    latents = take_subbands(coder, tables_of_latents, layout)
     coder.finish()
+    latents = _unpack_latents(reader.take(reader.remaining, "coded latents"), layout)
     return QuantisedWavelets(
         layout=layout,
         period=header.period,
@@ -192,6 +194,20 @@ def _unpack_layout(reader: ByteReader, grid_shape: tuple[int, ...]) -> Layout:
             "one: the file is damaged"
         )
     return Layout(grid_shape, scales, colours)
+
+
+def _core_layout(layout: Layout) -> host.Layout:
+    return host.Layout(layout.grid_shape, layout.colours, layout.scales)
+
+
+def _unpack_latents(coded: bytes, layout: Layout) -> tuple[IntArray, ...]:
+    try:
+        integers = host.decode(coded, _core_layout(layout))
+    except ConfigError as error:
+        raise CorruptFile(f"{error}: the file is damaged") from error
+    ends = np.cumsum([level.latents for level in layout.levels])
+    parts = np.split(integers, ends[:-1])
+    return tuple(part.reshape(level.shape) for part, level in zip(parts, layout.levels, strict=True))
 
 
 def _frequencies(header: Header, reach: int, seed: int) -> IntArray:

@@ -1,7 +1,7 @@
 """How many bits wavelet latents take in a file, and what each other value of a latent would cost: an estimate.
 
-The codec chooses the table of each latent by the mean magnitude around it (`tuner.codec.wavelets.subbands`). Here are
-the same means, and tables of three numbers that are fitted to the latents as they are: the bits of a zero, of a one,
+The coder of files mixes many contexts (`core/`), of which the mean magnitude around a latent tells most. Here are such
+means, and tables of three numbers that are fitted to the latents as they are: the bits of a zero, of a one,
 and of every further unit, interpolated between the centres of two classes. What a latent does to the means of those
 around it is left out: counted as a derivative it made latents vanish in droves, counted by differences it gained
 nothing.

@@ -1,4 +1,4 @@
-"""The context of a wavelet coefficient: how large its neighbours say that it will be, for the entropy coder.
+"""The context of a wavelet coefficient: how large its neighbours say that it will be, for the estimate of its bits.
 
 Magnitudes of wavelets come in crowds: along the edges of a picture, at the same place in all orientations, in all
 colours and in neighbouring scales. The expected magnitude of a coefficient, a latent, is a weighted mean of the
@@ -6,8 +6,8 @@ magnitudes around it that a decoder knows by then. Edges run along the axes in w
 neighbours along these say most; then come the same place in the same orientation of the next coarser scale, in the
 orientations before, and in the colour before. Each has a share, by which its magnitude is multiplied, and a count, by
 which the sum is divided; a count above the share belongs to latents that are larger by nature. The numbers were found
-by regression on photographs. They are part of the file format: the coder (`tuner.codec.wavelets.subbands`) uses them,
-and so does the estimate of its bits (`tuner.fit.wavelets.rate`).
+by regression on photographs. The estimate of a fit (`tuner.fit.wavelets.rate`) stands on them; the coder of files,
+which is in `core/`, begins with nearly the same shares and learns the rest.
 """
 
 from itertools import product

@@ -5,10 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tests.hostile.lies import Wavelets, chunk, header
 from tests.wavelets import random_wavelets, wavelet_representation
+from tuner.codec.core.host import LARGEST_VALUE
 from tuner.codec.decode import decode, decode_integers
 from tuner.codec.encode import encode
 from tuner.codec.file.container import Chunk, ChunkType, read_container, write_container
+from tuner.codec.file.primitives import pack_signed
 from tuner.codec.limits import DecodeLimits
 from tuner.codec.wavelets.chunk import QuantisedWavelets, quantise_wavelets
 from tuner.errors import ConfigError, CorruptFile, LimitExceeded
@@ -21,7 +24,7 @@ def _empty(parameters: WaveletParameters) -> WaveletParameters:
 
 
 def _large(parameters: WaveletParameters) -> WaveletParameters:
-    latents = (np.where(codes % 2, 2047, -2047).astype(np.int32) for codes in parameters.latents)
+    latents = (np.where(codes % 2, LARGEST_VALUE, -LARGEST_VALUE).astype(np.int32) for codes in parameters.latents)
     return replace(parameters, latents=tuple(latents))
 
 
@@ -73,6 +76,16 @@ def test_latents_beyond_the_limit_take_no_memory() -> None:
         decode(data, DecodeLimits(weights=150))
 
 
+def test_a_layout_that_the_core_does_not_know_is_refused() -> None:
+    """Five axes, for a reader that allows them: what the core says of a layout is said of the file."""
+    parameters = random_wavelets((2,) * 5, scales=1, colours=1, channels=1)
+    with pytest.raises(ConfigError, match="1 to 4 axes"):
+        encode(Representation(parameters=parameters, grid_shape=parameters.grid_shape))
+    payload = bytes(Wavelets(exponents=22 * pack_signed(0)))
+    with pytest.raises(CorruptFile, match="1 to 4 axes"):
+        decode(header(shape=(1,) * 5) + chunk(int(ChunkType.WAVELETS), payload), DecodeLimits(axes=5))
+
+
 def test_what_no_file_can_hold_is_refused() -> None:
     parameters = random_wavelets()
     with pytest.raises(ConfigError, match="steps"):
@@ -81,7 +94,9 @@ def test_what_no_file_can_hold_is_refused() -> None:
         quantise_wavelets(parameters, (1e-9,) * len(parameters.tensors()))
     low, *others = parameters.latents
     with pytest.raises(ConfigError, match="a latent is"):
-        quantise_wavelets(replace(parameters, latents=(low + 5000, *others)), (0.01,) * len(parameters.tensors()))
+        quantise_wavelets(
+            replace(parameters, latents=(low + LARGEST_VALUE + 99, *others)), (0.01,) * len(parameters.tensors())
+        )
 
 
 def test_exponents_are_few_and_small() -> None:
@@ -91,8 +106,8 @@ def test_exponents_are_few_and_small() -> None:
         replace(parameters, exponents=parameters.exponents[1:])
     with pytest.raises(ConfigError, match="32 either way"):
         quantise_wavelets(replace(parameters, exponents=(33, *parameters.exponents[1:])), steps)
-    header, payloads = read_container(encode(Representation(parameters=parameters, grid_shape=(20, 28)), steps), LIMITS)
+    head, payloads = read_container(encode(Representation(parameters=parameters, grid_shape=(20, 28)), steps), LIMITS)
     payload = bytearray(payloads[ChunkType.WAVELETS])
     payload[4] = 66  # after seed, reach, scales and colours; stands for 33
     with pytest.raises(CorruptFile, match="exponent of input 0 is 33"):
-        decode(write_container(header, [Chunk(ChunkType.WAVELETS, bytes(payload))]))
+        decode(write_container(head, [Chunk(ChunkType.WAVELETS, bytes(payload))]))

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tuner.codec.integers.entropy import IntegerEncoder
-from tuner.codec.wavelets.subbands import pack_subbands
+from tuner.codec.core import host
 from tuner.fit.wavelets.rate import LatentRate
 from tuner.network.wavelets.layout import Layout
 
@@ -23,9 +22,8 @@ def test_wavelets_in_crowds_pay_and_the_estimate_knows() -> None:
         scattered.append(random.permutation(codes.reshape(-1)).reshape(codes.shape))
     sizes = []
     for each in (latents, scattered):
-        coder = IntegerEncoder()
-        pack_subbands(layout, each, coder)
-        sizes.append(8 * len(coder.words()))
+        integers = np.concatenate([codes.reshape(-1) for codes in each])
+        sizes.append(8 * len(host.encode(integers, host.Layout(layout.grid_shape, layout.colours, layout.scales))))
     assert sizes[0] < 0.8 * sizes[1]
     estimated, _ = LatentRate(layout).costs([torch.from_numpy(codes).float() for codes in latents])
     assert estimated == pytest.approx(sizes[0], rel=0.05)

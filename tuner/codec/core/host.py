@@ -1,17 +1,24 @@
 """The core in Python: layouts, integers and coded bytes go in and out, under a limit of work and one of memory.
 
-Every call has an instance of its own, whose memory is given back afterwards: no call can leave anything behind for
-the next one. What goes wrong inside, whatever the bytes are, comes out as one of the errors below.
+The module is compiled at the first call, once for all threads of the process. Every call has an instance of its own,
+whose memory is given back afterwards: no call can leave anything behind for the next one, or for another thread. What
+goes wrong inside, whatever the bytes are, comes out as one of the documented errors. `core/` has the sources.
 """
 
+import atexit
 from dataclasses import dataclass
-from functools import cache
 from importlib.resources import files
 from math import prod
+from threading import Lock
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import wasmtime
+
+from tuner.errors import ConfigError, CorruptFile, LimitExceeded, TunerError
+
+if TYPE_CHECKING:  # imported at the first call, as other files can be read without it
+    import wasmtime
 
 LARGEST_VALUE = 1 << 29
 _DESCRIPTION_VERSION = 1
@@ -29,33 +36,19 @@ _MOST_BYTES_PER_INTEGER = 5
 Integers = npt.NDArray[np.int32]
 
 
-class CoreError(Exception):
-    """The core could not do what was asked."""
-
-
-class BadLayout(CoreError, ValueError):
-    """A layout or an integer is outside of what the core knows."""
-
-
-class DamagedBytes(CoreError, ValueError):
-    """The coded bytes are not what an encoder writes for this layout."""
-
-
-class LimitReached(CoreError):
-    """The work or the memory allowed was not enough."""
-
-
-_ANSWERS: dict[int, tuple[type[CoreError], str]] = {
+_ANSWERS: dict[int, tuple[type[TunerError], str]] = {
     1: (
-        BadLayout,
+        ConfigError,
         "expected 1 to 4 axes of at least one sample, 1 to 255 colours, 1 to 16 scales, and at most 2^28 integers",
     ),
-    2: (LimitReached, "the memory allowed is too small: allow more, or take a smaller signal"),
-    3: (DamagedBytes, "the coded bytes end before the last integer: the file is truncated or damaged"),
-    4: (DamagedBytes, "coded bytes are left over after the last integer: the file is damaged"),
-    5: (DamagedBytes, "an integer is larger than 2^29: the file is damaged"),
-    6: (CoreError, "the core was called out of order"),
+    2: (LimitExceeded, "the memory allowed is too small: allow more, or take a smaller signal"),
+    3: (CorruptFile, "the coded bytes end before the last integer: the file is truncated or damaged"),
+    4: (CorruptFile, "coded bytes are left over after the last integer: the file is damaged"),
+    5: (CorruptFile, "an integer is larger than 2^29: the file is damaged"),
 }
+_modules: "dict[bool, tuple[wasmtime.Engine, wasmtime.Module]]" = {}
+_compiling = Lock()
+atexit.register(_modules.clear)  # while what takes them apart is still there
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +79,13 @@ class Layout:
         """As the core reads it.
 
         Raises:
-            BadLayout: if a number does not fit a word, or there are too many axes or scales.
+            ConfigError: if a number does not fit a word, or there are too many axes or scales.
         """
         words = (_DESCRIPTION_VERSION, len(self.samples), self.colours, self.scales, *self.samples)
         if not (1 <= len(self.samples) <= _MOST_AXES and 1 <= self.scales <= _MOST_SCALES and min(words) >= 1) or (
             max(words) >= 1 << 32
         ):
-            raise BadLayout(f"the layout is {self}, {_ANSWERS[1][1]}")
+            raise ConfigError(f"the layout is {self}, {_ANSWERS[1][1]}")
         padded = words + (1,) * (_DESCRIPTION_WORDS - len(words))
         return np.array(padded, dtype="<u4").tobytes()
 
@@ -142,18 +135,18 @@ def decode(coded: bytes, layout: Layout, limits: Limits = Limits()) -> Integers:
         limits: what the call may use.
 
     Raises:
-        BadLayout: if the layout is outside of what the core knows.
-        DamagedBytes: if the bytes are not a code for this layout.
-        LimitReached: if work or memory does not suffice.
+        ConfigError: if the layout is outside of what the core knows.
+        CorruptFile: if the bytes are not a code for this layout.
+        LimitExceeded: if work or memory does not suffice.
     """
     instance = _Instance(layout, len(coded), limits)
     room = instance.call("core_coded_room", len(coded))
     if not room:
-        raise LimitReached(_ANSWERS[2][1])
+        raise LimitExceeded(_ANSWERS[2][1])
     instance.write(coded, room)
     instance.check(instance.call("core_decode"))
     data = instance.read(instance.call("core_integers"), 4 * instance.call("core_integer_count"))
-    return np.frombuffer(data, dtype="<i4").astype(np.int32, copy=False)
+    return np.frombuffer(data, dtype="<i4").astype(np.int32)
 
 
 def encode(integers: npt.NDArray[np.integer], layout: Layout, limits: Limits = Limits()) -> bytes:
@@ -165,22 +158,22 @@ def encode(integers: npt.NDArray[np.integer], layout: Layout, limits: Limits = L
         limits: what the call may use.
 
     Raises:
-        BadLayout: if the layout is outside of what the core knows, or the integers do not fit it.
-        LimitReached: if work or memory does not suffice.
+        ConfigError: if the layout is outside of what the core knows, or the integers do not fit it.
+        LimitExceeded: if work or memory does not suffice.
     """
     flat = np.asarray(integers).reshape(-1)
     if flat.size and not -LARGEST_VALUE <= flat.min() <= flat.max() <= LARGEST_VALUE:
-        raise BadLayout(f"integers are {flat.min()} to {flat.max()}, expected at most 2^29 either way")
+        raise ConfigError(f"integers are {flat.min()} to {flat.max()}, expected at most 2^29 either way")
     instance = _Instance(layout, _MOST_BYTES_PER_INTEGER * flat.size, limits)
     if (expected := instance.call("core_integer_count")) != flat.size:
-        raise BadLayout(f"there are {flat.size} integers, expected {expected} for {layout}")
+        raise ConfigError(f"there are {flat.size} integers, expected {expected} for {layout}")
     instance.write(flat.astype("<i4").tobytes(), instance.call("core_integers"))
     instance.check(instance.call("core_encode"))
     return instance.read(instance.call("core_coded"), instance.call("core_coded_size"))
 
 
 def subbands(layout: Layout) -> list[Subband]:
-    """The subbands of a layout, in the order of their integers; raises `BadLayout` as `decode` does."""
+    """The subbands of a layout, in the order of their integers; raises `ConfigError` as `decode` does."""
     instance = _Instance(layout, 0, Limits())
     size = 4 * _SUBBAND_WORDS * instance.call("core_subband_count")
     words = np.frombuffer(instance.read(instance.call("core_subbands"), size), dtype="<u4").reshape(-1, _SUBBAND_WORDS)
@@ -214,38 +207,42 @@ class _Instance:
     def __init__(self, layout: Layout, coded: int, limits: Limits) -> None:
         description = layout.description()
         fuel, memory = _needs(layout, coded)
-        engine, module = _module()
+        import wasmtime
+
+        engine, module = _compiled()
         self._store = wasmtime.Store(engine)
         self._store.set_fuel(min(fuel if limits.fuel is None else limits.fuel, (1 << 63) - 1))
         self._store.set_limits(memory_size=min(memory if limits.memory is None else limits.memory, 1 << 32))
         try:
             self._exports = wasmtime.Instance(self._store, module, []).exports(self._store)
         except (wasmtime.WasmtimeError, wasmtime.Trap) as error:
-            raise LimitReached(_ANSWERS[2][1]) from error
+            raise LimitExceeded(_ANSWERS[2][1]) from error
         memory_export = self._exports["memory"]
         assert isinstance(memory_export, wasmtime.Memory)  # noqa: S101  the module is ours
         self._memory = memory_export
         self.write(description, self.call("core_description"))
         answer = self.call("core_prepare")
         if answer == 1:
-            raise BadLayout(f"the layout is {layout}, {_ANSWERS[1][1]}")
+            raise ConfigError(f"the layout is {layout}, {_ANSWERS[1][1]}")
         self.check(answer)
 
     def call(self, name: str, *arguments: int) -> int:
         """Call an entry point; what it returns counts as unsigned."""
+        import wasmtime
+
         function = self._exports[name]
         assert isinstance(function, wasmtime.Func)  # noqa: S101  the module is ours
         try:
             return int(function(self._store, *arguments) or 0) & 0xFFFFFFFF
         except wasmtime.Trap as error:
             if error.trap_code == wasmtime.TrapCode.OUT_OF_FUEL:
-                raise LimitReached("the work allowed is too little: allow more, or take a smaller signal") from error
-            raise CoreError(f"the core stopped, which no input should bring about: {error}") from error
+                raise LimitExceeded("the work allowed is too little: allow more, or take a smaller signal") from error
+            raise CorruptFile(f"the core stopped, which no input should bring about: {error}") from error
 
     def check(self, answer: int) -> None:
         """Raise what an answer stands for, unless all went well."""
         if answer:
-            kind, message = _ANSWERS.get(answer, (CoreError, f"the core answered {answer}, which no host knows"))
+            kind, message = _ANSWERS[answer]
             raise kind(message)
 
     def write(self, data: bytes, address: int) -> None:
@@ -257,10 +254,30 @@ class _Instance:
         return bytes(self._memory.read(self._store, address, address + size))
 
 
-@cache
-def _module() -> tuple[wasmtime.Engine, wasmtime.Module]:
-    """The compiled module, once for every process."""
-    config = wasmtime.Config()
-    config.consume_fuel = True
-    engine = wasmtime.Engine(config)
-    return engine, wasmtime.Module(engine, files("core").joinpath("core.wasm").read_bytes())
+def _compiled() -> "tuple[wasmtime.Engine, wasmtime.Module]":
+    """The compiled module, which threads share; the first to come compiles it, in its own thread."""
+    is_tight = _address_space_is_limited()
+    with _compiling:
+        if is_tight not in _modules:
+            import wasmtime
+
+            config = wasmtime.Config()
+            config.consume_fuel = True
+            config.parallel_compilation = False  # 50 ms of one core; a pool of threads would not outlive a fork
+            if is_tight:
+                # Otherwise 4 GiB of addresses, none of them used, spare every access a comparison: a fifth of the time.
+                config.memory_reservation, config.memory_guard_size = 0, 0
+                config.memory_reservation_for_growth = 1 << 20
+            engine = wasmtime.Engine(config)
+            wasm = files("tuner.codec.core").joinpath("core.wasm").read_bytes()
+            _modules[is_tight] = engine, wasmtime.Module(engine, wasm)
+        return _modules[is_tight]
+
+
+def _address_space_is_limited() -> bool:
+    """Whether the process may not have all the addresses it likes, as under `ulimit -v`."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return False
+    return resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY

@@ -1,0 +1,27 @@
+"""An independent decoder, in Python by the format page, reads what the core writes."""
+
+import numpy as np
+import pytest
+
+from tests.reference import tnr_latents
+from tests.unit.core.layouts import random_integers, random_layout
+from tuner.codec.core.host import encode, subbands
+
+_MOST_INTEGERS = 1500  # a millisecond or more each
+
+
+@pytest.mark.parametrize("axes", [1, 2, 3, 4])
+@pytest.mark.parametrize("seed", range(8))
+def test_the_reference_decoder_agrees(axes: int, seed: int) -> None:
+    random = np.random.default_rng([axes, seed])
+    layout = random_layout(random, axes)
+    while layout.integers() > _MOST_INTEGERS:
+        layout = random_layout(random, axes)
+    integers = random_integers(random, layout)
+    levels = tnr_latents.decode(encode(integers, layout), list(layout.samples), layout.scales, layout.colours)
+    found = (subband for level in levels for subband in level)
+    for band in subbands(layout):
+        nodes = next(found)
+        expected = integers[band.first :][: len(nodes)].reshape(band.nodes)
+        assert {node: int(expected[node]) for node in np.ndindex(expected.shape)} == nodes
+    assert next(found, None) is None

@@ -1,0 +1,1 @@
+"""The decoder core of `core/`, compiled to WebAssembly, and what runs it."""
