@@ -251,6 +251,22 @@ class BytesMachine(RuleBasedStateMachine):
         answer = self.client.post("/fits", json={"signal_id": signal_id}, headers=named)
         assert answer.status_code == (202 if room else 403), answer.text
 
+    @rule()
+    def make_and_look(self) -> None:
+        """All the way to a view, if there is room: single steps seldom come so far."""
+        answer = self.client.post("/signals", files={"file": noise(8)})
+        if answer.status_code == 403:
+            return
+        self.signals[answer.json()["id"]] = self.client.get(answer.json()["links"]["content"]).content
+        if self.client.post("/fits", json={"signal_id": answer.json()["id"]}).status_code != 202:
+            return
+        for _ in self.fits():
+            self.work("succeed", 1)
+        for fit in self.fits():
+            if fit["status"] == "succeeded":
+                self.client.get(f"/fits/{fit['id']}/reconstruction")
+                self.draw()
+
     @rule(data=st.data(), view=st.sampled_from(["reconstruction", "spectrum"]), scale=st.integers(1, 9))
     def look(self, data: st.DataObject, view: str, scale: int) -> None:
         done = [fit["id"] for fit in self.fits() if fit["status"] == "succeeded"]
@@ -334,6 +350,7 @@ class BytesMachine(RuleBasedStateMachine):
             assert self.client.delete(f"/signals/{signal['id']}").status_code == 204
         for upload_id in set(self.place.column(Upload.id)) & self.uploads.keys():
             assert self.client.delete(f"/uploads/{upload_id}").status_code == 204
+        self.the_figure_is_what_lies_in_the_bucket()  # before the sweep takes what nobody counted
         self.place.upkeep()  # for what was cut short
         usage = self.place.usage()
         assert (usage.stored, usage.reserved) == (0, 0)
