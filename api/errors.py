@@ -336,6 +336,12 @@ PROBLEMS: dict[type[Exception], Kind] = {
     # What is not the client's fault.
     store.BlobMissing: Kind(500, "Stored object lost", detail=_OBJECT_LOST),
     store.BlobDamaged: Kind(500, "Stored object lost", detail=_OBJECT_LOST),
+    store.BucketMissing: Kind(
+        503,
+        "Bucket missing",
+        "bucket_missing",
+        "the bucket of this service is gone, and trying again does not bring it back: tell whoever runs the service",
+    ),
     store.BlobsUnavailable: Kind(
         503, "Storage unavailable", "storage_unavailable", "object storage does not answer: try again in a moment"
     ),
@@ -376,11 +382,6 @@ def problems(*error_classes: type[Exception]) -> dict[int | str, dict[str, Any]]
 def problem_type(code: str) -> str:
     """The address, on this service, of the page about a kind of problem."""
     return f"/problems/{code}"
-
-
-def _code(error_class: type[Exception]) -> str:
-    code: str = error_class.code  # type: ignore[attr-defined]  # both error trees have one in every class
-    return code
 
 
 def code_of(error_class: type[Exception]) -> str:

@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.handlers import add_expect_header
 from botocore.response import StreamingBody
 
-from store.errors import BlobDamaged, BlobMissing, BlobsUnavailable
+from store.errors import BlobDamaged, BlobMissing, BlobsUnavailable, BucketMissing
 from store.keys import PROBES
 from store.settings import StoreSettings
 
@@ -45,8 +45,8 @@ class BlobSlice:
 class BlobStore:
     """One bucket. Make it after the process has started: connections do not survive a fork.
 
-    Every method raises BlobsUnavailable when storage does not answer within the time-out and its retries, and when the
-    bucket is gone: then a later try helps no more, and the message says so.
+    Every method raises BlobsUnavailable when storage does not answer within the time-out and its retries, and
+    BucketMissing, which is one, when the bucket is gone: then a later try helps no more, and the message says so.
     """
 
     def __init__(self, settings: StoreSettings) -> None:
@@ -193,7 +193,7 @@ class BlobStore:
             with translated(self.bucket):
                 self._client.head_bucket(Bucket=self.bucket)
         except BlobMissing as error:
-            raise BlobsUnavailable(BUCKET_GONE) from error
+            raise BucketMissing(BUCKET_GONE) from error
 
     def self_test(self) -> None:
         """Put, get and delete a probe, so that wrong keys or rights show at the start and not in the first upload.
@@ -222,7 +222,7 @@ def translated(key: str) -> Iterator[None]:
         if code in {"404", "NoSuchKey", "NoSuchUpload", "NotFound"}:
             raise BlobMissing(f"there is no object {key}") from error
         if code == "NoSuchBucket":
-            raise BlobsUnavailable(BUCKET_GONE) from error
+            raise BucketMissing(BUCKET_GONE) from error
         how = "refused" if code else "does not answer for"
         raise BlobsUnavailable(f"object storage {how} {key}: {error}") from error
 

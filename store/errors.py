@@ -18,6 +18,7 @@ StoreError
 ├── BlobMissing                     no object under this key
 ├── BlobDamaged                     the object's hash is not the recorded one
 └── BlobsUnavailable                object storage does not answer, or answers wrongly
+    └── BucketMissing               it answers, and the bucket is gone
 """
 
 from typing import ClassVar
@@ -165,3 +166,9 @@ class BlobsUnavailable(StoreError):
     """Object storage does not answer."""
 
     code = "blobs_unavailable"
+
+
+class BucketMissing(BlobsUnavailable):
+    """Object storage answers, and the bucket that holds everything is gone."""
+
+    code = "bucket_missing"

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from store.blobs import BUCKET_GONE, BlobStore, sha256_hex
-from store.errors import BlobDamaged, BlobMissing, BlobsUnavailable
+from store.errors import BlobDamaged, BlobMissing, BlobsUnavailable, BucketMissing
 from store.multipart import MultipartUploads, Part
 from store.settings import StoreSettings
 from tests.chaos.proxy import Proxy, Weather
@@ -76,7 +76,7 @@ def test_a_bucket_that_is_gone_is_neither_a_lost_object_nor_a_matter_of_time(
         "complete": lambda: uploads.complete("key", "0" * 32, [Part(1, "0" * 32, 1, datetime.now(UTC))]),
     }
     for name, verb in verbs.items():
-        with pytest.raises(BlobsUnavailable, match=re.escape(BUCKET_GONE)):
+        with pytest.raises(BucketMissing, match=re.escape(BUCKET_GONE)):
             pytest.fail(f"{name} answered {verb()!r}")
 
 
