@@ -30,7 +30,7 @@ class StoreSettings(BaseSettings):
     s3_access_key: SecretStr
     s3_secret_key: SecretStr
     s3_timeout_seconds: float = Field(default=20.0, gt=0, description="connect and read time-out of one storage call")
-    max_stored_bytes: int | None = Field(default=None, ge=1, description="by one tenant; None for any number")
+    max_stored_bytes: int | None = Field(default=None, ge=1, description="bytes a tenant may have; None for any number")
     webhook_private_networks: tuple[IPvAnyNetwork, ...] = Field(
         default=(), description='networks that webhooks may reach although they are not public, as ["10.1.0.0/16"]'
     )

@@ -29,7 +29,7 @@ def read_caged(content: bytes, settings: WorkerSettings, heed: Callable[[], None
 
     Args:
         content: the upload.
-        settings: with the budget.
+        settings: settings of the worker, with the budget of reading.
         heed: called several times a second; what it raises ends the reading.
 
     Raises:

@@ -124,7 +124,7 @@ class FitSummary(BaseModel):
     queued_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
-    expires_at: datetime | None = Field(description="when it is deleted, known once it has ended; null for never")
+    expires_at: datetime | None = Field(description="time of deletion, known once the fit has ended; null for never")
     updated_at: datetime
     links: FitLinks
 

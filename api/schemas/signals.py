@@ -76,7 +76,7 @@ class SignalView(BaseModel):
     filename: str | None
     facts: SignalFacts
     created_at: datetime
-    expires_at: datetime | None = Field(description="when it is deleted, unless a fit needs it then; null for never")
+    expires_at: datetime | None = Field(description="time of deletion unless a fit needs it then; null for never")
     links: SignalLinks
 
     @classmethod

@@ -13,9 +13,9 @@ class Places:
     Without keys there is one tenant, and nobody to leave a place to.
 
     Args:
-        what: they are, as a word in the plural.
-        most: of all tenants together.
-        per_tenant: of one of them; None for three quarters of all.
+        what: word in the plural for what takes a place.
+        most: largest number of places that all tenants have together.
+        per_tenant: largest number of places of one tenant; None for three quarters of all.
         is_shared: whether there is more than one tenant.
     """
 

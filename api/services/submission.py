@@ -83,8 +83,9 @@ class Terms:
 
     Attributes:
         max_waiting: fits of a tenant that may be queued or paused; None for any number.
-        max_stored_bytes: that a tenant may have; with as many, no work begins whose result would be more.
-        kept_seconds: from the end of the fit until it is deleted; None for ever.
+        max_stored_bytes: largest number of bytes that a tenant may have; with as many, no work begins whose result
+            would be more.
+        kept_seconds: time in seconds from the end of the fit until it is deleted; None for ever.
     """
 
     max_waiting: int | None

@@ -189,7 +189,7 @@ class Attempts(Moves):
             psnr_db: how close the decoded file is; None where it is exact.
             facts: what else is known of the file.
             outcome: how training ended, as a sentence.
-            max_stored_bytes: that the tenant may have with it; None for any number.
+            max_stored_bytes: largest number of bytes that the tenant may have with it; None for any number.
 
         Raises:
             LeaseLost: if the claim no longer holds the fit.

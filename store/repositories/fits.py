@@ -65,7 +65,7 @@ class Fits(Attempts, Repairs):
             priority: higher is claimed earlier.
             labels: the client's own words about it.
             idempotency: the client's key and the hash of its request.
-            kept_seconds: from its end until it is deleted; None for ever.
+            kept_seconds: time in seconds from the end of the fit until it is deleted; None for ever.
 
         Returns:
             The row, and whether it is new.

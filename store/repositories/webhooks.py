@@ -202,7 +202,7 @@ class Webhooks:
         never answers holds up the messages of its own tenant, and not all senders.
 
         Args:
-            patience_seconds: until another sender may try.
+            patience_seconds: time in seconds until another sender may try.
             max_per_tenant: messages of one tenant that may be under way at a time; None for any number.
         """
         # Two claims at once would both see the same place free.

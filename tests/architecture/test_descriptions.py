@@ -28,7 +28,6 @@ STILL_TO_BE_DONE = frozenset(
     {
         "tuner/codec/sines/quantise.py",
         "tuner/codec/wavelets/chunk.py",
-        "tuner/codec/wavelets/subbands.py",
         "tuner/fit/first_order/blocks.py",
         "tuner/fit/natural/batch.py",
         "tuner/fit/sines/fit.py",
@@ -50,7 +49,6 @@ STILL_TO_BE_DONE = frozenset(
         "tuner/signal/signal.py",
         "tuner/signal/triangles.py",
         "tuner/signal/video.py",
-        "tuner/signal/volume.py",
         "tuner/targets/search.py",
         "tuner/targets/sines/plan.py",
         "tuner/targets/sines/strategy.py",

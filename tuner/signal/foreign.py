@@ -1,7 +1,7 @@
 """Formats that are known by how they begin and not read: each with its name, and what to convert it to.
 
-So that a file of one of them is not called damaged, or taken for a relative that is read. Called by
-`tuner.signal.formats` before anything else.
+So that a file of one of them is not called damaged, or taken for a relative that is read, `tuner.signal.formats` asks
+here before anything else.
 """
 
 import zlib

@@ -69,7 +69,7 @@ def run(data: bytes, request: dict[str, Any]) -> Iterator[bytes | memoryview]:  
 
     Args:
         data: content of the file.
-        request: not looked at.
+        request: ignored; the protocol passes one.
     """
     try:
         signal = read_signal(data)

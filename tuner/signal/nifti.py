@@ -35,7 +35,7 @@ def read_nifti(data: bytes, limits: SignalLimits) -> Signal:
     """Decode a NIfTI file (.nii or .nii.gz) into a signal of shape (*axes, 1).
 
     Args:
-        data: of the file.
+        data: bytes of the file.
         limits: held against the header before anything is decoded or inflated.
 
     Returns:

@@ -3,7 +3,7 @@
 trimesh reads most of them, but takes an index of 0 for the last vertex, counts negative indices from the end of the
 file instead of from the face, and passes over lines that are indented or have tabs. So the two kinds of lines that
 make a surface are read here. Free-form surfaces and rational weights change where the surface lies and are refused;
-normals, texture, colours, groups and materials do not, and are passed over. Called by `tuner.signal.mesh`.
+normals, texture, colours, groups and materials do not, and are passed over.
 """
 
 import re

@@ -10,7 +10,7 @@ def upright(samples: NDArray[Any], orientation: int, axis: int = 0) -> NDArray[A
     """Samples with an orientation undone: mirrored (2, 4, 5, 7), upside down (3, 4), on its side (5 to 8).
 
     Args:
-        samples: of any number of axes, rows and columns next to each other among them.
+        samples: array of any number of axes, rows and columns next to each other among them.
         orientation: 1 to 8, as EXIF counts.
         axis: number of the axis of rows; columns follow.
 

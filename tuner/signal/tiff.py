@@ -69,10 +69,10 @@ class Page:
         place: number of the directory in the file, from 0.
         width: pixels in a row.
         height: rows.
-        bits: of each sample of a pixel.
-        formats: of each sample: 1 unsigned, 2 signed, 3 float, 4 undefined, 5 and 6 complex.
+        bits: number of bits of each sample of a pixel.
+        formats: code of the number format of each sample: 1 unsigned, 2 signed, 3 float, 4 undefined, 5 and 6 complex.
         photometric: how samples become colours; None if the tag is missing.
-        samples: of a pixel.
+        samples: number of samples of a pixel.
         extra: meaning of the samples beyond the colour: 0 unspecified, 1 premultiplied alpha, 2 alpha.
         orientation: 1 to 8.
         inks: 1 for CMYK.

@@ -68,7 +68,7 @@ def read_page(data: bytes, page: Page, limits: SignalLimits) -> SampleArray:
 
     Args:
         data: all bytes of the file.
-        page: which, and what its samples mean; `Page.is_picture`.
+        page: facts of the page, with what its samples mean; `Page.is_picture`.
         limits: held against the page before anything is decoded.
 
     Returns:
@@ -141,7 +141,7 @@ def write_stack(signal: Signal) -> bytes:
     """Encode a volume as a TIFF of one page per index of all but its last two axes; OME where the spacing is known.
 
     Args:
-        signal: of three or four axes.
+        signal: volume of three or four axes.
 
     Returns:
         The file.

@@ -56,7 +56,7 @@ class Layout:
     """Which integers a signal has.
 
     Attributes:
-        samples: of the signal along each axis, 1 to 4 axes.
+        samples: number of samples of the signal along each axis, 1 to 4 axes.
         colours: channels that are coded one after the other, 1 to 255.
         scales: levels of high-pass subbands, 1 to 16.
     """
@@ -97,10 +97,10 @@ class Subband:
     Attributes:
         level: 0 for the low-pass level, then from coarse to fine.
         spacing: samples for every node, along every axis.
-        colour: to which it belongs.
+        colour: number of the colour to which the subband belongs.
         orientation: bit D - 1 - a is 1 if it is high-pass along axis a.
-        field: to which its wavelets add.
-        nodes: along each axis.
+        field: number of the field to which the subband's wavelets add.
+        nodes: number of nodes along each axis.
         first: the index of its first integer.
     """
 
@@ -131,7 +131,7 @@ def decode(coded: bytes, layout: Layout, limits: Limits = Limits()) -> Integers:
 
     Args:
         coded: what `encode` returned for the same layout.
-        layout: which integers there are.
+        layout: subbands that the integers belong to.
         limits: what the call may use.
 
     Raises:
@@ -154,7 +154,7 @@ def encode(integers: npt.NDArray[np.integer], layout: Layout, limits: Limits = L
 
     Args:
         integers: subband after subband, as many as the layout has, within 2^29 either way.
-        layout: which integers there are.
+        layout: subbands that the integers belong to.
         limits: what the call may use.
 
     Raises:
@@ -199,9 +199,9 @@ class _Instance:
     """The core with a layout, ready to be called.
 
     Args:
-        layout: which integers there are.
+        layout: subbands that the integers belong to.
         coded: bytes that will be read, or written at most.
-        limits: of this instance.
+        limits: fuel and memory that the instance may use.
     """
 
     def __init__(self, layout: Layout, coded: int, limits: Limits) -> None:
