@@ -42,13 +42,31 @@ def read_array(data: bytes, limits: SignalLimits) -> Signal:
     if dtype.kind not in "iuf" or dtype.itemsize > 8:
         raise UnsupportedFormat(f"the array has elements of type {dtype}, expected integers or floats: convert it")
     if not 1 <= len(shape) <= 4:
-        raise UnsupportedFormat(f"the array has shape {shape}, expected one to four dimensions: reshape it")
-    limits.check("points", prod(shape))
+        raise UnsupportedFormat(f"the array has {len(shape)} dimensions, expected one to four: reshape it")
+    _check_axes(shape, limits)
     expected, found = prod(shape) * dtype.itemsize, len(data) - file.tell()
     if found != expected:
         raise DamagedSignal(f"the array has {found} bytes of elements, expected {expected}: the file is damaged")
     elements = np.frombuffer(data, dtype, offset=file.tell()).reshape(shape, order="F" if columns_first else "C")
     return array_signal(elements)
+
+
+def _check_axes(shape: tuple[int, ...], limits: SignalLimits) -> None:
+    """Hold each axis against the limits by itself: a product of wrong numbers may look right.
+
+    Raises:
+        DamagedSignal: if an axis has no length, such as -1 or True.
+        InvalidSignal: if an axis is empty.
+        SignalTooLarge: if an axis, or all of them together, are over the limit.
+    """
+    for axis, length in enumerate(shape):
+        if type(length) is not int or length < 0:
+            shown = str(length)[:20]
+            raise DamagedSignal(f"axis {axis} of the array has the length {shown}, expected a positive integer")
+    if 0 in shape:
+        raise InvalidSignal("the array has an empty axis, expected at least one element: leave it out")
+    # Enough to refuse it, and small enough to be written down: a header has room for thousands of digits.
+    limits.check("points", min(prod(shape), 2**63))
 
 
 def array_signal(elements: np.ndarray, *, channels_last: bool = False) -> Signal:

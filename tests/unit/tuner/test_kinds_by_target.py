@@ -48,13 +48,17 @@ LINE = array_signal(chirp(3000)[:, 0] + np.random.default_rng(5).normal(0.0, 3e-
 
 # Bytes, and the quality that they must give at least: two to three decibels below what they gave, and more than sines.
 ASKED = {
-    "sound": (SOUND, 1900, 72.0, ".wav"),
+    "sound": (SOUND, 1000, 72.0, ".wav"),
     "volume": (VOLUME, 1500, 54.0, ".nii.gz"),
     "video": (FILM, 1800, 48.0, ".mkv"),
     "field": (FIELD, 1800, 45.5, ".ply"),
     "array of two axes": (HEIGHTS, 1100, 54.0, ".npy"),
     "array of one axis": (LINE, 1000, 50.0, ".npy"),
 }
+
+# How much of the bytes is used at least. The sound is so smooth that its integers are as large as a fit makes them
+# before the coder has filled more.
+USED = dict.fromkeys(ASKED, 0.85) | {"sound": 0.75}
 
 
 @lru_cache
@@ -76,7 +80,7 @@ def by_target(signal: Signal, target: Target, steps: int | None = None) -> tuple
 def test_bytes_are_kept_and_worth_more_than_sines_make_of_them(name: str) -> None:
     signal, size, least_db, _ = ASKED[name]
     content = fitted(name)
-    assert 0.85 * size < len(content) <= size
+    assert USED[name] * size < len(content) <= size
     representation = decode(content)
     assert isinstance(representation.parameters, WaveletParameters)
     assert (representation.kind, representation.details) == (signal.kind, signal.details)
@@ -153,16 +157,17 @@ def test_axes_may_be_as_short_as_they_like(shape: tuple[int, ...]) -> None:
     assert len(content) <= 2000
 
 
-def test_shrink_takes_every_kind(tmp_path: Path) -> None:
+def test_the_command_fits_wavelets_to_every_kind(tmp_path: Path) -> None:
     source, output = tmp_path / "a.wav", tmp_path / "a.tnr"
     source.write_bytes(encode_signal(SOUND, "a.wav"))
-    arguments = ["shrink", str(source), "-o", str(output), "--bits-per-sample", "2", "--steps", "8"]
+    wanted = ["--network", "wavelets", "--target", "bits=2", "--steps", "8"]
+    arguments = ["fit", str(source), "-o", str(output), *wanted]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     assert "kbit/s" in result.output
     assert len(output.read_bytes()) <= 9000 / 4
     hyper = tmp_path / "four.npy"
     hyper.write_bytes(encode_signal(array_signal(np.ones((3, 3, 3, 3))), "four.npy"))
-    refused = CliRunner().invoke(app, ["shrink", str(hyper), "-o", str(output)])
+    refused = CliRunner().invoke(app, ["fit", str(hyper), "-o", str(output), *wanted])
     assert refused.exit_code == 1
     assert "4 axes" in refused.output
