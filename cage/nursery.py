@@ -74,7 +74,8 @@ def main() -> None:
     # What is there stays, and is shared with every child as long as nobody writes on it.
     gc.collect()
     gc.freeze()
-    Nursery(job, control).serve()
+    with suppress(BrokenPipeError, ConnectionResetError):  # whoever asks here has ended, so nothing is left to do
+        Nursery(job, control).serve()
 
 
 class Nursery:
