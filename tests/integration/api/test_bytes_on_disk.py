@@ -350,6 +350,7 @@ class BytesMachine(RuleBasedStateMachine):
             assert self.client.delete(f"/signals/{signal['id']}").status_code == 204
         for upload_id in set(self.place.column(Upload.id)) & self.uploads.keys():
             assert self.client.delete(f"/uploads/{upload_id}").status_code == 204
+        self.uploads.clear()
         self.the_figure_is_what_lies_in_the_bucket()  # before the sweep takes what nobody counted
         self.place.upkeep()  # for what was cut short
         usage = self.place.usage()

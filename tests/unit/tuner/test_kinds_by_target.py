@@ -48,7 +48,7 @@ LINE = array_signal(chirp(3000)[:, 0] + np.random.default_rng(5).normal(0.0, 3e-
 
 # Bytes, and the quality that they must give at least: two to three decibels below what they gave, and more than sines.
 ASKED = {
-    "sound": (SOUND, 1000, 72.0, ".wav"),
+    "sound": (SOUND, 1200, 72.0, ".wav"),
     "volume": (VOLUME, 1500, 54.0, ".nii.gz"),
     "video": (FILM, 1800, 48.0, ".mkv"),
     "field": (FIELD, 1800, 45.5, ".ply"),
