@@ -59,6 +59,7 @@ static inline u32 held(i32 value, i32 least, i32 most) { return (u32)(value < le
 /* Code a decision by one counter alone. */
 static inline u32 decide_alone(Coder *coder, Counter *counter, u32 bit, int decoding) {
     u32 probability = held((i32)(*counter >> 16), LEAST_PROBABILITY, 65536 - LEAST_PROBABILITY);
+    coder_work(coder, 1);
     bit = coder_decide(coder, probability, bit, decoding);
     counter_update(counter, bit);
     return bit;
@@ -92,6 +93,7 @@ static inline u32 decide(Decision *decision, u32 counters, u32 count, u32 sets, 
     for (u32 set = 0; set < sets; set++) sum += forecasts[set] = mixed(inputs, decision->sets[set] + 1, count);
     i32 forecast = sum / (i32)sets;
     u32 probability = held(squash(forecast), LEAST_PROBABILITY, 65536 - LEAST_PROBABILITY);
+    coder_work(decision->coder, 1 + sets * count / 8);
     bit = coder_decide(decision->coder, probability, bit, decoding);
     i32 target = bit ? 65535 : 0;
     for (u32 set = 0; set < sets; set++)

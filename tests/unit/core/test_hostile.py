@@ -7,7 +7,7 @@ from tests.unit.core.layouts import random_integers, random_layout
 from tuner.codec.core.host import LARGEST_VALUE, Layout, Limits, decode, encode
 from tuner.errors import ConfigError, CorruptFile, LimitExceeded
 
-_LIMITS = Limits(fuel=2_000_000_000, memory=64 << 20)
+_LIMITS = Limits(work=10_000_000, memory=64 << 20)
 
 
 def _decode(coded: bytes, layout: Layout) -> str:
@@ -106,7 +106,7 @@ def test_more_work_than_allowed_is_stopped() -> None:
     layout = Layout((64, 64), colours=1, scales=3)
     coded = encode(np.ones(layout.integers(), dtype=np.int32), layout)
     with pytest.raises(LimitExceeded, match="work"):
-        decode(coded, layout, Limits(fuel=100_000))
+        decode(coded, layout, Limits(work=10_000))
 
 
 @pytest.mark.parametrize("axes", [1, 2, 3, 4])
