@@ -18,7 +18,7 @@ enum {
     SIGNED = 52,                     /* values that the learned guess is made of; the rest are 0 */
     MOST_SEEN = 63,
     VALUE_COUNTERS = 7,
-    VALUE_INPUTS = VALUE_COUNTERS + 3,
+    VALUE_INPUTS = VALUE_COUNTERS + 5, /* of which two are 0, for the sake of vectors */
     VALUE_SETS = 3,
     SIGN_COUNTERS = 7,
     SIGN_INPUTS = SIGN_COUNTERS + 1 + SIGNED,
@@ -222,7 +222,10 @@ static inline u32 code_sign(Work *work, const Node *node, const i32 *values, i32
         faces[axis] = s->own.nodes[node->at - step];
         beside[axis] = s->colour.nodes ? s->colour.nodes[node->at - step] : 0;
     }
-    Decision decision = {.coder = work->coder, .rate = SIGN_RATE};
+    Decision decision;
+    decision.coder = work->coder;
+    decision.mirrored = 0;
+    decision.rate = SIGN_RATE;
     sign_context(&decision, 0, model->signs[0], faces, axes, 16, kind);
     sign_context(&decision, 1, model->signs[1], (i32[]){colour, west, north}, 3, 16, kind);
     sign_context(&decision, 2, model->signs[2], (i32[]){faces[0], faces[s->last], beside[0], beside[s->last], colour}, 5, 16, kind);
@@ -295,7 +298,10 @@ static inline u32 decide_calm(Work *work, u32 expected, u32 beside, u32 wide, co
         (least(coarse(others->parents), 15) * 16 + least(coarse(others->siblings), 15)) * 16 + least(coarse(beside), 15),
         (least(coarse(others->colours), 15) * 16 + least(coarse(wide), 15)) * ACTIVE_FROM + expected,
     };
-    Decision decision = {.coder = work->coder, .rate = VALUE_RATE};
+    Decision decision;
+    decision.coder = work->coder;
+    decision.mirrored = 0;
+    decision.rate = VALUE_RATE;
     for (u32 each = 0; each < CALM_COUNTERS; each++) decision.counters[each] = model->calm[each] + contexts[each];
     decision.inputs[CALM_COUNTERS] = 256;
     decision.sets[0] = model->calm_set;
@@ -350,7 +356,10 @@ static inline i32 code_active(Work *work, const Node *node, i32 value, int is_qu
         expected_learned / 2 * 24 + expected / 2,
         (least(coarse(magnitude(guess) >> 4), 31) * 24 + expected / 2) * 2 + work->is_chroma,
     };
-    Decision decision = {.coder = work->coder, .rate = VALUE_RATE};
+    Decision decision;
+    decision.coder = work->coder;
+    decision.mirrored = 0;
+    decision.rate = VALUE_RATE;
     u32 nearest = least(west, 2) * 9 + least(north, 2) * 3 + least(parent, 2), last_step = step_of(size);
     for (; step < MOST_STEPS; step++) {
         u32 own_step = least(step, OWN_STEPS - 1), some = least(step, 2);
@@ -359,6 +368,7 @@ static inline i32 code_active(Work *work, const Node *node, i32 value, int is_qu
         decision.inputs[VALUE_COUNTERS] = 256;
         decision.inputs[VALUE_COUNTERS + 1] = 16 * ((i32)expected_learned - 36);
         decision.inputs[VALUE_COUNTERS + 2] = 16 * ((i32)expected_outside - 28);
+        decision.inputs[VALUE_COUNTERS + 3] = decision.inputs[VALUE_COUNTERS + 4] = 0;
         decision.sets[0] = set_of(model->value_sets[0], some, VALUE_INPUTS);
         decision.sets[1] = set_of(model->value_sets[1], expected / 8 * 3 + some, VALUE_INPUTS);
         decision.sets[2] = set_of(model->value_sets[2], nearest * 2 + least(step, 1), VALUE_INPUTS);

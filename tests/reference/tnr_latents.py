@@ -111,8 +111,9 @@ class Weights:
         return clamp(sum(x * w >> 8 for x, w in zip(inputs, self.values, strict=True)) >> 8, FARTHEST)
 
     def learn(self, inputs: list[int], error: int, rate: int) -> None:
-        rate += rate * 64 // (64 + self.n)
-        self.n = min(self.n + 1, 65535)
+        if self.n < 1023:
+            rate += rate // 256 * (16384 // (64 + self.n))
+            self.n += 1
         self.values = [
             clamp(w + ((error * x >> 8) * rate + 2**15 >> 16), 2**18) for x, w in zip(inputs, self.values, strict=True)
         ]

@@ -107,6 +107,17 @@ def test_more_work_than_allowed_is_stopped() -> None:
     coded = encode(np.ones(layout.integers(), dtype=np.int32), layout)
     with pytest.raises(LimitExceeded, match="work"):
         decode(coded, layout, Limits(work=10_000))
+    with pytest.raises(LimitExceeded, match="work"):
+        encode(np.ones(layout.integers(), dtype=np.int32), layout, Limits(work=10_000))
+
+
+def test_work_is_that_of_the_layout_even_where_next_to_nothing_is_coded() -> None:
+    """Each row counts by its nodes, of which 32 are told at once."""
+    layout = Layout((4, 1 << 17), colours=1, scales=1)
+    coded = encode(np.zeros(layout.integers(), dtype=np.int32), layout)
+    with pytest.raises(LimitExceeded, match="work"):
+        decode(coded, layout, Limits(work=layout.integers() // 2))
+    assert not decode(coded, layout, Limits(work=2 * layout.integers())).any()
 
 
 @pytest.mark.parametrize("axes", [1, 2, 3, 4])
