@@ -63,7 +63,7 @@ _TAKE = text(f"""
 # tenant first, and both would see a place left. Database time-outs free the lock of a process that is frozen with it.
 _ALONE = text("SELECT pg_advisory_xact_lock(hashtextextended('claims of fits', 0))")
 
-# With n fits of its tenant before it, a fit is taken in round "running + n". Each other tenant's fits are before it up to
+# With n fits of its tenant before it, a fit is taken in round "running + n". Before it are other tenants' fits up to
 # that round: that one, too, if the tenant came first in the rounds before, which are all in the same order.
 _POSITION = text(f"""
     WITH {_WAITING},
