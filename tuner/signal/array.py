@@ -20,7 +20,7 @@ def read_array(data: bytes, limits: SignalLimits) -> Signal:
     """Decode a .npy file into a signal of shape (*shape, 1).
 
     Args:
-        data: of the file.
+        data: content of the file.
         limits: held against the header before anything is decoded.
 
     Returns:
