@@ -343,6 +343,7 @@ def test_bytes_that_changed_in_the_bucket_fail_with_advice(resources: Resources)
     assert (fit.status, fit.error_code) == (FitStatus.FAILED, "blob_damaged")
     assert fit.error_message is not None
     assert "upload" in fit.error_message
+    assert key not in fit.error_message
 
 
 def test_storage_trouble_is_tried_again_and_then_named(resources: Resources, store_settings: StoreSettings) -> None:
