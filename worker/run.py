@@ -28,7 +28,7 @@ from tuner.metrics import written_psnr_db
 from tuner.signal.signal import Signal
 from tuner.targets.result import TargetResult
 from tuner.targets.search import fit_to_target
-from worker.checkpoints import load_checkpoint
+from worker.checkpoints import load_checkpoints
 from worker.drain import draining
 from worker.facts import file_facts, slope_quality_db
 from worker.lease import Lease, end_process
@@ -42,6 +42,10 @@ from worker.translate import ask_from_spec
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 0.5
+SIGNAL_DAMAGED = (
+    "the stored bytes of the signal are missing or damaged: upload the same file again, which restores them, then POST "
+    "/fits/{id}/retry"
+)
 
 
 def run_next_fit(resources: Resources) -> str | None:
@@ -122,7 +126,8 @@ def _run(resources: Resources, claimed: ClaimedFit, lease: Lease) -> End:
     except Interrupted:
         return _cancelled(claim) if lease.order is Order.CANCEL else _handed_back(claim)
     except (BlobMissing, BlobDamaged) as error:
-        return _failure(claim, error.code, f"{error}: upload the signal again")
+        logger.warning("the signal of %s is of no use: %s", claim.fit_id, error)
+        return _failure(claim, error.code, SIGNAL_DAMAGED)
     except OutOfMemory:
         return _out_of_memory(claim, resources.settings)
     except (TunerError, SignalTooCostly) as error:
@@ -146,12 +151,13 @@ def _run(resources: Resources, claimed: ClaimedFit, lease: Lease) -> End:
 def _train(resources: Resources, claimed: ClaimedFit, signal: Signal, reporter: Reporter) -> TargetResult:
     ask = ask_from_spec(claimed.spec, signal)
     device = _device(resources.settings.device)
-    state = load_checkpoint(resources, claimed.claim.fit_id) if claimed.claim.attempt > 1 else None
-    try:
-        return fit_to_target(signal, ask, resume=state, on_step=reporter, device=device)
-    except StateMismatch as error:
-        logger.warning("%s starts anew: %s", claimed.claim.fit_id, error)
-        return fit_to_target(signal, ask, on_step=reporter, device=device)
+    states = load_checkpoints(resources, claimed.claim.fit_id) if claimed.claim.attempt > 1 else iter(())
+    for state in states:
+        try:
+            return fit_to_target(signal, ask, resume=state, on_step=reporter, device=device)
+        except StateMismatch as error:
+            logger.warning("a checkpoint of %s is of no use: %s", claimed.claim.fit_id, error)
+    return fit_to_target(signal, ask, on_step=reporter, device=device)
 
 
 def _store(resources: Resources, claimed: ClaimedFit, signal: Signal, result: TargetResult, content: bytes) -> End:

@@ -177,20 +177,30 @@ class Fits(Attempts, Repairs):
                 self._session.flush()
                 return fit, True
 
-    def submit_again(self, tenant: str, fit_id: str, *, kept_seconds: float | None = None) -> tuple[Fit, bool]:
+    def submit_again(
+        self, tenant: str, fit_id: str, *, is_lost: bool = False, kept_seconds: float | None = None
+    ) -> tuple[Fit, bool]:
         """Queue a new fit like one that came to nothing; that one stays as it is. Asking again finds the same new fit.
+
+        Args:
+            tenant: owner of the fit.
+            fit_id: id of the fit that came to nothing.
+            is_lost: whether the fit came to nothing although it succeeded, because its result is missing or damaged.
+            kept_seconds: time in seconds from the end of the new fit until it is deleted; None for ever.
 
         Returns:
             The new row, and whether it is new with this call.
 
         Raises:
             FitNotFound: if the tenant has no such fit.
-            IllegalMove: unless the fit failed, expired or was cancelled.
+            IllegalMove: unless the fit failed, expired or was cancelled, or its result is lost.
         """
         old = self.get(tenant, fit_id)
-        if old.status not in {FitStatus.FAILED, FitStatus.EXPIRED, FitStatus.CANCELLED}:
+        came_to_nothing = old.status in {FitStatus.FAILED, FitStatus.EXPIRED, FitStatus.CANCELLED}
+        if not came_to_nothing and not (is_lost and old.status is FitStatus.SUCCEEDED):
             raise IllegalMove(
-                f"fit {fit_id} is {old.status}: only one that failed, expired or was cancelled is retried"
+                f"fit {fit_id} is {old.status}: only one that failed, expired or was cancelled is retried, or one "
+                "whose result is missing or damaged in storage"
             )
         return self.submit(
             tenant=tenant,

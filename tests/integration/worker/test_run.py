@@ -311,6 +311,27 @@ def test_a_damaged_checkpoint_is_passed_over(resources: Resources) -> None:
     assert look(resources, fit_id).status is FitStatus.SUCCEEDED
 
 
+def test_a_checkpoint_of_another_network_is_passed_over_for_an_older_one(resources: Resources) -> None:
+    other_id = submit(resources, SMALL.model_copy(update={"max_steps": 100_000, "seed": 7}))
+    drain(begin(resources, other_id))
+    with resources.database.unit_of_work() as session:
+        other = resources.blobs.read(Fits(session).checkpoints(other_id)[0].object_key)
+        Fits(session).request_cancel("local", other_id)
+    fit_id = submit(resources, MEDIUM)
+    drain(begin(resources, fit_id))
+    with resources.database.unit_of_work() as session:
+        newest, older = Fits(session).checkpoints(fit_id)[:2]
+        newest.sha256, newest.byte_count = sha256_hex(other), len(other)
+        ended = Fits(session).get("local", fit_id).event_seq
+    resources.blobs.put(newest.object_key, other)
+    run_next_fit(resources)
+    assert look(resources, fit_id).status is FitStatus.SUCCEEDED
+    steps = [
+        event.data["step"] for event in events(resources, fit_id) if event.seq > ended and event.kind == "progress"
+    ]
+    assert steps[0] > older.step
+
+
 def test_a_running_fit_is_cancelled(resources: Resources) -> None:
     fit_id = submit(resources, LONG)
     worker = begin(resources, fit_id)
@@ -346,6 +367,7 @@ def test_bytes_that_changed_in_the_bucket_fail_with_advice(resources: Resources)
     assert (fit.status, fit.error_code) == (FitStatus.FAILED, "blob_damaged")
     assert fit.error_message is not None
     assert "upload" in fit.error_message
+    assert key not in fit.error_message
 
 
 def test_storage_trouble_is_tried_again_and_then_named(resources: Resources, store_settings: StoreSettings) -> None:
