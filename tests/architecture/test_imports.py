@@ -74,3 +74,15 @@ def test_nobody_repeats_what_imports_say() -> None:
         if re.search(r"\bCalled\s+by\b", path.read_text(encoding="utf-8"))
     ]
     assert not named, f"say what it is for instead of who calls it: {', '.join(named)}"
+
+
+def test_kinds_of_networks_are_told_apart_by_tables_and_in_the_writer_of_files() -> None:
+    """A test of the kind in the middle of a function is where a third kind would be forgotten."""
+    asking = re.compile(r"isinstance\([^)]*\b(Sine|Windowed|Wavelet)Parameters\b")
+    found = {
+        str(path.relative_to(ROOT))
+        for folder in ("api", "store", "tuner", "tuner_client", "worker")
+        for path in (ROOT / folder).rglob("*.py")
+        if asking.search(path.read_text(encoding="utf-8"))
+    }
+    assert found == {"tuner/codec/encode.py"}

@@ -5,16 +5,18 @@ gather. Needs the extra `export`.
 """
 
 import json
+from functools import singledispatch
 from math import pi
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from tuner.errors import ConfigError
 from tuner.export.tensors import facts
 from tuner.network.parameters import Parameters
 from tuner.network.sines.parameters import SineParameters
-from tuner.network.sines.windows import WindowedParameters, plain_network
+from tuner.network.sines.windows import WindowedParameters
 from tuner.network.wavelets.differences import offsets, stencils
 from tuner.network.wavelets.fields import spline_nodes
 from tuner.network.wavelets.inputs import brightness_nodes
@@ -31,7 +33,7 @@ _IR_VERSION = 8
 def to_onnx(representation: Representation) -> bytes:
     """A checked ONNX model."""
     parameters, graph = representation.parameters, _Graph()
-    values = _wavelets(graph, parameters) if isinstance(parameters, WaveletParameters) else _sines(graph, parameters)
+    values = _values(parameters, graph)
     graph.nodes.append(helper.make_node("Identity", [values], ["values"]))
     model = helper.make_model(
         helper.make_graph(
@@ -51,21 +53,28 @@ def to_onnx(representation: Representation) -> bytes:
     return data
 
 
-def _sines(graph: "_Graph", parameters: Parameters) -> str:
-    """Values of a plain network, or of a line cut into windows."""
-    network, coords, window = plain_network(parameters), "coords", ""
-    if isinstance(parameters, WindowedParameters):
-        coords, window = _in_window(graph, parameters)
-    angles = graph.add("MatMul", coords, graph.constant(_angular(network)))
-    hidden = graph.add("Sin", graph.add("Add", angles, graph.constant(network.phases)))
-    hidden = _layers(graph, network, hidden)
-    if window:
-        return _of_window(graph, hidden, window, network, parameters.channels)
-    return graph.linear(hidden, network.readout_weight, network.readout_bias)
+@singledispatch
+def _values(parameters: Parameters, graph: "_Graph") -> str:  # noqa: ARG001  what all kinds take
+    """Append what turns coordinates into values; return the name of the values."""
+    raise ConfigError(f"the parameters are {type(parameters).__name__}, which no export writes")
 
 
-def _wavelets(graph: "_Graph", parameters: WaveletParameters) -> str:
-    """Values of a wavelet network: sines, fields and what is around them, and the skip past the layers."""
+@_values.register(SineParameters)
+def _(parameters: SineParameters, graph: "_Graph") -> str:
+    hidden = _sines(graph, parameters, "coords")
+    return graph.linear(hidden, parameters.readout_weight, parameters.readout_bias)
+
+
+@_values.register(WindowedParameters)
+def _(parameters: WindowedParameters, graph: "_Graph") -> str:
+    coords, window = _in_window(graph, parameters)
+    hidden = _sines(graph, parameters.network, coords)
+    return _of_window(graph, hidden, window, parameters.network, parameters.channels)
+
+
+@_values.register(WaveletParameters)
+def _(parameters: WaveletParameters, graph: "_Graph") -> str:
+    # Sines, fields and what is around them, and the skip past the layers.
     angles = graph.add("MatMul", "coords", graph.constant(_angular(parameters)))
     nodes = spline_nodes(parameters)
     latents = _splines(graph, _table(graph, nodes), parameters.grid_shape, "coords")
@@ -74,6 +83,13 @@ def _wavelets(graph: "_Graph", parameters: WaveletParameters) -> str:
     hidden = _layers(graph, parameters, hidden)
     values = graph.linear(hidden, parameters.readout_weight, parameters.readout_bias)
     return graph.add("Add", values, graph.add("MatMul", latents, graph.constant(parameters.skip.T)))
+
+
+def _sines(graph: "_Graph", network: SineParameters, coords: str) -> str:
+    """The last hidden layer of a network of sines."""
+    angles = graph.add("MatMul", coords, graph.constant(_angular(network)))
+    hidden = graph.add("Sin", graph.add("Add", angles, graph.constant(network.phases)))
+    return _layers(graph, network, hidden)
 
 
 def _angular(parameters: Parameters) -> FloatArray:

@@ -8,14 +8,16 @@ in `tuner.network.wavelets.differences`.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import singledispatch
 
 import numpy as np
 from safetensors.numpy import save
 
+from tuner.errors import ConfigError
 from tuner.network.parameters import Parameters
 from tuner.network.sines.parameters import SineParameters
-from tuner.network.sines.windows import WindowedParameters, plain_network
+from tuner.network.sines.windows import WindowedParameters
 from tuner.network.wavelets.differences import offsets, stencils
 from tuner.network.wavelets.fields import spline_nodes
 from tuner.network.wavelets.parameters import WaveletParameters
@@ -65,18 +67,26 @@ class _Own:
     windows: dict[str, int] | None = None
 
 
+@singledispatch
 def _own(parameters: Parameters) -> tuple[_Own, SineParameters | WaveletParameters]:
     """What the kind of a network has of its own, and the network that holds the layers."""
-    if isinstance(parameters, WaveletParameters):
-        return _of_wavelets(parameters), parameters
-    network = plain_network(parameters)
-    windows = None
-    if isinstance(parameters, WindowedParameters):
-        windows = {"count": parameters.windows, "length": parameters.window, "samples": parameters.samples}
-    return _Own(architecture="sines", arrays={"phases": network.phases}, windows=windows), network
+    raise ConfigError(f"the parameters are {type(parameters).__name__}, which no export writes")
 
 
-def _of_wavelets(parameters: WaveletParameters) -> _Own:
+@_own.register
+def _(parameters: SineParameters) -> tuple[_Own, SineParameters]:
+    return _Own(architecture="sines", arrays={"phases": parameters.phases}), parameters
+
+
+@_own.register
+def _(parameters: WindowedParameters) -> tuple[_Own, SineParameters | WaveletParameters]:
+    own, network = _own(parameters.network)
+    windows = {"count": parameters.windows, "length": parameters.window, "samples": parameters.samples}
+    return replace(own, windows=windows), network
+
+
+@_own.register
+def _(parameters: WaveletParameters) -> tuple[_Own, WaveletParameters]:
     arrays = {
         "latents": spline_nodes(parameters),
         "skip.weight": parameters.skip,
@@ -84,7 +94,7 @@ def _of_wavelets(parameters: WaveletParameters) -> _Own:
         "stencils": stencils(parameters.dimensions),
         "offsets": np.array(offsets(parameters.dimensions), dtype=np.int32),
     }
-    return _Own(architecture="wavelets", arrays=arrays, colours=parameters.layout.colours)
+    return _Own(architecture="wavelets", arrays=arrays, colours=parameters.layout.colours), parameters
 
 
 def to_safetensors(representation: Representation) -> bytes:

@@ -18,7 +18,7 @@ from tuner.errors import ConfigError, InvalidSignal
 from tuner.network.parameters import HiddenLayer, Steps
 from tuner.network.sines.parameters import SineParameters
 from tuner.network.sines.synthesis import values_at
-from tuner.network.sines.windows import WindowedParameters, fold
+from tuner.network.sines.windows import fold, unfolded
 from tuner.representation import Representation
 from tuner.rounding.joint_rounding import JointRounding
 from tuner.rounding.layerwise import Target, round_network
@@ -82,10 +82,8 @@ def compress(
             f"the signal is {signal.grid_shape} with {signal.channels} channels, expected "
             f"{representation.grid_shape} with {representation.channels}: the one that was fitted"
         )
-    windows = representation.parameters if isinstance(representation.parameters, WindowedParameters) else None
-    if windows is not None:
-        signal = fold(signal, windows.windows)
     parameters = canonical(representation.sine_parameters)
+    line, signal = signal, fold(signal, parameters.channels // signal.channels)
     curvature = View.sampled(signal, _CURVATURE_POINTS)
     whole = View(signal)
     solving = View.sampled(signal, _SOLVE_POINTS_PER_NEURON * (parameters.readout_weight.shape[1] + 1))
@@ -113,8 +111,7 @@ def compress(
             rounded = round_network(parameters, steps, curvature, solving, target)
         else:
             rounded = joint.round(steps, curvature)
-        whole_line = rounded if windows is None else replace(windows, network=rounded)
-        data = encode(replace(representation, parameters=whole_line), steps)
+        data = encode(replace(representation, parameters=unfolded(rounded, line)), steps)
         loss_db = start_db - whole.psnr_db(rounded)
         trials += 1
         if loss_db <= max_loss_db and (not best or len(data) < len(best)):

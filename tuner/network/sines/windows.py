@@ -12,6 +12,7 @@ folded signal; files and representations hold `WindowedParameters`. No torch her
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import singledispatch
 
 import numpy as np
 
@@ -125,17 +126,24 @@ def fold(signal: Signal, windows: int) -> Signal:
     return replace(signal, values=np.ascontiguousarray(values))
 
 
+@singledispatch
 def plain_network(parameters: Parameters) -> SineParameters:
     """The plain network that some parameters are, or that all windows of a line share.
 
     Raises:
         ConfigError: if they are of another kind of network.
     """
-    if isinstance(parameters, WindowedParameters):
-        return parameters.network
-    if isinstance(parameters, SineParameters):
-        return parameters
     raise ConfigError(f"the parameters are {type(parameters).__name__}, expected those of a plain network of sines")
+
+
+@plain_network.register
+def _(parameters: SineParameters) -> SineParameters:
+    return parameters
+
+
+@plain_network.register
+def _(parameters: WindowedParameters) -> SineParameters:
+    return parameters.network
 
 
 def unfolded(parameters: Parameters, signal: Signal) -> Parameters:
