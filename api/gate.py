@@ -31,6 +31,11 @@ def scope_needed(method: str, path: str) -> str | None:
     return None if noun is None else f"{noun}:{'read' if method in SAFE_METHODS else 'write'}"
 
 
+def adds_something(method: str, path: str) -> bool:
+    """Whether a request may need room on the disk; what ends or deletes something, or only asks, does not."""
+    return method not in SAFE_METHODS | {"DELETE"} and not path.rstrip("/").endswith(("/cancel", "/pause"))
+
+
 class Gate:
     """Lets a request through as its caller's, or answers 401, 403 or 429."""
 
@@ -53,6 +58,8 @@ class Gate:
 
         try:
             caller = await self._admit(scope, needed, services.access, services.rates, told)
+            if adds_something(scope["method"], scope["path"]):
+                services.disk.check()
         except _EXPECTED as error:
             await problem_response(scope, error)(scope, receive, send_with_rate)
             return

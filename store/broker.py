@@ -47,7 +47,7 @@ def complaint_about(raw: bytes | str, queue: str) -> str | None:
     return None
 
 
-class Channel(redis.Channel):  # type: ignore[misc]  # kombu has no types
+class Channel(redis.Channel):
     """Takes messages from Redis; those that are not ours go no further."""
 
     def _brpop_read(self, **options: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Celery workers that beat: as long as the main loop turns, which takes messages and would not notice its own silence."""
+"""Celery workers that beat: as long as the main loop turns, which takes messages."""
 
 from typing import Any
 

@@ -12,7 +12,7 @@ from store.models import Fit, FitEvent, IdempotencyKey
 from store.repositories.attempts import Attempts, ClaimedFit, StoredObject
 from store.repositories.moves import EVENTS_CHANNEL, Claim
 from store.repositories.repairs import Repairs
-from store.spec import FitSpec
+from store.spec import FitSpec, read_spec
 from store.status import FitStatus
 
 __all__ = ["EVENTS_CHANNEL", "Claim", "ClaimedFit", "Fits", "StoredObject"]
@@ -211,6 +211,7 @@ class Fits(Attempts, Repairs):
         Raises:
             FitNotFound: if the tenant has no such fit.
             IllegalMove: unless the fit failed, expired or was cancelled.
+            SpecNewer, SpecInvalid: if this version cannot read what it asked for.
         """
         old = self.get(tenant, fit_id)
         if old.status not in {FitStatus.FAILED, FitStatus.EXPIRED, FitStatus.CANCELLED}:
@@ -220,7 +221,7 @@ class Fits(Attempts, Repairs):
         return self.submit(
             tenant=tenant,
             signal_id=old.signal_id,
-            spec=FitSpec.model_validate(old.spec),
+            spec=read_spec(old.spec),
             priority=old.priority,
             labels=old.labels,
             # No client can choose this key: theirs have no spaces.
