@@ -20,6 +20,9 @@ class StoreSettings(BaseSettings):
     database_timeout_seconds: float = Field(
         default=10.0, gt=0, description="longest time to connect, to get a connection of the pool, and for a statement"
     )
+    database_unit_seconds: float = Field(
+        default=60.0, gt=0, description="longest time of one unit of work, all of its statements together"
+    )
 
     broker_url: SecretStr = Field(description="redis://:password@host:port/0")
     broker_timeout_seconds: float = Field(default=5.0, gt=0, description="connect and read time-out of one broker call")

@@ -51,15 +51,20 @@ class Reporter:
             return Verdict.STOP
         if draining.is_set() or self._lease.order is Order.PAUSE:
             # Who leaves, or is told to pause, saves what there is, even if the last checkpoint is young.
-            save_checkpoint(self._resources, self._claim, progress.capture())
+            state = progress.capture()
+            with self._lease.waiting():
+                save_checkpoint(self._resources, self._claim, state)
             self.handed_over = True
             return Verdict.STOP
         now = time.monotonic()
         if now >= self._next_report:
             self._next_report = now + settings.progress_every_seconds
-            self._report(progress)
+            with self._lease.waiting():
+                self._report(progress)
         if now >= self._next_checkpoint:
-            save_checkpoint(self._resources, self._claim, progress.capture())
+            state = progress.capture()
+            with self._lease.waiting():
+                save_checkpoint(self._resources, self._claim, state)
             self._next_checkpoint = time.monotonic() + settings.checkpoint_every_seconds
         self._expect_lease()
         return Verdict.CONTINUE
