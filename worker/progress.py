@@ -51,9 +51,7 @@ class Reporter:
             return Verdict.STOP
         if draining.is_set() or self._lease.order is Order.PAUSE:
             # Who leaves, or is told to pause, saves what there is, even if the last checkpoint is young.
-            state = progress.capture()
-            with self._lease.waiting():
-                save_checkpoint(self._resources, self._claim, state)
+            save_checkpoint(self._resources, self._claim, progress.capture())
             self.handed_over = True
             return Verdict.STOP
         now = time.monotonic()
@@ -62,9 +60,7 @@ class Reporter:
             with self._lease.waiting():
                 self._report(progress)
         if now >= self._next_checkpoint:
-            state = progress.capture()
-            with self._lease.waiting():
-                save_checkpoint(self._resources, self._claim, state)
+            save_checkpoint(self._resources, self._claim, progress.capture())
             self._next_checkpoint = time.monotonic() + settings.checkpoint_every_seconds
         self._expect_lease()
         return Verdict.CONTINUE
