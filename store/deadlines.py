@@ -36,7 +36,7 @@ class Deadlines:
         """Begin.
 
         Args:
-            engine: whose connections are watched.
+            engine: SQLAlchemy engine whose connections are watched.
             silence_seconds: longest time in seconds between two answers; over the server's own limits, which tell
                 more.
             unit_seconds: longest time in seconds from taking a connection to giving it back.

@@ -125,7 +125,7 @@ class Pulse:
         """Prepare; `start` begins.
 
         Args:
-            pulses: where to beat.
+            pulses: hash in the broker in which the process beats.
             role: what the process does.
             turn_seconds: longest time in seconds from one turn of the loop to the next.
         """

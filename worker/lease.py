@@ -4,8 +4,8 @@ The thread beats even while a training step takes long, but not for ever: when n
 the computation hangs, and a lease that went on would hold the fit as long as the process lives. So the process ends
 itself, its pool starts another one, and the fit goes on elsewhere.
 
-Nor does it beat for a thread that has waited for the database for longer than a lease: a fit whose progress nobody hears
-of stands still, however good the line is over which the thread here beats.
+Nor does it beat for a thread that has waited for the database for longer than a lease: a fit whose progress nobody
+hears of stands still, however good the line is over which the thread here beats.
 
 When the lease cannot be extended in time, for whatever reason, the claim counts as lost *before* the database lets
 another worker have it, and the fit stops without writing anything.
@@ -101,7 +101,7 @@ class Lease:
             since = self._waits_since
             if since is not None and started - since > settings.lease_seconds:
                 # This thread's line is fine and the other's is not: the fit stands still, and others could go on.
-                logger.error("%s has waited for the database for longer than a lease: letting it go", self._claim.fit_id)
+                logger.error("%s waits for the database for longer than a lease: letting it go", self._claim.fit_id)
                 self._lost.set()
                 return
             try:

@@ -32,7 +32,7 @@ async def readyz(services: InjectedServices) -> Ready:
         checks=checks,
         read_only=vitals.read_only,
         oldest_waiting_seconds=vitals.oldest_waiting_seconds,
-        silent=[f"{member.role} {member.name}" for member in vitals.members if member.is_silent],
+        silent=[member.role for member in vitals.members if member.is_silent],
     )
 
 

@@ -26,8 +26,8 @@ class Ready(BaseModel):
         description="how long the fit that was queued longest ago has waited; null if none waits or nobody could tell"
     )
     silent: list[str] = Field(
-        description="workers, upkeep and views that have not been heard for long, as `role host:process`",
-        examples=[["worker tuner-1:4711"]],
+        description="workers, upkeep and views that have not been heard for long, a word for each; /metrics has their names",
+        examples=[["worker"]],
     )
 
 

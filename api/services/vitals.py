@@ -23,7 +23,7 @@ class Vitals:
         waiting: number of fits that a worker could take now; None if the database could not be asked.
         oldest_waiting_seconds: age in seconds of the fit that was queued longest ago; None if there is none, or the
             database could not be asked.
-        members: who beats; empty if the broker could not be asked.
+        members: processes that beat; empty if the broker could not be asked.
         set_aside: number of messages of each queue that were none, so far.
     """
 
