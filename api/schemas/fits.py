@@ -183,7 +183,7 @@ class FitView(FitSummary):
         description="why it waits although a worker may be free, in a sentence; null if it is only its turn",
     )
     spec: FitSpec | dict[str, Any] = Field(
-        description="the request, as it was asked for; in the words of its own version if this one does not know all of them"
+        description="the request, in the words of its own version if this one does not know all of them"
     )
 
     @classmethod

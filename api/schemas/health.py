@@ -26,7 +26,7 @@ class Ready(BaseModel):
         description="how long the fit that was queued longest ago has waited; null if none waits or nobody could tell"
     )
     silent: list[str] = Field(
-        description="workers, upkeep and views that have not been heard for long, a word for each; /metrics has their names",
+        description="workers, upkeep and views that have not been heard for long; /metrics has names",
         examples=[["worker"]],
     )
 
