@@ -23,10 +23,12 @@ from api.services.readiness import Readiness
 from api.services.submission import Publisher
 from api.services.uploads import Uploads
 from api.services.views import Views
+from api.services.vitals import VitalSigns
 from api.settings import ApiSettings
 from store.addresses import Network
 from store.blobs import BlobStore
 from store.database import Database
+from store.disk import Disk
 from store.errors import (
     CheckpointNotFound,
     DeliveryNotFound,
@@ -36,6 +38,7 @@ from store.errors import (
     UploadNotFound,
     WebhookNotFound,
 )
+from store.pulse import Pulses
 from store.queue import FitQueue
 from store.settings import StoreSettings
 
@@ -50,6 +53,7 @@ class Services:
     access: Access
     rates: Rates
     database: Database
+    disk: Disk
     blobs: BlobStore
     queue: FitQueue
     inspector: Inspector
@@ -61,12 +65,13 @@ class Services:
     views: Views
     private_networks: tuple[Network, ...]
     readiness: Readiness
+    vitals: VitalSigns
 
     @classmethod
     def connect(cls, settings: ApiSettings, store: StoreSettings) -> "Services":
         """Prepare all of them; nothing connects before it is used."""
         database, blobs, queue = Database(store), BlobStore(store), FitQueue(store)
-        publisher = Publisher(queue)
+        publisher, disk = Publisher(queue), Disk.of(store)
         inspector = Inspector(settings)
         uploaded = Uploads(database, blobs, inspector, settings)
         return cls(
@@ -74,6 +79,7 @@ class Services:
             access=Access(database, settings),
             rates=Rates(store, settings),
             database=database,
+            disk=disk,
             blobs=blobs,
             queue=queue,
             inspector=inspector,
@@ -84,6 +90,7 @@ class Services:
             events=EventHub(database, settings),
             views=Views(database, blobs, publisher, max_stored_bytes=settings.max_stored_bytes),
             private_networks=store.webhook_private_networks,
+            vitals=VitalSigns(database, Pulses(store), disk),
             readiness=Readiness(database, blobs, queue, timeout_seconds=settings.readiness_timeout_seconds),
         )
 
@@ -93,6 +100,7 @@ class Services:
         self.inspector.close()
         self.publisher.close()
         self.queue.close()
+        self.vitals.close()
         self.database.close()
 
 

@@ -338,6 +338,9 @@ PROBLEMS: dict[type[Exception], Kind] = {
     PreconditionFailed: Kind(412, "Precondition failed"),
     RangeNotSatisfiable: Kind(416, "Range not satisfiable"),
     # What is not the client's fault.
+    store.DiskFull: Kind(507, "Disk full", retry_after=60),
+    store.SpecNewer: Kind(409, "Request of a newer version"),
+    store.SpecInvalid: Kind(409, "Request of no version"),
     store.BlobMissing: Kind(500, "Stored object lost", detail=_OBJECT_LOST),
     store.BlobDamaged: Kind(500, "Stored object damaged", detail=_OBJECT_LOST),
     store.BucketMissing: Kind(

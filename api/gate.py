@@ -21,6 +21,8 @@ from api.settings import ApiSettings
 
 # The first part of a path, and what of a tenant's it is about.
 NOUNS = {"signals": "signals", "uploads": "signals", "fits": "fits", "webhooks": "webhooks"}
+# Nothing of a tenant's, but names of machines and sums over all tenants: not for strangers.
+NOUNS["metrics"] = "fits"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _EXPECTED = tuple(PROBLEMS.keys() - {Exception})
 
@@ -29,6 +31,11 @@ def scope_needed(method: str, path: str) -> str | None:
     """The scope that a request needs; None where nobody is asked."""
     noun = NOUNS.get(path.removeprefix("/").partition("/")[0])
     return None if noun is None else f"{noun}:{'read' if method in SAFE_METHODS else 'write'}"
+
+
+def adds_something(method: str, path: str) -> bool:
+    """Whether a request may need room on the disk; what ends or deletes something, or only asks, does not."""
+    return method not in SAFE_METHODS | {"DELETE"} and not path.rstrip("/").endswith(("/cancel", "/pause"))
 
 
 class Gate:
@@ -53,6 +60,8 @@ class Gate:
 
         try:
             caller = await self._admit(scope, needed, services.access, services.rates, told)
+            if adds_something(scope["method"], scope["path"]):
+                services.disk.check()
         except _EXPECTED as error:
             await problem_response(scope, error)(scope, receive, send_with_rate)
             return

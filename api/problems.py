@@ -10,6 +10,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import compile_path
@@ -30,6 +31,7 @@ from api.schemas.patterns import WORDS
 from api.schemas.problems import Fault, Problem, ProblemKind
 from api.settings import without_class
 from store import errors as store
+from store.errors import DiskFull
 
 RETRY_AFTER_SECONDS = 5
 LONGEST_SHOWN = 300
@@ -63,6 +65,7 @@ def install(app: FastAPI) -> None:
 
 def problem_response(scope: Scope, error: Exception) -> Response:
     """The problem document for an error of a class in the table, or of any subclass of one."""
+    error = named(error)
     kind = next(PROBLEMS[ancestor] for ancestor in type(error).__mro__ if ancestor in PROBLEMS)
     headers = dict(error.headers or {}) if isinstance(error, ApiError) else {}
     if isinstance(error, store.KeyUnknown | store.KeyRevoked | store.KeyExpired):
@@ -78,6 +81,13 @@ def problem_response(scope: Scope, error: Exception) -> Response:
         headers=headers,
         **(error.members if isinstance(error, ApiError) else {}),
     )
+
+
+def named(error: Exception) -> Exception:
+    """The error itself, or what it says of the disk: PostgreSQL answers, and has no room (SQLSTATE 53100)."""
+    if isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) == "53100":
+        return DiskFull("the database has no room left on its disk: nothing can be added until there is room again")
+    return error
 
 
 def catalogue() -> list[ProblemKind]:

@@ -3,13 +3,18 @@
 They are started by module name and never imported here, so that a fault in one of them is a fault of one process.
 """
 
+import socket
 import sys
 import urllib.request
 from collections.abc import Callable, Mapping
+from functools import partial
 from signal import SIGTERM
 
+import redis
+
 from standalone.home import Home
-from standalone.program import Program, Service, python_environment
+from standalone.program import NEVER, Program, Service, python_environment
+from store.pulse import BEATS_KEY
 
 API_PORT = 8000  # unless it is taken
 
@@ -79,10 +84,23 @@ def _python(
         ),
         check=check,
         stage=stage,
+        # Without upkeep, workers or views the service still answers and accepts; without the api there is none.
+        is_vital=stage == API,
+        beats=None if stage == API else partial(beats_of, environment.get("TUNER_BROKER_URL", "")),
         stop_signal=SIGTERM,
         patience_seconds=patience_seconds,
         ports=ports,
     )
+
+
+def beats_of(broker_url: str, pid: int) -> object:
+    """What a process of this machine last said of itself; `store.pulse` has the other half.
+
+    Raises:
+        redis.RedisError: if the broker does not answer.
+    """
+    with redis.Redis.from_url(broker_url, socket_timeout=2.0, socket_connect_timeout=2.0) as broker:
+        return broker.hget(BEATS_KEY, f"{socket.gethostname()}:{pid}") or NEVER
 
 
 def _answers(url: str) -> None:

@@ -22,6 +22,7 @@ from standalone.records import ProcessRecord
 _POLL_SECONDS = 0.05
 # A program that starts slowly on a loaded machine still works: so much in a while is worth waiting on, so many times.
 _WORTH_WAITING_SECONDS, _PATIENT = 0.05, 10.0
+NEVER = b""  # what `Service.beats` says of a process that it has not heard
 _LOG_LIMIT_BYTES = 8 * 1024 * 1024
 
 
@@ -94,6 +95,10 @@ class Service:
         ready_seconds: longest time in seconds in which the program may do nothing before `check` passes; ten times as
             long it may work.
         ports: numbers of the ports on 127.0.0.1 that it listens on.
+        is_vital: whether everything ends when this ends again and again; what is not is started for ever.
+        beats: function from the number of the process to anything that changes while the process works; raises if
+            nobody can be asked. None for a process that does not beat.
+        deaf_seconds: silence in seconds, after a first beat, of a process that is then replaced.
     """
 
     program: Program
@@ -104,6 +109,9 @@ class Service:
     stop_signal: Signals = SIGTERM
     patience_seconds: float = 10.0
     ports: tuple[int, ...] = ()
+    is_vital: bool = True
+    beats: Callable[[int], object] | None = None
+    deaf_seconds: float = 60.0
 
     @property
     def name(self) -> str:

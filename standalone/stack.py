@@ -4,6 +4,7 @@
 """
 
 import contextlib
+import os
 from collections.abc import Iterator
 from functools import partial
 
@@ -14,6 +15,8 @@ from standalone.home import Home
 from standalone.ports import Ports, port_is_free
 from standalone.records import Say, find_by_folder, quiet
 from standalone.supervise import Supervisor, stop_leftovers
+from store.disk import Disk
+from store.settings import StoreSettings
 
 _START_TRIES = 3
 
@@ -38,7 +41,7 @@ def stack(
         MigrationFailed: the tables could not be brought up to date.
     """
     with engines(home, say=say) as supervisor:
-        environment = supervisor.environment
+        environment = {**supervisor.environment, "TUNER_DISK_FOLDER": str(home.path)}
         migrate.upgrade(home, environment)
         say("tables: up to date")
         port = _api_port(home, api_port)
@@ -64,7 +67,8 @@ def engines(home: Home, *, durable: bool = True, say: Say = quiet) -> Iterator[S
         strays = [stray for engine in chosen for stray in find_by_folder(engine.name, engine.binary, engine.folder)]
         stop_leftovers(home.recorded(), strays, say)
         ports = Ports(home.path / "ports.json")
-        with Supervisor(home, say) as supervisor:
+        floor = int(os.environ.get("TUNER_DISK_FLOOR_BYTES", StoreSettings.model_fields["disk_floor_bytes"].default))
+        with Supervisor(home, say, has_room=Disk(home.path, floor).has_room) as supervisor:
             environment: dict[str, str] = {}
 
             def start(engine: Engine) -> None:

@@ -11,8 +11,10 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from signal import SIGKILL
 from types import TracebackType
 from typing import Self
 
@@ -21,11 +23,13 @@ import psutil
 from standalone.errors import CrashLoop, StandaloneError, log_tail
 from standalone.guard import Guard
 from standalone.home import Home, StackRecord
-from standalone.program import Child, Service
+from standalone.program import NEVER, Child, Service
 from standalone.records import ProcessRecord, Say, stop_in_order
 
 _WATCH_SECONDS = 0.2
-_PAUSES_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)  # before one restart and the next; then it is a crash loop
+# Before one restart and the next. After the last, what everything leans on is a crash loop; the rest goes on with it.
+_PAUSES_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
+_PULSE_EVERY_SECONDS = 5.0
 _CALM_SECONDS = 60.0  # to a process that ran this long, earlier ends are forgiven
 
 
@@ -35,8 +39,27 @@ class Supervisor:
     The caller holds the folder's lock. Only the thread that entered may start services; a thread inside watches them.
     """
 
-    def __init__(self, home: Home, say: Say, *, pauses: Sequence[float] = _PAUSES_SECONDS) -> None:
+    def __init__(
+        self,
+        home: Home,
+        say: Say,
+        *,
+        pauses: Sequence[float] = _PAUSES_SECONDS,
+        pulse_every_seconds: float = _PULSE_EVERY_SECONDS,
+        has_room: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """Prepare; nothing is started yet.
+
+        Args:
+            home: the data folder.
+            say: told each line of progress.
+            pauses: waits in seconds before one restart of a process and the next.
+            pulse_every_seconds: time in seconds between two looks at who beats.
+            has_room: whether the disk has room; while it has none, no end counts as a crash loop.
+        """
         self.home = home
+        self._pulse_every_seconds = pulse_every_seconds
+        self._has_room = has_room
         self.environment: Mapping[str, str] = {}
         self.api_url = ""
         self.say = say
@@ -49,15 +72,18 @@ class Supervisor:
         self._guard_ends = _Ends(self._pauses)
         self._failure: StandaloneError | None = None
         self._watcher = threading.Thread(target=self._watch, name="supervisor", daemon=True)
+        self._listener = threading.Thread(target=self._listen, name="pulses", daemon=True)
 
     def __enter__(self) -> Self:
         self._guard, self._guard_since = Guard(self.home), time.monotonic()
         self._watcher.start()
+        self._listener.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._ending.set()
         self._watcher.join()
+        self._listener.join()
         stop_in_order(self.records(), self.say)
         for kept in self._kept.values():
             kept.child.reap()
@@ -95,7 +121,7 @@ class Supervisor:
         child = Child(service)
         with self._registry:
             kept = self._kept.setdefault(service.name, _Kept(child, _Ends(self._pauses)))
-            kept.child = child
+            kept.child, kept.pulse = child, Silence()
             self._guard.watch(child.record)
             self._write_down()
         try:
@@ -146,8 +172,24 @@ class Supervisor:
                 if kept.was_ready and kept.child.exit_status is not None:
                     self._revive(kept, kept.child)
 
+    def _listen(self) -> None:
+        """End what runs and does not beat, so that it is started again as if it had ended by itself."""
+        while not self._failed.is_set() and not self._ending.wait(self._pulse_every_seconds):
+            for kept in list(self._kept.values()):
+                child, pulse, service = kept.child, kept.pulse, kept.child.service
+                if service.beats is None or not kept.was_ready or child.exit_status is not None:
+                    continue
+                beats: object | None = None
+                with contextlib.suppress(Exception):  # whatever a client raises: who cannot be asked is not deaf
+                    beats = service.beats(child.record.pid)
+                if pulse.lasts(beats, time.monotonic()) > service.deaf_seconds:
+                    self.say(f"{service.name}: has not beaten for {service.deaf_seconds:.0f} s, ending it")
+                    # Not asked to leave: what is deaf does not hear that either. What it held is given to another.
+                    stop_in_order([replace(child.record, stop_signal=SIGKILL, patience_seconds=1.0)])
+
     def _renew_guard(self) -> None:
-        if self._guard_ends.pause_after_another(time.monotonic() - self._guard_since) is None:
+        self._guard_ends.pause_after_another(time.monotonic() - self._guard_since)
+        if self._guard_ends.is_a_loop and self._has_room():
             self._give_up("guard", self.home.logs / "guard.log")
             return
         self.say("guard: ended, starting another")
@@ -161,7 +203,9 @@ class Supervisor:
         service, now = child.service, time.monotonic()
         if kept.due is None:
             ran = 0.0 if kept.ready_at is None else now - kept.ready_at
-            if (pause := kept.ends.pause_after_another(ran)) is None:
+            pause = kept.ends.pause_after_another(ran)
+            # Without room on the disk an engine cannot start, and can again, by itself, once there is room.
+            if kept.ends.is_a_loop and service.is_vital and self._has_room():
                 self._give_up(service.name, service.program.log)
                 return
             kept.due = now + pause
@@ -185,10 +229,35 @@ class _Ends:
         self._pauses = pauses
         self._count = 0
 
-    def pause_after_another(self, ran_seconds: float) -> float | None:
-        """Note another end of a process that was ready for so long; None when it is time to give up."""
+    @property
+    def is_a_loop(self) -> bool:
+        """Whether it has ended more often in a row than there are pauses."""
+        return self._count > len(self._pauses)
+
+    def pause_after_another(self, ran_seconds: float) -> float:
+        """Note another end of a process that was ready for so long; the last pause is the longest one."""
         self._count = 1 if ran_seconds >= _CALM_SECONDS else self._count + 1
-        return self._pauses[self._count - 1] if self._count <= len(self._pauses) else None
+        return self._pauses[min(self._count, len(self._pauses)) - 1]
+
+
+class Silence:
+    """How long a process has not beaten, as far as anybody could have heard it.
+
+    Only changes count, and only the clock of whoever listens: no two clocks are compared. A process that has never
+    been heard starts, or beats elsewhere.
+    """
+
+    def __init__(self) -> None:
+        self._last: object | None = None
+        self._since: float | None = None
+
+    def lasts(self, beats: object | None, now: float) -> float:
+        """Seconds since the beats changed; None for beats says that nobody could be asked, which begins anew."""
+        if beats is None:
+            self._since = None if self._last is None else now
+        elif beats not in (self._last, NEVER):
+            self._last, self._since = beats, now
+        return 0.0 if self._since is None else now - self._since
 
 
 class _Kept:
@@ -199,6 +268,7 @@ class _Kept:
         was_ready: only what was ready once is started again; before that, its end is the caller's business.
         ready_at: moment since which the present process does its work.
         due: moment at which the program is started again; None unless it is waiting for that.
+        pulse: what was heard of the present process.
     """
 
     def __init__(self, child: Child, ends: _Ends) -> None:
@@ -207,6 +277,7 @@ class _Kept:
         self.ready_at: float | None = None
         self.ends = ends
         self.due: float | None = None
+        self.pulse = Silence()
 
 
 def stop_leftovers(recorded: StackRecord | None, strays: Sequence[ProcessRecord], say: Say) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
+from store.deadlines import Deadlines
 from store.settings import StoreSettings
 
 _LIMITS = (
@@ -19,6 +20,19 @@ _LIMITS = (
     # worker has locked could neither be cancelled nor given to another one.
     "idle_in_transaction_session_timeout",
 )
+
+GRACE_SECONDS = 1.0  # the server's own limits come first, if it can be heard
+
+
+def alive(seconds: float) -> dict[str, int]:
+    """How the kernel finds out that a peer is gone; for every connection to PostgreSQL, whoever makes it."""
+    return {
+        "keepalives": 1,
+        "keepalives_idle": max(1, round(seconds)),
+        "keepalives_interval": max(1, round(seconds / 4)),
+        "keepalives_count": 3,
+        "tcp_user_timeout": round(seconds * 1000),
+    }
 
 
 class Database:
@@ -35,9 +49,15 @@ class Database:
                 "connect_timeout": max(1, round(seconds)),
                 "options": " ".join(f"-c {name}={round(seconds * 1000)}" for name in _LIMITS),
                 "application_name": "tuner",
+                **alive(seconds),
             },
         )
         event.listen(self.engine, "checkout", _check_alive)
+        Deadlines(
+            self.engine,
+            silence_seconds=seconds + GRACE_SECONDS,
+            unit_seconds=max(settings.database_unit_seconds, seconds + GRACE_SECONDS),
+        )
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
         self._readers = sessionmaker(
             self.engine.execution_options(isolation_level="AUTOCOMMIT"), expire_on_commit=False

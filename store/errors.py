@@ -15,6 +15,8 @@ StoreError
 ├── TooManyFits, StorageFull        the tenant has as much as it may have
 ├── KeyUnknown, KeyRevoked, KeyExpired   the API key opens nothing, or no longer
 ├── KeyNotFound, InvalidKeyRequest  keys cannot be managed like this
+├── DiskFull                        only the floor of the engines' disk is left
+├── SpecNewer, SpecInvalid          a row's spec is of a newer version, or of none
 ├── BlobMissing                     no object under this key
 ├── BlobDamaged                     the object's hash is not the recorded one
 └── BlobsUnavailable                object storage does not answer, or answers wrongly
@@ -149,6 +151,24 @@ class InvalidKeyRequest(StoreError):
     """An API key cannot be made or changed like this."""
 
     code = "invalid_key_request"
+
+
+class DiskFull(StoreError):
+    """The disk has only so much room left as its engines need: nothing can be added for now."""
+
+    code = "disk_full"
+
+
+class SpecNewer(StoreError):
+    """The fit was asked for in words of a newer version of this service, which this one does not know."""
+
+    code = "spec_newer"
+
+
+class SpecInvalid(StoreError):
+    """What the fit's row says it was asked for is no request of any version."""
+
+    code = "spec_invalid"
 
 
 class BlobMissing(StoreError):

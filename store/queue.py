@@ -9,6 +9,7 @@ from celery import Celery
 from kombu.entity import Queue
 from kombu.exceptions import OperationalError
 
+from store.broker import Transport
 from store.settings import StoreSettings
 
 FITS_QUEUE = "fits"
@@ -26,6 +27,8 @@ def celery_app(settings: StoreSettings, name: str = "tuner") -> Celery:
     seconds = settings.broker_timeout_seconds
     app = Celery(name, broker=settings.broker_url.get_secret_value(), set_as_current=False)
     app.conf.update(
+        # What is not one of our messages never reaches Celery, which would end over it.
+        broker_transport=Transport,
         accept_content=["json"],
         task_serializer="json",
         # The row is the result: no result backend, nothing stored.

@@ -1,5 +1,7 @@
 """Addresses of the database, the broker and the bucket, from the environment (prefix `TUNER_`)."""
 
+from pathlib import Path
+
 from pydantic import Field, IPvAnyNetwork, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -18,6 +20,9 @@ class StoreSettings(BaseSettings):
     database_timeout_seconds: float = Field(
         default=10.0, gt=0, description="longest time to connect, to get a connection of the pool, and for a statement"
     )
+    database_unit_seconds: float = Field(
+        default=60.0, gt=0, description="longest time of one unit of work, all of its statements together"
+    )
 
     broker_url: SecretStr = Field(description="redis://:password@host:port/0")
     broker_timeout_seconds: float = Field(default=5.0, gt=0, description="connect and read time-out of one broker call")
@@ -33,6 +38,13 @@ class StoreSettings(BaseSettings):
     max_stored_bytes: int | None = Field(default=None, ge=1, description="bytes a tenant may have; None for any number")
     webhook_private_networks: tuple[IPvAnyNetwork, ...] = Field(
         default=(), description='networks that webhooks may reach although they are not public, as ["10.1.0.0/16"]'
+    )
+
+    disk_folder: Path | None = Field(
+        default=None, description="folder on the disk of the engines, if they are on this machine; else None"
+    )
+    disk_floor_bytes: int = Field(
+        default=512 << 20, ge=0, description="bytes of that disk that only the engines may use: nothing new below it"
     )
 
     s3_request_checksums: bool = Field(

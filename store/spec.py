@@ -7,7 +7,11 @@ because rows outlive deployments: what version 1 said is read as what version 2 
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from store.errors import SpecInvalid, SpecNewer
+
+VERSION = 2
 
 
 class _Spec(BaseModel):
@@ -191,3 +195,28 @@ class FitSpec(_Spec):
         if data.get("target_psnr_db") is not None:
             now["target"] = {"psnr_db": data["target_psnr_db"]}
         return now
+
+
+# What a later version may have added: fields, words for a field, and its own number.
+_OF_NEWER = frozenset({"extra_forbidden", "literal_error"})
+
+
+def read_spec(row: Any) -> FitSpec:
+    """The spec in a row. Every reading of a row goes through here: rows outlive deployments, in both directions.
+
+    Raises:
+        SpecNewer: if it has fields, words or a version that this version does not know.
+        SpecInvalid: if it is not a spec of any version.
+    """
+    try:
+        return FitSpec.model_validate(row)
+    except ValidationError as error:
+        version = row.get("version") if isinstance(row, dict) else None
+        faults = error.errors(include_url=False, include_context=False, include_input=False)
+        where = ", ".join(".".join(map(str, fault["loc"])) or fault["msg"] for fault in faults)
+        later = isinstance(version, int) and version > VERSION
+        if later or {fault["type"] for fault in faults} <= _OF_NEWER:
+            raise SpecNewer(
+                f"this version of the service does not know what the fit asks for ({where}): it waits for a newer one"
+            ) from error
+        raise SpecInvalid(f"what the fit asks for cannot be read ({where}): submit it again") from error

@@ -17,6 +17,7 @@ from celery.signals import worker_init, worker_process_init, worker_shutting_dow
 from cage.enter import hide_process
 from store.queue import RUN_FIT, celery_app
 from store.settings import StoreSettings
+from worker.beating import let_it_beat
 from worker.settings import WorkerSettings
 
 DRAIN_SIGNAL = signal.SIGUSR2
@@ -49,6 +50,7 @@ app.conf.update(
     worker_cancel_long_running_tasks_on_connection_loss=False,
     worker_hijack_root_logger=False,
 )
+let_it_beat(app, "worker")
 
 
 @app.task(name=RUN_FIT)

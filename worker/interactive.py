@@ -10,6 +10,7 @@ from celery.signals import worker_init
 
 from store.queue import DRAW_VIEW, celery_app
 from store.settings import StoreSettings
+from worker.beating import let_it_beat
 
 logger = logging.getLogger(__name__)
 
@@ -26,17 +27,21 @@ app.conf.update(
     worker_cancel_long_running_tasks_on_connection_loss=False,
     worker_hijack_root_logger=False,
 )
+_pulse = let_it_beat(app, "views")
 
 
 @app.task(name=DRAW_VIEW)
 def draw_view(render_id: str) -> None:
     """A message came: draw whatever waits."""
-    from worker.render import draw_next_view
+    from worker.render import LEASE_SECONDS, draw_next_view
     from worker.resources import resources
 
     logger.info("woken for %s", render_id)
-    while draw_next_view(resources()) is not None:
-        pass
+    # There is no pool: while a view is drawn, the loop does not turn.
+    drawn: str | None = render_id
+    while drawn is not None:
+        with _pulse.busy(LEASE_SECONDS):
+            drawn = draw_next_view(resources())
 
 
 @worker_init.connect

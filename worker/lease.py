@@ -4,6 +4,9 @@ The thread beats even while a training step takes long, but not for ever: when n
 the computation hangs, and a lease that went on would hold the fit as long as the process lives. So the process ends
 itself, its pool starts another one, and the fit goes on elsewhere.
 
+Nor does it beat for a thread that has waited for the database for longer than a lease: a fit whose progress nobody
+hears of stands still, however good the line is over which the thread here beats.
+
 When the lease cannot be extended in time, for whatever reason, the claim counts as lost *before* the database lets
 another worker have it, and the fit stops without writing anything.
 """
@@ -11,7 +14,8 @@ another worker have it, and the fit stops without writing anything.
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from threading import Event, Thread
 from types import TracebackType
 
@@ -48,6 +52,7 @@ class Lease:
         self._lost = Event()
         self._done = Event()
         self._last_step = time.monotonic()
+        self._waits_since: float | None = None
         self._valid_until = time.monotonic() + resources.settings.lease_seconds
         self._thread = Thread(target=self._keep, name=f"lease-{claim.fit_id}", daemon=True)
 
@@ -70,6 +75,15 @@ class Lease:
         """The work goes on."""
         self._last_step = time.monotonic()
 
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """The thread that works waits for the database: for longer than a lease it holds nothing."""
+        self._waits_since = time.monotonic()
+        try:
+            yield
+        finally:
+            self._waits_since = None
+
     def is_lost(self, within_seconds: float = 0.0) -> bool:
         """Whether the claim no longer counts, now or at the end of a pause."""
         return self._lost.wait(within_seconds) or time.monotonic() >= self._valid_until
@@ -83,6 +97,12 @@ class Lease:
                 logger.error("no step of %s for %g s: giving it up", self._claim.fit_id, settings.stall_seconds)
                 self._lost.set()
                 self._on_stall()
+                return
+            since = self._waits_since
+            if since is not None and started - since > settings.lease_seconds:
+                # This thread's line is fine and the other's is not: the fit stands still, and others could go on.
+                logger.error("%s waits for the database for longer than a lease: letting it go", self._claim.fit_id)
+                self._lost.set()
                 return
             try:
                 with self._resources.database.unit_of_work() as session:

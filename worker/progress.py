@@ -57,7 +57,8 @@ class Reporter:
         now = time.monotonic()
         if now >= self._next_report:
             self._next_report = now + settings.progress_every_seconds
-            self._report(progress)
+            with self._lease.waiting():
+                self._report(progress)
         if now >= self._next_checkpoint:
             save_checkpoint(self._resources, self._claim, progress.capture())
             self._next_checkpoint = time.monotonic() + settings.checkpoint_every_seconds

@@ -6,6 +6,7 @@ from functools import cache
 from store.addresses import Network
 from store.blobs import BlobStore
 from store.database import Database
+from store.disk import ENDLESS, Disk
 from store.queue import FitQueue
 from store.settings import StoreSettings
 from worker.settings import WorkerSettings
@@ -19,6 +20,7 @@ class Resources:
     database: Database
     blobs: BlobStore
     queue: FitQueue
+    disk: Disk = ENDLESS
     private_networks: tuple[Network, ...] = ()  # that webhooks may reach
     max_stored_bytes: int | None = None  # of one tenant
 
@@ -32,6 +34,7 @@ def resources() -> Resources:
         database=Database(store),
         blobs=BlobStore(store),
         queue=FitQueue(store),
+        disk=Disk.of(store),
         private_networks=store.webhook_private_networks,
         max_stored_bytes=store.max_stored_bytes,
     )

@@ -16,7 +16,7 @@ import torch
 from sqlalchemy.exc import SQLAlchemyError
 
 from store.blobs import sha256_hex
-from store.errors import BlobDamaged, BlobMissing, BlobsUnavailable, IllegalMove, LeaseLost, StorageFull
+from store.errors import BlobDamaged, BlobMissing, BlobsUnavailable, DiskFull, IllegalMove, LeaseLost, StorageFull
 from store.keys import representation_key
 from store.repositories.fits import Claim, ClaimedFit, Fits, StoredObject
 from store.status import Order
@@ -95,9 +95,10 @@ def _engines_answer(resources: Resources) -> bool:
     """
     while not draining.is_set():
         try:
+            resources.disk.check()
             resources.blobs.ping()
             resources.database.ping()
-        except (BlobsUnavailable, BlobMissing, SQLAlchemyError) as error:
+        except (DiskFull, BlobsUnavailable, BlobMissing, SQLAlchemyError) as error:
             logger.warning("no fit is taken for now: %s", error)
             time.sleep(RETRY_SECONDS)
         else:

@@ -8,13 +8,17 @@ on where it was when it is killed.
 import logging
 import signal
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from threading import Event
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from store.errors import BlobsUnavailable
+from store.pulse import Pulse, Pulses
 from store.repositories.fits import Fits
+from store.settings import StoreSettings
 from worker.deletion import delete_what_is_due
 from worker.leftovers import drop_checkpoints, tend_views
 from worker.outbound import Sender
@@ -25,46 +29,93 @@ from worker.webhooks import forget_old_messages, start_senders
 
 logger = logging.getLogger(__name__)
 
+Step = Callable[[Resources], object]
+
+LONGEST_STEP_SECONDS = 600.0  # of upkeep; then it is stuck
 UPKEEP_LOCK = 7_236_002  # any number that nothing else in this database uses
 
 
-def run_upkeep(resources: Resources, stop: Event) -> None:
-    """Do one round after the other until told to stop."""
+def run_upkeep(resources: Resources, stop: Event, turn: Callable[[], None] = lambda: None) -> None:
+    """Do one round after the other until told to stop, whatever goes wrong in any of them.
+
+    Args:
+        resources: what upkeep works on.
+        stop: set when it is to end.
+        turn: called after every step, to show that upkeep is not stuck.
+    """
     next_sweep = time.monotonic()
     while not stop.is_set():
-        try:
-            upkeep_round(resources)
-            if time.monotonic() >= next_sweep:
-                sweep(resources)
-                forget_old_messages(resources)
+        upkeep_round(resources, turn)
+        if time.monotonic() >= next_sweep:
+            swept = [_alone(name, step, resources, turn) for name, step in SELDOM]
+            if all(swept):
                 next_sweep = time.monotonic() + resources.settings.sweep_every_seconds
-        except (SQLAlchemyError, BlobsUnavailable) as error:
-            logger.warning("this round of upkeep failed and will be done again: %s", error)
         stop.wait(resources.settings.upkeep_every_seconds)
 
 
-def upkeep_round(resources: Resources) -> None:
-    """Look for everything once."""
-    settings = resources.settings
+def upkeep_round(resources: Resources, turn: Callable[[], None] = lambda: None) -> list[str]:
+    """Look for everything once; returns the names of the steps that failed, which the next round takes again."""
+    return [name for name, step in STEPS if not _alone(name, step, resources, turn)]
+
+
+def _alone(name: str, step: Step, resources: Resources, turn: Callable[[], None]) -> bool:
+    """Take one step; its failure is its own, of whatever kind it is, and is logged."""
+    try:
+        step(resources)
+    except (SQLAlchemyError, BlobsUnavailable) as error:
+        logger.warning("the step %r of upkeep failed and will be taken again: %s", name, error)
+        return False
+    except Exception:
+        logger.exception("the step %r of upkeep failed in a way that it does not know; the others go on", name)
+        return False
+    finally:
+        turn()
+    return True
+
+
+@contextmanager
+def _fits(resources: Resources) -> Iterator[Fits | None]:
+    """The fits, in a transaction, or None while another process sees to them."""
     with resources.database.unit_of_work() as session:
-        if not session.scalar(select(func.pg_try_advisory_xact_lock(UPKEEP_LOCK))):
-            return
-        fits = Fits(session)
-        for fit_id in fits.reap_expired_leases(max_tries=settings.max_tries):
+        mine = session.scalar(select(func.pg_try_advisory_xact_lock(UPKEEP_LOCK)))
+        yield Fits(session) if mine else None
+
+
+def _reap(resources: Resources) -> None:
+    with _fits(resources) as fits:
+        for fit_id in fits.reap_expired_leases(max_tries=resources.settings.max_tries) if fits else ():
             logger.warning("the worker of %s was lost; it is queued again", fit_id)
-        for fit_id in fits.fail_overdue(max_run_seconds=settings.max_run_seconds):
+
+
+def _fail_overdue(resources: Resources) -> None:
+    with _fits(resources) as fits:
+        for fit_id in fits.fail_overdue(max_run_seconds=resources.settings.max_run_seconds) if fits else ():
             logger.warning("%s took too long and has failed", fit_id)
-        for fit_id in fits.end_stuck_cancels(older_than_seconds=settings.max_cancel_seconds):
+
+
+def _end_stuck_cancels(resources: Resources) -> None:
+    with _fits(resources) as fits:
+        seconds = resources.settings.max_cancel_seconds
+        for fit_id in fits.end_stuck_cancels(older_than_seconds=seconds) if fits else ():
             logger.warning("the worker of %s did not stop; it is cancelled without it", fit_id)
-        expired = fits.expire_waiting(older_than_seconds=settings.max_queue_seconds)
-        if expired:
-            logger.warning("%s fits waited too long and have expired", expired)
-        claimable = fits.count_claimable()
-        leftovers = fits.finished_checkpoints()
+
+
+def _expire(resources: Resources) -> None:
+    with _fits(resources) as fits:
+        expired = fits.expire_waiting(older_than_seconds=resources.settings.max_queue_seconds) if fits else 0
+    if expired:
+        logger.warning("%s fits waited too long and have expired", expired)
+
+
+def _drop_checkpoints(resources: Resources) -> None:
+    with resources.database.unit_of_work() as session:
+        leftovers = Fits(session).finished_checkpoints()
     drop_checkpoints(resources, leftovers)
-    tend_views(resources)
-    tend_uploads(resources)
-    delete_what_is_due(resources)
+
+
+def _announce_waiting(resources: Resources) -> None:
+    with _fits(resources) as fits:
+        claimable = fits.count_claimable() if fits else 0
     if claimable:
         _announce(resources, claimable)
 
@@ -84,6 +135,20 @@ def _announce(resources: Resources, claimable: int) -> None:
             return
 
 
+STEPS: tuple[tuple[str, Step], ...] = (
+    ("lost workers", _reap),
+    ("overdue fits", _fail_overdue),
+    ("stuck cancels", _end_stuck_cancels),
+    ("expired fits", _expire),
+    ("checkpoints", _drop_checkpoints),
+    ("views", tend_views),
+    ("uploads", tend_uploads),
+    ("deletions", delete_what_is_due),
+    ("announcements", _announce_waiting),
+)
+SELDOM: tuple[tuple[str, Step], ...] = (("sweep", sweep), ("old messages", forget_old_messages))
+
+
 def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     stop = Event()
@@ -92,7 +157,10 @@ def main() -> None:
     mine = resources()
     sender = Sender(timeout_seconds=mine.settings.webhook_timeout_seconds, private_networks=mine.private_networks)
     start_senders(mine, sender, stop)
-    run_upkeep(mine, stop)
+    # A step waits for storage and database as long as they let it, and a sweep looks at everything.
+    pulse = Pulse(Pulses(StoreSettings()), "upkeep", turn_seconds=LONGEST_STEP_SECONDS).start()
+    run_upkeep(mine, stop, pulse.turn)
+    pulse.stop()
 
 
 if __name__ == "__main__":

@@ -108,4 +108,7 @@ def _send_until(resources: Resources, sender: Sender, stop: Event) -> None:
                 continue
         except SQLAlchemyError as error:
             logger.warning("no message is sent for now: %s", error)
+        except Exception:
+            # The thread lives on, and the message comes again when its claim has run out.
+            logger.exception("a message could not be sent, in a way that is not known")
         stop.wait(IDLE_SECONDS)

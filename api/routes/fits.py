@@ -79,6 +79,7 @@ def _is_written_out(moment: str) -> str:
 
 Moment = Annotated[AwareDatetime, BeforeValidator(_is_written_out)]
 
+_UNREADABLE = (store.SpecNewer, store.SpecInvalid)
 _ASK_PROBLEMS = (
     errors.MalformedJson,
     errors.ContentTooLarge,
@@ -139,7 +140,11 @@ async def create_fit(
     "/{fit_id}/clone",
     status_code=202,
     dependencies=[Depends(json_body)],
-    responses={**_ACCEPTED, **_ENDED, **problems(*_ASK_PROBLEMS, store.FitNotFound)},
+    responses={
+        **_ACCEPTED,
+        **_ENDED,
+        **problems(*_UNREADABLE, *_ASK_PROBLEMS, store.FitNotFound),
+    },
 )
 async def clone_fit(
     body: FitOverrides,
@@ -267,6 +272,8 @@ async def resume_fit(
     responses=_ACCEPTED
     | _ENDED
     | problems(
+        store.SpecNewer,
+        store.SpecInvalid,
         store.FitNotFound,
         store.SignalNotFound,
         store.IllegalMove,

@@ -9,9 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.schemas import signals
 from api.schemas.changes import changes
 from api.schemas.representations import ResultView
+from store.errors import SpecInvalid, SpecNewer
 from store.models import Fit, FitEvent
-from store.spec import FitSpec
-from store.status import FitStatus
+from store.spec import FitSpec, read_spec
+from store.status import WAITING, FitStatus
 
 ID_PATTERN = r"^fit_[0-9a-f]{32}$"
 EXAMPLE_ID = "fit_0199d3a9f4b47c1d8e52a3b4c5d6e7f8"
@@ -68,7 +69,7 @@ class FitRequest(FitSpec):
     def like(cls, fit: Fit, overrides: FitOverrides) -> Self:
         """The request that a fit came from, with the given parts of another one in place of its own."""
         original = {"signal_id": fit.signal_id, "priority": fit.priority, "labels": fit.labels}
-        original |= FitSpec.model_validate(fit.spec).model_dump()
+        original |= read_spec(fit.spec).model_dump()
         return cls.model_validate(original | overrides.model_dump(include=overrides.model_fields_set))
 
 
@@ -179,12 +180,25 @@ class FitView(FitSummary):
         "take turns: before it are the more urgent and the older ones of your own, and of each other tenant's as many "
         "as its turns allow if nothing ended and nothing else was submitted"
     )
-    spec: FitSpec
+    waits_because: str | None = Field(
+        default=None,
+        description="why it waits although a worker may be free, in a sentence; null if it is only its turn",
+    )
+    spec: FitSpec | dict[str, Any] = Field(
+        description="the request, in the words of its own version if this one does not know all of them"
+    )
 
     @classmethod
     def at(cls, fit: Fit, *, queue_position: int | None) -> Self:
         """From a row and its place in the queue."""
-        return cls.model_validate(_fields(fit) | {"spec": fit.spec, "queue_position": queue_position})
+        spec: FitSpec | dict[str, Any] = fit.spec
+        reason = None
+        try:
+            spec = read_spec(fit.spec)
+        except (SpecNewer, SpecInvalid) as error:
+            reason = str(error) if fit.status in WAITING else None
+        told = {"spec": spec, "queue_position": queue_position, "waits_because": reason}
+        return cls.model_validate(_fields(fit) | told)
 
 
 class FitPage(BaseModel):

@@ -19,6 +19,16 @@ class Ready(BaseModel):
         description="`ok`, or what went wrong; a broker that is away delays fits and refuses none",
         examples=[{"database": "ok", "storage": "ok", "broker": "ok"}],
     )
+    read_only: bool = Field(
+        description="whether the disk is so full that nothing can be added; it ends by itself when there is room"
+    )
+    oldest_waiting_seconds: float | None = Field(
+        description="how long the fit that was queued longest ago has waited; null if none waits or nobody could tell"
+    )
+    silent: list[str] = Field(
+        description="workers, upkeep and views that have not been heard for long; /metrics has names",
+        examples=[["worker"]],
+    )
 
 
 class Welcome(BaseModel):

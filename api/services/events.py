@@ -200,7 +200,8 @@ class EventHub:
         async with await psycopg.AsyncConnection.connect(
             *arguments, **options, autocommit=True, connect_timeout=5, application_name="tuner-events"
         ) as connection:
-            await connection.execute(f"LISTEN {EVENTS_CHANNEL}")
+            async with asyncio.timeout(LISTEN_CHECK_SECONDS):
+                await connection.execute(f"LISTEN {EVENTS_CHANNEL}")
             self._listening = True
             # Whatever was committed before this moment was announced to nobody.
             self._wake_all()

@@ -4,22 +4,29 @@ Each write names its claim, and finds nothing to write to once another attempt h
 `store.repositories.moves`.
 """
 
+import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import func, select
 
+from store.errors import SpecInvalid, SpecNewer
 from store.intervals import as_interval
 from store.models import Checkpoint, Fit, FitAttempt, Representation, Signal
 from store.repositories.deleted import DeletedObjects
-from store.repositories.moves import Claim, Moves, order_of
+from store.repositories.moves import Claim, Moves, is_due, order_of
 from store.repositories.quotas import Quotas
 from store.repositories.turns import take_turn
-from store.spec import FitSpec
+from store.spec import FitSpec, read_spec
 from store.status import HELD, FitStatus, Order
 
+logger = logging.getLogger(__name__)
+
 LONGEST_RETRY_WAIT_SECONDS = 300.0
+_LOOK_AHEAD = 500
+_of_newer: set[str] = set()  # ids of fits whose spec this process cannot read
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,10 +66,26 @@ class Attempts(Moves):
             lease_seconds: seconds until the fit is taken away from a worker that is silent.
             max_running_per_tenant: number of fits of one tenant that may be held at a time; None for any number.
         """
-        fit_id = take_turn(self._session, max_running=max_running_per_tenant)
-        if fit_id is None:
-            return None
-        fit = self._session.get_one(Fit, fit_id, populate_existing=True)
+        while True:
+            turn = self._session.begin_nested()
+            fit_id = take_turn(self._session, max_running=max_running_per_tenant, passed_over=sorted(_of_newer))
+            if fit_id is None:
+                return None
+            fit = self._session.get_one(Fit, fit_id, populate_existing=True)
+            try:
+                spec = read_spec(fit.spec)
+            except SpecNewer as error:
+                logger.warning("%s is left to a newer worker: %s", fit.id, error)
+                turn.rollback()  # its tenant has not been served
+                self._pass_over(fit_id)
+            except SpecInvalid as error:
+                claim = self._begin(fit, worker, lease_seconds)
+                self.fail(claim, code=error.code, message=str(error))
+            else:
+                claim = self._begin(fit, worker, lease_seconds)
+                return ClaimedFit(claim=claim, tenant=fit.tenant, spec=spec, signal=fit.signal)
+
+    def _begin(self, fit: Fit, worker: str, lease_seconds: float) -> Claim:
         fit.attempt += 1
         # Counted before the work starts: a fit that kills its worker cannot come back for ever.
         fit.tries += 1
@@ -70,12 +93,21 @@ class Attempts(Moves):
         fit.started_at = fit.started_at or func.now()
         self._move(fit, FitStatus.RUNNING, {"worker": worker}, lease_seconds=lease_seconds)
         self._session.add(FitAttempt(fit_id=fit.id, attempt=fit.attempt, worker=worker))
-        return ClaimedFit(
-            claim=Claim(fit.id, fit.attempt),
-            tenant=fit.tenant,
-            spec=FitSpec.model_validate(fit.spec),
-            signal=fit.signal,
-        )
+        return Claim(fit.id, fit.attempt)
+
+    def _pass_over(self, fit_id: str) -> None:
+        """Never look at a row of a newer version again, nor at those like it that wait next, in this process.
+
+        What it cannot read now it will never be able to: it has the words that it was started with.
+        """
+        _of_newer.add(fit_id)
+        waiting = select(Fit.id, Fit.spec).where(Fit.status == FitStatus.QUEUED, is_due(), Fit.id.not_in(_of_newer))
+        for next_id, row in self._session.execute(waiting.order_by(Fit.priority.desc(), Fit.id).limit(_LOOK_AHEAD)):
+            with suppress(SpecInvalid):
+                try:
+                    read_spec(row)
+                except SpecNewer:
+                    _of_newer.add(next_id)
 
     def count_held(self, tenant: str) -> int:
         """How many fits of a tenant workers hold."""

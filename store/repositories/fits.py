@@ -13,7 +13,7 @@ from store.repositories.attempts import Attempts, ClaimedFit, StoredObject
 from store.repositories.moves import EVENTS_CHANNEL, Claim
 from store.repositories.repairs import Repairs
 from store.repositories.turns import MAX_POSITION, place_in_line
-from store.spec import FitSpec
+from store.spec import FitSpec, read_spec
 from store.status import FitStatus
 
 __all__ = ["EVENTS_CHANNEL", "MAX_POSITION", "Claim", "ClaimedFit", "Fits", "StoredObject"]
@@ -194,6 +194,7 @@ class Fits(Attempts, Repairs):
         Raises:
             FitNotFound: if the tenant has no such fit.
             IllegalMove: unless the fit failed, expired or was cancelled, or its result is lost.
+            SpecNewer, SpecInvalid: if this version cannot read what it asked for.
         """
         old = self.get(tenant, fit_id)
         came_to_nothing = old.status in {FitStatus.FAILED, FitStatus.EXPIRED, FitStatus.CANCELLED}
@@ -205,7 +206,7 @@ class Fits(Attempts, Repairs):
         return self.submit(
             tenant=tenant,
             signal_id=old.signal_id,
-            spec=FitSpec.model_validate(old.spec),
+            spec=read_spec(old.spec),
             priority=old.priority,
             labels=old.labels,
             # No client can choose this key: theirs have no spaces.

@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+import logging
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import ValidationError
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
@@ -18,6 +20,8 @@ from store.render_spec import RenderSpec
 from store.repositories.deleted import DeletedObjects
 from store.repositories.fits import StoredObject
 from store.repositories.quotas import Quotas
+
+logger = logging.getLogger(__name__)
 
 VERSION = 1  # a change in how views are drawn gets a new number, and with it new objects
 
@@ -89,15 +93,26 @@ class Renders:
         other = aliased(Render)
         drawn = select(func.count()).where(other.tenant == Render.tenant, other.status == "running").scalar_subquery()
         served = select(func.max(other.claimed_at)).where(other.tenant == Render.tenant).scalar_subquery()
-        render = self._session.scalar(
-            select(Render)
-            .where(Render.status == "queued")
-            .order_by(drawn, served.asc().nulls_first(), Render.id)
-            .limit(1)
-            .with_for_update(of=Render, skip_locked=True)
-        )
-        if render is None:
-            return None
+        while True:
+            render = self._session.scalar(
+                select(Render)
+                .where(Render.status == "queued")
+                .order_by(drawn, served.asc().nulls_first(), Render.id)
+                .limit(1)
+                .with_for_update(of=Render, skip_locked=True)
+            )
+            if render is None:
+                return None
+            try:
+                spec = RenderSpec.model_validate(render.recipe)
+            except ValidationError:
+                # Another version's, or damaged: it alone fails, and may be asked for again later.
+                logger.warning("%s cannot be read and has failed", render.id)
+                render.status, render.error_code = "failed", "render_failed"
+                render.error_message = "this version of the service cannot read what was asked for: ask again"
+                self._session.flush()
+            else:
+                break
         render.status = "running"
         render.tries += 1
         render.lease_until = func.now() + as_interval(lease_seconds)
@@ -108,7 +123,7 @@ class Renders:
             tries=render.tries,
             tenant=render.tenant,
             recipe_sha256=render.recipe_sha256,
-            spec=RenderSpec.model_validate(render.recipe),
+            spec=spec,
             object_key=source.object_key,
             sha256=source.sha256,
             byte_count=source.byte_count,

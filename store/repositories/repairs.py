@@ -4,16 +4,35 @@ Rows that somebody else is writing to are passed over and seen to in the next ro
 run.
 """
 
-from sqlalchemy import ColumnElement, Float, func, select, update
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import ColumnElement, Float, Numeric, case, cast, func, literal, select, update
+from sqlalchemy.exc import DBAPIError
 
 from store.intervals import as_interval
 from store.models import Checkpoint, Fit, FitAttempt, Representation
 from store.repositories.moves import Claim, Moves, is_due
 from store.status import HELD, FitStatus
 
+logger = logging.getLogger(__name__)
+
 
 class Repairs(Moves):
-    """Upkeep's side."""
+    """Upkeep's side. Each row is seen to in a savepoint of its own, so that none holds up the others."""
+
+    @contextmanager
+    def _alone(self, fit: Fit) -> Iterator[None]:
+        """What goes wrong with one row is undone for this row, logged, and tried again in the next round."""
+        fit_id = fit.id
+        try:
+            with self._session.begin_nested():
+                yield
+        except Exception as error:
+            if isinstance(error, DBAPIError) and error.connection_invalidated:
+                raise
+            logger.exception("%s is passed over in this round of upkeep", fit_id)
 
     def reap_expired_leases(self, *, max_tries: int) -> list[str]:
         """End the attempts whose lease has run out.
@@ -26,18 +45,19 @@ class Repairs(Moves):
         requeued: list[str] = []
         expired = select(Fit).where(Fit.status.in_(HELD), Fit.lease_until < func.now())
         for fit in self._session.scalars(expired.with_for_update(of=Fit, skip_locked=True)).all():
-            if fit.status is FitStatus.RUNNING and fit.tries >= max_tries:
-                self._fail(
-                    fit,
-                    "worker_lost",
-                    "the worker was lost while fitting this signal, most often for want of memory: ask for a smaller "
-                    f"network or a smaller signal (tried {fit.tries} times)",
-                )
-            else:
-                self._give_back(fit, "worker_lost")
-            self._end_attempt(Claim(fit.id, fit.attempt), "lost")
-            if fit.status is FitStatus.QUEUED:
-                requeued.append(fit.id)
+            with self._alone(fit):
+                if fit.status is FitStatus.RUNNING and fit.tries >= max_tries:
+                    self._fail(
+                        fit,
+                        "worker_lost",
+                        "the worker was lost while fitting this signal, most often for want of memory: ask for a "
+                        f"smaller network or a smaller signal (tried {fit.tries} times)",
+                    )
+                else:
+                    self._give_back(fit, "worker_lost")
+                self._end_attempt(Claim(fit.id, fit.attempt), "lost")
+                if fit.status is FitStatus.QUEUED:
+                    requeued.append(fit.id)
         return requeued
 
     def fail_overdue(self, *, max_run_seconds: float) -> list[str]:
@@ -58,13 +78,14 @@ class Repairs(Moves):
         overdue = select(Fit, allowed).where(Fit.status == FitStatus.RUNNING, spent > as_interval(allowed))
         fits: list[Fit] = []
         for fit, seconds in self._session.execute(overdue.with_for_update(of=Fit, skip_locked=True)).all():
-            fits.append(fit)
-            message = (
-                f"it was worked on for {seconds:g} s without an end: allow more (max_run_seconds), or ask for fewer "
-                "steps or a smaller network"
-            )
-            self._fail(fit, "deadline_exceeded", message)
-            self._end_attempt(Claim(fit.id, fit.attempt), "failed")
+            with self._alone(fit):
+                message = (
+                    f"it was worked on for {seconds:g} s without an end: allow more (max_run_seconds), or ask for "
+                    "fewer steps or a smaller network"
+                )
+                self._fail(fit, "deadline_exceeded", message)
+                self._end_attempt(Claim(fit.id, fit.attempt), "failed")
+                fits.append(fit)
         return [fit.id for fit in fits]
 
     def end_stuck_cancels(self, *, older_than_seconds: float) -> list[str]:
@@ -78,13 +99,22 @@ class Repairs(Moves):
         )
         fits = self._session.scalars(stuck.with_for_update(of=Fit, skip_locked=True)).all()
         for fit in fits:
-            self._move(fit, FitStatus.CANCELLED, {"reason": "worker_did_not_answer"})
-            self._end_attempt(Claim(fit.id, fit.attempt), "lost")
+            with self._alone(fit):
+                self._move(fit, FitStatus.CANCELLED, {"reason": "worker_did_not_answer"})
+                self._end_attempt(Claim(fit.id, fit.attempt), "lost")
         return [fit.id for fit in fits]
 
     def count_claimable(self) -> int:
         """How many fits a worker could claim now."""
         return self._session.scalar(select(func.count()).where(Fit.status == FitStatus.QUEUED, is_due())) or 0
+
+    def waiting(self) -> tuple[int, float | None]:
+        """How many fits a worker could claim now, and how many seconds ago the first of them was queued."""
+        age = func.extract("epoch", func.now() - func.min(Fit.queued_at))
+        count, seconds = self._session.execute(
+            select(func.count(), age).where(Fit.status == FitStatus.QUEUED, is_due())
+        ).one()
+        return count, None if seconds is None else round(float(seconds), 1)
 
     def take_unpublished(self, *, older_than_seconds: float, limit: int = 100) -> list[str]:
         """Queued fits for which no message was sent in the last seconds: whoever takes them sends each a message.
@@ -111,9 +141,10 @@ class Repairs(Moves):
         )
         fits = self._session.execute(waiting.with_for_update(of=Fit, skip_locked=True)).all()
         for fit, seconds in fits:
-            fit.error_code = "queue_timeout"
-            fit.error_message = f"no worker was free within {seconds:g} s: submit it again, or start more workers"
-            self._move(fit, FitStatus.EXPIRED)
+            with self._alone(fit):
+                fit.error_code = "queue_timeout"
+                fit.error_message = f"no worker was free within {seconds:g} s: submit it again, or start more workers"
+                self._move(fit, FitStatus.EXPIRED)
         return len(fits)
 
     def finished_checkpoints(self, *, limit: int = 100) -> list[Checkpoint]:
@@ -132,4 +163,8 @@ class Repairs(Moves):
 
 def _allowed(limit: str, seconds: float) -> ColumnElement[float]:
     """The service's limit, or the fit's own where that is lower."""
-    return func.least(seconds, Fit.spec[limit].as_float(), type_=Float)
+    # A row may be another version's, or damaged: what is no number limits nothing. As a decimal until it is known to be
+    # small, since 1e999 is a number in JSON and an error as a float.
+    number = func.nullif(func.greatest(cast(Fit.spec[limit].astext, Numeric), 0), 0)
+    own = case((func.jsonb_typeof(Fit.spec[limit]) == "number", number), else_=None)
+    return cast(func.least(cast(literal(seconds), Numeric), own), Float)

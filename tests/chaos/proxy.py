@@ -41,6 +41,7 @@ class Proxy:
     def __init__(self, target: int) -> None:
         self._target = target
         self._weather = FAIR
+        self._accepted = self._silent = 0  # connections so far, and how many of the first ones are silent
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=100)
         self.port: int = self._listener.getsockname()[1]
 
@@ -63,6 +64,10 @@ class Proxy:
             if self._weather is weather:
                 self._weather = FAIR
 
+    def silence(self) -> None:
+        """From now on nothing passes through the connections that there are, and none of them breaks."""
+        self._silent = self._accepted
+
     def _accept(self) -> None:
         while True:
             try:
@@ -77,12 +82,15 @@ class Proxy:
                 _reset(client)
                 continue
             server.settimeout(None)
+            self._accepted += 1
             for pump in (self._requests, self._answers):
-                threading.Thread(target=pump, args=(client, server), daemon=True).start()
+                threading.Thread(target=pump, args=(client, server, self._accepted), daemon=True).start()
 
-    def _requests(self, client: socket.socket, server: socket.socket) -> None:
+    def _requests(self, client: socket.socket, server: socket.socket, number: int) -> None:
         with suppress(OSError), client, server:
             while chunk := client.recv(_CHUNK):
+                if number <= self._silent:
+                    continue
                 weather = self._weather
                 time.sleep(weather.delay_seconds)
                 if weather.refuses:
@@ -93,9 +101,11 @@ class Proxy:
                 server.sendall(chunk)
             _reset(server)
 
-    def _answers(self, client: socket.socket, server: socket.socket) -> None:
+    def _answers(self, client: socket.socket, server: socket.socket, number: int) -> None:
         with suppress(OSError), client, server:
             while chunk := server.recv(_CHUNK):
+                if number <= self._silent:
+                    continue
                 weather = self._weather
                 if weather.resets or weather.refuses:
                     client.sendall(chunk[: len(chunk) // 2])

@@ -13,8 +13,9 @@ import pytest
 
 from standalone.errors import CrashLoop, StartFailed
 from standalone.home import Home
+from standalone.program import NEVER
 from standalone.records import ProcessRecord, quiet
-from standalone.supervise import Supervisor
+from standalone.supervise import Silence, Supervisor
 from tests.integration.standalone.helpers import eventually, is_gone, stand_in
 
 
@@ -45,6 +46,65 @@ def test_a_crash_loop_ends_with_the_end_of_the_log(home: Home) -> None:
         running.start(stand_in(home, "api", code))
         with pytest.raises(CrashLoop, match=r"(?s)api ended again and again.*no such setting: 7"):
             running.wait(30)
+
+
+def test_what_is_not_vital_is_started_for_ever_and_takes_nothing_with_it(home: Home) -> None:
+    said: list[str] = []
+    with home.locked(), Supervisor(home, said.append, pauses=FAST) as running:
+        running.start(stand_in(home, "api"), stand_in(home, "views", "import time; time.sleep(0.1)", is_vital=False))
+        api = running.records()[0].pid
+        eventually(lambda: sum("views: ended" in line for line in said) > 2 * len(FAST))
+        running.wait(0.1)
+        assert running.records()[0].pid == api
+        assert not is_gone(api)
+
+
+def test_no_end_is_a_crash_loop_while_the_disk_is_full(home: Home) -> None:
+    said: list[str] = []
+    room: list[bool] = []
+    code = "import time; time.sleep(0.1)"
+    with home.locked(), Supervisor(home, said.append, pauses=FAST, has_room=lambda: bool(room)) as running:
+        running.start(stand_in(home, "postgres", code))
+        eventually(lambda: sum("postgres: ended" in line for line in said) > 2 * len(FAST))
+        running.wait(0.1)
+        room.append(True)
+        with pytest.raises(CrashLoop):
+            running.wait(30)
+
+
+def test_a_process_that_stops_beating_is_replaced(home: Home) -> None:
+    code = (
+        "import os, pathlib, time\n"
+        "for beat in range(10**6):\n"
+        "    pathlib.Path(f'beat-{os.getpid()}').write_text(str(beat))\n"
+        "    time.sleep(0.02)\n"
+    )
+
+    def beats(pid: int) -> object:
+        beat = home.path / f"beat-{pid}"
+        return beat.read_bytes() if beat.exists() else NEVER
+
+    said: list[str] = []
+    with home.locked(), Supervisor(home, said.append, pauses=FAST, pulse_every_seconds=0.1) as running:
+        running.start(stand_in(home, "worker", code, is_vital=False, beats=beats, deaf_seconds=2.0))
+        first = running.records()[0].pid
+        eventually(lambda: beats(first) != NEVER)
+        os.kill(first, signal.SIGSTOP)
+        eventually(lambda: running.records()[0].pid != first)
+        assert is_gone(first)
+        eventually(lambda: beats(running.records()[0].pid) != NEVER)
+    assert "worker: has not beaten for 2 s, ending it" in said
+
+
+def test_only_what_could_have_been_heard_is_silence() -> None:
+    silence = Silence()
+    assert silence.lasts(NEVER, 0.0) == silence.lasts(NEVER, 100.0) == 0.0, "it starts"
+    assert silence.lasts("one", 101.0) == 0.0
+    assert silence.lasts("one", 131.0) == 30.0
+    assert silence.lasts(None, 140.0) == 0.0, "nobody could be asked"
+    assert silence.lasts("one", 150.0) == 10.0
+    assert silence.lasts(NEVER, 160.0) == 20.0, "everything was flushed, and it has not come back"
+    assert silence.lasts("two", 161.0) == 0.0
 
 
 def test_a_start_that_fails_stops_the_others_and_shows_the_log(home: Home) -> None:

@@ -450,6 +450,22 @@ def test_a_computation_that_hangs_lets_its_fit_go(resources: Resources) -> None:
     assert look(resources, fit_id).status is FitStatus.QUEUED
 
 
+def test_a_fit_whose_thread_waits_for_an_engine_is_let_go(resources: Resources) -> None:
+    """The heartbeat's own line is fine all the time."""
+    fit_id = submit(resources)
+    settings = resources.settings.model_copy(update={"lease_seconds": 1.0, "heartbeat_seconds": 0.1})
+    with resources.database.unit_of_work() as session:
+        claimed = Fits(session).claim_next("a worker on a silent line", lease_seconds=1.0)
+    assert claimed is not None
+    with Lease(replace(resources, settings=settings), claimed.claim) as lease, lease.waiting():
+        deadline = time.monotonic() + 30
+        while look(resources, fit_id).status is not FitStatus.QUEUED:
+            assert time.monotonic() < deadline
+            upkeep_round(resources)
+            time.sleep(0.1)
+        assert lease.is_lost()
+
+
 @pytest.mark.parametrize(("service", "own"), [(0.001, None), (3600.0, 0.001)])
 def test_work_without_end_is_ended(resources: Resources, service: float, own: float | None) -> None:
     fit_id = submit(resources, LONG.model_copy(update={"max_run_seconds": own}))
