@@ -9,7 +9,7 @@ docs/decisions/0028-turns-and-budgets.md has the reasons and the cost.
 from collections.abc import Sequence
 
 from sqlalchemy import bindparam, text
-from sqlalchemy.dialects.postgresql import ARRAY, INTEGER, TEXT
+from sqlalchemy.dialects.postgresql import INTEGER
 from sqlalchemy.orm import Session
 
 # Clients poll for their place in the queue: beyond this it is not counted, or every poll would cost what waits.
@@ -47,7 +47,7 @@ _TAKE = text(f"""
             ORDER BY running, served, tenant
         ) AS line
         CROSS JOIN LATERAL (
-            SELECT id FROM fits WHERE tenant = line.tenant AND {_DUE} AND id <> ALL (:passed_over)
+            SELECT id FROM fits WHERE tenant = line.tenant AND {_DUE} AND id <> ALL (CAST(:passed_over AS text[]))
             ORDER BY priority DESC, id LIMIT 1 FOR UPDATE SKIP LOCKED
         ) AS fit
         ORDER BY line.running, line.served, line.tenant
@@ -59,7 +59,7 @@ _TAKE = text(f"""
         ON CONFLICT (tenant) DO UPDATE SET served = excluded.served
     )
     SELECT id FROM taken
-""").bindparams(bindparam("max_running", type_=INTEGER), bindparam("passed_over", type_=ARRAY(TEXT)))  # noqa: S608  of constants alone
+""").bindparams(bindparam("max_running", type_=INTEGER))  # noqa: S608  of constants alone
 
 # Claims wait for each other, for the few milliseconds that one takes: two at the same moment would both see the same
 # tenant first, and both would see a place left. Database time-outs free the lock of a process that is frozen with it.
@@ -111,9 +111,7 @@ _POSITION = text(f"""
 """)  # noqa: S608  of constants alone
 
 
-def take_turn(
-    session: Session, *, max_running: int | None = None, passed_over: Sequence[str] = ()
-) -> str | None:
+def take_turn(session: Session, *, max_running: int | None = None, passed_over: Sequence[str] = ()) -> str | None:
     """Lock the fit whose turn it is, note that its tenant was served, and return its id; None if none may run.
 
     Args:
