@@ -50,7 +50,7 @@ def main() -> None:
     done = {_key(row) for row in _rows(cells)}
     for picture in pictures:
         for rate in options.rates:
-            for codec in (*RIVALS, OURS):
+            for codec in options.codecs:
                 if (picture.name, codec, rate) not in done:
                     row = _cell(picture, codec, rate, options, out)
                     with cells.open("a", encoding="utf-8") as lines:
@@ -153,6 +153,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--pictures", type=Path, help="folder of PNG images")
     parser.add_argument("--take", nargs="*", default=[], help="names without suffix; all if left out")
     parser.add_argument("--rates", nargs="+", type=float, default=[0.2, 0.3, 0.6], help="bits per pixel")
+    parser.add_argument("--codecs", nargs="+", choices=[*RIVALS, OURS], default=[*RIVALS, OURS], help="whose files")
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--seconds", type=float, help="of training per fit")
     parser.add_argument("--config", default="{}", help="other settings of WaveletConfig, as JSON")
