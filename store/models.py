@@ -1,4 +1,4 @@
-"""The tables: signals, fits with their attempts and events, checkpoints, representations, idempotency keys.
+"""The tables: signals, uploads, fits with their attempts and events, checkpoints, representations, idempotency keys.
 
 Ids carry a prefix and are ordered by time (UUIDv7, drawn by PostgreSQL 18). All times are the database's own:
 processes on several machines never compare their clocks. `migrations/` follows this file, and a test finds no

@@ -6,6 +6,10 @@
     queued | running -> paused -> queued | cancelled
     running -> cancelling -> cancelled | failed
 
+A worker that takes a fit claims it. What it does from then on is an attempt, and the attempt holds a lease: a time
+until which no other worker may have the fit, and which the worker extends while it lives. Upkeep is the process that
+queues a fit again when its lease has expired.
+
 Every move goes through `store.repositories.moves` and leaves a row in `fit_events`.
 """
 

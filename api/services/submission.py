@@ -1,6 +1,6 @@
 """POST /fits: the row first, the message after the commit.
 
-The row is the truth and the outbox. A broker that is away costs a fit nothing but the time until the reaper sends its
+The row is the truth and the outbox. A broker that is away costs a fit nothing but the time until upkeep sends its
 message, so a failed publish never fails a request.
 """
 
@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 class Publisher:
     """Sends hints to the broker from a thread of its own: no request waits for it, and none notices that it is away.
 
-    A hint that is lost on the way, or with this process, is sent again by the reaper. A broker that does not answer is
+    A hint that is lost on the way, or with this process, is sent again by upkeep. A broker that does not answer is
     left alone for a while, and what cannot be sent soon is not kept.
     """
 

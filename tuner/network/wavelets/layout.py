@@ -1,5 +1,7 @@
 """The subbands of a wavelet network: which there are, how many latents each has, and which field each adds to.
 
+A latent is the integer coefficient of one wavelet; a field is a sum of wavelets that the network's sines read.
+
 A signal is split into a low-pass level, whose wavelets are as wide as 2^scales samples, and one level for each spacing
 from there down to 2, with a subband for every orientation: every way to be high-pass along some of the axes. The
 levels add up to a few fields: coarse levels share one, the finest have one each. Arithmetic only, no arrays, so that

@@ -1,6 +1,7 @@
 """Values of a wavelet network in numpy: at any points, and on grids in bounded memory.
 
-A tile is some rows of the first axis, so that memory stays bounded. `values_at` is the slow twin.
+A tile is some rows of the first axis, so that memory stays bounded. `values_at` takes any points, `values_on_grid` is
+the quicker way on a grid.
 """
 
 from collections.abc import Iterator, Sequence
