@@ -80,8 +80,8 @@ def test_slow_uploads_leave_a_place_to_others(shared: Shared) -> None:
         for _ in range(2 * PLACES):
             stack.enter_context(socket.create_connection(shared.server.address)).sendall(head.encode())
         refused = stack.enter_context(shared.client(shared.greedy))
-        told = [refused.post("/signals", files={"file": png()}) for _ in range(6)]
-        assert told[-1].status_code == 503, told[-1].text
+        # Until all of the slow ones have been let in, and hold the places.
+        assert any(refused.post("/signals", files={"file": png()}).status_code == 503 for _ in range(100))
         with shared.client(shared.modest) as client:
             assert client.post("/signals", files={"file": png()}).status_code == 201
 

@@ -13,12 +13,12 @@ def test_a_hanging_engine_holds_one_thread() -> None:
     release = threading.Event()
     database = Mock()
     database.ping.side_effect = release.wait
-    readiness = Readiness(database, Mock(), Mock(), timeout_seconds=0.05)
+    readiness = Readiness(database, Mock(), Mock(), timeout_seconds=0.3)
 
     async def ask() -> None:
         for _ in range(5):
             ready, checks = await readiness.ask()
-            assert (ready, checks["database"], checks["storage"]) == (False, "no answer within 0.05 s", "ok")
+            assert (ready, checks["database"], checks["storage"]) == (False, "no answer within 0.3 s", "ok")
         assert database.ping.call_count == 1
         release.set()
 
