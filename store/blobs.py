@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.handlers import add_expect_header
 from botocore.response import StreamingBody
 
-from store.errors import BlobDamaged, BlobMissing, BlobsUnavailable, BucketMissing, ObjectRefused
+from store.errors import BlobDamaged, BlobMissing, BlobsUnavailable, BucketMissing, ObjectBrokenOff, ObjectRefused
 from store.keys import PROBES
 from store.settings import StoreSettings
 
@@ -146,6 +146,52 @@ class BlobStore:
                 # Read as a whole: only then is a connection that broke in the middle told from a damaged object.
                 content: bytes = body.read()
                 return content
+
+    def verify(
+        self, key: str, *, sha256: str, byte_count: int, on_bytes: Callable[[int], object] = lambda _: None
+    ) -> None:
+        """Read an object part by part, to see whether it is what was recorded.
+
+        Args:
+            key: name of the object in the bucket.
+            sha256: hexadecimal hash that the bytes must have.
+            byte_count: number of bytes that there must be.
+            on_bytes: told how many bytes were read, after each part; it may wait.
+
+        Raises:
+            BlobMissing: if there is no such object.
+            BlobDamaged: if size or hash differ, or storage cannot read it. That is also what reading means that
+                breaks off behind the same part each time, while storage reads others.
+        """
+        broken_at: list[int] = []
+        while True:
+            try:
+                return self._insist(key, lambda: self._verify(key, sha256, byte_count, on_bytes))
+            except ObjectBrokenOff as error:
+                self.self_test()
+                if error.position in broken_at:
+                    raise BlobDamaged(f"storage answers, and object {key} breaks off at {error.position}") from error
+                if broken_at:
+                    raise
+                broken_at.append(error.position)
+
+    def _verify(self, key: str, sha256: str, byte_count: int, on_bytes: Callable[[int], object]) -> None:
+        digest, position = hashlib.sha256(), 0
+        with translated(key):
+            answer = self._reader.get_object(Bucket=self.bucket, Key=key)
+        if answer["ContentLength"] != byte_count:
+            answer["Body"].close()
+            raise BlobDamaged(f"object {key} has {answer['ContentLength']} bytes, expected {byte_count}")
+        try:
+            with translated(key):
+                for part in _parts(answer["Body"]):
+                    digest.update(part)
+                    position += len(part)
+                    on_bytes(len(part))
+        except BlobsUnavailable as error:
+            raise ObjectBrokenOff(str(error), position) from error
+        if (found := digest.hexdigest()) != sha256:
+            raise BlobDamaged(f"object {key} has SHA-256 {found}, expected {sha256}")
 
     def slice(self, key: str, byte_range: tuple[int, int] | None = None) -> BlobSlice:
         """Stream an object, or its bytes from the first to the last (inclusive) of `byte_range`.

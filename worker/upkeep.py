@@ -19,6 +19,7 @@ from worker.deletion import delete_what_is_due
 from worker.leftovers import drop_checkpoints, tend_views
 from worker.outbound import Sender
 from worker.resources import Resources, resources
+from worker.scrub import start_scrub
 from worker.sweep import sweep
 from worker.uploads import tend_uploads
 from worker.webhooks import forget_old_messages, start_senders
@@ -92,6 +93,7 @@ def main() -> None:
     mine = resources()
     sender = Sender(timeout_seconds=mine.settings.webhook_timeout_seconds, private_networks=mine.private_networks)
     start_senders(mine, sender, stop)
+    start_scrub(mine, stop)
     run_upkeep(mine, stop)
 
 
