@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.handlers import add_expect_header
 from botocore.response import StreamingBody
 
+from store.disk import SyncedFolder
 from store.errors import BlobDamaged, BlobMissing, BlobsUnavailable, BucketMissing, ObjectBrokenOff, ObjectRefused
 from store.keys import PROBES
 from store.settings import StoreSettings
@@ -53,6 +54,7 @@ class BlobStore:
 
     def __init__(self, settings: StoreSettings) -> None:
         self.bucket = settings.s3_bucket
+        self._folder = SyncedFolder(settings.s3_sync_folder) if settings.s3_sync and settings.s3_sync_folder else None
         self._client = self._connect(settings, tries=4)
         # Some servers try for many seconds before they answer 500, so nobody multiplies that by tries of the SDK.
         self._reader = self._connect(settings, tries=1)
@@ -90,12 +92,17 @@ class BlobStore:
         return self._client
 
     def put(self, key: str, content: bytes | Path, *, media_type: str = "application/octet-stream") -> None:
-        """Store bytes, or the content of a file, under a key; what was there before is replaced."""
+        """Store bytes, or the content of a file, under a key; what was there before is replaced.
+
+        With a folder to sync they are on the disk when this returns, so that a row may name them.
+        """
         with translated(key):
             if isinstance(content, Path):
                 self._client.upload_file(str(content), self.bucket, key, ExtraArgs={"ContentType": media_type})
             else:
                 self._client.put_object(Bucket=self.bucket, Key=key, Body=content, ContentType=media_type)
+            if self._folder is not None:
+                self._folder.sync()
 
     def read(self, key: str, *, sha256: str | None = None, max_bytes: int | None = None) -> bytes:
         """A whole object.
