@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 RETRY_SECONDS = (0.3, 1.0)  # pauses between tries of a read that got no answer, or only a part of it
-REFUSED_SECONDS = 5.0  # an object that storage cannot read for so long, twice, while it reads others, is damaged
 Answer = TypeVar("Answer")
 PART = 1 << 20  # bytes read at a time when an object is streamed
 BUCKET_GONE = (
@@ -55,6 +54,7 @@ class BlobStore:
     def __init__(self, settings: StoreSettings) -> None:
         self.bucket = settings.s3_bucket
         self._folder = SyncedFolder(settings.s3_sync_folder) if settings.s3_sync and settings.s3_sync_folder else None
+        self._refused_seconds = settings.s3_refused_seconds
         self._client = self._connect(settings, tries=4)
         # Some servers try for many seconds before they answer 500, so nobody multiplies that by tries of the SDK.
         self._reader = self._connect(settings, tries=1)
@@ -134,9 +134,9 @@ class BlobStore:
             except ObjectRefused as error:
                 self.self_test()
                 refusals += 1
-                if refusals > 1 and time.monotonic() - begun >= REFUSED_SECONDS:
+                if refusals > 1 and time.monotonic() - begun >= self._refused_seconds:
                     raise BlobDamaged(f"storage answers, and cannot read object {key}") from error
-                time.sleep(RETRY_SECONDS[-1])
+                time.sleep(min(RETRY_SECONDS[-1], self._refused_seconds))
             except BucketMissing:
                 raise
             except BlobsUnavailable:

@@ -32,6 +32,11 @@ class StoreSettings(BaseSettings):
     s3_access_key: SecretStr
     s3_secret_key: SecretStr
     s3_timeout_seconds: float = Field(default=20.0, gt=0, description="connect and read time-out of one storage call")
+    s3_refused_seconds: float = Field(
+        default=5.0,
+        ge=0,
+        description="an object that storage cannot read for so long, twice, while it reads others, is damaged",
+    )
     s3_sync: bool = Field(
         default=True, description="wait after each upload until what changed under TUNER_S3_SYNC_FOLDER is on the disk"
     )

@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 import pytest
 from sqlalchemy import func, select, text
 
-import store.blobs
 from store.blobs import BlobStore, sha256_hex
 from store.database import Database
 from store.errors import BlobsUnavailable
@@ -148,11 +147,8 @@ def start_over(resources: Resources) -> None:
 
 
 def test_fifty_of_a_thousand_objects_are_found_and_made_again(
-    resources: Resources, store_settings: StoreSettings, monkeypatch: pytest.MonkeyPatch
+    resources: Resources, store_settings: StoreSettings
 ) -> None:
-    # What a server does that refuses an object is told in tests/integration/store; here nobody waits for it.
-    monkeypatch.setattr(store.blobs, "REFUSED_SECONDS", 0.0)
-    monkeypatch.setattr(store.blobs, "RETRY_SECONDS", (0.0, 0.0))
     rows = add_rows(resources, 1000)
     assert len(rows) == 1000
     spoilt = {row: WAYS[number % len(WAYS)] for number, row in enumerate(rows[7::20])}
@@ -162,7 +158,9 @@ def test_fifty_of_a_thousand_objects_are_found_and_made_again(
     port = urlsplit(store_settings.s3_endpoint_url or "").port
     assert port is not None
     with Proxy(port) as proxy:
-        through = store_settings.model_copy(update={"s3_endpoint_url": f"http://127.0.0.1:{proxy.port}"})
+        # What a server does that refuses an object is told in tests/integration/store; here nobody waits for it.
+        changes = {"s3_endpoint_url": f"http://127.0.0.1:{proxy.port}", "s3_refused_seconds": 0}
+        through = store_settings.model_copy(update=changes)
         weather = Weather(http_status=500, verbs=(b"GET ",), names=tuple(rotten), s3_code="InternalError")
         with proxy.under(weather):
             assert scrub(replace(resources, blobs=BlobStore(through)), Event())
