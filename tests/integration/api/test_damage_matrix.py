@@ -5,7 +5,7 @@ tests/integration/store; here it answers at once.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from threading import Thread
@@ -31,7 +31,8 @@ from worker.run import run_next_fit
 from worker.settings import WorkerSettings
 
 PICTURE = picture_png()
-SMALL = {"max_steps": 3, "network": {"frequencies": 8, "hidden": [8]}}
+QUICK = {"max_steps": 3, "network": {"frequencies": 8, "hidden": [8]}, "labels": {"quick": "yes"}}
+SLOW = QUICK | {"max_steps": 40, "labels": {}}
 CODES = {
     "deleted": "blob_missing",
     "truncated": "blob_damaged",
@@ -78,9 +79,9 @@ class Service:
         assert answer.status_code in {200, 201}, answer.text
         return dict(answer.json())
 
-    def submit(self, **changes: object) -> str:
-        """Queue a small fit of the picture."""
-        answer = self.client.post("/fits", json={"signal_id": self.upload()["id"]} | SMALL | changes)
+    def submit(self, options: Mapping[str, object]) -> str:
+        """Queue a fit of the picture."""
+        answer = self.client.post("/fits", json={"signal_id": self.upload()["id"], **options})
         assert answer.status_code == 202, answer.text
         return str(answer.json()["id"])
 
@@ -90,9 +91,9 @@ class Service:
         return dict(self.client.get(f"/fits/{fit_id}").json())
 
     def succeeded(self) -> dict[str, Any]:
-        """A fit with a result, an old one if there is one: to train takes most of the time here."""
-        done = self.client.get("/fits?status=succeeded").json()["data"]
-        return dict(done[0]) if done else self.work(self.submit())
+        """A quick fit with a result, an old one if there is one: to train takes most of the time here."""
+        done = self.client.get("/fits?status=succeeded&label=quick=yes").json()["data"]
+        return dict(done[0]) if done else self.work(self.submit(QUICK))
 
     def refused(self, url: str, how: str) -> str:
         """Ask for what is lost; returns what the service says."""
@@ -137,7 +138,7 @@ def service(
 
 @each_way
 def test_a_lost_signal_is_uploaded_again(service: Service, how: str) -> None:
-    fit_id = service.submit()
+    fit_id = service.submit(QUICK)
     signal = service.upload()
     with service.damaged(service.key(Signal, signal["id"]), how):
         fit = service.work(fit_id)
@@ -154,7 +155,7 @@ def test_a_lost_signal_is_uploaded_again(service: Service, how: str) -> None:
 
 @each_way
 def test_a_lost_checkpoint_is_passed_over(service: Service, how: str) -> None:
-    fit_id = service.submit(max_steps=40)
+    fit_id = service.submit(SLOW)
     worker = Thread(target=run_next_fit, args=(service.worker,))
     worker.start()
     checkpoints = f"/fits/{fit_id}/checkpoints"

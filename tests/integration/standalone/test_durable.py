@@ -2,21 +2,47 @@
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from signal import SIGKILL
+from threading import Event
 
 import pytest
 
 import store.disk
-from standalone.stack import engines
+from standalone.home import Home
+from standalone.ports import Ports
+from standalone.program import Child
+from standalone.seaweed import Seaweed
 from store.blobs import BlobStore, sha256_hex
 from store.disk import SyncedFolder
 from tests.engines import settings_of, throwaway_home
 
 
+@contextmanager
+def storage(home: Home) -> Iterator[BlobStore]:
+    """The engine alone, killed at the end."""
+    engine = Seaweed(home)
+    ports = Ports(home.path / "ports.json").claim(
+        engine.name, engine.purposes, twin=engine.twin, socket_files=engine.socket_files
+    )
+    service = engine.service(ports)
+    service.prepare()
+    child = Child(service)
+    try:
+        child.wait_until_ready(Event())
+        nobody = {"TUNER_DATABASE_URL": "postgresql+psycopg://127.0.0.1:9/x", "TUNER_BROKER_URL": "redis://127.0.0.1:9"}
+        yield BlobStore(settings_of(engine.environment(ports) | nobody))
+    finally:
+        os.killpg(child.record.pid, SIGKILL)
+        child.reap()
+
+
 def test_an_object_survives_with_nothing_on_the_disk_but_what_was_synced(monkeypatch: pytest.MonkeyPatch) -> None:
     """Loses power: of what changed since an earlier copy of the folder, the synced files alone are kept."""
     sync = store.disk._sync
-    with throwaway_home() as home:
+    with throwaway_home() as home, home.locked():
         folder, kept = home.path / "seaweedfs", home.path / "kept"
         suffixes: set[str] = set()
 
@@ -30,8 +56,7 @@ def test_an_object_survives_with_nothing_on_the_disk_but_what_was_synced(monkeyp
                 shutil.copy2(file, copy)
                 suffixes.add(file.suffix)
 
-        with engines(home) as running:
-            blobs = BlobStore(settings_of(running.environment))
+        with storage(home) as blobs:
             blobs.put("first", b"before")
             shutil.copytree(folder, kept, ignore=_scraps)
             monkeypatch.setattr(store.disk, "_sync", recorded)
@@ -41,8 +66,7 @@ def test_an_object_survives_with_nothing_on_the_disk_but_what_was_synced(monkeyp
         assert suffixes >= {".dat", ".idx", ".log"}
         shutil.rmtree(folder)
         kept.rename(folder)
-        with engines(home) as running:
-            blobs = BlobStore(settings_of(running.environment))
+        with storage(home) as blobs:
             for key, content in contents.items():
                 assert sha256_hex(blobs.read(key)) == sha256_hex(content)
 
