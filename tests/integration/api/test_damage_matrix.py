@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,6 +21,7 @@ from store.database import Database
 from store.models import Checkpoint, Fit, Representation, Signal
 from store.models_renders import Render
 from store.queue import FitQueue
+from store.repositories.scrubs import Scrubs
 from tests.chaos.proxy import Proxy, Weather
 from tests.engines import settings_of
 from tests.factories import picture_png
@@ -28,6 +29,7 @@ from tests.integration.api.conftest import running_api
 from worker.render import draw_next_view
 from worker.resources import Resources
 from worker.run import run_next_fit
+from worker.scrub import scrub
 from worker.settings import WorkerSettings
 
 PICTURE = picture_png()
@@ -202,6 +204,33 @@ def test_a_lost_view_is_drawn_again(service: Service, how: str) -> None:
         draw_next_view(service.worker)
         # Another row, another object.
         assert service.client.get(url).content == picture
+
+
+def test_what_a_scrub_finds_is_told_until_it_is_healed(service: Service) -> None:
+    fit, signal = service.succeeded(), service.upload()
+    assert (signal["damage"], fit["result"]["damage"]) == (None, None)
+    with (
+        service.damaged(service.key(Signal, signal["id"]), "deleted"),
+        service.damaged(service.key(Representation, fit["result"]["id"]), "swapped"),
+    ):
+        with service.worker.database.unit_of_work() as session:
+            Scrubs(session).begin(is_urgent=True)
+        assert scrub(service.worker, Event())
+    said = service.client.get(signal["links"]["self"]).json()["damage"]
+    assert said["code"] == "blob_missing"
+    assert "upload the same file again" in said["message"]
+    said = service.client.get(fit["links"]["self"]).json()["result"]["damage"]
+    assert said["code"] == "blob_damaged"
+    assert f"POST {fit['links']['retry']}" in said["message"]
+    ready = service.client.get("/readyz")
+    assert (ready.status_code, ready.json()["status"]) == (200, "ready")
+    assert ready.json()["checks"]["objects"] == "damaged or missing: 1 signals, 1 representations"
+    assert service.upload()["damage"] is None
+    assert (
+        service.client.get("/readyz").json()["checks"]["objects"] == "damaged or missing: 0 signals, 1 representations"
+    )
+    again = service.client.post(fit["links"]["retry"]).json()["id"]
+    assert service.work(again)["status"] == "succeeded"
 
 
 def test_every_way_and_every_kind_is_tried() -> None:
