@@ -99,6 +99,16 @@ def keys(context: typer.Context, home: HomeOption) -> None:
         raise typer.Exit(subprocess.run(command, env=environment, check=False).returncode)
 
 
+@app.command()
+def scrub(home: HomeOption) -> None:
+    """Compare all stored bytes with what was recorded of them, now and at full speed; 1 if any are lost."""
+    with interruptible():
+        environment = python_environment(**Home(home).running().environment)
+        raise typer.Exit(
+            subprocess.run([sys.executable, "-m", "worker.scrub"], env=environment, check=False).returncode
+        )
+
+
 def _who_may_use_it() -> str:
     if os.environ.get("TUNER_REQUIRE_KEYS", "").lower() in {"1", "true", "yes", "on"}:
         return "It asks for API keys: make one with `tunerd keys create --tenant NAME`."

@@ -48,8 +48,9 @@ class Seaweed:
         self._durable = durable
 
     def environment(self, ports: Mapping[str, int]) -> dict[str, str]:
-        """How the service reaches it."""
-        return {
+        """How the service reaches it, and which folder it has to sync after an upload, since SeaweedFS does not."""
+        sync = {"TUNER_S3_SYNC_FOLDER": str(self.folder)} if self._durable else {}
+        return sync | {
             "TUNER_S3_ENDPOINT_URL": f"http://127.0.0.1:{ports['s3']}",
             "TUNER_S3_BUCKET": BUCKET,
             "TUNER_S3_ACCESS_KEY": self._installation.s3_access_key,

@@ -16,7 +16,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.handlers import add_expect_header
 from botocore.response import StreamingBody
 
-from store.errors import BlobDamaged, BlobMissing, BlobsUnavailable, BucketMissing, ObjectRefused
+from store.synced_folder import SyncedFolder
+from store.errors import BlobDamaged, BlobMissing, BlobsUnavailable, BucketMissing, ObjectBrokenOff, ObjectRefused
 from store.keys import PROBES
 from store.settings import StoreSettings
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 RETRY_SECONDS = (0.3, 1.0)  # pauses between tries of a read that got no answer, or only a part of it
-REFUSED_SECONDS = 5.0  # an object that storage cannot read for so long, twice, while it reads others, is damaged
 Answer = TypeVar("Answer")
 PART = 1 << 20  # bytes read at a time when an object is streamed
 BUCKET_GONE = (
@@ -53,6 +53,8 @@ class BlobStore:
 
     def __init__(self, settings: StoreSettings) -> None:
         self.bucket = settings.s3_bucket
+        self._folder = SyncedFolder(settings.s3_sync_folder) if settings.s3_sync and settings.s3_sync_folder else None
+        self._refused_seconds = settings.s3_refused_seconds
         self._client = self._connect(settings, tries=4)
         # Some servers try for many seconds before they answer 500, so nobody multiplies that by tries of the SDK.
         self._reader = self._connect(settings, tries=1)
@@ -90,12 +92,17 @@ class BlobStore:
         return self._client
 
     def put(self, key: str, content: bytes | Path, *, media_type: str = "application/octet-stream") -> None:
-        """Store bytes, or the content of a file, under a key; what was there before is replaced."""
+        """Store bytes, or the content of a file, under a key; what was there before is replaced.
+
+        With a folder to sync they are on the disk when this returns, so that a row may name them.
+        """
         with translated(key):
             if isinstance(content, Path):
                 self._client.upload_file(str(content), self.bucket, key, ExtraArgs={"ContentType": media_type})
             else:
                 self._client.put_object(Bucket=self.bucket, Key=key, Body=content, ContentType=media_type)
+            if self._folder is not None:
+                self._folder.sync()
 
     def read(self, key: str, *, sha256: str | None = None, max_bytes: int | None = None) -> bytes:
         """A whole object.
@@ -127,9 +134,9 @@ class BlobStore:
             except ObjectRefused as error:
                 self.self_test()
                 refusals += 1
-                if refusals > 1 and time.monotonic() - begun >= REFUSED_SECONDS:
+                if refusals > 1 and time.monotonic() - begun >= self._refused_seconds:
                     raise BlobDamaged(f"storage answers, and cannot read object {key}") from error
-                time.sleep(RETRY_SECONDS[-1])
+                time.sleep(min(RETRY_SECONDS[-1], self._refused_seconds))
             except BucketMissing:
                 raise
             except BlobsUnavailable:
@@ -146,6 +153,52 @@ class BlobStore:
                 # Read as a whole: only then is a connection that broke in the middle told from a damaged object.
                 content: bytes = body.read()
                 return content
+
+    def verify(
+        self, key: str, *, sha256: str, byte_count: int, on_bytes: Callable[[int], object] = lambda _: None
+    ) -> None:
+        """Read an object part by part, to see whether it is what was recorded.
+
+        Args:
+            key: name of the object in the bucket.
+            sha256: hexadecimal hash that the bytes must have.
+            byte_count: number of bytes that there must be.
+            on_bytes: told how many bytes were read, after each part; it may wait.
+
+        Raises:
+            BlobMissing: if there is no such object.
+            BlobDamaged: if size or hash differ, or storage cannot read it. That is also what reading means that
+                breaks off behind the same part each time, while storage reads others.
+        """
+        broken_at: list[int] = []
+        while True:
+            try:
+                return self._insist(key, lambda: self._verify(key, sha256, byte_count, on_bytes))
+            except ObjectBrokenOff as error:
+                self.self_test()
+                if error.position in broken_at:
+                    raise BlobDamaged(f"storage answers, and object {key} breaks off at {error.position}") from error
+                if broken_at:
+                    raise
+                broken_at.append(error.position)
+
+    def _verify(self, key: str, sha256: str, byte_count: int, on_bytes: Callable[[int], object]) -> None:
+        digest, position = hashlib.sha256(), 0
+        with translated(key):
+            answer = self._reader.get_object(Bucket=self.bucket, Key=key)
+        if answer["ContentLength"] != byte_count:
+            answer["Body"].close()
+            raise BlobDamaged(f"object {key} has {answer['ContentLength']} bytes, expected {byte_count}")
+        try:
+            with translated(key):
+                for part in _parts(answer["Body"]):
+                    digest.update(part)
+                    position += len(part)
+                    on_bytes(len(part))
+        except BlobsUnavailable as error:
+            raise ObjectBrokenOff(str(error), position) from error
+        if (found := digest.hexdigest()) != sha256:
+            raise BlobDamaged(f"object {key} has SHA-256 {found}, expected {sha256}")
 
     def slice(self, key: str, byte_range: tuple[int, int] | None = None) -> BlobSlice:
         """Stream an object, or its bytes from the first to the last (inclusive) of `byte_range`.

@@ -21,6 +21,7 @@ StoreError
 ├── BlobDamaged                     the object's hash is not the recorded one
 └── BlobsUnavailable                object storage does not answer, or answers wrongly
     ├── ObjectRefused               it answers 500 for one object: an outage, or damage
+    ├── ObjectBrokenOff             it stopped in the middle of one object: an outage, or damage
     └── BucketMissing               it answers, and the bucket is gone
 """
 
@@ -193,6 +194,16 @@ class ObjectRefused(BlobsUnavailable):
     """Object storage answers that it cannot do this; whether it can do anything else is to be seen."""
 
     code = "object_refused"
+
+
+class ObjectBrokenOff(BlobsUnavailable):
+    """Object storage had begun to give an object, and stopped; whether it always stops there is to be seen."""
+
+    code = "object_broken_off"
+
+    def __init__(self, message: str, position: int) -> None:
+        super().__init__(message)
+        self.position = position
 
 
 class BucketMissing(BlobsUnavailable):

@@ -71,6 +71,7 @@ class Signal(Base):
         # A deleted signal's row stays for the fits that name it; its bytes may come again as a new signal.
         Index("ix_signals_content", "tenant", "sha256", unique=True, postgresql_where=text("deleted_at IS NULL")),
         Index("ix_signals_expires_at", "expires_at", postgresql_where=text("expires_at IS NOT NULL")),
+        Index("ix_signals_damage", "damage", postgresql_where=text("damage IS NOT NULL")),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True, server_default=_new_id("sig"))
@@ -84,6 +85,7 @@ class Signal(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
     deleted_at: Mapped[datetime | None]  # since when no new fit may use it
     expires_at: Mapped[datetime | None]  # when it is deleted, or as soon as no fit needs it any more; None: never
+    damage: Mapped[str | None]  # blob_missing or blob_damaged, as the last comparison with its object found
 
 
 class Upload(Base):
@@ -203,7 +205,10 @@ class Representation(Base):
     """The compressed file that a fit ended in."""
 
     __tablename__ = "representations"
-    __table_args__ = (UniqueConstraint("fit_id"),)
+    __table_args__ = (
+        UniqueConstraint("fit_id"),
+        Index("ix_representations_damage", "damage", postgresql_where=text("damage IS NOT NULL")),
+    )
 
     id: Mapped[str] = mapped_column(primary_key=True, server_default=_new_id("rep"))
     fit_id: Mapped[str] = mapped_column(ForeignKey("fits.id", ondelete="CASCADE"))
@@ -213,6 +218,7 @@ class Representation(Base):
     object_key: Mapped[str]
     psnr_db: Mapped[float | None]  # of the decoded file; None where it is infinite
     facts: Mapped[dict[str, Any]]  # weights, bits per sample, format version …
+    damage: Mapped[str | None]  # blob_missing or blob_damaged, as the last comparison with its object found
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
 
     fit: Mapped[Fit] = relationship(back_populates="representation")

@@ -35,6 +35,19 @@ class StoreSettings(BaseSettings):
     s3_access_key: SecretStr
     s3_secret_key: SecretStr
     s3_timeout_seconds: float = Field(default=20.0, gt=0, description="connect and read time-out of one storage call")
+    s3_refused_seconds: float = Field(
+        default=5.0,
+        ge=0,
+        description="an object that storage cannot read for so long, twice, while it reads others, is damaged",
+    )
+    s3_sync: bool = Field(
+        default=True, description="wait after each upload until what changed under TUNER_S3_SYNC_FOLDER is on the disk"
+    )
+    s3_sync_folder: Path | None = Field(
+        default=None,
+        description="folder of a storage server on this machine that does not sync; None for one that does, or is "
+        "elsewhere",
+    )
     max_stored_bytes: int | None = Field(default=None, ge=1, description="bytes a tenant may have; None for any number")
     webhook_private_networks: tuple[IPvAnyNetwork, ...] = Field(
         default=(), description='networks that webhooks may reach although they are not public, as ["10.1.0.0/16"]'

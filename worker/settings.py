@@ -97,6 +97,17 @@ class WorkerSettings(BaseSettings):
     sweep_every_seconds: float = Field(default=3600.0, gt=0, description="time between two looks for orphaned objects")
     orphan_seconds: float = Field(default=3600.0, ge=0, description="an object without a row may be this young")
 
+    scrub_every_seconds: float = Field(
+        default=86_400.0, gt=0, description="time from one comparison of all rows with their objects to the next"
+    )
+    scrub_bytes_per_second: float = Field(
+        default=8 << 20, ge=1 << 16, description="bytes of objects that are read a second to be compared"
+    )
+    scrub_objects_per_second: float = Field(default=20.0, gt=0, description="objects that are compared a second")
+    scrub_refits: bool = Field(
+        default=False, description="make a lost representation again without being asked; otherwise it is reported"
+    )
+
     @model_validator(mode="after")
     def _beats_within_a_lease(self) -> "WorkerSettings":
         if self.heartbeat_seconds > self.lease_seconds / 3:

@@ -23,6 +23,7 @@ from worker.deletion import delete_what_is_due
 from worker.leftovers import drop_checkpoints, tend_views
 from worker.outbound import Sender
 from worker.resources import Resources, resources
+from worker.scrub import start_scrub
 from worker.sweep import sweep
 from worker.uploads import tend_uploads
 from worker.webhooks import forget_old_messages, start_senders
@@ -157,6 +158,7 @@ def main() -> None:
     mine = resources()
     sender = Sender(timeout_seconds=mine.settings.webhook_timeout_seconds, private_networks=mine.private_networks)
     start_senders(mine, sender, stop)
+    start_scrub(mine, stop)
     # A step waits for storage and database as long as they let it, and a sweep looks at everything.
     pulse = Pulse(Pulses(StoreSettings()), "upkeep", turn_seconds=LONGEST_STEP_SECONDS).start()
     run_upkeep(mine, stop, pulse.turn)

@@ -16,8 +16,9 @@ class Ready(BaseModel):
 
     status: Literal["ready"] = "ready"
     checks: dict[str, str] = Field(
-        description="`ok`, or what went wrong; a broker that is away delays fits and refuses none",
-        examples=[{"database": "ok", "storage": "ok", "broker": "ok"}],
+        description="`ok`, or what went wrong; a broker that is away delays fits and refuses none; "
+        "`objects` counts what is known to be damaged or missing in storage",
+        examples=[{"database": "ok", "storage": "ok", "broker": "ok", "objects": "ok"}],
     )
     read_only: bool = Field(
         description="whether the disk is so full that nothing can be added; it ends by itself when there is room"

@@ -4,6 +4,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, Field
 
+from api.schemas.damage import RESULT_ADVICE, Damage
 from store.models import Representation
 
 MEDIA_TYPE = "application/vnd.tuner.representation"
@@ -28,6 +29,7 @@ class ResultView(BaseModel):
     )
     bits_per_sample: float | None = Field(description="compressed bits per sample; for images, per pixel")
     facts: dict[str, Any] = Field(description="further facts that the worker noted: weights, format version …")
+    damage: Damage | None = Field(description="what is wrong with the stored file; null if nothing is known to be")
     links: ResultLinks
 
     @classmethod
@@ -40,5 +42,6 @@ class ResultView(BaseModel):
             psnr_db=representation.psnr_db,
             bits_per_sample=representation.facts.get("bits_per_sample"),
             facts=representation.facts,
+            damage=Damage.of(representation.damage, RESULT_ADVICE.replace("{id}", representation.fit_id)),
             links=ResultLinks(representation=f"/fits/{representation.fit_id}/representation"),
         )

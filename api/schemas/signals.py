@@ -6,6 +6,7 @@ from typing import Annotated, Any, Self
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.schemas.damage import SIGNAL_ADVICE, Damage
 from store.models import Signal
 
 ID_PATTERN = r"^sig_[0-9a-f]{32}$"
@@ -64,6 +65,7 @@ class SignalView(BaseModel):
                 },
                 "created_at": "2026-01-31T12:00:00Z",
                 "expires_at": None,
+                "damage": None,
                 "links": {"self": f"/signals/{EXAMPLE_ID}", "content": f"/signals/{EXAMPLE_ID}/content"},
             }
         }
@@ -77,6 +79,7 @@ class SignalView(BaseModel):
     facts: SignalFacts
     created_at: datetime
     expires_at: datetime | None = Field(description="time of deletion unless a fit needs it then; null for never")
+    damage: Damage | None = Field(description="what is wrong with the stored file; null if nothing is known to be")
     links: SignalLinks
 
     @classmethod
@@ -92,6 +95,7 @@ class SignalView(BaseModel):
             facts=SignalFacts.of(signal.facts),
             created_at=signal.created_at,
             expires_at=signal.expires_at,
+            damage=Damage.of(signal.damage, SIGNAL_ADVICE),
             links=SignalLinks(self=here, content=f"{here}/content"),
         )
 

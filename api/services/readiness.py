@@ -8,8 +8,13 @@ from anyio import CapacityLimiter, to_thread
 from store.blobs import BlobStore
 from store.database import Database
 from store.queue import FitQueue
+from store.repositories.scrubs import Scrubs
 
 OK = "ok"
+
+
+class _Damaged(Exception):
+    """Objects are lost: every request is answered all the same, and an operator should know."""
 
 
 class Readiness:
@@ -17,10 +22,11 @@ class Readiness:
 
     def __init__(self, database: Database, blobs: BlobStore, queue: FitQueue, *, timeout_seconds: float) -> None:
         self._timeout_seconds = timeout_seconds
+        self._database = database
         self._blobs = blobs
         self._blobs_tested = False
         self._required = {"database": _Check(database.ping), "storage": _Check(self._ask_storage)}
-        self._optional = {"broker": _Check(queue.ping)}
+        self._optional = {"broker": _Check(queue.ping), "objects": _Check(self._count_damaged)}
 
     async def ask(self) -> tuple[bool, dict[str, str]]:
         """Whether every required engine answered in time, and what each of them said."""
@@ -28,6 +34,12 @@ class Readiness:
         answers = await asyncio.gather(*(check.answer(self._timeout_seconds) for check in checks.values()))
         said = dict(zip(checks, answers, strict=True))
         return all(said[name] == OK for name in self._required), said
+
+    def _count_damaged(self) -> None:
+        with self._database.reading() as session:
+            damaged = Scrubs(session).count_damaged()
+        if any(damaged.values()):
+            raise _Damaged("damaged or missing: " + ", ".join(f"{count} {kind}" for kind, count in damaged.items()))
 
     def _ask_storage(self) -> None:
         # Rights and keys are tried once by a real put, get and delete; from then on it is enough that storage answers.
@@ -52,6 +64,8 @@ class _Check:
             await asyncio.wait_for(asyncio.shield(self._pending), timeout_seconds)
         except TimeoutError:
             return f"no answer within {timeout_seconds:g} s"
+        except _Damaged as error:
+            return str(error)
         except Exception as error:
             # The class alone: messages of drivers may name addresses.
             return f"failed: {type(error).__name__}"

@@ -214,6 +214,7 @@ class Uploads:
                 return None
             if not self._is_stored(found.object_key):
                 self._blobs.put(found.object_key, upload.path, media_type=found.media_type)
+            found.damage = None
             record(session, found)
             return found
 
@@ -238,6 +239,7 @@ class Uploads:
                     object_key=key,
                     kept_seconds=self._settings.signals_kept_seconds,
                 )
+                added[0].damage = None  # its object is new even if somebody else has added the row meanwhile
                 record(session, added[0])
                 Quotas(session).check_stored_bytes(tenant, self._settings.max_stored_bytes)
                 return added

@@ -23,6 +23,8 @@ class Weather:
         refuses: no connection lives.
         http_status: requests are answered with this, and the server never sees them.
         verbs: the requests that `http_status` is for.
+        names: what the first line of a request must name one of for `http_status` to be for it; empty for any.
+        s3_code: what the answer calls the error, as S3 servers do.
     """
 
     delay_seconds: float = 0.0
@@ -30,6 +32,15 @@ class Weather:
     refuses: bool = False
     http_status: int | None = None
     verbs: tuple[bytes, ...] = (b"GET ", b"PUT ", b"POST ", b"HEAD ", b"DELETE ")
+    names: tuple[bytes, ...] = ()
+    s3_code: str = "Injected"
+
+    def answers(self, request: bytes) -> bool:
+        """Whether a request gets the error instead of reaching the server."""
+        if self.http_status is None or not request.startswith(self.verbs):
+            return False
+        line = request.partition(b"\r\n")[0]
+        return not self.names or any(name in line for name in self.names)
 
 
 FAIR = Weather()
@@ -95,8 +106,8 @@ class Proxy:
                 time.sleep(weather.delay_seconds)
                 if weather.refuses:
                     break
-                if weather.http_status is not None and chunk.startswith(weather.verbs):
-                    client.sendall(_error(weather.http_status))
+                if weather.http_status is not None and weather.answers(chunk):
+                    client.sendall(_error(weather.http_status, weather.s3_code))
                     break
                 server.sendall(chunk)
             _reset(server)
@@ -121,7 +132,7 @@ def _reset(connection: socket.socket) -> None:
     connection.close()
 
 
-def _error(status: int) -> bytes:
-    body = f"<Error><Code>Injected{status}</Code><Message>by the proxy of a test</Message></Error>".encode()
+def _error(status: int, code: str) -> bytes:
+    body = f"<Error><Code>{code}</Code><Message>by the proxy of a test</Message></Error>".encode()
     head = f"HTTP/1.1 {status} Injected\r\nContent-Type: application/xml\r\nContent-Length: {len(body)}\r\n"
     return f"{head}Connection: close\r\n\r\n".encode() + body

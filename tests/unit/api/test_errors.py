@@ -25,7 +25,8 @@ def classes(base: type[Exception]) -> list[type[Exception]]:
 
 def test_every_error_of_the_api_and_the_store_has_a_status() -> None:
     not_over_http = {store.LeaseLost, store.KeyNotFound, store.InvalidKeyRequest}
-    told_as_what_they_are_a_kind_of = {store.ObjectRefused}  # an outage, until a second look finds the object damaged
+    # An outage, until a second look finds the object damaged.
+    told_as_what_they_are_a_kind_of = {store.ObjectRefused, store.ObjectBrokenOff}
     exempt = not_over_http | told_as_what_they_are_a_kind_of
     missing = {*classes(ApiError), *classes(store.StoreError)} - PROBLEMS.keys() - exempt
     assert not missing

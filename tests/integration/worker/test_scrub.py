@@ -1,0 +1,247 @@
+"""Rows are compared with objects: all that is damaged or lost is found, and what can be made again is."""
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from threading import Event
+from urllib.parse import urlsplit
+
+import pytest
+from sqlalchemy import func, select, text
+
+from store.blobs import BlobStore, sha256_hex
+from store.database import Database
+from store.errors import BlobsUnavailable
+from store.keys import checkpoint_key, render_key, representation_key, signal_key
+from store.models import Checkpoint, Fit, Representation, Signal
+from store.models_renders import Render
+from store.models_scrub import Scrub
+from store.queue import FitQueue
+from store.repositories.scrubs import Scrubs
+from store.settings import StoreSettings
+from store.spec import FitSpec
+from store.status import FitStatus
+from tests.chaos.proxy import Proxy, Weather
+from worker.resources import Resources
+from worker.scrub import BATCH, scrub
+from worker.settings import WorkerSettings
+
+WAYS = ("deleted", "truncated", "swapped", "rotten", "longer")
+Row = Signal | Representation | Checkpoint | Render
+
+
+@pytest.fixture
+def resources(database: Database, blobs: BlobStore, store_settings: StoreSettings) -> Iterator[Resources]:
+    queue = FitQueue(store_settings)
+    yield Resources(
+        settings=WorkerSettings(scrub_refits=True, scrub_objects_per_second=1e6, scrub_bytes_per_second=1e9),
+        database=database,
+        blobs=blobs,
+        queue=queue,
+    )
+    queue.close()
+
+
+def add_rows(resources: Resources, count: int) -> list[Row]:
+    """Rows of all four kinds, and their objects: a good third are signals, most of the rest results of them."""
+    spec = FitSpec().model_dump(mode="json")
+    contents: dict[str, bytes] = {}
+
+    def stored(key: Callable[[str], str] | str) -> dict[str, str | int]:
+        content = os.urandom(100)
+        sha256 = sha256_hex(content)
+        name = key if isinstance(key, str) else key(sha256)
+        contents[name] = content
+        return {"object_key": name, "sha256": sha256, "byte_count": len(content)}
+
+    with resources.database.unit_of_work() as session:
+        signals = [
+            Signal(tenant="local", media_type="image/png", facts={}, **stored(partial(signal_key, "local")))
+            for _ in range(count * 2 // 5)
+        ]
+        session.add_all(signals)
+        session.flush()
+        fits = [
+            Fit(tenant="local", signal_id=signal.id, spec=spec, status=FitStatus.SUCCEEDED, event_seq=1)
+            for signal in signals[: count * 3 // 10]
+        ]
+        open_fit = Fit(
+            tenant="local",
+            signal_id=signals[0].id,
+            spec=spec,
+            status=FitStatus.RUNNING,
+            lease_until=func.now() + text("interval '1 hour'"),
+            attempt=1,
+        )
+        session.add_all([*fits, open_fit])
+        session.flush()
+        results: list[Row] = [
+            Representation(fit_id=fit.id, attempt=1, facts={}, **stored(representation_key(fit.id, 1))) for fit in fits
+        ]
+        checkpoints: list[Row] = [
+            Checkpoint(
+                fit_id=open_fit.id,
+                attempt=1,
+                step=step,
+                **stored(checkpoint_key(open_fit.id, 1, step)),
+            )
+            for step in range(count * 3 // 20)
+        ]
+        views: list[Row] = [
+            Render(
+                tenant="local",
+                fit_id=fits[0].id,
+                recipe={},
+                recipe_sha256=str(number),
+                status="ready",
+                tries=1,
+                **stored(partial(render_key, "local", str(number))),
+            )
+            for number in range(count * 3 // 20)
+        ]
+        session.add_all([*results, *checkpoints, *views])
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(resources.blobs.put, contents, contents.values()))
+    return [*signals, *results, *checkpoints, *views]
+
+
+def damage(resources: Resources, row: Row, how: str) -> bytes:
+    """Spoil an object; returns what it was."""
+    assert row.object_key is not None
+    content = resources.blobs.read(row.object_key)
+    match how:
+        case "deleted":
+            resources.blobs.delete(row.object_key)
+        case "truncated":
+            resources.blobs.put(row.object_key, content[:-1])
+        case "longer":
+            resources.blobs.put(row.object_key, content + b"\0")
+        case "swapped":
+            resources.blobs.put(row.object_key, content[:-1] + bytes([content[-1] ^ 1]))
+    return content
+
+
+def ids(resources: Resources, table: type[Row]) -> set[str]:
+    with resources.database.unit_of_work() as session:
+        return set(session.scalars(select(table.id)))
+
+
+def marked(resources: Resources, table: type[Signal | Representation]) -> dict[str, str | None]:
+    with resources.database.unit_of_work() as session:
+        found = session.execute(select(table.id, table.damage).where(table.damage.is_not(None)))
+        return {row[0]: row[1] for row in found}
+
+
+def last(resources: Resources) -> Scrub:
+    with resources.database.unit_of_work() as session:
+        found = Scrubs(session).last()
+    assert found is not None
+    return found
+
+
+def start_over(resources: Resources) -> None:
+    with resources.database.unit_of_work() as session:
+        Scrubs(session).begin(is_urgent=False)
+
+
+def test_fifty_of_a_thousand_objects_are_found_and_made_again(
+    resources: Resources, store_settings: StoreSettings
+) -> None:
+    rows = add_rows(resources, 1000)
+    assert len(rows) == 1000
+    spoilt = {row: WAYS[number % len(WAYS)] for number, row in enumerate(rows[7::20])}
+    assert len(spoilt) == 50
+    before = {row: damage(resources, row, how) for row, how in spoilt.items()}
+    rotten = [row.object_key.encode() for row, how in spoilt.items() if how == "rotten" and row.object_key]
+    port = urlsplit(store_settings.s3_endpoint_url or "").port
+    assert port is not None
+    with Proxy(port) as proxy:
+        # What a server does that refuses an object is told in tests/integration/store; here nobody waits for it.
+        changes = {"s3_endpoint_url": f"http://127.0.0.1:{proxy.port}", "s3_refused_seconds": 0}
+        through = store_settings.model_copy(update=changes)
+        weather = Weather(http_status=500, verbs=(b"GET ",), names=tuple(rotten), s3_code="InternalError")
+        with proxy.under(weather):
+            assert scrub(replace(resources, blobs=BlobStore(through)), Event())
+    ended = last(resources)
+    assert (ended.objects, ended.byte_count, ended.damaged) == (1000, 100_000, 50)
+
+    def code(how: str) -> str:
+        return "blob_missing" if how == "deleted" else "blob_damaged"
+
+    for table in (Signal, Representation):
+        assert marked(resources, table) == {row.id: code(how) for row, how in spoilt.items() if type(row) is table}
+    for gone in (Checkpoint, Render):
+        assert ids(resources, gone) == {row.id for row in rows if type(row) is gone and row not in spoilt}
+    keys = set(resources.blobs.keys())
+    assert not {row.object_key for row in spoilt if type(row) in (Checkpoint, Render)} & keys
+    # Lost results are queued again, unless their signal is lost, too.
+    lost_signals = {row.id for row in spoilt if type(row) is Signal}
+    with resources.database.unit_of_work() as session:
+        again = set(session.scalars(select(Fit.signal_id).where(Fit.status == FitStatus.QUEUED)))
+        lost = session.scalars(select(Representation).where(Representation.damage.is_not(None))).all()
+        assert lost
+        assert again == {row.fit.signal_id for row in lost} - lost_signals
+    # What has come back is marked no longer.
+    for row, content in before.items():
+        assert row.object_key is not None
+        if type(row) in (Signal, Representation):
+            resources.blobs.put(row.object_key, content)
+    start_over(resources)
+    assert scrub(resources, Event())
+    assert last(resources).damaged == 0
+    assert not marked(resources, Signal) | marked(resources, Representation)
+
+
+def test_a_pass_goes_on_where_it_was(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = add_rows(resources, 3 * BATCH)
+    seen: list[str] = []
+    stop = Event()
+    verify = resources.blobs.verify
+
+    def watched(key: str, **how: object) -> None:
+        seen.append(key)
+        if len(seen) == BATCH + 7:
+            stop.set()
+        verify(key, **how)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(resources.blobs, "verify", watched)
+    assert not scrub(resources, stop)
+    assert (len(seen), last(resources).objects) == (BATCH + 7, BATCH + 7)
+    assert scrub(resources, Event())
+    assert sorted(seen) == sorted(str(row.object_key) for row in rows)
+    # The newest of a kind come first: they are what a power failure takes.
+    signals = [str(row.object_key) for row in rows if type(row) is Signal]
+    assert seen[: len(signals)] == signals[::-1]
+    assert scrub(resources, Event())
+    assert len(seen) == len(rows)  # nothing is due
+
+
+def test_after_an_unclean_end_of_the_database_all_is_compared_at_once(resources: Resources) -> None:
+    add_rows(resources, 20)
+    assert scrub(resources, Event())
+    assert last(resources).is_urgent  # never compared before
+    start_over(resources)
+    assert scrub(resources, Event())
+    first = last(resources)
+    assert not first.is_urgent
+    with resources.database.unit_of_work() as session:
+        assert session.scalar(text("SELECT relpersistence FROM pg_class WHERE relname = 'clean_marks'")) == "u"
+        session.execute(text("TRUNCATE clean_marks"))  # what PostgreSQL does to it when it starts after a crash
+    assert scrub(resources, Event())
+    again = last(resources)
+    assert again.is_urgent
+    assert again.began_at > first.began_at
+    assert again.objects == 20
+
+
+def test_an_outage_is_no_damage_and_the_pass_goes_on_after_it(
+    resources: Resources, store_settings: StoreSettings
+) -> None:
+    add_rows(resources, 20)
+    nobody = store_settings.model_copy(update={"s3_endpoint_url": "http://127.0.0.1:9", "s3_timeout_seconds": 0.5})
+    with pytest.raises(BlobsUnavailable):
+        scrub(replace(resources, blobs=BlobStore(nobody)), Event())
+    assert scrub(resources, Event())
+    assert (last(resources).objects, last(resources).damaged) == (20, 0)
