@@ -4,6 +4,7 @@
 #include "layout.h"
 #include "memory.h"
 #include "subbands.h"
+#include "wavelets.h"
 
 #define EXPORT(name) __attribute__((export_name(#name), visibility("default"))) name
 
@@ -63,3 +64,6 @@ i32 EXPORT(core_encode)(void) {
 u8 *EXPORT(core_coded)(void) { return coded; }
 
 u32 EXPORT(core_coded_size)(void) { return coded_size; }
+
+/* The address of all fields, float32, of the integers in place; 0 if memory does not suffice. */
+float *EXPORT(core_fields)(void) { return integers ? wavelets_fields(&layout, integers) : 0; }
