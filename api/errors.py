@@ -278,7 +278,11 @@ class Kind:
 _DATABASE_AWAY = Kind(
     503, "Database unavailable", "database_unavailable", "the database does not answer: try again in a moment"
 )
-_OBJECT_LOST = "the stored bytes are missing or changed: report this with the request id"
+_OBJECT_LOST = (
+    "the stored bytes are missing or damaged, and asking again does not bring them back. Of a signal: upload the same "
+    "file again. Of a representation: POST /fits/{id}/retry makes it again. Of a view: ask again. Of a checkpoint: the "
+    "fit goes on without it"
+)
 
 PROBLEMS: dict[type[Exception], Kind] = {
     # Who asks.
@@ -335,7 +339,7 @@ PROBLEMS: dict[type[Exception], Kind] = {
     RangeNotSatisfiable: Kind(416, "Range not satisfiable"),
     # What is not the client's fault.
     store.BlobMissing: Kind(500, "Stored object lost", detail=_OBJECT_LOST),
-    store.BlobDamaged: Kind(500, "Stored object lost", detail=_OBJECT_LOST),
+    store.BlobDamaged: Kind(500, "Stored object damaged", detail=_OBJECT_LOST),
     store.BucketMissing: Kind(
         503,
         "Bucket missing",

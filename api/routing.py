@@ -1,4 +1,4 @@
-"""What holds for every route by being one: whatever answers GET answers HEAD, and a query says only what is known."""
+"""Rules of HTTP that all routes share: each GET has a HEAD, and a query parameter that no route knows is refused."""
 
 from collections.abc import Callable
 from typing import Any

@@ -16,7 +16,13 @@ typedef struct {
     u32 position, size; /* size: of what is there to be read, or of the room for what is written */
     u32 beyond;         /* bytes read after the end */
     i32 failed;         /* an answer other than CORE_FINE that stops the work */
+    i64 work;           /* how much more may be done */
 } Coder;
+
+/* Say that work is about to be done, in units of a decision by one counter. Whoever adds a loop says so here. */
+static inline void coder_work(Coder *coder, u32 work) {
+    if ((coder->work -= work) < 0) coder->failed = CORE_TOO_MUCH_WORK;
+}
 
 static inline u32 coder_read(Coder *coder) {
     if (coder->position < coder->size) return coder->bytes[coder->position++];
@@ -36,7 +42,7 @@ static inline void coder_write(Coder *coder, u32 byte) {
 }
 
 static inline void coder_begin(Coder *coder, u8 *bytes, u32 size, int decoding) {
-    *coder = (Coder){.high = 0xffffffff, .bytes = bytes, .size = size};
+    *coder = (Coder){.high = 0xffffffff, .bytes = bytes, .size = size, .work = coder->work};
     for (int byte = 0; decoding && byte < 4; byte++) coder->code = coder->code << 8 | coder_read(coder);
 }
 

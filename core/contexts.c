@@ -16,6 +16,12 @@ enum {
     COLOUR_COUNT = 4,
 };
 
+u8 coarse_table[COARSE];
+
+void coarse_begin(void) {
+    for (u32 sum = 0; sum < COARSE; sum++) coarse_table[sum] = (u8)coarse_of(sum);
+}
+
 int plane_take(const Layout *layout, const Subband *band, Plane *plane) {
     u64 bytes = 1, slack = 32;
     for (i32 axis = MOST_AXES - 1; axis >= 0; axis--) {

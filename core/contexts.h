@@ -61,12 +61,20 @@ void surroundings_row(Surroundings *surroundings, const u32 *place);
 
 static inline u32 magnitude(i32 value) { return (u32)(value < 0 ? -value : value); }
 
-/* 0 to 3 as they are, then four steps for every doubling. */
-static inline u32 coarse(u32 sum) {
+enum { COARSE = 512 };
+
+extern u8 coarse_table[COARSE];
+
+void coarse_begin(void);
+
+static inline u32 coarse_of(u32 sum) {
     if (sum < 4) return sum;
     u32 bits = 31 - (u32)__builtin_clz(sum);
     return 4 * (bits - 1) + (sum >> (bits - 2) & 3);
 }
+
+/* 0 to 3 as they are, then four steps for every doubling; a table, as branches on small sums are guessed badly. */
+static inline u32 coarse(u32 sum) { return sum < COARSE ? coarse_table[sum] : coarse_of(sum); }
 
 static inline u32 least(u32 one, u32 other) { return one < other ? one : other; }
 

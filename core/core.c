@@ -14,6 +14,7 @@ static Coder coder;
 static i32 *integers;
 static u8 *coded;
 static u32 coded_size;
+static u32 allowed; /* units of 2^10; 0: whatever is needed, which the description bounds */
 
 Description *EXPORT(core_description)(void) { return &description; }
 
@@ -21,6 +22,7 @@ i32 EXPORT(core_prepare)(void) {
     memory_reset();
     integers = 0;
     coded = 0;
+    allowed = 0;
     i32 answer = layout_make(&description, &layout);
     if (answer) return answer;
     i32 *taken = memory_take((u64)layout.integer_count * sizeof(i32));
@@ -37,6 +39,10 @@ i32 *EXPORT(core_integers)(void) { return integers; }
 
 u32 EXPORT(core_integer_count)(void) { return layout.integer_count; }
 
+void EXPORT(core_allow)(u32 work) { allowed = work; }
+
+static i64 budget(void) { return allowed ? (i64)allowed << 10 : 1ll << 62; }
+
 u8 *EXPORT(core_coded_room)(u32 bytes) {
     coded = integers ? memory_take((u64)bytes + 1) : 0;
     coded_size = bytes;
@@ -48,6 +54,7 @@ i32 EXPORT(core_decode)(void) {
     coder.bytes = coded;
     coder.size = coded_size;
     coded = 0;
+    coder.work = budget();
     return subbands_decode(&layout, integers, &coder);
 }
 
@@ -55,6 +62,7 @@ i32 EXPORT(core_encode)(void) {
     if (!integers) return CORE_NOT_PREPARED;
     for (u32 integer = 0; integer < layout.integer_count; integer++)
         if (integers[integer] > LARGEST_VALUE || integers[integer] < -LARGEST_VALUE) return CORE_OUT_OF_RANGE;
+    coder.work = budget();
     i32 answer = subbands_encode(&layout, integers, &coder);
     coded = coder.bytes;
     coded_size = coder.position;

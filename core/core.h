@@ -28,6 +28,7 @@ enum {
     CORE_LEFT_OVER = 4,       /* coded bytes are left over after the last integer */
     CORE_OUT_OF_RANGE = 5,    /* an integer is larger than 2^29 either way */
     CORE_NOT_PREPARED = 6,    /* no description has been accepted, or no coded bytes were announced */
+    CORE_TOO_MUCH_WORK = 7,   /* the work that the host allows is too little for this signal */
 };
 
 #endif

@@ -6,23 +6,20 @@
 
 #include "core.h"
 
-enum { FARTHEST = 2815, FINE_STRETCH = 2048 };
+enum { FARTHEST = 2815, STRETCHED = 4096 };
 
-extern u16 squash_table[FARTHEST + 1];
-extern i16 stretch_table[2 * FINE_STRETCH];
+extern i32 squash_table[2 * FARTHEST + 1]; /* of -FARTHEST to FARTHEST */
+extern i32 stretch_table[STRETCHED];       /* of every sixteenth probability, from 8 on */
 
 void logistic_begin(void);
 
+/* No branch but for the limits: the signs of what comes in are close to random. */
 static inline i32 squash(i32 stretched) {
-    if (stretched > FARTHEST) stretched = FARTHEST;
-    if (stretched < -FARTHEST) stretched = -FARTHEST;
-    return stretched < 0 ? 65536 - squash_table[-stretched] : squash_table[stretched];
+    stretched = stretched > FARTHEST ? FARTHEST : stretched;
+    stretched = stretched < -FARTHEST ? -FARTHEST : stretched;
+    return squash_table[stretched + FARTHEST];
 }
 
-static inline i32 stretch(u32 probability) { /* of 0 to 65535 */
-    u32 less = probability < 32768 ? probability : 65535 - probability;
-    i32 found = stretch_table[less < FINE_STRETCH ? less : FINE_STRETCH + (less >> 4)];
-    return probability < 32768 ? -found : found;
-}
+static inline i32 stretch(u32 probability) { return stretch_table[probability >> 4]; } /* of 0 to 65535 */
 
 #endif

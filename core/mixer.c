@@ -2,12 +2,15 @@
 
 i32 counter_rates[MOST_USES + 1];
 i32 counter_trust[MOST_USES + 1];
+i32 hurry[HURRIES];
 
 void mixer_begin(void) {
     for (i32 uses = 0; uses <= MOST_USES; uses++) {
         counter_rates[uses] = 655360 / (10 * uses + 16);
         counter_trust[uses] = 256 * uses / (uses + 1);
     }
+    for (i32 uses = 0; uses < HURRIES - 1; uses++) hurry[uses] = 256 * HURRY_USES / (HURRY_USES + uses);
+    hurry[HURRIES - 1] = 0;
 }
 
 Counter *counters_take(u64 count) {

@@ -17,8 +17,8 @@ enum {
     WEIGHT_ONE = 1 << 16,
     LARGEST_WEIGHT = 1 << 18,
     LEAST_PROBABILITY = 4, /* in units of 2^-16 */
-    HURRY_USES = 64,       /* a set that is new learns HURRY / HURRY_USES + 1 times as fast */
-    HURRY = 64,
+    HURRY_USES = 64,       /* a set that is new learns twice as fast, after so many uses half again as fast */
+    HURRIES = 1024,        /* uses after which it does no longer */
 };
 
 typedef u32 Counter;
@@ -32,7 +32,7 @@ typedef struct {
     Coder *coder;
 
     u32 mirrored;                              /* one bit for every counter that forecasts the opposite */
-    i32 rate;                                  /* of learning, in units of 2^-8 */
+    i32 rate;                                  /* of learning, in units of 2^-8, of which it is a multiple of 2^8 */
     Counter *counters[MOST_COUNTERS];
     i32 inputs[MOST_INPUTS];
     Weight *sets[MOST_SETS];
@@ -45,6 +45,7 @@ Counter *counters_take(u64 count);
 Weight *sets_take(u32 count, u32 inputs, u32 counters, i32 weight);
 
 extern i32 counter_rates[MOST_USES + 1]; /* 2^16 / (uses + 1.6) */
+extern i32 hurry[HURRIES];               /* 2^8 HURRY_USES / (HURRY_USES + uses), at last 0 */
 extern i32 counter_trust[MOST_USES + 1]; /* 2^8 uses / (uses + 1) */
 
 static inline void counter_update(Counter *counter, u32 bit) {
@@ -59,6 +60,7 @@ static inline u32 held(i32 value, i32 least, i32 most) { return (u32)(value < le
 /* Code a decision by one counter alone. */
 static inline u32 decide_alone(Coder *coder, Counter *counter, u32 bit, int decoding) {
     u32 probability = held((i32)(*counter >> 16), LEAST_PROBABILITY, 65536 - LEAST_PROBABILITY);
+    coder_work(coder, 1);
     bit = coder_decide(coder, probability, bit, decoding);
     counter_update(counter, bit);
     return bit;
@@ -71,8 +73,8 @@ static inline i32 mixed(const i32 *restrict inputs, const Weight *restrict weigh
 }
 
 static inline void learn(const i32 *restrict inputs, Weight *restrict set, u32 count, i32 error, i32 rate) {
-    rate += rate * HURRY / (HURRY_USES + set[0]);
-    if (set[0] < 65535) set[0]++;
+    rate += (rate >> 8) * hurry[set[0]];
+    set[0] += set[0] < HURRIES - 1;
     Weight *weights = set + 1;
     for (u32 input = 0; input < count; input++) {
         i32 weight = weights[input] + (((error * inputs[input] >> 8) * rate + (1 << 15)) >> 16);
@@ -92,6 +94,7 @@ static inline u32 decide(Decision *decision, u32 counters, u32 count, u32 sets, 
     for (u32 set = 0; set < sets; set++) sum += forecasts[set] = mixed(inputs, decision->sets[set] + 1, count);
     i32 forecast = sum / (i32)sets;
     u32 probability = held(squash(forecast), LEAST_PROBABILITY, 65536 - LEAST_PROBABILITY);
+    coder_work(decision->coder, 1 + sets * count / 8);
     bit = coder_decide(decision->coder, probability, bit, decoding);
     i32 target = bit ? 65535 : 0;
     for (u32 set = 0; set < sets; set++)

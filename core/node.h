@@ -17,16 +17,19 @@ enum {
     SEEN = 24,                       /* magnitudes that the learned expectation is made of */
     SIGNED = 52,                     /* values that the learned guess is made of; the rest are 0 */
     MOST_SEEN = 63,
-    VALUE_COUNTERS = 9,
-    VALUE_INPUTS = VALUE_COUNTERS + 3,
+    VALUE_COUNTERS = 7,
+    VALUE_INPUTS = VALUE_COUNTERS + 5, /* of which two are 0, for the sake of vectors */
     VALUE_SETS = 3,
     SIGN_COUNTERS = 7,
-    SIGN_INPUTS = SIGN_COUNTERS + SIGNED + 1,
+    SIGN_INPUTS = SIGN_COUNTERS + 1 + SIGNED,
     SIGN_SETS = 2,
     VALUE_RATE = 256, SIGN_RATE = 1024,
     VALUE_WEIGHT = WEIGHT_ONE / 10, SIGN_WEIGHT = WEIGHT_ONE * 3 / 20,
     EXPECTATION_RATE = 300, EXPECTATION_CALM = 4, EXPECTATION_MOST = 1 << 20,
-    GUESS_FROM = 20, /* the class of the expected magnitude from which a guess of the value is worth its time */
+    ACTIVE_FROM = 20, /* the class of the expected magnitude below which a node is calm */
+    CALM_COUNTERS = 3,
+    CALM_INPUTS = CALM_COUNTERS + 1,
+    CALM_WEIGHT = WEIGHT_ONE * 3 / 8,
     GUESS_RATE = 1024, GUESS_CALM = 8, GUESS_MOST = 1 << 17,
 };
 
@@ -34,10 +37,11 @@ enum {
 typedef struct {
     Counter *values[VALUE_COUNTERS]; /* [context][step] */
     Counter *signs[SIGN_COUNTERS];   /* [context] */
+    Counter *calm[CALM_COUNTERS];    /* [context]: nodes that have little around them, whether they are 0 */
     Counter *quiet;                  /* [band id][in a run that is not all 0]: nodes that have nothing around them */
     Counter *runs;                   /* [band id]: runs of such nodes, whether all are 0 */
     Counter *rest;                   /* [step]: the first bit of what a step leaves open */
-    Weight *value_sets[VALUE_SETS], *sign_sets[SIGN_SETS];
+    Weight *value_sets[VALUE_SETS], *sign_sets[SIGN_SETS], *calm_set;
     i32 (*expectations)[SEEN]; /* [band id], units of 2^-16 */
     i32 (*guesses)[SIGNED];
 } Model;
@@ -51,6 +55,7 @@ typedef struct {
     const Plane *planes; /* of this subband; those before it in its level and colour lie before it */
     u32 before;          /* how many there are */
     u32 band_set, band_id, is_chroma;
+    u32 values;          /* of SIGNED that are not 0 for want of axes; a multiple of 4 */
 } Work;
 
 /* A node at work. */
@@ -63,11 +68,12 @@ typedef struct {
 } Node;
 
 static const u32 value_contexts[VALUE_COUNTERS] = {
-    BAND_IDS * (CLASSES / 3), 8 * 16 * 8, 8 * 16 * 8 * 3, 8 * 16 * 8 * 3, 24 * 20, 4 * 4 * 3 * 3 * 2 * 2 * 3 * 2,
+    BAND_IDS * (CLASSES / 3), 16 * 16 * 8, 8 * 16 * 8 * 3, 4 * 4 * 3 * 3 * 2 * 2 * 3 * 2,
     64 * 6, 32 * 24, 32 * 24 * 2,
 };
 static const u32 value_sets[VALUE_SETS] = {3, 6 * 3, 27 * 2};
 static const u32 sign_contexts[SIGN_COUNTERS] = {81 * 16, 27 * 16, 243 * 16, 27 * 256, 81 * 16, 81 * 16, 32 * 16};
+static const u32 calm_contexts[CALM_COUNTERS] = {BAND_IDS * ACTIVE_FROM, 16 * 16 * 16, 16 * 16 * ACTIVE_FROM};
 static const u32 sign_sets[SIGN_SETS] = {BAND_IDS, 16};
 
 static int model_begin(Model *model) {
@@ -79,6 +85,8 @@ static int model_begin(Model *model) {
         fine &= (model->value_sets[each] = sets_take(value_sets[each], VALUE_INPUTS, VALUE_COUNTERS, VALUE_WEIGHT)) != 0;
     for (u32 each = 0; each < SIGN_SETS; each++)
         fine &= (model->sign_sets[each] = sets_take(sign_sets[each], SIGN_INPUTS, SIGN_COUNTERS, SIGN_WEIGHT)) != 0;
+    for (u32 each = 0; each < CALM_COUNTERS; each++) fine &= (model->calm[each] = counters_take(calm_contexts[each])) != 0;
+    fine &= (model->calm_set = sets_take(1, CALM_INPUTS, CALM_COUNTERS, CALM_WEIGHT)) != 0;
     fine &= (model->quiet = counters_take(BAND_IDS * 2)) != 0;
     fine &= (model->runs = counters_take(BAND_IDS)) != 0;
     fine &= (model->rest = counters_take(MOST_STEPS + 1)) != 0;
@@ -110,6 +118,7 @@ static inline u32 first_of(u32 step, u32 *bits) {
 /* Which of the magnitudes of a step: the first bit is learned, the others are as likely as not. */
 static inline u32 code_rest(Work *work, u32 step, u32 rest, u32 bits, int decoding) {
     u32 found = 0;
+    coder_work(work->coder, bits);
     for (u32 below = bits; below-- > 0;) {
         u32 bit = rest >> below & 1;
         bit = below + 1 == bits ? decide_alone(work->coder, work->model.rest + step, bit, decoding)
@@ -166,7 +175,7 @@ static inline void gather(const Work *work, const Node *node, i32 *values) {
     }
     i32 above = s->parent.nodes ? place_in(&s->parent, node, s->last, 1) : 0;
     count += gather_cross(s->parent.nodes, above, s->parent.strides, axes, values + count);
-    while (count < SIGNED) values[count++] = 0;
+    while (count < work->values) values[count++] = 0;
 }
 
 /* Neighbours before a node along the last axis and the one before it, which 1-D signals do not have. */
@@ -213,7 +222,10 @@ static inline u32 code_sign(Work *work, const Node *node, const i32 *values, i32
         faces[axis] = s->own.nodes[node->at - step];
         beside[axis] = s->colour.nodes ? s->colour.nodes[node->at - step] : 0;
     }
-    Decision decision = {.coder = work->coder, .rate = SIGN_RATE};
+    Decision decision;
+    decision.coder = work->coder;
+    decision.mirrored = 0;
+    decision.rate = SIGN_RATE;
     sign_context(&decision, 0, model->signs[0], faces, axes, 16, kind);
     sign_context(&decision, 1, model->signs[1], (i32[]){colour, west, north}, 3, 16, kind);
     sign_context(&decision, 2, model->signs[2], (i32[]){faces[0], faces[s->last], beside[0], beside[s->last], colour}, 5, 16, kind);
@@ -222,12 +234,12 @@ static inline u32 code_sign(Work *work, const Node *node, const i32 *values, i32
     sign_context(&decision, 5, model->signs[5], (i32[]){near_by.north_west, near_by.north_east, north, west}, 4, 16, kind);
     decision.counters[6] = model->signs[6] + least(coarse(magnitude(guess) >> 5), 31) * 16 + kind;
     decision.mirrored |= (u32)(guess < 0) << 6;
-    for (u32 each = 0; each < SIGNED; each++)
-        decision.inputs[SIGN_COUNTERS + each] = (i32)held(values[each], -3, 3) * 64;
-    decision.inputs[SIGN_COUNTERS + SIGNED] = (i32)held(guess, -1000, 1000);
+    decision.inputs[SIGN_COUNTERS] = (i32)held(guess, -1000, 1000);
+    for (u32 each = 0; each < work->values; each++)
+        decision.inputs[SIGN_COUNTERS + 1 + each] = (i32)held(values[each], -3, 3) * 64;
     decision.sets[0] = set_of(model->sign_sets[0], work->band_id, SIGN_INPUTS);
     decision.sets[1] = set_of(model->sign_sets[1], kind, SIGN_INPUTS);
-    return decide(&decision, SIGN_COUNTERS, SIGN_INPUTS, SIGN_SETS, bit, decoding);
+    return decide(&decision, SIGN_COUNTERS, SIGN_COUNTERS + 1 + work->values, SIGN_SETS, bit, decoding);
 }
 
 /* The magnitudes around an active node, each by its class: what the learned expectation is made of. */
@@ -256,48 +268,77 @@ static inline void see(const Work *work, const Node *node, const u32 *sums, u32 
     for (u32 each = 0; each < SEEN; each++) seen[each] = (i32)least(coarse(found[each]), MOST_SEEN);
 }
 
+/* Magnitudes around a node in other subbands: at its place, and in the 3^D around. */
+typedef struct {
+    u32 parent, parents, sibling, siblings, colour, colours;
+} Others;
+
+static inline Others others_of(const Surroundings *s, const Node *node) {
+    Others found = {0};
+    if (s->parent.nodes) {
+        found.parent = magnitude(s->parent.nodes[place_in(&s->parent, node, s->last, 1)]);
+        found.parents = s->rows.parent[node->node >> 1];
+    }
+    if (s->siblings.nodes) {
+        found.sibling = (u32)s->siblings.nodes[node->at];
+        found.siblings = s->rows.siblings[node->node];
+    }
+    if (s->colour.nodes) {
+        found.colour = magnitude(s->colour.nodes[node->at]);
+        found.colours = s->rows.colour[node->node];
+    }
+    return found;
+}
+
+/* Whether a node with little around it is not 0, by few contexts: half of the nodes, a twentieth of the bytes. */
+static inline u32 decide_calm(Work *work, u32 expected, u32 beside, u32 wide, const Others *others, u32 bit, int decoding) {
+    const Model *model = &work->model;
+    const u32 contexts[CALM_COUNTERS] = {
+        work->band_id * ACTIVE_FROM + expected,
+        (least(coarse(others->parents), 15) * 16 + least(coarse(others->siblings), 15)) * 16 + least(coarse(beside), 15),
+        (least(coarse(others->colours), 15) * 16 + least(coarse(wide), 15)) * ACTIVE_FROM + expected,
+    };
+    Decision decision;
+    decision.coder = work->coder;
+    decision.mirrored = 0;
+    decision.rate = VALUE_RATE;
+    for (u32 each = 0; each < CALM_COUNTERS; each++) decision.counters[each] = model->calm[each] + contexts[each];
+    decision.inputs[CALM_COUNTERS] = 256;
+    decision.sets[0] = model->calm_set;
+    return decide(&decision, CALM_COUNTERS, CALM_INPUTS, 1, bit, decoding);
+}
+
 /* Code a node that has something around it, or that is not 0 although it has not. */
 static inline i32 code_active(Work *work, const Node *node, i32 value, int is_quiet, int decoding) {
     Surroundings *s = &work->around;
     const Rows *rows = &s->rows;
     const Model *model = &work->model;
     Neighbours near_by = neighbours_of(s, node->at);
-    u32 kind = s->band->orientation, id = work->band_id, at = node->node;
+    u32 id = work->band_id, at = node->node;
     u32 size = decoding ? 0 : magnitude(value), negative = value < 0, step = 0;
-    i32 values[SIGNED], seen[SEEN], guess = 0, learned = 0;
-
-    if (is_quiet) {
-        gather(work, node, values);
-        negative = code_sign(work, node, values, 0, negative, decoding);
-        step = 1;
-    }
-
     u32 sums[BEFORE_KINDS], own = 0, outside = (u32)rows->outside[at], wide;
     for (int each = 0; each < BEFORE_KINDS; each++) sums[each] = rows->before[each][at];
     sums[s->row_kind] += magnitude(near_by.west);
     for (int each = 0; each < BEFORE_KINDS; each++) own += (u32)s->shares[each] * sums[each];
     wide = sums[WIDE] + magnitude(near_by.west_west);
+    u32 beside = sums[ALONG] + sums[ACROSS] + sums[CORNER];
     u32 expected = least(coarse((u32)((u64)(own + outside) * s->reciprocal >> 14)), CLASSES - 1);
+    Others others = others_of(s, node);
+    int is_calm = expected < ACTIVE_FROM;
+    if (is_calm && !is_quiet && !decide_calm(work, expected, beside, wide, &others, size > 0, decoding)) return 0;
+
+    i32 values[SIGNED], seen[SEEN], guess = 0, learned = 0;
+    gather(work, node, values);
+    if (is_calm) {
+        negative = code_sign(work, node, values, 0, negative, decoding);
+        step = 1;
+    } else {
+        guess = (i32)held(learner_sum(values, model->guesses[id], work->values) >> 8, -NEAREST * 256, NEAREST * 256);
+    }
     u32 expected_own = coarse((u32)((u64)own * s->reciprocal_own >> 14));
     u32 expected_outside = coarse((u32)((u64)outside * s->reciprocal_outside >> 14));
-    int guesses = expected >= GUESS_FROM;
-    if (guesses) {
-        gather(work, node, values);
-        guess = (i32)held(learner_sum(values, model->guesses[id], SIGNED) >> 8, -NEAREST * 256, NEAREST * 256);
-    }
-    u32 parent = 0, parents = 0, sibling = 0, siblings = 0, colour = 0, colours = 0;
-    if (s->parent.nodes) {
-        parent = magnitude(s->parent.nodes[place_in(&s->parent, node, s->last, 1)]);
-        parents = rows->parent[at >> 1];
-    }
-    if (s->siblings.nodes) {
-        sibling = (u32)s->siblings.nodes[node->at];
-        siblings = rows->siblings[at];
-    }
-    if (s->colour.nodes) {
-        colour = magnitude(s->colour.nodes[node->at]);
-        colours = rows->colour[at];
-    }
+    u32 parent = others.parent, parents = others.parents, sibling = others.sibling, siblings = others.siblings;
+    u32 colour = others.colour, colours = others.colours;
     see(work, node, sums, wide, near_by, parent, parents, sibling, siblings, colour, colours, seen);
     learned = (i32)held(learner_sum(seen, model->expectations[id], SEEN), 0, 255 << 16);
     u32 expected_learned = least(coarse((u32)learned >> 6), 63);
@@ -306,10 +347,8 @@ static inline i32 code_active(Work *work, const Node *node, i32 value, int is_qu
     u32 group = least(work->band_set / 3, 2) * 2 + work->is_chroma, own_class = least(expected_own / 5, 7);
     const u32 contexts[VALUE_COUNTERS] = {
         id * (CLASSES / 3) + expected / 3,
-        (least(parent, 7) * 16 + least(coarse(parents), 15)) * 8 + own_class,
-        ((least(sibling, 7) * 16 + least(coarse(siblings), 15)) * 8 + own_class) * 3 + least(kind ? kind - 1 : 0, 2),
+        (least(coarse(parents), 15) * 16 + least(coarse(siblings), 15)) * 8 + own_class,
         ((least(colour, 7) * 16 + least(coarse(colours), 15)) * 8 + expected / 6) * 3 + least(s->band->colour, 2),
-        least(coarse(wide), 23) * 20 + least(expected_own / 2, 19),
         ((((((least(west, 3) * 4 + least(north, 3)) * 3 + least(magnitude(near_by.north_west), 2)) * 3
             + least(magnitude(near_by.north_east), 2)) * 2 + (near_by.west_west != 0)) * 2
             + (near_by.north_north != 0)) * 3 + least(parent, 2)) * 2 + (siblings > 0),
@@ -317,7 +356,10 @@ static inline i32 code_active(Work *work, const Node *node, i32 value, int is_qu
         expected_learned / 2 * 24 + expected / 2,
         (least(coarse(magnitude(guess) >> 4), 31) * 24 + expected / 2) * 2 + work->is_chroma,
     };
-    Decision decision = {.coder = work->coder, .rate = VALUE_RATE};
+    Decision decision;
+    decision.coder = work->coder;
+    decision.mirrored = 0;
+    decision.rate = VALUE_RATE;
     u32 nearest = least(west, 2) * 9 + least(north, 2) * 3 + least(parent, 2), last_step = step_of(size);
     for (; step < MOST_STEPS; step++) {
         u32 own_step = least(step, OWN_STEPS - 1), some = least(step, 2);
@@ -326,14 +368,12 @@ static inline i32 code_active(Work *work, const Node *node, i32 value, int is_qu
         decision.inputs[VALUE_COUNTERS] = 256;
         decision.inputs[VALUE_COUNTERS + 1] = 16 * ((i32)expected_learned - 36);
         decision.inputs[VALUE_COUNTERS + 2] = 16 * ((i32)expected_outside - 28);
+        decision.inputs[VALUE_COUNTERS + 3] = decision.inputs[VALUE_COUNTERS + 4] = 0;
         decision.sets[0] = set_of(model->value_sets[0], some, VALUE_INPUTS);
         decision.sets[1] = set_of(model->value_sets[1], expected / 8 * 3 + some, VALUE_INPUTS);
         decision.sets[2] = set_of(model->value_sets[2], nearest * 2 + least(step, 1), VALUE_INPUTS);
         if (!decide(&decision, VALUE_COUNTERS, VALUE_INPUTS, VALUE_SETS, last_step > step, decoding)) break;
-        if (step == 0) {
-            if (!guesses) gather(work, node, values);
-            negative = code_sign(work, node, values, guess, negative, decoding);
-        }
+        if (step == 0) negative = code_sign(work, node, values, guess, negative, decoding);
     }
     u32 bits, first = first_of(step, &bits);
     size = first + code_rest(work, step, size - first, bits, decoding);
@@ -341,10 +381,9 @@ static inline i32 code_active(Work *work, const Node *node, i32 value, int is_qu
     i32 target = (i32)least(coarse(size), MOST_SEEN) << 16, power = learner_power(seen, SEEN);
     i32 move = ((target - learned) >> 6) * EXPECTATION_RATE / ((power + EXPECTATION_CALM) << 4);
     learner_move(seen, model->expectations[id], SEEN, move, 0, EXPECTATION_MOST);
-    if (!guesses && !size) return 0;
     i32 found = near(negative ? -(i32)size : (i32)size);
-    move = ((found << 8) - guess) * GUESS_RATE / (learner_power(values, SIGNED) + GUESS_CALM);
-    learner_move(values, model->guesses[id], SIGNED, move, 4, GUESS_MOST);
+    move = ((found << 8) - guess) * GUESS_RATE / (learner_power(values, work->values) + GUESS_CALM);
+    learner_move(values, model->guesses[id], work->values, move, 4, GUESS_MOST);
     return negative ? -(i32)size : (i32)size;
 }
 

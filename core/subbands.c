@@ -40,6 +40,9 @@ static inline void code_subband(Work *work, int decoding) {
     Node node = {.place = place};
     i32 row = s->own.origin;
     while (node.flat < band->count) {
+        /* A row is summed up with its neighbours, many nodes at a time. */
+        coder_work(work->coder, count + s->before_count + 32);
+        if (work->coder->failed) return;
         surroundings_row(s, place);
         for (node.node = 0; node.node < count; node.node++, node.flat++) {
             node.at = row + (i32)node.node;
@@ -109,9 +112,11 @@ static void turn_to(Work *work, const Layout *layout, const Plane *planes, u32 n
 static inline i32 code_all(const Layout *layout, i32 *integers, Coder *coder, int decoding) {
     static Work work;
     Rows *rows = &work.around.rows;
+    coarse_begin();
     logistic_begin();
     mixer_begin();
     u32 last = layout->description->axes - 1;
+    work.values = last ? ((last + 1) * 10 + 10 + 3) & ~3u : 20;
     u64 longest = layout->subbands[layout->subband_count - 1].nodes[last] + 32; /* the finest level is the largest */
     u16 **sums[] = {&rows->before[ALONG], &rows->before[ACROSS], &rows->before[CORNER], &rows->before[WIDE],
                     &rows->parent, &rows->siblings, &rows->colour, &rows->active, &rows->scratch};
@@ -128,6 +133,7 @@ static inline i32 code_all(const Layout *layout, i32 *integers, Coder *coder, in
     coder_begin(coder, decoding ? coder->bytes : room, decoding ? coder->size : CODER_ROOM, decoding);
     work.coder = coder;
     for (u32 number = 0; number < layout->subband_count; number++) {
+        coder_work(coder, 1000); /* 5^4 places may be neighbours */
         turn_to(&work, layout, planes, number, siblings.nodes);
         work.integers = integers + layout->subbands[number].first;
         code_subband(&work, decoding);

@@ -5,20 +5,18 @@ insists on a name, so one is lent to it for the second that it takes. No account
 data folder is changed: where PostgreSQL cannot enter, the caller is told which folder is in its way.
 """
 
-import grp
 import os
 import pwd
-import random
 import shlex
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
+from cage.identity import has_name, nameless_number
 from standalone.errors import HomeUnusable
 
 _CANDIDATES = ("postgres", "_postgres", "nobody")
-_NAMELESS = range(60_706, 61_184)  # left unused by what systemd lists of the numbers that systems give away
 
 
 class PopenAccount(TypedDict, total=False):
@@ -69,10 +67,9 @@ def account_for(cluster: Path) -> Account | None:
     """
     if os.geteuid() != 0:
         return None
-    if cluster.exists() and not _has_name(number := cluster.stat().st_uid):
+    if cluster.exists() and not has_name(number := cluster.stat().st_uid):
         return Account(f"user {number}", number, number)
-    free = [number for number in _NAMELESS if not _has_name(number)]
-    number = random.choice(free)  # noqa: S311 (not a secret)
+    number = nameless_number()
     return Account(f"user {number}", number, number)
 
 
@@ -97,13 +94,3 @@ def give(folder: Path, account: Account) -> None:
         return
     for path in [*folder.rglob("*"), folder]:  # the folder last: if this is interrupted, the next start begins again
         os.chown(path, account.uid, account.gid, follow_symlinks=False)
-
-
-def _has_name(number: int) -> bool:
-    for look in (pwd.getpwuid, grp.getgrgid):
-        try:
-            look(number)
-        except KeyError:
-            continue
-        return True
-    return False

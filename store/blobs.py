@@ -2,12 +2,12 @@
 
 import hashlib
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 from uuid import uuid4
 
 import boto3
@@ -16,14 +16,16 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.handlers import add_expect_header
 from botocore.response import StreamingBody
 
-from store.errors import BlobDamaged, BlobMissing, BlobsUnavailable, BucketMissing
+from store.errors import BlobDamaged, BlobMissing, BlobsUnavailable, BucketMissing, ObjectRefused
 from store.keys import PROBES
 from store.settings import StoreSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-BODY_RETRY_SECONDS = (0.3, 1.0)  # the SDK tries again until the headers are there, and no further
+RETRY_SECONDS = (0.3, 1.0)  # pauses between tries of a read that got no answer, or only a part of it
+REFUSED_SECONDS = 5.0  # an object that storage cannot read for so long, twice, while it reads others, is damaged
+Answer = TypeVar("Answer")
 PART = 1 << 20  # bytes read at a time when an object is streamed
 BUCKET_GONE = (
     "the bucket is gone, and trying again does not bring it back: expected was TUNER_S3_BUCKET at "
@@ -51,10 +53,15 @@ class BlobStore:
 
     def __init__(self, settings: StoreSettings) -> None:
         self.bucket = settings.s3_bucket
+        self._client = self._connect(settings, tries=4)
+        # Some servers try for many seconds before they answer 500, so nobody multiplies that by tries of the SDK.
+        self._reader = self._connect(settings, tries=1)
+
+    def _connect(self, settings: StoreSettings, *, tries: int) -> "S3Client":
         checksums: Literal["when_supported", "when_required"] = (
             "when_supported" if settings.s3_request_checksums else "when_required"
         )
-        self._client: S3Client = boto3.client(
+        client: S3Client = boto3.client(
             "s3",
             endpoint_url=settings.s3_endpoint_url,
             region_name=settings.s3_region,
@@ -66,7 +73,7 @@ class BlobStore:
                 s3={"addressing_style": "path"},
                 connect_timeout=settings.s3_timeout_seconds,
                 read_timeout=settings.s3_timeout_seconds,
-                retries={"mode": "standard", "total_max_attempts": 4},
+                retries={"mode": "standard", "total_max_attempts": tries},
                 request_checksum_calculation=checksums,
                 response_checksum_validation=checksums,
             ),
@@ -74,7 +81,8 @@ class BlobStore:
 
         # Without "Expect: 100-continue": when a connection breaks within the answer to it, botocore reads the end of
         # the stream for ever, on a full core, and no time-out ends it.
-        self._client.meta.events.unregister("before-call.s3", add_expect_header)
+        client.meta.events.unregister("before-call.s3", add_expect_header)
+        return client
 
     @property
     def client(self) -> "S3Client":
@@ -99,23 +107,39 @@ class BlobStore:
 
         Raises:
             BlobMissing: if there is no such object.
-            BlobDamaged: if the hash differs or the object is larger than allowed.
+            BlobDamaged: if the hash differs, the object is larger than allowed, or storage cannot read it.
         """
-        for pause in (*BODY_RETRY_SECONDS, None):
-            try:
-                content = self._read(key, max_bytes)
-                break
-            except BlobsUnavailable:
-                if pause is None:
-                    raise
-                time.sleep(pause)
+        content = self._insist(key, lambda: self._read(key, max_bytes))
         if sha256 is not None and (found := hashlib.sha256(content).hexdigest()) != sha256:
             raise BlobDamaged(f"object {key} has SHA-256 {found}, expected {sha256}")
         return content
 
+    def _insist(self, key: str, look: Callable[[], Answer]) -> Answer:
+        """Tell an outage, which passes, from an object that storage cannot read, which no waiting heals.
+
+        Each time that storage answers 500, it has to prove with a probe that it can write and read others. Only the
+        object that is refused again after that, and for some seconds, is damaged.
+        """
+        begun, refusals, pauses = time.monotonic(), 0, list(RETRY_SECONDS)
+        while True:
+            try:
+                return look()
+            except ObjectRefused as error:
+                self.self_test()
+                refusals += 1
+                if refusals > 1 and time.monotonic() - begun >= REFUSED_SECONDS:
+                    raise BlobDamaged(f"storage answers, and cannot read object {key}") from error
+                time.sleep(RETRY_SECONDS[-1])
+            except BucketMissing:
+                raise
+            except BlobsUnavailable:
+                if not pauses:
+                    raise
+                time.sleep(pauses.pop(0))
+
     def _read(self, key: str, max_bytes: int | None) -> bytes:
         with translated(key):
-            answer = self._client.get_object(Bucket=self.bucket, Key=key)
+            answer = self._reader.get_object(Bucket=self.bucket, Key=key)
             with closing(answer["Body"]) as body:
                 if max_bytes is not None and answer["ContentLength"] > max_bytes:
                     raise BlobDamaged(f"object {key} is larger than the {max_bytes} bytes that were recorded for it")
@@ -128,13 +152,17 @@ class BlobStore:
 
         Raises:
             BlobMissing: if there is no such object.
+            BlobDamaged: if storage cannot read it, or it ends before the range does.
         """
+        return self._insist(key, lambda: self._slice(key, byte_range))
+
+    def _slice(self, key: str, byte_range: tuple[int, int] | None) -> BlobSlice:
         with translated(key):
             if byte_range is None:
-                answer = self._client.get_object(Bucket=self.bucket, Key=key)
+                answer = self._reader.get_object(Bucket=self.bucket, Key=key)
                 start, total = 0, answer["ContentLength"]
             else:
-                answer = self._client.get_object(
+                answer = self._reader.get_object(
                     Bucket=self.bucket, Key=key, Range=f"bytes={byte_range[0]}-{byte_range[1]}"
                 )
                 start, total = byte_range[0], int(answer["ContentRange"].rpartition("/")[2])
@@ -223,6 +251,10 @@ def translated(key: str) -> Iterator[None]:
             raise BlobMissing(f"there is no object {key}") from error
         if code == "NoSuchBucket":
             raise BucketMissing(BUCKET_GONE) from error
+        if code == "InvalidRange":
+            raise BlobDamaged(f"object {key} is shorter than recorded") from error
+        if code in {"InternalError", "500"}:
+            raise ObjectRefused(f"object storage cannot give {key}: {error}") from error
         how = "refused" if code else "does not answer for"
         raise BlobsUnavailable(f"object storage {how} {key}: {error}") from error
 

@@ -18,6 +18,7 @@ StoreError
 ├── BlobMissing                     no object under this key
 ├── BlobDamaged                     the object's hash is not the recorded one
 └── BlobsUnavailable                object storage does not answer, or answers wrongly
+    ├── ObjectRefused               it answers 500 for one object: an outage, or damage
     └── BucketMissing               it answers, and the bucket is gone
 """
 
@@ -166,6 +167,12 @@ class BlobsUnavailable(StoreError):
     """Object storage does not answer."""
 
     code = "blobs_unavailable"
+
+
+class ObjectRefused(BlobsUnavailable):
+    """Object storage answers that it cannot do this; whether it can do anything else is to be seen."""
+
+    code = "object_refused"
 
 
 class BucketMissing(BlobsUnavailable):

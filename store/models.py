@@ -112,7 +112,7 @@ class Fit(Base):
     __table_args__ = (
         CheckConstraint(_one_of("status", list(FitStatus)), name="status_known"),
         CheckConstraint("(status IN ('running', 'cancelling')) = (lease_until IS NOT NULL)", name="lease_iff_held"),
-        Index("ix_fits_turn", text("priority DESC"), "id", postgresql_where=text("status = 'queued'")),
+        Index("ix_fits_turns", "tenant", text("priority DESC"), "id", postgresql_where=text("status = 'queued'")),
         Index("ix_fits_held", "tenant", postgresql_where=text(_one_of("status", sorted(HELD)))),
         Index("ix_fits_waiting", "tenant", postgresql_where=text(_one_of("status", sorted(WAITING)))),
         Index("ix_fits_tenant_id", "tenant", "id"),

@@ -1,4 +1,4 @@
-"""The letters that end the names of arrays inside dense mathematics, one per axis.
+"""Types of arrays, and how arrays are named in formulas: a name ends in one capital letter for each axis.
 
 | letter | axis |
 |---|---|

@@ -1,6 +1,7 @@
 """States of training as objects and rows: the object first, its row second, so that a row never points at nothing."""
 
 import logging
+from collections.abc import Iterator
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -38,8 +39,8 @@ def save_checkpoint(resources: Resources, claim: Claim, state: FitState) -> bool
     return True
 
 
-def load_checkpoint(resources: Resources, fit_id: str) -> FitState | None:
-    """The newest state whose bytes are what was recorded, or None; a damaged one is passed over for the one before."""
+def load_checkpoints(resources: Resources, fit_id: str) -> Iterator[FitState]:
+    """The states whose bytes are what was recorded, the newest first; each is read when it is asked for."""
     with resources.database.unit_of_work() as session:
         checkpoints = Fits(session).checkpoints(fit_id)
     for checkpoint in checkpoints:
@@ -47,7 +48,8 @@ def load_checkpoint(resources: Resources, fit_id: str) -> FitState | None:
             content = resources.blobs.read(
                 checkpoint.object_key, sha256=checkpoint.sha256, max_bytes=checkpoint.byte_count
             )
-            return FitState.from_bytes(content)
+            state = FitState.from_bytes(content)
         except (BlobMissing, BlobDamaged, StateMismatch) as error:
             logger.warning("checkpoint %s is of no use: %s", checkpoint.id, error)
-    return None
+        else:
+            yield state

@@ -34,7 +34,10 @@ def draw_next_view(resources: Resources) -> str | None:
         with resources.database.unit_of_work() as session:
             Renders(session).give_back(claim)
         raise
-    except (TunerError, BlobMissing, BlobDamaged) as error:
+    except (BlobMissing, BlobDamaged) as error:
+        logger.warning("%s cannot be drawn: %s", claim.id, error)
+        _fail(resources, claim, error.code, "the compressed file that it is drawn from is missing or damaged")
+    except TunerError as error:
         _fail(resources, claim, error.code, str(error))
     except ValueError as error:
         _fail(resources, claim, "invalid_view", str(error))

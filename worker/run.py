@@ -9,7 +9,8 @@ import os
 import socket
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
+from functools import partial
 
 import torch
 from sqlalchemy.exc import SQLAlchemyError
@@ -27,10 +28,11 @@ from tuner.metrics import written_psnr_db
 from tuner.signal.signal import Signal
 from tuner.targets.result import TargetResult
 from tuner.targets.search import fit_to_target
-from worker.checkpoints import load_checkpoint
+from worker.checkpoints import load_checkpoints
 from worker.drain import draining
 from worker.facts import file_facts, slope_quality_db
-from worker.lease import Lease
+from worker.lease import Lease, end_process
+from worker.memory import MemoryBudget
 from worker.progress import Interrupted, Reporter, finite
 from worker.reading import SignalTooCostly, read_caged, start_reader
 from worker.resources import Resources
@@ -40,6 +42,10 @@ from worker.translate import ask_from_spec
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 0.5
+SIGNAL_DAMAGED = (
+    "the stored bytes of the signal are missing or damaged: upload the same file again, which restores them, then POST "
+    "/fits/{id}/retry"
+)
 
 
 def run_next_fit(resources: Resources) -> str | None:
@@ -57,7 +63,8 @@ def run_next_fit(resources: Resources) -> str | None:
         return None
     claim = claimed.claim
     logger.info("attempt %s of %s begins", claim.attempt, claim.fit_id)
-    with Lease(resources, claim) as lease:
+    on_breach = partial(_give_up, resources, claim)
+    with Lease(resources, claim) as lease, _budget(settings, on_breach):
         try:
             _persist(resources, claim, lease, _run(resources, claimed, lease))
         except LeaseLost as error:
@@ -119,7 +126,10 @@ def _run(resources: Resources, claimed: ClaimedFit, lease: Lease) -> End:
     except Interrupted:
         return _cancelled(claim) if lease.order is Order.CANCEL else _handed_back(claim)
     except (BlobMissing, BlobDamaged) as error:
-        return _failure(claim, error.code, f"{error}: upload the signal again")
+        logger.warning("the signal of %s is of no use: %s", claim.fit_id, error)
+        return _failure(claim, error.code, SIGNAL_DAMAGED)
+    except OutOfMemory:
+        return _out_of_memory(claim, resources.settings)
     except (TunerError, SignalTooCostly) as error:
         return _failure(claim, error.code, str(error))
     except (BlobsUnavailable, SQLAlchemyError) as error:
@@ -133,7 +143,7 @@ def _run(resources: Resources, claimed: ClaimedFit, lease: Lease) -> End:
     except Exception as error:
         if is_out_of_memory(error):
             # Reading or compressing; a fit that runs out of memory goes on in smaller parts before it gives up.
-            return _failure(claim, OutOfMemory.code, "the signal does not fit in memory: ask for a smaller network")
+            return _out_of_memory(claim, resources.settings)
         logger.exception("attempt %s of %s failed", claim.attempt, claim.fit_id)
         return _failure(claim, "internal", "the worker failed in a way that it does not know: the log has the details")
 
@@ -141,12 +151,13 @@ def _run(resources: Resources, claimed: ClaimedFit, lease: Lease) -> End:
 def _train(resources: Resources, claimed: ClaimedFit, signal: Signal, reporter: Reporter) -> TargetResult:
     ask = ask_from_spec(claimed.spec, signal)
     device = _device(resources.settings.device)
-    state = load_checkpoint(resources, claimed.claim.fit_id) if claimed.claim.attempt > 1 else None
-    try:
-        return fit_to_target(signal, ask, resume=state, on_step=reporter, device=device)
-    except StateMismatch as error:
-        logger.warning("%s starts anew: %s", claimed.claim.fit_id, error)
-        return fit_to_target(signal, ask, on_step=reporter, device=device)
+    states = load_checkpoints(resources, claimed.claim.fit_id) if claimed.claim.attempt > 1 else iter(())
+    for state in states:
+        try:
+            return fit_to_target(signal, ask, resume=state, on_step=reporter, device=device)
+        except StateMismatch as error:
+            logger.warning("a checkpoint of %s is of no use: %s", claimed.claim.fit_id, error)
+    return fit_to_target(signal, ask, on_step=reporter, device=device)
 
 
 def _store(resources: Resources, claimed: ClaimedFit, signal: Signal, result: TargetResult, content: bytes) -> End:
@@ -188,6 +199,34 @@ def _handed_back(claim: Claim) -> End:
 
 def _failure(claim: Claim, code: str, message: str) -> End:
     return lambda fits: fits.fail(claim, code=code, message=message)
+
+
+def _out_of_memory(claim: Claim, settings: WorkerSettings) -> End:
+    mebibytes = settings.fit_memory_bytes >> 20
+    message = (
+        f"it took more memory than there is for one fit, {mebibytes} MiB (TUNER_WORKER_FIT_MEMORY_BYTES): ask for a "
+        "smaller network or the preset 'fast', or send a signal with fewer samples"
+    )
+    return _failure(claim, OutOfMemory.code, message)
+
+
+def _budget(settings: WorkerSettings, on_breach: Callable[[], None]) -> AbstractContextManager[object]:
+    """The budget of memory; on a GPU none, whose driver maps more than it uses."""
+    return MemoryBudget(settings.fit_memory_bytes, on_breach) if _device(settings.device) == "cpu" else nullcontext()
+
+
+def _give_up(resources: Resources, claim: Claim) -> None:
+    """Fail a fit that holds more memory than it may, and end the process, which cannot be told to let go of it.
+
+    The failure is written first: a process that merely died would be given the fit again.
+    """
+    logger.error("%s took more than its %s bytes of memory", claim.fit_id, resources.settings.fit_memory_bytes)
+    try:
+        with resources.database.unit_of_work() as session:
+            _out_of_memory(claim, resources.settings)(Fits(session))
+    except (LeaseLost, SQLAlchemyError) as error:
+        logger.warning("that %s ran out of memory was not recorded: %s", claim.fit_id, error)
+    end_process()
 
 
 def _retry(claim: Claim, settings: WorkerSettings) -> End:

@@ -1,9 +1,17 @@
 """How a worker trains and how often it reports, from the environment (prefix `TUNER_WORKER_`)."""
 
+import os
 from typing import Literal
 
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_LEAST_MEMORY_BYTES = 1 << 30
+
+
+def _most_of_the_machine() -> int:
+    """Three quarters of the memory that this machine has."""
+    return max(_LEAST_MEMORY_BYTES, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") * 3 // 4)
 
 
 class WorkerSettings(BaseSettings):
@@ -27,6 +35,13 @@ class WorkerSettings(BaseSettings):
     reading_memory_bytes: int = Field(default=4 << 30, ge=1 << 26, description="address space to read a signal in")
     reading_cpu_seconds: int = Field(default=120, ge=1, description="processor time to read a signal in")
     reading_seconds: float = Field(default=300.0, gt=0, description="time on the wall to read a signal in")
+
+    fit_memory_bytes: int = Field(
+        default_factory=_most_of_the_machine,
+        ge=1 << 20,
+        description="memory that a fit on the CPU may take beyond what its process begins with; if nothing is said, "
+        "three quarters of the machine's, which is too much where several workers share it",
+    )
 
     lease_seconds: float = Field(
         default=20.0, gt=0, description="a fit whose worker is silent this long is queued again"

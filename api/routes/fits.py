@@ -266,15 +266,30 @@ async def resume_fit(
     status_code=202,
     responses=_ACCEPTED
     | _ENDED
-    | problems(store.FitNotFound, store.SignalNotFound, store.IllegalMove, store.TooManyFits, store.StorageFull),
+    | problems(
+        store.FitNotFound,
+        store.SignalNotFound,
+        store.IllegalMove,
+        store.TooManyFits,
+        store.StorageFull,
+        store.BlobsUnavailable,
+    ),
 )
 async def retry_fit(
     response: Response, services: InjectedServices, tenant: Tenant, fit_id: FitId, wait: Wait
 ) -> FitView:
-    """Queue a new fit like one that failed, expired or was cancelled. Asking again returns the same new fit."""
+    """Queue a new fit like one that failed, expired or was cancelled. Asking again returns the same new fit.
+
+    One that succeeded is retried, too, if the bytes of its result are missing or damaged in storage.
+    """
     fit, created = await to_thread.run_sync(
         lambda: submission.retry_fit(
-            services.database, services.publisher, tenant, fit_id, terms=submission.Terms.of(services.settings)
+            services.database,
+            services.blobs,
+            services.publisher,
+            tenant,
+            fit_id,
+            terms=submission.Terms.of(services.settings),
         )
     )
     _accepted(response, fit, created=created)

@@ -25,6 +25,8 @@ _FILE: dict[str, Any] = {
             store.RepresentationNotReady,
             errors.PreconditionFailed,
             errors.RangeNotSatisfiable,
+            store.BlobMissing,
+            store.BlobDamaged,
             store.BlobsUnavailable,
         ),
     },

@@ -112,7 +112,14 @@ _CONTENT: dict[str, Any] = {
         200: {"description": "The file, byte for byte", "content": {"image/*": _BINARY}},
         206: {"description": "The bytes that Range asked for"},
         304: {"description": "The client has them already"},
-        **problems(store.SignalNotFound, errors.PreconditionFailed, errors.RangeNotSatisfiable, store.BlobsUnavailable),
+        **problems(
+            store.SignalNotFound,
+            errors.PreconditionFailed,
+            errors.RangeNotSatisfiable,
+            store.BlobMissing,
+            store.BlobDamaged,
+            store.BlobsUnavailable,
+        ),
     },
 }
 

@@ -1,4 +1,4 @@
-"""Bodies in which what is left out stays as it was."""
+"""The JSON schema of partial updates (PATCH): members that a request leaves out keep the value that they have."""
 
 from collections.abc import Callable
 from typing import Any

@@ -28,7 +28,7 @@ Labels = Annotated[
     Field(max_length=MAX_LABELS, description="your own words about the fit; lists can be filtered by them"),
 ]
 Priority = Annotated[
-    int, Field(ge=-100, le=100, description="place among waiting fits; a higher one is started earlier")
+    int, Field(ge=-100, le=100, description="place among your own waiting fits; a higher one is started earlier")
 ]
 
 
@@ -175,7 +175,9 @@ class FitView(FitSummary):
     )
 
     queue_position: int | None = Field(
-        description="how many fits are before it in the queue, 500 standing for more, too; null once it is started"
+        description="how many fits are started before it, 500 standing for more, too; null once it is started. Tenants "
+        "take turns: before it are the more urgent and the older ones of your own, and of each other tenant's as many "
+        "as its turns allow if nothing ended and nothing else was submitted"
     )
     spec: FitSpec
 

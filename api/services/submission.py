@@ -20,7 +20,7 @@ from api.schemas.fits import FitOverrides, FitRequest, FitView
 from api.settings import ApiSettings
 from store.blobs import BlobStore
 from store.database import Database
-from store.errors import BlobsUnavailable, IdempotencyConflict
+from store.errors import BlobDamaged, BlobMissing, BlobsUnavailable, IdempotencyConflict
 from store.models import IdempotencyKey
 from store.queue import FitQueue
 from store.repositories.deletions import Deletions, remove_objects
@@ -149,9 +149,9 @@ def resume_fit(database: Database, publisher: Publisher, tenant: str, fit_id: st
 
 
 def retry_fit(
-    database: Database, publisher: Publisher, tenant: str, fit_id: str, *, terms: Terms
+    database: Database, blobs: BlobStore, publisher: Publisher, tenant: str, fit_id: str, *, terms: Terms
 ) -> tuple[FitView, bool]:
-    """Queue a new fit like one that came to nothing.
+    """Queue a new fit like one that came to nothing, or whose result is missing or damaged.
 
     Returns:
         The new fit, and whether it is new with this call.
@@ -159,22 +159,37 @@ def retry_fit(
     Raises:
         FitNotFound: if the tenant has no such fit.
         SignalNotFound: if its signal was deleted.
-        IllegalMove: unless the fit failed, expired or was cancelled.
+        IllegalMove: unless the fit failed, expired or was cancelled, or its result is missing or damaged.
         TooManyFits: if with it more fits than are allowed would be queued or paused.
         StorageFull: if the tenant may not store anything more.
+        BlobsUnavailable: if storage does not say whether the result is there.
     """
+    is_lost = _is_lost(database, blobs, tenant, fit_id)
     with database.unit_of_work() as session:
         if (known := _replay(session, tenant, (f"retry of {fit_id}", "retry"))) is not None:
             return known, False
         fits = Fits(session)
         Signals(session).get_for_fit(tenant, fits.get(tenant, fit_id).signal_id)
-        fit, created = fits.submit_again(tenant, fit_id, kept_seconds=terms.kept_seconds)
+        fit, created = fits.submit_again(tenant, fit_id, is_lost=is_lost, kept_seconds=terms.kept_seconds)
         if created:
             _check(session, tenant, terms)
         view = FitView.at(fit, queue_position=fits.queue_position(fit))
     if created:
         publisher.publish(fit.id)
     return view, created
+
+
+def _is_lost(database: Database, blobs: BlobStore, tenant: str, fit_id: str) -> bool:
+    """Whether the fit has succeeded and the bytes of its result are not what was recorded; storage is asked."""
+    with database.reading() as session:
+        result = Fits(session).get(tenant, fit_id).representation
+    if result is None:
+        return False
+    try:
+        blobs.read(result.object_key, sha256=result.sha256, max_bytes=result.byte_count)
+    except (BlobMissing, BlobDamaged):
+        return True
+    return False
 
 
 def clone_fit(

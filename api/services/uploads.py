@@ -94,7 +94,8 @@ class Uploads:
             filename: client's name of the file, if the body does not say it.
 
         Returns:
-            The signal, and whether it is new: bytes that the tenant has sent before are not stored again.
+            The signal, and whether it is new: bytes that the tenant has sent before are the same signal, and whatever
+            has become of its object is put right.
 
         Raises:
             ApiError: what is wrong with the upload, of the class that says so.
@@ -120,7 +121,7 @@ class Uploads:
             return await self._admit(tenant, await to_thread.run_sync(fetch, folder / "upload"), record)
 
     async def _admit(self, tenant: str, upload: Upload, record: Recorder = _record_nothing) -> tuple[Signal, bool]:
-        known = await to_thread.run_sync(self._find, tenant, upload.sha256, record)
+        known = await to_thread.run_sync(self._renew, tenant, upload, record)
         if known is not None:
             return known, False
         facts = await self._inspector.inspect(upload.path)
@@ -193,11 +194,27 @@ class Uploads:
         named = clean_filename((form.filename if form is not None else None) or filename)
         return Upload(path=path, sha256=digest.hexdigest(), byte_count=byte_count, filename=named)
 
-    def _find(self, tenant: str, sha256: str, record: Recorder) -> Signal | None:
+    def _renew(self, tenant: str, upload: Upload, record: Recorder) -> Signal | None:
+        """The tenant's signal with these bytes, if there is one, its object written anew.
+
+        A row is no proof of an object. To write it costs no more than to read it, and heals also what storage cannot
+        read and would try to for many seconds.
+        """
         with self._database.unit_of_work() as session:
-            found = Signals(session).find(tenant, sha256, kept_seconds=self._settings.signals_kept_seconds)
-            if found is not None:
-                record(session, found)
+            known = Signals(session).find(tenant, upload.sha256)
+        if known is None:
+            return None
+        self._blobs.put(known.object_key, upload.path, media_type=known.media_type)
+        with self._database.unit_of_work() as session:
+            signals = Signals(session)
+            # Whoever deletes the signal may have taken the object since we put it there; then it is a new one.
+            signals.lock(tenant, upload.sha256)
+            found = signals.find(tenant, upload.sha256, kept_seconds=self._settings.signals_kept_seconds)
+            if found is None:
+                return None
+            if not self._is_stored(found.object_key):
+                self._blobs.put(found.object_key, upload.path, media_type=found.media_type)
+            record(session, found)
             return found
 
     def _keep(self, tenant: str, upload: Upload, facts: dict[str, Any], record: Recorder) -> tuple[Signal, bool]:

@@ -16,10 +16,10 @@ from api.errors import InvalidRequest, TooBusy, ViewFailed, ViewTooLarge
 from api.schemas.problems import Fault
 from api.schemas.results import ViewStatus
 from api.services.downloads import StoredFile, download
-from api.services.submission import Publisher
+from api.services.submission import Publisher, remove_soon
 from store.blobs import BlobStore
 from store.database import Database
-from store.errors import StorageFull
+from store.errors import BlobDamaged, BlobMissing, StorageFull
 from store.models import Representation
 from store.models_renders import Render
 from store.render_spec import RenderFormat, RenderSpec, View
@@ -62,6 +62,8 @@ class Views:
             InvalidRequest: if the region does not fit the signal.
             ViewTooLarge: if it has too many samples.
             ViewFailed: if it cannot be drawn.
+            BlobMissing: if its object is gone; the next request has it drawn again.
+            BlobDamaged: if its object, or the compressed file that it is drawn from, is damaged.
             StorageFull: if the tenant may not store it.
             TooBusy: if too many of the tenant's views are waiting.
         """
@@ -74,9 +76,18 @@ class Views:
             render = await to_thread.run_sync(self._look, render)
         if render.error_code == StorageFull.code:
             raise StorageFull(render.error_message)
+        if render.error_code in {BlobMissing.code, BlobDamaged.code}:
+            # Once its file is made again, it can be drawn: a failure that is remembered would outlive its cause.
+            await to_thread.run_sync(self._forget, render)
+            raise BlobDamaged(render.error_message)
         if render.status == "failed":
             raise ViewFailed(render.error_message or "the view cannot be drawn", reason=render.error_code)
-        return await to_thread.run_sync(download, request, self._blobs, _file(render, filename))
+        try:
+            return await to_thread.run_sync(download, request, self._blobs, _file(render, filename))
+        except (BlobMissing, BlobDamaged):
+            # Views can be made again: whoever asks next has it drawn anew.
+            await to_thread.run_sync(self._forget, render)
+            raise
 
     def _ask(self, tenant: str, fit_id: str, wish: Wish) -> tuple[Render, str]:
         with self._database.unit_of_work() as session:
@@ -93,6 +104,11 @@ class Views:
             self._publisher.publish_view(render.id)
         stem = PurePath(name).stem if name else fit_id
         return render, stem if wish.view is View.RECONSTRUCTION else f"{stem}-{wish.view}"
+
+    def _forget(self, render: Render) -> None:
+        with self._database.unit_of_work() as session:
+            keys = Renders(session).forget(render.id, render.tries)
+        remove_soon(self._database, self._blobs, keys)
 
     def _look(self, render: Render) -> Render:
         with self._database.reading() as session:

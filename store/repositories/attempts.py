@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, ScalarSelect, func, select
-from sqlalchemy.orm import aliased
+from sqlalchemy import func, select
 
 from store.intervals import as_interval
 from store.models import Checkpoint, Fit, FitAttempt, Representation, Signal
 from store.repositories.deleted import DeletedObjects
-from store.repositories.moves import Claim, Moves, is_due, order_of
+from store.repositories.moves import Claim, Moves, order_of
 from store.repositories.quotas import Quotas
+from store.repositories.turns import take_turn
 from store.spec import FitSpec
 from store.status import HELD, FitStatus, Order
 
@@ -49,18 +49,20 @@ class Attempts(Moves):
     ) -> ClaimedFit | None:
         """Take the fit that should run next, or None if none is queued or all wait for their tenant's turn.
 
-        Urgent ones first; among equals the tenant with the fewest fits running; among those the oldest, so that a fit
-        whose worker was lost does not wait behind all that came after it. The message that woke the worker names a
-        fit only as a hint, which is why messages may be lost, repeated or reordered.
+        The turn is the tenant's with the fewest fits running, among those the one's that was served longest ago; of its
+        fits the most urgent one goes first, among equals the oldest, so that a fit whose worker was lost does not wait
+        behind all that came after it. The message that woke the worker names a fit only as a hint, which is why
+        messages may be lost, repeated or reordered.
 
         Args:
             worker: name of the worker that claims, for people who look at the history.
             lease_seconds: seconds until the fit is taken away from a worker that is silent.
             max_running_per_tenant: number of fits of one tenant that may be held at a time; None for any number.
         """
-        fit = self._next_fit() if max_running_per_tenant is None else self._next_within(max_running_per_tenant)
-        if fit is None:
+        fit_id = take_turn(self._session, max_running=max_running_per_tenant)
+        if fit_id is None:
             return None
+        fit = self._session.get_one(Fit, fit_id, populate_existing=True)
         fit.attempt += 1
         # Counted before the work starts: a fit that kills its worker cannot come back for ever.
         fit.tries += 1
@@ -74,37 +76,6 @@ class Attempts(Moves):
             spec=FitSpec.model_validate(fit.spec),
             signal=fit.signal,
         )
-
-    def _next_fit(self, *conditions: ColumnElement[bool]) -> Fit | None:
-        """The fit whose turn it is, locked."""
-        return self._session.scalar(
-            select(Fit)
-            .where(Fit.status == FitStatus.QUEUED, is_due(), *conditions)
-            .order_by(Fit.priority.desc(), _held_by_tenant(), Fit.id)
-            .limit(1)
-            .with_for_update(of=Fit, skip_locked=True)
-        )
-
-    def _next_within(self, max_running: int) -> Fit | None:
-        """The same among tenants with fewer than so many fits running, also while others claim at this moment.
-
-        Two claims that both saw one place left would both take it. So claims for one tenant wait for each other and
-        count again. A tenant without a place is passed over; the savepoint gives its lock back, so that no claim ever
-        waits for one tenant while it holds another.
-        """
-        full: list[str] = []
-        while True:
-            savepoint = self._session.begin_nested()
-            fit = self._next_fit(_held_by_tenant() < max_running, Fit.tenant.not_in(full))
-            if fit is None:
-                return None
-            self._session.execute(
-                select(func.pg_advisory_xact_lock(func.hashtextextended(f"running fits of {fit.tenant}", 0)))
-            )
-            if self.count_held(fit.tenant) < max_running:
-                return fit
-            full.append(fit.tenant)
-            savepoint.rollback()
 
     def count_held(self, tenant: str) -> int:
         """How many fits of a tenant workers hold."""
@@ -267,9 +238,3 @@ class Attempts(Moves):
         fit.tries -= 1
         self._give_back(fit, "worker_drained")
         self._end_attempt(claim, "paused" if fit.status is FitStatus.PAUSED else "drained")
-
-
-def _held_by_tenant() -> ScalarSelect[int]:
-    """How many fits the tenant of a fit has running."""
-    running = aliased(Fit)
-    return select(func.count()).where(running.tenant == Fit.tenant, running.status.in_(HELD)).scalar_subquery()

@@ -4,42 +4,19 @@ The worker's are in `store.repositories.attempts`, upkeep's in `store.repositori
 the few lines of `store.repositories.moves`.
 """
 
-from sqlalchemy import bindparam, case, func, insert, select
-from sqlalchemy.orm import aliased, lazyload
+from sqlalchemy import func, insert, select
+from sqlalchemy.orm import lazyload
 
 from store.errors import FitNotFound, IdempotencyConflict, IllegalMove
 from store.models import Fit, FitEvent, IdempotencyKey
 from store.repositories.attempts import Attempts, ClaimedFit, StoredObject
 from store.repositories.moves import EVENTS_CHANNEL, Claim
 from store.repositories.repairs import Repairs
+from store.repositories.turns import MAX_POSITION, place_in_line
 from store.spec import FitSpec
 from store.status import FitStatus
 
-__all__ = ["EVENTS_CHANNEL", "Claim", "ClaimedFit", "Fits", "StoredObject"]
-
-
-# Clients poll for their place in the queue: beyond this it is not counted, or every poll would cost what waits.
-MAX_POSITION = 500
-
-_ahead = aliased(Fit)
-_before = (
-    select(_ahead.id)
-    .where(
-        _ahead.status == FitStatus.QUEUED,
-        (_ahead.priority > Fit.priority) | ((_ahead.priority == Fit.priority) & (_ahead.id < Fit.id)),
-    )
-    .correlate(Fit)
-    .limit(MAX_POSITION)
-    .subquery()
-)
-_POSITION = case(
-    (Fit.status == FitStatus.QUEUED, select(func.count()).select_from(_before).scalar_subquery()), else_=None
-)
-_WITH_POSITION = (
-    select(Fit, _POSITION)
-    .options(lazyload(Fit.signal))
-    .where(Fit.tenant == bindparam("tenant"), Fit.id == bindparam("fit_id"))
-)
+__all__ = ["EVENTS_CHANNEL", "MAX_POSITION", "Claim", "ClaimedFit", "Fits", "StoredObject"]
 
 
 class Fits(Attempts, Repairs):
@@ -62,7 +39,7 @@ class Fits(Attempts, Repairs):
             tenant: owner of the signal and of the fit.
             signal_id: an existing signal of that tenant, checked by the caller.
             spec: options of the fit, as they were asked for.
-            priority: higher is claimed earlier.
+            priority: among the tenant's own fits, a higher one is claimed earlier.
             labels: the client's own words about it.
             idempotency: the client's key and the hash of its request.
             kept_seconds: time in seconds from the end of the fit until it is deleted; None for ever.
@@ -120,22 +97,20 @@ class Fits(Attempts, Repairs):
         return fit
 
     def get_with_position(self, tenant: str, fit_id: str) -> tuple[Fit, int | None]:
-        """The tenant's fit, and how many queued fits are older or more urgent, at most 500: None if it is not queued.
-
-        One question, since this is what clients poll; it leaves the signal out.
+        """The tenant's fit, without its signal, and how many fits are claimed before it: None if it is not queued.
 
         Raises:
             FitNotFound: as `get` does.
         """
-        found = self._session.execute(_WITH_POSITION, {"tenant": tenant, "fit_id": fit_id}).one_or_none()
-        if found is None:
+        query = select(Fit).options(lazyload(Fit.signal)).where(Fit.tenant == tenant, Fit.id == fit_id)
+        fit = self._session.scalar(query)
+        if fit is None:
             raise _absent(fit_id)
-        fit, position = found
-        return fit, position
+        return fit, self.queue_position(fit)
 
     def queue_position(self, fit: Fit) -> int | None:
-        """How many queued fits are older or more urgent than this one, at most 500, or None if it is not queued."""
-        return self._session.scalar(select(_POSITION).where(Fit.id == fit.id))
+        """How many fits are claimed before this one, at most 500, or None if it is not queued; see `place_in_line`."""
+        return place_in_line(self._session, fit.id) if fit.status is FitStatus.QUEUED else None
 
     def events(self, fit_id: str, *, after: int = 0, limit: int = 1000) -> list[FitEvent]:
         """Events with a sequence number over `after`, in order."""
@@ -202,20 +177,30 @@ class Fits(Attempts, Repairs):
                 self._session.flush()
                 return fit, True
 
-    def submit_again(self, tenant: str, fit_id: str, *, kept_seconds: float | None = None) -> tuple[Fit, bool]:
+    def submit_again(
+        self, tenant: str, fit_id: str, *, is_lost: bool = False, kept_seconds: float | None = None
+    ) -> tuple[Fit, bool]:
         """Queue a new fit like one that came to nothing; that one stays as it is. Asking again finds the same new fit.
+
+        Args:
+            tenant: owner of the fit.
+            fit_id: id of the fit that came to nothing.
+            is_lost: whether the fit came to nothing although it succeeded, because its result is missing or damaged.
+            kept_seconds: time in seconds from the end of the new fit until it is deleted; None for ever.
 
         Returns:
             The new row, and whether it is new with this call.
 
         Raises:
             FitNotFound: if the tenant has no such fit.
-            IllegalMove: unless the fit failed, expired or was cancelled.
+            IllegalMove: unless the fit failed, expired or was cancelled, or its result is lost.
         """
         old = self.get(tenant, fit_id)
-        if old.status not in {FitStatus.FAILED, FitStatus.EXPIRED, FitStatus.CANCELLED}:
+        came_to_nothing = old.status in {FitStatus.FAILED, FitStatus.EXPIRED, FitStatus.CANCELLED}
+        if not came_to_nothing and not (is_lost and old.status is FitStatus.SUCCEEDED):
             raise IllegalMove(
-                f"fit {fit_id} is {old.status}: only one that failed, expired or was cancelled is retried"
+                f"fit {fit_id} is {old.status}: only one that failed, expired or was cancelled is retried, or one "
+                "whose result is missing or damaged in storage"
             )
         return self.submit(
             tenant=tenant,

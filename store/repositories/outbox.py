@@ -1,4 +1,7 @@
-"""The moment at which the world is told: called within the transaction in which a fit ends."""
+"""Webhook messages of fits that have ended, as rows that a process sends later (the transactional outbox).
+
+They are written in the transaction that ends the fit, so that neither is there without the other.
+"""
 
 from sqlalchemy import func, insert, literal, select
 from sqlalchemy.dialects.postgresql import JSONB

@@ -142,6 +142,12 @@ class Renders:
         """It was not drawn for a reason that may pass."""
         return self._end(claim, status="queued")
 
+    def forget(self, render_id: str, tries: int) -> list[str]:
+        """Forget a view that is of no use, unless it was drawn again since; returns the keys of objects to remove."""
+        query = select(Render).filter_by(id=render_id, tries=tries).where(Render.status.in_(("ready", "failed")))
+        render = self._session.scalar(query.with_for_update(of=Render))
+        return [] if render is None else self._drop(render)
+
     # Upkeep.
 
     def reap_expired_leases(self, *, max_tries: int) -> int:
@@ -173,17 +179,17 @@ class Renders:
             .limit(limit)
             .with_for_update(of=Render, skip_locked=True)
         )
-        renders = self._session.scalars(stale).all()
-        deleted, keys = DeletedObjects(self._session), []
-        for render in renders:
-            if render.object_key is not None:
-                keys += deleted.note(render.tenant, [(render.object_key, render.byte_count or 0)])
-            self._session.delete(render)
-        return keys
+        return [key for render in self._session.scalars(stale).all() for key in self._drop(render)]
 
     def knows_object(self, key: str) -> bool:
         """Whether a view lies under this key."""
         return self._session.scalar(select(Render.id).where(Render.object_key == key)) is not None
+
+    def _drop(self, render: Render) -> list[str]:
+        self._session.delete(render)
+        if render.object_key is None:
+            return []
+        return DeletedObjects(self._session).note(render.tenant, [(render.object_key, render.byte_count or 0)])
 
     def _find(self, tenant: str, recipe_sha256: str) -> Render | None:
         return self._session.scalar(select(Render).filter_by(tenant=tenant, recipe_sha256=recipe_sha256))

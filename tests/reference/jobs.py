@@ -53,6 +53,7 @@ class Jobs:
 
     def __init__(self) -> None:
         self.jobs: dict[str, Job] = {}
+        self.served: dict[str, int] = {}  # number of each tenant's last claim among all claims
 
     # Clients.
 
@@ -106,9 +107,9 @@ class Jobs:
         return sum(job.tenant == tenant and job.status in HELD for job in self.jobs.values())
 
     def claim(self, *, lease_is_over: bool, max_running: int | None) -> Claim | None:
-        def turn(fit_id: str) -> tuple[int, int, int]:
+        def turn(fit_id: str) -> tuple[int, int, str, int, int]:
             job = self.jobs[fit_id]
-            return (-job.priority, self.busy(job.tenant), job.age)
+            return self.busy(job.tenant), self.served.get(job.tenant, 0), job.tenant, -job.priority, job.age
 
         waiting = [
             fit_id
@@ -119,6 +120,7 @@ class Jobs:
             return None
         fit_id = min(waiting, key=turn)
         job = self.jobs[fit_id]
+        self.served[job.tenant] = max(self.served.values(), default=0) + 1
         job.attempt += 1
         job.tries += 1
         job.lease_is_over = lease_is_over

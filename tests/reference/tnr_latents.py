@@ -34,7 +34,7 @@ def squashes() -> list[int]:
 def stretches() -> list[int]:
     found, x = [], FARTHEST
     for q in range(32768):
-        p = q if q < 2048 else q // 16 * 16 + 8
+        p = q // 16 * 16 + 8
         while x and 65536 - SQUASH[x - 1] <= p:
             x -= 1
         found.append(x)
@@ -111,8 +111,9 @@ class Weights:
         return clamp(sum(x * w >> 8 for x, w in zip(inputs, self.values, strict=True)) >> 8, FARTHEST)
 
     def learn(self, inputs: list[int], error: int, rate: int) -> None:
-        rate += rate * 64 // (64 + self.n)
-        self.n = min(self.n + 1, 65535)
+        if self.n < 1023:
+            rate += rate // 256 * (16384 // (64 + self.n))
+            self.n += 1
         self.values = [
             clamp(w + ((error * x >> 8) * rate + 2**15 >> 16), 2**18) for x, w in zip(inputs, self.values, strict=True)
         ]
@@ -286,14 +287,15 @@ class Latents:
         counter.update(bit)
         return bit
 
-    def mixed(self, keys: Sequence[tuple[object, bool]], others: list[int], sets: list[object], rate: int) -> int:
+    def mixed(
+        self, keys: Sequence[tuple[object, bool]], others: list[int], sets: list[object], rate: int, first: int
+    ) -> int:
         counters = [(self.counters[key], mirrored) for key, mirrored in keys]
         inputs = []
         for counter, mirrored in counters:
             x = stretch(counter.p >> 6) * (256 * counter.n // (counter.n + 1)) >> 8
             inputs.append(-x if mirrored else x)
         inputs += others
-        first = 6553 if rate == 256 else 9830
         for key in sets:
             if key not in self.weights:
                 self.weights[key] = Weights([first] * len(keys) + [0] * len(others))
@@ -332,8 +334,6 @@ class Latents:
 
         values = self.values(node)
         step, negative, guess = 0, 0, 0
-        if is_quiet:
-            negative, step = self.sign(node, values, 0, (w, ww, n, nn, nw, ne)), 1
         across, corner = sums["across"], sums["corner"]
         sums[self.row_class] += abs(w)
         mine = sum(self.share[name] * x for name, x in sums.items())
@@ -342,12 +342,23 @@ class Latents:
         expected = min(47, coarse((mine + outside) * (2**24 // (self.own_count + self.outside_count)) >> 14))
         expected_own = coarse(mine * (2**24 // self.own_count) >> 14)
         expected_outside = coarse(outside * (2**24 // max(1, self.outside_count)) >> 14)
-        if expected >= 20:
+        beside = sums["along"] + sums["across"] + sums["corner"]
+        if expected < 20:
+            calm: list[tuple[object, ...]] = [
+                (number, expected),
+                tuple(min(coarse(x), 15) for x in (parents, siblings, beside)),
+                (min(coarse(colours), 15), min(coarse(wide), 15), expected),
+            ]
+            few = [(("calm", i, context), False) for i, context in enumerate(calm)]
+            if not is_quiet and not self.mixed(few, [256], ["calm"], 256, 24576):
+                return 0
+            negative, step = self.sign(node, values, 0, (w, ww, n, nn, nw, ne)), 1
+        else:
             weighed = sum(x * g for x, g in zip(values, self.guesses[number], strict=True))
             guess = clamp(weighed >> 8, 127 * 256)
         crosses = [self.cross(plane, node) for plane in self.before]
         seen = [abs(w), abs(n), abs(nw), abs(ne), abs(ww), abs(nn), wide]
-        seen += [sums["along"] + sums["across"] + sums["corner"], parent, parents, sibling, siblings, colour, colours]
+        seen += [beside, parent, parents, sibling, siblings, colour, colours]
         seen += [1, sums["along"]]
         for centre, *faces in crosses:
             seen += [abs(centre), sum(map(abs, faces))]
@@ -360,10 +371,8 @@ class Latents:
         chroma, own_class = band.colour > 0, min(7, expected_own // 5)
         contexts: list[tuple[object, ...]] = [
             (number, expected // 3),
-            (min(parent, 7), min(coarse(parents), 15), own_class),
-            (min(sibling, 7), min(coarse(siblings), 15), own_class, min(max(band.kind - 1, 0), 2)),
+            (min(coarse(parents), 15), min(coarse(siblings), 15), own_class),
             (min(colour, 7), min(coarse(colours), 15), expected // 6, min(band.colour, 2)),
-            (min(coarse(wide), 23), min(expected_own // 2, 19)),
             (
                 *(min(abs(x), 3) for x in (w, n)),
                 *(min(abs(x), 2) for x in (nw, ne, parent)),
@@ -380,7 +389,7 @@ class Latents:
         while step < STEPS:
             keys = [(("value", i, context, min(step, 19)), False) for i, context in enumerate(contexts)]
             sets: list[object] = [(0, min(step, 2)), (1, expected // 8, min(step, 2)), (2, nearest, min(step, 1))]
-            if not self.mixed(keys, others, sets, 256):
+            if not self.mixed(keys, others, sets, 256, 6553):
                 break
             if step == 0:
                 negative = self.sign(node, values, guess, (w, ww, n, nn, nw, ne))
@@ -399,11 +408,10 @@ class Latents:
             clamp(e + move * x, 2**20) for e, x in zip(self.expectations[number], seen, strict=True)
         ]
         value = -size if negative else size
-        if expected >= 20 or size:
-            move = divided((256 * clamp(value, 127) - guess) * 1024, sum(x * x for x in values) + 8)
-            self.guesses[number] = [
-                clamp(g + (move * x >> 4), 2**17) for g, x in zip(self.guesses[number], values, strict=True)
-            ]
+        move = divided((256 * clamp(value, 127) - guess) * 1024, sum(x * x for x in values) + 8)
+        self.guesses[number] = [
+            clamp(g + (move * x >> 4), 2**17) for g, x in zip(self.guesses[number], values, strict=True)
+        ]
         return value
 
     def values(self, node: Node) -> list[int]:
@@ -442,7 +450,7 @@ class Latents:
             keys.append((("sign", number, tuple(max(digits, opposite)), other), opposite > digits))
         keys.append((("sign", 6, min(coarse(abs(guess) >> 5), 31), kind), guess < 0))
         others = [64 * clamp(x, 3) for x in values] + [clamp(guess, 1000)]
-        return self.mixed(keys, others, [("sign", self.band.number()), ("sign", kind)], 1024)
+        return self.mixed(keys, others, [("sign", self.band.number()), ("sign", kind)], 1024, 9830)
 
 
 def decode(data: bytes, shape: list[int], scales: int, colours: int) -> list[list[Subband]]:

@@ -2,13 +2,13 @@
 
 Arrays of a plain network: frequencies, phases, then `hidden.0.weight`, `hidden.0.bias`, ..., `readout.weight`,
 `readout.bias`. Of a line cut into windows it is the network that they share, and the outputs of all windows stand one
-after the other. A wavelet network has no phases, but `latents.0` (channels, *grid), the nodes of the cubic splines
+after the other. A wavelet network has no phases, but `latents` (channels, *grid), the nodes of the cubic splines
 through the samples of its fields, `skip.weight`, and `gains` (M), `stencils` (V, offsets) and `offsets` (offsets, D) as
 in `tuner.network.wavelets.differences`.
 """
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from safetensors.numpy import save
@@ -35,7 +35,7 @@ def named_arrays(representation: Representation) -> dict[str, np.ndarray]:
 
 
 def facts(representation: Representation) -> dict[str, object]:
-    """What the arrays do not say: period, grid, kind, spacings and colours of the latents, how windows make a line."""
+    """What the arrays do not say: period, grid, kind, colours of the latents, how windows make a line."""
     own, _ = _own(representation.parameters)
     return {
         "architecture": own.architecture,
@@ -43,7 +43,6 @@ def facts(representation: Representation) -> dict[str, object]:
         "grid_shape": list(representation.grid_shape),
         "sample_format": representation.sample_format.value,
         "period": representation.parameters.period,
-        "spacings": own.spacings,
         "colours": own.colours,
         "windows": own.windows,
     }
@@ -56,14 +55,12 @@ class _Own:
     Attributes:
         architecture: name of the kind of network.
         arrays: arrays that only this kind has.
-        spacings: samples per node of each spline of latents.
         colours: number of colours of the latents; None where there are none.
         windows: number, length and samples of the windows of a line; None where it is not cut.
     """
 
     architecture: str
     arrays: dict[str, np.ndarray]
-    spacings: list[int] = field(default_factory=list)
     colours: int | None = None
     windows: dict[str, int] | None = None
 
@@ -81,13 +78,13 @@ def _own(parameters: Parameters) -> tuple[_Own, SineParameters | WaveletParamete
 
 def _of_wavelets(parameters: WaveletParameters) -> _Own:
     arrays = {
-        "latents.0": spline_nodes(parameters),
+        "latents": spline_nodes(parameters),
         "skip.weight": parameters.skip,
         "gains": parameters.gains,
         "stencils": stencils(parameters.dimensions),
         "offsets": np.array(offsets(parameters.dimensions), dtype=np.int32),
     }
-    return _Own(architecture="wavelets", arrays=arrays, spacings=[1], colours=parameters.layout.colours)
+    return _Own(architecture="wavelets", arrays=arrays, colours=parameters.layout.colours)
 
 
 def to_safetensors(representation: Representation) -> bytes:

@@ -43,7 +43,7 @@ class Representation(nn.Module):
         if FACTS["architecture"] == "sines":
             hidden, latents = torch.sin(angles + self.phases), None
         else:
-            latents = torch.cat([self._level(n, s, coords) for n, s in enumerate(FACTS["spacings"])], 1)
+            latents = self._splines(coords)
             hidden = torch.cat([torch.sin(angles), torch.cos(angles), self._inputs(latents, coords)], 1)
         layer = 0
         while hasattr(self, f"hidden_{{layer}}_weight"):
@@ -71,16 +71,16 @@ class Representation(nn.Module):
         seen = []
         for offset in self.offsets:
             moved = (coords.clamp(-last, last) + 2.0 * offset / samples).clamp(-last, last)
-            seen.append(self._level(0, FACTS["spacings"][0], moved)[:, :: FACTS["colours"]].sum(1))
+            seen.append(self._splines(moved)[:, :: FACTS["colours"]].sum(1))
         differences = torch.stack(seen, 1) @ self.stencils.T
         return torch.cat([fields[:, :, 0], fields[:, :, 1:].sum(1), differences], 1) * self.gains
 
-    def _level(self, number: int, spacing: int, coords: Tensor) -> Tensor:
-        """Cubic B-splines: each point reads four nodes along each axis, one axis after the other."""
-        grid = getattr(self, f"latents_{{number}}").movedim(0, -1)
+    def _splines(self, coords: Tensor) -> Tensor:
+        """Cubic B-splines with a node at every sample: a point reads four along each axis, axis by axis."""
+        grid = self.latents.movedim(0, -1)
         corners = [(torch.zeros(len(coords), dtype=torch.long, device=coords.device), torch.ones_like(coords[:, 0]))]
         for axis, samples in enumerate(FACTS["grid_shape"]):
-            position = (coords[:, axis] + 1.0) * (samples / (2.0 * spacing)) - 0.5
+            position = (coords[:, axis] + 1.0) * (samples / 2.0) - 0.5
             first = torch.floor(position)
             r = position - first
             shares = ((1 - r) ** 3, 4 + r**2 * (3 * r - 6), 1 + 3 * r * (1 + r - r**2), r**3)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from tuner.errors import DamagedSignal, InvalidSignal, UnsupportedFormat
+from tuner.signal.details import VolumeDetails
 from tuner.signal.limits import SignalLimits
 from tuner.signal.samples import SampleFormat, Scaling, Storage, refuse_masked
 from tuner.signal.signal import Signal, SignalKind
@@ -20,7 +21,7 @@ def read_array(data: bytes, limits: SignalLimits) -> Signal:
     """Decode a .npy file into a signal of shape (*shape, 1).
 
     Args:
-        data: of the file.
+        data: content of the file.
         limits: held against the header before anything is decoded.
 
     Returns:
@@ -91,15 +92,35 @@ def array_signal(elements: np.ndarray, *, channels_last: bool = False) -> Signal
         InvalidSignal: if the array is empty, of another type or rank, or holds NaN or infinity.
     """
     refuse_masked(elements)
-    sample_format = SampleFormat.of(elements.dtype)
-    native = elements.astype(elements.dtype.newbyteorder("="))
+    return _in_own_range(elements if channels_last else elements[..., None], SignalKind.ARRAY, None)
+
+
+def volume_signal(samples: np.ndarray, details: VolumeDetails) -> Signal:
+    """A signal of the voxels of a volume, scaled like those of an array.
+
+    Args:
+        samples: integers or floats, (*grid_shape, channels).
+        details: what the file says beside its voxels.
+
+    Returns:
+        The signal; its values span [0, 1].
+
+    Raises:
+        InvalidSignal: if a voxel is NaN or infinite, or of a type that no signal has.
+    """
+    return _in_own_range(samples, SignalKind.VOLUME, details)
+
+
+def _in_own_range(samples: np.ndarray, kind: SignalKind, details: VolumeDetails | None) -> Signal:
+    sample_format = SampleFormat.of(samples.dtype)
+    native = samples.astype(samples.dtype.newbyteorder("="))
     scaling = Scaling.over(native)
-    values = Storage(sample_format, scaling).to_values(native)
     return Signal(
-        values=np.ascontiguousarray(values if channels_last else values[..., None]),
-        kind=SignalKind.ARRAY,
+        values=np.ascontiguousarray(Storage(sample_format, scaling).to_values(native)),
+        kind=kind,
         sample_format=sample_format,
         scaling=scaling,
+        details=details,
     )
 
 

@@ -53,7 +53,7 @@ def read_audio(data: bytes, limits: SignalLimits) -> Signal:
     """Decode a sound into a signal of shape (samples, channels).
 
     Args:
-        data: of the file.
+        data: content of the file.
         limits: held against the header before anything is decoded.
 
     Returns:
@@ -94,7 +94,7 @@ def write_audio(signal: Signal, container: str) -> bytes:
     """Encode a sound.
 
     Args:
-        signal: of one axis; without details it gets 44100 Hz.
+        signal: sound to write, with one axis; without details it gets 44100 Hz.
         container: "wav" (keeps the sample format), "flac" (8, 16 or 24 bits) or "ogg" (Vorbis, lossy).
 
     Returns:

@@ -25,7 +25,7 @@ def compaction_db(values: FloatArray) -> list[float]:
     """PSNR in dB of the best approximations with P, P/2, P/4 … coefficients.
 
     Args:
-        values: (*grid_shape, channels), with a range of about 1.
+        values: samples of a signal with a range of about 1, (*grid_shape, channels).
 
     Returns:
         `HALVINGS` numbers, falling.

@@ -55,7 +55,7 @@ def encode_deep_png(samples: SampleArray, icc_profile: bytes | None) -> bytes:
 
     Args:
         samples: uint16 (height, width, channels), 1 to 4 channels.
-        icc_profile: to embed, or None.
+        icc_profile: colour profile to embed, or None.
 
     Returns:
         The file.

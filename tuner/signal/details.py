@@ -22,7 +22,7 @@ class Placement:
     """A new grid inside an old one: new index i lies at old index steps x i + starts, axis by axis.
 
     Attributes:
-        steps: between new samples, in old ones.
+        steps: distances between new samples along each axis, in old samples.
         starts: old index of the first new sample.
         shape: new samples along each axis.
     """
@@ -34,10 +34,10 @@ class Placement:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AudioDetails:
-    """Of a sound.
+    """What a sound has beside its samples.
 
     Attributes:
-        sample_rate: in Hz, >= 1.
+        sample_rate: number of samples per second of each channel, in Hz, >= 1.
     """
 
     sample_rate: int
@@ -52,27 +52,27 @@ class AudioDetails:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VolumeDetails:
-    """Of a volume.
+    """What a volume has beside its samples.
 
     Attributes:
         affine: 4 x 4 in rows, from voxel indices to positions; None if the file had none.
-        space_unit: of positions: "mm", "micron", "meter" or "unknown".
-        time_unit: of the fourth axis: "sec", "msec", "usec" or "unknown".
-        time_step: along the fourth axis, in that unit.
+        space_unit: unit of positions: "mm", "micron", "meter" or "unknown".
+        time_unit: unit of the fourth axis: "sec", "msec", "usec" or "unknown".
+        time_step: time between samples along the fourth axis, in `time_unit`.
         codes: what kind of space the affine leads to, as NIfTI numbers it (qform, sform).
-        slope: of the file's own scaling, physical = slope x stored + intercept.
-        intercept: likewise.
+        slope: factor in the file's own scaling, physical = slope x stored + intercept.
+        intercept: summand in the same scaling.
         unit_axes: axes of one sample at the end of the source, which the signal does not have.
-        quaternion: of the other geometry of a NIfTI, its qform: b, c, d, the three offsets, the sign of the third step
-            and the lengths of three steps; empty if the affine says it all.
+        quaternion: other geometry of a NIfTI, its qform: b, c, d, the three offsets, the sign of the third step and the
+            lengths of three steps; empty if the affine says it all.
         intent: what a value means, as NIfTI numbers it, and three parameters.
-        intent_name: the same in words.
+        intent_name: meaning of a value in words.
         calibration: stored numbers to be shown as black and as white, times slope; both 0 for none.
-        time_offset: of the first moment, in `time_unit`.
+        time_offset: time of the first sample along the fourth axis, in `time_unit`.
         slices: how slices were taken: dim_info, slice_start, slice_end, slice_code and slice_duration of NIfTI.
-        description: of the source, at most 80 bytes.
-        other_file: its aux_file, at most 24 bytes.
-        extensions: of a NIfTI header, each a code followed by its bytes.
+        description: free text about the source, at most 80 bytes.
+        other_file: name of a further file that the source points to, aux_file of NIfTI, at most 24 bytes.
+        extensions: additions to a NIfTI header, each a code followed by its bytes.
         colours: what several channels are: "rgb", "rgba", "grey" for values that are no colours, or "" if nobody said.
     """
 
@@ -216,11 +216,11 @@ class VideoDetails:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DistanceDetails:
-    """Of a grid of signed distances.
+    """What a grid of signed distances has beside its samples.
 
     Attributes:
         origin: position of the first sample, in the units of the mesh.
-        spacing: between samples along each axis, likewise, > 0.
+        spacing: distances between samples along each axis, in the units of the mesh, > 0.
     """
 
     origin: tuple[float, ...]

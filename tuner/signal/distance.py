@@ -50,7 +50,7 @@ def unsigned_distances(
 
     Args:
         mesh: the triangles.
-        points: where to measure.
+        points: positions to measure from, (P, 3).
         exact_below: distances above it are those to the nearest of the 12 triangles whose centres are nearest.
         heed: called between pieces of the work.
     """

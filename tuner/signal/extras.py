@@ -10,8 +10,8 @@ def require(module: str, extra: str) -> Any:
     """Import a library of an extra.
 
     Args:
-        module: its name.
-        extra: of this project, that brings it along.
+        module: name of the module to import.
+        extra: name of the extra of this project that installs the library.
 
     Returns:
         The module.

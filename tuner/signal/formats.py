@@ -163,7 +163,7 @@ def write_signal(signal: Signal, path: Path | str) -> None:
 
     Args:
         signal: what to write.
-        path: whose suffix names the format; see `suffixes`.
+        path: location of the file; its suffix names the format, one of `suffixes`.
 
     Raises:
         ConfigError: if the suffix is none of the kind's.

@@ -71,10 +71,10 @@ class ImageFacts:
 
     Attributes:
         format: "png", "jpeg", "webp" or "tiff".
-        width: in pixels, after the orientation has been applied.
-        height: in pixels, likewise.
-        channels: 1 to 4.
-        sample_format: of a sample.
+        width: number of pixels in a row, after the orientation has been applied.
+        height: number of rows of pixels, after the orientation has been applied.
+        channels: number of values of a pixel, 1 to 4.
+        sample_format: type of number that a sample is stored as.
         has_icc: whether a colour profile comes along.
     """
 

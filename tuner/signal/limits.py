@@ -10,12 +10,12 @@ class SignalLimits:
     """The largest signal that is read.
 
     Attributes:
-        bytes: size of the file.
-        points: of the grid: pixels, voxels, samples of one channel, pixels of all frames.
+        bytes: size of the file in bytes.
+        points: number of points of the grid: pixels, voxels, samples of one channel, pixels of all frames.
         side: the longest side of a picture, of a frame, of a volume.
         channels: values per point.
-        frames: of a video, pages of a stack.
-        faces: of a mesh.
+        frames: number of frames of a video, or of pages of a stack.
+        faces: number of triangles of a mesh.
     """
 
     bytes: int = 2**30

@@ -39,7 +39,7 @@ def read_mesh_field(
     """Decode a mesh into the signed distances around it, a signal of shape (x, y, z, 1).
 
     Args:
-        data: of the file.
+        data: content of the file.
         limits: held against the header, where there is one, and against the mesh.
         file_type: "obj", "ply" or "stl".
         resolution: samples along the longest side, >= 4; the others get as many cells of the same size as they need.

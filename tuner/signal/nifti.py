@@ -15,11 +15,11 @@ from typing import Any, Final
 import numpy as np
 
 from tuner.errors import DamagedSignal, InvalidSignal, SignalError, UnsupportedFormat
+from tuner.signal.array import volume_signal
 from tuner.signal.details import VolumeDetails
 from tuner.signal.extras import require
 from tuner.signal.limits import SignalLimits
-from tuner.signal.samples import SampleFormat, Scaling, Storage
-from tuner.signal.signal import Signal, SignalKind
+from tuner.signal.signal import Signal
 
 _HEADER_BYTES: Final = {348: "Nifti1", 540: "Nifti2"}
 _HEADER_SIZES: Final = {name: size for size, name in _HEADER_BYTES.items()}
@@ -168,7 +168,7 @@ def _decode_nifti(nibabel: Any, data: bytes, limits: SignalLimits) -> Signal:
     if len(whole) < offset + size:
         raise DamagedSignal(f"the volume has {len(whole)} bytes, expected {offset + size}: it is truncated")
     samples = np.frombuffer(whole, dtype, prod(shape), offset).reshape(shape, order="F")
-    return _volume(samples[..., None], _details(header, whole[:offset], shape, len(full) - len(shape)))
+    return volume_signal(samples[..., None], _details(header, whole[:offset], shape, len(full) - len(shape)))
 
 
 def _offset(header: Any, variant: str) -> int:
@@ -282,16 +282,3 @@ def _check_voxels(shape: tuple[int, ...], dtype: np.dtype[Any], limits: SignalLi
         raise InvalidSignal(f"the volume has shape {shape}, expected no empty axis")
     limits.check("side", max(shape))
     limits.check("points", prod(shape))
-
-
-def _volume(samples: np.ndarray, details: VolumeDetails) -> Signal:
-    sample_format = SampleFormat.of(samples.dtype)
-    native = samples.astype(samples.dtype.newbyteorder("="))
-    scaling = Scaling.over(native)
-    return Signal(
-        values=np.ascontiguousarray(Storage(sample_format, scaling).to_values(native)),
-        kind=SignalKind.VOLUME,
-        sample_format=sample_format,
-        scaling=scaling,
-        details=details,
-    )

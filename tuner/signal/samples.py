@@ -122,9 +122,9 @@ class Storage:
     """How values of a signal are stored.
 
     Attributes:
-        format: of a sample.
-        scaling: from value to sample; None for the natural one: the largest unsigned integer stands for 1, 2^(bits -
-            1) in a signed format, and floats stand for themselves.
+        format: type of number that a sample is stored as.
+        scaling: map from values to stored samples; None for the natural one: the largest unsigned integer stands for
+            1, 2^(bits - 1) in a signed format, and floats stand for themselves.
     """
 
     format: SampleFormat

@@ -24,8 +24,8 @@ class ScatteredSignal:
     """Values at points; made by `scattered_signal`.
 
     Attributes:
-        coords: float32 (P, D), D from 1 to 4, within [-1, 1].
-        values: float32 (P, C); 1 is the peak of a PSNR.
+        coords: points within [-1, 1] along every axis, float32 (P, D), D from 1 to 4.
+        values: samples at the points, float32 (P, C); 1 is the peak of a PSNR.
         grid_shape: samples along each axis of a grid as fine as what is looked for: frequencies are chosen as fractions
             of its Nyquist indices, and it is what `Representation.render` gives unless another is asked for.
 
@@ -134,7 +134,7 @@ def on_grid(signal: Signal, chosen: BoolArray) -> ScatteredSignal:
     """Some of the samples of a grid, as points.
 
     Args:
-        signal: on its grid.
+        signal: samples on their grid.
         chosen: bool (*grid_shape), true at least once.
     """
     picked = chosen.reshape(-1)

@@ -30,14 +30,14 @@ class Signal:
     """Samples on a regular grid.
 
     Attributes:
-        values: float32, (*grid_shape, channels), 1 to 4 axes. Images are (height, width, channels) with values in [0,
-            1]; sounds (samples, channels) in [-1, 1]; videos (frames, height, width, channels) in [0, 1]; volumes and
-            arrays keep their axes, with [0, 1] for the range they use; distance fields are in units in which the
-            longest side of the grid is 2, negative inside.
+        values: samples, float32 (*grid_shape, channels), 1 to 4 axes. Images are (height, width, channels) with values
+            in [0, 1]; sounds (samples, channels) in [-1, 1]; videos (frames, height, width, channels) in [0, 1];
+            volumes and arrays keep their axes, with [0, 1] for the range they use; distance fields are in units in
+            which the longest side of the grid is 2, negative inside.
         kind: what the samples are.
         sample_format: how the source stored a sample, so that a decoded signal is written the same way.
         icc_profile: the colour profile of the source, kept as it came, or None.
-        scaling: from values to stored samples; None for the natural one of the sample format.
+        scaling: map from values to stored samples; None for the natural one of the sample format.
         details: what else belongs to such a file, of the class that `DETAILS` names; None is allowed.
 
     Raises:

@@ -20,13 +20,12 @@ from PIL import Image
 
 from tuner.errors import DamagedSignal, InvalidSignal, SignalError, UnsupportedFormat
 from tuner.shapes import SampleArray
-from tuner.signal.array import array_signal
+from tuner.signal.array import array_signal, volume_signal
 from tuner.signal.details import VolumeDetails
 from tuner.signal.extras import require
 from tuner.signal.limits import SignalLimits
 from tuner.signal.orientation import upright
-from tuner.signal.samples import SampleFormat, Scaling, Storage
-from tuner.signal.signal import Signal, SignalKind
+from tuner.signal.signal import Signal
 from tuner.signal.tiff import Page, Photometric, main_pages
 
 Numbers = NDArray[Any]
@@ -322,7 +321,7 @@ def _decode_stack(file: Any, page: Page, limits: SignalLimits) -> Signal:
         time = max(names.find("T"), 0)
         samples = np.moveaxis(samples, time, 3)
         names = names[:time] + names[time + 1 :] + "T"
-    return _volume(samples, _details(file, found, page, names, planar=planar))
+    return volume_signal(samples, _details(file, found, page, names, planar=planar))
 
 
 def _check_counts(page: Any, size: int) -> None:
@@ -330,19 +329,6 @@ def _check_counts(page: Any, size: int) -> None:
     ends = [place + count for place, count in zip(page.dataoffsets, page.databytecounts, strict=False)]
     if not ends or 0 in page.databytecounts or max(ends) > size:
         raise DamagedSignal("the TIFF lacks the samples of some strips or tiles: it is truncated or sparse")
-
-
-def _volume(samples: Numbers, details: VolumeDetails) -> Signal:
-    sample_format = SampleFormat.of(samples.dtype)
-    native = samples.astype(samples.dtype.newbyteorder("="))
-    scaling = Scaling.over(native)
-    return Signal(
-        values=np.ascontiguousarray(Storage(sample_format, scaling).to_values(native)),
-        kind=SignalKind.VOLUME,
-        sample_format=sample_format,
-        scaling=scaling,
-        details=details,
-    )
 
 
 def _details(file: Any, found: Any, page: Page, names: str, *, planar: bool) -> VolumeDetails:

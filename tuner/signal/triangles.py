@@ -87,7 +87,7 @@ class Triangles:
     """Squared distances to triangles: to the plane where the foot lies inside, else to the nearest edge.
 
     Args:
-        corners: (F, 3, 3).
+        corners: positions of the three corners of each triangle, (F, 3, 3).
     """
 
     def __init__(self, corners: DoubleArray) -> None:

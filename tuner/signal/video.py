@@ -41,7 +41,7 @@ def read_video(data: bytes, limits: SignalLimits) -> Signal:
     """Decode a video into a signal of shape (frames, height, width, 1 or 3); sound is left out.
 
     Args:
-        data: of the file.
+        data: content of the file.
         limits: held against the header, and against the frames while they are decoded.
 
     Returns:
@@ -72,7 +72,7 @@ def write_video(signal: Signal, container: str) -> bytes:
     """Encode a video.
 
     Args:
-        signal: (frames, height, width, 1 or 3 channels); without details it gets 25 frames per second.
+        signal: video to write, (frames, height, width, 1 or 3 channels); without details it gets 25 frames per second.
         container: "mp4" (H.264, or MPEG-4 where that is missing) or "mkv" (FFV1, without any loss). Times of frames are
             exact in an MP4; Matroska knows milliseconds only.
 

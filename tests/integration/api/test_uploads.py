@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.factories import picture_png
 from tests.integration.api.conftest import MAX_UPLOAD_BYTES, Server, running_api
 from tests.integration.api.images import animation, bomb, png
 from tests.integration.api.waiting import eventually
@@ -245,8 +246,8 @@ def test_storage_away_leaves_no_row(
     ):
         answer = cut_off.post("/signals", content=png(), headers=RAW)
         assert (answer.status_code, answer.json()["code"]) == (503, "storage_unavailable")
-        # What is known is not stored again, and so needs no storage.
-        assert cut_off.post("/signals", content=known, headers=RAW).status_code == 200
+        # Nor is a row a proof that known bytes are still there.
+        assert cut_off.post("/signals", content=known, headers=RAW).status_code == 503
         assert not any(server.spool.iterdir())
     assert world.counts() == before
 
@@ -269,3 +270,29 @@ def test_uploads_at_the_same_time_are_bounded_and_hurried(environment: dict[str,
 def head(*headers: str) -> bytes:
     lines = ["POST /signals HTTP/1.1", "Host: localhost", "Content-Type: image/png", *headers]
     return "\r\n".join([*lines, "", ""]).encode()
+
+
+@pytest.mark.parametrize("damage", ["deleted", "truncated", "swapped"])
+@pytest.mark.parametrize("route", ["direct", "parts"])
+def test_known_bytes_that_are_sent_again_heal_their_object(
+    client: httpx.Client, world: World, damage: str, route: str
+) -> None:
+    content = picture_png() + f"{damage} {route}".encode()
+    sent = hashlib.sha256(content).hexdigest()
+    signal = client.post("/signals", content=content, headers={"Content-Type": "image/png"}).json()
+    (key,) = [key for key in world.blobs.keys("signals/") if key.endswith(sent)]
+    match damage:
+        case "deleted":
+            world.blobs.delete(key)
+        case "truncated":
+            world.blobs.put(key, content[:-5])
+        case _:
+            world.blobs.put(key, content[:-1] + b"!")
+    if route == "direct":
+        again = client.post("/signals", content=content, headers={"Content-Type": "image/png"})
+    else:
+        upload = client.post("/uploads", json={"bytes": len(content)}).json()
+        httpx.put(upload["parts"][0]["url"], content=content, trust_env=False).raise_for_status()
+        again = client.post(f"/uploads/{upload['id']}/complete", json={"bytes": len(content), "sha256": sent})
+    assert (again.status_code, again.json()["id"]) == (200, signal["id"])
+    assert world.blobs.read(key, sha256=sent) == content

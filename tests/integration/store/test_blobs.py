@@ -1,8 +1,11 @@
 """The bucket's verbs on a real S3 server."""
 
+import os
 import re
 import socket
+import tempfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +19,7 @@ from store.errors import BlobDamaged, BlobMissing, BlobsUnavailable, BucketMissi
 from store.multipart import MultipartUploads, Part
 from store.settings import StoreSettings
 from tests.chaos.proxy import Proxy, Weather
+from tests.engines import _memory
 
 
 def test_what_is_put_comes_back(blobs: BlobStore, tmp_path: Path) -> None:
@@ -134,3 +138,49 @@ def test_a_connection_that_breaks_before_the_body_is_sent_ends_the_put(store_set
         putting.join(timeout=30)
         assert not putting.is_alive()
         listener.shutdown(socket.SHUT_RDWR)
+
+
+def test_what_storage_cannot_read_while_it_reads_others_is_damaged_and_no_outage(blobs: BlobStore) -> None:
+    content = os.urandom(5000)
+    blobs.put("rotten", content)
+    _rot(content)
+    looks: list[Callable[[], object]] = [lambda: blobs.read("rotten"), lambda: blobs.slice("rotten")]
+    with ThreadPoolExecutor() as pool:
+        # The server itself tries for 13 seconds before it answers.
+        for error in pool.map(_error_of, looks):
+            assert isinstance(error, BlobDamaged)
+    blobs.put("rotten", content)
+    assert blobs.read("rotten", sha256=sha256_hex(content)) == content
+
+
+def test_a_server_that_answers_500_to_all_is_away(blobs: BlobStore, store_settings: StoreSettings) -> None:
+    blobs.put("sound", b"content")
+    url = urlsplit(store_settings.s3_endpoint_url or "")
+    assert url.port is not None
+    with Proxy(url.port) as proxy:
+        through = store_settings.model_copy(update={"s3_endpoint_url": f"http://127.0.0.1:{proxy.port}"})
+        store = BlobStore(through)
+        with proxy.under(Weather(http_status=500)), pytest.raises(BlobsUnavailable):
+            store.read("sound")
+        assert store.read("sound") == b"content"
+
+
+def _rot(content: bytes) -> None:
+    """Flip a bit of an object on the disk of the server."""
+    places = {tempfile.gettempdir(), _memory() or tempfile.gettempdir()}
+    for volume in (file for place in places for file in Path(place).glob("tuner engines */seaweedfs/*.dat")):
+        start = volume.read_bytes().find(content)
+        if start >= 0:
+            with volume.open("r+b") as file:
+                file.seek(start)
+                file.write(bytes([content[0] ^ 1]))
+            return
+    raise AssertionError("the object is in no volume")
+
+
+def _error_of(look: Callable[[], object]) -> Exception | None:
+    try:
+        look()
+    except Exception as error:
+        return error
+    return None

@@ -73,13 +73,6 @@ def test_no_fit_is_claimed_twice(database: Database) -> None:
     assert set(claimed) == fits
 
 
-def test_urgent_fits_go_first_then_tenants_with_less_running_then_the_oldest(database: Database) -> None:
-    first, second = add_fit(database, "busy"), add_fit(database, "busy")
-    other = add_fit(database, "quiet")
-    urgent = add_fit(database, "busy", priority=5)
-    assert [claim(database).claim.fit_id for _ in range(4)] == [urgent, other, first, second]
-
-
 def test_no_tenant_gets_more_than_its_share_however_many_claim_at_once(database: Database) -> None:
     for tenant in ("busy", "quiet"):
         for _ in range(10):
@@ -111,7 +104,7 @@ def test_queue_position_counts_those_ahead(database: Database) -> None:
 def test_a_long_queue_is_not_counted_to_its_end(database: Database) -> None:
     signal_id = add_signal(database)
     with database.unit_of_work() as session:
-        waiting = {"tenant": "other", "signal_id": signal_id, "spec": {}}
+        waiting = {"tenant": "local", "signal_id": signal_id, "spec": {}}
         session.execute(insert(Fit), [waiting] * (MAX_POSITION + 1))
     last = add_fit(database)
     with database.unit_of_work() as session:

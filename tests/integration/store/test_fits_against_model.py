@@ -45,7 +45,7 @@ class FitsMachine(RuleBasedStateMachine):
         self.model = jobs.Jobs()
         self.claims: list[Claim] = []  # those that hold and those that are long stale
         with self.database.unit_of_work() as session:
-            session.execute(text("TRUNCATE signals CASCADE"))
+            session.execute(text("TRUNCATE signals, turns CASCADE"))
         self.signals = {tenant: add_signal(self.database, tenant) for tenant in TENANTS}
 
     @initialize()

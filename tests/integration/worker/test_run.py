@@ -1,5 +1,6 @@
 """One fit from claim to result, on real engines, with the trainer that users get."""
 
+import resource
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -7,6 +8,7 @@ from dataclasses import replace
 from threading import Event, Thread
 from urllib.parse import urlsplit
 
+import numpy as np
 import pytest
 from sqlalchemy.exc import DBAPIError
 
@@ -33,6 +35,7 @@ from tuner.targets.search import fit_to_target
 from worker.checkpoints import save_checkpoint
 from worker.drain import draining
 from worker.lease import Lease
+from worker.memory import MARGIN_BYTES
 from worker.resources import Resources
 from worker.run import run_next_fit
 from worker.settings import WorkerSettings
@@ -308,6 +311,27 @@ def test_a_damaged_checkpoint_is_passed_over(resources: Resources) -> None:
     assert look(resources, fit_id).status is FitStatus.SUCCEEDED
 
 
+def test_a_checkpoint_of_another_network_is_passed_over_for_an_older_one(resources: Resources) -> None:
+    other_id = submit(resources, SMALL.model_copy(update={"max_steps": 100_000, "seed": 7}))
+    drain(begin(resources, other_id))
+    with resources.database.unit_of_work() as session:
+        other = resources.blobs.read(Fits(session).checkpoints(other_id)[0].object_key)
+        Fits(session).request_cancel("local", other_id)
+    fit_id = submit(resources, MEDIUM)
+    drain(begin(resources, fit_id))
+    with resources.database.unit_of_work() as session:
+        newest, older = Fits(session).checkpoints(fit_id)[:2]
+        newest.sha256, newest.byte_count = sha256_hex(other), len(other)
+        ended = Fits(session).get("local", fit_id).event_seq
+    resources.blobs.put(newest.object_key, other)
+    run_next_fit(resources)
+    assert look(resources, fit_id).status is FitStatus.SUCCEEDED
+    steps = [
+        event.data["step"] for event in events(resources, fit_id) if event.seq > ended and event.kind == "progress"
+    ]
+    assert steps[0] > older.step
+
+
 def test_a_running_fit_is_cancelled(resources: Resources) -> None:
     fit_id = submit(resources, LONG)
     worker = begin(resources, fit_id)
@@ -343,6 +367,7 @@ def test_bytes_that_changed_in_the_bucket_fail_with_advice(resources: Resources)
     assert (fit.status, fit.error_code) == (FitStatus.FAILED, "blob_damaged")
     assert fit.error_message is not None
     assert "upload" in fit.error_message
+    assert key not in fit.error_message
 
 
 def test_storage_trouble_is_tried_again_and_then_named(resources: Resources, store_settings: StoreSettings) -> None:
@@ -486,3 +511,33 @@ def test_objects_that_no_row_knows_are_swept(resources: Resources) -> None:
     assert set(resources.blobs.keys()) == wanted | set(orphans), "young objects are left alone"
     assert sweep(replace(resources, settings=at_once)) == len(orphans)
     assert set(resources.blobs.keys()) == wanted
+
+
+@pytest.mark.parametrize("pause_seconds", [0.02, 0.0])
+@pytest.mark.parametrize("piece_bytes", [8 << 20, 4 << 30])
+def test_a_fit_over_its_budget_of_memory_fails_once_and_says_so(
+    resources: Resources, monkeypatch: pytest.MonkeyPatch, piece_bytes: int, pause_seconds: float
+) -> None:
+    hoard = []
+    ended = Event()
+
+    def hungry(*_: object, **__: object) -> None:
+        while True:
+            hoard.append(np.ones(piece_bytes, np.uint8))
+            time.sleep(pause_seconds)
+
+    monkeypatch.setattr("worker.run.fit_to_target", hungry)
+    monkeypatch.setattr("worker.run.end_process", ended.set)
+    limits = resource.getrlimit(resource.RLIMIT_DATA)
+    settings = resources.settings.model_copy(update={"fit_memory_bytes": 64 << 20})
+    fit_id = submit(resources)
+    run_next_fit(replace(resources, settings=settings))
+    held_bytes = sum(piece.nbytes for piece in hoard)
+    hoard.clear()
+    fit = look(resources, fit_id)
+    assert (fit.status, fit.error_code, fit.attempt) == (FitStatus.FAILED, "out_of_memory", 1)
+    assert "64 MiB" in (fit.error_message or "")
+    assert held_bytes <= (64 << 20) + MARGIN_BYTES
+    assert ended.is_set() or piece_bytes > MARGIN_BYTES or not pause_seconds
+    assert resource.getrlimit(resource.RLIMIT_DATA) == limits
+    assert kinds(resources, fit_id) == ["queued", "running", "failed"]

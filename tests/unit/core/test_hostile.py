@@ -7,7 +7,7 @@ from tests.unit.core.layouts import random_integers, random_layout
 from tuner.codec.core.host import LARGEST_VALUE, Layout, Limits, decode, encode
 from tuner.errors import ConfigError, CorruptFile, LimitExceeded
 
-_LIMITS = Limits(fuel=2_000_000_000, memory=64 << 20)
+_LIMITS = Limits(work=10_000_000, memory=64 << 20)
 
 
 def _decode(coded: bytes, layout: Layout) -> str:
@@ -106,7 +106,18 @@ def test_more_work_than_allowed_is_stopped() -> None:
     layout = Layout((64, 64), colours=1, scales=3)
     coded = encode(np.ones(layout.integers(), dtype=np.int32), layout)
     with pytest.raises(LimitExceeded, match="work"):
-        decode(coded, layout, Limits(fuel=100_000))
+        decode(coded, layout, Limits(work=10_000))
+    with pytest.raises(LimitExceeded, match="work"):
+        encode(np.ones(layout.integers(), dtype=np.int32), layout, Limits(work=10_000))
+
+
+def test_work_is_that_of_the_layout_even_where_next_to_nothing_is_coded() -> None:
+    """Each row counts by its nodes, of which 32 are told at once."""
+    layout = Layout((4, 1 << 17), colours=1, scales=1)
+    coded = encode(np.zeros(layout.integers(), dtype=np.int32), layout)
+    with pytest.raises(LimitExceeded, match="work"):
+        decode(coded, layout, Limits(work=layout.integers() // 2))
+    assert not decode(coded, layout, Limits(work=2 * layout.integers())).any()
 
 
 @pytest.mark.parametrize("axes", [1, 2, 3, 4])

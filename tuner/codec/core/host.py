@@ -25,10 +25,7 @@ _DESCRIPTION_VERSION = 1
 _MOST_AXES, _MOST_SCALES = 4, 16
 _DESCRIPTION_WORDS = 4 + _MOST_AXES
 _SUBBAND_WORDS = 7 + _MOST_AXES
-# What an honest signal needs at most, measured with integers of the dearest kinds. Fuel: for tables; for every subband,
-# whose neighbourhood is listed; for every row, which is summed up with its neighbours; for every integer; for every
-# coded byte, as decisions that take a byte together cost 35,000 to 50,000.
-_BASE_FUEL, _SUBBAND_FUEL, _ROW_FUEL, _INTEGER_FUEL, _BYTE_FUEL = 20_000_000, 600, 600, 15_000, 60_000
+# What an honest signal needs at most, measured with integers of the dearest kinds.
 _BASE_MEMORY, _SUBBAND_MEMORY = 8 << 20, 512
 # An integer of 2^29 takes up to five.
 _MOST_BYTES_PER_INTEGER = 5
@@ -45,6 +42,7 @@ _ANSWERS: dict[int, tuple[type[TunerError], str]] = {
     3: (CorruptFile, "the coded bytes end before the last integer: the file is truncated or damaged"),
     4: (CorruptFile, "coded bytes are left over after the last integer: the file is damaged"),
     5: (CorruptFile, "an integer is larger than 2^29: the file is damaged"),
+    7: (LimitExceeded, "the work allowed is too little: allow more, or take a smaller signal"),
 }
 _modules: "dict[bool, tuple[wasmtime.Engine, wasmtime.Module]]" = {}
 _compiling = Lock()
@@ -118,11 +116,12 @@ class Limits:
     """What one call may use.
 
     Attributes:
-        fuel: instructions of WebAssembly, about; None for what any honest signal of the layout needs.
-        memory: bytes; None for the same.
+        work: decisions by one counter, about 20 ns each, that all that is done may come to, counted by the core itself
+            and rounded up to a multiple of 1,024; None for what the layout bounds.
+        memory: bytes; None for what any honest signal of the layout needs.
     """
 
-    fuel: int | None = None
+    work: int | None = None
     memory: int | None = None
 
 
@@ -146,7 +145,7 @@ def decode(coded: bytes, layout: Layout, limits: Limits = Limits()) -> Integers:
     instance.write(coded, room)
     instance.check(instance.call("core_decode"))
     data = instance.read(instance.call("core_integers"), 4 * instance.call("core_integer_count"))
-    return np.frombuffer(data, dtype="<i4").astype(np.int32)
+    return np.frombuffer(data, dtype="<i4").astype(np.int32, copy=False)
 
 
 def encode(integers: npt.NDArray[np.integer], layout: Layout, limits: Limits = Limits()) -> bytes:
@@ -169,7 +168,7 @@ def encode(integers: npt.NDArray[np.integer], layout: Layout, limits: Limits = L
         raise ConfigError(f"there are {flat.size} integers, expected {expected} for {layout}")
     instance.write(flat.astype("<i4").tobytes(), instance.call("core_integers"))
     instance.check(instance.call("core_encode"))
-    return instance.read(instance.call("core_coded"), instance.call("core_coded_size"))
+    return bytes(instance.read(instance.call("core_coded"), instance.call("core_coded_size")))
 
 
 def subbands(layout: Layout) -> list[Subband]:
@@ -184,15 +183,13 @@ def subbands(layout: Layout) -> list[Subband]:
     return found
 
 
-def _needs(layout: Layout, coded: int) -> tuple[int, int]:
-    """Fuel and bytes of memory that an honest signal needs at most."""
-    fuel, memory = _BASE_FUEL + _BYTE_FUEL * coded, _BASE_MEMORY + 2 * coded
+def _needs(layout: Layout, coded: int) -> int:
+    """Bytes of memory that an honest signal needs at most."""
+    memory = _BASE_MEMORY + 2 * coded
     for nodes, subbands_of_level in layout.levels():
-        rows = _ROW_FUEL * 3 ** len(nodes) * prod(nodes[:-1])
-        fuel += subbands_of_level * (_SUBBAND_FUEL * 5 ** len(nodes) + rows + _INTEGER_FUEL * prod(nodes))
         # Integers, and planes of one byte a node with borders and room at their ends.
         memory += subbands_of_level * (_SUBBAND_MEMORY + 4 * prod(nodes) + 2 * prod(count + 2 for count in nodes))
-    return fuel, memory
+    return memory
 
 
 class _Instance:
@@ -201,17 +198,16 @@ class _Instance:
     Args:
         layout: subbands that the integers belong to.
         coded: bytes that will be read, or written at most.
-        limits: fuel and memory that the instance may use.
+        limits: work and memory that the instance may use.
     """
 
     def __init__(self, layout: Layout, coded: int, limits: Limits) -> None:
         description = layout.description()
-        fuel, memory = _needs(layout, coded)
+        memory = _needs(layout, coded)
         import wasmtime
 
         engine, module = _compiled()
         self._store = wasmtime.Store(engine)
-        self._store.set_fuel(min(fuel if limits.fuel is None else limits.fuel, (1 << 63) - 1))
         self._store.set_limits(memory_size=min(memory if limits.memory is None else limits.memory, 1 << 32))
         try:
             self._exports = wasmtime.Instance(self._store, module, []).exports(self._store)
@@ -225,6 +221,8 @@ class _Instance:
         if answer == 1:
             raise ConfigError(f"the layout is {layout}, {_ANSWERS[1][1]}")
         self.check(answer)
+        if limits.work is not None:
+            self.call("core_allow", max(1, min(-(-limits.work // 1024), (1 << 31) - 1)))
 
     def call(self, name: str, *arguments: int) -> int:
         """Call an entry point; what it returns counts as unsigned."""
@@ -235,8 +233,6 @@ class _Instance:
         try:
             return int(function(self._store, *arguments) or 0) & 0xFFFFFFFF
         except wasmtime.Trap as error:
-            if error.trap_code == wasmtime.TrapCode.OUT_OF_FUEL:
-                raise LimitExceeded("the work allowed is too little: allow more, or take a smaller signal") from error
             raise CorruptFile(f"the core stopped, which no input should bring about: {error}") from error
 
     def check(self, answer: int) -> None:
@@ -249,9 +245,9 @@ class _Instance:
         """Put bytes into the memory of the core."""
         self._memory.write(self._store, data, address)
 
-    def read(self, address: int, size: int) -> bytes:
-        """Bytes from the memory of the core."""
-        return bytes(self._memory.read(self._store, address, address + size))
+    def read(self, address: int, size: int) -> bytearray:
+        """A copy of bytes from the memory of the core."""
+        return self._memory.read(self._store, address, address + size)
 
 
 def _compiled() -> "tuple[wasmtime.Engine, wasmtime.Module]":
@@ -262,8 +258,9 @@ def _compiled() -> "tuple[wasmtime.Engine, wasmtime.Module]":
             import wasmtime
 
             config = wasmtime.Config()
-            config.consume_fuel = True
-            config.parallel_compilation = False  # 50 ms of one core; a pool of threads would not outlive a fork
+            # Fuel would take a third more time. The core counts its work itself, and all its loops end: they run over
+            # subbands, nodes, steps and bits, whose numbers the description bounds.
+            config.parallel_compilation = False  # 30 ms of one core; a pool of threads would not outlive a fork
             if is_tight:
                 # Otherwise 4 GiB of addresses, none of them used, spare every access a comparison: a fifth of the time.
                 config.memory_reservation, config.memory_guard_size = 0, 0

@@ -28,10 +28,10 @@ class QuantisedNetwork:
     """A network of sines in integers.
 
     Attributes:
-        frequencies: int32 (F, D), cycles per period.
+        frequencies: input frequencies in cycles per period, int32 (F, D).
         period: p, length of a period in units of the coordinates, a float32.
         integers: one int32 array per tensor.
-        steps: float32, one per tensor or per row; a weight is its integer times its step.
+        steps: quantisation steps, one per tensor or per row, each a float32; a weight is its integer times its step.
     """
 
     frequencies: IntArray

@@ -29,7 +29,7 @@ class Block:
         outer_OE: coordinates of the points on all axes but the last, (O, D - 1).
         last_X: positions on the last axis, (X,).
         values_CP: samples of the block, (C, P): all O X, the last axis running fastest, or those that are not held out.
-        seen_P: which of the O X samples those are; None for all.
+        seen_P: indices of these samples among the O X of the block; None for all.
     """
 
     outer_OE: Float[Tensor, "outer outer_dims"]
@@ -76,7 +76,7 @@ class SignalBlocks:
     Args:
         signal: samples to learn from.
         grid: grid on which the signal lies.
-        device: where the samples go.
+        device: device that the samples are put on.
         parts: number of times that blocks are made smaller, for want of memory.
         held_out: mask of the samples that are in no block, (*grid_shape); at least one is not set.
     """

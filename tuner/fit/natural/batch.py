@@ -41,7 +41,7 @@ def fit_batch(
         signals: signals to fit, at least one, equal in grid and channels.
         config: configuration of every fit; its trainer must be the natural gradient with fixed phases. The budget is
             each member's; seconds count for those that are fitted together.
-        device: where to compute, as torch names it.
+        device: processor to compute on, as torch names it.
 
     Returns:
         For each signal, in order, what `fit` would have returned, or the error that it would have raised.
@@ -70,7 +70,7 @@ class _Run:
         first: position of the first of them in the whole batch.
         trainer: settings of the natural gradient.
         config: configuration of every fit.
-        device: where to compute.
+        device: processor to compute on.
     """
 
     def __init__(

@@ -53,9 +53,9 @@ def fit(
         config: network, trainer, budget and seed; `tuner.fit.presets` has good ones.
         resume: checkpoint of the same signal and configuration to go on from; None for a fit from the beginning.
         on_step: function that is called after every step; it may capture a checkpoint, and its answer may stop the fit.
-        device: where to compute, as torch names it.
-        held_out: which samples are kept out of the fit to test it with: bool (*grid_shape), or (P,) of scattered ones,
-            true where one is; or a share of them, chosen by the seed, 0.05 in the paper.
+        device: processor to compute on, as torch names it.
+        held_out: samples that are kept out of the fit to test it with: a mask, bool (*grid_shape), or (P,) of scattered
+            ones, true where one is; or a share of them, chosen by the seed, 0.05 in the paper.
         surface: mesh that a distance field stands for, for the eikonal loss; None for the surface in the field.
 
     Returns:

@@ -97,7 +97,7 @@ def make_trainer(task: Task, config: FitConfig, device: torch.device, parts: int
     Args:
         task: signal to fit, and what of it is held out.
         config: architecture, training algorithm, budget and seed.
-        device: where to compute.
+        device: processor to compute on.
         parts: number of times that chunks of samples are made smaller, for want of memory.
     """
     signal = task.signal if isinstance(task.signal, ScatteredSignal) else fold(task.signal, config.network.windows)

@@ -1,0 +1,132 @@
+"""Whose turn it is: which fit the next claim takes, and how many come before one that waits.
+
+Workers are shared by tenants, not by fits. The next claim goes to the tenant with the fewest fits running, among those
+to the one that was served longest ago, and takes that tenant's most urgent fit, the oldest of equals. So a tenant that
+waits and has nothing running sees each other tenant served once at most before its own turn, whatever they submit.
+docs/decisions/0028-turns-and-budgets.md has the reasons and the cost.
+"""
+
+from sqlalchemy import bindparam, text
+from sqlalchemy.dialects.postgresql import INTEGER
+from sqlalchemy.orm import Session
+
+# Clients poll for their place in the queue: beyond this it is not counted, or every poll would cost what waits.
+MAX_POSITION = 500
+
+# Tenants with something queued, found by one probe of the index each, however much they have queued; then how many fits
+# each has running, and when it was last served (0: never).
+_WAITING = """
+    RECURSIVE waiting AS (
+        (SELECT tenant FROM fits WHERE status = 'queued' ORDER BY tenant LIMIT 1)
+        UNION ALL
+        SELECT (
+            SELECT tenant FROM fits WHERE status = 'queued' AND tenant > waiting.tenant ORDER BY tenant LIMIT 1
+        )
+        FROM waiting WHERE waiting.tenant IS NOT NULL
+    ),
+    held AS (
+        SELECT tenant, count(*) AS running FROM fits WHERE status IN ('running', 'cancelling') GROUP BY tenant
+    )
+"""
+
+# Of a tenant's fits, the ones that may run now.
+_DUE = "status = 'queued' AND (not_before IS NULL OR not_before <= now())"
+
+# The order is made before the rows are locked: a lock is taken on one fit only, and one that somebody is writing to,
+# such as a client who cancels it, is passed over.
+_TAKE = text(f"""
+    WITH {_WAITING},
+    taken AS (
+        SELECT fit.id, line.tenant
+        FROM (
+            SELECT waiting.tenant, coalesce(held.running, 0) AS running, coalesce(turns.served, 0) AS served
+            FROM waiting LEFT JOIN held USING (tenant) LEFT JOIN turns USING (tenant)
+            WHERE waiting.tenant IS NOT NULL AND (coalesce(held.running, 0) < :max_running) IS NOT FALSE
+            ORDER BY running, served, tenant
+        ) AS line
+        CROSS JOIN LATERAL (
+            SELECT id FROM fits WHERE tenant = line.tenant AND {_DUE}
+            ORDER BY priority DESC, id LIMIT 1 FOR UPDATE SKIP LOCKED
+        ) AS fit
+        ORDER BY line.running, line.served, line.tenant
+        LIMIT 1
+    ),
+    turn AS (
+        INSERT INTO turns (tenant, served)
+        SELECT tenant, (SELECT coalesce(max(served), 0) + 1 FROM turns) FROM taken
+        ON CONFLICT (tenant) DO UPDATE SET served = excluded.served
+    )
+    SELECT id FROM taken
+""").bindparams(bindparam("max_running", type_=INTEGER))  # noqa: S608  of constants alone
+
+# Claims wait for each other, for the few milliseconds that one takes: two at the same moment would both see the same
+# tenant first, and both would see a place left. Database time-outs free the lock of a process that is frozen with it.
+_ALONE = text("SELECT pg_advisory_xact_lock(hashtextextended('claims of fits', 0))")
+
+# With n fits of its tenant before it, a fit is taken in round "running + n". Before it are other tenants' fits up to
+# that round: that one, too, if the tenant came first in the rounds before, which are all in the same order.
+_POSITION = text(f"""
+    WITH {_WAITING},
+    mine AS (
+        SELECT fits.tenant, fits.id, fits.priority, coalesce(held.running, 0) AS running,
+            coalesce(turns.served, 0) AS served
+        FROM fits LEFT JOIN held USING (tenant) LEFT JOIN turns USING (tenant)
+        WHERE fits.id = :fit_id AND fits.status = 'queued'
+    ),
+    own AS MATERIALIZED (
+        SELECT fit.id
+        FROM mine
+        CROSS JOIN LATERAL (
+            SELECT id FROM fits WHERE tenant = mine.tenant AND {_DUE}
+                AND (priority > mine.priority OR (priority = mine.priority AND id < mine.id))
+            LIMIT {MAX_POSITION}
+        ) AS fit
+    ),
+    others AS MATERIALIZED (
+        SELECT fit.id
+        FROM waiting
+        LEFT JOIN held USING (tenant)
+        LEFT JOIN turns USING (tenant)
+        JOIN mine ON waiting.tenant <> mine.tenant
+        CROSS JOIN LATERAL (
+            SELECT id FROM fits WHERE tenant = waiting.tenant AND {_DUE}
+            LIMIT greatest(
+                0,
+                mine.running + (SELECT count(*) FROM own) - coalesce(held.running, 0)
+                + CASE
+                    WHEN (coalesce(held.running, 0), -coalesce(turns.served, 0)) > (mine.running, -mine.served)
+                        OR (
+                            (coalesce(held.running, 0), coalesce(turns.served, 0)) = (mine.running, mine.served)
+                            AND waiting.tenant < mine.tenant
+                        )
+                    THEN 1 ELSE 0
+                END
+            )
+        ) AS fit
+        LIMIT {MAX_POSITION}
+    )
+    SELECT least({MAX_POSITION}, (SELECT count(*) FROM own) + (SELECT count(*) FROM others)) FROM mine
+""")  # noqa: S608  of constants alone
+
+
+def take_turn(session: Session, *, max_running: int | None = None) -> str | None:
+    """Lock the fit whose turn it is, note that its tenant was served, and return its id; None if none may run.
+
+    Args:
+        session: unit of work of the claim, which holds the order of turns until it is committed.
+        max_running: number of fits of one tenant that may be held at a time; None for any number.
+    """
+    session.execute(_ALONE)
+    fit_id: str | None = session.scalar(_TAKE, {"max_running": max_running})
+    return fit_id
+
+
+def place_in_line(session: Session, fit_id: str) -> int | None:
+    """How many fits are claimed before this one, at most 500; None if it is not queued.
+
+    Those that would be claimed if from now on claims followed each other, nothing ended and nothing else was submitted:
+    of its own tenant the more urgent and the older ones, of each other tenant as many as its turns allow. Fits that
+    wait for a time to come are not counted.
+    """
+    place: int | None = session.scalar(_POSITION, {"fit_id": fit_id})
+    return place
