@@ -43,6 +43,7 @@ _ANSWERS: dict[int, tuple[type[TunerError], str]] = {
     4: (CorruptFile, "coded bytes are left over after the last integer: the file is damaged"),
     5: (CorruptFile, "an integer is larger than 2^29: the file is damaged"),
     7: (LimitExceeded, "the work allowed is too little: allow more, or take a smaller signal"),
+    8: (ConfigError, "the network is none that the core evaluates, which `Network.fits` tells"),
 }
 _modules: "dict[bool, tuple[wasmtime.Engine, wasmtime.Module]]" = {}
 _compiling = Lock()
@@ -138,7 +139,7 @@ def decode(coded: bytes, layout: Layout, limits: Limits = Limits()) -> Integers:
         CorruptFile: if the bytes are not a code for this layout.
         LimitExceeded: if work or memory does not suffice.
     """
-    instance = _Instance(layout, len(coded), limits)
+    instance = Instance(layout, len(coded), limits)
     room = instance.call("core_coded_room", len(coded))
     if not room:
         raise LimitExceeded(_ANSWERS[2][1])
@@ -163,7 +164,7 @@ def encode(integers: npt.NDArray[np.integer], layout: Layout, limits: Limits = L
     flat = np.asarray(integers).reshape(-1)
     if flat.size and not -LARGEST_VALUE <= flat.min() <= flat.max() <= LARGEST_VALUE:
         raise ConfigError(f"integers are {flat.min()} to {flat.max()}, expected at most 2^29 either way")
-    instance = _Instance(layout, _MOST_BYTES_PER_INTEGER * flat.size, limits)
+    instance = Instance(layout, _MOST_BYTES_PER_INTEGER * flat.size, limits)
     if (expected := instance.call("core_integer_count")) != flat.size:
         raise ConfigError(f"there are {flat.size} integers, expected {expected} for {layout}")
     instance.write(flat.astype("<i4").tobytes(), instance.call("core_integers"))
@@ -173,7 +174,7 @@ def encode(integers: npt.NDArray[np.integer], layout: Layout, limits: Limits = L
 
 def subbands(layout: Layout) -> list[Subband]:
     """The subbands of a layout, in the order of their integers; raises `ConfigError` as `decode` does."""
-    instance = _Instance(layout, 0, Limits())
+    instance = Instance(layout, 0, Limits())
     size = 4 * _SUBBAND_WORDS * instance.call("core_subband_count")
     words = np.frombuffer(instance.read(instance.call("core_subbands"), size), dtype="<u4").reshape(-1, _SUBBAND_WORDS)
     found = []
@@ -183,7 +184,7 @@ def subbands(layout: Layout) -> list[Subband]:
     return found
 
 
-def _needs(layout: Layout, coded: int) -> int:
+def memory_needed(layout: Layout, coded: int) -> int:
     """Bytes of memory that an honest signal needs at most."""
     memory = _BASE_MEMORY + 2 * coded
     for nodes, subbands_of_level in layout.levels():
@@ -192,7 +193,7 @@ def _needs(layout: Layout, coded: int) -> int:
     return memory
 
 
-class _Instance:
+class Instance:
     """The core with a layout, ready to be called.
 
     Args:
@@ -203,7 +204,7 @@ class _Instance:
 
     def __init__(self, layout: Layout, coded: int, limits: Limits) -> None:
         description = layout.description()
-        memory = _needs(layout, coded)
+        memory = memory_needed(layout, coded)
         import wasmtime
 
         engine, module = _compiled()
