@@ -4,23 +4,26 @@
 #include "sine.h"
 #include "wavelets.h"
 
+/* Angles are in half turns from the weights on. */
+static const double HALF_TURNS = 0.318309886183790671538;
+
 static u32 fours(u32 count) { return (count + 3) & ~3u; }
 
 /* Weights of a row by row matrix where `layer_sum` looks for them, from some input on. */
-static void put_weights(float *to, u32 all, u32 from, const float *matrix, u32 outputs, u32 inputs, u32 stride, const float *factors) {
+static void put_weights(float *to, u32 all, u32 from, const float *matrix, u32 outputs, u32 inputs, u32 stride, const float *factors, double unit) {
     for (u32 output = 0; output < outputs; output++)
         for (u32 input = 0; input < inputs; input++)
             to[((u64)(output / 4) * all + from + input) * 4 + output % 4] =
-                matrix[(u64)output * stride + input] * (factors ? factors[input] : 1.0f);
+                (float)((double)matrix[(u64)output * stride + input] * unit * (factors ? factors[input] : 1.0f));
 }
 
-static float *layer_take(Layer *layer, u32 outputs, u32 inputs, const float *bias) {
+static float *layer_take(Layer *layer, u32 outputs, u32 inputs, const float *bias, double unit) {
     layer->outputs = fours(outputs);
     layer->inputs = inputs;
     float *weights = memory_take((u64)layer->outputs * inputs * sizeof(float));
     float *padded = memory_take((u64)layer->outputs * sizeof(float));
     if (!weights || !padded) return 0;
-    for (u32 output = 0; output < outputs; output++) padded[output] = bias[output];
+    for (u32 output = 0; output < outputs; output++) padded[output] = (float)((double)bias[output] * unit);
     layer->weights = weights;
     layer->bias = padded;
     return weights;
@@ -69,26 +72,26 @@ i32 network_make(Network *network, const Layout *layout, const u32 *words, u32 c
     network->sine_weights = factors + network->inputs;
     const float *next = network->sine_weights + (u64)widths[0] * waves;
     u32 inputs = waves + network->inputs, deepest = inputs;
-    network->first_weights = layer_take(network->layers, widths[0], inputs, next + (u64)widths[0] * network->inputs);
+    network->first_weights = layer_take(network->layers, widths[0], inputs, next + (u64)widths[0] * network->inputs, HALF_TURNS);
     if (!network->first_weights) return CORE_NO_MEMORY;
-    put_weights(network->first_weights, inputs, 0, next, widths[0], network->inputs, network->inputs, factors);
+    put_weights(network->first_weights, inputs, 0, next, widths[0], network->inputs, network->inputs, factors, HALF_TURNS);
     next += (u64)widths[0] * network->inputs + widths[0];
     for (u32 layer = 1; layer < layers; layer++) {
         u32 before = widths[layer - 1];
-        float *weights = layer_take(network->layers + layer, widths[layer], before, next + (u64)widths[layer] * before);
+        float *weights = layer_take(network->layers + layer, widths[layer], before, next + (u64)widths[layer] * before, HALF_TURNS);
         if (!weights) return CORE_NO_MEMORY;
-        put_weights(weights, before, 0, next, widths[layer], before, before, 0);
+        put_weights(weights, before, 0, next, widths[layer], before, before, 0, HALF_TURNS);
         next += (u64)widths[layer] * before + widths[layer];
         if (before > deepest) deepest = before;
     }
     network->skip = next;
     next += (u64)channels * skipped;
     u32 read = width + own + 1;
-    float *weights = layer_take(network->layers + layers, channels, read, next + (u64)channels * width);
+    float *weights = layer_take(network->layers + layers, channels, read, next + (u64)channels * width, 1.0);
     if (!weights) return CORE_NO_MEMORY;
-    put_weights(weights, read, 0, next, channels, width, width, 0);
+    put_weights(weights, read, 0, next, channels, width, width, 0, 1.0);
     for (u32 field = 0; field <= own; field++)
-        put_weights(weights, read, width + field, network->skip + (u64)field * d->colours, channels, 1, skipped, 0);
+        put_weights(weights, read, width + field, network->skip + (u64)field * d->colours, channels, 1, skipped, 0, 1.0);
 
     u64 room = (u64)fours(widest) * POINTS_ROOM * sizeof(float);
     network->waves = memory_take((u64)waves * POINTS_ROOM * sizeof(float) + 16);
@@ -113,8 +116,8 @@ void network_place(Network *network, const u32 *place) {
             turns += (double)network->frequencies[each * d->axes + axis] * at / network->period;
         }
         Turn turn = turn_of(turns);
-        network->turned[each] = (float)turn.sine;
-        network->turned[count + each] = (float)turn.cosine;
+        network->turned[each] = (float)(turn.sine * HALF_TURNS);
+        network->turned[count + each] = (float)(turn.cosine * HALF_TURNS);
     }
     /* w sin(a + b) + v cos(a + b) = (w cos a - v sin a) sin b + (w sin a + v cos a) cos b: a is here, b from here on. */
     for (u32 output = 0; output < network->first_width; output++) {

@@ -244,7 +244,13 @@ class Instance:
 
     def write(self, data: bytes, address: int) -> None:
         """Put bytes into the memory of the core."""
-        self._memory.write(self._store, data, address)
+        self.view(address, len(data))[:] = np.frombuffer(data, dtype=np.uint8)
+
+    def view(self, address: int, size: int) -> npt.NDArray[np.uint8]:
+        """Bytes in the memory of the core, until the next call, by which that may move."""
+        if not size:
+            return np.empty(0, dtype=np.uint8)
+        return np.frombuffer(self._memory.get_buffer_ptr(self._store, size, address), dtype=np.uint8)
 
     def read(self, address: int, size: int) -> bytearray:
         """A copy of bytes from the memory of the core."""

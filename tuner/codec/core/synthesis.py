@@ -12,7 +12,7 @@ from math import prod
 import numpy as np
 
 from tuner.codec.core.host import Instance, Integers, Layout, Limits, memory_needed
-from tuner.errors import LimitExceeded
+from tuner.errors import ConfigError, LimitExceeded
 from tuner.shapes import FloatArray, IntArray
 
 _OWN_FIELDS = 3
@@ -63,11 +63,13 @@ class Network:
         return b"".join(part.tobytes() for part in parts)
 
 
-def values(integers: Integers, layout: Layout, network: Network, memory: int | None = None) -> FloatArray:
+def values(
+    integers: Sequence[Integers], layout: Layout, network: Network, memory: int | None = None
+) -> FloatArray:
     """Values on the samples of a signal, float32 (*samples, C), not limited to any range.
 
     Args:
-        integers: coefficients of all subbands in the order of the core.
+        integers: coefficients of all subbands in the order of the core, int32, in as many arrays as there may be.
         layout: subbands that the integers belong to.
         network: what turns fields into values.
         memory: bytes that the core may use; None for what the layout needs.
@@ -79,18 +81,21 @@ def values(integers: Integers, layout: Layout, network: Network, memory: int | N
     words = network.words()
     allowed = values_memory(layout, network) if memory is None else memory
     instance = Instance(layout, 0, Limits(memory=allowed))
-    instance.write(np.ascontiguousarray(integers, dtype="<i4").tobytes(), instance.call("core_integers"))
-    room = instance.call("core_network_room", len(words) // 4)
-    if not room:
+    count = instance.call("core_integer_count")
+    if (given := sum(part.size for part in integers)) != count:
+        raise ConfigError(f"there are {given} integers, expected {count} for {layout}")
+    room = instance.view(instance.call("core_integers"), 4 * count).view("<i4")
+    np.concatenate([part.reshape(-1) for part in integers], out=room)
+    address = instance.call("core_network_room", len(words) // 4)
+    if not address:
         raise LimitExceeded("the memory allowed is too small for the network: allow more")
-    instance.write(words, room)
+    instance.write(words, address)
     instance.check(instance.call("core_pixels"))
     first, *others = layout.samples if len(layout.samples) > 1 else (1, *layout.samples)
     found = np.empty((first, prod(others) * network.channels), dtype=np.float32)
     done, address = 0, instance.call("core_values")
     while rows := instance.call("core_next"):
-        data = instance.read(address, found[:1].nbytes * rows)
-        found[done : done + rows] = np.frombuffer(data, dtype="<f4").reshape(rows, -1)
+        found[done : done + rows] = instance.view(address, found[:1].nbytes * rows).view("<f4").reshape(rows, -1)
         done += rows
     return found.reshape(*layout.samples, network.channels)
 
