@@ -9,18 +9,23 @@ static const double HALF_TURNS = 0.318309886183790671538;
 
 static u32 fours(u32 count) { return (count + 3) & ~3u; }
 
+/* Where the weight of an output and an input is, in all lanes, which spares every use a broadcast. */
+static u64 weight_at(u32 output, u32 input, u32 inputs) {
+    return (((u64)(output / 4) * inputs + input) * 4 + output % 4) * LANES;
+}
+
 /* Weights of a row by row matrix where `layer_sum` looks for them, from some input on. */
 static void put_weights(float *to, u32 all, u32 from, const float *matrix, u32 outputs, u32 inputs, u32 stride, const float *factors, double unit) {
     for (u32 output = 0; output < outputs; output++)
         for (u32 input = 0; input < inputs; input++)
-            to[((u64)(output / 4) * all + from + input) * 4 + output % 4] =
-                (float)((double)matrix[(u64)output * stride + input] * unit * (factors ? factors[input] : 1.0f));
+            store4(to + weight_at(output, from + input, all),
+                   all4((float)((double)matrix[(u64)output * stride + input] * unit * (factors ? factors[input] : 1.0f))));
 }
 
 static float *layer_take(Layer *layer, u32 outputs, u32 inputs, const float *bias, double unit) {
     layer->outputs = fours(outputs);
     layer->inputs = inputs;
-    float *weights = memory_take((u64)layer->outputs * inputs * sizeof(float));
+    float *weights = memory_take((u64)layer->outputs * inputs * LANES * sizeof(float));
     float *padded = memory_take((u64)layer->outputs * sizeof(float));
     if (!weights || !padded) return 0;
     for (u32 output = 0; output < outputs; output++) padded[output] = (float)((double)bias[output] * unit);
@@ -122,11 +127,11 @@ void network_place(Network *network, const u32 *place) {
     /* w sin(a + b) + v cos(a + b) = (w cos a - v sin a) sin b + (w sin a + v cos a) cos b: a is here, b from here on. */
     for (u32 output = 0; output < network->first_width; output++) {
         const float *row = network->sine_weights + (u64)output * 2 * count;
-        float *to = network->first_weights + ((u64)(output / 4) * inputs + network->inputs) * 4 + output % 4;
+        float *to = network->first_weights + weight_at(output, network->inputs, inputs);
         for (u32 each = 0; each < count; each++) {
             float sine = network->turned[each], cosine = network->turned[count + each];
-            to[4 * each] = row[each] * cosine - row[count + each] * sine;
-            to[4 * (count + each)] = row[each] * sine + row[count + each] * cosine;
+            store4(to + 4 * LANES * each, all4(row[each] * cosine - row[count + each] * sine));
+            store4(to + 4 * LANES * (count + each), all4(row[each] * sine + row[count + each] * cosine));
         }
     }
 }
@@ -134,15 +139,15 @@ void network_place(Network *network, const u32 *place) {
 /* Four outputs and eight points at a time, which fit the registers. */
 static inline __attribute__((always_inline)) void layer_sum(const Layer *layer, const float *const *rows, u32 points, float *out, int is_sine) {
     const float *weights = layer->weights;
-    for (u32 output = 0; output < layer->outputs; output += 4, weights += (u64)layer->inputs * 4)
+    for (u32 output = 0; output < layer->outputs; output += 4, weights += (u64)layer->inputs * 4 * LANES)
         for (u32 point = 0; point < points; point += 2 * LANES) {
             f32x4 a0 = all4(layer->bias[output]), b0 = all4(layer->bias[output + 1]);
             f32x4 c0 = all4(layer->bias[output + 2]), d0 = all4(layer->bias[output + 3]);
             f32x4 a1 = a0, b1 = b0, c1 = c0, d1 = d0;
             const float *weight = weights;
-            for (u32 input = 0; input < layer->inputs; input++, weight += 4) {
+            for (u32 input = 0; input < layer->inputs; input++, weight += 4 * LANES) {
                 f32x4 one = load4(rows[input] + point), two = load4(rows[input] + point + LANES);
-                f32x4 a = all4(weight[0]), b = all4(weight[1]), c = all4(weight[2]), d = all4(weight[3]);
+                f32x4 a = load4(weight), b = load4(weight + LANES), c = load4(weight + 2 * LANES), d = load4(weight + 3 * LANES);
                 a0 += a * one, b0 += b * one, c0 += c * one, d0 += d * one;
                 a1 += a * two, b1 += b * two, c1 += c * two, d1 += d * two;
             }

@@ -7,7 +7,7 @@
 enum { POINTS = 256, POINTS_ROOM = POINTS + 16, MOST_LAYERS = 64 };
 
 typedef struct {
-    const float *weights; /* by four outputs, then by input */
+    const float *weights; /* by four outputs, then by input, then of each of these four in all lanes */
     const float *bias;
     u32 outputs, inputs; /* outputs rounded up to a multiple of four */
 } Layer;

@@ -109,7 +109,7 @@ def values_memory(layout: Layout, network: Network) -> int:
     sums = fields + layout.colours - 1 + (network.channels if layout.colours > 1 else 0)
     coarse = prod(-(-count // 2) for count in samples) + _ROW_ROOM
     lines = plane // others[-1] * (others[-1] + 2 * _ROW_ROOM)
-    floats = sum(tensor.size for tensor in network.tensors) * 8 + 8 * len(network.words()) // 4
+    floats = sum(tensor.size for tensor in network.tensors) * 24 + 8 * len(network.words()) // 4
     floats += ((fields - 1) * layout.colours + 1) * coarse
     floats += rows * ((sums + network.channels) * plane + lines) + sums * (4 * fields * layout.colours + 64)
     floats += (2 * len(network.frequencies) + 4 * (max(network.widths) + network.channels) + 64) * _POINTS_ROOM
