@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-MODULE = FOLDER.parent / "tuner/codec/core/core.wasm"
+MODULE = FOLDER.parent / "tuner/core/core.wasm"
 _SOURCES = (
     "core.c", "memory.c", "logistic.c", "mixer.c", "layout.c", "contexts.c", "subbands.c", "wavelets.c", "sine.c",
     "network.c", "pixels.c",

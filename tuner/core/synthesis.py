@@ -11,12 +11,13 @@ from math import prod
 
 import numpy as np
 
-from tuner.codec.core.host import Instance, Integers, Layout, Limits, memory_needed
+from tuner.core.host import Instance, Integers, Layout, Limits, memory_needed
 from tuner.errors import ConfigError, LimitExceeded
 from tuner.shapes import FloatArray, IntArray
 
 _OWN_FIELDS = 3
 _MOST_UNITS, _MOST_LAYERS = 1 << 16, 64
+_SHORTEST_PERIOD, _LONGEST_PERIOD = 1e-30, 1e30
 _POINTS_ROOM, _ROW_ROOM, _STRIPE = 272, 16, 8192
 _ROWS_AROUND = 8
 
@@ -50,9 +51,14 @@ class Network:
 
     @property
     def fits(self) -> bool:
-        """Whether the core evaluates networks of this size."""
+        """Whether the core evaluates networks of this size and period."""
         sizes = [*self.widths, self.channels, len(self.frequencies)]
-        return max(sizes) <= _MOST_UNITS and min(sizes[:-1]) >= 1 and len(self.widths) <= _MOST_LAYERS
+        return (
+            max(sizes) <= _MOST_UNITS
+            and min(sizes[:-1]) >= 1
+            and len(self.widths) <= _MOST_LAYERS
+            and _SHORTEST_PERIOD < self.period < _LONGEST_PERIOD
+        )
 
     def words(self) -> bytes:
         """As the core reads it; see `network.h`."""
@@ -63,9 +69,7 @@ class Network:
         return b"".join(part.tobytes() for part in parts)
 
 
-def values(
-    integers: Sequence[Integers], layout: Layout, network: Network, memory: int | None = None
-) -> FloatArray:
+def values(integers: Sequence[Integers], layout: Layout, network: Network, memory: int | None = None) -> FloatArray:
     """Values on the samples of a signal, float32 (*samples, C), not limited to any range.
 
     Args:

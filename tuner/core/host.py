@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # imported at the first call, as other files can be read with
 
 LARGEST_VALUE = 1 << 29
 _DESCRIPTION_VERSION = 1
-_MOST_AXES, _MOST_SCALES = 4, 16
+_MOST_AXES, _MOST_SCALES, _MOST_COLOURS, _MOST_INTEGERS = 4, 16, 255, 1 << 28
 _DESCRIPTION_WORDS = 4 + _MOST_AXES
 _SUBBAND_WORDS = 7 + _MOST_AXES
 # What an honest signal needs at most, measured with integers of the dearest kinds.
@@ -73,6 +73,17 @@ class Layout:
         kinds = (1 << len(self.samples)) - 1
         nodes = [tuple(-(-count >> scale) for count in self.samples) for scale in range(self.scales, 0, -1)]
         return [(nodes[0], self.colours), *((each, self.colours * kinds) for each in nodes)]
+
+    @property
+    def fits(self) -> bool:
+        """Whether the core knows layouts of this size."""
+        return (
+            1 <= len(self.samples) <= _MOST_AXES
+            and min(self.samples) >= 1
+            and 1 <= self.colours <= _MOST_COLOURS
+            and 1 <= self.scales <= _MOST_SCALES
+            and self.integers() <= _MOST_INTEGERS
+        )
 
     def description(self) -> bytes:
         """As the core reads it.
@@ -250,7 +261,7 @@ class Instance:
         """Bytes in the memory of the core, until the next call, by which that may move."""
         if not size:
             return np.empty(0, dtype=np.uint8)
-        return np.frombuffer(self._memory.get_buffer_ptr(self._store, size, address), dtype=np.uint8)
+        return np.frombuffer(memoryview(self._memory.get_buffer_ptr(self._store, size, address)), dtype=np.uint8)
 
     def read(self, address: int, size: int) -> bytearray:
         """A copy of bytes from the memory of the core."""
@@ -273,7 +284,7 @@ def _compiled() -> "tuple[wasmtime.Engine, wasmtime.Module]":
                 config.memory_reservation, config.memory_guard_size = 0, 0
                 config.memory_reservation_for_growth = 1 << 20
             engine = wasmtime.Engine(config)
-            wasm = files("tuner.codec.core").joinpath("core.wasm").read_bytes()
+            wasm = files("tuner.core").joinpath("core.wasm").read_bytes()
             _modules[is_tight] = engine, wasmtime.Module(engine, wasm)
         return _modules[is_tight]
 
