@@ -25,7 +25,8 @@ from tuner.signal.grid import Grid
 GOLDEN = sorted((Path(__file__).parents[2] / "golden/v1-core").glob("*.tnr"))
 # Lines shorter and longer than what is done at once, single samples, rows that make several stripes.
 SHAPES = [
-    (1000,), (37,), (2,), (45, 70), (1, 33), (33, 1), (2, 3), (300, 257), (9000, 3), (13, 16, 21), (5, 6, 7, 9), (2, 1, 2, 1),
+    (1000,), (37,), (2,), (45, 70), (1, 33), (33, 1), (2, 3), (300, 257), (9000, 3),
+    (13, 16, 21), (5, 6, 7, 9), (2, 1, 2, 1),
 ]  # fmt: skip
 NETWORKS = [(3, 3, (6, 5)), (1, 1, (7,)), (2, 5, (3, 4, 9))]
 
