@@ -76,7 +76,7 @@ i32 network_make(Network *network, const Layout *layout, const u32 *words, u32 c
     network->first_width = widths[0];
     network->sine_weights = factors + network->inputs;
     const float *next = network->sine_weights + (u64)widths[0] * waves;
-    u32 inputs = waves + network->inputs, deepest = inputs;
+    u32 inputs = waves + network->inputs;
     network->first_weights = layer_take(network->layers, widths[0], inputs, next + (u64)widths[0] * network->inputs, HALF_TURNS);
     if (!network->first_weights) return CORE_NO_MEMORY;
     put_weights(network->first_weights, inputs, 0, next, widths[0], network->inputs, network->inputs, factors, HALF_TURNS);
@@ -87,7 +87,6 @@ i32 network_make(Network *network, const Layout *layout, const u32 *words, u32 c
         if (!weights) return CORE_NO_MEMORY;
         put_weights(weights, before, 0, next, widths[layer], before, before, 0, HALF_TURNS);
         next += (u64)widths[layer] * before + widths[layer];
-        if (before > deepest) deepest = before;
     }
     network->skip = next;
     next += (u64)channels * skipped;
@@ -98,15 +97,15 @@ i32 network_make(Network *network, const Layout *layout, const u32 *words, u32 c
     for (u32 field = 0; field <= own; field++)
         put_weights(weights, read, width + field, network->skip + (u64)field * d->colours, channels, 1, skipped, 0, 1.0);
 
-    u64 room = (u64)fours(widest) * POINTS_ROOM * sizeof(float);
-    network->waves = memory_take((u64)waves * POINTS_ROOM * sizeof(float) + 16);
+    u64 room = ((u64)fours(widest) + network->fields) * POINTS_ROOM * sizeof(float);
+    network->inputs_room = memory_take((u64)inputs * POINTS_ROOM * sizeof(float));
     network->turned = memory_take((u64)waves * sizeof(float) + 16);
-    network->rows = memory_take(((u64)deepest + read) * sizeof(float *));
     network->hidden[0] = memory_take(room);
     network->hidden[1] = memory_take(room);
     network->values = memory_take(room);
-    if (!network->waves || !network->turned || !network->rows || !network->hidden[0] || !network->hidden[1] || !network->values)
+    if (!network->inputs_room || !network->turned || !network->hidden[0] || !network->hidden[1] || !network->values)
         return CORE_NO_MEMORY;
+    network->waves = network->inputs_room + (u64)network->inputs * POINTS_ROOM;
     waves_make(network);
     return CORE_FINE;
 }
@@ -137,16 +136,17 @@ void network_place(Network *network, const u32 *place) {
 }
 
 /* Four outputs and eight points at a time, which fit the registers. */
-static inline __attribute__((always_inline)) void layer_sum(const Layer *layer, const float *const *rows, u32 points, float *out, int is_sine) {
+static inline __attribute__((always_inline)) void layer_sum(const Layer *layer, const float *rows, u32 points, float *out, int is_sine) {
     const float *weights = layer->weights;
     for (u32 output = 0; output < layer->outputs; output += 4, weights += (u64)layer->inputs * 4 * LANES)
         for (u32 point = 0; point < points; point += 2 * LANES) {
             f32x4 a0 = all4(layer->bias[output]), b0 = all4(layer->bias[output + 1]);
             f32x4 c0 = all4(layer->bias[output + 2]), d0 = all4(layer->bias[output + 3]);
             f32x4 a1 = a0, b1 = b0, c1 = c0, d1 = d0;
-            const float *weight = weights;
-            for (u32 input = 0; input < layer->inputs; input++, weight += 4 * LANES) {
-                f32x4 one = load4(rows[input] + point), two = load4(rows[input] + point + LANES);
+            const float *weight = weights, *row = rows + point;
+#pragma clang loop unroll(disable)
+            for (u32 input = 0; input < layer->inputs; input++, weight += 4 * LANES, row += POINTS_ROOM) {
+                f32x4 one = load4(row), two = load4(row + LANES);
                 f32x4 a = load4(weight), b = load4(weight + LANES), c = load4(weight + 2 * LANES), d = load4(weight + 3 * LANES);
                 a0 += a * one, b0 += b * one, c0 += c * one, d0 += d * one;
                 a1 += a * two, b1 += b * two, c1 += c * two, d1 += d * two;
@@ -163,22 +163,17 @@ static inline __attribute__((always_inline)) void layer_sum(const Layer *layer, 
         }
 }
 
-void network_values(Network *network, const float *const *inputs, const float *const *fields, u32 points) {
-    u32 waves = 2 * network->frequency_count;
-    const float **rows = network->rows;
-    for (u32 each = 0; each < network->inputs; each++) rows[each] = inputs[each];
-    for (u32 each = 0; each < waves; each++) rows[network->inputs + each] = network->waves + (u64)each * POINTS_ROOM;
-    float *hidden = network->hidden[0], *other = network->hidden[1];
-    for (u32 layer = 0; layer < network->layer_count; layer++) {
-        layer_sum(network->layers + layer, rows, points, hidden, 1);
-        u32 width = layer + 1 < network->layer_count ? network->layers[layer + 1].inputs
-                                                     : network->layers[layer + 1].inputs - network->fields;
-        for (u32 each = 0; each < width; each++) rows[each] = hidden + (u64)each * POINTS_ROOM;
-        if (layer + 1 == network->layer_count)
-            for (u32 field = 0; field < network->fields; field++) rows[width + field] = fields[field];
-        float *swap = hidden;
-        hidden = other;
-        other = swap;
+void network_values(Network *network, u32 points) {
+    const float *rows = network->inputs_room;
+    u32 turn = 0;
+    for (u32 layer = 0; layer < network->layer_count; layer++, turn = !turn) {
+        layer_sum(network->layers + layer, rows, points, network->hidden[turn], 1);
+        rows = network->hidden[turn];
     }
-    layer_sum(network->layers + network->layer_count, rows, points, network->values, 0);
+    const Layer *readout = network->layers + network->layer_count;
+    float *fields = network->hidden[!turn] + (u64)(readout->inputs - network->fields) * POINTS_ROOM;
+    for (u32 field = 0; field < network->fields; field++, fields += POINTS_ROOM)
+        for (u32 point = 0; point < points; point += LANES)
+            store4(fields + point, load4(network->inputs_room + (u64)field * POINTS_ROOM + point));
+    layer_sum(readout, rows, points, network->values, 0);
 }

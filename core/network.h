@@ -23,9 +23,9 @@ typedef struct {
     u32 first_width;
     Layer layers[MOST_LAYERS + 1]; /* the last one is the readout */
     float *first_weights;   /* of the first layer, whose part of sines and cosines follows the place */
+    float *inputs_room;     /* rows of POINTS_ROOM: the inputs beside the waves, of which the first are the fields; waves */
     float *waves;           /* sines, then cosines, of the distance from the first point of a line */
     float *turned;          /* sine and cosine of each frequency at the first point */
-    const float **rows;
     float *hidden[2];
     float *values;          /* of the points last asked for, POINTS_ROOM for each channel */
 } Network;
@@ -40,8 +40,7 @@ i32 network_make(Network *network, const Layout *layout, const u32 *words, u32 c
 /* Be at the samples of a line from some place on, which has an index for each axis of the description. */
 void network_place(Network *network, const u32 *place);
 
-/* Values of points of that line: `inputs` rows beside the sines, `fields` rows for the readout; up to 7 floats
- * beyond the points are read. */
-void network_values(Network *network, const float *const *inputs, const float *const *fields, u32 points);
+/* Values of points of that line, whose inputs are in their room; a multiple of eight points. */
+void network_values(Network *network, u32 points);
 
 #endif

@@ -6,7 +6,7 @@
 #include "wavelets.h"
 
 /* Samples of some rows together: what is made of them fits a cache of a megabyte. */
-enum { STRIPE = 8192, MOST_DIFFERENCES = MOST_AXES * (MOST_AXES + 3) / 2, LEFT = 4 };
+enum { STRIPE = 8192, LEFT = 4 };
 
 static Network network;
 static Scale fine;
@@ -14,8 +14,6 @@ static Sum *sums;             /* fields of the first colour; sums of every other
 static u32 sum_count, stripe, done, total;
 static float *brightness;     /* sums of all fields of the first colour, in lines with a sample repeated at both ends */
 static u32 line_room, lines;  /* floats of such a line, lines of a row */
-static float *differences;
-static const float **inputs, **fields;
 static float *values;
 
 static int sum_take(Sum *sum, u32 coarse, u32 colours) {
@@ -74,11 +72,8 @@ i32 pixels_begin(const Layout *layout, const i32 *integers, const u32 *words, u3
     line_room = fine.sizes[MOST_AXES - 1] + LEFT + SLACK;
     lines = fine.plane / fine.sizes[MOST_AXES - 1];
     brightness = memory_take((u64)(stripe + 2) * lines * line_room * sizeof(float));
-    differences = memory_take((u64)MOST_DIFFERENCES * POINTS_ROOM * sizeof(float));
-    inputs = memory_take((u64)network.inputs * sizeof(float *));
-    fields = memory_take((u64)network.fields * sizeof(float *));
     values = memory_take((u64)stripe * fine.plane * network.channels * sizeof(float) + SLACK);
-    if (!brightness || !differences || !inputs || !fields || !values) return CORE_NO_MEMORY;
+    if (!brightness || !values) return CORE_NO_MEMORY;
     total = rows;
     return CORE_FINE;
 }
@@ -100,9 +95,9 @@ static void brightness_make(u32 from, u32 until) {
 }
 
 /* Differences of the samples around points of a line: first and second along each axis, mixed for each pair. */
-static void differences_make(const float *here, const i64 (*steps)[2], u32 points) {
+static void differences_make(const float *here, const i64 (*steps)[2], u32 points, float *first) {
     u32 axes = network.description->axes, absent = MOST_AXES - axes;
-    float *first = differences, *second = first + axes * POINTS_ROOM, *mixed = second + axes * POINTS_ROOM;
+    float *second = first + axes * POINTS_ROOM, *mixed = second + axes * POINTS_ROOM;
     for (u32 one = absent; one < MOST_AXES; one++, first += POINTS_ROOM, second += POINTS_ROOM) {
         const float *before = here + steps[one][0], *after = here + steps[one][1];
         for (u32 point = 0; point < points; point += LANES) {
@@ -123,12 +118,12 @@ static void differences_make(const float *here, const i64 (*steps)[2], u32 point
 static void points_make(const u32 *place, u64 start, const float *here, const i64 (*steps)[2], u32 points, float *out) {
     u32 channels = network.channels, summed = network.fields + network.description->colours - 1;
     u32 padded = (points + 7) & ~7u;
-    for (u32 each = 0; each < summed; each++) inputs[each] = sums[each].rows + start;
-    for (u32 each = 0; each < network.fields; each++) fields[each] = inputs[each];
-    differences_make(here, steps, padded);
-    for (u32 each = summed; each < network.inputs; each++) inputs[each] = differences + (each - summed) * POINTS_ROOM;
+    float *inputs = network.inputs_room;
+    for (u32 each = 0; each < summed; each++, inputs += POINTS_ROOM)
+        for (u32 point = 0; point < padded; point += LANES) store4(inputs + point, load4(sums[each].rows + start + point));
+    differences_make(here, steps, padded, inputs);
     network_place(&network, place + MOST_AXES - network.description->axes);
-    network_values(&network, inputs, fields, padded);
+    network_values(&network, padded);
     for (u32 channel = 0; channel < channels; channel++) {
         const float *from = network.values + (u64)channel * POINTS_ROOM;
         float *to = out + channel;
@@ -162,7 +157,7 @@ u32 pixels_next(void) {
             i64 steps[MOST_AXES][2], apart = line_room;
             steps[MOST_AXES - 1][0] = -1;
             steps[MOST_AXES - 1][1] = 1;
-            for (u32 axis = MOST_AXES - 1; axis-- > 0; apart *= fine.sizes[axis + 0]) {
+            for (u32 axis = MOST_AXES - 1; axis-- > 0; apart *= fine.sizes[axis]) {
                 steps[axis][0] = place[axis] ? -apart : 0;
                 steps[axis][1] = place[axis] + 1 < fine.sizes[axis] ? apart : 0;
             }
