@@ -93,7 +93,7 @@ bench-estimate: $(READY) ## estimates beside what fits come to: build/bench/esti
 clean: ## remove what the targets above made, except the data folder
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-core: $(READY) ## compile core/ into tuner/codec/core/core.wasm, which is committed
+core: $(READY) ## compile core/ into tuner/core/core.wasm, which is committed
 	$(BIN)/python -m core.build
 
 bench-weights: $(READY) ## bits per weight against loss, from files: build/bench/weights.json

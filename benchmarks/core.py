@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from tuner.codec.core.host import Layout, decode, encode
 from tuner.codec.decode import decode as decode_file
+from tuner.core.host import Layout, decode, encode
 from tuner.network.wavelets.parameters import WaveletParameters
 
 _REPEATS = 7

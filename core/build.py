@@ -10,8 +10,11 @@ import tempfile
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-MODULE = FOLDER.parent / "tuner/codec/core/core.wasm"
-_SOURCES = ("core.c", "memory.c", "logistic.c", "mixer.c", "layout.c", "contexts.c", "subbands.c")
+MODULE = FOLDER.parent / "tuner/core/core.wasm"
+_SOURCES = (
+    "core.c", "memory.c", "logistic.c", "mixer.c", "layout.c", "contexts.c", "subbands.c", "wavelets.c", "sine.c",
+    "network.c", "pixels.c",
+)  # fmt: skip
 # No library and no entry; -s drops names and paths; wrapping arithmetic, so that no integer is undefined; one memory
 # that grows, of which the stack takes the first 64 KiB.
 _FLAGS = (

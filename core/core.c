@@ -3,6 +3,7 @@
 
 #include "layout.h"
 #include "memory.h"
+#include "pixels.h"
 #include "subbands.h"
 
 #define EXPORT(name) __attribute__((export_name(#name), visibility("default"))) name
@@ -13,6 +14,8 @@ static Coder coder;
 static i32 *integers;
 static u8 *coded;
 static u32 coded_size;
+static u32 *network;
+static u32 network_words;
 static u32 allowed; /* units of 2^10; 0: whatever is needed, which the description bounds */
 
 Description *EXPORT(core_description)(void) { return &description; }
@@ -21,6 +24,7 @@ i32 EXPORT(core_prepare)(void) {
     memory_reset();
     integers = 0;
     coded = 0;
+    network = 0;
     allowed = 0;
     i32 answer = layout_make(&description, &layout);
     if (answer) return answer;
@@ -71,3 +75,19 @@ i32 EXPORT(core_encode)(void) {
 u8 *EXPORT(core_coded)(void) { return coded; }
 
 u32 EXPORT(core_coded_size)(void) { return coded_size; }
+
+u32 *EXPORT(core_network_room)(u32 words) {
+    network = integers ? memory_take((u64)words * sizeof(u32)) : 0;
+    network_words = words;
+    return network;
+}
+
+/* After the integers are in place, by the host or by `core_decode`, and the network is in its room. */
+i32 EXPORT(core_pixels)(void) {
+    if (!integers || !network) return CORE_NOT_PREPARED;
+    return pixels_begin(&layout, integers, network, network_words);
+}
+
+u32 EXPORT(core_next)(void) { return integers && network ? pixels_next() : 0; }
+
+const float *EXPORT(core_values)(void) { return pixels_values(); }

@@ -29,6 +29,7 @@ enum {
     CORE_OUT_OF_RANGE = 5,    /* an integer is larger than 2^29 either way */
     CORE_NOT_PREPARED = 6,    /* no description has been accepted, or no coded bytes were announced */
     CORE_TOO_MUCH_WORK = 7,   /* the work that the host allows is too little for this signal */
+    CORE_BAD_NETWORK = 8,     /* the words of the network are not as many as it has, or out of their range */
 };
 
 #endif

@@ -10,8 +10,8 @@ from struct import pack
 import google_crc32c
 import numpy as np
 
-from tuner.codec.core.host import Layout, encode
 from tuner.codec.file.primitives import pack_signed, pack_varint
+from tuner.core.host import Layout, encode
 from tuner.errors import CorruptFile, FormatError, LimitExceeded, NotARepresentation, UnsupportedVersion
 
 LIES: dict[str, tuple[bytes, type[FormatError], str]] = {}

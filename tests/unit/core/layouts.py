@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tuner.codec.core.host import LARGEST_VALUE, Integers, Layout
+from tuner.core.host import LARGEST_VALUE, Integers, Layout
 
 _LONGEST = {1: 900, 2: 60, 3: 14, 4: 7}
 

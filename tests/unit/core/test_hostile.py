@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.unit.core.layouts import random_integers, random_layout
-from tuner.codec.core.host import LARGEST_VALUE, Layout, Limits, decode, encode
+from tuner.core.host import LARGEST_VALUE, Layout, Limits, decode, encode
 from tuner.errors import ConfigError, CorruptFile, LimitExceeded
 
 _LIMITS = Limits(work=10_000_000, memory=64 << 20)

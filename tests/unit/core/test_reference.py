@@ -5,7 +5,7 @@ import pytest
 
 from tests.reference import tnr_latents
 from tests.unit.core.layouts import random_integers, random_layout
-from tuner.codec.core.host import encode, subbands
+from tuner.core.host import encode, subbands
 
 _MOST_INTEGERS = 1500  # a millisecond or more each
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.unit.core.layouts import random_integers, random_layout
-from tuner.codec.core.host import LARGEST_VALUE, Layout, decode, encode, subbands
+from tuner.core.host import LARGEST_VALUE, Layout, decode, encode, subbands
 from tuner.errors import ConfigError
 from tuner.network.wavelets.layout import Layout as NetworkLayout
 
@@ -98,7 +98,7 @@ def test_the_core_runs_where_addresses_are_few() -> None:
     """Under `ulimit -v`, where the 4 GiB of addresses that make it fast cannot be had."""
     program = (
         "import resource; resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30)); import numpy as np\n"
-        "from tuner.codec.core.host import Layout, decode, encode\n"
+        "from tuner.core.host import Layout, decode, encode\n"
         "layout = Layout((9, 9), 1, 1)\n"
         "print(decode(encode(np.arange(layout.integers()), layout), layout).sum())"
     )

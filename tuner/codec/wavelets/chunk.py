@@ -1,6 +1,6 @@
 """Chunk 07: a signal as quantised wavelet coefficients, and the small network that turns their sums into values.
 
-The coefficients, called latents, are coded by the core (`tuner.codec.core`), bit by bit with probabilities that several
+The coefficients, called latents, are coded by the core (`tuner.core`), bit by bit with probabilities that several
 contexts have learned from what was decoded before. The few hundred weights of the network are rounded to steps, one for
 each tensor, and coded with one table for each. Payload: what the frequencies are drawn from, how many scales and
 colours there are, an exponent for every input beside the sines, step and table of each tensor, how many words the
@@ -12,13 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tuner.codec.core import host
 from tuner.codec.file.header import Header
 from tuner.codec.file.primitives import ByteReader, pack_float, pack_signed, pack_varint
 from tuner.codec.integers.entropy import IntegerDecoder, IntegerEncoder
 from tuner.codec.integers.geometric import LARGEST_MAGNITUDE, GeometricTable
 from tuner.codec.integers.steps import LARGEST_STEP, read_step
 from tuner.codec.limits import DecodeLimits
+from tuner.core import host
 from tuner.errors import ConfigError, CorruptFile
 from tuner.network.wavelets.layout import Layout
 from tuner.network.wavelets.parameters import (

@@ -1,7 +1,7 @@
-"""Values of a wavelet network in numpy: at any points, and on grids in bounded memory.
+"""Values of a wavelet network: on its own samples by the core, at any points and on other grids in numpy.
 
 A tile is some rows of the first axis, so that memory stays bounded. `values_at` takes any points, `values_on_grid` is
-the quicker way on a grid.
+the quicker way on a grid; `values_in_tiles` computes in numpy what the core does, and tests compare them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,8 +9,9 @@ from math import pi, prod
 
 import numpy as np
 
-from tuner.network.wavelets.fields import spline_nodes
+from tuner.network.wavelets.fields import are_samples, spline_nodes
 from tuner.network.wavelets.inputs import GridInputs, inputs_at
+from tuner.network.wavelets.on_samples import values_on_samples
 from tuner.network.wavelets.parameters import WaveletParameters
 from tuner.network.wavelets.splines import TAPS
 from tuner.shapes import FloatArray
@@ -51,15 +52,24 @@ def gradients_at(parameters: WaveletParameters, coords_PD: FloatArray) -> FloatA
 
 
 def values_on_grid(parameters: WaveletParameters, axes: Sequence[FloatArray]) -> FloatArray:
-    """Values on the product of the given axes.
+    """Values on the product of the given axes: by the core if these are the samples of the signal.
 
     Args:
         parameters: numbers of the network.
         axes: coordinates along each dimension, float (N_d,), ascending.
 
     Returns:
-        float32 (*shape, C), not limited to any range.
+        float32 (*shape, C), not limited to any range; on the samples the same bits on every machine.
     """
+    if are_samples(parameters.grid_shape, axes):
+        values = values_on_samples(parameters)
+        if values is not None:
+            return values
+    return values_in_tiles(parameters, axes)
+
+
+def values_in_tiles(parameters: WaveletParameters, axes: Sequence[FloatArray]) -> FloatArray:
+    """The same in numpy, on any grid; arguments and result are those of `values_on_grid`."""
     shape = tuple(len(axis) for axis in axes)
     plane = prod(shape[1:])
     values = np.empty((prod(shape), parameters.channels), dtype=np.float32)
@@ -105,13 +115,15 @@ class _GridSines:
         rest = np.zeros((len(angular), 1))
         for dimension in range(1, len(axes)):
             along = angular[:, dimension, None] * axes[dimension].astype(np.float64)
-            rest = (rest[:, :, None] + along[:, None, :]).reshape(len(angular), -1)
+            rest = (rest[:, :, None] + along[:, None, :]).reshape(len(angular), rest.shape[1] * along.shape[1])
         first = angular[:, 0, None] * axes[0].astype(np.float64)
         self._sin0, self._cos0 = np.sin(first).astype(np.float32), np.cos(first).astype(np.float32)
         self._sin1, self._cos1 = np.sin(rest).astype(np.float32), np.cos(rest).astype(np.float32)
 
     def fill(self, tile: FloatArray, start: int, stop: int) -> None:
         count = len(self._sin0)
+        if not count:
+            return
         sin0, cos0 = self._sin0[:, start:stop, None], self._cos0[:, start:stop, None]
         sin1, cos1 = self._sin1[:, None], self._cos1[:, None]
         tile[:count] = (sin0 * cos1 + cos0 * sin1).reshape(count, -1)

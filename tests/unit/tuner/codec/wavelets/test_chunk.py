@@ -7,13 +7,13 @@ import pytest
 
 from tests.hostile.lies import Wavelets, chunk, header
 from tests.wavelets import random_wavelets, wavelet_representation
-from tuner.codec.core.host import LARGEST_VALUE
 from tuner.codec.decode import decode, decode_integers
 from tuner.codec.encode import encode
 from tuner.codec.file.container import Chunk, ChunkType, read_container, write_container
 from tuner.codec.file.primitives import pack_signed
 from tuner.codec.limits import DecodeLimits
 from tuner.codec.wavelets.chunk import QuantisedWavelets, quantise_wavelets
+from tuner.core.host import LARGEST_VALUE
 from tuner.errors import ConfigError, CorruptFile, LimitExceeded
 from tuner.network.wavelets.parameters import WaveletParameters
 from tuner.representation import Representation

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tuner.codec.core import host
+from tuner.core import host
 from tuner.fit.wavelets.rate import LatentRate
 from tuner.network.wavelets.layout import Layout
 

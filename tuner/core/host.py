@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # imported at the first call, as other files can be read with
 
 LARGEST_VALUE = 1 << 29
 _DESCRIPTION_VERSION = 1
-_MOST_AXES, _MOST_SCALES = 4, 16
+_MOST_AXES, _MOST_SCALES, _MOST_COLOURS, _MOST_INTEGERS = 4, 16, 255, 1 << 28
 _DESCRIPTION_WORDS = 4 + _MOST_AXES
 _SUBBAND_WORDS = 7 + _MOST_AXES
 # What an honest signal needs at most, measured with integers of the dearest kinds.
@@ -43,6 +43,7 @@ _ANSWERS: dict[int, tuple[type[TunerError], str]] = {
     4: (CorruptFile, "coded bytes are left over after the last integer: the file is damaged"),
     5: (CorruptFile, "an integer is larger than 2^29: the file is damaged"),
     7: (LimitExceeded, "the work allowed is too little: allow more, or take a smaller signal"),
+    8: (ConfigError, "the network is none that the core evaluates, which `Network.fits` tells"),
 }
 _modules: "dict[bool, tuple[wasmtime.Engine, wasmtime.Module]]" = {}
 _compiling = Lock()
@@ -72,6 +73,17 @@ class Layout:
         kinds = (1 << len(self.samples)) - 1
         nodes = [tuple(-(-count >> scale) for count in self.samples) for scale in range(self.scales, 0, -1)]
         return [(nodes[0], self.colours), *((each, self.colours * kinds) for each in nodes)]
+
+    @property
+    def fits(self) -> bool:
+        """Whether the core knows layouts of this size."""
+        return (
+            1 <= len(self.samples) <= _MOST_AXES
+            and min(self.samples) >= 1
+            and 1 <= self.colours <= _MOST_COLOURS
+            and 1 <= self.scales <= _MOST_SCALES
+            and self.integers() <= _MOST_INTEGERS
+        )
 
     def description(self) -> bytes:
         """As the core reads it.
@@ -138,7 +150,7 @@ def decode(coded: bytes, layout: Layout, limits: Limits = Limits()) -> Integers:
         CorruptFile: if the bytes are not a code for this layout.
         LimitExceeded: if work or memory does not suffice.
     """
-    instance = _Instance(layout, len(coded), limits)
+    instance = Instance(layout, len(coded), limits)
     room = instance.call("core_coded_room", len(coded))
     if not room:
         raise LimitExceeded(_ANSWERS[2][1])
@@ -163,7 +175,7 @@ def encode(integers: npt.NDArray[np.integer], layout: Layout, limits: Limits = L
     flat = np.asarray(integers).reshape(-1)
     if flat.size and not -LARGEST_VALUE <= flat.min() <= flat.max() <= LARGEST_VALUE:
         raise ConfigError(f"integers are {flat.min()} to {flat.max()}, expected at most 2^29 either way")
-    instance = _Instance(layout, _MOST_BYTES_PER_INTEGER * flat.size, limits)
+    instance = Instance(layout, _MOST_BYTES_PER_INTEGER * flat.size, limits)
     if (expected := instance.call("core_integer_count")) != flat.size:
         raise ConfigError(f"there are {flat.size} integers, expected {expected} for {layout}")
     instance.write(flat.astype("<i4").tobytes(), instance.call("core_integers"))
@@ -173,7 +185,7 @@ def encode(integers: npt.NDArray[np.integer], layout: Layout, limits: Limits = L
 
 def subbands(layout: Layout) -> list[Subband]:
     """The subbands of a layout, in the order of their integers; raises `ConfigError` as `decode` does."""
-    instance = _Instance(layout, 0, Limits())
+    instance = Instance(layout, 0, Limits())
     size = 4 * _SUBBAND_WORDS * instance.call("core_subband_count")
     words = np.frombuffer(instance.read(instance.call("core_subbands"), size), dtype="<u4").reshape(-1, _SUBBAND_WORDS)
     found = []
@@ -183,7 +195,7 @@ def subbands(layout: Layout) -> list[Subband]:
     return found
 
 
-def _needs(layout: Layout, coded: int) -> int:
+def memory_needed(layout: Layout, coded: int) -> int:
     """Bytes of memory that an honest signal needs at most."""
     memory = _BASE_MEMORY + 2 * coded
     for nodes, subbands_of_level in layout.levels():
@@ -192,7 +204,7 @@ def _needs(layout: Layout, coded: int) -> int:
     return memory
 
 
-class _Instance:
+class Instance:
     """The core with a layout, ready to be called.
 
     Args:
@@ -203,7 +215,7 @@ class _Instance:
 
     def __init__(self, layout: Layout, coded: int, limits: Limits) -> None:
         description = layout.description()
-        memory = _needs(layout, coded)
+        memory = memory_needed(layout, coded)
         import wasmtime
 
         engine, module = _compiled()
@@ -243,7 +255,13 @@ class _Instance:
 
     def write(self, data: bytes, address: int) -> None:
         """Put bytes into the memory of the core."""
-        self._memory.write(self._store, data, address)
+        self.view(address, len(data))[:] = np.frombuffer(data, dtype=np.uint8)
+
+    def view(self, address: int, size: int) -> npt.NDArray[np.uint8]:
+        """Bytes in the memory of the core, until the next call, by which that may move."""
+        if not size:
+            return np.empty(0, dtype=np.uint8)
+        return np.frombuffer(memoryview(self._memory.get_buffer_ptr(self._store, size, address)), dtype=np.uint8)
 
     def read(self, address: int, size: int) -> bytearray:
         """A copy of bytes from the memory of the core."""
@@ -266,7 +284,7 @@ def _compiled() -> "tuple[wasmtime.Engine, wasmtime.Module]":
                 config.memory_reservation, config.memory_guard_size = 0, 0
                 config.memory_reservation_for_growth = 1 << 20
             engine = wasmtime.Engine(config)
-            wasm = files("tuner.codec.core").joinpath("core.wasm").read_bytes()
+            wasm = files("tuner.core").joinpath("core.wasm").read_bytes()
             _modules[is_tight] = engine, wasmtime.Module(engine, wasm)
         return _modules[is_tight]
 

@@ -1,0 +1,179 @@
+#include "pixels.h"
+
+#include "memory.h"
+#include "network.h"
+#include "vector.h"
+#include "wavelets.h"
+
+/* Samples of some rows together: what is made of them fits a cache of a megabyte. */
+enum { STRIPE = 8192, LEFT = 4 };
+
+static Network network;
+static Scale fine;
+static Sum *sums;             /* fields of the first colour; sums of every other; what the skip adds of these */
+static u32 sum_count, stripe, done, total;
+static float *brightness;     /* sums of all fields of the first colour, in lines with a sample repeated at both ends */
+static u32 line_room, lines;  /* floats of such a line, lines of a row */
+static float *values;
+
+static int sum_take(Sum *sum, u32 coarse, u32 colours) {
+    sum->coarse = memory_take((u64)(coarse + 1) * sizeof(Coarse));
+    sum->fine = memory_take((u64)(colours + 1) * sizeof(Fine));
+    sum->rows = memory_take(((u64)fine.capacity * fine.plane + SLACK) * sizeof(float));
+    return sum->coarse && sum->fine && sum->rows;
+}
+
+static void add_channel(Sum *sum, const Layout *layout, float **coarse, u32 field, u32 colour, float weight) {
+    u32 own = own_fields(layout), colours = layout->description->colours;
+    if (field < own)
+        sum->coarse[sum->coarse_count++] = (Coarse){coarse[field * colours + colour], weight};
+    else
+        sum->fine[sum->fine_count++] = (Fine){level_bands(layout, layout->description->scales, colour), weight};
+}
+
+static int sums_make(const Layout *layout, float **coarse) {
+    u32 own = own_fields(layout), colours = layout->description->colours, channels = network.channels;
+    sum_count = own + colours + (colours > 1 ? channels : 0);
+    sums = memory_take((u64)sum_count * sizeof(Sum));
+    if (!sums) return 0;
+    Sum *sum = sums;
+    for (u32 field = 0; field <= own; field++, sum++) {
+        if (!sum_take(sum, 1, 1)) return 0;
+        add_channel(sum, layout, coarse, field, 0, 1.0f);
+    }
+    for (u32 colour = 1; colour < colours; colour++, sum++) {
+        if (!sum_take(sum, own, 1)) return 0;
+        for (u32 field = 0; field <= own; field++) add_channel(sum, layout, coarse, field, colour, 1.0f);
+    }
+    for (u32 channel = 0; colours > 1 && channel < channels; channel++, sum++) {
+        if (!sum_take(sum, own * colours, colours)) return 0;
+        for (u32 field = 0; field <= own; field++)
+            for (u32 colour = 1; colour < colours; colour++)
+                add_channel(sum, layout, coarse, field, colour,
+                            network.skip[((u64)channel * (own + 1) + field) * colours + colour]);
+    }
+    return 1;
+}
+
+i32 pixels_begin(const Layout *layout, const i32 *integers, const u32 *words, u32 count) {
+    total = done = 0;
+    i32 answer = network_make(&network, layout, words, count);
+    if (answer) return answer;
+    float **coarse = wavelets_coarse(layout, integers);
+    if (!coarse) return CORE_NO_MEMORY;
+    u64 plane = 1;
+    for (u32 axis = 1; axis < layout->description->axes; axis++) plane *= layout->description->samples[axis];
+    if (layout->description->axes == 1) plane = layout->description->samples[0];
+    stripe = plane < STRIPE / 2 ? (u32)(STRIPE / plane) & ~1u : 2;
+    if (!scale_begin(&fine, layout, integers, 0, stripe)) return CORE_NO_MEMORY;
+    u32 rows = fine.sizes[fine.axis];
+    if (stripe > rows) stripe = rows;
+    if (!sums_make(layout, coarse)) return CORE_NO_MEMORY;
+    line_room = fine.sizes[MOST_AXES - 1] + LEFT + SLACK;
+    lines = fine.plane / fine.sizes[MOST_AXES - 1];
+    brightness = memory_take((u64)(stripe + 2) * lines * line_room * sizeof(float));
+    values = memory_take((u64)stripe * fine.plane * network.channels * sizeof(float) + SLACK);
+    if (!brightness || !values) return CORE_NO_MEMORY;
+    total = rows;
+    return CORE_FINE;
+}
+
+/* The sum of all fields of the first colour in rows of the window, the first of which is `from`. */
+static void brightness_make(u32 from, u32 until) {
+    u32 size = fine.sizes[MOST_AXES - 1];
+    for (u32 line = 0; line < (until - from) * lines; line++) {
+        u64 start = (u64)(from - fine.first) * fine.plane + (u64)line * size;
+        float *to = brightness + (u64)line * line_room + LEFT;
+        for (u32 each = 0; each < size; each += LANES) {
+            f32x4 all = load4(sums[0].rows + start + each);
+            for (u32 field = 1; field < network.fields; field++) all += load4(sums[field].rows + start + each);
+            store4(to + each, all);
+        }
+        to[-1] = to[0];
+        to[size] = to[size - 1];
+    }
+}
+
+/* Differences of the samples around points of a line: first and second along each axis, mixed for each pair. */
+static void differences_make(const float *here, const i64 (*steps)[2], u32 points, float *first) {
+    u32 axes = network.description->axes, absent = MOST_AXES - axes;
+    float *second = first + axes * POINTS_ROOM, *mixed = second + axes * POINTS_ROOM;
+    for (u32 one = absent; one < MOST_AXES; one++, first += POINTS_ROOM, second += POINTS_ROOM) {
+        const float *before = here + steps[one][0], *after = here + steps[one][1];
+        for (u32 point = 0; point < points; point += LANES) {
+            f32x4 left = load4(before + point), right = load4(after + point), middle = load4(here + point);
+            store4(first + point, all4(2.0f) * (right - left));
+            store4(second + point, all4(4.0f) * ((left - middle) + (right - middle)));
+        }
+        for (u32 other = one + 1; other < MOST_AXES; other++, mixed += POINTS_ROOM) {
+            const float *low = before + steps[other][0], *low_high = before + steps[other][1];
+            const float *high_low = after + steps[other][0], *high = after + steps[other][1];
+            for (u32 point = 0; point < points; point += LANES)
+                store4(mixed + point, (load4(high + point) - load4(high_low + point)) - (load4(low_high + point) - load4(low + point)));
+        }
+    }
+}
+
+/* Values of some points of a line of a row, whose place has an index for every axis. */
+static void points_make(const u32 *place, u64 start, const float *here, const i64 (*steps)[2], u32 points, float *out) {
+    u32 channels = network.channels, summed = network.fields + network.description->colours - 1;
+    u32 padded = (points + 7) & ~7u;
+    float *inputs = network.inputs_room;
+    for (u32 each = 0; each < summed; each++, inputs += POINTS_ROOM)
+        for (u32 point = 0; point < padded; point += LANES) store4(inputs + point, load4(sums[each].rows + start + point));
+    differences_make(here, steps, padded, inputs);
+    network_place(&network, place + MOST_AXES - network.description->axes);
+    network_values(&network, padded);
+    for (u32 channel = 0; channel < channels; channel++) {
+        const float *from = network.values + (u64)channel * POINTS_ROOM;
+        float *to = out + channel;
+        if (sum_count > summed) {
+            const float *more = sums[summed + channel].rows + start;
+            for (u32 point = 0; point < points; point++, to += channels) *to = from[point] + more[point];
+        } else
+            for (u32 point = 0; point < points; point++, to += channels) *to = from[point];
+    }
+}
+
+/* The place after a line within its row. */
+static void place_next(u32 *place) {
+    for (u32 axis = MOST_AXES - 1; axis-- > fine.axis + 1;) {
+        if (++place[axis] < fine.sizes[axis]) return;
+        place[axis] = 0;
+    }
+}
+
+u32 pixels_next(void) {
+    if (done >= total) return 0;
+    u32 until = done + stripe < total ? done + stripe : total, from = done ? done - 1 : 0;
+    u32 seen = until < total ? until + 1 : total, size = fine.sizes[MOST_AXES - 1];
+    scale_advance(&fine, sums, sum_count, from, seen);
+    brightness_make(from, seen);
+    for (u32 row = done; row < until; row++) {
+        u32 place[MOST_AXES] = {0};
+        place[fine.axis] = row;
+        for (u32 line = 0; line < lines; line++, place_next(place)) {
+            /* How far the next lines lie along each axis; the outermost ones count for those beyond. */
+            i64 steps[MOST_AXES][2], apart = line_room;
+            steps[MOST_AXES - 1][0] = -1;
+            steps[MOST_AXES - 1][1] = 1;
+            for (u32 axis = MOST_AXES - 1; axis-- > 0; apart *= fine.sizes[axis]) {
+                steps[axis][0] = place[axis] ? -apart : 0;
+                steps[axis][1] = place[axis] + 1 < fine.sizes[axis] ? apart : 0;
+            }
+            u64 start = (u64)(row - fine.first) * fine.plane + (u64)line * size;
+            const float *here = brightness + ((u64)(row - from) * lines + line) * line_room + LEFT;
+            float *out = values + ((u64)(row - done) * fine.plane + (u64)line * size) * network.channels;
+            for (u32 at = 0; at < size; at += POINTS) {
+                u32 points = size - at < POINTS ? size - at : POINTS;
+                place[MOST_AXES - 1] = at;
+                points_make(place, start + at, here + at, steps, points, out + (u64)at * network.channels);
+            }
+        }
+    }
+    u32 rows = until - done;
+    done = until;
+    return rows;
+}
+
+const float *pixels_values(void) { return values; }

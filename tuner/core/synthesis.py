@@ -1,0 +1,120 @@
+"""Values of a wavelet network on the samples of its signal, by the core: the same bits on every machine.
+
+Integers and weights go in, and rows of the first axis come out one stripe after the other, so that memory stays that of
+the integers and of some rows. Nothing counts the work: every loop runs over samples and weights, whose numbers the
+reader of a file has checked.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+from tuner.core.host import Instance, Integers, Layout, Limits, memory_needed
+from tuner.errors import ConfigError, LimitExceeded
+from tuner.shapes import FloatArray, IntArray
+
+_OWN_FIELDS = 3
+_MOST_UNITS, _MOST_LAYERS = 1 << 16, 64
+_SHORTEST_PERIOD, _LONGEST_PERIOD = 1e-30, 1e30
+_POINTS_ROOM, _ROW_ROOM, _STRIPE = 272, 16, 8192
+_ROWS_AROUND = 8
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Network:
+    """The small network that turns fields into values.
+
+    Attributes:
+        period: length of a period in units of the coordinates.
+        frequencies: frequencies of the first layer in cycles per period, integers (F, D).
+        factors: what each input beside the sines is multiplied by, float32 (M,).
+        tensors: the weights in the order of a file: of sines, of other inputs, bias of the first layer; weight and bias
+            of each other layer; skip, weight and bias of the readout.
+    """
+
+    period: float
+    frequencies: IntArray
+    factors: FloatArray
+    tensors: Sequence[FloatArray]
+
+    @property
+    def channels(self) -> int:
+        """Number of values at a sample."""
+        return len(self.tensors[-1])
+
+    @property
+    def widths(self) -> list[int]:
+        """Number of neurons of each layer."""
+        return [len(bias) for bias in self.tensors[2:-3:2]]
+
+    @property
+    def fits(self) -> bool:
+        """Whether the core evaluates networks of this size and period."""
+        sizes = [*self.widths, self.channels, len(self.frequencies)]
+        return (
+            max(sizes) <= _MOST_UNITS
+            and min(sizes[:-1]) >= 1
+            and len(self.widths) <= _MOST_LAYERS
+            and _SHORTEST_PERIOD < self.period < _LONGEST_PERIOD
+        )
+
+    def words(self) -> bytes:
+        """As the core reads it; see `network.h`."""
+        head = [len(self.frequencies), self.channels, len(self.widths), 0]
+        parts = [np.array(head, dtype="<u4"), np.array([self.period], dtype="<f8"), np.array(self.widths, dtype="<u4")]
+        parts += [np.asarray(self.frequencies, dtype="<i4"), np.asarray(self.factors, dtype="<f4")]
+        parts += [np.asarray(tensor, dtype="<f4") for tensor in self.tensors]
+        return b"".join(part.tobytes() for part in parts)
+
+
+def values(integers: Sequence[Integers], layout: Layout, network: Network, memory: int | None = None) -> FloatArray:
+    """Values on the samples of a signal, float32 (*samples, C), not limited to any range.
+
+    Args:
+        integers: coefficients of all subbands in the order of the core, int32, in as many arrays as there may be.
+        layout: subbands that the integers belong to.
+        network: what turns fields into values.
+        memory: bytes that the core may use; None for what the layout needs.
+
+    Raises:
+        ConfigError: if layout or network are outside of what the core knows.
+        LimitExceeded: if the memory does not suffice.
+    """
+    words = network.words()
+    allowed = values_memory(layout, network) if memory is None else memory
+    instance = Instance(layout, 0, Limits(memory=allowed))
+    count = instance.call("core_integer_count")
+    if (given := sum(part.size for part in integers)) != count:
+        raise ConfigError(f"there are {given} integers, expected {count} for {layout}")
+    room = instance.view(instance.call("core_integers"), 4 * count).view("<i4")
+    np.concatenate([part.reshape(-1) for part in integers], out=room)
+    address = instance.call("core_network_room", len(words) // 4)
+    if not address:
+        raise LimitExceeded("the memory allowed is too small for the network: allow more")
+    instance.write(words, address)
+    instance.check(instance.call("core_pixels"))
+    first, *others = layout.samples if len(layout.samples) > 1 else (1, *layout.samples)
+    found = np.empty((first, prod(others) * network.channels), dtype=np.float32)
+    done, address = 0, instance.call("core_values")
+    while rows := instance.call("core_next"):
+        found[done : done + rows] = instance.view(address, found[:1].nbytes * rows).view("<f4").reshape(rows, -1)
+        done += rows
+    return found.reshape(*layout.samples, network.channels)
+
+
+def values_memory(layout: Layout, network: Network) -> int:
+    """Bytes of memory that `values` needs at most."""
+    fields, samples = 1 + min(layout.scales, _OWN_FIELDS), layout.samples
+    first, *others = samples if len(samples) > 1 else (1, *samples)
+    plane = prod(others)
+    rows = min(first, max(2, _STRIPE // plane)) + _ROWS_AROUND
+    sums = fields + layout.colours - 1 + (network.channels if layout.colours > 1 else 0)
+    coarse = prod(-(-count // 2) for count in samples) + _ROW_ROOM
+    lines = plane // others[-1] * (others[-1] + 2 * _ROW_ROOM)
+    floats = sum(tensor.size for tensor in network.tensors) * 24 + 8 * len(network.words()) // 4
+    floats += ((fields - 1) * layout.colours + 1) * coarse
+    floats += rows * ((sums + network.channels) * plane + lines) + sums * (4 * fields * layout.colours + 64)
+    floats += (2 * len(network.frequencies) + 4 * (max(network.widths) + network.channels) + 64) * _POINTS_ROOM
+    return memory_needed(layout, 0) + 4 * floats
