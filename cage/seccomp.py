@@ -70,6 +70,9 @@ ONLY_THREADS: Final[Mapping[str, tuple[int, int]]] = {"clone": (56, 220)}
 UNKNOWN: Final[Mapping[str, tuple[int, int]]] = {"clone3": (435, 435)}
 # Allowed on oneself, which is how `abort` ends: the first argument is the own process.
 ON_ONESELF: Final[Mapping[str, tuple[int, int]]] = {"tgkill": (234, 131)}
+# Allowed to ask for one's own limits, as the decoder of wavelets does, and not to set any, or anybody else's: the first
+# argument (a process) and the third (new limits) are zero.
+ONLY_ASKING: Final[Mapping[str, tuple[int, int]]] = {"prlimit64": (302, 261)}
 
 _ARCHITECTURES: Final = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}  # column above, AUDIT_ARCH_*
 
@@ -107,6 +110,10 @@ def thinking_only() -> list[Instruction] | None:
         program += [(_EQUALS, 0, 1, pair[column]), (_RETURN, 0, 0, _ERRNO | errno.ENOSYS)]
     for pair in ON_ONESELF.values():
         program += [(_EQUALS, 0, 4, pair[column]), first, (_EQUALS, 0, 1, os.getpid()), allowed, refused]
+    third, third_high = (_LOAD, 0, 0, _ARGUMENTS + 16), (_LOAD, 0, 0, _ARGUMENTS + 20)
+    for pair in ONLY_ASKING.values():
+        program += [(_EQUALS, 0, 8, pair[column]), first, (_EQUALS, 0, 5, 0), third, (_EQUALS, 0, 3, 0)]
+        program += [third_high, (_EQUALS, 0, 1, 0), allowed, refused]
     return [*program, refused]
 
 

@@ -48,6 +48,8 @@ def draw_view(render_id: str) -> None:
 def _prepare(**_: object) -> None:
     """Pay for imports and connections before the first client waits."""
     import worker.render  # noqa: F401
+    from worker.draw_caged import start_drawer
     from worker.resources import resources
 
+    start_drawer(resources().settings)
     resources().database.ping()

@@ -1,4 +1,4 @@
-"""Views that clients wait for: claim one, decode the file, draw, store, switch the row.
+"""Views that clients wait for: claim one, have it drawn in the cage, store, switch the row.
 
 Each message to `worker.interactive` has one view drawn; like a fit, it need not be the view that the message names.
 Neither this module nor anything behind it imports torch: a process that draws costs little and starts at once. What no
@@ -12,10 +12,8 @@ from store.errors import BlobDamaged, BlobMissing, BlobsUnavailable, StorageFull
 from store.keys import render_key
 from store.repositories.fits import StoredObject
 from store.repositories.renders import ClaimedRender, Renders
-from tuner.codec.decode import decode
-from tuner.errors import TunerError
+from worker.draw_caged import ViewRefused, draw_caged
 from worker.resources import Resources
-from worker.views import draw
 
 logger = logging.getLogger(__name__)
 
@@ -37,12 +35,8 @@ def draw_next_view(resources: Resources) -> str | None:
     except (BlobMissing, BlobDamaged) as error:
         logger.warning("%s cannot be drawn: %s", claim.id, error)
         _fail(resources, claim, error.code, "the compressed file that it is drawn from is missing or damaged")
-    except TunerError as error:
+    except ViewRefused as error:
         _fail(resources, claim, error.code, str(error))
-    except ValueError as error:
-        _fail(resources, claim, "invalid_view", str(error))
-    except MemoryError:
-        _fail(resources, claim, "out_of_memory", "it does not fit in memory: ask for a smaller scale or region")
     except Exception:
         logger.exception("%s could not be drawn", claim.id)
         _fail(resources, claim, "internal", "drawing it failed in a way that the worker does not know")
@@ -67,7 +61,7 @@ def _keep(resources: Resources, claim: ClaimedRender, stored: StoredObject, medi
 
 def _draw(resources: Resources, claim: ClaimedRender) -> tuple[StoredObject, str]:
     content = resources.blobs.read(claim.object_key, sha256=claim.sha256, max_bytes=claim.byte_count)
-    drawn = draw(decode(content), claim.spec)
+    drawn = draw_caged(content, claim.spec, resources.settings)
     sha256 = sha256_hex(drawn.content)
     key = render_key(claim.tenant, claim.id, sha256)
     resources.blobs.put(key, drawn.content, media_type=drawn.media_type)

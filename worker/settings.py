@@ -36,6 +36,12 @@ class WorkerSettings(BaseSettings):
     reading_cpu_seconds: int = Field(default=120, ge=1, description="processor time to read a signal in")
     reading_seconds: float = Field(default=300.0, gt=0, description="time on the wall to read a signal in")
 
+    drawing_memory_bytes: int = Field(default=4 << 30, ge=1 << 26, description="address space to draw a view in")
+    drawing_cpu_seconds: int = Field(default=240, ge=1, description="processor time to draw a view in")
+    drawing_seconds: float = Field(
+        default=240.0, gt=0, le=280.0, description="time on the wall to draw a view in, less than a view's lease"
+    )
+
     fit_memory_bytes: int = Field(
         default_factory=_most_of_the_machine,
         ge=1 << 20,

@@ -68,6 +68,8 @@ ATTEMPTS: dict[str, Callable[[], object]] = {
     "load a program into the kernel": lambda: _call("syscall", 321, 0, None, 0),
     "ring of calls": lambda: _call("syscall", 425, 8, ctypes.create_string_buffer(256)),
     "raise a limit": lambda: resource.setrlimit(resource.RLIMIT_CPU, (1000, 1000)),
+    "lower a limit": lambda: resource.setrlimit(resource.RLIMIT_CPU, (1, 1)),
+    "ask for the parent's limits": lambda: resource.prlimit(os.getppid(), resource.RLIMIT_CPU),
     "load a library": lambda: ctypes.CDLL("libcrypt.so.1"),
     "import": lambda: __import__("turtle"),
 }
@@ -76,6 +78,7 @@ ALLOWED: dict[str, Callable[[], object]] = {
     "think": lambda: sum(range(100_000)),
     "take memory": lambda: len(bytearray(1 << 26)),
     "another thread": lambda: _in_a_thread(),
+    "ask for its own limits": lambda: resource.getrlimit(resource.RLIMIT_CPU),
     "chance": lambda: os.urandom(8),
 }
 
