@@ -1,7 +1,6 @@
 """The client for programs with asyncio: `Client` word for word, with `await`."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -26,6 +25,7 @@ from tuner_client.errors import ConnectionFailed, FitEnded, ServerError, WaitedT
 from tuner_client.following import Following
 from tuner_client.models import Event, Fit, Signal
 from tuner_client.targets import fit_request
+from tuner_client.within import SLACK_SECONDS
 
 
 class AsyncClient:
@@ -131,7 +131,7 @@ class AsyncClient:
 
         Args:
             fit_id: id of the fit.
-            seconds: longest time to wait, in seconds.
+            seconds: longest time to wait, in seconds; the call is back half a second later at the latest.
             on_event: called with each event.
 
         Returns:
@@ -143,16 +143,18 @@ class AsyncClient:
             ApiError: if the service refuses.
             ConnectionFailed: if the service stays away.
         """
-        deadline = time.monotonic() + seconds
-        with suppress(ConnectionFailed):
-            async for event in self.events(fit_id):
-                on_event(event)
-                if time.monotonic() >= deadline:
-                    break
-        while not (fit := await self.get_fit(fit_id)).is_final:
-            if time.monotonic() >= deadline:
-                raise WaitedTooLong(f"{fit_id} is {fit.status} after {seconds:g} s: it goes on")
-            await asyncio.sleep(POLL_SECONDS)
+        limit = None if seconds == float("inf") else seconds + SLACK_SECONDS
+        try:
+            async with asyncio.timeout(limit) as patience:
+                with suppress(ConnectionFailed):
+                    async for event in self.events(fit_id):
+                        on_event(event)
+                while not (fit := await self.get_fit(fit_id)).is_final:
+                    await asyncio.sleep(POLL_SECONDS)
+        except TimeoutError:
+            if not patience.expired():
+                raise
+            raise WaitedTooLong(f"{fit_id} did not end within {seconds:g} s: it goes on") from None
         if fit.result is None:
             raise FitEnded(fit)
         return fit

@@ -1,7 +1,7 @@
 """The state of a download over any number of connections: what is there, what is missing, and whether it is right."""
 
 import hashlib
-import os
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,7 +32,9 @@ class Downloading:
     @contextmanager
     def to(cls, target: Path) -> Iterator["Downloading"]:
         """A download that leaves nothing behind unless it is finished."""
-        part = target.with_name(f".{target.name}.{os.getpid()}.part")
+        # A name of its own for each download: two of the same process to one target must not share it. It is shortened,
+        # as the target's name may already be as long as the file system allows.
+        part = target.with_name(f".{target.name[:40]}.{uuid.uuid4().hex}.part")
         try:
             with part.open("xb") as file:
                 yield cls(target, file)

@@ -21,10 +21,11 @@ from tuner_client.calls import (
     pause_before,
 )
 from tuner_client.downloading import Downloading
-from tuner_client.errors import ConnectionFailed, FitEnded, ServerError, WaitedTooLong
+from tuner_client.errors import ConnectionFailed, FitEnded, ServerError
 from tuner_client.following import Following
 from tuner_client.models import Event, Fit, Signal
 from tuner_client.targets import fit_request
+from tuner_client.within import within
 
 
 class Client:
@@ -129,7 +130,7 @@ class Client:
 
         Args:
             fit_id: id of the fit.
-            seconds: longest time to wait, in seconds.
+            seconds: longest time to wait, in seconds; the call is back half a second later at the latest.
             on_event: called with each event.
 
         Returns:
@@ -141,19 +142,23 @@ class Client:
             ApiError: if the service refuses.
             ConnectionFailed: if the service stays away.
         """
-        deadline = time.monotonic() + seconds
+        steps = self._until_final(fit_id)
+        for step in steps if seconds == float("inf") else within(steps, seconds, fit_id):
+            if isinstance(step, Event):
+                on_event(step)
+            elif step.is_final:
+                if step.result is None:
+                    raise FitEnded(step)
+                return step
+        raise ConnectionFailed(f"{fit_id} was not followed to its end")
+
+    def _until_final(self, fit_id: str) -> Iterator[Event | Fit]:
         with suppress(ConnectionFailed):
-            for event in self.events(fit_id):
-                on_event(event)
-                if time.monotonic() >= deadline:
-                    break
+            yield from self.events(fit_id)
         while not (fit := self.get_fit(fit_id)).is_final:
-            if time.monotonic() >= deadline:
-                raise WaitedTooLong(f"{fit_id} is {fit.status} after {seconds:g} s: it goes on")
+            yield fit
             time.sleep(POLL_SECONDS)
-        if fit.result is None:
-            raise FitEnded(fit)
-        return fit
+        yield fit
 
     def download(self, fit_id: str, target: Path | str) -> str:
         """Write the compressed file, whole and verified or not at all; interrupted downloads go on.

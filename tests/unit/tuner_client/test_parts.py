@@ -1,10 +1,15 @@
 """The client's parts without a connection: targets, events, pauses, errors."""
 
+from contextlib import ExitStack
+from hashlib import sha256
+from pathlib import Path
+
 import httpx
 import pytest
 
 from tuner_client import ApiError, Conflict, InvalidRequest, NotFound, ServerError
 from tuner_client.calls import LONGEST_PAUSE_SECONDS, TRIES, error_of, pause_before
+from tuner_client.downloading import Downloading
 from tuner_client.following import Following
 from tuner_client.targets import fit_request
 
@@ -74,3 +79,16 @@ def test_what_is_tried_again_and_when() -> None:
     far = pause_before(1, httpx.Response(429, headers={"Retry-After": "86400"}))
     assert far == LONGEST_PAUSE_SECONDS
     assert (pause_before(1, None) or 9) < (pause_before(3, None) or 0)
+
+
+def test_downloads_to_one_path_at_once_do_not_meet(tmp_path: Path) -> None:
+    target = tmp_path / "result.tnr"
+    contents = [b"first", b"second", b"third"]
+    with ExitStack() as stack:
+        running = [stack.enter_context(Downloading.to(target)) for _ in contents]
+        for downloading, content in zip(running, contents, strict=True):
+            downloading.begin(httpx.Response(200, headers={"ETag": f'"{sha256(content).hexdigest()}"'}))
+            downloading.take(content)
+            assert downloading.verify() == sha256(content).hexdigest()
+    assert target.read_bytes() in contents
+    assert [path.name for path in tmp_path.iterdir()] == ["result.tnr"]
