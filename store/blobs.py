@@ -16,10 +16,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.handlers import add_expect_header
 from botocore.response import StreamingBody
 
-from store.synced_folder import SyncedFolder
 from store.errors import BlobDamaged, BlobMissing, BlobsUnavailable, BucketMissing, ObjectBrokenOff, ObjectRefused
 from store.keys import PROBES
 from store.settings import StoreSettings
+from store.synced_folder import SyncedFolder
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -12,8 +12,8 @@ from typing import Any, Final
 import numpy as np
 
 from store.render_spec import RenderSpec
-from tuner.codec.core.host import Layout, encode
 from tuner.codec.decode import decode
+from tuner.core.host import Layout, encode
 from tuner.errors import TunerError
 from tuner.signal.image import write_image
 from tuner.signal.signal import Signal
