@@ -278,6 +278,8 @@ def _compiled() -> "tuple[wasmtime.Engine, wasmtime.Module]":
             config = wasmtime.Config()
             # Fuel would take a third more time. The core counts its work itself, and all its loops end: they run over
             # subbands, nodes, steps and bits, whose numbers the description bounds.
+            # Tables would be mapped from a file in memory, which a process that has closed what it inherited lacks.
+            config.memory_init_cow = False
             config.parallel_compilation = False  # 30 ms of one core; a pool of threads would not outlive a fork
             if is_tight:
                 # Otherwise 4 GiB of addresses, none of them used, spare every access a comparison: a fifth of the time.
