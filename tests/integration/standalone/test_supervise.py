@@ -140,7 +140,7 @@ def test_a_service_that_works_is_waited_for(home: Home) -> None:
 
 
 def test_a_service_that_works_for_ever_is_given_up(home: Home) -> None:
-    service = stand_in(home, "busy", "while True: pass", check=never, ready_seconds=0.2)
+    service = stand_in(home, "busy", "while True: pass", check=never, ready_seconds=0.5)
     complaint = r"busy was not ready after \d+ s: nobody there"
     with home.locked(), Supervisor(home, quiet) as running, pytest.raises(StartFailed, match=complaint):
         running.start(service)
