@@ -26,7 +26,10 @@ DAMAGES = ["deleted", "truncated", "swapped"]
 def worker(world: World, environment: dict[str, str]) -> Iterator[Resources]:
     """The interactive worker's resources, used from this process."""
     queue = FitQueue(settings_of(environment))
-    yield Resources(settings=WorkerSettings(), database=world.database, blobs=world.blobs, queue=queue)
+    drawing = Resources(settings=WorkerSettings(), database=world.database, blobs=world.blobs, queue=queue)
+    while draw_next_view(drawing):
+        pass  # what other tests asked for and did not wait for
+    yield drawing
     queue.close()
 
 
