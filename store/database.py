@@ -3,7 +3,9 @@
 import selectors
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
+import psycopg
 from sqlalchemy import create_engine, event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DisconnectionError
@@ -39,7 +41,7 @@ class Database:
     """One pool per process; make it after the process has started, never before a fork."""
 
     def __init__(self, settings: StoreSettings) -> None:
-        seconds = settings.database_timeout_seconds
+        self._timeout_seconds = seconds = settings.database_timeout_seconds
         self.engine = create_engine(
             settings.database_url.get_secret_value(),
             pool_size=settings.database_pool_size,
@@ -77,6 +79,31 @@ class Database:
         """
         with self._readers() as session:
             yield session
+
+    def own_address(self) -> dict[str, Any]:
+        """How to connect beside the pool, for psycopg: a connection that may say nothing for as long as it likes.
+
+        Those of the pool are broken off when a unit of work takes too long; see `store.deadlines`.
+        """
+        _, address = self.engine.dialect.create_connect_args(self.engine.url)
+        return {**address, **alive(self._timeout_seconds)}
+
+    @contextmanager
+    def lock(self, number: int) -> Iterator[bool]:
+        """Whether nobody else holds this lock while the block runs; it goes with its connection, however this ends.
+
+        Args:
+            number: number of the lock, which nothing else in this database uses.
+
+        Raises:
+            psycopg.OperationalError: if the server does not answer.
+        """
+        seconds = max(1, round(self._timeout_seconds))
+        with psycopg.connect(
+            **self.own_address(), autocommit=True, connect_timeout=seconds, application_name="tuner-lock"
+        ) as connection:
+            answer = connection.execute("SELECT pg_try_advisory_lock(%s)", (number,)).fetchone()
+            yield answer == (True,)
 
     def ping(self) -> None:
         """Ask the server for an answer.

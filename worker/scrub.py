@@ -11,13 +11,9 @@ asked for. Signals and representations are marked until a later look finds them 
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from threading import Event, Thread
 
-from sqlalchemy import text
-
-from store.database import Database
 from store.errors import BlobDamaged, BlobMissing, StoreError
 from store.models_scrub import Scrub
 from store.repositories.deletions import remove_objects
@@ -57,7 +53,7 @@ def scrub(resources: Resources, stop: Event) -> bool:
     Returns:
         Whether this process is the one that compares, and has nothing left to compare for now.
     """
-    with _alone(resources.database) as is_mine:
+    with resources.database.lock(_LOCK) as is_mine:
         while is_mine and not stop.is_set():
             with resources.database.unit_of_work() as session:
                 scrubs = Scrubs(session)
@@ -163,18 +159,6 @@ def _report_result(resources: Resources, named: Named, code: str) -> None:
 def _report(ended: Scrub) -> None:
     told = logger.warning if ended.damaged else logger.info
     told("all rows are compared: %s objects, %s bytes, %s damaged", ended.objects, ended.byte_count, ended.damaged)
-
-
-@contextmanager
-def _alone(database: Database) -> Iterator[bool]:
-    """Whether nobody else compares while the block runs; the lock goes with its connection, however this ends."""
-    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        is_mine = bool(connection.scalar(text(f"SELECT pg_try_advisory_lock({_LOCK})")))
-        try:
-            yield is_mine
-        finally:
-            if is_mine and not connection.invalidated:
-                connection.execute(text(f"SELECT pg_advisory_unlock({_LOCK})"))
 
 
 def main() -> None:

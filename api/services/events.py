@@ -195,10 +195,8 @@ class EventHub:
             await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _listen_once(self) -> None:
-        engine = self._database.engine
-        arguments, options = engine.dialect.create_connect_args(engine.url)
         async with await psycopg.AsyncConnection.connect(
-            *arguments, **options, autocommit=True, connect_timeout=5, application_name="tuner-events"
+            **self._database.own_address(), autocommit=True, connect_timeout=5, application_name="tuner-events"
         ) as connection:
             async with asyncio.timeout(LISTEN_CHECK_SECONDS):
                 await connection.execute(f"LISTEN {EVENTS_CHANNEL}")

@@ -1,6 +1,7 @@
 """Rows are compared with objects: all that is damaged or lost is found, and what can be made again is."""
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -245,3 +246,23 @@ def test_an_outage_is_no_damage_and_the_pass_goes_on_after_it(
         scrub(replace(resources, blobs=BlobStore(nobody)), Event())
     assert scrub(resources, Event())
     assert (last(resources).objects, last(resources).damaged) == (20, 0)
+
+
+def test_a_pass_may_take_longer_than_any_unit_of_work_and_stays_the_only_one(
+    resources: Resources, store_settings: StoreSettings
+) -> None:
+    """Its lock lies on a connection that says nothing for as long as objects are compared."""
+    add_rows(resources, 20)
+    hurried = store_settings.model_copy(update={"database_timeout_seconds": 0.5, "database_unit_seconds": 0.5})
+    slow = resources.settings.model_copy(update={"scrub_objects_per_second": 5.0})
+    assert scrub(resources, Event())  # the urgent one, which is the first
+    with resources.database.unit_of_work() as session:
+        Scrubs(session).begin(is_urgent=False)
+    mine = replace(resources, database=Database(hurried), settings=slow)
+    with ThreadPoolExecutor(1) as pool:
+        ended = pool.submit(scrub, mine, Event())
+        while not ended.done():
+            time.sleep(0.2)
+            assert not scrub(resources, Event()) or ended.done()
+        assert ended.result()
+    mine.database.close()
