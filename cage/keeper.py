@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
-from cage.limits import JobBroken, Limits, OverBudget
+from cage.limits import JobBroken, Limits, OverBudget, OverMemory
 from cage.nursery import ANSWERED, FAULT, order_frame, receive
 
 _PIPE_BYTES, _F_SETPIPE_SZ = 1 << 20, 1031
@@ -186,7 +186,7 @@ class Keeper:
         except (ValueError, KeyError, TypeError):
             raise OverBudget(f"what reads it ended with {code}") from None
         if kind == "memory":
-            raise OverBudget(f"it took more than {self._limits.memory_bytes // _MEBIBYTE} MiB")
+            raise OverMemory(f"it took more than {self._limits.memory_bytes // _MEBIBYTE} MiB")
         raise JobBroken(f"{self._module} cannot work: {message}")
 
 

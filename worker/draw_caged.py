@@ -1,19 +1,17 @@
 """Have a view drawn in the cage, under a budget: a compressed file is as hostile as the upload behind it."""
 
-import atexit
 import json
 import re
-from functools import cache
 from typing import Final
 
-from cage.keeper import Keeper
-from cage.limits import Limits, OverBudget
+from cage.limits import Limits, OverBudget, OverMemory
 from store.render_spec import RenderSpec
+from worker.caged import keeper_of
 from worker.drawing import DRAWN, REFUSED
 from worker.settings import WorkerSettings
 from worker.views import MEDIA_TYPES, Drawn
 
-_MEBIBYTE: Final = 1 << 20
+DRAWER: Final = "worker.drawing"
 _MESSAGE_CHARACTERS: Final = 1000
 
 
@@ -43,13 +41,12 @@ def draw_caged(content: bytes, spec: RenderSpec, settings: WorkerSettings) -> Dr
         JobBroken: if nothing can be drawn here.
     """
     try:
-        answer = _keeper(settings).ask_bytes(content, spec.model_dump(mode="json"))
+        answer = keeper_of(DRAWER, _limits(settings)).ask_bytes(content, spec.model_dump(mode="json"))
     except OverBudget as error:
         raise ViewRefused(
-            "out_of_memory" if "MiB" in str(error) else "view_too_costly",
-            f"drawing went over its budget of {settings.drawing_memory_bytes // _MEBIBYTE} MiB, "
-            f"{settings.drawing_cpu_seconds} s of a processor and {settings.drawing_seconds:g} s in all, or broke what "
-            f"draws it ({error}): ask for a smaller scale or region",
+            "out_of_memory" if isinstance(error, OverMemory) else "view_too_costly",
+            f"drawing went over its budget of {_limits(settings)}, or broke what draws it ({error}): ask for a smaller "
+            "scale or region",
         ) from error
     return drawn_of(answer, spec)
 
@@ -75,19 +72,13 @@ def drawn_of(answer: memoryview, spec: RenderSpec) -> Drawn:
 
 def start_drawer(settings: WorkerSettings) -> None:
     """Have everything loaded before the first client waits."""
-    _keeper(settings).start()
+    keeper_of(DRAWER, _limits(settings)).start()
 
 
-@cache
-def _keeper(settings: WorkerSettings) -> Keeper:
-    keeper = Keeper(
-        "worker.drawing",
-        Limits(
-            memory_bytes=settings.drawing_memory_bytes,
-            cpu_seconds=settings.drawing_cpu_seconds,
-            wall_seconds=settings.drawing_seconds,
-            answer_bytes=settings.drawing_memory_bytes,
-        ),
+def _limits(settings: WorkerSettings) -> Limits:
+    return Limits(
+        memory_bytes=settings.drawing_memory_bytes,
+        cpu_seconds=settings.drawing_cpu_seconds,
+        wall_seconds=settings.drawing_seconds,
+        answer_bytes=settings.drawing_memory_bytes,
     )
-    atexit.register(keeper.close)
-    return keeper

@@ -4,18 +4,15 @@ Inspection has seen the file, but on another day, perhaps with other decoders, a
 samples come back through a pipe; see `tuner.signal.handover`.
 """
 
-import atexit
 from collections.abc import Callable
-from functools import cache
 
-from cage.keeper import Keeper
 from cage.limits import Limits, OverBudget
 from tuner.signal.handover import signal_of
 from tuner.signal.signal import Signal
+from worker.caged import keeper_of
 from worker.settings import WorkerSettings
 
 READER = "tuner.signal.handover"
-_MEBIBYTE = 1 << 20
 
 
 class SignalTooCostly(Exception):
@@ -39,30 +36,23 @@ def read_caged(content: bytes, settings: WorkerSettings, heed: Callable[[], None
     """
     heed()
     try:
-        return signal_of(_keeper(settings).ask_bytes(content, {}, heed))
+        return signal_of(keeper_of(READER, _limits(settings)).ask_bytes(content, {}, heed))
     except OverBudget as error:
         raise SignalTooCostly(
-            f"reading the signal went over its budget of {settings.reading_memory_bytes // _MEBIBYTE} MiB, "
-            f"{settings.reading_cpu_seconds} s of a processor and {settings.reading_seconds:g} s in all, or broke its "
-            f"decoder ({error}): send a smaller signal, or a mesh of fewer faces"
+            f"reading the signal went over its budget of {_limits(settings)}, or broke its decoder ({error}): send a "
+            "smaller signal, or a mesh of fewer faces"
         ) from error
 
 
 def start_reader(settings: WorkerSettings) -> None:
     """Have the decoders loaded before the first fit comes; nobody waits for it."""
-    _keeper(settings).start()
+    keeper_of(READER, _limits(settings)).start()
 
 
-@cache
-def _keeper(settings: WorkerSettings) -> Keeper:
-    keeper = Keeper(
-        READER,
-        Limits(
-            memory_bytes=settings.reading_memory_bytes,
-            cpu_seconds=settings.reading_cpu_seconds,
-            wall_seconds=settings.reading_seconds,
-            answer_bytes=settings.reading_memory_bytes,
-        ),
+def _limits(settings: WorkerSettings) -> Limits:
+    return Limits(
+        memory_bytes=settings.reading_memory_bytes,
+        cpu_seconds=settings.reading_cpu_seconds,
+        wall_seconds=settings.reading_seconds,
+        answer_bytes=settings.reading_memory_bytes,
     )
-    atexit.register(keeper.close)
-    return keeper
