@@ -20,9 +20,13 @@ from api.services.rates import Rates
 from api.settings import ApiSettings
 
 # The first part of a path, and what of a tenant's it is about.
-NOUNS = {"signals": "signals", "uploads": "signals", "fits": "fits", "webhooks": "webhooks"}
-# Nothing of a tenant's, but names of machines and sums over all tenants: not for strangers.
-NOUNS["metrics"] = "fits"
+NOUNS = {
+    "signals": "signals",
+    "uploads": "signals",
+    "fits": "fits",
+    "webhooks": "webhooks",
+    "metrics": "fits",  # nothing of a tenant's, but names of machines and sums over all tenants: not for strangers
+}
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _EXPECTED = tuple(PROBLEMS.keys() - {Exception})
 

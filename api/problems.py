@@ -31,7 +31,6 @@ from api.schemas.patterns import WORDS
 from api.schemas.problems import Fault, Problem, ProblemKind
 from api.settings import without_class
 from store import errors as store
-from store.errors import DiskFull
 
 RETRY_AFTER_SECONDS = 5
 LONGEST_SHOWN = 300
@@ -86,7 +85,9 @@ def problem_response(scope: Scope, error: Exception) -> Response:
 def named(error: Exception) -> Exception:
     """The error itself, or what it says of the disk: PostgreSQL answers, and has no room (SQLSTATE 53100)."""
     if isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) == "53100":
-        return DiskFull("the database has no room left on its disk: nothing can be added until there is room again")
+        return store.DiskFull(
+            "the database has no room left on its disk: nothing can be added until there is room again"
+        )
     return error
 
 

@@ -140,11 +140,7 @@ async def create_fit(
     "/{fit_id}/clone",
     status_code=202,
     dependencies=[Depends(json_body)],
-    responses={
-        **_ACCEPTED,
-        **_ENDED,
-        **problems(*_UNREADABLE, *_ASK_PROBLEMS, store.FitNotFound),
-    },
+    responses={**_ACCEPTED, **_ENDED, **problems(*_UNREADABLE, *_ASK_PROBLEMS, store.FitNotFound)},
 )
 async def clone_fit(
     body: FitOverrides,
@@ -272,8 +268,7 @@ async def resume_fit(
     responses=_ACCEPTED
     | _ENDED
     | problems(
-        store.SpecNewer,
-        store.SpecInvalid,
+        *_UNREADABLE,
         store.FitNotFound,
         store.SignalNotFound,
         store.IllegalMove,
