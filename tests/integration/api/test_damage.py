@@ -9,6 +9,7 @@ import pytest
 from api.services.downloads import WHOLE_BYTES
 from store.queue import FitQueue
 from store.repositories.renders import Renders
+from tests.damage import code_of, damage
 from tests.engines import settings_of
 from tests.integration.api.world import World
 from tests.networks import random_representation
@@ -33,28 +34,13 @@ def worker(world: World, environment: dict[str, str]) -> Iterator[Resources]:
     queue.close()
 
 
-def damage(world: World, key: str, how: str) -> None:
-    content = world.blobs.read(key)
-    match how:
-        case "deleted":
-            world.blobs.delete(key)
-        case "truncated":
-            world.blobs.put(key, content[:-3])
-        case _:
-            world.blobs.put(key, content[:-1] + bytes([content[-1] ^ 1]))
-
-
-def code_of(how: str) -> str:
-    return "blob_missing" if how == "deleted" else "blob_damaged"
-
-
 @pytest.mark.parametrize("how", DAMAGES)
 def test_a_result_can_be_made_again_in_one_call(client: httpx.Client, world: World, how: str) -> None:
     fit_id = world.add_fit(world.add_signal(), priority=90)
     stored = world.succeed(world.start(fit_id), FILE)
     whole = client.post(f"/fits/{fit_id}/retry")
     assert (whole.status_code, whole.json()["code"]) == (409, "illegal_move")
-    damage(world, stored.key, how)
+    damage(world.blobs, stored.key, how)
     for headers in ({}, {"Range": "bytes=0-3"}):
         answer = client.get(f"/fits/{fit_id}/representation", headers=headers)
         assert (answer.status_code, answer.json()["code"]) == (500, code_of(how))
@@ -82,7 +68,7 @@ def test_a_view_is_drawn_again(client: httpx.Client, world: World, worker: Resou
         assert render is not None
         key = render.object_key
     assert key is not None
-    damage(world, key, how)
+    damage(world.blobs, key, how)
     answer = client.get(url)
     assert (answer.status_code, answer.json()["code"]) == (500, code_of(how))
     assert client.get(url).status_code == 202
@@ -97,7 +83,7 @@ def test_a_view_of_a_damaged_result_says_so_and_is_not_remembered(
     fit_id = world.add_fit(world.add_signal(), priority=90)
     stored = world.succeed(world.start(fit_id), FILE, facts=FACTS)
     url = f"/fits/{fit_id}/gradient?scale=0.{DAMAGES.index(how) + 5}"
-    damage(world, stored.key, how)
+    damage(world.blobs, stored.key, how)
     assert client.get(url).status_code == 202
     draw_next_view(worker)
     answer = client.get(url)
@@ -114,6 +100,6 @@ def test_a_large_file_that_is_wrong_never_ends_cleanly(client: httpx.Client, wor
     fit_id = world.add_fit(world.add_signal(), priority=90)
     stored = world.succeed(world.start(fit_id), content)
     assert hashlib.sha256(client.get(f"/fits/{fit_id}/representation").content).hexdigest() == stored.sha256
-    damage(world, stored.key, "swapped")
+    damage(world.blobs, stored.key, "swapped")
     with pytest.raises(httpx.RemoteProtocolError):
         client.get(f"/fits/{fit_id}/representation")

@@ -23,6 +23,7 @@ from store.models_renders import Render
 from store.queue import FitQueue
 from store.repositories.scrubs import Scrubs
 from tests.chaos.proxy import Proxy, Weather
+from tests.damage import damage
 from tests.engines import settings_of
 from tests.factories import picture_png
 from tests.integration.api.conftest import running_api
@@ -63,14 +64,7 @@ class Service:
     @contextmanager
     def damaged(self, key: str, how: str) -> Iterator[None]:
         """Lose an object. A rotten one cannot be read until the block ends; by then something else must be there."""
-        content = self.storage.read(key)
-        match how:
-            case "deleted":
-                self.storage.delete(key)
-            case "truncated":
-                self.storage.put(key, content[:-3])
-            case "swapped":
-                self.storage.put(key, content[:-1] + bytes([content[-1] ^ 1]))
+        damage(self.storage, key, how)
         rot = Weather(http_status=500, verbs=(b"GET ",), names=(key.encode(),), s3_code="InternalError")
         with self.proxy.under(rot) if how == "rotten" else nullcontext():
             yield

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.damage import damage
 from tests.factories import picture_png
 from tests.integration.api.conftest import MAX_UPLOAD_BYTES, Server, running_api
 from tests.integration.api.images import animation, bomb, png
@@ -272,22 +273,16 @@ def head(*headers: str) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode()
 
 
-@pytest.mark.parametrize("damage", ["deleted", "truncated", "swapped"])
+@pytest.mark.parametrize("how", ["deleted", "truncated", "swapped"])
 @pytest.mark.parametrize("route", ["direct", "parts"])
 def test_known_bytes_that_are_sent_again_heal_their_object(
-    client: httpx.Client, world: World, damage: str, route: str
+    client: httpx.Client, world: World, how: str, route: str
 ) -> None:
-    content = picture_png() + f"{damage} {route}".encode()
+    content = picture_png() + f"{how} {route}".encode()
     sent = hashlib.sha256(content).hexdigest()
     signal = client.post("/signals", content=content, headers={"Content-Type": "image/png"}).json()
     (key,) = [key for key in world.blobs.keys("signals/") if key.endswith(sent)]
-    match damage:
-        case "deleted":
-            world.blobs.delete(key)
-        case "truncated":
-            world.blobs.put(key, content[:-5])
-        case _:
-            world.blobs.put(key, content[:-1] + b"!")
+    damage(world.blobs, key, how)
     if route == "direct":
         again = client.post("/signals", content=content, headers={"Content-Type": "image/png"})
     else:

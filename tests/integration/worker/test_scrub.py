@@ -25,6 +25,7 @@ from store.settings import StoreSettings
 from store.spec import FitSpec
 from store.status import FitStatus
 from tests.chaos.proxy import Proxy, Weather
+from tests.damage import damage
 from worker.resources import Resources
 from worker.scrub import BATCH, scrub
 from worker.settings import WorkerSettings
@@ -108,22 +109,6 @@ def add_rows(resources: Resources, count: int) -> list[Row]:
     return [*signals, *results, *checkpoints, *views]
 
 
-def damage(resources: Resources, row: Row, how: str) -> bytes:
-    """Spoil an object; returns what it was."""
-    assert row.object_key is not None
-    content = resources.blobs.read(row.object_key)
-    match how:
-        case "deleted":
-            resources.blobs.delete(row.object_key)
-        case "truncated":
-            resources.blobs.put(row.object_key, content[:-1])
-        case "longer":
-            resources.blobs.put(row.object_key, content + b"\0")
-        case "swapped":
-            resources.blobs.put(row.object_key, content[:-1] + bytes([content[-1] ^ 1]))
-    return content
-
-
 def ids(resources: Resources, table: type[Row]) -> set[str]:
     with resources.database.unit_of_work() as session:
         return set(session.scalars(select(table.id)))
@@ -154,7 +139,7 @@ def test_fifty_of_a_thousand_objects_are_found_and_made_again(
     assert len(rows) == 1000
     spoilt = {row: WAYS[number % len(WAYS)] for number, row in enumerate(rows[7::20])}
     assert len(spoilt) == 50
-    before = {row: damage(resources, row, how) for row, how in spoilt.items()}
+    before = {row: damage(resources.blobs, row.object_key or "", how) for row, how in spoilt.items()}
     rotten = [row.object_key.encode() for row, how in spoilt.items() if how == "rotten" and row.object_key]
     port = urlsplit(store_settings.s3_endpoint_url or "").port
     assert port is not None
