@@ -214,7 +214,7 @@ wavelets(
     words=b"\xff" * 8,
 )
 wavelets("no latents", "is larger than 2^29", latents=b"")
-wavelets("half the latents", "the file is damaged", header(shape=(64,)), latents=SOME_LATENTS[:20])
+wavelets("half the latents", "an integer is larger than 2^29", header(shape=(64,)), latents=SOME_LATENTS[:20])
 wavelets("bytes after the last latent", "left over after the last integer", latents=ALL_ZERO + b"\x00")
 wavelets("latents that no encoder writes", "the file is damaged", latents=b"\x00" * 40)
 lie(

@@ -1,4 +1,4 @@
-"""The coder of latents by tuner/codec/format/coder.md: slow, without numpy, importing nothing of `tuner`.
+"""The coder of latents by the pages coder.md and latents.md in tuner/codec/format: slow, without numpy or `tuner`.
 
 A subband is a dictionary from node to integer, a plane the same with what is near 0; what is not in it is 0.
 """

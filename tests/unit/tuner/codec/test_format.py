@@ -63,7 +63,7 @@ def test_the_page_lists_the_details_of_every_kind_and_which_must_be_there() -> N
 def test_lines_are_short_enough_to_be_read(page: Path) -> None:
     lines = page.read_text(encoding="utf-8").splitlines()
     assert [line for line in lines if len(line) > 120] == []
-    assert len(lines) < 160
+    assert len(lines) < 150
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
