@@ -13,6 +13,7 @@ import socket
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from math import inf
 from threading import Condition, Thread
 from typing import Any
 
@@ -44,6 +45,7 @@ class Deadlines:
         self._silence_seconds, self._unit_seconds = silence_seconds, unit_seconds
         self._uses: dict[int, _Use] = {}
         self._changed = Condition()
+        self._wakes_at = inf  # moment at which the thread looks again by itself
         self._thread: Thread | None = None
         event.listen(engine, "checkout", self._on_checkout)
         event.listen(engine, "checkin", self._on_checkin)
@@ -53,12 +55,14 @@ class Deadlines:
 
     def _on_checkout(self, connection: Any, _record: Any, _proxy: Any) -> None:
         now = time.monotonic()
+        use = _Use(connection, now + self._silence_seconds, now + self._unit_seconds)
         with self._changed:
-            self._uses[id(connection)] = _Use(connection, now + self._silence_seconds, now + self._unit_seconds)
+            self._uses[id(connection)] = use
             if self._thread is None:
                 self._thread = Thread(target=self._watch, name="database deadlines", daemon=True)
                 self._thread.start()
-            self._changed.notify()
+            if use.due < self._wakes_at:  # seldom: others are due earlier, and nobody is woken for each request
+                self._changed.notify()
 
     def _on_checkin(self, connection: Any, _record: Any, _error: Any = None) -> None:
         with self._changed:
@@ -79,8 +83,8 @@ class Deadlines:
                         use.is_shut = True
                         logger.warning("the database has not answered in time: the connection is broken off")
                         _shut(use.connection)
-                waiting = [use.due for use in self._uses.values() if not use.is_shut]
-                self._changed.wait(max(0.01, min(waiting) - now) if waiting else None)
+                self._wakes_at = min((use.due for use in self._uses.values() if not use.is_shut), default=inf)
+                self._changed.wait(None if self._wakes_at == inf else max(0.01, self._wakes_at - now))
 
 
 def _shut(connection: Any) -> None:

@@ -1,5 +1,6 @@
 """A line to PostgreSQL that falls silent: nothing breaks, nothing is refused, and nobody answers any more."""
 
+import time
 from collections.abc import Callable, Iterator
 from threading import Thread
 from urllib.parse import urlsplit
@@ -101,6 +102,11 @@ def test_every_wait_for_a_silent_line_ends_and_the_pool_is_renewed_at_once(
         for connection in (one, two, three):
             # Each of the silent ones would cost its user a deadline, and raise.
             assert connection.execute(text("SELECT 1")).scalar() == 1
+
+
+def test_whoever_comes_after_a_long_rest_is_watched_too(far: Database, proxy: Proxy) -> None:
+    time.sleep(2.5)  # longer than any deadline: nobody is left to be watched
+    assert isinstance(complaint(lambda: a_statement(far, proxy)), OperationalError)
 
 
 def test_a_unit_of_work_has_an_end_however_lively_it_is(far: Database) -> None:
