@@ -5,6 +5,7 @@ Each test names the bound. Without shares each of them fails: the other one is r
 
 import contextlib
 import os
+import select
 import socket
 import subprocess
 import sys
@@ -77,11 +78,17 @@ def test_slow_uploads_leave_a_place_to_others(shared: Shared) -> None:
     head = f"POST /signals HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: {shared.greedy['Authorization']}\r\n"
     head += "Content-Type: image/png\r\nContent-Length: 5000\r\n\r\nx"
     with contextlib.ExitStack() as stack:
-        for _ in range(2 * PLACES):
-            stack.enter_context(socket.create_connection(shared.server.address)).sendall(head.encode())
+        slow = [stack.enter_context(socket.create_connection(shared.server.address)) for _ in range(2 * PLACES)]
+        for connection in slow:
+            connection.sendall(head.encode())
+        # Only those that find no place are answered: once all of them are, the others hold what one tenant may have.
+        answered: list[socket.socket] = []
+        end = time.monotonic() + ANSWER_SECONDS
+        while len(answered) < PLACES + 1 and time.monotonic() < end:
+            answered = select.select(slow, [], [], ANSWER_SECONDS)[0]
+        assert [connection.recv(12) for connection in answered] == [b"HTTP/1.1 503"] * (PLACES + 1)
         refused = stack.enter_context(shared.client(shared.greedy))
-        # Until all of the slow ones have been let in, and hold the places.
-        assert any(refused.post("/signals", files={"file": png()}).status_code == 503 for _ in range(100))
+        assert refused.post("/signals", files={"file": png()}).status_code == 503
         with shared.client(shared.modest) as client:
             assert client.post("/signals", files={"file": png()}).status_code == 201
 
