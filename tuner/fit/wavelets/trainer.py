@@ -54,7 +54,7 @@ _BISECTIONS, _LINEAR_BISECTIONS = 12, 10
 _FIRST_SHARE = 0.75
 # Weights have at most 1,500 steps in a file: with larger integers than this, what rounding them displaces is more than
 # latents can follow in a fit, so that weights are rounded before the latents are made, and stay.
-_LARGEST_LEARNED_CODE = 500.0
+_LARGEST_LEARNED_CODE, _FINEST_LEARNED = 500.0, 1500.0
 _SMALLEST_STEP, _LARGEST_STEP = 1e-6, 1e3
 # Logarithm of lambda that a shift of 1 is worth.
 _SHIFT = 4.0
@@ -316,8 +316,8 @@ class WaveletTrainer:
     def _first_step(self, coefficients: list[Tensor]) -> float:
         """The step of the latents with which the signal's own coefficients have the size or quality asked for."""
         largest = max(float(each.abs().max()) for each in coefficients)
-        # However many bits there are, the fit takes no larger codes.
-        low = log(max(_SMALLEST_STEP, largest / (_FIRST_SHARE * LARGEST_CODE)))
+        # A finer step belongs to a network without sines, whose own search takes over from there.
+        low = log(max(_SMALLEST_STEP, largest / _FINEST_LEARNED))
         high = log(_LARGEST_STEP)
         wanted_db, excess = self._config.psnr_db, 1.0 + _FIRST_EXCESS
         for _ in range(_BISECTIONS):
