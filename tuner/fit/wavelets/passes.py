@@ -245,6 +245,11 @@ class GridPasses:
         weights.bias.add_(correction[:, -1])
         return float(products[size:, size:].trace()) / (self.points * self.channels)
 
+    def missing(self, weights: Weights) -> Tensor:
+        """Targets less values, (C, P)."""
+        hidden_HP = _last_layer(weights, self._inputs_IP)
+        return self.targets_CP - self._values(weights, hidden_HP, self._fields_UP)
+
     def loss(self, weights: Weights) -> float:
         """Mean squared error over points and channels."""
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from tuner.decibels import mse_to_psnr_db
 from tuner.errors import StateMismatch
 from tuner.fit.progress import Clock
-from tuner.fit.wavelets.choice import cheapest, choose, free_values
+from tuner.fit.wavelets.choice import LARGEST_CODE, cheapest, choose, free_values
 from tuner.fit.wavelets.config import WaveletConfig
 from tuner.fit.wavelets.curvature import learn_curvatures
 from tuner.fit.wavelets.descent import WeightDescent
@@ -48,9 +48,13 @@ _FIRST_EXCESS = 0.2
 _DEAD_ZONE = 0.1
 # Root mean square, in units of codes, below which an input is not made larger.
 _LEAST_INPUT = 0.02
-_BISECTIONS = 12
-_LARGEST_CODE = 2000.0
-_LARGEST_FIRST_CODE = 1500.0
+_REFINEMENTS = 8
+_BISECTIONS, _LINEAR_BISECTIONS = 12, 10
+# Of the largest integer, what a fit begins with at most: latents grow on the way.
+_FIRST_SHARE = 0.75
+# Weights have at most 1,500 steps in a file: with larger integers than this, what rounding them displaces is more than
+# latents can follow in a fit, so that weights are rounded before the latents are made, and stay.
+_LARGEST_LEARNED_CODE, _FINEST_LEARNED = 500.0, 1500.0
 _SMALLEST_STEP, _LARGEST_STEP = 1e-6, 1e3
 # Logarithm of lambda that a shift of 1 is worth.
 _SHIFT = 4.0
@@ -125,6 +129,9 @@ class WaveletTrainer:
             The mean squared error before.
         """
         self._network = None
+        if self._linear is not None:
+            self._taken += 1
+            return self._passes.loss(self._weights)  # there is nothing to learn
         passes, descent, share = self._passes, self._descent, self._clock.share
         compares = self._taken % (_COMPARE_SIZE if self._config.psnr_db is None else _COMPARE_QUALITY) == 0
         if share >= 1.0 - self._config.rounded_share and descent.steps is None:
@@ -154,6 +161,12 @@ class WaveletTrainer:
             shift: how far to go from the size that the fit has: above 0 the file gets smaller, below 0 larger, as
                 latents move that would at another lambda.
         """
+        if self._linear is not None:
+            steps, weights, latents = self._linear_with(self._linear * exp(shift))
+            self._passes.show(latents)
+            parameters, mse = self._parameters(weights, latents), self._passes.loss(weights)
+            self._passes.show(self._latents)
+            return RoundedNetwork(parameters=parameters, step_sizes=steps, mse=mse)
         steps = self._descent.steps or self._best_steps()
         latents = self._latents if shift == 0.0 else self._shifted(shift, steps)
         if shift < 0.0 and self._config.psnr_db is not None:
@@ -230,6 +243,8 @@ class WaveletTrainer:
         skip = colours.repeat(1, layout.fields)
         self._weights = Weights(passes.sines, hidden, biases, skip, torch.zeros(passes.channels, widths[-1]), mean)
         step = self._first_step(coefficients)
+        largest = max(float(each.abs().max()) for each in coefficients)
+        is_linear = largest > _LARGEST_LEARNED_CODE * step
         self._trade.value = self._first_trade = _TRADE * step**2 / passes.channels
         self._latents = _in_steps(coefficients, step)
         # What Adam moves belongs to inputs of about the same size, and a power of two costs no accuracy.
@@ -238,13 +253,71 @@ class WaveletTrainer:
         passes.gains.copy_(passes.input_sizes().clamp(min=_LEAST_INPUT).log2().neg().round().exp2())
         skip.mul_(step)
         self._curvatures = [torch.zeros_like(each) for each in self._latents]
+        self._linear: float | None = None
+        if is_linear:
+            self._colours, self._exact = colours, self._exact_coefficients()
+            self._linear = self._linear_step(largest, step)
+            steps, self._weights, self._latents = self._linear_with(self._linear)
+            passes.show(self._latents)
         self._descent = WeightDescent(self._weights, self._config, self._random)
+        if is_linear:
+            self._descent.steps = steps
+
+    def _linear_step(self, largest: float, step: float) -> float:
+        """The step of a linear network whose file has the size, or whose values have the quality, that is wanted.
+
+        Estimates of bits know little of integers so large; the file itself tells.
+        """
+        low, high = log(max(_SMALLEST_STEP, largest / (_FIRST_SHARE * LARGEST_CODE))), log(largest)
+        wanted, wanted_db, middle = self._config.bits_per_sample, self._config.psnr_db, log(step)
+        if wanted is not None and self._file_bits is None:
+            return step
+        for _ in range(_LINEAR_BISECTIONS):
+            steps, weights, latents = self._linear_with(exp(middle))
+            if wanted is not None and self._file_bits is not None:
+                is_too_coarse = self._file_bits(self._parameters(weights, latents), steps) < wanted * self._points
+            else:
+                self._passes.show(latents)
+                is_too_coarse = mse_to_psnr_db(self._passes.loss(weights)) < (wanted_db or 0.0)
+            low, high = (low, middle) if is_too_coarse else (middle, high)
+            middle = (low + high) / 2.0
+        return exp(high if wanted_db is None else low)
+
+    def _linear_with(self, step: float) -> tuple[tuple[float, ...], Weights, list[Tensor]]:
+        """Steps and weights as a file will hold them, of a network without sines, and the latents of those weights."""
+        # A finer step would need larger integers than there are.
+        largest = max(float(_mixed(self._colours.T, each).abs().max()) for each in self._exact)
+        step = max(step, 1.01 * largest / LARGEST_CODE)
+        weights = self._without_sines(step * self._colours)
+        trade = _TRADE * step**2 / self._passes.channels / self._points
+        steps = wavelet_steps(self._parameters(weights, self._latents), trade)
+        weights = weights.rounded(steps)
+        unmixed = torch.linalg.inv(weights.skip[:, : self._passes.layout.colours].double()).float()
+        return steps, weights, _in_steps([_mixed(unmixed, each) for each in self._exact], 1.0)
+
+    def _without_sines(self, colours: Tensor) -> Weights:
+        """A network that is a sum of fields."""
+        weights = self._weights.rounded((1.0,) * len(self._weights.tensors()))
+        for tensor in weights.tensors():
+            tensor.zero_()
+        weights.skip.copy_(colours.repeat(1, self._passes.layout.fields))
+        return weights
+
+    def _exact_coefficients(self) -> list[Tensor]:
+        """Of the samples themselves; their analysis alone leaves a little of them, which is analysed again."""
+        passes = self._passes
+        weights = self._without_sines(torch.eye(passes.channels))
+        found = passes.subbands.analyse(passes.targets_CP)
+        for _ in range(_REFINEMENTS):
+            passes.show(found)
+            found = [a + b for a, b in zip(found, passes.subbands.analyse(passes.missing(weights)), strict=True)]
+        return found
 
     def _first_step(self, coefficients: list[Tensor]) -> float:
         """The step of the latents with which the signal's own coefficients have the size or quality asked for."""
         largest = max(float(each.abs().max()) for each in coefficients)
-        # However many bits there are, the file holds no larger codes.
-        low = log(max(_SMALLEST_STEP, largest / _LARGEST_FIRST_CODE))
+        # A finer step belongs to a network without sines, whose own search takes over from there.
+        low = log(max(_SMALLEST_STEP, largest / _FINEST_LEARNED))
         high = log(_LARGEST_STEP)
         wanted_db, excess = self._config.psnr_db, 1.0 + _FIRST_EXCESS
         for _ in range(_BISECTIONS):
@@ -290,7 +363,7 @@ class WaveletTrainer:
         for code, other in zip(self._latents, cheapest(*self._prices[1:], trade), strict=True):
             moves = (other.abs() < code.abs()) if shift > 0.0 else (other.abs() > code.abs())
             moves &= torch.rand(code.shape, generator=random) < shift / least
-            moved = torch.where(moves, other, code).clamp(-_LARGEST_CODE, _LARGEST_CODE)
+            moved = torch.where(moves, other, code).clamp(-LARGEST_CODE, LARGEST_CODE)
             # What no lambda moves, since its neighbours are large, shrinks.
             shifted.append(moved if shift <= _LAST_SHIFT else (moved * exp(_LAST_SHIFT - shift)).trunc())
         return shifted
@@ -316,12 +389,17 @@ class WaveletTrainer:
         )
 
 
+def _mixed(matrix: Tensor, coefficients: Tensor) -> Tensor:
+    """Coefficients whose colours a matrix makes of other colours."""
+    return (matrix @ coefficients.reshape(len(matrix), -1)).view(coefficients.shape)
+
+
 def _in_steps(coefficients: list[Tensor], step: float) -> list[Tensor]:
     """Integers, the high-pass ones with a preference for zero."""
     low, *high = coefficients
     codes = [(low / step).round()]
     codes += [each.sign() * (each.abs() / step + 0.5 - _DEAD_ZONE).floor().clamp(min=0.0) for each in high]
-    return [each.clamp(-_LARGEST_CODE, _LARGEST_CODE) for each in codes]
+    return [each.clamp(-LARGEST_CODE, LARGEST_CODE) for each in codes]
 
 
 def _principal_axes(centred_CP: Tensor) -> Tensor:

@@ -2,8 +2,7 @@
 
 What a bit is worth moves while the fit runs until the file has the size or the quality that was asked for; the rest is
 done by rounding (`tuner.targets.wavelets.landing`). What still misses goes on from its own state for half as many steps
-again, or, if its integers are as large as a file holds, is fitted anew with one scale less, whose integers are smaller,
-up to the number of trials.
+again, up to the number of trials.
 """
 
 from collections.abc import Sequence
@@ -27,20 +26,13 @@ from tuner.targets.wavelets.landing import encoded, land_on_quality, land_on_siz
 _WORTH_FILLING = 0.95  # of a limit of bytes
 _WORTH_LOWERING_DB = 0.15  # above a quality
 _MORE_STEPS = 0.5  # of those before, for a fit that goes on
-_FULL = 1300  # the largest integer of a fit that would have begun with a finer step, had its integers allowed it
 # Where a fit aims, below what is asked for: rounding away from zero then makes up for it, cheaply.
 _AIM, _AIM_DB = 0.975, 0.05
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WaveletsTrial(Trial):
-    """What one fitted network with wavelets showed.
-
-    Attributes:
-        is_full: whether its integers are as large as a file holds, and fewer scales would make them smaller.
-    """
-
-    is_full: bool
+    """What one fitted network with wavelets showed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,7 +63,7 @@ class WaveletsStrategy(Strategy[WaveletsPlan, WaveletResult, WaveletsTrial]):
         self._config = self._aiming(ask.config)
 
     def next_plan(self, trials: Sequence[WaveletsTrial], best: File | None) -> WaveletsPlan | None:
-        """The same fit with more steps, or one with fewer scales."""
+        """The same fit with more steps, from where it ended."""
         if not trials:
             return WaveletsPlan(config=self._config)
         last, limit = trials[-1], self._config.max_seconds
@@ -80,14 +72,8 @@ class WaveletsStrategy(Strategy[WaveletsPlan, WaveletResult, WaveletsTrial]):
         if is_over or (best is not None and best.meets(self._ask.target) and self._is_tight(best)):
             return None
         # Of a fit that goes on, its own seconds count towards its limit.
-        others = spent if last.is_full else spent - last.seconds
+        others = spent - last.seconds
         config = replace(self._config, max_seconds=None if limit is None else limit - others)
-        # Fits that were, or are to be, made anew.
-        restarts = sum(trial.is_full for trial in trials)
-        if restarts:
-            config = replace(config, scales=self._config.scales_of(self._signal.grid_shape) - restarts)
-        if last.is_full:
-            return WaveletsPlan(config=config)
         steps = max(last.max_steps + 1, round((1.0 + _MORE_STEPS) * last.max_steps))
         return WaveletsPlan(config=replace(config, steps=steps), goes_on=True)
 
@@ -105,7 +91,6 @@ class WaveletsStrategy(Strategy[WaveletsPlan, WaveletResult, WaveletsTrial]):
         """Round the latents as the target wants them."""
         config, signal = plan.config, self._signal
         file = self._file(fitted)
-        largest = max(int(abs(codes).max()) for codes in fitted.parameters.latents)
         return file, WaveletsTrial(
             network=(config.frequencies, *config.widths),
             weights=fitted.parameters.weight_count,
@@ -116,20 +101,15 @@ class WaveletsStrategy(Strategy[WaveletsPlan, WaveletResult, WaveletsTrial]):
             psnr_db=fitted.psnr_db,
             file_bytes=len(file.content) if file is not None and file.meets(self._ask.target) else None,
             goes_on=plan.goes_on,
-            is_full=largest >= _FULL and config.scales_of(signal.grid_shape) > 1,
         )
 
     def tried(self, trials: Sequence[WaveletsTrial]) -> str:
         """How many steps it took."""
         return f"{sum(trial.steps for trial in separate(trials))} steps"
 
-    def advice(self, trials: Sequence[WaveletsTrial]) -> str:
+    def advice(self, trials: Sequence[WaveletsTrial]) -> str:  # noqa: ARG002  whatever they were
         """A higher preset, or the other kind of network."""
-        full = "The integers of its latents are as large as a file holds. " if trials[-1].is_full else ""
-        return (
-            f"{full}To come closer, a higher preset trains longer, and the network kind 'sines' may suit so high a "
-            "quality better."
-        )
+        return "To come closer, a higher preset trains longer, and the network kind 'sines' may suit the signal better."
 
     def refusal(self) -> str:
         """The layers alone, at about two bytes for a weight, are the least."""

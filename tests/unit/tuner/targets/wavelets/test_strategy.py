@@ -18,7 +18,6 @@ from tuner.targets.request import ask_for
 from tuner.targets.result import TargetOutcome
 from tuner.targets.search import fit_to_target
 from tuner.targets.target import Target, TargetKind
-from tuner.targets.wavelets.strategy import WaveletsTrial
 
 
 # Some 3,800 bytes hold this picture to the last bit that its samples can show: more cannot be used.
@@ -61,22 +60,14 @@ def test_a_quality_out_of_reach_is_said() -> None:
     assert result.steps == result.trials[-1].steps > 3
 
 
-def test_integers_that_a_file_does_not_hold_are_said() -> None:
-    result = fit_to_target(PICTURE, wavelets("psnr_db", 90.0, steps=3, trials=1))
-    assert "as large as a file holds" in result.sentence
-
-
-def test_integers_that_are_too_large_are_made_smaller_by_fewer_scales() -> None:
-    # So smooth that its integers are as large as a file holds before they fill the bytes.
+def test_the_smoother_a_signal_the_more_every_byte_is_worth() -> None:
     smooth = array_signal(blob((48, 56))[..., 0])
-    result = fit_to_target(smooth, wavelets("bytes", 4000, steps=8, trials=3, signal=smooth))
-    trials = [trial for trial in result.trials if isinstance(trial, WaveletsTrial)]
-    assert [(trial.is_full, trial.goes_on) for trial in trials] == [(True, False), (False, False), (False, True)]
-    first, second, _ = trials
-    assert first.file_bytes is not None
-    assert second.file_bytes is not None
-    assert second.file_bytes > 1.2 * first.file_bytes  # the coder makes little of what is so smooth
-    assert second.psnr_db > first.psnr_db + 2.0
+    found = [fit_to_target(smooth, wavelets("bytes", size, steps=3, signal=smooth)) for size in (1000, 1500, 2500)]
+    for size, result in zip((1000, 1500, 2500), found, strict=True):
+        assert result.content is not None
+        assert 0.97 * size <= len(result.content) <= size
+    qualities = [quality(smooth, result) for result in found]
+    assert qualities[0] + 3.0 < qualities[1] < qualities[2] - 3.0
 
 
 def test_a_file_that_holds_no_network_is_refused_with_the_least() -> None:
