@@ -18,8 +18,8 @@ from tuner.fit.wavelets.rate import Costs
 _MOVING = 0.2
 # In integers: fits come apart without a limit, and a latent never leaves zero at less than one.
 _FARTHEST = 1.5
-# Files hold 2^29; in float32 sums of values so large still tell neighbouring integers apart, with four bits to spare.
-LARGEST_CODE = 2.0**20
+# A little less than what a file can hold: a latent that hardly matters any more has its optimum anywhere.
+_LARGEST_CODE = 2000.0
 
 
 def free_values(codes: Sequence[Tensor], gradients: Sequence[Tensor], curvatures: Sequence[Tensor]) -> list[Tensor]:
@@ -66,7 +66,7 @@ def cheapest(
     found = []
     for target, curvature, cost in zip(free, curvatures, costs, strict=True):
         size = target.abs()
-        below = size.floor().clamp(max=LARGEST_CODE - 1.0)
+        below = size.floor().clamp(max=_LARGEST_CODE - 1.0)
         best, least = torch.zeros_like(size), curvature / 2.0 * size.square() + trade * cost.of(torch.zeros_like(size))
         for candidate in (below.clamp(min=1.0), below + 1.0):
             price = curvature / 2.0 * (candidate - size).square() + trade * cost.of(candidate)

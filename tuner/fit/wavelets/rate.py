@@ -16,15 +16,12 @@ from torch import Tensor
 from tuner.network.wavelets import contexts
 from tuner.network.wavelets.layout import Layout, Level
 
-# Centres of the classes of mean magnitude; smooth signals and high qualities have large ones.
-_SMALL_CENTRES = (0.0, 0.02, 0.04, 0.07, 0.1, 0.15, 0.2, 0.3, 0.4, 0.55, 0.75, 1.0, 1.5, 2.5, 4.0)
-_CENTRES = (*_SMALL_CENTRES, *(2.0**power for power in range(3, 21)))
+# Centres of the classes of mean magnitude.
+_CENTRES = (0.0, 0.02, 0.04, 0.07, 0.1, 0.15, 0.2, 0.3, 0.4, 0.55, 0.75, 1.0, 1.5, 2.5, 4.0, 8.0, 16.0, 64.0)
 # A class begins as that many latents of a Laplace distribution whose scale is its centre, about.
 _PRIOR = 8.0
 _SLOPE, _OFFSET = 0.9, 0.05
 _SELDOM = 1.0 / 4096.0
-# Of the share of units that another one follows, what is missing from 1 at least.
-_LEAST_END = 2.0**-24
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,7 +131,7 @@ class LatentRate:
         zero = ((zeros + _PRIOR * likely_zero) / (total + _PRIOR)).clamp(_SELDOM, 1.0 - _SELDOM)
         others = total - zeros + _PRIOR * (1.0 - likely_zero)
         excess += _PRIOR * (1.0 - likely_zero) * likely_more / (1.0 - likely_more)
-        more = (excess / (others + excess)).clamp(_SELDOM, 1.0 - _LEAST_END)
+        more = (excess / (others + excess)).clamp(_SELDOM, 1.0 - _SELDOM)
         return -torch.log2(torch.stack([zero, (1.0 - zero) * 0.5 * (1.0 - more), more])).float()
 
     def _interpolated(self, tables: list[Tensor], level: Level, means: Tensor) -> Costs:

@@ -18,7 +18,7 @@ from torch import Tensor
 from tuner.decibels import mse_to_psnr_db
 from tuner.errors import StateMismatch
 from tuner.fit.progress import Clock
-from tuner.fit.wavelets.choice import LARGEST_CODE, cheapest, choose, free_values
+from tuner.fit.wavelets.choice import cheapest, choose, free_values
 from tuner.fit.wavelets.config import WaveletConfig
 from tuner.fit.wavelets.curvature import learn_curvatures
 from tuner.fit.wavelets.descent import WeightDescent
@@ -50,11 +50,12 @@ _DEAD_ZONE = 0.1
 _LEAST_INPUT = 0.02
 _REFINEMENTS = 8
 _BISECTIONS, _LINEAR_BISECTIONS = 12, 10
-# Of the largest integer, what a fit begins with at most: latents grow on the way.
-_FIRST_SHARE = 0.75
-# Weights have at most 1,500 steps in a file: with larger integers than this, what rounding them displaces is more than
-# latents can follow in a fit, so that weights are rounded before the latents are made, and stay.
-_LARGEST_LEARNED_CODE, _FINEST_LEARNED = 500.0, 1500.0
+# Weights have at most 1,500 steps in a file: with larger integers than these, what rounding them displaces is more than
+# latents can follow in a fit.
+_LARGEST_CODE, _LARGEST_FIRST_CODE = 2000.0, 1500.0
+# Networks that learn nothing are rounded before their latents are made. Files hold 2^29; in float32 sums of values so
+# large still tell neighbouring integers apart, with four bits to spare.
+_LARGEST_EXACT_CODE = 2.0**20
 _SMALLEST_STEP, _LARGEST_STEP = 1e-6, 1e3
 # Logarithm of lambda that a shift of 1 is worth.
 _SHIFT = 4.0
@@ -244,7 +245,6 @@ class WaveletTrainer:
         self._weights = Weights(passes.sines, hidden, biases, skip, torch.zeros(passes.channels, widths[-1]), mean)
         step = self._first_step(coefficients)
         largest = max(float(each.abs().max()) for each in coefficients)
-        is_linear = largest > _LARGEST_LEARNED_CODE * step
         self._trade.value = self._first_trade = _TRADE * step**2 / passes.channels
         self._latents = _in_steps(coefficients, step)
         # What Adam moves belongs to inputs of about the same size, and a power of two costs no accuracy.
@@ -254,13 +254,13 @@ class WaveletTrainer:
         skip.mul_(step)
         self._curvatures = [torch.zeros_like(each) for each in self._latents]
         self._linear: float | None = None
-        if is_linear:
+        if not self._config.learned:
             self._colours, self._exact = colours, self._exact_coefficients()
             self._linear = self._linear_step(largest, step)
             steps, self._weights, self._latents = self._linear_with(self._linear)
             passes.show(self._latents)
         self._descent = WeightDescent(self._weights, self._config, self._random)
-        if is_linear:
+        if not self._config.learned:
             self._descent.steps = steps
 
     def _linear_step(self, largest: float, step: float) -> float:
@@ -268,7 +268,8 @@ class WaveletTrainer:
 
         Estimates of bits know little of integers so large; the file itself tells.
         """
-        low, high = log(max(_SMALLEST_STEP, largest / (_FIRST_SHARE * LARGEST_CODE))), log(largest)
+        low = log(max(_SMALLEST_STEP, largest / _LARGEST_EXACT_CODE))
+        high = max(low, log(max(_SMALLEST_STEP, largest)))
         wanted, wanted_db, middle = self._config.bits_per_sample, self._config.psnr_db, log(step)
         if wanted is not None and self._file_bits is None:
             return step
@@ -287,13 +288,13 @@ class WaveletTrainer:
         """Steps and weights as a file will hold them, of a network without sines, and the latents of those weights."""
         # A finer step would need larger integers than there are.
         largest = max(float(_mixed(self._colours.T, each).abs().max()) for each in self._exact)
-        step = max(step, 1.01 * largest / LARGEST_CODE)
+        step = max(step, 1.01 * largest / _LARGEST_EXACT_CODE)
         weights = self._without_sines(step * self._colours)
         trade = _TRADE * step**2 / self._passes.channels / self._points
         steps = wavelet_steps(self._parameters(weights, self._latents), trade)
         weights = weights.rounded(steps)
         unmixed = torch.linalg.inv(weights.skip[:, : self._passes.layout.colours].double()).float()
-        return steps, weights, _in_steps([_mixed(unmixed, each) for each in self._exact], 1.0)
+        return steps, weights, _in_steps([_mixed(unmixed, each) for each in self._exact], 1.0, _LARGEST_EXACT_CODE)
 
     def _without_sines(self, colours: Tensor) -> Weights:
         """A network that is a sum of fields."""
@@ -316,8 +317,8 @@ class WaveletTrainer:
     def _first_step(self, coefficients: list[Tensor]) -> float:
         """The step of the latents with which the signal's own coefficients have the size or quality asked for."""
         largest = max(float(each.abs().max()) for each in coefficients)
-        # A finer step belongs to a network without sines, whose own search takes over from there.
-        low = log(max(_SMALLEST_STEP, largest / _FINEST_LEARNED))
+        # A finer step belongs to a network without sines, which has a search of its own.
+        low = log(max(_SMALLEST_STEP, largest / _LARGEST_FIRST_CODE))
         high = log(_LARGEST_STEP)
         wanted_db, excess = self._config.psnr_db, 1.0 + _FIRST_EXCESS
         for _ in range(_BISECTIONS):
@@ -363,7 +364,7 @@ class WaveletTrainer:
         for code, other in zip(self._latents, cheapest(*self._prices[1:], trade), strict=True):
             moves = (other.abs() < code.abs()) if shift > 0.0 else (other.abs() > code.abs())
             moves &= torch.rand(code.shape, generator=random) < shift / least
-            moved = torch.where(moves, other, code).clamp(-LARGEST_CODE, LARGEST_CODE)
+            moved = torch.where(moves, other, code).clamp(-_LARGEST_CODE, _LARGEST_CODE)
             # What no lambda moves, since its neighbours are large, shrinks.
             shifted.append(moved if shift <= _LAST_SHIFT else (moved * exp(_LAST_SHIFT - shift)).trunc())
         return shifted
@@ -394,12 +395,12 @@ def _mixed(matrix: Tensor, coefficients: Tensor) -> Tensor:
     return (matrix @ coefficients.reshape(len(matrix), -1)).view(coefficients.shape)
 
 
-def _in_steps(coefficients: list[Tensor], step: float) -> list[Tensor]:
+def _in_steps(coefficients: list[Tensor], step: float, largest: float = _LARGEST_CODE) -> list[Tensor]:
     """Integers, the high-pass ones with a preference for zero."""
     low, *high = coefficients
     codes = [(low / step).round()]
     codes += [each.sign() * (each.abs() / step + 0.5 - _DEAD_ZONE).floor().clamp(min=0.0) for each in high]
-    return [each.clamp(-LARGEST_CODE, LARGEST_CODE) for each in codes]
+    return [each.clamp(-largest, largest) for each in codes]
 
 
 def _principal_axes(centred_CP: Tensor) -> Tensor:

@@ -2,7 +2,8 @@
 
 What a bit is worth moves while the fit runs until the file has the size or the quality that was asked for; the rest is
 done by rounding (`tuner.targets.wavelets.landing`). What still misses goes on from its own state for half as many steps
-again, up to the number of trials.
+again, up to the number of trials. Where a network that learns nothing may serve better, it is made as well: small files
+save its layers, and large integers are exact in it (docs/decisions/0025-large-integers-of-wavelets.md).
 """
 
 from collections.abc import Sequence
@@ -26,13 +27,24 @@ from tuner.targets.wavelets.landing import encoded, land_on_quality, land_on_siz
 _WORTH_FILLING = 0.95  # of a limit of bytes
 _WORTH_LOWERING_DB = 0.15  # above a quality
 _MORE_STEPS = 0.5  # of those before, for a fit that goes on
+# Where a network that learns nothing may be the better: with integers so large, and in files so small, the layers of
+# one that learns being 400 to 700 bytes.
+_LARGE_CODE, _SMALL_BYTES = 300, 2500
 # Where a fit aims, below what is asked for: rounding away from zero then makes up for it, cheaply.
 _AIM, _AIM_DB = 0.975, 0.05
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WaveletsTrial(Trial):
-    """What one fitted network with wavelets showed."""
+    """What one fitted network with wavelets showed.
+
+    Attributes:
+        learned: whether its weights were learned.
+        largest: largest of its latents, without the sign.
+    """
+
+    learned: bool
+    largest: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,19 +75,27 @@ class WaveletsStrategy(Strategy[WaveletsPlan, WaveletResult, WaveletsTrial]):
         self._config = self._aiming(ask.config)
 
     def next_plan(self, trials: Sequence[WaveletsTrial], best: File | None) -> WaveletsPlan | None:
-        """The same fit with more steps, from where it ended."""
+        """The same fit with more steps, from where it ended, or a network that learns nothing, as the last."""
         if not trials:
             return WaveletsPlan(config=self._config)
         last, limit = trials[-1], self._config.max_seconds
         spent = fsum(trial.seconds for trial in separate(trials))
-        is_over = len(trials) >= self._ask.trials or (limit is not None and spent >= limit)
-        if is_over or (best is not None and best.meets(self._ask.target) and self._is_tight(best)):
+        if not last.learned or (limit is not None and spent >= limit):
             return None
-        # Of a fit that goes on, its own seconds count towards its limit.
-        others = spent - last.seconds
-        config = replace(self._config, max_seconds=None if limit is None else limit - others)
-        steps = max(last.max_steps + 1, round((1.0 + _MORE_STEPS) * last.max_steps))
-        return WaveletsPlan(config=replace(config, steps=steps), goes_on=True)
+        is_done = best is not None and best.meets(self._ask.target) and self._is_tight(best)
+        is_large = last.largest >= _LARGE_CODE
+        if not is_done and not is_large and len(trials) < self._ask.trials:
+            # Of a fit that goes on, its own seconds count towards its limit.
+            others = spent - last.seconds
+            config = replace(self._config, max_seconds=None if limit is None else limit - others)
+            steps = max(last.max_steps + 1, round((1.0 + _MORE_STEPS) * last.max_steps))
+            return WaveletsPlan(config=replace(config, steps=steps), goes_on=True)
+        # This one is no training, and so not counted among the networks that may be trained.
+        is_small = best is not None and len(best.content) < _SMALL_BYTES
+        if is_done and not is_large and not is_small:
+            return None
+        config = replace(self._config, learned=False, steps=1, max_seconds=None if limit is None else limit - spent)
+        return WaveletsPlan(config=config)
 
     def fit(self, plan: WaveletsPlan, resume: FitState | None, on_step: OnStep) -> WaveletResult:
         """Train the network, its size judged by real files."""
@@ -101,6 +121,8 @@ class WaveletsStrategy(Strategy[WaveletsPlan, WaveletResult, WaveletsTrial]):
             psnr_db=fitted.psnr_db,
             file_bytes=len(file.content) if file is not None and file.meets(self._ask.target) else None,
             goes_on=plan.goes_on,
+            learned=config.learned,
+            largest=max(int(abs(codes).max()) for codes in fitted.parameters.latents),
         )
 
     def tried(self, trials: Sequence[WaveletsTrial]) -> str:

@@ -32,11 +32,11 @@ class Recorder:
         return Verdict.STOP if progress.step == self._stop_at else Verdict.CONTINUE
 
 
-# So smooth that its integers are too large for weights that learn.
+# So smooth that its integers are too large for weights that learn: a network that learns nothing follows.
 SMOOTH = array_signal(blob((48, 56))[..., 0])
 
 
-# Of sines, each takes several networks; of wavelets, one goes on.
+# Of sines, each takes several networks; of wavelets, one goes on, and one learns nothing.
 SEARCHES: dict[str, tuple[Signal, Ask]] = {
     "sines, bytes": (WAVES, sines(WAVES, "bytes", 500, steps=5)),
     "sines, short": (NOISE, sines(NOISE, "psnr_db", 30.0, steps=4)),
@@ -51,7 +51,7 @@ SEARCHES: dict[str, tuple[Signal, Ask]] = {
     ),
     "wavelets, one fit": (PICTURE, wavelets("bytes", 1500, steps=16)),
     "wavelets, goes on": (PICTURE, wavelets("psnr_db", 90.0, steps=12, scales=1)),
-    "wavelets, linear": (SMOOTH, wavelets("bytes", 4000, steps=8, trials=3, signal=SMOOTH)),
+    "wavelets, exact": (SMOOTH, wavelets("bytes", 4000, steps=8, trials=3, signal=SMOOTH)),
 }
 
 
@@ -72,10 +72,10 @@ def test_resumed_anywhere_it_ends_with_the_same_bytes(name: str) -> None:
         assert (resumed.steps, resumed.outcome, resumed.sentence) == (whole.steps, whole.outcome, whole.sentence)
 
 
-@pytest.mark.parametrize(("kind", "ways"), [("sines", {False, True}), ("wavelets", {True})])
-def test_searches_that_go_on_and_that_begin_anew_are_among_the_tests(kind: str, ways: set[bool]) -> None:
+@pytest.mark.parametrize("kind", ["sines", "wavelets"])
+def test_searches_that_go_on_and_that_begin_anew_are_among_the_tests(kind: str) -> None:
     found = [fit_to_target(*search).trials[1:] for name, search in SEARCHES.items() if name.startswith(kind)]
-    assert {trial.goes_on for trials in found for trial in trials} == ways
+    assert {trial.goes_on for trials in found for trial in trials} == {False, True}
 
 
 ASKS: dict[str, tuple[Signal, Signal, Ask, Ask]] = {

@@ -18,6 +18,7 @@ from tuner.targets.request import ask_for
 from tuner.targets.result import TargetOutcome
 from tuner.targets.search import fit_to_target
 from tuner.targets.target import Target, TargetKind
+from tuner.targets.wavelets.strategy import WaveletsTrial
 
 
 # Some 3,800 bytes hold this picture to the last bit that its samples can show: more cannot be used.
@@ -53,11 +54,28 @@ def test_a_quality_is_met_and_hardly_exceeded(psnr_db: float) -> None:
 
 
 def test_a_quality_out_of_reach_is_said() -> None:
-    result = fit_to_target(PICTURE, wavelets("psnr_db", 90.0, steps=3, scales=1))
+    noise = array_signal(np.random.default_rng(0).normal(size=(40, 30)))
+    result = fit_to_target(noise, wavelets("psnr_db", 170.0, steps=3, signal=noise))
     assert result.outcome is TargetOutcome.MISSED
     assert "was missed" in result.sentence
-    assert [trial.goes_on for trial in result.trials] == [False, True]
-    assert result.steps == result.trials[-1].steps > 3
+
+
+def test_a_quality_that_no_learned_weights_reach_is_met_by_a_network_that_learns_nothing() -> None:
+    result = fit_to_target(PICTURE, wavelets("psnr_db", 90.0, steps=3, scales=1))
+    assert result.outcome is TargetOutcome.MET
+    trials = [trial for trial in result.trials if isinstance(trial, WaveletsTrial)]
+    assert [(trial.goes_on, trial.learned) for trial in trials] == [(False, True), (True, True), (False, False)]
+    assert result.steps == trials[1].steps + trials[2].steps > 4
+
+
+def test_of_small_files_the_better_network_is_kept() -> None:
+    """One that learns nothing has no layers to pay for."""
+    ask = wavelets("bytes", 400)
+    assert isinstance(ask.config, WaveletConfig)
+    found = fit_to_target(PICTURE, ask)
+    exact = fit_to_target(PICTURE, replace(ask, config=replace(ask.config, learned=False, steps=1)))
+    assert found.content == exact.content
+    assert found.trials[0].psnr_db + 1.0 < exact.trials[0].psnr_db
 
 
 def test_the_smoother_a_signal_the_more_every_byte_is_worth() -> None:
