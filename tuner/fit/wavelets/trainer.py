@@ -49,7 +49,10 @@ _DEAD_ZONE = 0.1
 # Root mean square, in units of codes, below which an input is not made larger.
 _LEAST_INPUT = 0.02
 _REFINEMENTS = 8
-_BISECTIONS, _LINEAR_BISECTIONS = 12, 10
+_BISECTIONS = 12
+# Of networks that learn nothing: how often their step is tried, how near its logarithm must come, how far it goes at
+# once, and how much of it the logarithm of the size is.
+_EXACT_TRIES, _NEAR_ENOUGH, _LARGEST_EXCESS, _EXACT_SIZE_SLOPE = 10, 0.01, 3.0, 0.8
 # Weights have at most 1,500 steps in a file: with larger integers than these, what rounding them displaces is more than
 # latents can follow in a fit.
 _LARGEST_CODE, _LARGEST_FIRST_CODE = 2000.0, 1500.0
@@ -130,9 +133,11 @@ class WaveletTrainer:
             The mean squared error before.
         """
         self._network = None
-        if self._linear is not None:
+        if not self._config.learned:
+            if self._exact_step is None:
+                self._make_exact()
             self._taken += 1
-            return self._passes.loss(self._weights)  # there is nothing to learn
+            return self._passes.loss(self._weights)
         passes, descent, share = self._passes, self._descent, self._clock.share
         compares = self._taken % (_COMPARE_SIZE if self._config.psnr_db is None else _COMPARE_QUALITY) == 0
         if share >= 1.0 - self._config.rounded_share and descent.steps is None:
@@ -162,12 +167,8 @@ class WaveletTrainer:
             shift: how far to go from the size that the fit has: above 0 the file gets smaller, below 0 larger, as
                 latents move that would at another lambda.
         """
-        if self._linear is not None:
-            steps, weights, latents = self._linear_with(self._linear * exp(shift))
-            self._passes.show(latents)
-            parameters, mse = self._parameters(weights, latents), self._passes.loss(weights)
-            self._passes.show(self._latents)
-            return RoundedNetwork(parameters=parameters, step_sizes=steps, mse=mse)
+        if self._exact_step is not None:
+            return self._exact_with(self._exact_step * exp(shift))
         steps = self._descent.steps or self._best_steps()
         latents = self._latents if shift == 0.0 else self._shifted(shift, steps)
         if shift < 0.0 and self._config.psnr_db is not None:
@@ -207,6 +208,8 @@ class WaveletTrainer:
             if came is None or (came.shape != own.shape and name != "steps"):
                 shape = "nothing" if came is None else tuple(came.shape)
                 raise StateMismatch(f"the checkpoint has {shape} as {name}, expected shape {tuple(own.shape)}")
+        if not self._config.learned and int(tensors["taken"]) > 0:
+            self._make_exact()  # as at first, from latents that nothing has changed
         for name, moving in self._moving():
             for number, tensor in enumerate(moving):
                 tensor.copy_(tensors[f"{name}.{number}"])
@@ -244,7 +247,6 @@ class WaveletTrainer:
         skip = colours.repeat(1, layout.fields)
         self._weights = Weights(passes.sines, hidden, biases, skip, torch.zeros(passes.channels, widths[-1]), mean)
         step = self._first_step(coefficients)
-        largest = max(float(each.abs().max()) for each in coefficients)
         self._trade.value = self._first_trade = _TRADE * step**2 / passes.channels
         self._latents = _in_steps(coefficients, step)
         # What Adam moves belongs to inputs of about the same size, and a power of two costs no accuracy.
@@ -253,39 +255,59 @@ class WaveletTrainer:
         passes.gains.copy_(passes.input_sizes().clamp(min=_LEAST_INPUT).log2().neg().round().exp2())
         skip.mul_(step)
         self._curvatures = [torch.zeros_like(each) for each in self._latents]
-        self._linear: float | None = None
-        if not self._config.learned:
-            self._colours, self._exact = colours, self._exact_coefficients()
-            self._linear = self._linear_step(largest, step)
-            steps, self._weights, self._latents = self._linear_with(self._linear)
-            passes.show(self._latents)
+        self._colours, self._learned_step = colours, step
+        self._exact_step: float | None = None
         self._descent = WeightDescent(self._weights, self._config, self._random)
-        if not self._config.learned:
-            self._descent.steps = steps
 
-    def _linear_step(self, largest: float, step: float) -> float:
-        """The step of a linear network whose file has the size, or whose values have the quality, that is wanted.
+    def _make_exact(self) -> None:
+        """A network that learns nothing: a sum of fields, whose latents are the coefficients of the samples."""
+        self._exact = self._exact_coefficients()
+        self._exact_step = self._step_of_exact()
+        self._descent.steps, weights, self._latents = self._exact_parts(self._exact_step)
+        for own, other in zip(self._weights.tensors(), weights.tensors(), strict=True):
+            own.copy_(other)
+        self._passes.show(self._latents)
+
+    def _step_of_exact(self) -> float:
+        """The step of the latents whose file has the size, or whose values have the quality, that is wanted.
 
         Estimates of bits know little of integers so large; the file itself tells.
         """
-        low = log(max(_SMALLEST_STEP, largest / _LARGEST_EXACT_CODE))
-        high = max(low, log(max(_SMALLEST_STEP, largest)))
-        wanted, wanted_db, middle = self._config.bits_per_sample, self._config.psnr_db, log(step)
-        if wanted is not None and self._file_bits is None:
-            return step
-        for _ in range(_LINEAR_BISECTIONS):
-            steps, weights, latents = self._linear_with(exp(middle))
-            if wanted is not None and self._file_bits is not None:
-                is_too_coarse = self._file_bits(self._parameters(weights, latents), steps) < wanted * self._points
-            else:
-                self._passes.show(latents)
-                is_too_coarse = mse_to_psnr_db(self._passes.loss(weights)) < (wanted_db or 0.0)
-            low, high = (low, middle) if is_too_coarse else (middle, high)
-            middle = (low + high) / 2.0
-        return exp(high if wanted_db is None else low)
+        low, high, shift, slope = log(_SMALLEST_STEP), log(_LARGEST_STEP), log(self._learned_step), 1.0
+        before: tuple[float, float] | None = None
+        for _ in range(_EXACT_TRIES):
+            excess = self._excess_of_exact(exp(shift))
+            if abs(excess) < _NEAR_ENOUGH:
+                break
+            low, high = (shift, high) if excess > 0.0 else (low, shift)
+            if before is not None and (before[1] - excess) * (shift - before[0]) > 0.0:
+                slope = (before[1] - excess) / (shift - before[0])
+            before = (shift, excess)
+            following = shift + excess / slope
+            shift = following if low < following < high else (low + high) / 2.0
+        return exp(shift)
 
-    def _linear_with(self, step: float) -> tuple[tuple[float, ...], Weights, list[Tensor]]:
-        """Steps and weights as a file will hold them, of a network without sines, and the latents of those weights."""
+    def _excess_of_exact(self, step: float) -> float:
+        """How much finer than is wanted such a step is, as a logarithm, about."""
+        network, wanted, wanted_db = self._exact_with(step), self._config.bits_per_sample, self._config.psnr_db
+        if wanted_db is not None:
+            excess = (network.psnr_db - wanted_db) * log(10.0) / 20.0
+        elif self._file_bits is not None and wanted is not None:
+            size = self._file_bits(network.parameters, network.step_sizes)
+            excess = log(size / (wanted * self._points)) / _EXACT_SIZE_SLOPE
+        else:
+            excess = 0.0
+        return max(-_LARGEST_EXCESS, min(_LARGEST_EXCESS, excess))
+
+    def _exact_with(self, step: float) -> RoundedNetwork:
+        steps, weights, latents = self._exact_parts(step)
+        self._passes.show(latents)
+        mse = self._passes.loss(weights)
+        self._passes.show(self._latents)
+        return RoundedNetwork(parameters=self._parameters(weights, latents), step_sizes=steps, mse=mse)
+
+    def _exact_parts(self, step: float) -> tuple[tuple[float, ...], Weights, list[Tensor]]:
+        """Steps and weights as a file will hold them, and the latents of those very weights."""
         # A finer step would need larger integers than there are.
         largest = max(float(_mixed(self._colours.T, each).abs().max()) for each in self._exact)
         step = max(step, 1.01 * largest / _LARGEST_EXACT_CODE)

@@ -30,6 +30,7 @@ _MORE_STEPS = 0.5  # of those before, for a fit that goes on
 # Where a network that learns nothing may be the better: with integers so large, and in files so small, the layers of
 # one that learns being 400 to 700 bytes.
 _LARGE_CODE, _SMALL_BYTES = 300, 2500
+_MOST_LARGE_CODE = 6000  # with larger ones, it is the better for certain
 # Where a fit aims, below what is asked for: rounding away from zero then makes up for it, cheaply.
 _AIM, _AIM_DB = 0.975, 0.05
 
@@ -71,31 +72,46 @@ class WaveletsStrategy(Strategy[WaveletsPlan, WaveletResult, WaveletsTrial]):
     def __init__(self, signal: Signal, ask: WaveletsAsk) -> None:
         super().__init__()
         self._signal, self._ask = signal, ask
-        self._max_bytes = None if ask.target is None else ask.target.max_bytes(signal.sample_count)
+        self._max_bytes, bits = None, ask.config.bits_per_sample
+        if ask.target is not None and ask.target.kind.is_size:
+            self._max_bytes = ask.target.max_bytes(signal.sample_count)
+        elif bits is not None:
+            self._max_bytes = int(bits * signal.sample_count / 8.0)
         self._config = self._aiming(ask.config)
 
     def next_plan(self, trials: Sequence[WaveletsTrial], best: File | None) -> WaveletsPlan | None:
-        """The same fit with more steps, from where it ended, or a network that learns nothing, as the last."""
-        if not trials:
-            return WaveletsPlan(config=self._config)
-        last, limit = trials[-1], self._config.max_seconds
+        """The fit, the same with more steps from where it ended, or a network that learns nothing.
+
+        That is made last, or first if there is a limit of seconds, of which it takes few.
+        """
+        limit = self._config.max_seconds
+        learned = [trial for trial in trials if trial.learned]
         spent = fsum(trial.seconds for trial in separate(trials))
-        if not last.learned or (limit is not None and spent >= limit):
+        if limit is not None and spent >= limit:
             return None
+        left = None if limit is None else limit - spent
         is_done = best is not None and best.meets(self._ask.target) and self._is_tight(best)
+        if not trials and (limit is not None or not self._config.learned):
+            return self._exact(left)
+        if not learned:
+            is_hopeless = not self._config.learned or (bool(trials) and trials[-1].largest >= _MOST_LARGE_CODE)
+            return None if is_hopeless else WaveletsPlan(config=replace(self._config, max_seconds=left))
+        if not trials[-1].learned:
+            return None
+        last = learned[-1]
         is_large = last.largest >= _LARGE_CODE
-        if not is_done and not is_large and len(trials) < self._ask.trials:
+        is_asked = self._ask.target is not None and self._ask.target.kind is not TargetKind.SECONDS
+        if is_asked and not is_done and not is_large and len(learned) < self._ask.trials:
             # Of a fit that goes on, its own seconds count towards its limit.
-            others = spent - last.seconds
-            config = replace(self._config, max_seconds=None if limit is None else limit - others)
+            config = replace(self._config, max_seconds=None if left is None else left + last.seconds)
             steps = max(last.max_steps + 1, round((1.0 + _MORE_STEPS) * last.max_steps))
             return WaveletsPlan(config=replace(config, steps=steps), goes_on=True)
-        # This one is no training, and so not counted among the networks that may be trained.
         is_small = best is not None and len(best.content) < _SMALL_BYTES
-        if is_done and not is_large and not is_small:
-            return None
-        config = replace(self._config, learned=False, steps=1, max_seconds=None if limit is None else limit - spent)
-        return WaveletsPlan(config=config)
+        return self._exact(left) if len(learned) == len(trials) and (is_large or is_small or not is_done) else None
+
+    def _exact(self, seconds: float | None) -> WaveletsPlan:
+        """A network that learns nothing, which is not counted among those that may be trained."""
+        return WaveletsPlan(config=replace(self._config, learned=False, steps=1, max_seconds=seconds))
 
     def fit(self, plan: WaveletsPlan, resume: FitState | None, on_step: OnStep) -> WaveletResult:
         """Train the network, its size judged by real files."""
@@ -157,9 +173,11 @@ class WaveletsStrategy(Strategy[WaveletsPlan, WaveletResult, WaveletsTrial]):
         return 8 * len(encoded(network, self._signal))
 
     def _file(self, fitted: WaveletResult) -> File | None:
-        if self._max_bytes is not None:
-            return land_on_size(fitted.rounded, self._signal, self._max_bytes)
         target = self._ask.target
+        if self._max_bytes is not None:
+            file = land_on_size(fitted.rounded, self._signal, self._max_bytes)
+            if file is not None or (target is not None and target.kind.is_size):
+                return file
         if target is not None and target.kind is TargetKind.PSNR_DB:
             return land_on_quality(fitted.rounded, self._signal, target.value)
         return measured(encoded(fitted.network, self._signal), self._signal)

