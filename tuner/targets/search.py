@@ -43,7 +43,7 @@ def fit_to_target(
         resume: a checkpoint of the same signal and request.
         on_step: a function that is called after every step of every fit, with steps and seconds that count on from one
             fit to the next; it may capture a checkpoint, and may stop the search.
-        device: where to compute, as torch names it; networks with wavelets are always fitted on the CPU.
+        device: processor to compute on, as torch names it; networks with wavelets are always fitted on the CPU.
 
     Returns:
         The file and how it was found.

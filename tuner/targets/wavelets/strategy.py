@@ -40,8 +40,8 @@ class WaveletsTrial(Trial):
     """What one fitted network with wavelets showed.
 
     Attributes:
-        learned: whether its weights were learned.
-        largest: largest of its latents, without the sign.
+        learned: whether the weights of the network were learned.
+        largest: largest latent of the network, without the sign.
     """
 
     learned: bool
@@ -64,7 +64,7 @@ class WaveletsStrategy(Strategy[WaveletsPlan, WaveletResult, WaveletsTrial]):
 
     Args:
         signal: the signal to represent.
-        ask: the request.
+        ask: request to answer.
     """
 
     trial = WaveletsTrial
