@@ -15,6 +15,7 @@ from tuner.targets.target import Target, TargetKind
 
 _STEPS = {Effort.FAST: 12, Effort.BALANCED: 30, Effort.BEST: 120}
 _BITS_PER_CHANNEL = {Effort.FAST: 0.1, Effort.BALANCED: 0.2, Effort.BEST: 0.4}
+_SOUND = 5.0  # times as many for a sound, whose samples are less alike than pixels
 # Bytes of a file of which nobody says how large it may be, at least: a small signal is not to be worse for it. Beside a
 # header, a byte for each value is enough.
 _LEAST_BYTES = {Effort.FAST: 1000, Effort.BALANCED: 2000, Effort.BEST: 4000}
@@ -53,7 +54,7 @@ def wavelets_for(
     """The settings of a network with wavelets for a signal and a target.
 
     Args:
-        signal: the signal to be fitted, of which only shape and channels play a part.
+        signal: the signal to be fitted, of which only kind, shape and channels play a part.
         effort: what decides the number of steps and, where no target says it, the size.
         target: what the file must meet, or None.
         seed: the seed of frequencies and initial weights, at least 0.
@@ -68,7 +69,8 @@ def wavelets_for(
     samples = prod(signal.grid_shape)
     values = samples * signal.channels
     least_bytes = min(_LEAST_BYTES[effort], _HEADER_BYTES + values)
-    bits = max(_BITS_PER_CHANNEL[effort] * values, 8.0 * least_bytes) / samples
+    rate = _BITS_PER_CHANNEL[effort] * (_SOUND if signal.kind is SignalKind.AUDIO else 1.0)
+    bits = max(rate * values, 8.0 * least_bytes) / samples
     count, psnr_db = steps or _STEPS[effort], None
     match target and target.kind:
         case TargetKind.MAX_ERROR:
