@@ -50,7 +50,7 @@ SEARCHES: dict[str, tuple[Signal, Ask]] = {
         ),
     ),
     "wavelets, one fit": (PICTURE, wavelets("bytes", 1500, steps=16)),
-    "wavelets, goes on": (PICTURE, wavelets("psnr_db", 90.0, steps=12, scales=1)),
+    "wavelets, goes on": (SMOOTH, wavelets("bytes", 350, steps=6, signal=SMOOTH)),
     "wavelets, exact": (SMOOTH, wavelets("bytes", 4000, steps=8, trials=3, signal=SMOOTH)),
 }
 

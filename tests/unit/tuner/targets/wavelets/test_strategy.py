@@ -65,8 +65,8 @@ def test_a_quality_that_no_learned_weights_reach_is_met_by_a_network_that_learns
     result = fit_to_target(PICTURE, wavelets("psnr_db", 90.0, steps=3, scales=1))
     assert result.outcome is TargetOutcome.MET
     trials = [trial for trial in result.trials if isinstance(trial, WaveletsTrial)]
-    assert [(trial.goes_on, trial.learned) for trial in trials] == [(False, True), (True, True), (False, False)]
-    assert result.steps == trials[1].steps + trials[2].steps > 4
+    assert [(trial.goes_on, trial.learned) for trial in trials] == [(False, True), (False, False)]
+    assert result.steps == 4
 
 
 def test_of_small_files_the_better_network_is_kept() -> None:
@@ -76,7 +76,7 @@ def test_of_small_files_the_better_network_is_kept() -> None:
     found = fit_to_target(PICTURE, ask)
     exact = fit_to_target(PICTURE, replace(ask, config=replace(ask.config, learned=False, steps=1)))
     assert found.content == exact.content
-    assert found.trials[0].psnr_db + 1.0 < exact.trials[0].psnr_db
+    assert found.trials[0].psnr_db + 0.4 < exact.trials[0].psnr_db
 
 
 def test_the_smoother_a_signal_the_more_every_byte_is_worth() -> None:
