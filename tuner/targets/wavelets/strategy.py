@@ -30,6 +30,7 @@ _MORE_STEPS = 0.5  # of those before, for a fit that goes on
 # Where a network that learns nothing may be the better: with integers so large, and in files so small, the layers of
 # one that learns being 400 to 700 bytes.
 _LARGE_CODE, _SMALL_BYTES = 300, 2500
+_LEAST_BYTES = 100
 _MOST_LARGE_CODE = 6000  # with larger ones, it is the better for certain
 # Where a fit aims, below what is asked for: rounding away from zero then makes up for it, cheaply.
 _AIM, _AIM_DB = 0.975, 0.05
@@ -150,11 +151,10 @@ class WaveletsStrategy(Strategy[WaveletsPlan, WaveletResult, WaveletsTrial]):
         return "To come closer, a higher preset trains longer, and the network kind 'sines' may suit the signal better."
 
     def refusal(self) -> str:
-        """The layers alone, at about two bytes for a weight, are the least."""
-        smallest = self._config.layer_weight_count(self._signal.grid_shape, self._signal.channels)
+        """The least is a file of zeros: its header, its levels, and whatever else belongs to the signal."""
         return (
-            f"no network with wavelets fits into {self._ask.target}: ask for more, about {2 * smallest} bytes at "
-            "least, or for the network kind 'sines'"
+            f"no network with wavelets fits into {self._ask.target}: ask for more, about {_LEAST_BYTES} bytes at "
+            "least beside what belongs to the signal, or for the network kind 'sines'"
         )
 
     def _aiming(self, config: WaveletConfig) -> WaveletConfig:

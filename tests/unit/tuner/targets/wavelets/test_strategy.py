@@ -65,8 +65,7 @@ def test_a_quality_that_no_learned_weights_reach_is_met_by_a_network_that_learns
     result = fit_to_target(PICTURE, wavelets("psnr_db", 90.0, steps=3, scales=1))
     assert result.outcome is TargetOutcome.MET
     trials = [trial for trial in result.trials if isinstance(trial, WaveletsTrial)]
-    assert [(trial.goes_on, trial.learned) for trial in trials] == [(False, True), (False, False)]
-    assert result.steps == 4
+    assert [trial.learned for trial in trials] == [True] * (len(trials) - 1) + [False]
 
 
 def test_of_small_files_the_better_network_is_kept() -> None:
@@ -81,8 +80,8 @@ def test_of_small_files_the_better_network_is_kept() -> None:
 
 def test_the_smoother_a_signal_the_more_every_byte_is_worth() -> None:
     smooth = array_signal(blob((48, 56))[..., 0])
-    found = [fit_to_target(smooth, wavelets("bytes", size, steps=3, signal=smooth)) for size in (1000, 1500, 2500)]
-    for size, result in zip((1000, 1500, 2500), found, strict=True):
+    found = [fit_to_target(smooth, wavelets("bytes", size, steps=3, signal=smooth)) for size in (700, 1000, 1500)]
+    for size, result in zip((700, 1000, 1500), found, strict=True):
         assert result.content is not None
         assert 0.97 * size <= len(result.content) <= size
     qualities = [quality(smooth, result) for result in found]
@@ -91,7 +90,7 @@ def test_the_smoother_a_signal_the_more_every_byte_is_worth() -> None:
 
 def test_a_file_that_holds_no_network_is_refused_with_the_least() -> None:
     with pytest.raises(ConfigError, match=r"ask for more, about \d+ bytes"):
-        fit_to_target(PICTURE, wavelets("bytes", 60, steps=3))
+        fit_to_target(PICTURE, wavelets("bytes", 20, steps=3))
 
 
 def test_a_time_is_kept() -> None:
