@@ -315,7 +315,7 @@ class WaveletTrainer:
         trade = _TRADE * step**2 / self._passes.channels / self._points
         steps = wavelet_steps(self._parameters(weights, self._latents), trade)
         weights = weights.rounded(steps)
-        unmixed = torch.linalg.inv(weights.skip[:, : self._passes.layout.colours].double()).float()
+        unmixed = torch.linalg.pinv(weights.skip[:, : self._passes.layout.colours].double()).float()
         return steps, weights, _in_steps([_mixed(unmixed, each) for each in self._exact], 1.0, _LARGEST_EXACT_CODE)
 
     def _without_sines(self, colours: Tensor) -> Weights:
