@@ -311,6 +311,7 @@ class WaveletTrainer:
         # A finer step would need larger integers than there are.
         largest = max(float(_mixed(self._colours.T, each).abs().max()) for each in self._exact)
         step = max(step, 1.01 * largest / _LARGEST_EXACT_CODE)
+        step = min(step, 4.0 * max(largest, _SMALLEST_STEP))  # all is zero then; a file holds no step beyond 2^32
         weights = self._without_sines(step * self._colours)
         trade = _TRADE * step**2 / self._passes.channels / self._points
         steps = wavelet_steps(self._parameters(weights, self._latents), trade)
