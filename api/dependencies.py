@@ -18,9 +18,9 @@ from api.services.estimation import Estimator
 from api.services.events import EventHub
 from api.services.inspection import Inspector
 from api.services.large_uploads import LargeUploads
+from api.services.publishing import Publisher
 from api.services.rates import Rates
 from api.services.readiness import Readiness
-from api.services.submission import Publisher
 from api.services.uploads import Uploads
 from api.services.views import Views
 from api.services.vitals import VitalSigns

@@ -1,80 +1,25 @@
-"""POST /fits: the row first, the message after the commit.
+"""How a fit gets into the queue, whoever asks: the row first, the message after the commit.
 
-The row is the truth and the outbox. A broker that is away costs a fit nothing but the time until upkeep sends its
-message, so a failed publish never fails a request.
+The row is the truth, and also the outbox: the list of messages that are to be sent. In the transaction that queues the
+fit its column `published_at` notes that a message is due; upkeep sends another for every row that waits long after it.
+A broker that is away costs a fit nothing but that time, so a failed publish never fails a request.
 """
 
-import hashlib
-import json
-import logging
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from queue import SimpleQueue
-from threading import Thread
-from typing import Any, Self
+from typing import Self
 
 from sqlalchemy.orm import Session
 
 from api.schemas.fits import FitOverrides, FitRequest, FitView
+from api.services.idempotency import clone_sha256, replay, request_sha256
+from api.services.publishing import Publisher
 from api.settings import ApiSettings
 from store.blobs import BlobStore
 from store.database import Database
-from store.errors import BlobDamaged, BlobMissing, BlobsUnavailable, IdempotencyConflict
-from store.models import IdempotencyKey
-from store.queue import FitQueue
-from store.repositories.deletions import Deletions, remove_objects
+from store.errors import BlobDamaged, BlobMissing
 from store.repositories.fits import Fits
 from store.repositories.quotas import Quotas
 from store.repositories.signals import Signals
-
-MOST_WAITING = 1000
-CLOSE_SECONDS = 2.0
-QUIET_SECONDS = 5.0  # after a failed publish, none is tried for so long
-
-logger = logging.getLogger(__name__)
-
-
-class Publisher:
-    """Sends hints to the broker from a thread of its own: no request waits for it, and none notices that it is away.
-
-    A hint that is lost on the way, or with this process, is sent again by upkeep. A broker that does not answer is
-    left alone for a while, and what cannot be sent soon is not kept.
-    """
-
-    def __init__(self, queue: FitQueue) -> None:
-        self._queue = queue
-        self._waiting: SimpleQueue[tuple[Callable[[str], bool], str] | None] = SimpleQueue()
-        self._quiet_until = 0.0
-        self._thread = Thread(target=self._send, name="publisher", daemon=True)
-        self._thread.start()
-
-    def publish(self, fit_id: str) -> None:
-        """Have a hint sent that a fit is queued."""
-        self._put(self._queue.publish, fit_id)
-
-    def publish_view(self, render_id: str) -> None:
-        """Have a hint sent that a view is wanted."""
-        self._put(self._queue.publish_view, render_id)
-
-    def close(self) -> None:
-        """Send what waits, and end."""
-        self._waiting.put(None)
-        self._thread.join(CLOSE_SECONDS)
-
-    def _put(self, send: Callable[[str], bool], row_id: str) -> None:
-        if time.monotonic() >= self._quiet_until and self._waiting.qsize() < MOST_WAITING:
-            self._waiting.put((send, row_id))
-
-    def _send(self) -> None:
-        while (hint := self._waiting.get()) is not None:
-            send, row_id = hint
-            if time.monotonic() < self._quiet_until or send(row_id):
-                continue
-            self._quiet_until = time.monotonic() + QUIET_SECONDS
-            logger.warning(
-                "the broker does not answer; the reaper will send the message", extra={"fields": {"id": row_id}}
-            )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -124,7 +69,7 @@ def submit_fit(
     """
     idempotency = None if idempotency_key is None else (idempotency_key, request_sha256(request))
     with database.unit_of_work() as session:
-        if (known := _replay(session, tenant, idempotency)) is not None:
+        if (known := replay(session, tenant, idempotency)) is not None:
             return known, False
         view, created = _submit(session, tenant, request, idempotency, terms)
     if created:
@@ -166,7 +111,7 @@ def retry_fit(
     """
     is_lost = _is_lost(database, blobs, tenant, fit_id)
     with database.unit_of_work() as session:
-        if (known := _replay(session, tenant, (f"retry of {fit_id}", "retry"))) is not None:
+        if (known := replay(session, tenant, (f"retry of {fit_id}", "retry"))) is not None:
             return known, False
         fits = Fits(session)
         Signals(session).get_for_fit(tenant, fits.get(tenant, fit_id).signal_id)
@@ -216,50 +161,13 @@ def clone_fit(
     """
     idempotency = None if idempotency_key is None else (idempotency_key, clone_sha256(fit_id, overrides))
     with database.unit_of_work() as session:
-        if (known := _replay(session, tenant, idempotency)) is not None:
+        if (known := replay(session, tenant, idempotency)) is not None:
             return known, False
         request = FitRequest.like(Fits(session).get(tenant, fit_id), overrides)
         view, created = _submit(session, tenant, request, idempotency, terms)
     if created:
         publisher.publish(view.id)
     return view, created
-
-
-def delete_fit(database: Database, blobs: BlobStore, tenant: str, fit_id: str) -> None:
-    """Delete a fit that has ended, and all that it left.
-
-    Raises:
-        FitNotFound: if the tenant has no such fit (any more).
-        IllegalMove: if the fit has not ended.
-    """
-    with database.unit_of_work() as session:
-        keys = Deletions(session).delete_fit(tenant, fit_id)
-    remove_soon(database, blobs, keys)
-
-
-def remove_soon(database: Database, blobs: BlobStore, keys: list[str]) -> None:
-    """Remove objects whose rows are deleted: now, or by upkeep once storage answers again; until then they count."""
-    try:
-        remove_objects(database, blobs, keys)
-    except BlobsUnavailable:
-        logger.warning("objects of what was deleted are still there; upkeep will remove them")
-
-
-def _replay(session: Session, tenant: str, idempotency: tuple[str, str] | None) -> FitView | None:
-    """The fit of an earlier request with this key and hash: what has become of its signal since does not matter.
-
-    Raises:
-        IdempotencyConflict: if the key was used with another request.
-    """
-    known = None if idempotency is None else session.get(IdempotencyKey, (tenant, idempotency[0]))
-    if idempotency is None or known is None:
-        return None
-    if known.request_sha256 != idempotency[1]:
-        raise IdempotencyConflict(
-            f"the Idempotency-Key {idempotency[0]!r} belongs to another request: take a new key for this one"
-        )
-    fit, position = Fits(session).get_with_position(tenant, known.fit_id)
-    return FitView.at(fit, queue_position=position)
 
 
 def _submit(
@@ -290,21 +198,3 @@ def _check(session: Session, tenant: str, terms: Terms) -> None:
     quotas = Quotas(session)
     quotas.check_waiting_fits(tenant, terms.max_waiting)
     quotas.check_room(tenant, terms.max_stored_bytes)
-
-
-def request_sha256(request: FitRequest) -> str:
-    """One hash for all ways to write the same request: order, spacing and spelled-out defaults do not matter."""
-    return _sha256(request.model_dump(mode="json", exclude_defaults=True))
-
-
-def clone_sha256(fit_id: str, overrides: FitOverrides) -> str:
-    """One hash for all ways to write the same clone; a fit that came out the same is another request.
-
-    What is said counts, also where it is the default: left out, it would be the original's.
-    """
-    said = overrides.model_dump(mode="json", include=overrides.model_fields_set - {"version"})
-    return _sha256({"clone_of": fit_id, "overrides": said})
-
-
-def _sha256(canonical: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(canonical, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
