@@ -5,12 +5,11 @@ from collections.abc import Callable
 from anyio import to_thread
 from fastapi import Response
 
+from api.answers import ACCEPTED, ENDED, WAITED, awaited, rests, say_accepted
 from api.dependencies import FitId, InjectedServices, Services, Tenant, Wait
 from api.errors import problems
-from api.routes.fit_answers import ACCEPTED, ENDED, WAITED, awaited, rests, say_accepted
 from api.routing import Routes
 from api.schemas.fits import FitView
-from api.services import submission
 from store import errors as store
 from store.models import Fit
 from store.repositories.fits import Fits
@@ -41,7 +40,7 @@ async def resume_fit(
     response: Response, services: InjectedServices, tenant: Tenant, fit_id: FitId, wait: Wait
 ) -> FitView:
     """Let a paused fit go on from where it was. Asking again changes nothing."""
-    fit = await to_thread.run_sync(submission.resume_fit, services.database, services.publisher, tenant, fit_id)
+    fit = await to_thread.run_sync(services.submissions.resume, tenant, fit_id)
     return await awaited(response, services, tenant, fit, wait)
 
 
@@ -68,16 +67,7 @@ async def retry_fit(
 
     One that succeeded is retried, too, if the bytes of its result are missing or damaged in storage.
     """
-    fit, created = await to_thread.run_sync(
-        lambda: submission.retry_fit(
-            services.database,
-            services.blobs,
-            services.publisher,
-            tenant,
-            fit_id,
-            terms=submission.Terms.of(services.settings),
-        )
-    )
+    fit, created = await to_thread.run_sync(services.submissions.retry, tenant, fit_id)
     say_accepted(response, fit, created=created)
     return await awaited(response, services, tenant, fit, wait)
 

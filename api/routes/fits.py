@@ -12,15 +12,14 @@ from fastapi import Depends, Header, Query, Request, Response
 from pydantic import AwareDatetime, BeforeValidator, Field
 
 from api import errors, headers
+from api.answers import ACCEPTED, ENDED, TEXT_HEADER, awaited, say_accepted, view_of
 from api.dependencies import FitId, InjectedServices, Tenant, Wait, json_body
 from api.errors import problems
-from api.routes.fit_answers import ACCEPTED, ENDED, TEXT_HEADER, awaited, say_accepted, view_of
 from api.routing import Routes
 from api.schemas.estimates import EstimateView
 from api.schemas.fits import MAX_LABELS, FitCursor, FitOverrides, FitPage, FitRequest, FitSummary, FitView
-from api.schemas.pages import DEFAULT_LIMIT, Limit, next_cursor
+from api.schemas.pages import DEFAULT_LIMIT, Limit, page_of
 from api.schemas.signals import ID_PATTERN as SIGNAL_ID_PATTERN
-from api.services import submission
 from api.services.removal import delete_fit as delete_now
 from store import errors as store
 from store.repositories import listing
@@ -93,16 +92,7 @@ async def create_fit(
     if validate_only:
         response.status_code = 200
         return await services.estimator.estimate(tenant, body.signal_id, body.spec())
-    fit, created = await to_thread.run_sync(
-        lambda: submission.submit_fit(
-            services.database,
-            services.publisher,
-            tenant,
-            body,
-            idempotency_key=idempotency_key,
-            terms=submission.Terms.of(services.settings),
-        )
-    )
+    fit, created = await to_thread.run_sync(services.submissions.submit, tenant, body, idempotency_key)
     say_accepted(response, fit, created=created)
     return await awaited(response, services, tenant, fit, wait)
 
@@ -123,17 +113,7 @@ async def clone_fit(
     idempotency_key: IdempotencyKey = None,
 ) -> FitView:
     """Queue a new fit of the same signal, like this one but for what the body says."""
-    fit, created = await to_thread.run_sync(
-        lambda: submission.clone_fit(
-            services.database,
-            services.publisher,
-            tenant,
-            fit_id,
-            body,
-            idempotency_key=idempotency_key,
-            terms=submission.Terms.of(services.settings),
-        )
-    )
+    fit, created = await to_thread.run_sync(services.submissions.clone, tenant, fit_id, body, idempotency_key)
     say_accepted(response, fit, created=created)
     return await awaited(response, services, tenant, fit, wait)
 
@@ -167,10 +147,7 @@ def list_fits(
     )
     with services.database.reading() as session:
         found = listing.list_fits(session, tenant, wanted, limit=limit + 1, before=cursor)
-    return FitPage(
-        data=[FitSummary.of(fit) for fit in found[:limit]],
-        next_cursor=next_cursor([fit.id for fit in found], limit),
-    )
+    return page_of(FitPage, FitSummary.of, found, limit)
 
 
 @router.get(

@@ -5,8 +5,7 @@ fit its column `published_at` notes that a message is due; upkeep sends another 
 A broker that is away costs a fit nothing but that time, so a failed publish never fails a request.
 """
 
-from dataclasses import dataclass
-from typing import Self
+from collections.abc import Callable
 
 from sqlalchemy.orm import Session
 
@@ -22,179 +21,150 @@ from store.repositories.quotas import Quotas
 from store.repositories.signals import Signals
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Terms:
-    """On what terms the service takes a fit.
+class Submissions:
+    """Puts fits into the queue, on the service's terms: how many of a tenant may wait, and how much it may store.
 
-    Attributes:
-        max_waiting: fits of a tenant that may be queued or paused; None for any number.
-        max_stored_bytes: largest number of bytes that a tenant may have; with as many, no work begins whose result
-            would be more.
-        kept_seconds: time in seconds from the end of the fit until it is deleted; None for ever.
+    Args:
+        database: where the rows are.
+        blobs: storage, which is asked whether a result is still there.
+        publisher: sends the messages.
+        settings: the service's terms, among others.
     """
 
-    max_waiting: int | None
-    max_stored_bytes: int | None
-    kept_seconds: float | None
+    def __init__(self, database: Database, blobs: BlobStore, publisher: Publisher, settings: ApiSettings) -> None:
+        self._database, self._blobs, self._publisher, self._settings = database, blobs, publisher, settings
 
-    @classmethod
-    def of(cls, settings: ApiSettings) -> Self:
-        """As the service is set."""
-        return cls(
-            max_waiting=settings.max_waiting_fits,
-            max_stored_bytes=settings.max_stored_bytes,
-            kept_seconds=settings.fits_kept_seconds,
-        )
+    def submit(self, tenant: str, request: FitRequest, idempotency_key: str | None) -> tuple[FitView, bool]:
+        """Queue a fit, or find the one that an earlier request with the same key queued.
 
+        Returns:
+            The fit as its client sees it, and whether it is new.
 
-def submit_fit(
-    database: Database,
-    publisher: Publisher,
-    tenant: str,
-    request: FitRequest,
-    *,
-    idempotency_key: str | None,
-    terms: Terms,
-) -> tuple[FitView, bool]:
-    """Queue a fit, or find the one that an earlier request with the same key queued.
+        Raises:
+            SignalNotFound: if the tenant has no such signal.
+            IdempotencyConflict: if the key was used with another request.
+            TooManyFits: if with it more fits than are allowed would be queued or paused.
+            StorageFull: if the tenant may not store anything more.
+        """
+        name = None if idempotency_key is None else (idempotency_key, request_sha256(request))
+        return self._once(tenant, name, lambda session: self._queue(session, tenant, request, name))
 
-    Returns:
-        The fit as its client sees it, and whether it is new.
+    def clone(
+        self, tenant: str, fit_id: str, overrides: FitOverrides, idempotency_key: str | None
+    ) -> tuple[FitView, bool]:
+        """Queue a new fit like another one but for some of its parts.
 
-    Raises:
-        SignalNotFound: if the tenant has no such signal.
-        IdempotencyConflict: if the key was used with another request.
-        TooManyFits: if with it more fits than are allowed would be queued or paused.
-        StorageFull: if the tenant may not store anything more.
-    """
-    idempotency = None if idempotency_key is None else (idempotency_key, request_sha256(request))
-    with database.unit_of_work() as session:
-        if (known := replay(session, tenant, idempotency)) is not None:
-            return known, False
-        view, created = _submit(session, tenant, request, idempotency, terms)
-    if created:
-        publisher.publish(view.id)
-    return view, created
+        Returns:
+            The new fit, and whether it is new with this call.
 
+        Raises:
+            FitNotFound: if the tenant has no such fit.
+            SignalNotFound: if its signal was deleted.
+            IdempotencyConflict: if the key was used with another request.
+            TooManyFits: if with it more fits than are allowed would be queued or paused.
+            StorageFull: if the tenant may not store anything more.
+        """
+        name = None if idempotency_key is None else (idempotency_key, clone_sha256(fit_id, overrides))
 
-def resume_fit(database: Database, publisher: Publisher, tenant: str, fit_id: str) -> FitView:
-    """Queue a paused fit again.
+        def queue(session: Session) -> tuple[FitView, bool]:
+            request = FitRequest.like(Fits(session).get(tenant, fit_id), overrides)
+            return self._queue(session, tenant, request, name)
 
-    Raises:
-        FitNotFound: if the tenant has no such fit.
-        IllegalMove: if the fit has ended or is being cancelled.
-    """
-    with database.unit_of_work() as session:
-        fits = Fits(session)
-        fit, is_queued_now = fits.request_resume(tenant, fit_id)
-        view = FitView.at(fit, queue_position=fits.queue_position(fit))
-    if is_queued_now:
-        publisher.publish(fit_id)
-    return view
+        return self._once(tenant, name, queue)
 
+    def retry(self, tenant: str, fit_id: str) -> tuple[FitView, bool]:
+        """Queue a new fit like one that came to nothing, or whose result is missing or damaged.
 
-def retry_fit(
-    database: Database, blobs: BlobStore, publisher: Publisher, tenant: str, fit_id: str, *, terms: Terms
-) -> tuple[FitView, bool]:
-    """Queue a new fit like one that came to nothing, or whose result is missing or damaged.
+        Returns:
+            The new fit, and whether it is new with this call.
 
-    Returns:
-        The new fit, and whether it is new with this call.
+        Raises:
+            FitNotFound: if the tenant has no such fit.
+            SignalNotFound: if its signal was deleted.
+            IllegalMove: unless the fit failed, expired or was cancelled, or its result is missing or damaged.
+            TooManyFits: if with it more fits than are allowed would be queued or paused.
+            StorageFull: if the tenant may not store anything more.
+            BlobsUnavailable: if storage does not say whether the result is there.
+        """
+        is_lost = self._is_lost(tenant, fit_id)  # storage is asked before the transaction begins
 
-    Raises:
-        FitNotFound: if the tenant has no such fit.
-        SignalNotFound: if its signal was deleted.
-        IllegalMove: unless the fit failed, expired or was cancelled, or its result is missing or damaged.
-        TooManyFits: if with it more fits than are allowed would be queued or paused.
-        StorageFull: if the tenant may not store anything more.
-        BlobsUnavailable: if storage does not say whether the result is there.
-    """
-    is_lost = _is_lost(database, blobs, tenant, fit_id)
-    with database.unit_of_work() as session:
-        if (known := replay(session, tenant, (f"retry of {fit_id}", "retry"))) is not None:
-            return known, False
-        fits = Fits(session)
-        Signals(session).get_for_fit(tenant, fits.get(tenant, fit_id).signal_id)
-        fit, created = fits.submit_again(tenant, fit_id, is_lost=is_lost, kept_seconds=terms.kept_seconds)
+        def queue(session: Session) -> tuple[FitView, bool]:
+            fits = Fits(session)
+            Signals(session).get_for_fit(tenant, fits.get(tenant, fit_id).signal_id)
+            kept_seconds = self._settings.fits_kept_seconds
+            fit, created = fits.submit_again(tenant, fit_id, is_lost=is_lost, kept_seconds=kept_seconds)
+            if created:
+                self._check(session, tenant)
+            return FitView.at(fit, queue_position=fits.queue_position(fit)), created
+
+        return self._once(tenant, (f"retry of {fit_id}", "retry"), queue)
+
+    def resume(self, tenant: str, fit_id: str) -> FitView:
+        """Queue a paused fit again.
+
+        Raises:
+            FitNotFound: if the tenant has no such fit.
+            IllegalMove: if the fit has ended or is being cancelled.
+        """
+        with self._database.unit_of_work() as session:
+            fits = Fits(session)
+            fit, is_queued_now = fits.request_resume(tenant, fit_id)
+            view = FitView.at(fit, queue_position=fits.queue_position(fit))
+        if is_queued_now:
+            self._publisher.publish(fit_id)
+        return view
+
+    def _once(
+        self, tenant: str, name: tuple[str, str] | None, queue: Callable[[Session], tuple[FitView, bool]]
+    ) -> tuple[FitView, bool]:
+        """Queue a fit in a transaction and send its message after it; not for a request that was there before.
+
+        Args:
+            tenant: owner of the fit.
+            name: the request's key and its hash; None if it has no key.
+            queue: writes the row, and says whether it is new.
+        """
+        with self._database.unit_of_work() as session:
+            if (known := replay(session, tenant, name)) is not None:
+                return known, False
+            view, created = queue(session)
         if created:
-            _check(session, tenant, terms)
-        view = FitView.at(fit, queue_position=fits.queue_position(fit))
-    if created:
-        publisher.publish(fit.id)
-    return view, created
+            self._publisher.publish(view.id)
+        return view, created
 
+    def _queue(
+        self, session: Session, tenant: str, request: FitRequest, name: tuple[str, str] | None
+    ) -> tuple[FitView, bool]:
+        """Write the row of a fit; of two requests with one key at the same moment the later one finds the other's."""
+        Signals(session).get_for_fit(tenant, request.signal_id)
+        fits = Fits(session)
+        fit, created = fits.submit(
+            tenant=tenant,
+            signal_id=request.signal_id,
+            spec=request.spec(),
+            priority=request.priority,
+            labels=request.labels,
+            idempotency=name,
+            kept_seconds=self._settings.fits_kept_seconds,
+        )
+        if created:
+            self._check(session, tenant)
+        return FitView.at(fit, queue_position=fits.queue_position(fit)), created
 
-def _is_lost(database: Database, blobs: BlobStore, tenant: str, fit_id: str) -> bool:
-    """Whether the fit has succeeded and the bytes of its result are not what was recorded; storage is asked."""
-    with database.reading() as session:
-        result = Fits(session).get(tenant, fit_id).representation
-    if result is None:
+    def _check(self, session: Session, tenant: str) -> None:
+        """Whether the tenant may have the fit that was just queued; if not, its transaction is undone."""
+        quotas = Quotas(session)
+        quotas.check_waiting_fits(tenant, self._settings.max_waiting_fits)
+        quotas.check_room(tenant, self._settings.max_stored_bytes)
+
+    def _is_lost(self, tenant: str, fit_id: str) -> bool:
+        """Whether the fit has succeeded and the bytes of its result are not what was recorded; storage is asked."""
+        with self._database.reading() as session:
+            result = Fits(session).get(tenant, fit_id).representation
+        if result is None:
+            return False
+        try:
+            self._blobs.read(result.object_key, sha256=result.sha256, max_bytes=result.byte_count)
+        except (BlobMissing, BlobDamaged):
+            return True
         return False
-    try:
-        blobs.read(result.object_key, sha256=result.sha256, max_bytes=result.byte_count)
-    except (BlobMissing, BlobDamaged):
-        return True
-    return False
-
-
-def clone_fit(
-    database: Database,
-    publisher: Publisher,
-    tenant: str,
-    fit_id: str,
-    overrides: FitOverrides,
-    *,
-    idempotency_key: str | None,
-    terms: Terms,
-) -> tuple[FitView, bool]:
-    """Queue a new fit like another one but for some of its parts.
-
-    Returns:
-        The new fit, and whether it is new with this call.
-
-    Raises:
-        FitNotFound: if the tenant has no such fit.
-        SignalNotFound: if its signal was deleted.
-        IdempotencyConflict: if the key was used with another request.
-        TooManyFits: if with it more fits than are allowed would be queued or paused.
-        StorageFull: if the tenant may not store anything more.
-    """
-    idempotency = None if idempotency_key is None else (idempotency_key, clone_sha256(fit_id, overrides))
-    with database.unit_of_work() as session:
-        if (known := replay(session, tenant, idempotency)) is not None:
-            return known, False
-        request = FitRequest.like(Fits(session).get(tenant, fit_id), overrides)
-        view, created = _submit(session, tenant, request, idempotency, terms)
-    if created:
-        publisher.publish(view.id)
-    return view, created
-
-
-def _submit(
-    session: Session,
-    tenant: str,
-    request: FitRequest,
-    idempotency: tuple[str, str] | None,
-    terms: Terms,
-) -> tuple[FitView, bool]:
-    """Write the row of a fit; of two requests with one key at the same moment the later one finds the other's."""
-    Signals(session).get_for_fit(tenant, request.signal_id)
-    fits = Fits(session)
-    fit, created = fits.submit(
-        tenant=tenant,
-        signal_id=request.signal_id,
-        spec=request.spec(),
-        priority=request.priority,
-        labels=request.labels,
-        idempotency=idempotency,
-        kept_seconds=terms.kept_seconds,
-    )
-    if created:
-        _check(session, tenant, terms)
-    return FitView.at(fit, queue_position=fits.queue_position(fit)), created
-
-
-def _check(session: Session, tenant: str, terms: Terms) -> None:
-    quotas = Quotas(session)
-    quotas.check_waiting_fits(tenant, terms.max_waiting)
-    quotas.check_room(tenant, terms.max_stored_bytes)
