@@ -25,7 +25,7 @@ class Submissions:
     """Puts fits into the queue, on the service's terms: how many of a tenant may wait, and how much it may store.
 
     Args:
-        database: where the rows are.
+        database: database with the rows of signals and fits.
         blobs: storage, which is asked whether a result is still there.
         publisher: sends the messages.
         settings: the service's terms, among others.
