@@ -1,7 +1,8 @@
-"""One fit from claim to result: load, translate, fit, compress, verify, store, switch.
+"""One fit from claim to result: load, translate, fit, compress, verify, store, and make the result count.
 
-Whatever happens ends in one of five ways: succeeded, failed with a reason, cancelled, handed back, or, when the lease
-is gone, nothing at all, because somebody else has the fit by then.
+Whatever happens ends in one of five ways: succeeded, failed with a reason, cancelled, handed back to the queue, or,
+when the lease is gone, nothing at all, because somebody else has the fit by then. The signal is a file of a stranger
+and is read in the cage, a process that can open nothing else.
 """
 
 import logging
@@ -174,7 +175,7 @@ def _store(resources: Resources, claimed: ClaimedFit, signal: Signal, result: Ta
         "outcome": result.outcome.value,
         "networks": len(result.trials),
         "steps": result.steps,
-        "work": round(result.work, 4),  # work per second is the speed of this worker, which estimates go by
+        "work": round(result.work, 4),  # seconds on the machine that forecasts know; estimates go by work per second
         "fit_seconds": round(result.seconds, 3),
         "fit_psnr_db": finite(result.trials[-1].psnr_db, digits=4),
         "gradient_psnr_db": None if slope_db is None else finite(slope_db, digits=4),
@@ -260,7 +261,7 @@ def _persist(resources: Resources, claim: Claim, lease: Lease, end: End) -> None
         else:
             break
     if left:
-        with suppress(BlobsUnavailable):  # then the sweep takes it
+        with suppress(BlobsUnavailable):  # then upkeep takes it, as an object that no row knows
             resources.blobs.delete(representation_key(claim.fit_id, claim.attempt))
 
 

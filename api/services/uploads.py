@@ -24,7 +24,7 @@ from api.errors import ContentTooLarge, EmptyUpload, UnsupportedMediaType, Uploa
 from api.services.inspection import Inspector
 from api.services.multipart import FilePart
 from api.services.places import Places
-from api.services.submission import remove_soon
+from api.services.removal import remove_soon
 from api.settings import ApiSettings
 from store.blobs import BlobStore
 from store.database import Database

@@ -26,7 +26,7 @@ def decode(data: bytes, limits: DecodeLimits = DecodeLimits()) -> Representation
         limits: what the reader is ready to spend.
 
     Returns:
-        The representation; its `steps` are those of the file.
+        The representation; its `steps` and `byte_count` are those of the file.
 
     Raises:
         NotARepresentation: if this is another kind of file.
@@ -48,6 +48,7 @@ def decode(data: bytes, limits: DecodeLimits = DecodeLimits()) -> Representation
         details=metadata.details,
         report=metadata.report,
         steps=steps,
+        byte_count=len(data),
     )
 
 
@@ -68,7 +69,7 @@ def load(path: Path | str, limits: DecodeLimits = DecodeLimits()) -> Representat
         limits: what the reader is ready to spend.
 
     Returns:
-        The representation; its `steps` are those of the file.
+        The representation; its `steps` and `byte_count` are those of the file.
 
     Raises:
         FormatError: if the file cannot be read; see `decode`.
