@@ -15,6 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
+from tuner.codec.beginning import load_beginning
 from tuner.codec.decode import load
 from tuner.codec.facts import FileFacts, inspect_file
 from tuner.codec.limits import DecodeLimits
@@ -133,10 +134,13 @@ def decode(
         ),
     ],
     scale: Annotated[float, typer.Option(help="Samples to write per sample of the signal, along each axis.")] = 1.0,
+    beginning: Annotated[
+        bool, typer.Option("--beginning", help="The end of the file is missing: show what its beginning tells.")
+    ] = False,
 ) -> None:
     """Turn a .tnr file back into a picture, a sound, a volume, a video, a mesh or an array, at any size."""
     with errors_in_one_line():
-        representation = load(source)
+        representation = load_beginning(source).representation if beginning else load(source)
         writer(representation.kind, output.name)  # before the work: whether the name fits the kind
         write_whole(output, encode_signal(representation.render(scale=scale), output.name))
 

@@ -36,13 +36,14 @@ def decode(data: bytes, limits: DecodeLimits = DecodeLimits()) -> Representation
         CorruptFile: if it is truncated, damaged or contradicts itself.
     """
     header, payloads = read_container(data, limits)
-    return representation_of(header, payloads, _network(header, payloads, limits))
+    return representation_of(header, payloads, _network(header, payloads, limits), len(data))
 
 
 def representation_of(
     header: Header,
     payloads: dict[ChunkType, bytes],
     network: QuantisedNetwork | QuantisedWavelets | QuantisedWindows,
+    byte_count: int,
 ) -> Representation:
     """The representation that the parts of a file make up; raises `CorruptFile` if its metadata are damaged.
 
@@ -50,6 +51,7 @@ def representation_of(
         header: header of the file.
         payloads: payload of every known chunk beside the network.
         network: integers of the network.
+        byte_count: size in bytes of what was read.
     """
     steps = network.network.steps if isinstance(network, QuantisedWindows) else network.steps
     metadata = unpack_metadata(payloads.get(ChunkType.METADATA), header.kind)
@@ -63,7 +65,7 @@ def representation_of(
         details=metadata.details,
         report=metadata.report,
         steps=steps,
-        byte_count=len(data),
+        byte_count=byte_count,
     )
 
 

@@ -89,7 +89,7 @@ def read_container(data: bytes, limits: DecodeLimits) -> tuple[Header, dict[Chun
     return header, payloads
 
 
-def read_beginning(data: bytes, limits: DecodeLimits) -> tuple[Header, dict[ChunkType, bytes]]:
+def read_beginning(data: bytes, limits: DecodeLimits) -> tuple[Header, dict[ChunkType, bytes], bool]:
     """Read what there is of a file whose end may be missing.
 
     Args:
@@ -97,8 +97,8 @@ def read_beginning(data: bytes, limits: DecodeLimits) -> tuple[Header, dict[Chun
         limits: what the reader is ready to spend.
 
     Returns:
-        The header, and the payload of every known chunk that is whole, and what there is of the one after them, whose
-        checksum is missing.
+        The header; the payload of every known chunk that is whole, and what there is of the one after them, whose
+        checksum is missing; whether anything is missing.
 
     Raises:
         FormatError: as `read_container`, but not for what is missing behind the header.
@@ -109,19 +109,19 @@ def read_beginning(data: bytes, limits: DecodeLimits) -> tuple[Header, dict[Chun
     payloads: dict[ChunkType, bytes] = {}
     for number in range(1, header.chunks + 1):
         if reader.remaining < _HEAD:
-            break
+            return header, payloads, True
         start, what = reader.position, f"chunk {number} of {header.chunks}"
         kind, length = reader.byte(what), reader.varint(what)
         limits.check("chunk_bytes", length)
         if length + _CHECKSUM > reader.remaining:
-            chunk = Chunk(kind, reader.take(min(length, reader.remaining), what))
-            reader.take(reader.remaining, what)
-        else:
-            reader.position = start
-            chunk = _unpack(reader, what, limits)
+            if kind in _KNOWN:
+                payloads.setdefault(ChunkType(kind), reader.take(min(length, reader.remaining), what))
+            return header, payloads, True
+        reader.position = start
+        chunk = _unpack(reader, what, limits)
         if chunk.type in _KNOWN:
             payloads.setdefault(ChunkType(chunk.type), chunk.payload)
-    return header, payloads
+    return header, payloads, False
 
 
 def _pack(chunk: Chunk) -> bytes:

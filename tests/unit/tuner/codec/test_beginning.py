@@ -2,12 +2,15 @@
 
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from tests.wavelets import random_wavelets
-from tuner.codec.beginning import decode_beginning
+from tuner.cli import app
+from tuner.codec.beginning import decode_beginning, load_beginning
 from tuner.codec.decode import decode
 from tuner.codec.encode import encode
 from tuner.codec.file.container import Chunk, ChunkType, read_container, write_container
@@ -16,6 +19,7 @@ from tuner.codec.wavelets.prefixes import unpack_prefixes
 from tuner.errors import CorruptFile, FormatError, LimitExceeded
 from tuner.network.wavelets.parameters import WaveletParameters
 from tuner.representation import Representation
+from tuner.signal.formats import read_signal
 from tuner.signal.samples import SampleFormat
 
 SHAPES = {"sound": (40_000,), "picture": (120, 150), "volume": (30, 25, 24), "video and more": (10, 9, 12, 11)}
@@ -147,3 +151,16 @@ def test_a_profile_comes_after_the_network_and_metadata_before_it() -> None:
     expected = [ChunkType.METADATA, ChunkType.PREFIXES, ChunkType.WAVELETS, ChunkType.ICC_PROFILE]
     assert list(payloads) == expected
     assert decode_beginning(data[: len(data) * 9 // 10]).representation.report == {"asked": "32 dB"}
+
+
+def test_a_whole_file_and_a_beginning_on_disk(tmp_path: Path) -> None:
+    path, shown = tmp_path / "arriving.tnr", tmp_path / "shown.png"
+    path.write_bytes(FILES["picture"])
+    assert load_beginning(path).missing_levels == 0
+    path.write_bytes(FILES["picture"][: len(FILES["picture"]) // 2])
+    found = load_beginning(path)
+    assert found.missing_levels
+    assert CliRunner().invoke(app, ["decode", str(path), "-o", str(shown)]).exit_code == 1
+    result = CliRunner().invoke(app, ["decode", str(path), "-o", str(shown), "--beginning"])
+    assert result.exit_code == 0, result.output
+    np.testing.assert_allclose(read_signal(shown).values, found.representation.render().values, atol=0.5001 / 255)
