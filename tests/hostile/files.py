@@ -23,6 +23,7 @@ from tests.integration.api.images import chunk as png_chunk
 from tuner.signal.details import AudioDetails
 from tuner.signal.formats import encode_signal
 from tuner.signal.kind import SignalKind
+from tuner.signal.samples import SampleFormat
 from tuner.signal.signal import Signal
 
 UNSUPPORTED, DAMAGED = "unsupported_format", "damaged_signal"
@@ -104,7 +105,8 @@ def honest(kind: str) -> bytes:
     signal_kind, shape, name = _HONEST[kind]
     values = np.random.default_rng(0).random(shape, dtype=np.float32)
     details = AudioDetails(sample_rate=8000) if signal_kind is SignalKind.AUDIO else None
-    return encode_signal(Signal(values=values, kind=signal_kind, details=details), name)
+    stored = SampleFormat.S16 if signal_kind is SignalKind.AUDIO else SampleFormat.U8
+    return encode_signal(Signal(values=values, kind=signal_kind, sample_format=stored, details=details), name)
 
 
 def _avi() -> bytes:
@@ -156,19 +158,21 @@ def replaced(data: bytes, old: bytes, new: bytes) -> bytes:
 # Every format, cut within its head and within its samples, and behind another's beginning.
 FORMATS = ("png", "jpeg", "webp", "tiff", "wav", "flac", "ogg", "nii", "nii.gz", "stack", "mp4", "mkv", "avi", "npy",
            "page", "ply", "stl", "obj")  # fmt: skip
+# Of some so little is left that it could be anything; of an OBJ what is left is one, and open.
+_OF_A_PART = {("nii", 0.3): UNSUPPORTED, ("stl", 0.3): UNSUPPORTED, ("obj", 0.7): INVALID}
 for _kind in FORMATS:
     for _part in (0.3, 0.7):
         add(
             f"{_kind} of which {round(100 * (1 - _part))} % are missing",
             CUT,
-            {"obj": INVALID if _part < 0.5 else DAMAGED}.get(_kind, DAMAGED),
+            _OF_A_PART.get((_kind, _part), DAMAGED),
             lambda kind=_kind, part=_part: honest(kind)[: round(part * len(honest(kind)))],
         )
     if _kind not in {"obj", "stl"}:
         add(
             f"{_kind} whose first byte is another",
             MAGIC,
-            UNSUPPORTED,
+            UNSUPPORTED if _kind != "mp4" else DAMAGED,  # whose first bytes are a length
             lambda kind=_kind: bytes([honest(kind)[0] ^ 0x55]) + honest(kind)[1:],
         )
 
@@ -194,7 +198,7 @@ def deflated_zeros(count: int, form: int = 15) -> bytes:
 
 SMALL = zlib.compress(b"\0" * 5 * 4)
 add("png of 2^31-1 squared", SHAPE, TOO_LARGE, lambda: png(2**31 - 1, 2**31 - 1, SMALL))
-add("png of 2^32-1 squared", SHAPE, DAMAGED, lambda: png(2**32 - 1, 2**32 - 1, SMALL))
+add("png of 2^32-1 squared", SHAPE, TOO_LARGE, lambda: png(2**32 - 1, 2**32 - 1, SMALL))
 add("png of a row as long as all", SHAPE, TOO_LARGE, lambda: png(2**25, 1, SMALL))
 add("png of a column as long as all", SHAPE, TOO_LARGE, lambda: png(1, 2**25, SMALL))
 add("png of 16384 x 2048 without data", SHAPE, DAMAGED, lambda: png(16384, 2048, SMALL))
@@ -214,7 +218,7 @@ for _name, _content in {
     add(
         f"png with {_name} of 300 MB, packed",
         BOMB,
-        DAMAGED if _type != b"iCCP" else None,
+        DAMAGED,
         lambda kind=_type, content=_content: png(
             4, 4, SMALL, extra=png_chunk(kind, content + deflated_zeros(300 << 20))
         ),
@@ -236,7 +240,7 @@ add(
 add(
     "png of a million frames, it says",
     MANY,
-    UNSUPPORTED,
+    DAMAGED,
     lambda: png(4, 4, SMALL, extra=png_chunk(b"acTL", struct.pack(">II", 10**6, 0))),
 )
 add(
@@ -268,7 +272,7 @@ def many_scans(scans: int) -> bytes:
 
 add("jpeg of 65535 squared", SHAPE, TOO_LARGE, lambda: jpeg_of(65535, 65535))
 add("jpeg of no rows", SHAPE, DAMAGED, lambda: jpeg_of(32, 0))
-add("jpeg of 16000 x 2000 with the data of 32 x 32", SHAPE, DAMAGED, lambda: jpeg_of(16000, 2000))
+add("jpeg of 16000 x 2000 with the data of 32 x 32", SHAPE, OVER_BUDGET, lambda: jpeg_of(16000, 2000))
 add("jpeg of 1,000 scans", WORK, TOO_LARGE, lambda: many_scans(1000))
 add("jpeg of 100,000 comments", MANY, None, lambda: patched_in(honest("jpeg"), 2, b"\xff\xfe\0\x03x" * 100_000))
 add(
@@ -304,10 +308,10 @@ def webp_of(width: int, height: int, frames: int = 0) -> bytes:
     return b"RIFF" + struct.pack("<I", len(body)) + body
 
 
-add("webp of 2^24 squared", SHAPE, DAMAGED, lambda: webp_of(2**24, 2**24))
+add("webp of 2^24 squared", SHAPE, TOO_LARGE, lambda: webp_of(2**24, 2**24))
 add("webp of 100,000 frames of nothing", MANY, DAMAGED, lambda: webp_of(16, 16, 100_000))
-add("webp of 16383 squared without data", SHAPE, DAMAGED, lambda: webp_of(16383, 16383))
-add("webp whose length is 2^32-1", SHAPE, None, lambda: patched(honest("webp"), 4, b"\xff\xff\xff\xff"))
+add("webp of 16383 squared without data", SHAPE, TOO_LARGE, lambda: webp_of(16383, 16383))
+add("webp whose length is 2^32-1", SHAPE, DAMAGED, lambda: patched(honest("webp"), 4, b"\xff\xff\xff\xff"))
 
 
 # TIFF.
@@ -350,7 +354,7 @@ add(
     None,
     lambda: tiff(page(), page(), following=8 + 2 + 12 * 9 + 4, body=PIXELS),
 )
-add("tiff whose next page is within the first", CYCLE, UNSUPPORTED, lambda: tiff(page(), following=14, body=PIXELS))
+add("tiff whose next page is within the first", CYCLE, DAMAGED, lambda: tiff(page(), following=14, body=PIXELS))
 add("tiff whose next page is beyond all", CYCLE, DAMAGED, lambda: tiff(page(), following=2**32 - 1, body=PIXELS))
 add("tiff whose nested pages are its own", CYCLE, None, lambda: tiff(page(t330=(4, 1, 8)), body=PIXELS))
 add("tiff without a page", SHAPE, DAMAGED, lambda: b"II*\0" + bytes(4))
@@ -361,7 +365,7 @@ add("tiff of 20,000 pages", MANY, TOO_LARGE, lambda: tiff(*[page()] * 20_000, bo
 add(
     "tiff of 20 pages of 4,000 tags each with many values",
     MANY,
-    DAMAGED,
+    None,
     lambda: wide_directories(20, 4000),
 )
 add(
@@ -381,7 +385,7 @@ add(
 add(
     "tiff of 32 bits by a strip that inflates to 300 MB",
     BOMB,
-    None,
+    UNSUPPORTED,
     lambda: tiff(
         page(t258=(3, 1, 32), t339=(3, 1, 3), t259=(3, 1, 8), t279=(4, 1, len(deflated_zeros(300 << 20)))),
         body=deflated_zeros(300 << 20),
@@ -391,7 +395,7 @@ for _bits in (8, 32):
     add(
         f"tiff of {_bits} bits with a tile of 2^31 squared",
         SHAPE,
-        TOO_LARGE if _bits == 32 else DAMAGED,
+        DAMAGED if _bits == 32 else None,
         lambda bits=_bits: tiff(
             page(t258=(3, 1, bits), t322=(4, 1, 2**31), t323=(4, 1, 2**31), t324=(4, 1, -1), t325=(4, 1, 16)),
             body=PIXELS,
@@ -400,12 +404,13 @@ for _bits in (8, 32):
     add(
         f"tiff of {_bits} bits with a tile of 16384 x 16384 for 4 x 4",
         SHAPE,
-        TOO_LARGE if _bits == 32 else DAMAGED,
+        DAMAGED if _bits == 32 else None,
         lambda bits=_bits: tiff(
             page(t258=(3, 1, bits), t322=(4, 1, 16384), t323=(4, 1, 16384), t324=(4, 1, -1), t325=(4, 1, 16)),
             body=PIXELS,
         ),
     )
+add("tiff of 100 pages of 4,000 tags", MANY, DAMAGED, lambda: wide_directories(100, 4000))
 add(
     "tiff of 2^31 strips, it says",
     MANY,
@@ -451,20 +456,20 @@ LAUGHS = b"<!DOCTYPE x [<!ENTITY a0 'ha'>" + b"".join(
     b"<!ENTITY a%d '%s'>" % (number, b"&a%d;" % (number - 1) * 10) for number in range(1, 12)
 ) + b"]>"  # fmt: skip
 add("ome-tiff, honest", SHAPE, None, lambda: ome(b"<TiffData/>", **FOUR))
-add("ome-tiff of 10^9 planes", SHAPE, None, lambda: ome(b"<TiffData/>", **(FOUR | {"SizeZ": 10**9})))
-add("ome-tiff of 10^8 planes and times", SHAPE, None, lambda: ome(b"<TiffData/>", **(FOUR | {"SizeZ": 10**4, "SizeT": 10**4})))  # fmt: skip
+add("ome-tiff of 10^9 planes", SHAPE, TOO_LARGE, lambda: ome(b"<TiffData/>", **(FOUR | {"SizeZ": 10**9})))
+add("ome-tiff of 10^8 planes and times", SHAPE, TOO_LARGE, lambda: ome(b"<TiffData/>", **(FOUR | {"SizeZ": 10**4, "SizeT": 10**4})))  # fmt: skip
 add("ome-tiff of -1 planes", SHAPE, None, lambda: ome(b"<TiffData/>", **(FOUR | {"SizeZ": -1})))
-add("ome-tiff of 10^9 planes in one entry", SHAPE, None, lambda: ome(b'<TiffData IFD="0" PlaneCount="1000000000"/>', **FOUR))  # fmt: skip
-add("ome-tiff of 10^9 channels", SHAPE, None, lambda: ome(b"<TiffData/>", **(FOUR | {"SizeC": 10**9})))
+add("ome-tiff of 10^9 planes in one entry", SHAPE, TOO_LARGE, lambda: ome(b'<TiffData IFD="0" PlaneCount="1000000000"/>', **FOUR))  # fmt: skip
+add("ome-tiff of 10^9 channels", SHAPE, TOO_LARGE, lambda: ome(b"<TiffData/>", **(FOUR | {"SizeC": 10**9})))
 add("ome-tiff with entities in entities", NESTING, None, lambda: ome(b"<TiffData/>&a11;", LAUGHS, **FOUR))
 add("ome-tiff with an entity that is a file", REFERENCE, None, lambda: ome(b"&f;", b'<!DOCTYPE x [<!ENTITY f SYSTEM "file:///etc/passwd">]>', **FOUR))  # fmt: skip
 add("ome-tiff with a definition elsewhere", REFERENCE, None, lambda: ome(b"<TiffData/>", b'<!DOCTYPE x SYSTEM "http://127.0.0.1:9/x.dtd">', **FOUR))  # fmt: skip
 add("ome-tiff that is one file of many", REFERENCE, None, lambda: ome(b'<TiffData IFD="0"><UUID FileName="../../../etc/passwd">urn:uuid:1</UUID></TiffData>', **FOUR))  # fmt: skip
 add("ome-tiff nested 50,000 deep", NESTING, None, lambda: ome(b"<a>" * 50_000 + b"</a>" * 50_000, **FOUR))
 add("ome-tiff of 50,000 entries", MANY, None, lambda: ome(b"<TiffData/>" * 50_000, **FOUR))
-add("imagej-tiff of 10^9 pictures", SHAPE, DAMAGED, lambda: described(b"ImageJ=1.53\nimages=1000000000\nslices=1000000000\n", page()))  # fmt: skip
-add("tifffile-tiff of 10^9 pages", SHAPE, DAMAGED, lambda: described(b'{"shape": [1000000000, 4, 4]}', page()))
-add("tifffile-tiff of JSON 50,000 deep", NESTING, None, lambda: described(b'{"shape": [' + b"[" * 50_000))
+add("imagej-tiff of 10^9 pictures", SHAPE, None, lambda: described(b"ImageJ=1.53\nimages=1000000000\nslices=1000000000\n", page()))  # fmt: skip
+add("tifffile-tiff of 10^9 pages", SHAPE, TOO_LARGE, lambda: described(b'{"shape": [1000000000, 4, 4]}', page()))
+add("tifffile-tiff of JSON 50,000 deep", NESTING, DAMAGED, lambda: described(b'{"shape": [' + b"[" * 50_000))
 
 
 # NumPy.
@@ -505,7 +510,7 @@ add("npy of nothing at all", SHAPE, UNSUPPORTED, lambda: npy("(4,)", b"", "'|V0'
 add("npy of complex numbers", NUMBER, UNSUPPORTED, lambda: npy("(3,)", bytes(48), "'<c16'"))
 add("npy of NaN", NUMBER, INVALID, lambda: npy("(2,)", struct.pack("<2d", 0, float("nan"))))
 add("npy of infinity", NUMBER, INVALID, lambda: npy("(2,)", struct.pack("<2d", 0, float("-inf"))))
-add("npy of the largest numbers there are", NUMBER, None, lambda: npy("(2,)", struct.pack("<2d", -1.7e308, 1.7e308)))
+add("npy of the largest numbers there are", NUMBER, INVALID, lambda: npy("(2,)", struct.pack("<2d", -1.7e308, 1.7e308)))
 add("npy of the smallest numbers there are", NUMBER, None, lambda: npy("(2,)", struct.pack("<2d", 5e-324, -5e-324)))
 add("npy of one number, again and again", NUMBER, None, lambda: npy("(6,)", bytes(48)))
 add("npy of version 9", MAGIC, DAMAGED, lambda: npy("(6,)", bytes(48), version=b"\x09\x09"))
@@ -533,18 +538,18 @@ for _lengths, _code in (
     ((300, 300, 300), DAMAGED),
 ):
     add(f"nii of {'x'.join(map(str, _lengths))}", SHAPE, _code, lambda lengths=_lengths: dims(*lengths))
-add("nii of -1 axes", SHAPE, DAMAGED, lambda: nifti(40, struct.pack("<h", -1)))
-add("nii of 30,000 axes", SHAPE, DAMAGED, lambda: nifti(40, struct.pack("<h", 30_000)))
+add("nii of -1 axes", SHAPE, UNSUPPORTED, lambda: nifti(40, struct.pack("<h", -1)))
+add("nii of 30,000 axes", SHAPE, UNSUPPORTED, lambda: nifti(40, struct.pack("<h", 30_000)))
 add("nii of 2^62 voxels", SHAPE, TOO_LARGE, lambda: nifti2(struct.pack("<8q", 2, 2**31, 2**31, 1, 1, 1, 1, 1)))
 add("nii of a type that is none", SHAPE, DAMAGED, lambda: nifti(70, struct.pack("<h", 9999)))
 add("nii of complex numbers", NUMBER, UNSUPPORTED, lambda: nifti(70, struct.pack("<h", 1792)))
 for _number in (float("nan"), float("inf"), -1.0, 1e30, 353.5):
     add(f"nii whose voxels begin at {_number}", NUMBER, DAMAGED, lambda number=_number: nifti(108, struct.pack("<f", number)))  # fmt: skip
 add("nii whose slope is no number", NUMBER, None, lambda: nifti(112, struct.pack("<ff", float("nan"), float("inf"))))
-add("nii whose place is no number", NUMBER, DAMAGED, lambda: nifti(252, struct.pack("<hh", 0, 1) + bytes(24) + struct.pack("<12f", *[float("nan")] * 12)))  # fmt: skip
-add("nii.gz whose voxels begin behind 2 GB of nothing", BOMB, DAMAGED, lambda: gzip_bomb(struct.pack("<f", 2e9)))
-add("nii.gz with 1 GB of nothing behind its voxels", BOMB, None, lambda: gzip_bomb(struct.pack("<f", 352.0)))
-add("gz of nothing but zeros", BOMB, UNSUPPORTED, lambda: deflated_zeros(1 << 30, 31))
+add("nii whose place is no number", NUMBER, None, lambda: nifti(252, struct.pack("<hh", 0, 1) + bytes(24) + struct.pack("<12f", *[float("nan")] * 12)))  # fmt: skip
+add("nii.gz whose voxels begin behind 640 MB of nothing", BOMB, DAMAGED, lambda: gzip_bomb(struct.pack("<f", 2e9)))
+add("nii.gz with 640 MB of nothing behind its voxels", BOMB, None, lambda: gzip_bomb(struct.pack("<f", 352.0)))
+add("gz of nothing but zeros", BOMB, UNSUPPORTED, lambda: deflated_zeros(640 << 20, 31))
 add("gz in a gz in a gz", NESTING, UNSUPPORTED, lambda: gzip.compress(gzip.compress(honest("nii.gz"))))
 add("gz of 100,000 members", MANY, DAMAGED, lambda: gzip.compress(b"", mtime=0) * 100_000)
 add("nii.gz with a wrong checksum", CUT, DAMAGED, lambda: honest("nii.gz")[:-8] + bytes(8))
@@ -561,7 +566,7 @@ def nifti2(lengths: bytes) -> bytes:
 
 
 def gzip_bomb(place: bytes) -> bytes:
-    return gzip.compress(nifti(108, place), mtime=0) + deflated_zeros(1 << 30, 31)
+    return gzip.compress(nifti(108, place), mtime=0) + deflated_zeros(640 << 20, 31)
 
 
 def extended(extension: bytes) -> bytes:
@@ -595,23 +600,23 @@ for _name, _form, _code in (
     add(f"wav {_name}", SHAPE, _code, lambda form=_form: wav(form))
 add("wav of 1 GB that is not there", CUT, DAMAGED, lambda: wav(wav_format(), declared=1 << 30))
 add("wav of 4 GB, as pipes say", SHAPE, None, lambda: wav(wav_format(), declared=2**32 - 1))
-add("wav of 100,000 chunks", MANY, None, lambda: replaced(honest("wav"), b"fmt ", b"junk\0\0\0\0" * 100_000 + b"fmt "))
+add("wav of 100,000 chunks", MANY, DAMAGED, lambda: replaced(honest("wav"), b"fmt ", b"junk\0\0\0\0" * 100_000 + b"fmt "))
 add("wav of a chunk of 4 GB", SHAPE, DAMAGED, lambda: replaced(honest("wav"), b"data", b"junk\xff\xff\xff\xffdata"))
 add("wav of floats that are none", NUMBER, INVALID, lambda: wav(wav_format(3, bits=32), struct.pack("<f", float("nan")) * 16))  # fmt: skip
-add("rf64 of 2^63 bytes", SHAPE, DAMAGED, lambda: rf64(2**61))
+add("rf64 of 2^63 bytes", SHAPE, None, lambda: rf64(2**63))
 add("100,000 ID3 tags and no sound", MANY, UNSUPPORTED, lambda: (b"ID3\4\0\0\0\0\0\0") * 100_000)
 add("100,000 ID3 tags before a FLAC", MANY, None, lambda: (b"ID3\4\0\0\0\0\0\0") * 100_000 + honest("flac"))
 add("an ID3 tag of 256 MB", SHAPE, UNSUPPORTED, lambda: b"ID3\4\0\0\x7f\x7f\x7f\x7f" + honest("flac"))
 add("flac of 2^36-1 samples", SHAPE, TOO_LARGE, lambda: flac_of(2**36 - 1))
 add("flac of more samples than it has", CUT, DAMAGED, lambda: flac_of(2**24))
-add("flac of silence on 8 channels for an hour", BOMB, TOO_LARGE, lambda: silence(1 << 24, 8))
+add("flac of silence on 8 channels for an hour", BOMB, TOO_LARGE, lambda: flac_of(2**25, silence(1 << 18, 8)))
 add("flac of 100,000 blocks", MANY, None, lambda: patched_in(honest("flac"), 42, b"\x01\0\0\0" * 100_000))
 add("flac with a picture of 16 MB that is not there", SHAPE, DAMAGED, lambda: patched_in(honest("flac"), 42, b"\x06\xff\xff\xff"))  # fmt: skip
 add("flac with a picture that is elsewhere", REFERENCE, None, lambda: patched_in(honest("flac"), 42, flac_picture(b"http://127.0.0.1:9/x.png")))  # fmt: skip
-add("ogg of 20,000 sounds in a row", MANY, TOO_LARGE, lambda: honest("ogg") * 20_000)
-add("ogg of 100,000 empty pages", MANY, DAMAGED, lambda: (b"OggS\0\2" + bytes(21)) * 100_000)
+add("ogg of 300 sounds in a row", MANY, TOO_LARGE, lambda: honest("ogg") * 300)
+add("ogg of 100,000 empty pages", MANY, UNSUPPORTED, lambda: (b"OggS\0\2" + bytes(21)) * 100_000)
 add("ogg of two streams beside each other", MANY, UNSUPPORTED, lambda: honest("ogg")[:58] + patched(honest("ogg"), 14, b"abcd"))  # fmt: skip
-add("ogg of a later version", MAGIC, DAMAGED, lambda: patched(honest("ogg"), 4, b"\x09"))
+add("ogg of a later version", MAGIC, UNSUPPORTED, lambda: patched(honest("ogg"), 4, b"\x09"))
 add("ogg that holds a video", MIX, UNSUPPORTED, lambda: replaced(honest("ogg"), b"\x01vorbis", b"\x80theora"))
 
 
@@ -621,9 +626,9 @@ def rf64(count: int) -> bytes:
     return b"RF64\xff\xff\xff\xff" + content
 
 
-def flac_of(samples: int) -> bytes:
+def flac_of(samples: int, data: bytes = b"") -> bytes:
     """A FLAC whose head says another length: the low 36 bits of eight bytes."""
-    data = honest("flac")
+    data = data or honest("flac")
     (head,) = struct.unpack(">Q", data[18:26])
     return patched(data, 18, struct.pack(">Q", head >> 36 << 36 | samples))
 
@@ -667,12 +672,12 @@ def samples_of(count: int) -> bytes:
 
 add("mp4 of boxes 50,000 deep", NESTING, DAMAGED, lambda: nested_boxes(50_000))
 add("mp4 of 100,000 empty boxes", MANY, DAMAGED, lambda: FTYP + box(b"free", b"") * 100_000)
-add("mp4 of 2,000 tracks", MANY, UNSUPPORTED, lambda: FTYP + box(b"moov", box(b"trak", b"") * 2_000))
+add("mp4 of 2,000 tracks", MANY, OVER_BUDGET, lambda: FTYP + box(b"moov", box(b"trak", b"") * 2_000))
 add("mp4 of 2^31-1 samples", SHAPE, DAMAGED, lambda: samples_of(2**31 - 1))
-add("mp4 of 10^7 samples", SHAPE, TOO_LARGE, lambda: samples_of(10**7))
-add("mp4 of a box of 2^63 bytes", SHAPE, DAMAGED, lambda: FTYP + struct.pack(">I4sQ", 1, b"moov", 2**63 - 1))
+add("mp4 of 10^7 samples", SHAPE, DAMAGED, lambda: samples_of(10**7))
+add("mp4 of a box of 2^63 bytes", SHAPE, UNSUPPORTED, lambda: FTYP + struct.pack(">I4sQ", 1, b"moov", 2**63 - 1))
 add("mp4 of a box of 4 bytes", SHAPE, DAMAGED, lambda: FTYP + struct.pack(">I4s", 4, b"moov") * 10)
-add("mp4 whose samples are in another file", REFERENCE, DAMAGED, lambda: elsewhere(b"file:///etc/passwd\0"))
+add("mp4 whose samples are in another file", REFERENCE, UNSUPPORTED, lambda: elsewhere(b"file:///etc/passwd\0"))
 add("mp4 of a picture of 65535 squared", SHAPE, None, lambda: video_size(65535, 65535))
 add("mov of nothing", SHAPE, DAMAGED, lambda: box(b"wide", b"") + box(b"mdat", b""))
 add("mp4 that is a playlist", REFERENCE, DAMAGED, lambda: FTYP + b"#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:0\nfile:///etc/passwd\n")
@@ -703,8 +708,8 @@ ENDLESS = b"\x01" + b"\xff" * 7
 add("mkv of elements 20,000 deep", NESTING, DAMAGED, lambda: MKV + (b"\x18\x53\x80\x67" + ENDLESS) * 20_000)
 add("mkv of chapters 5,000 deep", NESTING, DAMAGED, lambda: MKV + b"\x18\x53\x80\x67" + ENDLESS + b"\x10\x43\xa7\x70" + ENDLESS + (b"\xb6" + ENDLESS) * 5_000)  # fmt: skip
 add("mkv of an element of 2^56 bytes", SHAPE, DAMAGED, lambda: MKV + ebml(b"\x18\x53\x80\x67", b"", b"\x01" + b"\xff" * 6 + b"\xfe"))  # fmt: skip
-add("mkv of 2,000 tracks", MANY, UNSUPPORTED, lambda: MKV + ebml(b"\x18\x53\x80\x67", ebml(b"\x16\x54\xae\x6b", ebml(b"\xae", ebml(b"\xd7", b"\1") + ebml(b"\x83", b"\2")) * 2_000)))  # fmt: skip
-add("mkv of frames of 65535 squared", SHAPE, TOO_LARGE, lambda: mkv_size(65535, 65535))
+add("mkv of 2,000 tracks", MANY, DAMAGED, lambda: MKV + ebml(b"\x18\x53\x80\x67", ebml(b"\x16\x54\xae\x6b", ebml(b"\xae", ebml(b"\xd7", b"\1") + ebml(b"\x83", b"\2")) * 2_000)))  # fmt: skip
+add("mkv of frames of 65535 squared", SHAPE, DAMAGED, lambda: mkv_size(65535, 65535))
 add("mkv of frames of 2^31 squared", SHAPE, DAMAGED, lambda: mkv_size(2**31 - 1, 2**31 - 1))
 add("mkv of nothing else", SHAPE, DAMAGED, lambda: MKV)
 add("mkv with a file attached 100 times", MANY, DAMAGED, lambda: MKV + ebml(b"\x18\x53\x80\x67", ebml(b"\x19\x41\xa4\x69", ebml(b"\x61\xa7", ebml(b"\x46\x6e", b"../../etc/passwd") + ebml(b"\x46\x5c", bytes(1000))) * 100)))  # fmt: skip
@@ -726,7 +731,7 @@ def avi_streams(count: int) -> bytes:
 
 
 add("avi of 2^32-1 streams", MANY, None, lambda: avi_streams(2**32 - 1))
-add("avi of frames of 2^31 squared", SHAPE, DAMAGED, lambda: patched(honest("avi"), honest("avi").index(b"strf") + 12, struct.pack("<II", 2**31 - 1, 2**31 - 1)))  # fmt: skip
+add("avi of frames of 2^31 squared", SHAPE, None, lambda: patched(honest("avi"), honest("avi").index(b"strf") + 12, struct.pack("<II", 2**31 - 1, 2**31 - 1)))  # fmt: skip
 add("avi of 100,000 lists", NESTING, DAMAGED, lambda: b"RIFF\xff\xff\xff\xffAVI " + b"LIST\xff\xff\xff\xffhdrl" * 100_000)
 add("avi of a codec that is none", MAGIC, UNSUPPORTED, lambda: honest("avi").replace(b"FMP4", b"zzzz"))
 
@@ -749,22 +754,23 @@ add("obj of an index of 5,000 digits", SHAPE, DAMAGED, lambda: MESH + b"f 1 2 " 
 add("obj of vertices that are no numbers", NUMBER, INVALID, lambda: MESH.replace(b"v 1 0 0", b"v nan 0 0"))
 add("obj of an endless vertex", NUMBER, INVALID, lambda: MESH.replace(b"v 1 0 0", b"v 1e999 0 0"))
 add("obj of a vertex as far as there are numbers", NUMBER, INVALID, lambda: MESH.replace(b"v 1 0 0", b"v 1e308 0 0"))
+add("obj as small as there are numbers", NUMBER, INVALID, lambda: MESH.replace(b" 1 0 0", b" 1e-310 0 0").replace(b" 0 1 0", b" 0 1e-310 0").replace(b"v 0 0 1", b"v 0 0 1e-310"))  # fmt: skip
 add("obj of a needle", SHAPE, INVALID, lambda: MESH.replace(b"v 1 0 0", b"v 1e9 0 0"))
 add("obj of free-form surfaces", WORK, UNSUPPORTED, lambda: MESH + b"cstype bspline\nsurf 0 1 0 1 1 2 3 4\n")
-add("stl of 10^9 faces", SHAPE, TOO_LARGE, lambda: _stl(10**9) if False else _stl(2**28 - 1))
+add("stl of 2^28 faces", SHAPE, TOO_LARGE, lambda: _stl(2**28 - 1))
 add("stl of 2^32-1 faces", SHAPE, UNSUPPORTED, lambda: _stl(2**32 - 1))
 add("stl of NaN", NUMBER, INVALID, lambda: patched(_stl(4), 96, struct.pack("<f", float("nan"))))
 add("stl of text without end", CUT, DAMAGED, lambda: b"solid x\nfacet normal 0 0 1\nouter loop\nvertex 0 0 0\n")
 add("stl of text with words for numbers", NUMBER, DAMAGED, lambda: b"solid x\nfacet normal a b c\nouter loop\nvertex x y z\nvertex x y z\nvertex x y z\nendloop\nendfacet\nendsolid\n")  # fmt: skip
-add("stl of 200,000 facets of text and no loop", MANY, DAMAGED, lambda: b"solid x\n" + b"facet normal 0 0 1\n" * 200_000 + b"endsolid\n")  # fmt: skip
+add("stl of 200,000 facets of text and no loop", MANY, INVALID, lambda: b"solid x\n" + b"facet normal 0 0 1\n" * 200_000 + b"endsolid\n")  # fmt: skip
 add("ply of 10^9 faces", SHAPE, TOO_LARGE, lambda: _ply(faces=10**9))
 add("ply of 10^9 vertices", SHAPE, TOO_LARGE, lambda: _ply(vertices=10**9))
 add("ply of 4,000,000 vertices that are not there", CUT, DAMAGED, lambda: _ply(vertices=4_000_000))
 add("ply of -1 faces", SHAPE, DAMAGED, lambda: _ply(faces=-1))
 add("ply of 10^30 other things", SHAPE, TOO_LARGE, lambda: _ply(b"element other 1" + b"0" * 30 + b"\nproperty int a\n"))
 add("ply of 4,000,000 other things without bytes", MANY, DAMAGED, lambda: _ply(b"element other 4000000\n"))
-add("ply of 50,000 elements", MANY, DAMAGED, lambda: _ply(b"element other 0\nproperty int a\n" * 50_000))
-add("ply of 100,000 properties", MANY, DAMAGED, lambda: _ply(b"".join(b"property float a%d\n" % n for n in range(100_000))))  # fmt: skip
+add("ply of 50,000 elements", MANY, None, lambda: _ply(b"element other 0\nproperty int a\n" * 50_000))
+add("ply of 100,000 properties", MANY, None, lambda: _ply(b"".join(b"property float a%d\n" % n for n in range(100_000))))  # fmt: skip
 add("ply of lists in place of numbers", SHAPE, DAMAGED, lambda: _ply().replace(b"property float x", b"property list uchar float x"))  # fmt: skip
 add("ply of a type that is none", SHAPE, DAMAGED, lambda: _ply().replace(b"property float x", b"property huge x"))
 add("ply of a face of 2^32-1 corners", SHAPE, DAMAGED, lambda: _binary_ply(4, 4, bytes(48) + b"\xff\xff\xff\xff" + bytes(64), b"uint"))  # fmt: skip
@@ -827,7 +833,7 @@ for _part in (0.2, 0.4, 0.6, 0.8, 0.95):
         lambda part=_part: HONEST[: round(part * len(HONEST))],
     )
 compressed("of 200 hidden layers", MANY, CORRUPT, lambda: with_network(header(widths=(1,) * 200)))
-compressed("of a million chunks that nobody knows", MANY, CORRUPT, lambda: header(chunks=b"\xc0\x84\x3d") + chunk(0x90, b"") * 1_000_000)  # fmt: skip
+compressed("of a million chunks that nobody knows", MANY, LIMIT, lambda: header(chunks=b"\xc0\x84\x3d") + chunk(0x90, b"") * 1_000_000)  # fmt: skip
 compressed("of the largest period", NUMBER, None, lambda: with_network(header(period=3e38)))
 compressed("that is a picture, too", MIX, CORRUPT, lambda: HONEST + honest("png"))
 compressed("that is a picture", MAGIC, "not_a_representation", lambda: honest("png"))
