@@ -128,10 +128,11 @@ class UploadTimeout(ApiError, HTTPException):
 
     code = "upload_timeout"
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, message: str | None = None) -> None:
         HTTPException.__init__(self, status_code=408)
         # Whatever of the body is still on its way is not waited for.
-        ApiError.__init__(self, f"the body did not arrive within {seconds:g} s", headers={"Connection": "close"})
+        message = message or f"the body did not arrive within {seconds:g} s"
+        ApiError.__init__(self, message, headers={"Connection": "close"})
 
 
 class ContentTooLarge(ApiError, HTTPException):

@@ -79,6 +79,12 @@ class ApiSettings(BaseSettings):
         default=None, ge=1, description="uploads of one tenant at the same time, per process; None for three quarters"
     )
     upload_timeout_seconds: float = Field(default=600.0, gt=0, description="longest time for the body of one upload")
+    upload_bytes_per_second: float = Field(
+        default=1024.0, gt=0, description="least rate of the body of one upload; a slower one is ended"
+    )
+    upload_grace_seconds: float = Field(
+        default=30.0, gt=0, description="time by which the body of one upload may be behind that rate"
+    )
     max_large_upload_bytes: int = Field(default=1024 * MEBIBYTE, ge=1, description="largest file of POST /uploads")
     upload_part_bytes: int = Field(
         default=16 * MEBIBYTE, ge=5 * MEBIBYTE, description="size of each part but the last; S3 takes no smaller ones"
