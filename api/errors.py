@@ -259,6 +259,12 @@ class InvalidRequest(ApiError):
     code = "invalid_request"
 
 
+class FitTooLarge(ApiError):
+    """The fit needs more memory than a worker has for one."""
+
+    code = "fit_too_large"
+
+
 class ProblemNotFound(ApiError):
     """No problem has this code."""
 
@@ -318,6 +324,7 @@ PROBLEMS: dict[type[Exception], Kind] = {
     InvalidSignal: Kind(422, "Invalid signal"),
     UndecodableSignal: Kind(422, "Signal cannot be decoded"),
     InvalidRequest: Kind(422, "Invalid request"),
+    FitTooLarge: Kind(422, "Fit too large"),
     UploadIncomplete: Kind(409, "Upload incomplete"),
     UploadMismatch: Kind(422, "Not the declared file"),
     TooManyUploads: Kind(429, "Too many uploads"),

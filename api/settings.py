@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from store.machine import most_of_the_memory
 from store.settings import StoreSettings
 
 MEBIBYTE = 1 << 20
@@ -101,6 +102,14 @@ class ApiSettings(BaseSettings):
     inspection_cpu_seconds: int = Field(default=30, ge=1, description="processor time of a process that inspects")
     inspection_timeout_seconds: float = Field(
         default=60.0, gt=0, description="longest time of an inspection on the wall clock"
+    )
+
+    # What one fit may take.
+    fit_memory_bytes: int = Field(
+        default_factory=most_of_the_memory,
+        ge=1 << 20,
+        description="memory that workers have for one fit, their TUNER_WORKER_FIT_MEMORY_BYTES: a fit that needs more is "
+        "refused; if nothing is said, three quarters of this machine's",
     )
 
     estimate_timeout_seconds: float = Field(

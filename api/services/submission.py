@@ -17,11 +17,12 @@ from typing import Any, Self
 from sqlalchemy.orm import Session
 
 from api.schemas.fits import FitOverrides, FitRequest, FitView
+from api.services.fit_memory import check_memory
 from api.settings import ApiSettings
 from store.blobs import BlobStore
 from store.database import Database
 from store.errors import BlobDamaged, BlobMissing, BlobsUnavailable, IdempotencyConflict
-from store.models import IdempotencyKey
+from store.models import Fit, IdempotencyKey
 from store.queue import FitQueue
 from store.repositories.deletions import Deletions, remove_objects
 from store.repositories.fits import Fits
@@ -86,11 +87,13 @@ class Terms:
         max_stored_bytes: largest number of bytes that a tenant may have; with as many, no work begins whose result
             would be more.
         kept_seconds: time in seconds from the end of the fit until it is deleted; None for ever.
+        fit_memory_bytes: memory in bytes that a worker has for one fit.
     """
 
     max_waiting: int | None
     max_stored_bytes: int | None
     kept_seconds: float | None
+    fit_memory_bytes: int
 
     @classmethod
     def of(cls, settings: ApiSettings) -> Self:
@@ -99,6 +102,7 @@ class Terms:
             max_waiting=settings.max_waiting_fits,
             max_stored_bytes=settings.max_stored_bytes,
             kept_seconds=settings.fits_kept_seconds,
+            fit_memory_bytes=settings.fit_memory_bytes,
         )
 
 
@@ -119,6 +123,7 @@ def submit_fit(
     Raises:
         SignalNotFound: if the tenant has no such signal.
         IdempotencyConflict: if the key was used with another request.
+        FitTooLarge: if it needs more memory than a worker has for one.
         TooManyFits: if with it more fits than are allowed would be queued or paused.
         StorageFull: if the tenant may not store anything more.
     """
@@ -160,6 +165,7 @@ def retry_fit(
         FitNotFound: if the tenant has no such fit.
         SignalNotFound: if its signal was deleted.
         IllegalMove: unless the fit failed, expired or was cancelled, or its result is missing or damaged.
+        FitTooLarge: if it needs more memory than a worker has for one.
         TooManyFits: if with it more fits than are allowed would be queued or paused.
         StorageFull: if the tenant may not store anything more.
         BlobsUnavailable: if storage does not say whether the result is there.
@@ -172,7 +178,7 @@ def retry_fit(
         Signals(session).get_for_fit(tenant, fits.get(tenant, fit_id).signal_id)
         fit, created = fits.submit_again(tenant, fit_id, is_lost=is_lost, kept_seconds=terms.kept_seconds)
         if created:
-            _check(session, tenant, terms)
+            _check(session, fit, terms)
         view = FitView.at(fit, queue_position=fits.queue_position(fit))
     if created:
         publisher.publish(fit.id)
@@ -211,6 +217,7 @@ def clone_fit(
         FitNotFound: if the tenant has no such fit.
         SignalNotFound: if its signal was deleted.
         IdempotencyConflict: if the key was used with another request.
+        FitTooLarge: if it needs more memory than a worker has for one.
         TooManyFits: if with it more fits than are allowed would be queued or paused.
         StorageFull: if the tenant may not store anything more.
     """
@@ -282,14 +289,15 @@ def _submit(
         kept_seconds=terms.kept_seconds,
     )
     if created:
-        _check(session, tenant, terms)
+        _check(session, fit, terms)
     return FitView.at(fit, queue_position=fits.queue_position(fit)), created
 
 
-def _check(session: Session, tenant: str, terms: Terms) -> None:
+def _check(session: Session, fit: Fit, terms: Terms) -> None:
+    check_memory(session, fit, terms.fit_memory_bytes)
     quotas = Quotas(session)
-    quotas.check_waiting_fits(tenant, terms.max_waiting)
-    quotas.check_room(tenant, terms.max_stored_bytes)
+    quotas.check_waiting_fits(fit.tenant, terms.max_waiting)
+    quotas.check_room(fit.tenant, terms.max_stored_bytes)
 
 
 def request_sha256(request: FitRequest) -> str:

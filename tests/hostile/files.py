@@ -378,9 +378,7 @@ add(
     "tiff of 4 x 4 by a strip that inflates to 300 MB",
     BOMB,
     None,
-    lambda: tiff(
-        page(t259=(3, 1, 8), t279=(4, 1, len(deflated_zeros(300 << 20)))), body=deflated_zeros(300 << 20)
-    ),
+    lambda: tiff(page(t259=(3, 1, 8), t279=(4, 1, len(deflated_zeros(300 << 20)))), body=deflated_zeros(300 << 20)),
 )
 add(
     "tiff of 32 bits by a strip that inflates to 300 MB",
@@ -600,7 +598,12 @@ for _name, _form, _code in (
     add(f"wav {_name}", SHAPE, _code, lambda form=_form: wav(form))
 add("wav of 1 GB that is not there", CUT, DAMAGED, lambda: wav(wav_format(), declared=1 << 30))
 add("wav of 4 GB, as pipes say", SHAPE, None, lambda: wav(wav_format(), declared=2**32 - 1))
-add("wav of 100,000 chunks", MANY, DAMAGED, lambda: replaced(honest("wav"), b"fmt ", b"junk\0\0\0\0" * 100_000 + b"fmt "))
+add(
+    "wav of 100,000 chunks",
+    MANY,
+    DAMAGED,
+    lambda: replaced(honest("wav"), b"fmt ", b"junk\0\0\0\0" * 100_000 + b"fmt "),
+)
 add("wav of a chunk of 4 GB", SHAPE, DAMAGED, lambda: replaced(honest("wav"), b"data", b"junk\xff\xff\xff\xffdata"))
 add("wav of floats that are none", NUMBER, INVALID, lambda: wav(wav_format(3, bits=32), struct.pack("<f", float("nan")) * 16))  # fmt: skip
 add("rf64 of 2^63 bytes", SHAPE, None, lambda: rf64(2**63))
@@ -680,10 +683,20 @@ add("mp4 of a box of 4 bytes", SHAPE, DAMAGED, lambda: FTYP + struct.pack(">I4s"
 add("mp4 whose samples are in another file", REFERENCE, UNSUPPORTED, lambda: elsewhere(b"file:///etc/passwd\0"))
 add("mp4 of a picture of 65535 squared", SHAPE, None, lambda: video_size(65535, 65535))
 add("mov of nothing", SHAPE, DAMAGED, lambda: box(b"wide", b"") + box(b"mdat", b""))
-add("mp4 that is a playlist", REFERENCE, DAMAGED, lambda: FTYP + b"#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:0\nfile:///etc/passwd\n")
+add(
+    "mp4 that is a playlist",
+    REFERENCE,
+    DAMAGED,
+    lambda: FTYP + b"#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:0\nfile:///etc/passwd\n",
+)
 add("a playlist", REFERENCE, UNSUPPORTED, lambda: b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n")
 add("a list to put together", REFERENCE, UNSUPPORTED, lambda: b"ffconcat version 1.0\nfile /etc/passwd\n")
-add("a description of a stream", REFERENCE, UNSUPPORTED, lambda: b"v=0\no=- 0 0 IN IP4 127.0.0.1\nm=video 9 RTP/AVP 96\n")
+add(
+    "a description of a stream",
+    REFERENCE,
+    UNSUPPORTED,
+    lambda: b"v=0\no=- 0 0 IN IP4 127.0.0.1\nm=video 9 RTP/AVP 96\n",
+)
 
 
 def elsewhere(address: bytes) -> bytes:
@@ -732,7 +745,12 @@ def avi_streams(count: int) -> bytes:
 
 add("avi of 2^32-1 streams", MANY, None, lambda: avi_streams(2**32 - 1))
 add("avi of frames of 2^31 squared", SHAPE, None, lambda: patched(honest("avi"), honest("avi").index(b"strf") + 12, struct.pack("<II", 2**31 - 1, 2**31 - 1)))  # fmt: skip
-add("avi of 100,000 lists", NESTING, DAMAGED, lambda: b"RIFF\xff\xff\xff\xffAVI " + b"LIST\xff\xff\xff\xffhdrl" * 100_000)
+add(
+    "avi of 100,000 lists",
+    NESTING,
+    DAMAGED,
+    lambda: b"RIFF\xff\xff\xff\xffAVI " + b"LIST\xff\xff\xff\xffhdrl" * 100_000,
+)
 add("avi of a codec that is none", MAGIC, UNSUPPORTED, lambda: honest("avi").replace(b"FMP4", b"zzzz"))
 
 
@@ -784,7 +802,12 @@ add("glb whose samples are in a file", REFERENCE, UNSUPPORTED, lambda: b"glTF\2\
 add("svg with an outer entity", REFERENCE, UNSUPPORTED, lambda: b'<!DOCTYPE svg [<!ENTITY x SYSTEM "file:///etc/passwd">]><svg>&x;</svg>')  # fmt: skip
 add("xml with entities in entities", NESTING, UNSUPPORTED, lambda: LAUGHS + b"<x>&a11;</x>")
 add("json 100,000 deep", NESTING, UNSUPPORTED, lambda: b"[" * 100_000)
-add("postscript that reads a file", REFERENCE, UNSUPPORTED, lambda: b"%!PS\n(/etc/passwd) (r) file 100 string readstring\n")
+add(
+    "postscript that reads a file",
+    REFERENCE,
+    UNSUPPORTED,
+    lambda: b"%!PS\n(/etc/passwd) (r) file 100 string readstring\n",
+)
 add("zip of 42", BOMB, UNSUPPORTED, lambda: b"PK\x03\x04" + bytes(26) + deflated_zeros(300 << 20, -15))
 add("an HDF5 that links elsewhere", REFERENCE, UNSUPPORTED, lambda: b"\x89HDF\r\n\x1a\n" + b"/etc/passwd\0" * 10)
 add("a link of Windows", REFERENCE, UNSUPPORTED, lambda: b"L\0\0\0\x01\x14\x02\0" + bytes(60) + b"C:\\x")

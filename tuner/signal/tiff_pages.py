@@ -53,9 +53,7 @@ _TIME_UNITS: Final = {
     **dict.fromkeys(("\N{MICRO SIGN}s", "us", "usec"), "usec"),
 }
 _OME_SIZES: Final = {"SizeZ", "SizeC", "SizeT"}
-_OME_NUMBERS: Final = re.compile(
-    r"""\b(Size[ZCT]|SamplesPerPixel|PlaneCount|IFD|First[ZCT])\s*=\s*["']\s*\+?(\d+)"""
-)
+_OME_NUMBERS: Final = re.compile(r"""\b(Size[ZCT]|SamplesPerPixel|PlaneCount|IFD|First[ZCT])\s*=\s*["']\s*\+?(\d+)""")
 _MOST_DIGITS: Final = 20
 _OME_UNITS: Final = {
     "mm": "mm",
