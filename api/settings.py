@@ -108,8 +108,8 @@ class ApiSettings(BaseSettings):
     fit_memory_bytes: int = Field(
         default_factory=most_of_the_memory,
         ge=1 << 20,
-        description="memory that workers have for one fit, their TUNER_WORKER_FIT_MEMORY_BYTES: a fit that needs more is "
-        "refused; if nothing is said, three quarters of this machine's",
+        description="memory that workers have for one fit, their TUNER_WORKER_FIT_MEMORY_BYTES: a fit that needs more "
+        "is refused; if nothing is said, three quarters of this machine's",
     )
 
     estimate_timeout_seconds: float = Field(

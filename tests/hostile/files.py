@@ -12,9 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
-from math import prod
 
-import google_crc32c
 import numpy as np
 from PIL import Image
 
@@ -123,7 +121,7 @@ def _avi() -> bytes:
 
 
 def _ply(elements: bytes = b"", body: bytes | None = None, vertices: int = 4, faces: int = 4) -> bytes:
-    corners = "0 0 0\n1 0 0\n0 1 0\n0 0 1\n3 0 2 1\n3 0 1 3\n3 0 3 2\n3 1 2 3\n".encode()
+    corners = b"0 0 0\n1 0 0\n0 1 0\n0 0 1\n3 0 2 1\n3 0 1 3\n3 0 3 2\n3 1 2 3\n"
     return (
         b"ply\nformat ascii 1.0\nelement vertex %d\nproperty float x\nproperty float y\nproperty float z\n%s"
         b"element face %d\nproperty list uchar int vertex_indices\nend_header\n%s"
@@ -455,17 +453,47 @@ LAUGHS = b"<!DOCTYPE x [<!ENTITY a0 'ha'>" + b"".join(
 ) + b"]>"  # fmt: skip
 add("ome-tiff, honest", SHAPE, None, lambda: ome(b"<TiffData/>", **FOUR))
 add("ome-tiff of 10^9 planes", SHAPE, TOO_LARGE, lambda: ome(b"<TiffData/>", **(FOUR | {"SizeZ": 10**9})))
-add("ome-tiff of 10^8 planes and times", SHAPE, TOO_LARGE, lambda: ome(b"<TiffData/>", **(FOUR | {"SizeZ": 10**4, "SizeT": 10**4})))  # fmt: skip
+add(
+    "ome-tiff of 10^8 planes and times",
+    SHAPE,
+    TOO_LARGE,
+    lambda: ome(b"<TiffData/>", **(FOUR | {"SizeZ": 10**4, "SizeT": 10**4})),
+)
 add("ome-tiff of -1 planes", SHAPE, None, lambda: ome(b"<TiffData/>", **(FOUR | {"SizeZ": -1})))
-add("ome-tiff of 10^9 planes in one entry", SHAPE, TOO_LARGE, lambda: ome(b'<TiffData IFD="0" PlaneCount="1000000000"/>', **FOUR))  # fmt: skip
+add(
+    "ome-tiff of 10^9 planes in one entry",
+    SHAPE,
+    TOO_LARGE,
+    lambda: ome(b'<TiffData IFD="0" PlaneCount="1000000000"/>', **FOUR),
+)
 add("ome-tiff of 10^9 channels", SHAPE, TOO_LARGE, lambda: ome(b"<TiffData/>", **(FOUR | {"SizeC": 10**9})))
 add("ome-tiff with entities in entities", NESTING, None, lambda: ome(b"<TiffData/>&a11;", LAUGHS, **FOUR))
-add("ome-tiff with an entity that is a file", REFERENCE, None, lambda: ome(b"&f;", b'<!DOCTYPE x [<!ENTITY f SYSTEM "file:///etc/passwd">]>', **FOUR))  # fmt: skip
-add("ome-tiff with a definition elsewhere", REFERENCE, None, lambda: ome(b"<TiffData/>", b'<!DOCTYPE x SYSTEM "http://127.0.0.1:9/x.dtd">', **FOUR))  # fmt: skip
-add("ome-tiff that is one file of many", REFERENCE, None, lambda: ome(b'<TiffData IFD="0"><UUID FileName="../../../etc/passwd">urn:uuid:1</UUID></TiffData>', **FOUR))  # fmt: skip
+add(
+    "ome-tiff with an entity that is a file",
+    REFERENCE,
+    None,
+    lambda: ome(b"&f;", b'<!DOCTYPE x [<!ENTITY f SYSTEM "file:///etc/passwd">]>', **FOUR),
+)
+add(
+    "ome-tiff with a definition elsewhere",
+    REFERENCE,
+    None,
+    lambda: ome(b"<TiffData/>", b'<!DOCTYPE x SYSTEM "http://127.0.0.1:9/x.dtd">', **FOUR),
+)
+add(
+    "ome-tiff that is one file of many",
+    REFERENCE,
+    None,
+    lambda: ome(b'<TiffData IFD="0"><UUID FileName="../../../etc/passwd">urn:uuid:1</UUID></TiffData>', **FOUR),
+)
 add("ome-tiff nested 50,000 deep", NESTING, None, lambda: ome(b"<a>" * 50_000 + b"</a>" * 50_000, **FOUR))
 add("ome-tiff of 50,000 entries", MANY, None, lambda: ome(b"<TiffData/>" * 50_000, **FOUR))
-add("imagej-tiff of 10^9 pictures", SHAPE, None, lambda: described(b"ImageJ=1.53\nimages=1000000000\nslices=1000000000\n", page()))  # fmt: skip
+add(
+    "imagej-tiff of 10^9 pictures",
+    SHAPE,
+    None,
+    lambda: described(b"ImageJ=1.53\nimages=1000000000\nslices=1000000000\n", page()),
+)
 add("tifffile-tiff of 10^9 pages", SHAPE, TOO_LARGE, lambda: described(b'{"shape": [1000000000, 4, 4]}', page()))
 add("tifffile-tiff of JSON 50,000 deep", NESTING, DAMAGED, lambda: described(b'{"shape": [' + b"[" * 50_000))
 
@@ -544,7 +572,12 @@ add("nii of complex numbers", NUMBER, UNSUPPORTED, lambda: nifti(70, struct.pack
 for _number in (float("nan"), float("inf"), -1.0, 1e30, 353.5):
     add(f"nii whose voxels begin at {_number}", NUMBER, DAMAGED, lambda number=_number: nifti(108, struct.pack("<f", number)))  # fmt: skip
 add("nii whose slope is no number", NUMBER, None, lambda: nifti(112, struct.pack("<ff", float("nan"), float("inf"))))
-add("nii whose place is no number", NUMBER, None, lambda: nifti(252, struct.pack("<hh", 0, 1) + bytes(24) + struct.pack("<12f", *[float("nan")] * 12)))  # fmt: skip
+add(
+    "nii whose place is no number",
+    NUMBER,
+    None,
+    lambda: nifti(252, struct.pack("<hh", 0, 1) + bytes(24) + struct.pack("<12f", *[float("nan")] * 12)),
+)
 add("nii.gz whose voxels begin behind 640 MB of nothing", BOMB, DAMAGED, lambda: gzip_bomb(struct.pack("<f", 2e9)))
 add("nii.gz with 640 MB of nothing behind its voxels", BOMB, None, lambda: gzip_bomb(struct.pack("<f", 352.0)))
 add("gz of nothing but zeros", BOMB, UNSUPPORTED, lambda: deflated_zeros(640 << 20, 31))
@@ -605,7 +638,12 @@ add(
     lambda: replaced(honest("wav"), b"fmt ", b"junk\0\0\0\0" * 100_000 + b"fmt "),
 )
 add("wav of a chunk of 4 GB", SHAPE, DAMAGED, lambda: replaced(honest("wav"), b"data", b"junk\xff\xff\xff\xffdata"))
-add("wav of floats that are none", NUMBER, INVALID, lambda: wav(wav_format(3, bits=32), struct.pack("<f", float("nan")) * 16))  # fmt: skip
+add(
+    "wav of floats that are none",
+    NUMBER,
+    INVALID,
+    lambda: wav(wav_format(3, bits=32), struct.pack("<f", float("nan")) * 16),
+)
 add("rf64 of 2^63 bytes", SHAPE, None, lambda: rf64(2**63))
 add("100,000 ID3 tags and no sound", MANY, UNSUPPORTED, lambda: (b"ID3\4\0\0\0\0\0\0") * 100_000)
 add("100,000 ID3 tags before a FLAC", MANY, None, lambda: (b"ID3\4\0\0\0\0\0\0") * 100_000 + honest("flac"))
@@ -614,11 +652,26 @@ add("flac of 2^36-1 samples", SHAPE, TOO_LARGE, lambda: flac_of(2**36 - 1))
 add("flac of more samples than it has", CUT, DAMAGED, lambda: flac_of(2**24))
 add("flac of silence on 8 channels for an hour", BOMB, TOO_LARGE, lambda: flac_of(2**25, silence(1 << 18, 8)))
 add("flac of 100,000 blocks", MANY, None, lambda: patched_in(honest("flac"), 42, b"\x01\0\0\0" * 100_000))
-add("flac with a picture of 16 MB that is not there", SHAPE, DAMAGED, lambda: patched_in(honest("flac"), 42, b"\x06\xff\xff\xff"))  # fmt: skip
-add("flac with a picture that is elsewhere", REFERENCE, None, lambda: patched_in(honest("flac"), 42, flac_picture(b"http://127.0.0.1:9/x.png")))  # fmt: skip
+add(
+    "flac with a picture of 16 MB that is not there",
+    SHAPE,
+    DAMAGED,
+    lambda: patched_in(honest("flac"), 42, b"\x06\xff\xff\xff"),
+)
+add(
+    "flac with a picture that is elsewhere",
+    REFERENCE,
+    None,
+    lambda: patched_in(honest("flac"), 42, flac_picture(b"http://127.0.0.1:9/x.png")),
+)
 add("ogg of 300 sounds in a row", MANY, TOO_LARGE, lambda: honest("ogg") * 300)
 add("ogg of 100,000 empty pages", MANY, UNSUPPORTED, lambda: (b"OggS\0\2" + bytes(21)) * 100_000)
-add("ogg of two streams beside each other", MANY, UNSUPPORTED, lambda: honest("ogg")[:58] + patched(honest("ogg"), 14, b"abcd"))  # fmt: skip
+add(
+    "ogg of two streams beside each other",
+    MANY,
+    UNSUPPORTED,
+    lambda: honest("ogg")[:58] + patched(honest("ogg"), 14, b"abcd"),
+)
 add("ogg of a later version", MAGIC, UNSUPPORTED, lambda: patched(honest("ogg"), 4, b"\x09"))
 add("ogg that holds a video", MIX, UNSUPPORTED, lambda: replaced(honest("ogg"), b"\x01vorbis", b"\x80theora"))
 
@@ -719,13 +772,48 @@ def ebml(name: bytes, body: bytes, length: bytes | None = None) -> bytes:
 MKV = ebml(b"\x1a\x45\xdf\xa3", ebml(b"\x42\x82", b"matroska"))
 ENDLESS = b"\x01" + b"\xff" * 7
 add("mkv of elements 20,000 deep", NESTING, DAMAGED, lambda: MKV + (b"\x18\x53\x80\x67" + ENDLESS) * 20_000)
-add("mkv of chapters 5,000 deep", NESTING, DAMAGED, lambda: MKV + b"\x18\x53\x80\x67" + ENDLESS + b"\x10\x43\xa7\x70" + ENDLESS + (b"\xb6" + ENDLESS) * 5_000)  # fmt: skip
-add("mkv of an element of 2^56 bytes", SHAPE, DAMAGED, lambda: MKV + ebml(b"\x18\x53\x80\x67", b"", b"\x01" + b"\xff" * 6 + b"\xfe"))  # fmt: skip
-add("mkv of 2,000 tracks", MANY, DAMAGED, lambda: MKV + ebml(b"\x18\x53\x80\x67", ebml(b"\x16\x54\xae\x6b", ebml(b"\xae", ebml(b"\xd7", b"\1") + ebml(b"\x83", b"\2")) * 2_000)))  # fmt: skip
+add(
+    "mkv of chapters 5,000 deep",
+    NESTING,
+    DAMAGED,
+    lambda: MKV + b"\x18\x53\x80\x67" + ENDLESS + b"\x10\x43\xa7\x70" + ENDLESS + (b"\xb6" + ENDLESS) * 5_000,
+)
+add(
+    "mkv of an element of 2^56 bytes",
+    SHAPE,
+    DAMAGED,
+    lambda: MKV + ebml(b"\x18\x53\x80\x67", b"", b"\x01" + b"\xff" * 6 + b"\xfe"),
+)
+add(
+    "mkv of 2,000 tracks",
+    MANY,
+    DAMAGED,
+    lambda: (
+        MKV
+        + ebml(
+            b"\x18\x53\x80\x67",
+            ebml(b"\x16\x54\xae\x6b", ebml(b"\xae", ebml(b"\xd7", b"\1") + ebml(b"\x83", b"\2")) * 2_000),
+        )
+    ),
+)
 add("mkv of frames of 65535 squared", SHAPE, DAMAGED, lambda: mkv_size(65535, 65535))
 add("mkv of frames of 2^31 squared", SHAPE, DAMAGED, lambda: mkv_size(2**31 - 1, 2**31 - 1))
 add("mkv of nothing else", SHAPE, DAMAGED, lambda: MKV)
-add("mkv with a file attached 100 times", MANY, DAMAGED, lambda: MKV + ebml(b"\x18\x53\x80\x67", ebml(b"\x19\x41\xa4\x69", ebml(b"\x61\xa7", ebml(b"\x46\x6e", b"../../etc/passwd") + ebml(b"\x46\x5c", bytes(1000))) * 100)))  # fmt: skip
+add(
+    "mkv with a file attached 100 times",
+    MANY,
+    DAMAGED,
+    lambda: (
+        MKV
+        + ebml(
+            b"\x18\x53\x80\x67",
+            ebml(
+                b"\x19\x41\xa4\x69",
+                ebml(b"\x61\xa7", ebml(b"\x46\x6e", b"../../etc/passwd") + ebml(b"\x46\x5c", bytes(1000))) * 100,
+            ),
+        )
+    ),
+)
 
 
 def mkv_size(width: int, height: int) -> bytes:
@@ -744,7 +832,12 @@ def avi_streams(count: int) -> bytes:
 
 
 add("avi of 2^32-1 streams", MANY, None, lambda: avi_streams(2**32 - 1))
-add("avi of frames of 2^31 squared", SHAPE, None, lambda: patched(honest("avi"), honest("avi").index(b"strf") + 12, struct.pack("<II", 2**31 - 1, 2**31 - 1)))  # fmt: skip
+add(
+    "avi of frames of 2^31 squared",
+    SHAPE,
+    None,
+    lambda: patched(honest("avi"), honest("avi").index(b"strf") + 12, struct.pack("<II", 2**31 - 1, 2**31 - 1)),
+)
 add(
     "avi of 100,000 lists",
     NESTING,
@@ -772,15 +865,34 @@ add("obj of an index of 5,000 digits", SHAPE, DAMAGED, lambda: MESH + b"f 1 2 " 
 add("obj of vertices that are no numbers", NUMBER, INVALID, lambda: MESH.replace(b"v 1 0 0", b"v nan 0 0"))
 add("obj of an endless vertex", NUMBER, INVALID, lambda: MESH.replace(b"v 1 0 0", b"v 1e999 0 0"))
 add("obj of a vertex as far as there are numbers", NUMBER, INVALID, lambda: MESH.replace(b"v 1 0 0", b"v 1e308 0 0"))
-add("obj as small as there are numbers", NUMBER, INVALID, lambda: MESH.replace(b" 1 0 0", b" 1e-310 0 0").replace(b" 0 1 0", b" 0 1e-310 0").replace(b"v 0 0 1", b"v 0 0 1e-310"))  # fmt: skip
+add(
+    "obj as small as there are numbers",
+    NUMBER,
+    INVALID,
+    lambda: (
+        MESH.replace(b" 1 0 0", b" 1e-310 0 0").replace(b" 0 1 0", b" 0 1e-310 0").replace(b"v 0 0 1", b"v 0 0 1e-310")
+    ),
+)
 add("obj of a needle", SHAPE, INVALID, lambda: MESH.replace(b"v 1 0 0", b"v 1e9 0 0"))
 add("obj of free-form surfaces", WORK, UNSUPPORTED, lambda: MESH + b"cstype bspline\nsurf 0 1 0 1 1 2 3 4\n")
 add("stl of 2^28 faces", SHAPE, TOO_LARGE, lambda: _stl(2**28 - 1))
 add("stl of 2^32-1 faces", SHAPE, UNSUPPORTED, lambda: _stl(2**32 - 1))
 add("stl of NaN", NUMBER, INVALID, lambda: patched(_stl(4), 96, struct.pack("<f", float("nan"))))
 add("stl of text without end", CUT, DAMAGED, lambda: b"solid x\nfacet normal 0 0 1\nouter loop\nvertex 0 0 0\n")
-add("stl of text with words for numbers", NUMBER, DAMAGED, lambda: b"solid x\nfacet normal a b c\nouter loop\nvertex x y z\nvertex x y z\nvertex x y z\nendloop\nendfacet\nendsolid\n")  # fmt: skip
-add("stl of 200,000 facets of text and no loop", MANY, INVALID, lambda: b"solid x\n" + b"facet normal 0 0 1\n" * 200_000 + b"endsolid\n")  # fmt: skip
+add(
+    "stl of text with words for numbers",
+    NUMBER,
+    DAMAGED,
+    lambda: (
+        b"solid x\nfacet normal a b c\nouter loop\nvertex x y z\nvertex x y z\nvertex x y z\nendloop\nendfacet\nendsolid\n"
+    ),
+)
+add(
+    "stl of 200,000 facets of text and no loop",
+    MANY,
+    INVALID,
+    lambda: b"solid x\n" + b"facet normal 0 0 1\n" * 200_000 + b"endsolid\n",
+)
 add("ply of 10^9 faces", SHAPE, TOO_LARGE, lambda: _ply(faces=10**9))
 add("ply of 10^9 vertices", SHAPE, TOO_LARGE, lambda: _ply(vertices=10**9))
 add("ply of 4,000,000 vertices that are not there", CUT, DAMAGED, lambda: _ply(vertices=4_000_000))
@@ -788,18 +900,55 @@ add("ply of -1 faces", SHAPE, DAMAGED, lambda: _ply(faces=-1))
 add("ply of 10^30 other things", SHAPE, TOO_LARGE, lambda: _ply(b"element other 1" + b"0" * 30 + b"\nproperty int a\n"))
 add("ply of 4,000,000 other things without bytes", MANY, DAMAGED, lambda: _ply(b"element other 4000000\n"))
 add("ply of 50,000 elements", MANY, None, lambda: _ply(b"element other 0\nproperty int a\n" * 50_000))
-add("ply of 100,000 properties", MANY, None, lambda: _ply(b"".join(b"property float a%d\n" % n for n in range(100_000))))  # fmt: skip
-add("ply of lists in place of numbers", SHAPE, DAMAGED, lambda: _ply().replace(b"property float x", b"property list uchar float x"))  # fmt: skip
+add(
+    "ply of 100,000 properties", MANY, None, lambda: _ply(b"".join(b"property float a%d\n" % n for n in range(100_000)))
+)
+add(
+    "ply of lists in place of numbers",
+    SHAPE,
+    DAMAGED,
+    lambda: _ply().replace(b"property float x", b"property list uchar float x"),
+)
 add("ply of a type that is none", SHAPE, DAMAGED, lambda: _ply().replace(b"property float x", b"property huge x"))
-add("ply of a face of 2^32-1 corners", SHAPE, DAMAGED, lambda: _binary_ply(4, 4, bytes(48) + b"\xff\xff\xff\xff" + bytes(64), b"uint"))  # fmt: skip
-add("ply of a face of -1 corners", SHAPE, DAMAGED, lambda: _binary_ply(4, 4, bytes(48) + b"\xff\xff\xff\xff" + bytes(64), b"int"))  # fmt: skip
-add("ply that names a texture elsewhere", REFERENCE, None, lambda: _ply().replace(b"element vertex", b"comment TextureFile /etc/passwd\nelement vertex", 1))  # fmt: skip
+add(
+    "ply of a face of 2^32-1 corners",
+    SHAPE,
+    DAMAGED,
+    lambda: _binary_ply(4, 4, bytes(48) + b"\xff\xff\xff\xff" + bytes(64), b"uint"),
+)
+add(
+    "ply of a face of -1 corners",
+    SHAPE,
+    DAMAGED,
+    lambda: _binary_ply(4, 4, bytes(48) + b"\xff\xff\xff\xff" + bytes(64), b"int"),
+)
+add(
+    "ply that names a texture elsewhere",
+    REFERENCE,
+    None,
+    lambda: _ply().replace(b"element vertex", b"comment TextureFile /etc/passwd\nelement vertex", 1),
+)
 add("ply without the end of its head", CUT, DAMAGED, lambda: _ply().replace(b"end_header", b"end"))
-add("gltf whose samples are in a file", REFERENCE, UNSUPPORTED, lambda: b'{"asset": {"version": "2.0"}, "buffers": [{"uri": "../../etc/passwd", "byteLength": 9}]}')  # fmt: skip
-add("glb whose samples are in a file", REFERENCE, UNSUPPORTED, lambda: b"glTF\2\0\0\0" + bytes(12) + b'{"buffers":[{"uri":"file:///etc/passwd"}]}')  # fmt: skip
+add(
+    "gltf whose samples are in a file",
+    REFERENCE,
+    UNSUPPORTED,
+    lambda: b'{"asset": {"version": "2.0"}, "buffers": [{"uri": "../../etc/passwd", "byteLength": 9}]}',
+)
+add(
+    "glb whose samples are in a file",
+    REFERENCE,
+    UNSUPPORTED,
+    lambda: b"glTF\2\0\0\0" + bytes(12) + b'{"buffers":[{"uri":"file:///etc/passwd"}]}',
+)
 
 # What is none of all that.
-add("svg with an outer entity", REFERENCE, UNSUPPORTED, lambda: b'<!DOCTYPE svg [<!ENTITY x SYSTEM "file:///etc/passwd">]><svg>&x;</svg>')  # fmt: skip
+add(
+    "svg with an outer entity",
+    REFERENCE,
+    UNSUPPORTED,
+    lambda: b'<!DOCTYPE svg [<!ENTITY x SYSTEM "file:///etc/passwd">]><svg>&x;</svg>',
+)
 add("xml with entities in entities", NESTING, UNSUPPORTED, lambda: LAUGHS + b"<x>&a11;</x>")
 add("json 100,000 deep", NESTING, UNSUPPORTED, lambda: b"[" * 100_000)
 add(
@@ -856,7 +1005,12 @@ for _part in (0.2, 0.4, 0.6, 0.8, 0.95):
         lambda part=_part: HONEST[: round(part * len(HONEST))],
     )
 compressed("of 200 hidden layers", MANY, CORRUPT, lambda: with_network(header(widths=(1,) * 200)))
-compressed("of a million chunks that nobody knows", MANY, LIMIT, lambda: header(chunks=b"\xc0\x84\x3d") + chunk(0x90, b"") * 1_000_000)  # fmt: skip
+compressed(
+    "of a million chunks that nobody knows",
+    MANY,
+    LIMIT,
+    lambda: header(chunks=b"\xc0\x84\x3d") + chunk(0x90, b"") * 1_000_000,
+)
 compressed("of the largest period", NUMBER, None, lambda: with_network(header(period=3e38)))
 compressed("that is a picture, too", MIX, CORRUPT, lambda: HONEST + honest("png"))
 compressed("that is a picture", MAGIC, "not_a_representation", lambda: honest("png"))

@@ -1,4 +1,4 @@
-"""Read the corpus in the cage and say what each entry takes: `make bench-hostile`, or `python -m tests.hostile.measure`.
+"""What each file of the corpus takes in the cage: `make bench-hostile`, or `python -m tests.hostile.measure`.
 
 It writes build/bench/hostile.json and ends with 1 if an entry got another answer than its own, or took more than two
 seconds of a processor or 512 MiB.
@@ -100,7 +100,7 @@ def main(arguments: list[str] | None = None) -> None:
     options.out.parent.mkdir(parents=True, exist_ok=True)
     report = {"limits": asdict(LIMITS), "summary": summary, "files": [asdict(one) for one in readings]}
     write_whole(options.out, json.dumps(report, indent=1).encode())
-    print(json.dumps(summary, indent=1))
+    sys.stdout.write(json.dumps(summary, indent=1) + "\n")
     sys.exit(1 if wrong else 0)
 
 

@@ -1,4 +1,4 @@
-"""Every file of the corpus, read by the real cage: its own answer, within two seconds and 512 MiB, and nothing opened."""
+"""Every file of the corpus in the real cage: its own answer, within two seconds and 512 MiB, and nothing opened."""
 
 from collections import Counter
 

@@ -1,7 +1,6 @@
 """What is decoded at most, held against a file's header before memory is taken."""
 
 from dataclasses import dataclass
-
 from typing import Final
 
 from tuner.errors import SignalTooLarge

@@ -90,8 +90,8 @@ def ogg_links(data: bytes) -> list[bytes]:
                 )
             if len(starts) == _MOST_SOUNDS:
                 raise SignalTooLarge(
-                    f"the Ogg file has more than {_MOST_SOUNDS} sounds in a row, each with a head of its own: split it, "
-                    "or write them as one sound"
+                    f"the Ogg file has more than {_MOST_SOUNDS} sounds in a row, each with its own head: split it, or "
+                    "write them as one sound"
                 )
             starts.append(place)
             open_serials.add(serial)
