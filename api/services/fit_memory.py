@@ -25,9 +25,7 @@ def least_memory_bytes(signal: Signal) -> int:
     Args:
         signal: row of the signal, with the facts that inspection found.
     """
-    facts = signal.facts
-    shape = facts.get("shape") or [facts["height"], facts["width"]]
-    return BYTES_PER_VALUE * prod(shape) * int(facts["channels"])
+    return BYTES_PER_VALUE * prod(_shape(signal)) * int(signal.facts["channels"])
 
 
 def check_memory(session: Session, fit: Fit, most_bytes: int) -> None:
@@ -44,9 +42,13 @@ def check_memory(session: Session, fit: Fit, most_bytes: int) -> None:
     signal = session.get_one(Signal, fit.signal_id)
     needed = least_memory_bytes(signal)
     if needed > most_bytes:
-        shape = signal.facts.get("shape") or [signal.facts["height"], signal.facts["width"]]
         raise FitTooLarge(
-            f"a fit of {'x'.join(map(str, shape))} points of {signal.facts['channels']} channels needs at least "
-            f"{needed // MEBIBYTE} MiB of memory, and workers have {most_bytes // MEBIBYTE} MiB for one "
+            f"a fit of {'x'.join(map(str, _shape(signal)))} points of {signal.facts['channels']} channels needs at "
+            f"least {needed // MEBIBYTE} MiB of memory, and workers have {most_bytes // MEBIBYTE} MiB for one "
             "(TUNER_FIT_MEMORY_BYTES): send a smaller signal, or a part of it"
         )
+
+
+def _shape(signal: Signal) -> list[int]:
+    facts = signal.facts
+    return [int(side) for side in facts.get("shape") or [facts["height"], facts["width"]]]

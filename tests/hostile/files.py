@@ -10,7 +10,7 @@ import struct
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from io import BytesIO
 
 import numpy as np
@@ -164,14 +164,14 @@ for _kind in FORMATS:
             f"{_kind} of which {round(100 * (1 - _part))} % are missing",
             CUT,
             _OF_A_PART.get((_kind, _part), DAMAGED),
-            lambda kind=_kind, part=_part: honest(kind)[: round(part * len(honest(kind)))],
+            partial(lambda kind, part: honest(kind)[: round(part * len(honest(kind)))], _kind, _part),
         )
     if _kind not in {"obj", "stl"}:
         add(
             f"{_kind} whose first byte is another",
             MAGIC,
             UNSUPPORTED if _kind != "mp4" else DAMAGED,  # whose first bytes are a length
-            lambda kind=_kind: bytes([honest(kind)[0] ^ 0x55]) + honest(kind)[1:],
+            partial(lambda kind: bytes([honest(kind)[0] ^ 0x55]) + honest(kind)[1:], _kind),
         )
 
 
@@ -217,8 +217,10 @@ for _name, _content in {
         f"png with {_name} of 300 MB, packed",
         BOMB,
         DAMAGED,
-        lambda kind=_type, content=_content: png(
-            4, 4, SMALL, extra=png_chunk(kind, content + deflated_zeros(300 << 20))
+        partial(
+            lambda kind, content: png(4, 4, SMALL, extra=png_chunk(kind, content + deflated_zeros(300 << 20))),
+            _type,
+            _content,
         ),
     )
 add(
@@ -392,18 +394,24 @@ for _bits in (8, 32):
         f"tiff of {_bits} bits with a tile of 2^31 squared",
         SHAPE,
         DAMAGED if _bits == 32 else None,
-        lambda bits=_bits: tiff(
-            page(t258=(3, 1, bits), t322=(4, 1, 2**31), t323=(4, 1, 2**31), t324=(4, 1, -1), t325=(4, 1, 16)),
-            body=PIXELS,
+        partial(
+            lambda bits: tiff(
+                page(t258=(3, 1, bits), t322=(4, 1, 2**31), t323=(4, 1, 2**31), t324=(4, 1, -1), t325=(4, 1, 16)),
+                body=PIXELS,
+            ),
+            _bits,
         ),
     )
     add(
         f"tiff of {_bits} bits with a tile of 16384 x 16384 for 4 x 4",
         SHAPE,
         DAMAGED if _bits == 32 else None,
-        lambda bits=_bits: tiff(
-            page(t258=(3, 1, bits), t322=(4, 1, 16384), t323=(4, 1, 16384), t324=(4, 1, -1), t325=(4, 1, 16)),
-            body=PIXELS,
+        partial(
+            lambda bits: tiff(
+                page(t258=(3, 1, bits), t322=(4, 1, 16384), t323=(4, 1, 16384), t324=(4, 1, -1), t325=(4, 1, 16)),
+                body=PIXELS,
+            ),
+            _bits,
         ),
     )
 add("tiff of 100 pages of 4,000 tags", MANY, DAMAGED, lambda: wide_directories(100, 4000))
@@ -438,7 +446,7 @@ def described(text: bytes, *pages: dict[int, tuple[int, int, int]]) -> bytes:
     return tiff(*given, body=text + PIXELS)
 
 
-def ome(inner: bytes, before: bytes = b"", **sizes: int) -> bytes:
+def ome(inner: bytes, sizes: dict[str, int], before: bytes = b"") -> bytes:
     attributes = b" ".join(b'%s="%d"' % (name.encode(), size) for name, size in sizes.items())
     return described(
         b'<?xml version="1.0" encoding="UTF-8"?>' + before
@@ -451,43 +459,43 @@ FOUR = {"SizeX": 4, "SizeY": 4, "SizeZ": 2, "SizeC": 1, "SizeT": 1}
 LAUGHS = b"<!DOCTYPE x [<!ENTITY a0 'ha'>" + b"".join(
     b"<!ENTITY a%d '%s'>" % (number, b"&a%d;" % (number - 1) * 10) for number in range(1, 12)
 ) + b"]>"  # fmt: skip
-add("ome-tiff, honest", SHAPE, None, lambda: ome(b"<TiffData/>", **FOUR))
-add("ome-tiff of 10^9 planes", SHAPE, TOO_LARGE, lambda: ome(b"<TiffData/>", **(FOUR | {"SizeZ": 10**9})))
+add("ome-tiff, honest", SHAPE, None, lambda: ome(b"<TiffData/>", FOUR))
+add("ome-tiff of 10^9 planes", SHAPE, TOO_LARGE, lambda: ome(b"<TiffData/>", FOUR | {"SizeZ": 10**9}))
 add(
     "ome-tiff of 10^8 planes and times",
     SHAPE,
     TOO_LARGE,
-    lambda: ome(b"<TiffData/>", **(FOUR | {"SizeZ": 10**4, "SizeT": 10**4})),
+    lambda: ome(b"<TiffData/>", FOUR | {"SizeZ": 10**4, "SizeT": 10**4}),
 )
-add("ome-tiff of -1 planes", SHAPE, None, lambda: ome(b"<TiffData/>", **(FOUR | {"SizeZ": -1})))
+add("ome-tiff of -1 planes", SHAPE, None, lambda: ome(b"<TiffData/>", FOUR | {"SizeZ": -1}))
 add(
     "ome-tiff of 10^9 planes in one entry",
     SHAPE,
     TOO_LARGE,
-    lambda: ome(b'<TiffData IFD="0" PlaneCount="1000000000"/>', **FOUR),
+    lambda: ome(b'<TiffData IFD="0" PlaneCount="1000000000"/>', FOUR),
 )
-add("ome-tiff of 10^9 channels", SHAPE, TOO_LARGE, lambda: ome(b"<TiffData/>", **(FOUR | {"SizeC": 10**9})))
-add("ome-tiff with entities in entities", NESTING, None, lambda: ome(b"<TiffData/>&a11;", LAUGHS, **FOUR))
+add("ome-tiff of 10^9 channels", SHAPE, TOO_LARGE, lambda: ome(b"<TiffData/>", FOUR | {"SizeC": 10**9}))
+add("ome-tiff with entities in entities", NESTING, None, lambda: ome(b"<TiffData/>&a11;", FOUR, LAUGHS))
 add(
     "ome-tiff with an entity that is a file",
     REFERENCE,
     None,
-    lambda: ome(b"&f;", b'<!DOCTYPE x [<!ENTITY f SYSTEM "file:///etc/passwd">]>', **FOUR),
+    lambda: ome(b"&f;", FOUR, b'<!DOCTYPE x [<!ENTITY f SYSTEM "file:///etc/passwd">]>'),
 )
 add(
     "ome-tiff with a definition elsewhere",
     REFERENCE,
     None,
-    lambda: ome(b"<TiffData/>", b'<!DOCTYPE x SYSTEM "http://127.0.0.1:9/x.dtd">', **FOUR),
+    lambda: ome(b"<TiffData/>", FOUR, b'<!DOCTYPE x SYSTEM "http://127.0.0.1:9/x.dtd">'),
 )
 add(
     "ome-tiff that is one file of many",
     REFERENCE,
     None,
-    lambda: ome(b'<TiffData IFD="0"><UUID FileName="../../../etc/passwd">urn:uuid:1</UUID></TiffData>', **FOUR),
+    lambda: ome(b'<TiffData IFD="0"><UUID FileName="../../../etc/passwd">urn:uuid:1</UUID></TiffData>', FOUR),
 )
-add("ome-tiff nested 50,000 deep", NESTING, None, lambda: ome(b"<a>" * 50_000 + b"</a>" * 50_000, **FOUR))
-add("ome-tiff of 50,000 entries", MANY, None, lambda: ome(b"<TiffData/>" * 50_000, **FOUR))
+add("ome-tiff nested 50,000 deep", NESTING, None, lambda: ome(b"<a>" * 50_000 + b"</a>" * 50_000, FOUR))
+add("ome-tiff of 50,000 entries", MANY, None, lambda: ome(b"<TiffData/>" * 50_000, FOUR))
 add(
     "imagej-tiff of 10^9 pictures",
     SHAPE,
@@ -527,7 +535,7 @@ for _name, _shape, _code in (
     ("whose shape is 3,000 brackets deep", "(" * 3000 + ")" * 3000, DAMAGED),
     ("whose shape is 9,000 signs", "(" + "-" * 9000 + "1,)", DAMAGED),
 ):
-    add(f"npy {_name}", SHAPE, _code, lambda shape=_shape: npy(shape, bytes(48)))
+    add(f"npy {_name}", SHAPE, _code, partial(lambda shape: npy(shape, bytes(48)), _shape))
 add("npy of pickles", PICKLE, UNSUPPORTED, lambda: npy("(1,)", pickle.dumps([_Bad()]), "'|O'"))
 add("npy of records with pickles", PICKLE, UNSUPPORTED, lambda: npy("(1,)", pickle.dumps(_Bad()), "[('a', '|O')]"))
 add("npy that is a pickle", PICKLE, UNSUPPORTED, lambda: pickle.dumps(_Bad()))
@@ -563,14 +571,19 @@ for _lengths, _code in (
     ((2, 2, 2, 2, 2, 2, 2), UNSUPPORTED),
     ((300, 300, 300), DAMAGED),
 ):
-    add(f"nii of {'x'.join(map(str, _lengths))}", SHAPE, _code, lambda lengths=_lengths: dims(*lengths))
+    add(f"nii of {'x'.join(map(str, _lengths))}", SHAPE, _code, partial(lambda lengths: dims(*lengths), _lengths))
 add("nii of -1 axes", SHAPE, UNSUPPORTED, lambda: nifti(40, struct.pack("<h", -1)))
 add("nii of 30,000 axes", SHAPE, UNSUPPORTED, lambda: nifti(40, struct.pack("<h", 30_000)))
 add("nii of 2^62 voxels", SHAPE, TOO_LARGE, lambda: nifti2(struct.pack("<8q", 2, 2**31, 2**31, 1, 1, 1, 1, 1)))
 add("nii of a type that is none", SHAPE, DAMAGED, lambda: nifti(70, struct.pack("<h", 9999)))
 add("nii of complex numbers", NUMBER, UNSUPPORTED, lambda: nifti(70, struct.pack("<h", 1792)))
 for _number in (float("nan"), float("inf"), -1.0, 1e30, 353.5):
-    add(f"nii whose voxels begin at {_number}", NUMBER, DAMAGED, lambda number=_number: nifti(108, struct.pack("<f", number)))  # fmt: skip
+    add(
+        f"nii whose voxels begin at {_number}",
+        NUMBER,
+        DAMAGED,
+        partial(lambda number: nifti(108, struct.pack("<f", number)), _number),
+    )
 add("nii whose slope is no number", NUMBER, None, lambda: nifti(112, struct.pack("<ff", float("nan"), float("inf"))))
 add(
     "nii whose place is no number",
@@ -606,6 +619,18 @@ def extended(extension: bytes) -> bytes:
 
 
 # Sounds.
+@cache
+def silence(frames: int, channels: int) -> bytes:
+    """A FLAC of nothing, a ten-thousandth of it in bytes."""
+    import soundfile
+
+    file = BytesIO()
+    with soundfile.SoundFile(file, "w", 44100, channels, "PCM_16", format="FLAC") as sound:
+        for _ in range(0, frames, 1 << 18):
+            sound.write(np.zeros((1 << 18, channels), np.int16))
+    return file.getvalue()
+
+
 def wav(form: bytes, body: bytes = bytes(64), declared: int | None = None) -> bytes:
     content = b"WAVEfmt " + struct.pack("<I", len(form)) + form
     content += b"data" + struct.pack("<I", len(body) if declared is None else declared) + body
@@ -628,7 +653,7 @@ for _name, _form, _code in (
     ("of MP3", wav_format(codec=0x55), UNSUPPORTED),
     ("without a whole format", b"\1\0", DAMAGED),
 ):
-    add(f"wav {_name}", SHAPE, _code, lambda form=_form: wav(form))
+    add(f"wav {_name}", SHAPE, _code, partial(lambda form: wav(form), _form))
 add("wav of 1 GB that is not there", CUT, DAMAGED, lambda: wav(wav_format(), declared=1 << 30))
 add("wav of 4 GB, as pipes say", SHAPE, None, lambda: wav(wav_format(), declared=2**32 - 1))
 add(
@@ -687,18 +712,6 @@ def flac_of(samples: int, data: bytes = b"") -> bytes:
     data = data or honest("flac")
     (head,) = struct.unpack(">Q", data[18:26])
     return patched(data, 18, struct.pack(">Q", head >> 36 << 36 | samples))
-
-
-@cache
-def silence(frames: int, channels: int) -> bytes:
-    """A FLAC of nothing, a ten-thousandth of it in bytes."""
-    import soundfile
-
-    file = BytesIO()
-    with soundfile.SoundFile(file, "w", 44100, channels, "PCM_16", format="FLAC") as sound:
-        for _ in range(0, frames, 1 << 18):
-            sound.write(np.zeros((1 << 18, channels), np.int16))
-    return file.getvalue()
 
 
 def flac_picture(address: bytes) -> bytes:
@@ -883,9 +896,7 @@ add(
     "stl of text with words for numbers",
     NUMBER,
     DAMAGED,
-    lambda: (
-        b"solid x\nfacet normal a b c\nouter loop\nvertex x y z\nvertex x y z\nvertex x y z\nendloop\nendfacet\nendsolid\n"
-    ),
+    lambda: b"solid x\nfacet normal a b c\nouter loop\n" + b"vertex x y z\n" * 3 + b"endloop\nendfacet\nendsolid\n",
 )
 add(
     "stl of 200,000 facets of text and no loop",
@@ -968,7 +979,7 @@ add("10 MB of spaces", MANY, UNSUPPORTED, lambda: b" " * 10_000_000)
 
 # Compressed files.
 for _name, (_data, _error, _) in LIES.items():
-    compressed(_name, "lie", _error.code, lambda data=_data: data)
+    compressed(_name, "lie", _error.code, partial(lambda data: data, _data))
 
 
 def with_network(whole: bytes) -> bytes:
@@ -976,12 +987,17 @@ def with_network(whole: bytes) -> bytes:
 
 
 for _axes in (5, 6, 8, 16, 64, 127, 255):
-    compressed(f"of {_axes} axes of 2", SHAPE, LIMIT, lambda axes=_axes: with_network(header(shape=(2,) * axes)))
-for _shape in ((2**28 + 1,), (2**14, 2**14 + 1), (2**10,) * 3, (2**7 + 1,) * 4, (2**32 - 1,) * 4):
     compressed(
-        f"of {'x'.join(map(str, _shape))} samples", SHAPE, LIMIT, lambda shape=_shape: with_network(header(shape=shape))
+        f"of {_axes} axes of 2", SHAPE, LIMIT, partial(lambda axes: with_network(header(shape=(2,) * axes)), _axes)
     )
-for _shape, _channels, _widths in (
+for _grid in ((2**28 + 1,), (2**14, 2**14 + 1), (2**10,) * 3, (2**7 + 1,) * 4, (2**32 - 1,) * 4):
+    compressed(
+        f"of {'x'.join(map(str, _grid))} samples",
+        SHAPE,
+        LIMIT,
+        partial(lambda shape: with_network(header(shape=shape)), _grid),
+    )
+for _grid, _channels, _widths in (
     ((2**14, 2**13), 4, (1,)),
     ((2**22,), 65, (1,)),
     ((2**14, 2**12), 32, (2**10,)),
@@ -990,11 +1006,14 @@ for _shape, _channels, _widths in (
     ((4,), 64, (2**12,) * 4),
 ):
     compressed(
-        f"of {'x'.join(map(str, _shape))} x {_channels} behind {' '.join(map(str, _widths))}",
+        f"of {'x'.join(map(str, _grid))} x {_channels} behind {' '.join(map(str, _widths))}",
         WORK,
         LIMIT,
-        lambda shape=_shape, channels=_channels, widths=_widths: with_network(
-            header(shape=shape, channels=channels, widths=widths)
+        partial(
+            lambda shape, channels, widths: with_network(header(shape=shape, channels=channels, widths=widths)),
+            _grid,
+            _channels,
+            _widths,
         ),
     )
 for _part in (0.2, 0.4, 0.6, 0.8, 0.95):
@@ -1002,7 +1021,7 @@ for _part in (0.2, 0.4, 0.6, 0.8, 0.95):
         f"of which {round(100 * _part)} % are there",
         CUT,
         CORRUPT,
-        lambda part=_part: HONEST[: round(part * len(HONEST))],
+        partial(lambda part: HONEST[: round(part * len(HONEST))], _part),
     )
 compressed("of 200 hidden layers", MANY, CORRUPT, lambda: with_network(header(widths=(1,) * 200)))
 compressed(
