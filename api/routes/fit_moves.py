@@ -5,6 +5,7 @@ from collections.abc import Callable
 from anyio import to_thread
 from fastapi import Response
 
+from api import errors
 from api.answers import ACCEPTED, ENDED, WAITED, awaited, rests, say_accepted
 from api.dependencies import FitId, InjectedServices, Services, Tenant, Wait
 from api.errors import problems
@@ -55,6 +56,7 @@ async def resume_fit(
         store.FitNotFound,
         store.SignalNotFound,
         store.IllegalMove,
+        errors.FitTooLarge,
         store.TooManyFits,
         store.StorageFull,
         store.BlobsUnavailable,

@@ -57,6 +57,7 @@ _ASK_PROBLEMS = (
     errors.InvalidRequest,
     store.SignalNotFound,
     store.IdempotencyConflict,
+    errors.FitTooLarge,
     store.TooManyFits,
     store.StorageFull,
 )

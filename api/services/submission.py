@@ -10,12 +10,14 @@ from collections.abc import Callable
 from sqlalchemy.orm import Session
 
 from api.schemas.fits import FitOverrides, FitRequest, FitView
+from api.services.fit_memory import check_memory
 from api.services.idempotency import clone_sha256, replay, request_sha256
 from api.services.publishing import Publisher
 from api.settings import ApiSettings
 from store.blobs import BlobStore
 from store.database import Database
 from store.errors import BlobDamaged, BlobMissing
+from store.models import Fit
 from store.repositories.fits import Fits
 from store.repositories.quotas import Quotas
 from store.repositories.signals import Signals
@@ -43,6 +45,7 @@ class Submissions:
         Raises:
             SignalNotFound: if the tenant has no such signal.
             IdempotencyConflict: if the key was used with another request.
+            FitTooLarge: if it needs more memory than a worker has for one.
             TooManyFits: if with it more fits than are allowed would be queued or paused.
             StorageFull: if the tenant may not store anything more.
         """
@@ -61,6 +64,7 @@ class Submissions:
             FitNotFound: if the tenant has no such fit.
             SignalNotFound: if its signal was deleted.
             IdempotencyConflict: if the key was used with another request.
+            FitTooLarge: if it needs more memory than a worker has for one.
             TooManyFits: if with it more fits than are allowed would be queued or paused.
             StorageFull: if the tenant may not store anything more.
         """
@@ -82,6 +86,7 @@ class Submissions:
             FitNotFound: if the tenant has no such fit.
             SignalNotFound: if its signal was deleted.
             IllegalMove: unless the fit failed, expired or was cancelled, or its result is missing or damaged.
+            FitTooLarge: if it needs more memory than a worker has for one.
             TooManyFits: if with it more fits than are allowed would be queued or paused.
             StorageFull: if the tenant may not store anything more.
             BlobsUnavailable: if storage does not say whether the result is there.
@@ -94,7 +99,7 @@ class Submissions:
             kept_seconds = self._settings.fits_kept_seconds
             fit, created = fits.submit_again(tenant, fit_id, is_lost=is_lost, kept_seconds=kept_seconds)
             if created:
-                self._check(session, tenant)
+                self._check(session, fit)
             return FitView.at(fit, queue_position=fits.queue_position(fit)), created
 
         return self._once(tenant, (f"retry of {fit_id}", "retry"), queue)
@@ -148,14 +153,15 @@ class Submissions:
             kept_seconds=self._settings.fits_kept_seconds,
         )
         if created:
-            self._check(session, tenant)
+            self._check(session, fit)
         return FitView.at(fit, queue_position=fits.queue_position(fit)), created
 
-    def _check(self, session: Session, tenant: str) -> None:
+    def _check(self, session: Session, fit: Fit) -> None:
         """Whether the tenant may have the fit that was just queued; if not, its transaction is undone."""
+        check_memory(session, fit, self._settings.fit_memory_bytes)
         quotas = Quotas(session)
-        quotas.check_waiting_fits(tenant, self._settings.max_waiting_fits)
-        quotas.check_room(tenant, self._settings.max_stored_bytes)
+        quotas.check_waiting_fits(fit.tenant, self._settings.max_waiting_fits)
+        quotas.check_room(fit.tenant, self._settings.max_stored_bytes)
 
     def _is_lost(self, tenant: str, fit_id: str) -> bool:
         """Whether the fit has succeeded and the bytes of its result are not what was recorded; storage is asked."""
