@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any, Final
 
+from tuner.errors import FitError
 from tuner.signal.signal import Signal
 
 # Those arguments of `tuner.represent` that can be said when a file is saved.
@@ -22,18 +23,20 @@ OPTIONS: Final = (
 )
 
 
-def asked(signal: Signal, options: Mapping[str, Any]) -> bytes:
-    """Fit a signal as the options say; a target that was missed is a warning.
+def asked(signal: Signal, options: Mapping[str, Any], *, must_meet: bool = False) -> bytes:
+    """Fit a signal as the options say.
 
     Args:
         signal: samples to be fitted.
         options: keywords of the program that saves; those that `tuner.represent` does not know are left to it.
+        must_meet: whether a target that was missed is an error; otherwise it is a warning.
 
     Returns:
         The content of the .tnr file.
 
     Raises:
         TunerError: if the options contradict each other, or the samples cannot be fitted.
+        FitError: if the target was missed and must not be.
         ImportError: if what a fit needs is not installed.
     """
     try:
@@ -44,6 +47,8 @@ def asked(signal: Signal, options: Mapping[str, Any]) -> bytes:
 
     known = {name: options[name] for name in OPTIONS if name in options}
     result = represent(signal, progress=False, **known)
+    if not result.is_met and must_meet:
+        raise FitError(result.message)
     if not result.is_met:
         warnings.warn(result.message, UserWarning, stacklevel=2)
     return result.content

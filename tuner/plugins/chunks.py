@@ -108,16 +108,17 @@ def encode_chunk(chunk: NDArray[Any], config: ChunkConfig) -> bytes:
         config: target and effort.
 
     Returns:
-        The content of a .tnr file. A target that was missed is a warning.
+        The content of a .tnr file.
 
     Raises:
+        FitError: if the target was missed: the array says that it holds.
         InvalidSignal: if a number is NaN, infinite, or an integer beyond 2^53.
     """
     check_chunks(chunk.shape, chunk.dtype)
     signal = array_signal(np.ascontiguousarray(chunk).reshape(grid_of(chunk.shape)))
     options = {name: value for name, value in asdict(config).items() if value is not None}
     with _ONE_FIT:
-        return asked(signal, options)
+        return asked(signal, options, must_meet=True)
 
 
 def decode_chunk(content: bytes, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:

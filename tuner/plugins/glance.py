@@ -5,7 +5,7 @@ whether it is whole shows when it is decoded.
 """
 
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -22,6 +22,23 @@ from tuner.signal.samples import SampleFormat
 _LONGEST_HEADER = 1 << 12
 _LONGEST_LENGTH = 6  # a type and a varint
 _CHECKSUM = 4
+
+
+@runtime_checkable
+class Readable(Protocol):
+    """What is asked of an open file."""
+
+    def read(self, size: int, /) -> bytes:
+        """At most this many bytes from where the file stands."""
+        ...
+
+    def seek(self, position: int, /) -> int:
+        """Go to a byte, counted from the beginning."""
+        ...
+
+    def tell(self) -> int:
+        """Where the file stands."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -50,7 +67,7 @@ class Glance:
         return self.sample_format.dtype
 
 
-def glance(file: BinaryIO, limits: DecodeLimits) -> Glance:
+def glance(file: Readable, limits: DecodeLimits) -> Glance:
     """Read the small parts of a file.
 
     Args:

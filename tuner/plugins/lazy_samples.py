@@ -7,14 +7,14 @@ first such question, once.
 from io import BytesIO
 from pathlib import Path
 from threading import Lock
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tuner.codec.decode import decode
 from tuner.codec.limits import DecodeLimits
-from tuner.plugins.glance import Glance, glance
+from tuner.plugins.glance import Glance, Readable, glance
 from tuner.representation import Representation
 from tuner.signal.grid import Grid
 from tuner.signal.samples import Storage
@@ -31,7 +31,7 @@ class LazySamples:
         dtype: type of a sample.
     """
 
-    def __init__(self, source: Path | str | bytes | BinaryIO, limits: DecodeLimits = DecodeLimits()) -> None:  # noqa: B008
+    def __init__(self, source: Path | str | bytes | Readable, limits: DecodeLimits = DecodeLimits()) -> None:  # noqa: B008
         """Read what costs no decoding.
 
         Args:

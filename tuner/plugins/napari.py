@@ -66,6 +66,8 @@ def _layer(path: Path) -> Layer:
     colours = facts.kind in {SignalKind.IMAGE, SignalKind.VIDEO} and facts.channels in {3, 4}
     if facts.channels > 1:
         shown |= {"rgb": True} if colours else {"channel_axis": len(facts.grid_shape)}
+    elif len(facts.grid_shape) > 2:
+        shown["rgb"] = False  # or a last axis of three samples would be taken for colours
     if not colours and (limits := _limits(facts)) is not None:
         shown["contrast_limits"] = limits  # or napari would compute samples to find them
     # Channels are cut apart by napari, which needs them as they are.

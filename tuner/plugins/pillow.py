@@ -55,7 +55,7 @@ class TnrImageFile(ImageFile.ImageFile):
         if file is None:
             raise ValueError("the file is closed, expected an open one")
         try:
-            self._samples = LazySamples(file)  # type: ignore[arg-type]  it reads, seeks and tells
+            self._samples = LazySamples(file)
         except LimitExceeded as error:
             raise Image.DecompressionBombError(str(error)) from error
         except FormatError as error:
@@ -124,7 +124,7 @@ def _mode(facts: Glance) -> str:
         UnidentifiedImageError: if it holds no picture that Pillow has a mode for.
     """
     axes = len(facts.grid_shape)
-    if facts.kind in {SignalKind.IMAGE, SignalKind.VIDEO} and facts.channels in _COLOURS and axes in {2, 3}:
+    if axes == {SignalKind.IMAGE: 2, SignalKind.VIDEO: 3}.get(facts.kind) and facts.channels in _COLOURS:
         deep = facts.channels == 1 and facts.sample_format is SampleFormat.U16
         return "I;16" if deep else _COLOURS[facts.channels]
     if axes == 2 and facts.channels == 1 and facts.sample_format in _GREYS:

@@ -82,9 +82,9 @@ class _Samples(BackendArray):
 
 
 def _axes(facts: Glance) -> tuple[str, ...]:
-    if facts.kind in _AXES:
-        return _AXES[facts.kind]
     count = len(facts.grid_shape)
+    if len(_AXES.get(facts.kind, ())) == count:
+        return _AXES[facts.kind]
     # Of a volume with a place in space the axes of voxels go by i, j, k: they may lie at any angle to x, y and z.
     if facts.kind is SignalKind.VOLUME:
         return ("i", "j", "k", "time")[:count]
