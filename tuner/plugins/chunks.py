@@ -87,7 +87,7 @@ def check_chunks(shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         InvalidSignal: if elements are no integers or floats of at most 64 bits.
         ConfigError: if a chunk has more than four axes longer than one, or is empty.
     """
-    SampleFormat.of(dtype)
+    _format_of(dtype)
     if len(grid_of(shape)) > MOST_AXES or 0 in shape:
         raise ConfigError(
             f"chunks have shape {shape}, expected one to {MOST_AXES} axes longer than one and none empty: give the "
@@ -115,7 +115,8 @@ def encode_chunk(chunk: NDArray[Any], config: ChunkConfig) -> bytes:
         InvalidSignal: if a number is NaN, infinite, or an integer beyond 2^53.
     """
     check_chunks(chunk.shape, chunk.dtype)
-    signal = array_signal(np.ascontiguousarray(chunk).reshape(grid_of(chunk.shape)))
+    native = chunk.astype(chunk.dtype.newbyteorder("="), copy=False)
+    signal = array_signal(np.ascontiguousarray(native).reshape(grid_of(chunk.shape)))
     options = {name: value for name, value in asdict(config).items() if value is not None}
     with _ONE_FIT:
         return asked(signal, options, must_meet=True)
@@ -139,7 +140,7 @@ def decode_chunk(content: bytes, shape: tuple[int, ...], dtype: np.dtype[Any]) -
     """
     samples = prod(shape)
     representation = decode(content, DecodeLimits(samples=samples, values=samples, channels=1))
-    expected = (grid_of(shape), SampleFormat.of(dtype))
+    expected = (grid_of(shape), _format_of(dtype))
     if (representation.grid_shape, representation.sample_format) != expected:
         raise CorruptFile(
             f"the chunk holds {representation.grid_shape} samples as {representation.sample_format}, expected "
@@ -152,3 +153,10 @@ def decode_chunk(content: bytes, shape: tuple[int, ...], dtype: np.dtype[Any]) -
     return numbers.astype(dtype)
 
 
+def _format_of(dtype: np.dtype[Any]) -> SampleFormat:
+    """The format of a type in any byte order.
+
+    Raises:
+        InvalidSignal: if no representation holds it.
+    """
+    return SampleFormat.of(dtype.newbyteorder("="))

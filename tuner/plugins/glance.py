@@ -108,4 +108,3 @@ def glance(file: Readable, limits: DecodeLimits) -> Glance:
         icc_profile=found.get(ChunkType.ICC_PROFILE),
         metadata=unpack_metadata(found.get(ChunkType.METADATA), header.kind),
     )
-

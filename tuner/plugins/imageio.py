@@ -115,7 +115,9 @@ class TunerPlugin(PluginV3):  # type: ignore[misc]  imageio has no types
         elif place:
             shape = shape[1:]
         batch = index is ... or (index is None and self._is_video)
-        return ImageProperties(shape=shape, dtype=self.samples.dtype, n_images=shape[0] if batch else None, is_batch=batch)
+        return ImageProperties(
+            shape=shape, dtype=self.samples.dtype, n_images=shape[0] if batch else None, is_batch=batch
+        )
 
     def metadata(self, index: Index = None, exclude_applied: bool = True) -> dict[str, Any]:
         """What the file says beside its samples; nothing of it has been applied to them, but for the scaling."""

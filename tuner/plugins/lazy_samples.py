@@ -119,10 +119,7 @@ class LazySamples:
         for dimension, (_, places) in enumerate(wanted):
             if not np.array_equal(places, np.arange(samples.shape[dimension])):
                 samples = samples.take(places, axis=dimension)
-        if len(self.shape) == len(grid_shape):
-            samples = samples[..., 0]
-        else:
-            samples = samples[..., picked[-1]]
+        samples = samples[..., 0] if len(self.shape) == len(grid_shape) else samples[..., picked[-1]]
         single = tuple(0 if one.ndim == 0 else slice(None) for one in picked[: len(grid_shape)])
         return np.asarray(samples[single])
 

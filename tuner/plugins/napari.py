@@ -1,7 +1,6 @@
-"""napari opens .tnr files: pictures, stacks, volumes, videos, distance fields, each as one layer that is computed as
-it is looked at.
+"""napari opens .tnr files, each as one layer.
 
-The manifest beside this file says so to napari. Where the library is installed, `viewer.open("scan.tnr")`, a file
+Pictures, volumes, videos and distance fields are computed as they are looked at. The manifest beside this file says so to napari. Where the library is installed, `viewer.open("scan.tnr")`, a file
 dropped on the window and `napari scan.tnr` work.
 """
 

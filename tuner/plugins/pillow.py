@@ -145,7 +145,7 @@ def _accept(prefix: bytes) -> bool:
     return prefix.startswith(MAGIC)
 
 
-def _save(image: Image.Image, file: IO[bytes], filename: str | bytes) -> None:
+def _save(image: Image.Image, file: IO[bytes], _filename: str | bytes) -> None:
     """Fit a picture and write the file; nothing is written if that fails.
 
     Raises:
@@ -154,7 +154,9 @@ def _save(image: Image.Image, file: IO[bytes], filename: str | bytes) -> None:
     options: dict[str, Any] = image.encoderinfo  # type: ignore[attr-defined]  set by Image.save
     png = BytesIO()
     # What a mode, a palette or a transparent colour means, the reader of PNG knows.
-    image.copy().save(png, "PNG", compress_level=1, icc_profile=options.get("icc_profile", image.info.get("icc_profile")))
+    image.copy().save(
+        png, "PNG", compress_level=1, icc_profile=options.get("icc_profile", image.info.get("icc_profile"))
+    )
     try:
         content = asked(read_image(png.getvalue()), options)
     except (TunerError, TypeError, ValueError) as error:

@@ -1,5 +1,7 @@
-"""xarray opens .tnr files, `xarray.open_dataset("scan.tnr")`: samples with names of their axes, and positions where
-the file knows them. Samples are computed where they are asked for, and with `chunks=` by dask.
+"""xarray opens .tnr files, `xarray.open_dataset("scan.tnr")`.
+
+Samples have names of their axes, and positions where the file knows them. They are computed where they are asked for,
+and with `chunks=` by dask.
 """
 
 from collections.abc import Iterable

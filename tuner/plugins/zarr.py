@@ -12,7 +12,7 @@ of each chunk stands in the metadata of the array. Shape and type of the element
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from zarr.abc.codec import ArrayBytesCodec
@@ -49,7 +49,7 @@ class TunerCodec(ArrayBytesCodec):
         object.__setattr__(self, "config", ChunkConfig.from_json(target_and_effort))
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Self:
+    def from_dict(cls, data: dict[str, Any]) -> "TunerCodec":
         """The codec that the metadata of an array describe.
 
         Raises:

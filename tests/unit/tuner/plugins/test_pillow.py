@@ -77,7 +77,7 @@ def test_a_plane_of_every_sample_format_has_a_mode_or_is_refused(sample_format: 
         icc_profile=None,
         metadata=Metadata(),
     )
-    if sample_format.bits > 32 and sample_format.is_integer or sample_format is SampleFormat.U32:
+    if (sample_format.bits > 32 and sample_format.is_integer) or sample_format is SampleFormat.U32:
         with pytest.raises(UnidentifiedImageError, match=sample_format):
             plugin._mode(facts)
         return

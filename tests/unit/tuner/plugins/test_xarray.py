@@ -46,7 +46,9 @@ def test_nothing_is_decoded_before_values_are_asked_for(monkeypatch: pytest.Monk
 def test_parts_are_those_of_the_whole_also_by_dask() -> None:
     whole = stored(VOLUME)
     with xr.open_dataset(VOLUME) as opened:
-        np.testing.assert_array_equal(opened["samples"].isel(i=slice(None, None, -3), j=[4, 1], k=2), whole[::-3, [4, 1], 2])
+        np.testing.assert_array_equal(
+            opened["samples"].isel(i=slice(None, None, -3), j=[4, 1], k=2), whole[::-3, [4, 1], 2]
+        )
         np.testing.assert_array_equal(opened["samples"][np.array([True, False] * 6)], whole[::2])
     with xr.open_dataset(VOLUME, chunks={"i": 5}) as opened, dask.config.set(scheduler="threads"):
         assert opened["samples"].chunks == ((5, 5, 2), (10,), (8,))
