@@ -34,7 +34,7 @@ NAME: Final = "tuner"
 Index = int | EllipsisType | None
 
 
-class TunerPlugin(PluginV3):  # type: ignore[misc]  imageio has no types
+class TunerPlugin(PluginV3):
     """A .tnr file, opened for reading or for writing."""
 
     def __init__(self, request: Request) -> None:

@@ -1,7 +1,8 @@
 """napari opens .tnr files, each as one layer.
 
-Pictures, volumes, videos and distance fields are computed as they are looked at. The manifest beside this file says so to napari. Where the library is installed, `viewer.open("scan.tnr")`, a file
-dropped on the window and `napari scan.tnr` work.
+Pictures, volumes, videos and distance fields are computed as they are looked at. The manifest beside this file says to
+napari that they are read: where the library is installed, a file dropped on the window, `napari scan.tnr` and
+`viewer.open("scan.tnr", plugin="tuner-neural")` work.
 """
 
 from collections.abc import Callable

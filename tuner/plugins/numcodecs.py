@@ -25,7 +25,7 @@ from tuner.signal.samples import SampleFormat
 NAME: Final = "tuner.tnr"
 
 
-class TunerCodec(Codec):  # type: ignore[misc]  numcodecs has no types
+class TunerCodec(Codec):  # type: ignore[misc]
     """Chunks as representations."""
 
     codec_id = NAME

@@ -151,7 +151,7 @@ def _save(image: Image.Image, file: IO[bytes], _filename: str | bytes) -> None:
     Raises:
         OSError: if the picture is of a mode that is not kept, or cannot be fitted.
     """
-    options: dict[str, Any] = image.encoderinfo  # type: ignore[attr-defined]  set by Image.save
+    options: dict[str, Any] = image.encoderinfo
     png = BytesIO()
     # What a mode, a palette or a transparent colour means, the reader of PNG knows.
     image.copy().save(

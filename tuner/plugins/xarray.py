@@ -37,9 +37,7 @@ class TunerBackend(BackendEntrypoint):
     description: ClassVar[str] = "Compressed neural representations (.tnr)"
     open_dataset_parameters: ClassVar[tuple[str, ...]] = ("filename_or_obj", "drop_variables")
 
-    def open_dataset(  # type: ignore[override]  xarray's own backends narrow it, too
-        self, filename_or_obj: Any, *, drop_variables: str | Iterable[str] | None = None
-    ) -> Dataset:
+    def open_dataset(self, filename_or_obj: Any, *, drop_variables: str | Iterable[str] | None = None) -> Dataset:
         """Open a file; its network is not decoded yet.
 
         Args:

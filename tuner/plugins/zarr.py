@@ -80,7 +80,7 @@ class TunerCodec(ArrayBytesCodec):
     async def _decode_single(self, chunk_data: Buffer, chunk_spec: ArraySpec) -> NDBuffer:
         dtype = chunk_spec.dtype.to_native_dtype()
         chunk = await asyncio.to_thread(decode_chunk, chunk_data.to_bytes(), chunk_spec.shape, dtype)
-        return chunk_spec.prototype.nd_buffer.from_ndarray_like(chunk)
+        return chunk_spec.prototype.nd_buffer.from_numpy_array(chunk)
 
     def compute_encoded_size(self, input_byte_length: int, chunk_spec: ArraySpec) -> int:
         """Sizes are known after the fit only.

@@ -1,6 +1,7 @@
 """imageio reads every file, frame by frame where there are frames, and writes by a fit."""
 
 from pathlib import Path
+from typing import Any
 
 import imageio.v3 as iio
 import numpy as np
@@ -9,6 +10,8 @@ import pytest
 import tuner.plugins.imageio  # noqa: F401  registers the format
 from tests.unit.tuner.plugins.files import COLOUR, FILES, PROFILE, SOUND, VIDEO, VOLUME, name_of, stored
 from tuner.codec.decode import load
+
+EVERY: Any = ...  # which the types of imageio do not know
 
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)
@@ -23,7 +26,7 @@ def test_a_file_is_read_as_it_was_stored(path: Path) -> None:
 def test_images_of_a_video_are_its_frames() -> None:
     frames = stored(VIDEO)
     np.testing.assert_array_equal(iio.imread(VIDEO, index=3), frames[3])
-    np.testing.assert_array_equal(iio.imread(VIDEO, index=...), frames)
+    np.testing.assert_array_equal(iio.imread(VIDEO, index=EVERY), frames)
     np.testing.assert_array_equal(list(iio.imiter(VIDEO)), frames)
     assert (iio.improps(VIDEO, index=3).shape, iio.improps(VIDEO).n_images) == (frames.shape[1:], len(frames))
     with pytest.raises(ValueError, match="expected 0 to 5"):
@@ -33,8 +36,8 @@ def test_images_of_a_video_are_its_frames() -> None:
 def test_any_other_file_is_one_image() -> None:
     volume = stored(VOLUME)
     np.testing.assert_array_equal(iio.imread(VOLUME, index=0), volume)
-    np.testing.assert_array_equal(iio.imread(VOLUME, index=...), volume[None])
-    assert iio.improps(VOLUME, index=...).shape == (1, *volume.shape)
+    np.testing.assert_array_equal(iio.imread(VOLUME, index=EVERY), volume[None])
+    assert iio.improps(VOLUME, index=EVERY).shape == (1, *volume.shape)
     with pytest.raises(ValueError, match="expected 0 to 0"):
         iio.imread(VOLUME, index=1)
 

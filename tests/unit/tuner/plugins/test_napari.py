@@ -13,6 +13,7 @@ from tests.unit.tuner.plugins.files import COLOUR, FILES, MESH, SOUND, VIDEO, VO
 from tuner.codec.decode import load
 from tuner.plugins import lazy_samples
 from tuner.plugins.napari import get_reader, read_layers
+from tuner.signal.details import VolumeDetails
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # npe2 uses what this release of pydantic warns of
@@ -57,10 +58,10 @@ def test_a_layer_has_an_axis_for_each_of_the_grid(path: Path) -> None:
 def test_distances_between_samples_are_those_of_the_file() -> None:
     assert read_layers(str(MESH))[0][1]["translate"] == load(MESH).details.origin  # type: ignore[union-attr]
     assert read_layers(str(VIDEO))[0][1]["scale"] == (1001 / 30000, 1.0, 1.0)
-    np.testing.assert_allclose(
-        read_layers(str(VOLUME))[0][1]["scale"],
-        np.linalg.norm(np.array(load(VOLUME).details.affine).reshape(4, 4)[:3, :3], axis=0),
-    )  # type: ignore[union-attr]
+    details = load(VOLUME).details
+    assert isinstance(details, VolumeDetails)
+    lengths = np.linalg.norm(np.array(details.affine).reshape(4, 4)[:3, :3], axis=0)
+    np.testing.assert_allclose(read_layers(str(VOLUME))[0][1]["scale"], lengths)
 
 
 def test_nothing_is_decoded_before_it_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:

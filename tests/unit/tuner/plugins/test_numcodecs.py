@@ -1,6 +1,7 @@
 """Arrays of Zarr 2 whose chunks are representations."""
 
 from pathlib import Path
+from typing import Literal
 
 import numcodecs
 import numpy as np
@@ -17,7 +18,7 @@ RAMP = np.add.outer(100 * np.arange(6), 3 * np.arange(5)).astype(np.int16)
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
-def test_an_array_of_zarr_2_reads_in_its_order(tmp_path: Path, order: str) -> None:
+def test_an_array_of_zarr_2_reads_in_its_order(tmp_path: Path, order: Literal["C", "F"]) -> None:
     zarr.create_array(
         tmp_path / "a.zarr",
         data=RAMP,
