@@ -42,7 +42,7 @@ test: check ## everything that must be green, against the real engines
 
 test-napari: ## the reader in the real napari, installed with Qt into build/napari (about 300 MB)
 	$(PYTHON) -m venv build/napari
-	build/napari/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[napari]' pytest pytest-timeout
+	build/napari/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[napari]" pytest pytest-timeout
 	QT_QPA_PLATFORM=offscreen build/napari/bin/python -m pytest -v -W ignore --noconftest tests/napari
 
 quick: $(READY) ## the tests that need no engine and no long fit: under a minute, while you work
