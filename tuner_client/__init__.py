@@ -6,7 +6,7 @@
         client.download(fit.id, "photo.tnr")
 
 It knows HTTP and nothing else: neither the library nor the service is imported. Names are imported when they are first
-used, because the command line, which has a part here, must start without httpx.
+used, because the command line, which has a part here, must start without httpx2.
 """
 
 from importlib import import_module

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import httpx
+import httpx2
 
 from tuner_client import calls
 from tuner_client.calls import (
@@ -37,7 +37,7 @@ class AsyncClient:
     """
 
     def __init__(self, server: str, *, api_key: str | None = None) -> None:
-        self._http = httpx.AsyncClient(base_url=server, headers=base_headers(api_key), timeout=TIMEOUT)
+        self._http = httpx2.AsyncClient(base_url=server, headers=base_headers(api_key), timeout=TIMEOUT)
 
     async def __aenter__(self) -> "AsyncClient":
         return self
@@ -115,7 +115,7 @@ class AsyncClient:
             try:
                 async for event in self._follow(fit_id, following):
                     yield event
-            except (httpx.TransportError, ServerError) as error:
+            except (httpx2.TransportError, ServerError) as error:
                 cause = error
             if following.is_over:
                 return
@@ -174,7 +174,7 @@ class AsyncClient:
             while True:
                 try:
                     return await self._fetch(f"/fits/{fit_id}/representation", downloading)
-                except (httpx.TransportError, ServerError) as error:
+                except (httpx2.TransportError, ServerError) as error:
                     pause = downloading.pause_after_failure()
                     if pause is None:
                         raise given_up(error) from error
@@ -186,7 +186,7 @@ class AsyncClient:
             if answer.is_error:
                 await answer.aread()
                 raise error_of(answer)
-            following.is_over = answer.status_code == httpx.codes.NO_CONTENT
+            following.is_over = answer.status_code == httpx2.codes.NO_CONTENT
             async for line in answer.aiter_lines():
                 if (event := following.feed(line)) is not None:
                     yield event
@@ -201,7 +201,7 @@ class AsyncClient:
                 downloading.take(chunk)
         return downloading.verify()
 
-    async def _send(self, call: Call) -> httpx.Response:
+    async def _send(self, call: Call) -> httpx2.Response:
         tries = 0
         while True:
             answer, cause = None, None
@@ -214,7 +214,7 @@ class AsyncClient:
                     json=call.json,
                     content=None if call.body is None else _unhurried(call.body()),
                 )
-            except httpx.TransportError as error:
+            except httpx2.TransportError as error:
                 cause = error
             if answer is not None and not answer.is_error:
                 return answer

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 
 from tuner_client.errors import ApiError, ConnectionFailed, api_error
 from tuner_client.models import Json
@@ -17,8 +17,8 @@ TRIES = 5
 RETRIED = frozenset({429, 502, 503, 504})
 LONGEST_PAUSE_SECONDS = 30.0
 POLL_SECONDS = 1.0  # where events cannot be had
-TIMEOUT = httpx.Timeout(30.0, connect=10.0)
-STREAM_TIMEOUT = httpx.Timeout(60.0, connect=10.0)  # the service says something at least every 15 seconds
+TIMEOUT = httpx2.Timeout(30.0, connect=10.0)
+STREAM_TIMEOUT = httpx2.Timeout(60.0, connect=10.0)  # the service says something at least every 15 seconds
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,7 +75,7 @@ def base_headers(api_key: str | None) -> dict[str, str]:
     return common if api_key is None else common | {"Authorization": f"Bearer {api_key}"}
 
 
-def pause_before(tries: int, answer: httpx.Response | None) -> float | None:
+def pause_before(tries: int, answer: httpx2.Response | None) -> float | None:
     """Seconds to wait after so many failed tries, or None to give up.
 
     Args:
@@ -89,7 +89,7 @@ def pause_before(tries: int, answer: httpx.Response | None) -> float | None:
     return min(pause * random.uniform(1.0, 1.25), LONGEST_PAUSE_SECONDS)  # noqa: S311  no secret
 
 
-def error_of(answer: httpx.Response) -> ApiError:
+def error_of(answer: httpx2.Response) -> ApiError:
     """The error that an answer stands for; its body has been read."""
     try:
         problem: Any = answer.json()

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-import httpx
+import httpx2
 
 from tuner_client.calls import TRIES
 from tuner_client.errors import DownloadDamaged
@@ -48,9 +48,9 @@ class Downloading:
             return {}
         return {"Range": f"bytes={self.received}-", "If-Range": self._etag}
 
-    def begin(self, answer: httpx.Response) -> None:
+    def begin(self, answer: httpx2.Response) -> None:
         """Look at the head of an answer: a whole file begins anew, a part goes on."""
-        if answer.status_code != httpx.codes.PARTIAL_CONTENT and self.received:
+        if answer.status_code != httpx2.codes.PARTIAL_CONTENT and self.received:
             self._file.seek(0)
             self._file.truncate()
             self._hash, self.received = hashlib.sha256(), 0

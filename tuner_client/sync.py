@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import httpx
+import httpx2
 
 from tuner_client import calls
 from tuner_client.calls import (
@@ -37,7 +37,7 @@ class Client:
     """
 
     def __init__(self, server: str, *, api_key: str | None = None) -> None:
-        self._http = httpx.Client(base_url=server, headers=base_headers(api_key), timeout=TIMEOUT)
+        self._http = httpx2.Client(base_url=server, headers=base_headers(api_key), timeout=TIMEOUT)
 
     def __enter__(self) -> "Client":
         return self
@@ -114,7 +114,7 @@ class Client:
             cause: Exception | None = None
             try:
                 yield from self._follow(fit_id, following)
-            except (httpx.TransportError, ServerError) as error:
+            except (httpx2.TransportError, ServerError) as error:
                 cause = error
             if following.is_over:
                 return
@@ -175,7 +175,7 @@ class Client:
             while True:
                 try:
                     return self._fetch(f"/fits/{fit_id}/representation", downloading)
-                except (httpx.TransportError, ServerError) as error:
+                except (httpx2.TransportError, ServerError) as error:
                     pause = downloading.pause_after_failure()
                     if pause is None:
                         raise given_up(error) from error
@@ -187,7 +187,7 @@ class Client:
             if answer.is_error:
                 answer.read()
                 raise error_of(answer)
-            following.is_over = answer.status_code == httpx.codes.NO_CONTENT
+            following.is_over = answer.status_code == httpx2.codes.NO_CONTENT
             for line in answer.iter_lines():
                 if (event := following.feed(line)) is not None:
                     yield event
@@ -202,7 +202,7 @@ class Client:
                 downloading.take(chunk)
         return downloading.verify()
 
-    def _send(self, call: Call) -> httpx.Response:
+    def _send(self, call: Call) -> httpx2.Response:
         tries = 0
         while True:
             answer, cause = None, None
@@ -215,7 +215,7 @@ class Client:
                     json=call.json,
                     content=None if call.body is None else call.body(),
                 )
-            except httpx.TransportError as error:
+            except httpx2.TransportError as error:
                 cause = error
             if answer is not None and not answer.is_error:
                 return answer

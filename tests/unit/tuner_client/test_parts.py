@@ -4,7 +4,7 @@ from contextlib import ExitStack
 from hashlib import sha256
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from tuner_client import ApiError, Conflict, InvalidRequest, NotFound, ServerError
@@ -61,22 +61,22 @@ def test_hope_ends_but_news_renews_it() -> None:
 )
 def test_errors_have_types(status: int, kind: type[ApiError]) -> None:
     problem = {"code": "some_code", "detail": "a sentence", "request_id": "req_1"}
-    error = error_of(httpx.Response(status, json=problem))
+    error = error_of(httpx2.Response(status, json=problem))
     assert type(error) is kind
     assert (error.code, error.detail, error.request_id, error.status) == ("some_code", "a sentence", "req_1", status)
 
 
 def test_an_answer_that_is_no_problem_document_is_an_error_too() -> None:
-    assert error_of(httpx.Response(502, text="<html>")).code == "unknown"
+    assert error_of(httpx2.Response(502, text="<html>")).code == "unknown"
 
 
 def test_what_is_tried_again_and_when() -> None:
-    assert pause_before(1, httpx.Response(404)) is None
+    assert pause_before(1, httpx2.Response(404)) is None
     assert pause_before(TRIES, None) is None
-    told = pause_before(1, httpx.Response(503, headers={"Retry-After": "3"}))
+    told = pause_before(1, httpx2.Response(503, headers={"Retry-After": "3"}))
     assert told is not None
     assert 3 <= told <= 4
-    far = pause_before(1, httpx.Response(429, headers={"Retry-After": "86400"}))
+    far = pause_before(1, httpx2.Response(429, headers={"Retry-After": "86400"}))
     assert far == LONGEST_PAUSE_SECONDS
     assert (pause_before(1, None) or 9) < (pause_before(3, None) or 0)
 
@@ -87,7 +87,7 @@ def test_downloads_to_one_path_at_once_do_not_meet(tmp_path: Path) -> None:
     with ExitStack() as stack:
         running = [stack.enter_context(Downloading.to(target)) for _ in contents]
         for downloading, content in zip(running, contents, strict=True):
-            downloading.begin(httpx.Response(200, headers={"ETag": f'"{sha256(content).hexdigest()}"'}))
+            downloading.begin(httpx2.Response(200, headers={"ETag": f'"{sha256(content).hexdigest()}"'}))
             downloading.take(content)
             assert downloading.verify() == sha256(content).hexdigest()
     assert target.read_bytes() in contents
