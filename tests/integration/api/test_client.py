@@ -5,7 +5,7 @@ import hashlib
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,7 +19,7 @@ from tests.integration.api.images import png
 from tests.integration.api.waiting import eventually
 from tests.integration.api.world import World
 from tuner.cli import app
-from tuner_client import AsyncClient, Client, ConnectionFailed, FitEnded, InvalidRequest, NotFound, WaitedTooLong
+from tuner_client import AsyncClient, Client, ConnectionFailed, Event, FitEnded, InvalidRequest, NotFound, WaitedTooLong
 
 CONTENT = os.urandom(5 << 20)
 
@@ -145,7 +145,7 @@ def test_events_survive_a_restart_of_the_api(environment: dict[str, str], world:
 def test_waiting(tuner: Client, world: World) -> None:
     claim = started(world)
     with pytest.raises(WaitedTooLong):
-        tuner.wait(claim.fit_id, seconds=0)
+        tuner.wait(claim.fit_id, timeout=0)
     kinds: list[str] = []
     finisher = threading.Timer(0.3, world.succeed, [claim, b"done"])
     finisher.start()
@@ -159,10 +159,15 @@ def test_waiting(tuner: Client, world: World) -> None:
 def test_without_streams_waiting_asks_now_and_then(
     environment: dict[str, str], world: World, tmp_path: Path, server: Server
 ) -> None:
+    async def nothing(*_: object, **__: object) -> AsyncIterator[Event]:
+        for event in list[Event]():
+            yield event
+
     claim = started(world)
     world.succeed(claim, b"done")
     with Client(server.url) as client:
-        client.events = lambda *_, **__: iter(())  # type: ignore[method-assign]  # a proxy that passes no streams on
+        behind = client._thread.client
+        behind.events = nothing  # a proxy that passes no streams on
         assert client.wait(claim.fit_id).status == "succeeded"
 
 
