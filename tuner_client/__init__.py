@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tuner_client.errors import Conflict as Conflict
     from tuner_client.errors import ConnectionFailed as ConnectionFailed
     from tuner_client.errors import DownloadDamaged as DownloadDamaged
+    from tuner_client.errors import FileChanged as FileChanged
     from tuner_client.errors import FitEnded as FitEnded
     from tuner_client.errors import InvalidRequest as InvalidRequest
     from tuner_client.errors import NotAllowed as NotAllowed
@@ -82,6 +83,7 @@ else:
         "Estimate": "tuner_client.models",
         "Event": "tuner_client.models",
         "EventPage": "tuner_client.models",
+        "FileChanged": "tuner_client.errors",
         "FileHead": "tuner_client.models",
         "Fit": "tuner_client.models",
         "FitEnded": "tuner_client.errors",

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, 
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
+from urllib.parse import urlsplit
 
 import httpx2
 
@@ -48,10 +49,7 @@ class AsyncClient(Operations):
     def __init__(self, server: str, *, api_key: str | None = None, timeout: float | None = CALL_SECONDS) -> None:
         self._timeout = timeout
         self._key = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
-        try:
-            self._http = httpx2.AsyncClient(base_url=server, headers={"User-Agent": "tuner-client/1"})
-        except httpx2.InvalidURL as error:
-            raise ValueError(f"the server is {server!r}, expected an address such as http://127.0.0.1:8000") from error
+        self._http = httpx2.AsyncClient(base_url=_address(server), headers={"User-Agent": "tuner-client/1"})
 
     async def __aenter__(self) -> "AsyncClient":
         return self
@@ -157,6 +155,17 @@ class AsyncClient(Operations):
         self, story: Callable[Concatenate[Any, P], AsyncGenerator[T, None]], *args: P.args, **kwargs: P.kwargs
     ) -> AsyncIterator[T]:
         return story(self, *args, **kwargs)
+
+
+def _address(server: str) -> str:
+    try:
+        parts = urlsplit(server)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ValueError(f"the server is {server!r}, expected an address such as http://127.0.0.1:8000")
+    return server
 
 
 async def _whole(answer: httpx2.Response) -> Answered:

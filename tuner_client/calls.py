@@ -16,13 +16,13 @@ from urllib.parse import quote
 import httpx2
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from tuner_client.errors import ApiError, ClientError, ConnectionFailed, UnexpectedAnswer, api_error
+from tuner_client.errors import ApiError, ClientError, ConnectionFailed, FileChanged, UnexpectedAnswer, api_error
 from tuner_client.models import FileHead, Json
 
 CHUNK: Final = 1 << 18
 TRIES: Final = 5
 RETRIED: Final = frozenset({429, 502, 503, 504})
-LONGEST_PAUSE_SECONDS: Final = 60.0  # told to wait longer, the caller is told so instead
+LONGEST_PAUSE_SECONDS: Final = 30.0  # told to wait longer, the caller is told so instead
 SILENCE_SECONDS: Final = 30.0  # a connection that brings nothing for so long is broken
 STREAM_SILENCE_SECONDS: Final = 60.0  # the service says something at least every 15 seconds
 MAX_ANSWER_BYTES: Final = 64 << 20  # no document of the service comes near it
@@ -104,13 +104,28 @@ def idempotency(key: str | None) -> dict[str, str]:
     return {"Idempotency-Key": key or f"client-{uuid.uuid4().hex}"}
 
 
-def chunks_of(path: Path, start: int = 0, size: int | None = None) -> Iterator[bytes]:
-    """Read a part of a file, or all of it, a little at a time."""
+def chunks_of(path: Path, start: int, size: int, *, of: int) -> Iterator[bytes]:
+    """Read a part of a file a little at a time.
+
+    Args:
+        path: the file.
+        start: offset of the part in the file.
+        size: number of bytes of the part.
+        of: size of the whole file in bytes when it was announced.
+
+    Yields:
+        Exactly the bytes of the part.
+
+    Raises:
+        FileChanged: before the last of them, if the file has another size by now.
+    """
     with path.open("rb") as file:
         file.seek(start)
-        left = size
-        while chunk := file.read(CHUNK if left is None else min(CHUNK, left)):
-            left = None if left is None else left - len(chunk)
+        while size > 0:
+            chunk = file.read(min(CHUNK, size))
+            size -= len(chunk)
+            if not chunk or (size == 0 and path.stat().st_size != of):
+                raise FileChanged(f"{path} had {of} bytes and has others now: it changed while it was sent")
             yield chunk
 
 

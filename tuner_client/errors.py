@@ -11,6 +11,7 @@ ClientError
 ├── ConnectionFailed         no answer, after all retries
 │   └── UploadBroken         a large upload stands where it broke off; `upload_id` goes on with it
 ├── UnexpectedAnswer         an answer, but not one of this API: a redirect, a page, half a document, another shape
+├── FileChanged              a file changed while it was sent
 ├── DownloadDamaged          the bytes that arrived are not those that were promised
 ├── FitEnded                 the fit ended without a result
 └── WaitedTooLong            the time given for the call is over; what the service began goes on
@@ -94,6 +95,10 @@ class UploadBroken(ConnectionFailed):
 
 class UnexpectedAnswer(ClientError):
     """What answered does not speak this API, or a newer one."""
+
+
+class FileChanged(ClientError):
+    """A file changed while it was sent."""
 
 
 class DownloadDamaged(ClientError):

@@ -80,7 +80,7 @@ async def _in_parts(client: "AsyncClient", path: Path, size: int, under_way: Upl
         start = 0
         for part in under_way.parts:
             if not part.received:
-                await _send_part(client, path, start, part, under_way.id)
+                await _send_part(client, path, start, part, under_way)
             start += part.bytes
         sha256 = await asyncio.to_thread(_sha256, path)
         return await client.complete_upload(under_way.id, size=size, sha256=sha256)
@@ -88,21 +88,21 @@ async def _in_parts(client: "AsyncClient", path: Path, size: int, under_way: Upl
         raise UploadBroken(under_way.id, error) from error
 
 
-async def _send_part(client: "AsyncClient", path: Path, start: int, part: Part, upload_id: str) -> None:
+async def _send_part(client: "AsyncClient", path: Path, start: int, part: Part, under_way: Upload) -> None:
     def put(url: str) -> Call[None]:
         return Call(
             method="PUT",
             path=url,
             read=whatever,
             headers={"Content-Length": str(part.bytes)},
-            body=lambda: chunks_of(path, start, part.bytes),
+            body=lambda: chunks_of(path, start, part.bytes, of=under_way.bytes),
             timeout=float("inf"),
         )
 
     try:
         await client.send(put(part.url))
     except NotAllowed:  # the address has grown too old
-        fresh = {one.number: one.url for one in (await client.get_upload(upload_id)).parts}
+        fresh = {one.number: one.url for one in (await client.get_upload(under_way.id)).parts}
         await client.send(put(fresh[part.number]))
 
 

@@ -22,13 +22,14 @@ class SignalOperations:
     ) -> Call[Signal]:
         """Send a file in one request, read as it is sent; `upload` also sends those that are too large for one."""
         path = Path(path)
+        size = path.stat().st_size
         return Call(
             method="POST",
             path="/signals",
             read=document(Signal),
             query={"filename": filename or path.name},
-            headers={"Content-Type": "application/octet-stream", "Content-Length": str(path.stat().st_size)},
-            body=lambda: chunks_of(path),
+            headers={"Content-Type": "application/octet-stream", "Content-Length": str(size)},
+            body=lambda: chunks_of(path, 0, size, of=size),
             thinking_seconds=READING_BACK_SECONDS,
             timeout=float("inf") if timeout is None else timeout,
         )
