@@ -16,6 +16,7 @@ from tuner_client.models import Event, Fit
 from tuner_client.operations import Operations
 from tuner_client.waiting import outcome
 
+LOOKING_SECONDS: Final = 0.5  # between looks whether the thread is there at all
 LEAVING_SECONDS: Final = 2.0  # for what was broken off to clear away what it had begun
 
 P = ParamSpec("P")
@@ -146,16 +147,25 @@ class _LoopThread:
             story.close()
             raise ConnectionFailed("the client is closed") from None
         try:
-            task = ended.get()
+            task = self._ended(ended)
         except BaseException:
             with suppress(RuntimeError):
-                loop.call_soon_threadsafe(lambda: tasks[0].cancel())
+                loop.call_soon_threadsafe(lambda: [task.cancel() for task in tasks])
             with suppress(Empty):
                 ended.get(timeout=LEAVING_SECONDS)
             raise
         if task.cancelled():
             raise ConnectionFailed("the client was closed during the call")
         return task.result()
+
+    def _ended(self, ended: "SimpleQueue[asyncio.Task[T]]") -> "asyncio.Task[T]":
+        while True:
+            is_alive = self._thread.is_alive()  # looked at first: what a thread has ended is in the queue
+            try:
+                return ended.get(timeout=LOOKING_SECONDS if is_alive else 0)
+            except Empty:
+                if not is_alive:  # what came while the loop was closing was not begun, or not ended
+                    raise ConnectionFailed("the client was closed during the call") from None
 
     def stop(self, *, wait: bool = False) -> None:
         """End the loop; what is under way in it is broken off."""
