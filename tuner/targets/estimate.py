@@ -27,10 +27,10 @@ class Estimate:
 
     Attributes:
         weights: the number of weights of the network.
-        bytes: the size of the file.
+        bytes: size of the file in bytes.
         psnr_db: the picture PSNR of the file, in dB.
         steps: the steps of training, in all trials.
-        seconds: the time from the start to the file.
+        seconds: time from the start to the file in seconds.
     """
 
     weights: int
@@ -44,7 +44,7 @@ def estimate(ask: Ask, forecast: Forecast, *, speed: float = 1.0) -> Estimate:
     """Foresee a search.
 
     Args:
-        ask: the request.
+        ask: request to foresee.
         forecast: what is known of the signal.
         speed: the work that the machine which will run the search does in a second.
     """

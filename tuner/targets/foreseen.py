@@ -9,7 +9,7 @@ class Foreseen:
 
     Attributes:
         weights: the number of weights of the network.
-        bytes: the size of the file.
+        bytes: size of the file in bytes.
         psnr_db: the PSNR of the file, in dB.
         steps: the steps of training.
         work: the work of the whole fit, its files included.

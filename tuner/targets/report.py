@@ -27,7 +27,7 @@ def reported(content: bytes, signal: Signal, ask: Ask, steps: int) -> bytes:
     Args:
         content: a .tnr file, made by this version.
         signal: the signal that the file stands for.
-        ask: what was asked for.
+        ask: request that the file answers.
         steps: the number of steps that all fits took.
     """
     target = ask.target

@@ -20,6 +20,7 @@ from tuner.targets.wavelets.choice import wavelets_for, wavelets_suit
 # Networks that each preset may train to meet a target.
 TRIALS = {Effort.FAST: 2, Effort.BALANCED: 3, Effort.BEST: 4}
 
+_MAX_LOSS_DB = 0.1
 _Word = TypeVar("_Word", bound=StrEnum)
 
 
@@ -32,7 +33,7 @@ def ask_for(
     seed: int = 0,
     steps: int | None = None,
     seconds: float | None = None,
-    max_loss_db: float = 0.1,
+    max_loss_db: float = _MAX_LOSS_DB,
     trials: int | None = None,
     network: Mapping[str, Any] | None = None,
     trainer: TrainerConfig | None = None,
@@ -45,7 +46,7 @@ def ask_for(
         >>> picture = Signal(values=np.zeros((300, 200, 3), np.float32))
         >>> ask_for(picture, target=Target.parse("bytes=20000")).kind.value
         'wavelets'
-        >>> ask_for(picture, target=Target.parse("seconds=5")).kind.value
+        >>> ask_for(picture, target=Target.parse("error=0.02")).kind.value
         'sines'
 
     Args:
@@ -57,7 +58,7 @@ def ask_for(
         steps: training steps of each network, instead of the preset's.
         seconds: the most seconds of training in all trials, or None for no limit.
         max_loss_db: the PSNR in dB that rounding a network of sines may cost where no target says how good or large
-            the file is.
+            the file is; another one than the usual chooses sines there, where no kind is given.
         trials: how many networks may be trained to meet the target, instead of the preset's number.
         network: settings by name instead of the preset's, of `NetworkConfig`, or, where `kind` is wavelets, of
             `WaveletConfig`. Such settings, or a trainer, choose sines where no kind is given; frequencies or hidden
@@ -74,7 +75,7 @@ def ask_for(
     effort = _word(Effort, effort, "effort")
     settings = dict(network or {})
     if kind is None:
-        is_free = not settings and trainer is None
+        is_free = not settings and trainer is None and (target is not None or max_loss_db == _MAX_LOSS_DB)
         kind = NetworkKind.WAVELETS if is_free and wavelets_suit(signal, target) else NetworkKind.SINES
     count = TRIALS[effort] if trials is None else trials
     if _word(NetworkKind, kind, "kind of network") is NetworkKind.WAVELETS:

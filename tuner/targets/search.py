@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Generic
 
+from tuner.decibels import PSNR_CEILING_DB
 from tuner.errors import ConfigError
 from tuner.fit.progress import Progress, Verdict
 from tuner.fit.result import FitOutcome
@@ -25,6 +26,8 @@ from tuner.targets.state import SearchState
 from tuner.targets.strategy import FittedT, OnStep, Strategy
 from tuner.targets.trial import PlanT, TrialT, separate
 from tuner.targets.wavelets.strategy import WaveletsStrategy
+
+_EXACT = "Every sample comes back as it was."
 
 
 def fit_to_target(
@@ -43,7 +46,7 @@ def fit_to_target(
         resume: a checkpoint of the same signal and request.
         on_step: a function that is called after every step of every fit, with steps and seconds that count on from one
             fit to the next; it may capture a checkpoint, and may stop the search.
-        device: where to compute, as torch names it; networks with wavelets are always fitted on the CPU.
+        device: processor to compute on, as torch names it; networks with wavelets are always fitted on the CPU.
 
     Returns:
         The file and how it was found.
@@ -159,7 +162,7 @@ class _Search(Generic[PlanT, FittedT, TrialT]):
     def _sentence(self, file: File, size: int, trials: Sequence[TrialT]) -> str:
         target = self._ask.target
         if target is None:
-            return self._ended.advice
+            return _EXACT if file.psnr_db >= PSNR_CEILING_DB else self._ended.advice
         tried = self._strategy.tried(trials)
         reached = f"{file.psnr_db:.2f} dB, errors up to {file.max_error:.3f}, {size} bytes; {tried}."
         if file.meets(target):

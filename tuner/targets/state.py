@@ -28,7 +28,7 @@ class SearchState(Generic[TrialT]):
 
     Attributes:
         trials: what the fits that have ended showed, in order.
-        best: the best file so far, or None if there is none.
+        best: best file so far; None if there is none.
         facts: what the strategy has measured on this machine, by name.
         fit: the state of the fit under way.
     """
@@ -44,7 +44,7 @@ class SearchState(Generic[TrialT]):
         Args:
             ask: the fingerprint of the request.
             steps: the training steps taken in other fits than the one under way.
-            seconds: the time that those took.
+            seconds: time of training in those other fits, in seconds.
         """
         record = {
             "trials": [asdict(trial) for trial in self.trials],
@@ -67,7 +67,7 @@ class SearchState(Generic[TrialT]):
         """Take apart what `to_fit_state` put together.
 
         Args:
-            state: a checkpoint.
+            state: checkpoint that `to_fit_state` made.
             ask: the fingerprint of the request that it must be of.
             strategy: the strategy of that request, which knows the class of its trials.
 

@@ -36,7 +36,7 @@ class Strategy(ABC, Generic[PlanT, FittedT, TrialT]):
     after an interruption as if there had been none.
 
     Attributes:
-        trial: the class of its trials.
+        trial: class of the trials of this strategy.
         facts: what was measured on this machine on the way, by name; a checkpoint keeps it.
     """
 

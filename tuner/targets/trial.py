@@ -18,7 +18,7 @@ class Plan:
 
     Attributes:
         config: the settings of the fit.
-        goes_on: whether it starts from where the trial before ended, with the same network.
+        goes_on: whether the fit starts from where the trial before ended, with the same network.
     """
 
     config: FitConfig | WaveletConfig
@@ -32,13 +32,13 @@ class Trial:
     Attributes:
         network: the frequencies and the neurons of each layer that were asked for.
         weights: the number of weights of the network as it came to be.
-        steps: the training steps that led to it.
-        max_steps: the training steps that it was given at most.
-        seconds: the time that its training took.
-        work: the work of its training, as `tuner.targets.sines.forecast` counts it.
+        steps: training steps that led to the network.
+        max_steps: largest number of training steps that the fit was allowed.
+        seconds: time of the training in seconds.
+        work: work of the training, as `tuner.targets.sines.forecast` counts it.
         psnr_db: the picture PSNR of the fit, before its file was made.
-        file_bytes: the size of its file that suits the target best; None if no file of it meets the target.
-        goes_on: whether it went on from where the trial before ended; it then counts the steps of that one, too.
+        file_bytes: size in bytes of the file that suits the target best; None if no file of the network meets it.
+        goes_on: whether the fit went on from where the trial before ended; the steps then include those of that one.
     """
 
     network: tuple[int, ...]

@@ -41,7 +41,7 @@ def test_sizes_are_kept_by_both_kinds_of_network() -> None:
 
 def test_a_missed_target_is_said_and_not_raised() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (16, 16), dtype=np.uint8)
-    result = tuner.represent(noise, psnr_db=90.0, effort="fast", max_steps=2)
+    result = tuner.represent(noise, psnr_db=90.0, effort="fast", max_steps=2, network="sines")
     assert not result.is_met
     assert "missed" in result.message
 

@@ -56,9 +56,8 @@ ASKED = {
     "array of one axis": (LINE, 1000, 50.0, ".npy"),
 }
 
-# How much of the bytes is used at least. The sound is so smooth that its integers are as large as a fit makes them
-# before the coder has filled more.
-USED = dict.fromkeys(ASKED, 0.85) | {"sound": 0.75}
+# How much of the bytes is used at least.
+USED = dict.fromkeys(ASKED, 0.85)
 
 
 @lru_cache

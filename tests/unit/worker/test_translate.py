@@ -14,7 +14,8 @@ SIGNAL = Signal(values=colours())
 
 
 def test_a_target_and_a_preset() -> None:
-    ask = ask_from_spec(FitSpec.model_validate({"preset": "best", "target": {"bytes": 900}, "seed": 4}), SIGNAL)
+    words = {"preset": "best", "target": {"bytes": 900}, "seed": 4}
+    ask = ask_from_spec(FitSpec.model_validate(words | {"network": {"kind": "sines"}}), SIGNAL)
     assert ask.target == Target(TargetKind.BYTES, 900)
     assert isinstance(ask, SinesAsk)
     assert (ask.trials, ask.free_size, ask.config.seed) == (4, True, 4)
@@ -29,7 +30,9 @@ def test_the_kind_of_network() -> None:
     assert (chosen.config.seed, chosen.config.max_seconds) == (3, 9.0)
     for expert in ({"network": {"kind": "sines"}}, {"network": {"hidden": [9]}}, {"trainer": {"kind": "adam"}}):
         assert isinstance(ask_from_spec(FitSpec.model_validate(asked | expert), large), SinesAsk)
-    assert isinstance(ask_from_spec(FitSpec.model_validate(asked), SIGNAL), SinesAsk)  # too small to be worth it
+    assert isinstance(ask_from_spec(FitSpec.model_validate(asked), SIGNAL), WaveletsAsk)
+    assert isinstance(ask_from_spec(FitSpec.model_validate({}), SIGNAL), WaveletsAsk)
+    assert isinstance(ask_from_spec(FitSpec.model_validate({"codec": {"max_loss_db": 0.7}}), SIGNAL), SinesAsk)
     wished = ask_from_spec(FitSpec.model_validate({"network": {"kind": "wavelets"}, "max_steps": 7}), SIGNAL)
     assert isinstance(wished, WaveletsAsk)
     assert wished.config.steps == 7

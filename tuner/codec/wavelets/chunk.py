@@ -41,15 +41,15 @@ class QuantisedWavelets:
     """A wavelet network in integers.
 
     Attributes:
-        layout: the subbands.
-        period: p, length of a period in units of the coordinates, a float32.
+        layout: arrangement of the subbands.
+        period: length p of a period in units of the coordinates, a float32.
         seed: number from which the frequencies are drawn.
         reach: largest component of a frequency.
-        frequencies: int32 (F, D), which follow from seed and reach.
+        frequencies: integer frequencies of the first layer, int32 (F, D), which follow from seed and reach.
         latents: the coefficients of the wavelets, int32 (subbands, *nodes) for each level of the layout.
-        integers: one int32 array per tensor.
-        steps: one float32 per tensor; a weight is its integer times its step.
-        exponents: one for each input beside the sines, which is multiplied by 2^exponent.
+        integers: quantised weights, one int32 array per tensor.
+        steps: quantisation steps, one float32 per tensor; a weight is its integer times its step.
+        exponents: binary logarithms of the factors of the inputs beside the sines, one for each.
     """
 
     layout: Layout
@@ -84,7 +84,7 @@ def quantise_wavelets(parameters: WaveletParameters, steps: tuple[float, ...]) -
 
     Args:
         parameters: numbers of the network.
-        steps: one step per tensor, > 0, rounded to float32 first.
+        steps: quantisation steps, one per tensor, > 0, rounded to float32 first.
 
     Raises:
         ConfigError: if a step is missing, not positive, or too fine for its tensor, or a latent or an exponent is too

@@ -25,6 +25,8 @@ class WaveletConfig:
     Attributes:
         bits_per_sample: size of the file to aim for, in bits per point of the grid, > 0; None if a quality is.
         psnr_db: quality to aim for, in dB, with as few bits as that takes; None if a size is.
+        learned: whether weights are learned; if not, the network has no sines, and its latents are the coefficients of
+            the signal itself, of any size.
         steps: number of steps of the fit, >= 1.
         max_seconds: longest time in steps, in seconds, > 0, or None; all phases shrink in proportion.
         scales: number of scales of the wavelets, >= 1; None for as many as the signal's sides allow.
@@ -43,6 +45,7 @@ class WaveletConfig:
 
     bits_per_sample: float | None = None
     psnr_db: float | None = None
+    learned: bool = True
     steps: int = 300
     max_seconds: float | None = None
     scales: int | None = None

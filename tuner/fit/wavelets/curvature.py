@@ -23,7 +23,7 @@ def learn_curvatures(known: Sequence[Tensor], sample: Sequence[Tensor], samples_
     """Take a sample into account, in place.
 
     Args:
-        known: curvatures as they are known so far, one tensor per level, (channels, *nodes); anything before the first
+        known: curvatures found so far, one tensor per level, (channels, *nodes); anything before the first
             sample. Changed in place.
         sample: new sample of the curvatures, shaped alike.
         samples_before: number of samples that were taken into account before.

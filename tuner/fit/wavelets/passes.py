@@ -30,7 +30,7 @@ class LatentGradients:
     Attributes:
         loss: mean squared error over points and channels.
         slopes: first derivatives by the latents, one tensor per level, (subbands, *nodes).
-        bends: a sample of the second derivatives by each latent alone, from random signs.
+        bends: random sample of the second derivatives by each latent alone, from random signs.
     """
 
     loss: float
@@ -44,9 +44,9 @@ class GridPasses:
     Args:
         values: the signal, float32 (*shape, C).
         axes: coordinates of the samples along each axis, float (N_d,).
-        layout: the subbands that hold the latents.
+        layout: arrangement of the subbands that hold the latents.
         frequencies: integer frequencies of the first layer, (F, D).
-        period: p, length of a period in units of the coordinates.
+        period: length p of a period in units of the coordinates.
 
     Attributes:
         gains: factors of the inputs beside the sines, (M,); all passes need `show` after they change.
@@ -123,7 +123,7 @@ class GridPasses:
 
         Args:
             weights: weights of the network.
-            signs_CP: 1 or -1, at random. The square of their derivative is, in the mean, the diagonal of the
+            signs_CP: random signs, 1 or -1. The square of their derivative is, in the mean, the diagonal of the
                 Gauss-Newton matrix: terms of different points and channels cancel (Bekas, Kokiopoulou and Saad 2007).
         """
         backs, probes = self._empty_backs(), self._empty_backs()
@@ -244,6 +244,11 @@ class GridPasses:
         weights.skip.add_(correction[:, width:-constant])
         weights.bias.add_(correction[:, -1])
         return float(products[size:, size:].trace()) / (self.points * self.channels)
+
+    def missing(self, weights: Weights) -> Tensor:
+        """Targets less values, (C, P)."""
+        hidden_HP = _last_layer(weights, self._inputs_IP)
+        return self.targets_CP - self._values(weights, hidden_HP, self._fields_UP)
 
     def loss(self, weights: Weights) -> float:
         """Mean squared error over points and channels."""

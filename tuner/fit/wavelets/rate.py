@@ -47,7 +47,7 @@ class LatentRate:
     """The bits of wavelet latents.
 
     Args:
-        layout: the subbands that hold the latents.
+        layout: arrangement of the subbands that hold the latents.
     """
 
     def __init__(self, layout: Layout) -> None:

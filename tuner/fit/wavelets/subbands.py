@@ -25,7 +25,7 @@ class _Part:
 
     Attributes:
         level: the level that has the subbands.
-        subbands: for each subband its position among those of a colour, and its bands along the trailing axes.
+        subbands: positions of the subbands among those of a colour, each with its bands along the trailing axes.
         channels: the channels of u to which the subbands add.
         tiles: sums along the first axis, for each tile.
     """
@@ -40,11 +40,11 @@ class Subbands:
     """All subbands of some colours on a grid.
 
     Args:
-        layout: which subbands there are.
+        layout: arrangement of the subbands.
         rows: number of rows of the first axis in a tile.
 
     Attributes:
-        layout: which subbands there are.
+        layout: arrangement of the subbands.
     """
 
     def __init__(self, layout: Layout, rows: int) -> None:

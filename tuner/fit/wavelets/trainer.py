@@ -48,9 +48,17 @@ _FIRST_EXCESS = 0.2
 _DEAD_ZONE = 0.1
 # Root mean square, in units of codes, below which an input is not made larger.
 _LEAST_INPUT = 0.02
+_REFINEMENTS = 8
 _BISECTIONS = 12
-_LARGEST_CODE = 2000.0
-_LARGEST_FIRST_CODE = 1500.0
+# Of networks that learn nothing: how often their step is tried, how near its logarithm must come, how far it goes at
+# once, and how much of it the logarithm of the size is.
+_EXACT_TRIES, _NEAR_ENOUGH, _LARGEST_EXCESS, _EXACT_SIZE_SLOPE = 10, 0.01, 3.0, 0.8
+# Weights have at most 1,500 steps in a file: with larger integers than these, what rounding them displaces is more than
+# latents can follow in a fit.
+_LARGEST_CODE, _LARGEST_FIRST_CODE = 2000.0, 1500.0
+# Networks that learn nothing are rounded before their latents are made. Files hold 2^29; in float32 sums of values so
+# large still tell neighbouring integers apart, with four bits to spare.
+_LARGEST_EXACT_CODE = 2.0**20
 _SMALLEST_STEP, _LARGEST_STEP = 1e-6, 1e3
 # Logarithm of lambda that a shift of 1 is worth.
 _SHIFT = 4.0
@@ -125,6 +133,11 @@ class WaveletTrainer:
             The mean squared error before.
         """
         self._network = None
+        if not self._config.learned:
+            if self._exact_step is None:
+                self._make_exact()
+            self._taken += 1
+            return self._passes.loss(self._weights)
         passes, descent, share = self._passes, self._descent, self._clock.share
         compares = self._taken % (_COMPARE_SIZE if self._config.psnr_db is None else _COMPARE_QUALITY) == 0
         if share >= 1.0 - self._config.rounded_share and descent.steps is None:
@@ -154,6 +167,8 @@ class WaveletTrainer:
             shift: how far to go from the size that the fit has: above 0 the file gets smaller, below 0 larger, as
                 latents move that would at another lambda.
         """
+        if self._exact_step is not None:
+            return self._exact_with(self._exact_step * exp(shift))
         steps = self._descent.steps or self._best_steps()
         latents = self._latents if shift == 0.0 else self._shifted(shift, steps)
         if shift < 0.0 and self._config.psnr_db is not None:
@@ -193,6 +208,8 @@ class WaveletTrainer:
             if came is None or (came.shape != own.shape and name != "steps"):
                 shape = "nothing" if came is None else tuple(came.shape)
                 raise StateMismatch(f"the checkpoint has {shape} as {name}, expected shape {tuple(own.shape)}")
+        if not self._config.learned and int(tensors["taken"]) > 0:
+            self._make_exact()  # as at first, from latents that nothing has changed
         for name, moving in self._moving():
             for number, tensor in enumerate(moving):
                 tensor.copy_(tensors[f"{name}.{number}"])
@@ -238,12 +255,92 @@ class WaveletTrainer:
         passes.gains.copy_(passes.input_sizes().clamp(min=_LEAST_INPUT).log2().neg().round().exp2())
         skip.mul_(step)
         self._curvatures = [torch.zeros_like(each) for each in self._latents]
+        self._colours, self._learned_step = colours, step
+        self._exact_step: float | None = None
         self._descent = WeightDescent(self._weights, self._config, self._random)
+
+    def _make_exact(self) -> None:
+        """A network that learns nothing: a sum of fields, whose latents are the coefficients of the samples."""
+        self._exact = self._exact_coefficients()
+        self._exact_step = self._step_of_exact()
+        self._descent.steps, weights, self._latents = self._exact_parts(self._exact_step)
+        for own, other in zip(self._weights.tensors(), weights.tensors(), strict=True):
+            own.copy_(other)
+        self._passes.show(self._latents)
+
+    def _step_of_exact(self) -> float:
+        """The step of the latents whose file has the size, or whose values have the quality, that is wanted.
+
+        Estimates of bits know little of integers so large; the file itself tells.
+        """
+        low, high, shift, slope = log(_SMALLEST_STEP), log(_LARGEST_STEP), log(self._learned_step), 1.0
+        before: tuple[float, float] | None = None
+        for _ in range(_EXACT_TRIES):
+            excess = self._excess_of_exact(exp(shift))
+            if abs(excess) < _NEAR_ENOUGH:
+                break
+            low, high = (shift, high) if excess > 0.0 else (low, shift)
+            if before is not None and (before[1] - excess) * (shift - before[0]) > 0.0:
+                slope = (before[1] - excess) / (shift - before[0])
+            before = (shift, excess)
+            following = shift + excess / slope
+            shift = following if low < following < high else (low + high) / 2.0
+        return exp(shift)
+
+    def _excess_of_exact(self, step: float) -> float:
+        """How much finer than is wanted such a step is, as a logarithm, about."""
+        network, wanted, wanted_db = self._exact_with(step), self._config.bits_per_sample, self._config.psnr_db
+        if wanted_db is not None:
+            excess = (network.psnr_db - wanted_db) * log(10.0) / 20.0
+        elif self._file_bits is not None and wanted is not None:
+            size = self._file_bits(network.parameters, network.step_sizes)
+            excess = log(size / (wanted * self._points)) / _EXACT_SIZE_SLOPE
+        else:
+            excess = 0.0
+        return max(-_LARGEST_EXCESS, min(_LARGEST_EXCESS, excess))
+
+    def _exact_with(self, step: float) -> RoundedNetwork:
+        steps, weights, latents = self._exact_parts(step)
+        self._passes.show(latents)
+        mse = self._passes.loss(weights)
+        self._passes.show(self._latents)
+        return RoundedNetwork(parameters=self._parameters(weights, latents), step_sizes=steps, mse=mse)
+
+    def _exact_parts(self, step: float) -> tuple[tuple[float, ...], Weights, list[Tensor]]:
+        """Steps and weights as a file will hold them, and the latents of those very weights."""
+        # A finer step would need larger integers than there are.
+        largest = max(float(_mixed(self._colours.T, each).abs().max()) for each in self._exact)
+        step = max(step, 1.01 * largest / _LARGEST_EXACT_CODE)
+        step = min(step, 4.0 * max(largest, _SMALLEST_STEP))  # all is zero then; a file holds no step beyond 2^32
+        weights = self._without_sines(step * self._colours)
+        trade = _TRADE * step**2 / self._passes.channels / self._points
+        steps = wavelet_steps(self._parameters(weights, self._latents), trade)
+        weights = weights.rounded(steps)
+        unmixed = torch.linalg.pinv(weights.skip[:, : self._passes.layout.colours].double()).float()
+        return steps, weights, _in_steps([_mixed(unmixed, each) for each in self._exact], 1.0, _LARGEST_EXACT_CODE)
+
+    def _without_sines(self, colours: Tensor) -> Weights:
+        """A network that is a sum of fields."""
+        weights = self._weights.rounded((1.0,) * len(self._weights.tensors()))
+        for tensor in weights.tensors():
+            tensor.zero_()
+        weights.skip.copy_(colours.repeat(1, self._passes.layout.fields))
+        return weights
+
+    def _exact_coefficients(self) -> list[Tensor]:
+        """Of the samples themselves; their analysis alone leaves a little of them, which is analysed again."""
+        passes = self._passes
+        weights = self._without_sines(torch.eye(passes.channels))
+        found = passes.subbands.analyse(passes.targets_CP)
+        for _ in range(_REFINEMENTS):
+            passes.show(found)
+            found = [a + b for a, b in zip(found, passes.subbands.analyse(passes.missing(weights)), strict=True)]
+        return found
 
     def _first_step(self, coefficients: list[Tensor]) -> float:
         """The step of the latents with which the signal's own coefficients have the size or quality asked for."""
         largest = max(float(each.abs().max()) for each in coefficients)
-        # However many bits there are, the file holds no larger codes.
+        # A finer step belongs to a network without sines, which has a search of its own.
         low = log(max(_SMALLEST_STEP, largest / _LARGEST_FIRST_CODE))
         high = log(_LARGEST_STEP)
         wanted_db, excess = self._config.psnr_db, 1.0 + _FIRST_EXCESS
@@ -316,12 +413,17 @@ class WaveletTrainer:
         )
 
 
-def _in_steps(coefficients: list[Tensor], step: float) -> list[Tensor]:
+def _mixed(matrix: Tensor, coefficients: Tensor) -> Tensor:
+    """Coefficients whose colours a matrix makes of other colours."""
+    return (matrix @ coefficients.reshape(len(matrix), -1)).view(coefficients.shape)
+
+
+def _in_steps(coefficients: list[Tensor], step: float, largest: float = _LARGEST_CODE) -> list[Tensor]:
     """Integers, the high-pass ones with a preference for zero."""
     low, *high = coefficients
     codes = [(low / step).round()]
     codes += [each.sign() * (each.abs() / step + 0.5 - _DEAD_ZONE).floor().clamp(min=0.0) for each in high]
-    return [each.clamp(-_LARGEST_CODE, _LARGEST_CODE) for each in codes]
+    return [each.clamp(-largest, largest) for each in codes]
 
 
 def _principal_axes(centred_CP: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ def foresee_sines(ask: SinesAsk, forecast: Forecast, speed: float) -> Foreseen:
     """Size, quality and work of a search.
 
     Args:
-        ask: the request.
+        ask: request to foresee.
         forecast: what is known of the signal.
         speed: the work that the machine which will run the search does in a second.
     """

@@ -39,11 +39,11 @@ class SinesTrial(Trial):
     """What one fitted network of sines showed.
 
     Attributes:
-        late_gain_db: the dB that the second half of its steps brought.
-        peak: its largest error of a sample, in root mean square errors.
-        loss_db: the dB that rounding cost in its file that suits the target best; None if it has no file.
-        is_pilot: whether it was the beginning of a fit, to see whether the network is of the right size; it then has no
-            file.
+        late_gain_db: gain of the second half of the steps, in dB.
+        peak: largest error of a sample, in root mean square errors of the fit.
+        loss_db: loss by rounding in the file that suits the target best, in dB; None if there is no file.
+        is_pilot: whether this was the beginning of a fit, to see whether the network is of the right size; there is no
+            file then.
     """
 
     late_gain_db: float
@@ -71,7 +71,7 @@ def next_plan(
     """The fit to make next, or None if what there is meets the target or no further fit is likely to do better.
 
     Args:
-        ask: the request.
+        ask: request to plan for.
         forecast: what is expected of fits of the signal.
         trials: what the fits so far have shown, in order.
         speed: the work that this machine does in a second; it matters where seconds are asked for.

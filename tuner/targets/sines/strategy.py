@@ -35,8 +35,8 @@ class SinesStrategy(Strategy[SinesPlan, FitResult, SinesTrial]):
 
     Args:
         signal: the signal to represent.
-        ask: the request.
-        device: where to compute, as torch names it.
+        ask: request to answer.
+        device: processor to compute on, as torch names it.
     """
 
     trial = SinesTrial

@@ -1,11 +1,10 @@
 """Which requests get a network with wavelets where nobody has said, and with which settings. No torch here.
 
-It makes the smaller file of a photograph, a sound, a volume, a clip, a distance field or an array at the sizes that
-people ask for; its fixed part is too large for tiny files, and its integers end at some quality. Measurements are in
-docs/decisions/0016-wavelet-latents.md and 0017-wavelets-for-every-kind.md.
+It makes the smaller file of a photograph, a sound, a volume, a clip, a distance field or an array, whatever size or
+quality is asked for. Measurements are in docs/decisions/0016-wavelet-latents.md, 0017-wavelets-for-every-kind.md and
+0032-one-choice-of-network.md.
 """
 
-from dataclasses import dataclass
 from math import prod
 
 from tuner.errors import ConfigError
@@ -16,47 +15,31 @@ from tuner.targets.target import Target, TargetKind
 
 _STEPS = {Effort.FAST: 12, Effort.BALANCED: 30, Effort.BEST: 120}
 _BITS_PER_CHANNEL = {Effort.FAST: 0.1, Effort.BALANCED: 0.2, Effort.BEST: 0.4}
+_SOUND = 5.0  # times as many for a sound, whose samples are less alike than pixels
+# Bytes of a file of which nobody says how large it may be, at least: a small signal is not to be worse for it. Beside a
+# header, a byte for each value is enough.
+_LEAST_BYTES = {Effort.FAST: 1000, Effort.BALANCED: 2000, Effort.BEST: 4000}
+_HEADER_BYTES = 150
 # A neuron costs some 15 bytes; files of so many bytes at most are best with so few.
 _NEURONS = ((4_000.0, 8), (10_000.0, 16), (float("inf"), 24))
 _TIMED_STEPS = 100_000  # a limit of time ends the fit, not this
 _MOST_LATENTS = 1 << 24  # a reader's limit for a file, unless it is told otherwise
 
 
-@dataclass(frozen=True, slots=True)
-class _Range:
-    """Within which a network with wavelets is chosen where nobody has.
-
-    Attributes:
-        least_samples: the fewest samples of a grid.
-        least_bytes: the smallest file that is asked for by its size; the layers alone take 400 to 700 bytes.
-        most_bits: the largest such file, in bits per channel and sample.
-        most_psnr_db: the highest quality, in dB, that is asked for as such; above it, not every fit gets there.
-        most_values: the most values of a signal.
-    """
-
-    least_samples: int
-    least_bytes: int
-    most_bits: float
-    most_psnr_db: float
-    most_values: int
-
-
-_PICTURES = _Range(1 << 13, 2000, 2.5, 48.0, 15 << 20)
-_OTHERS = _Range(1 << 11, 1000, 6.0, 56.0, 1 << 23)  # a fit of so many takes 2.5 GB
+# The most values of a signal, beyond which a fit takes too much memory: one of so many takes 2.5 GB.
+_MOST_PICTURE_VALUES, _MOST_VALUES = 15 << 20, 1 << 23
 
 
 def wavelets_suit(signal: Outline, target: Target | None) -> bool:
-    """Whether a network with wavelets is the better choice for this signal and target."""
-    samples = prod(signal.grid_shape)
-    allowed = _PICTURES if signal.kind is SignalKind.IMAGE else _OTHERS
-    if target is None or len(signal.grid_shape) > MOST_AXES:
+    """Whether a network with wavelets is the better choice for this signal and target.
+
+    It is wherever it can be fitted and the target is not a largest error: over the whole range of sizes and qualities
+    no network of sines came near (docs/decisions/0032-one-choice-of-network.md).
+    """
+    most = _MOST_PICTURE_VALUES if signal.kind is SignalKind.IMAGE else _MOST_VALUES
+    if len(signal.grid_shape) > MOST_AXES or prod(signal.grid_shape) * signal.channels > most:
         return False
-    if samples < allowed.least_samples or samples * signal.channels > allowed.most_values:
-        return False
-    if target.kind is TargetKind.PSNR_DB:
-        return target.value <= allowed.most_psnr_db
-    size = target.max_bytes(samples)
-    return size is not None and (allowed.least_bytes <= size <= allowed.most_bits * signal.channels * samples / 8.0)
+    return target is None or target.kind is not TargetKind.MAX_ERROR
 
 
 def wavelets_for(
@@ -71,7 +54,7 @@ def wavelets_for(
     """The settings of a network with wavelets for a signal and a target.
 
     Args:
-        signal: the signal to be fitted, of which only shape and channels play a part.
+        signal: the signal to be fitted, of which only kind, shape and channels play a part.
         effort: what decides the number of steps and, where no target says it, the size.
         target: what the file must meet, or None.
         seed: the seed of frequencies and initial weights, at least 0.
@@ -84,7 +67,10 @@ def wavelets_for(
     if len(signal.grid_shape) > MOST_AXES:
         raise ConfigError(TOO_MANY_AXES.format(len(signal.grid_shape)))
     samples = prod(signal.grid_shape)
-    bits = _BITS_PER_CHANNEL[effort] * signal.channels
+    values = samples * signal.channels
+    least_bytes = min(_LEAST_BYTES[effort], _HEADER_BYTES + values)
+    rate = _BITS_PER_CHANNEL[effort] * (_SOUND if signal.kind is SignalKind.AUDIO else 1.0)
+    bits = max(rate * values, 8.0 * least_bytes) / samples
     count, psnr_db = steps or _STEPS[effort], None
     match target and target.kind:
         case TargetKind.MAX_ERROR:

@@ -20,9 +20,13 @@ _BITS_PER_COEFFICIENT, _OFFSET_DB, _SLOPE = 4.5, 0.40, 0.988
 # tones are simpler to a cosine transform, a clean volume's few coefficients need more bits each. From 84 fits of seven
 # sounds, volumes, clips and distance fields between 25 and 60 dB: off by 2.5 dB, as a root mean square.
 _BENDS_DB, _BENT_SLOPE, _MOST_DB = {1: 25.0, 2: 45.0, 3: 40.0}, 0.67, 58.0
+# Of a network that learns nothing: no layers to hold, and more bits for a coefficient.
+_EXACT_BYTES, _EXACT_BITS_PER_COEFFICIENT = 120.0, 6.0
 _STEPS_DB = 0.15
 _LONG_FIT = 60.0
 _LANDING_STEPS = 20.0  # that the files take which are tried
+# Below so many bytes, or above so many decibels, both networks are made, the second by files alone.
+_BOTH_BYTES, _BOTH_DB = 2500, 48.0
 
 
 def foresee_wavelets(config: WaveletConfig, forecast: Forecast, speed: float) -> Foreseen:
@@ -49,19 +53,24 @@ def foresee_wavelets(config: WaveletConfig, forecast: Forecast, speed: float) ->
         bytes=round(size),
         psnr_db=psnr_db,
         steps=steps,
-        work=steps * per_step + per_step * _LANDING_STEPS,
+        work=steps * per_step + per_step * _LANDING_STEPS * (3 if size < _BOTH_BYTES or psnr_db > _BOTH_DB else 1),
     )
 
 
 def _psnr_db(size: float, steps: int, config: WaveletConfig, forecast: Forecast) -> float:
-    """Quality of a file of so many bytes."""
+    """Quality of a file of so many bytes: of the better of the two networks that are made."""
     fixed = _OTHER_BYTES + config.layer_weight_count(forecast.grid_shape, forecast.channels) * _BITS_PER_WEIGHT / 8.0
-    latent_bits = 8.0 * max(size - fixed, size / 16.0)
-    compacted_db: float = forecast.compacted_db(latent_bits / _BITS_PER_COEFFICIENT)
-    bend_db = _BENDS_DB[forecast.dimensions]
-    compacted_db = min(compacted_db, bend_db + _BENT_SLOPE * (compacted_db - bend_db), _MOST_DB)
     short_db: float = _STEPS_DB * (1.0 - min(2.0, (_LONG_FIT / steps) ** 0.5))
-    return _OFFSET_DB + _SLOPE * compacted_db + short_db
+    learned_db = min(_bent_db(8.0 * max(size - fixed, size / 16.0) / _BITS_PER_COEFFICIENT, forecast), _MOST_DB)
+    exact_db = _bent_db(8.0 * max(size - _EXACT_BYTES, size / 16.0) / _EXACT_BITS_PER_COEFFICIENT, forecast)
+    return _OFFSET_DB + _SLOPE * max(learned_db, exact_db) + short_db
+
+
+def _bent_db(coefficients: float, forecast: Forecast) -> float:
+    """Quality of the best approximation with so many coefficients, as far as wavelets keep it."""
+    compacted_db: float = forecast.compacted_db(coefficients)
+    bend_db = _BENDS_DB[forecast.dimensions]
+    return min(compacted_db, bend_db + _BENT_SLOPE * (compacted_db - bend_db))
 
 
 def work_per_step(config: WaveletConfig, grid_shape: tuple[int, ...], channels: int) -> float:

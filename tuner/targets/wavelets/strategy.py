@@ -2,8 +2,8 @@
 
 What a bit is worth moves while the fit runs until the file has the size or the quality that was asked for; the rest is
 done by rounding (`tuner.targets.wavelets.landing`). What still misses goes on from its own state for half as many steps
-again, or, if its integers are as large as a file holds, is fitted anew with one scale less, whose integers are smaller,
-up to the number of trials.
+again, up to the number of trials. Where a network that learns nothing may serve better, it is made as well: small files
+save its layers, and large integers are exact in it (docs/decisions/0025-large-integers-of-wavelets.md).
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,11 @@ from tuner.targets.wavelets.landing import encoded, land_on_quality, land_on_siz
 _WORTH_FILLING = 0.95  # of a limit of bytes
 _WORTH_LOWERING_DB = 0.15  # above a quality
 _MORE_STEPS = 0.5  # of those before, for a fit that goes on
-_FULL = 1300  # the largest integer of a fit that would have begun with a finer step, had its integers allowed it
+# Where a network that learns nothing may be the better: with integers so large, and in files so small, the layers of
+# one that learns being 400 to 700 bytes.
+_LARGE_CODE, _SMALL_BYTES = 300, 2500
+_LEAST_BYTES = 100
+_MOST_LARGE_CODE = 6000  # with larger ones, it is the better for certain
 # Where a fit aims, below what is asked for: rounding away from zero then makes up for it, cheaply.
 _AIM, _AIM_DB = 0.975, 0.05
 
@@ -37,10 +41,12 @@ class WaveletsTrial(Trial):
     """What one fitted network with wavelets showed.
 
     Attributes:
-        is_full: whether its integers are as large as a file holds, and fewer scales would make them smaller.
+        learned: whether the weights of the network were learned.
+        largest: largest latent of the network, without the sign.
     """
 
-    is_full: bool
+    learned: bool
+    largest: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,7 +65,7 @@ class WaveletsStrategy(Strategy[WaveletsPlan, WaveletResult, WaveletsTrial]):
 
     Args:
         signal: the signal to represent.
-        ask: the request.
+        ask: request to answer.
     """
 
     trial = WaveletsTrial
@@ -67,29 +73,46 @@ class WaveletsStrategy(Strategy[WaveletsPlan, WaveletResult, WaveletsTrial]):
     def __init__(self, signal: Signal, ask: WaveletsAsk) -> None:
         super().__init__()
         self._signal, self._ask = signal, ask
-        self._max_bytes = None if ask.target is None else ask.target.max_bytes(signal.sample_count)
+        self._max_bytes, bits = None, ask.config.bits_per_sample
+        if ask.target is not None and ask.target.kind.is_size:
+            self._max_bytes = ask.target.max_bytes(signal.sample_count)
+        elif bits is not None:
+            self._max_bytes = int(bits * signal.sample_count / 8.0)
         self._config = self._aiming(ask.config)
 
     def next_plan(self, trials: Sequence[WaveletsTrial], best: File | None) -> WaveletsPlan | None:
-        """The same fit with more steps, or one with fewer scales."""
-        if not trials:
-            return WaveletsPlan(config=self._config)
-        last, limit = trials[-1], self._config.max_seconds
+        """The fit, the same with more steps from where it ended, or a network that learns nothing.
+
+        That is made last, or first if there is a limit of seconds, of which it takes few.
+        """
+        limit = self._config.max_seconds
+        learned = [trial for trial in trials if trial.learned]
         spent = fsum(trial.seconds for trial in separate(trials))
-        is_over = len(trials) >= self._ask.trials or (limit is not None and spent >= limit)
-        if is_over or (best is not None and best.meets(self._ask.target) and self._is_tight(best)):
+        if limit is not None and spent >= limit:
             return None
-        # Of a fit that goes on, its own seconds count towards its limit.
-        others = spent if last.is_full else spent - last.seconds
-        config = replace(self._config, max_seconds=None if limit is None else limit - others)
-        # Fits that were, or are to be, made anew.
-        restarts = sum(trial.is_full for trial in trials)
-        if restarts:
-            config = replace(config, scales=self._config.scales_of(self._signal.grid_shape) - restarts)
-        if last.is_full:
-            return WaveletsPlan(config=config)
-        steps = max(last.max_steps + 1, round((1.0 + _MORE_STEPS) * last.max_steps))
-        return WaveletsPlan(config=replace(config, steps=steps), goes_on=True)
+        left = None if limit is None else limit - spent
+        is_done = best is not None and best.meets(self._ask.target) and self._is_tight(best)
+        if not trials and (limit is not None or not self._config.learned):
+            return self._exact(left)
+        if not learned:
+            is_hopeless = not self._config.learned or (bool(trials) and trials[-1].largest >= _MOST_LARGE_CODE)
+            return None if is_hopeless else WaveletsPlan(config=replace(self._config, max_seconds=left))
+        if not trials[-1].learned:
+            return None
+        last = learned[-1]
+        is_large = last.largest >= _LARGE_CODE
+        is_asked = self._ask.target is not None and self._ask.target.kind is not TargetKind.SECONDS
+        if is_asked and not is_done and not is_large and len(learned) < self._ask.trials:
+            # Of a fit that goes on, its own seconds count towards its limit.
+            config = replace(self._config, max_seconds=None if left is None else left + last.seconds)
+            steps = max(last.max_steps + 1, round((1.0 + _MORE_STEPS) * last.max_steps))
+            return WaveletsPlan(config=replace(config, steps=steps), goes_on=True)
+        is_small = best is not None and len(best.content) < _SMALL_BYTES
+        return self._exact(left) if len(learned) == len(trials) and (is_large or is_small or not is_done) else None
+
+    def _exact(self, seconds: float | None) -> WaveletsPlan:
+        """A network that learns nothing, which is not counted among those that may be trained."""
+        return WaveletsPlan(config=replace(self._config, learned=False, steps=1, max_seconds=seconds))
 
     def fit(self, plan: WaveletsPlan, resume: FitState | None, on_step: OnStep) -> WaveletResult:
         """Train the network, its size judged by real files."""
@@ -105,7 +128,6 @@ class WaveletsStrategy(Strategy[WaveletsPlan, WaveletResult, WaveletsTrial]):
         """Round the latents as the target wants them."""
         config, signal = plan.config, self._signal
         file = self._file(fitted)
-        largest = max(int(abs(codes).max()) for codes in fitted.parameters.latents)
         return file, WaveletsTrial(
             network=(config.frequencies, *config.widths),
             weights=fitted.parameters.weight_count,
@@ -116,27 +138,23 @@ class WaveletsStrategy(Strategy[WaveletsPlan, WaveletResult, WaveletsTrial]):
             psnr_db=fitted.psnr_db,
             file_bytes=len(file.content) if file is not None and file.meets(self._ask.target) else None,
             goes_on=plan.goes_on,
-            is_full=largest >= _FULL and config.scales_of(signal.grid_shape) > 1,
+            learned=config.learned,
+            largest=max(int(abs(codes).max()) for codes in fitted.parameters.latents),
         )
 
     def tried(self, trials: Sequence[WaveletsTrial]) -> str:
         """How many steps it took."""
         return f"{sum(trial.steps for trial in separate(trials))} steps"
 
-    def advice(self, trials: Sequence[WaveletsTrial]) -> str:
+    def advice(self, trials: Sequence[WaveletsTrial]) -> str:  # noqa: ARG002  whatever they were
         """A higher preset, or the other kind of network."""
-        full = "The integers of its latents are as large as a file holds. " if trials[-1].is_full else ""
-        return (
-            f"{full}To come closer, a higher preset trains longer, and the network kind 'sines' may suit so high a "
-            "quality better."
-        )
+        return "To come closer, a higher preset trains longer, and the network kind 'sines' may suit the signal better."
 
     def refusal(self) -> str:
-        """The layers alone, at about two bytes for a weight, are the least."""
-        smallest = self._config.layer_weight_count(self._signal.grid_shape, self._signal.channels)
+        """The least is a file of zeros: its header, its levels, and whatever else belongs to the signal."""
         return (
-            f"no network with wavelets fits into {self._ask.target}: ask for more, about {2 * smallest} bytes at "
-            "least, or for the network kind 'sines'"
+            f"no network with wavelets fits into {self._ask.target}: ask for more, about {_LEAST_BYTES} bytes at "
+            "least beside what belongs to the signal, or for the network kind 'sines'"
         )
 
     def _aiming(self, config: WaveletConfig) -> WaveletConfig:
@@ -155,9 +173,11 @@ class WaveletsStrategy(Strategy[WaveletsPlan, WaveletResult, WaveletsTrial]):
         return 8 * len(encoded(network, self._signal))
 
     def _file(self, fitted: WaveletResult) -> File | None:
-        if self._max_bytes is not None:
-            return land_on_size(fitted.rounded, self._signal, self._max_bytes)
         target = self._ask.target
+        if self._max_bytes is not None:
+            file = land_on_size(fitted.rounded, self._signal, self._max_bytes)
+            if file is not None or (target is not None and target.kind.is_size):
+                return file
         if target is not None and target.kind is TargetKind.PSNR_DB:
             return land_on_quality(fitted.rounded, self._signal, target.value)
         return measured(encoded(fitted.network, self._signal), self._signal)

@@ -28,7 +28,7 @@ BYTES = Target(TargetKind.BYTES, 2500)
 
 @pytest.mark.parametrize("effort", Effort)
 def test_the_preset_decides_what_is_left_open(effort: Effort) -> None:
-    ask = ask_for(SMALL, effort, seed=3)
+    ask = ask_for(SMALL, effort, kind="sines", seed=3)
     assert ask == SinesAsk(
         config=signal_config(SMALL, effort, seed=3), trials=TRIALS[effort], thorough=effort is Effort.BEST
     )
@@ -36,7 +36,9 @@ def test_the_preset_decides_what_is_left_open(effort: Effort) -> None:
 
 def test_the_kind_that_suits_is_chosen_unless_something_of_sines_is_asked_for() -> None:
     assert ask_for(LARGE, target=BYTES).kind is NetworkKind.WAVELETS
-    assert ask_for(LARGE).kind is NetworkKind.SINES
+    assert ask_for(LARGE).kind is NetworkKind.WAVELETS
+    assert ask_for(LARGE, max_loss_db=1.0).kind is NetworkKind.SINES
+    assert ask_for(LARGE, target=Target(TargetKind.MAX_ERROR, 0.1)).kind is NetworkKind.SINES
     assert ask_for(LARGE, target=BYTES, kind="sines").kind is NetworkKind.SINES
     assert ask_for(LARGE, target=BYTES, trainer=FirstOrderConfig()).kind is NetworkKind.SINES
     assert ask_for(LARGE, target=BYTES, network={"period": 3.0}).kind is NetworkKind.SINES
@@ -49,7 +51,7 @@ def test_only_a_size_that_is_given_ends_the_search_for_one() -> None:
         ({"hidden": (9,)}, False),
         ({"frequencies": 9}, False),
     ):
-        ask = ask_for(SMALL, network=network)
+        ask = ask_for(SMALL, kind="sines", network=network)
         assert isinstance(ask, SinesAsk)
         assert ask.free_size is is_free
         assert all(getattr(ask.config.network, name) == value for name, value in network.items())

@@ -20,7 +20,7 @@ from tuner.targets.wavelets.strategy import WaveletsStrategy, WaveletsTrial
 FIT = FitState(config="c", signal="s", step=3, seconds=1.5, history=(0.5, 0.2, 0.1), tensors={"w": torch.arange(4.0)})
 SHOWN = {"weights": 50, "steps": 5, "max_steps": 9, "seconds": 2.5, "work": 7.0, "psnr_db": 31.0, "file_bytes": 70}
 SINES = SinesTrial(network=(8, 4), **SHOWN, late_gain_db=0.5, peak=3.0, loss_db=None)  # type: ignore[arg-type]
-WAVELETS = WaveletsTrial(network=(2, 6), **SHOWN, is_full=True)  # type: ignore[arg-type]
+WAVELETS = WaveletsTrial(network=(2, 6), learned=True, largest=120, **SHOWN)  # type: ignore[arg-type]
 
 
 def strategies() -> tuple[SinesStrategy, WaveletsStrategy]:

@@ -50,38 +50,48 @@ def test_what_else_the_file_holds_counts() -> None:
 def test_a_quality_is_met_and_hardly_exceeded(psnr_db: float) -> None:
     result = fit_to_target(PICTURE, wavelets("psnr_db", psnr_db))
     assert result.outcome is TargetOutcome.MET, result.sentence
-    assert psnr_db - 0.1 <= quality(PICTURE, result) <= psnr_db + 0.2
+    # Of files of two hundred bytes, the next smaller one may be some tenths worse.
+    assert psnr_db - 0.1 <= quality(PICTURE, result) <= psnr_db + 0.45
 
 
 def test_a_quality_out_of_reach_is_said() -> None:
-    result = fit_to_target(PICTURE, wavelets("psnr_db", 90.0, steps=3, scales=1))
+    noise = array_signal(np.random.default_rng(0).normal(size=(40, 30)))
+    result = fit_to_target(noise, wavelets("psnr_db", 170.0, steps=3, signal=noise))
     assert result.outcome is TargetOutcome.MISSED
     assert "was missed" in result.sentence
-    assert [trial.goes_on for trial in result.trials] == [False, True]
-    assert result.steps == result.trials[-1].steps > 3
 
 
-def test_integers_that_a_file_does_not_hold_are_said() -> None:
-    result = fit_to_target(PICTURE, wavelets("psnr_db", 90.0, steps=3, trials=1))
-    assert "as large as a file holds" in result.sentence
-
-
-def test_integers_that_are_too_large_are_made_smaller_by_fewer_scales() -> None:
-    # So smooth that its integers are as large as a file holds before they fill the bytes.
+def test_a_quality_that_no_learned_weights_reach_is_met_by_a_network_that_learns_nothing() -> None:
     smooth = array_signal(blob((48, 56))[..., 0])
-    result = fit_to_target(smooth, wavelets("bytes", 4000, steps=8, trials=3, signal=smooth))
+    result = fit_to_target(smooth, wavelets("psnr_db", 100.0, steps=3, signal=smooth))
+    assert result.outcome is TargetOutcome.MET
     trials = [trial for trial in result.trials if isinstance(trial, WaveletsTrial)]
-    assert [(trial.is_full, trial.goes_on) for trial in trials] == [(True, False), (False, False), (False, True)]
-    first, second, _ = trials
-    assert first.file_bytes is not None
-    assert second.file_bytes is not None
-    assert second.file_bytes > 1.2 * first.file_bytes  # the coder makes little of what is so smooth
-    assert second.psnr_db > first.psnr_db + 2.0
+    assert [trial.learned for trial in trials] == [True] * (len(trials) - 1) + [False]
+
+
+def test_of_small_files_the_better_network_is_kept() -> None:
+    """One that learns nothing has no layers to pay for."""
+    ask = wavelets("bytes", 400)
+    assert isinstance(ask.config, WaveletConfig)
+    found = fit_to_target(PICTURE, ask)
+    exact = fit_to_target(PICTURE, replace(ask, config=replace(ask.config, learned=False, steps=1)))
+    assert found.content == exact.content
+    assert found.trials[0].psnr_db + 0.4 < exact.trials[0].psnr_db
+
+
+def test_the_smoother_a_signal_the_more_every_byte_is_worth() -> None:
+    smooth = array_signal(blob((48, 56))[..., 0])
+    found = [fit_to_target(smooth, wavelets("bytes", size, steps=3, signal=smooth)) for size in (700, 1000, 1500)]
+    for size, result in zip((700, 1000, 1500), found, strict=True):
+        assert result.content is not None
+        assert 0.97 * size <= len(result.content) <= size
+    qualities = [quality(smooth, result) for result in found]
+    assert qualities[0] + 3.0 < qualities[1] < qualities[2] - 3.0
 
 
 def test_a_file_that_holds_no_network_is_refused_with_the_least() -> None:
     with pytest.raises(ConfigError, match=r"ask for more, about \d+ bytes"):
-        fit_to_target(PICTURE, wavelets("bytes", 60, steps=3))
+        fit_to_target(PICTURE, wavelets("bytes", 20, steps=3))
 
 
 def test_a_time_is_kept() -> None:
