@@ -254,8 +254,8 @@ class Transaction:
     # Locks.
 
     def _in_the_way(self, name: str, key: Key, mode: int) -> "Transaction | None":
-        for holder, held in self.server.locks.get((name, key), {}).items():
-            if holder is not self and held + mode >= EXCLUSIVE:
+        for holder, held in list(self.server.locks.get((name, key), {}).items()):
+            if holder is not self and held + mode >= EXCLUSIVE and not holder.expire():
                 return holder
         return None
 
@@ -438,6 +438,7 @@ class Transaction:
     def _end(self, why: str) -> None:
         self.over = why
         server = self.server
+        self.writes = {}
         server.open.discard(self)
         for place in self.locked:
             holders = server.locks.get(place, {})

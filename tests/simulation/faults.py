@@ -63,9 +63,16 @@ def step_clock(world: World, process: Process) -> None:
     world.clock_was_set = True
 
 
-def cut_power_of_storage(world: World, process: Process) -> None:
-    """What storage had not synced is gone."""
-    world.bucket.lose_power(world.chance.uniform(0.2, 15.0))
+def cut_power(world: World, process: Process) -> None:
+    """The machine with storage, whose folder its clients sync, is off: what was not synced is gone, and so is everybody."""
+    seconds = world.chance.uniform(0.2, 15.0)
+    world.bucket.lose_power(seconds)
+    world.server.restart(seconds)
+    world.broker.lose_all(seconds)
+    for other in list(world.processes.values()):
+        if other is not process and not other.is_dead:
+            world.scheduler.kill(other)
+    world.scheduler.kill(process)
 
 
 def stop_storage(world: World, process: Process) -> None:
@@ -117,13 +124,13 @@ FAULTS = (
     Fault("drain", 2, drain),
     Fault("database restarts", 3, restart_database),
     Fault("clock is set", 1, step_clock),
-    Fault("power of storage", 3, cut_power_of_storage),
+    Fault("power is cut", 3, cut_power),
     Fault("storage stops", 2, stop_storage),
     Fault("messages lost", 2, lose_messages),
     Fault("object spoilt", 4, spoil_object),
 )
 # How many round trips a role makes in a schedule that nothing disturbs, roughly.
-TRIPS = {"worker": 400, "upkeep": 250, "api": 60}
+TRIPS = {"worker": 250, "upkeep": 120, "api": 40}
 VICTIMS = ("worker", "worker", "worker", "worker", "upkeep", "api")
 
 

@@ -115,6 +115,8 @@ class Translator:
         return found
 
     def _column(self, element: Any) -> Value:
+        if element.table is None and element.key == "*":
+            return lambda scope, run: 1
         table, name = element.table.name, element.key
         return lambda scope, run: scope[table][name]
 

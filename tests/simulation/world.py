@@ -46,11 +46,11 @@ from worker.settings import WorkerSettings
 SETTINGS = WorkerSettings(
     device="cuda",  # the budget of memory is not simulated
     lease_seconds=20.0,
-    heartbeat_seconds=5.0,
-    stall_seconds=45.0,
-    progress_every_seconds=2.0,
+    heartbeat_seconds=6.0,
+    stall_seconds=30.0,
+    progress_every_seconds=3.0,
     checkpoint_every_seconds=4.0,
-    upkeep_every_seconds=5.0,
+    upkeep_every_seconds=10.0,
     republish_after_seconds=10.0,
     max_tries=3,
     max_storage_failures=4,
@@ -194,12 +194,20 @@ class World:
 
     def start(self, role: str, name: str, *, after: float = 0.0) -> None:
         """Have a worker or upkeep run, again and again."""
+
+        def begin() -> None:
+            self._begin(role, name)
+
+        # Not before its time: until then there is nobody who could be killed.
+        self.scheduler.spawn(Process(name="fate", role="fate"), begin, after=after)
+
+    def _begin(self, role: str, name: str) -> None:
         self._lives += 1
         rate = 1.0 + self.chance.uniform(-0.005, 0.005)
         process = Process(name=f"{name}.{self._lives}", role=role, rate=rate, skew_seconds=self.chance.uniform(-20, 20))
         self.processes[name] = process
         work = self._work if role == "worker" else self._tend
-        self.scheduler.spawn(process, lambda: self._live(process, name, work), after=after)
+        self.scheduler.spawn(process, lambda: self._live(process, name, work))
 
     def _live(self, process: Process, name: str, work: Callable[[Process], None]) -> None:
         try:
@@ -219,7 +227,7 @@ class World:
             try:
                 worker.run.run_next_fit(mine)
             except (SQLAlchemyError, BlobsUnavailable) as error:  # Celery writes it down and takes the next message
-                self.scheduler.note(f"{process.name}: the task failed: {error}")
+                self.scheduler.note(f"{process.name}: the task failed: {str(error).splitlines()[0]}")
 
     def _tend(self, process: Process) -> None:
         worker.upkeep.run_upkeep(self.resources(process), SimulatedEvent(self.scheduler))  # type: ignore[arg-type]
@@ -254,7 +262,7 @@ class World:
             task.waiters.append(scheduler.ticket())
             scheduler.wait(min(give_up, scheduler.now + 5.0))
         answer = answers[0] if answers else ("silence", None)
-        scheduler.note(f"{what}: {answer[0]} {answer[1] if answer[0] != 'done' else ''}")
+        scheduler.note(f"{what}: {answer[0]} {str(answer[1]).splitlines()[:1] if answer[0] != 'done' else ''}")
         return answer
 
     def insist(self, what: str, work: Callable[[Resources], Any]) -> tuple[str, Any]:
@@ -327,7 +335,7 @@ def installed(world: World) -> None:
     """Have the service's modules look at this world's clock; see `patched`."""
     _current[:] = [world]
     # Writing a line costs more than a statement does, so only what somebody reads is written.
-    logging.disable(logging.CRITICAL if world.scheduler.history is None else logging.INFO)
+    logging.disable(logging.WARNING if world.scheduler.history is None else logging.INFO)
 
 
 class _Log(logging.Handler):
@@ -336,7 +344,11 @@ class _Log(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         scheduler = _current[0].scheduler
         who = scheduler.process.name if scheduler.is_simulated() else "?"
-        scheduler.note(f"{who}: {self.format(record)}")
+        words = self.format(record)
+        scheduler.note(f"{who}: {words if record.exc_info else words.splitlines()[0]}")
+        if record.exc_info is not None and record.levelno >= logging.ERROR:
+            # What the service did not expect, or what the simulation cannot do: neither may pass unseen.
+            _current[0].violate(f"{who}: {record.getMessage()}: {record.exc_info[1]!r}")
 
 
 class _Now:
