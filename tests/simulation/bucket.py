@@ -32,6 +32,7 @@ class Bucket:
         self.on_disk: dict[str, Stored] = {}
         self.unreadable: set[str] = set()  # keys for which it answers 500
         self.harmed: set[str] = set()  # keys of objects that a fault has hit, whatever became of them
+        self.down_since = 0.0
         self.down_until = 0.0
 
     def put(self, key: str, content: bytes) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import Table
 from sqlalchemy.exc import IntegrityError, OperationalError
 
+from store.status import FitStatus
 from store.tables import metadata
 from tests.simulation.scheduler import Process, Scheduler, Ticket
 from tests.simulation.statements import Query, Row, Run, Scope, Value
@@ -92,6 +93,8 @@ def _default(words: str) -> Callable[["Transaction"], Any]:
         case _ if "uuidv7" in words:
             prefix = words.split("'")[1]
             return lambda transaction: f"{prefix}{next(transaction.server.numbers):032x}"
+        case _ if words.strip("'") in set(FitStatus):
+            return lambda transaction: FitStatus(words.strip("'"))
         case _:
             return lambda transaction: words.strip("'")
 

@@ -77,6 +77,7 @@ def cut_power(world: World, process: Process) -> None:
 
 def stop_storage(world: World, process: Process) -> None:
     """Storage is away and loses nothing."""
+    world.bucket.down_since = world.scheduler.now
     world.bucket.down_until = world.scheduler.now + world.chance.uniform(1.0, LONGEST_SECONDS)
 
 

@@ -30,6 +30,9 @@ REASONS = {"worker_lost": "lost", "worker_drained": "drained", "storage_unavaila
 LATE_STEPS = 2  # a worker may take after its lease has run out: one is under way, one is being reported
 # A worker hears from another's decision (a deadline, a cancel given up) with its next beat, or when its lease is over.
 DEAF_STEPS = 40
+HEARS_WITHIN_STEPS = 8  # where nothing disturbs: a heartbeat
+UNSAVED_STEPS = 6  # where nothing disturbs: a pause between two checkpoints
+HARMLESS = {"database restarts", "storage stops", "messages lost", "object spoilt", "drain"}  # no worker dies of them
 
 
 class Watch:
@@ -40,11 +43,10 @@ class Watch:
         self.owners: dict[tuple[str, int], Process] = {}
         self.latest: dict[Process, tuple[str, int]] = {}
         self.steps_late: dict[tuple[str, int], int] = {}
-        self.last_event: dict[str, tuple[int, int]] = {}
-        self.kinds: dict[str, list[str]] = {}
         self.ended: dict[str, str] = {}
-        self.codes: dict[str, str | None] = {}
-        self.pauses: set[str] = set()
+        self.last_step: dict[tuple[str, int], int] = {}
+        self.begun: dict[tuple[str, int], int] = {}
+        self.kept: dict[tuple[str, int], int] = {}
         world.observers.append(self.committed)
         world.trainer.on_begin = self.begins_to_train
         world.trainer.on_step = self.takes_a_step
@@ -74,9 +76,21 @@ class Watch:
             for _, _, before, after in by_table.get(name, ()):
                 if before is None and after is not None:
                     self._object(transaction, name, after)
+                    if name == "checkpoints":
+                        self.kept[after["fit_id"], after["attempt"]] = after["step"]
+                elif before is not None and after is None:
+                    self._forgotten(before["object_key"], by_table)
+        for _, key, before, after in by_table.get("deleted_objects", ()):
+            if before is not None and after is None and key[0] in self.world.bucket.seen:
+                self.wrong(f"the object {key[0]} counts as removed and is there")
         for _, _, before, after in by_table.get("fit_attempts", ()):
             if before is not None and after is not None and before["ended_at"] is not None:
                 self.wrong(f"attempt {after['attempt']} of {after['fit_id']} ended twice")
+
+    def _forgotten(self, object_key: str, by_table: dict[str, list[Change]]) -> None:
+        """A row that named an object goes, and says so where it will be removed."""
+        if not any(key[0] == object_key and after is not None for _, key, _, after in by_table.get("deleted_objects", ())):
+            self.wrong(f"the row of {object_key} is gone, and nobody is told to remove the object")
 
     def wrong(self, sentence: str) -> None:
         self.world.violate(sentence)
@@ -116,7 +130,6 @@ class Watch:
             allowed = {after["attempt"]} if event["kind"] == "running" or before is None else {before["attempt"]}
             if event["attempt"] not in allowed:
                 self.wrong(f"event {event['seq']} ({event['kind']}) of {fit_id} says attempt {event['attempt']}")
-            self.kinds.setdefault(fit_id, []).append(event["kind"])
 
     def _fence(self, transaction: Transaction, fit_id: str, before: Row | None, after: Row) -> None:
         attempt = after["attempt"]
@@ -127,6 +140,9 @@ class Watch:
                 self.wrong(f"{fit_id} went from attempt {earlier} to {attempt} by {process.name}")
             if before is not None and before["not_before"] is not None and before["not_before"] > transaction.now:
                 self.wrong(f"{fit_id} was claimed before {before['not_before']}")
+            is_away = self.world.bucket.down_until > self.world.scheduler.now > self.world.bucket.down_since + 1.0
+            if is_away and set(self.world.faults) <= {"storage stops"}:
+                self.wrong(f"{fit_id} was claimed while storage was away")
             self.owners[fit_id, attempt] = process
             self.latest[process] = (fit_id, attempt)
             return
@@ -204,6 +220,13 @@ class Watch:
             self.wrong(f"{fit_id} was queued again although a pause was wanted")
         if before["status"] == "cancelling" and new not in {"cancelled", "failed"}:
             self.wrong(f"{fit_id} became {new} although it was being cancelled")
+        if end == "lost" and set(self.world.faults) <= HARMLESS and self._kind(fit_id) not in {"kills", "hangs"}:
+            if new != "cancelled":
+                self.wrong(f"an attempt of {fit_id} counts as lost, and no worker was: {dict(self.world.faults)}")
+        if end == "drained" and set(self.world.faults) <= {"drain"} and (fit_id, after["attempt"]) in self.last_step:
+            step = self.last_step[fit_id, after["attempt"]]
+            if before["status"] == "running" and self.kept.get((fit_id, after["attempt"]), 0) < step:
+                self.wrong(f"{fit_id} was handed back at step {step} without a checkpoint of it")
         if end == "lost" and new == "failed" and after["tries"] < SETTINGS.max_tries:
             self.wrong(f"{fit_id} was given up after {after['tries']} lost workers")
         if end == "lost" and new == "queued" and after["tries"] >= SETTINGS.max_tries:
@@ -291,6 +314,10 @@ class Watch:
                 return next((one for one in self.world.promises if one.key == row["key"]), None)
         return None
 
+    def _kind(self, fit_id: str) -> str:
+        promise = self._promise(fit_id)
+        return "plain" if promise is None else training.kind_of(promise.seed)
+
     def _wants(self, fit_id: str, what: str) -> bool:
         promise = self._promise(fit_id)
         return promise is None or (promise.wants_cancel if what == "cancel" else promise.wants_pause)
@@ -305,23 +332,43 @@ class Watch:
             if row["fit_id"] != fit_id or row["object_key"] in world.bucket.harmed:
                 continue
             best = max(best, row["step"])
-        if begun < best and not self._takes_no_checkpoint(fit_id):
+        self.begun[fit_id, attempt] = begun
+        if begun < best:
             self.wrong(f"attempt {attempt} of {fit_id} began after step {begun}, there is a checkpoint of step {best}")
 
-    def _takes_no_checkpoint(self, fit_id: str) -> bool:
-        return False
-
-    def takes_a_step(self, fit_id: str, attempt: int) -> None:
-        """Whoever has lost its lease stops by itself."""
-        world = self.world
+    def takes_a_step(self, fit_id: str, attempt: int, step: int) -> None:
+        """Whoever has lost its lease stops by itself; whoever is told something hears of it."""
+        world, process = self.world, self.world.scheduler.process
+        self.last_step[fit_id, attempt] = step
         row = world.server.tables["fits"].get((fit_id,))
-        if row is not None and row["attempt"] == attempt and row["status"] in HELD:
+        holds = row is not None and row["attempt"] == attempt and row["status"] in HELD
+        promise = self._promise(fit_id)
+        reasons = {
+            "is over": not holds,
+            "is being cancelled": holds and row is not None and row["status"] == "cancelling",
+            "is to be paused": holds and promise is not None and promise.paused_at is not None,
+            "was told to leave": process.draining,
+        }
+        if not any(reasons.values()):
+            self.steps_late.pop((fit_id, attempt), None)
+            if not world.faults and step - self.kept.get((fit_id, attempt), self.begun.get((fit_id, attempt), 0)) > UNSAVED_STEPS:
+                self.wrong(f"attempt {attempt} of {fit_id} keeps no checkpoint, it is at step {step}")
             return
         late = self.steps_late[fit_id, attempt] = self.steps_late.get((fit_id, attempt), 0) + 1
-        is_reaped = self._end_of(fit_id, attempt) == "lost"
-        allowed = LATE_STEPS if is_reaped and not world.clock_was_set and row is not None and row["status"] != "cancelled" else DEAF_STEPS
+        allowed = DEAF_STEPS
+        if reasons["was told to leave"] or (reasons["is over"] and self._is_reaped(fit_id, attempt)):
+            allowed = LATE_STEPS
+        elif not world.faults or set(world.faults) <= {"drain", "messages lost"}:
+            allowed = HEARS_WITHIN_STEPS
         if late > allowed:
-            self.wrong(f"attempt {attempt} of {fit_id} is over and trains on, {late} steps by now")
+            what = ", ".join(reason for reason, holds_now in reasons.items() if holds_now)
+            self.wrong(f"attempt {attempt} of {fit_id} {what} and trains on, {late} steps by now")
+
+    def _is_reaped(self, fit_id: str, attempt: int) -> bool:
+        """Whether its lease ran out by a clock that went as the worker's did."""
+        row = self.world.server.tables["fits"].get((fit_id,))
+        is_lost = self._end_of(fit_id, attempt) == "lost"
+        return is_lost and not self.world.clock_was_set and row is not None and row["status"] != "cancelled"
 
     # When all is over.
 
@@ -335,6 +382,15 @@ class Watch:
         found = [f"{row['id']} is {row['status']}" for row in tables["fits"].values() if str(row["status"]) not in ENDED]
         found += [f"checkpoint {row['object_key']}" for row in tables["checkpoints"].values()]
         return found + [f"object {row['object_key']} to delete" for row in tables["deleted_objects"].values()]
+
+    def when_settled(self) -> None:
+        """Where nothing was disturbed, nothing is left for the sweep."""
+        world = self.world
+        if world.faults or any(self._kind(row["id"]) != "plain" for row in world.server.tables["fits"].values()):
+            return
+        wanted = {row["object_key"] for name in ("signals", "representations") for row in world.server.tables[name].values()}
+        for key in sorted(set(world.bucket.seen) - wanted):
+            self.wrong(f"the object {key} was left to the sweep, and nothing had gone wrong")
 
     def at_the_end(self) -> None:
         """The rows, objects and answers as they stay."""

@@ -59,6 +59,7 @@ def run(seed: int, *, tell: bool = False) -> Outcome:
         scheduler.run(scheduler.now + 5.0)
     if scheduler.now >= give_up:
         world.violate(f"{SETTLE_SECONDS:g} s after the last fault something still waits for a hand: {watch.unsettled()}")
+    watch.when_settled()
     # Nobody does anything for a while; then whatever nobody owns is swept.
     scheduler.now += QUIET_SECONDS
     scheduler.run(scheduler.now + 20.0)
@@ -138,16 +139,33 @@ def _live(world: World, promise: Promise, *, depth: int) -> None:
         return view.id
 
     if depth == 0:
-        _note(promise, world.insist("submit", submit))
         if chance.random() < 0.1:
+            _note(promise, world.insist("submit", submit))
+            scheduler.pause(chance.uniform(0.0, 20.0))
             _note(promise, world.insist("submit again", submit))
+        elif chance.random() < 0.1:  # at the same moment
+            both = [scheduler.spawn(scheduler.process, lambda: _note(promise, world.insist("submit", submit))) for _ in "ab"]
+            while not all(task.is_done for task in both):
+                scheduler.pause(0.5)
+        else:
+            _note(promise, world.insist("submit", submit))
     fit_id = promise.fit_ids[0]
-    act = chance.choice(["leave", "leave", "leave", "cancel", "cancel", "pause", "pause", "pause and cancel"])
+    act = chance.choice(["leave", "leave", "leave", "cancel", "cancel", "pause", "pause", "pause and cancel", "delete"])
     scheduler.pause(chance.uniform(0.0, 25.0))
     if act.startswith("pause"):
         promise.wants_pause = True
         world.insist(f"pause {fit_id}", lambda mine: _moved(mine, Fits.request_pause, tenant, fit_id))
-        scheduler.pause(chance.uniform(0.0, 20.0))
+        promise.paused_at = scheduler.now
+        # Now and then for longer than an object without a row may stay.
+        scheduler.pause(chance.uniform(0.0, 20.0) if chance.random() < 0.95 else 220.0)
+        promise.paused_at = None
+    if act == "delete":
+        kind, _ = world.insist(
+            f"delete {fit_id}", lambda mine: submission.delete_fit(mine.database, mine.blobs, tenant, fit_id)
+        )
+        if kind == "done" or (fit_id,) not in world.server.tables["fits"]:
+            promise.deleted = True
+            return
     if act.endswith("cancel"):
         promise.wants_cancel = True
         kind, status = world.insist(f"cancel {fit_id}", lambda mine: _moved(mine, Fits.request_cancel, tenant, fit_id))
@@ -204,6 +222,8 @@ def _retry(world: World, promise: Promise, fit_id: str, depth: int) -> None:
         return view.id
 
     kind, answer = world.insist(f"retry {fit_id}", retry)
+    if kind == "done" and world.chance.random() < 0.3:
+        again.fit_ids += {world.insist(f"retry {fit_id} again", retry)[1]} - {answer}
     if kind == "refused":
         world.violate(f"the retry of {fit_id}, which came to nothing, was refused: {answer}")
         return

@@ -79,7 +79,7 @@ class Trainer:
         self._scheduler = scheduler
         self._end_process = end_process
         self.on_begin: Callable[[str, int, int], None] = lambda fit_id, attempt, begun: None
-        self.on_step: Callable[[str, int], None] = lambda fit_id, attempt: None
+        self.on_step: Callable[[str, int, int], None] = lambda fit_id, attempt, step: None
 
     def fit_to_target(
         self, signal: Any, ask: FitSpec, *, on_step: Callable[[Any], Verdict], device: str, resume: State | None = None
@@ -94,7 +94,7 @@ class Trainer:
         self.on_begin(claim.fit_id, claim.attempt, begun)
         for step in range(begun + 1, total + 1):
             self._scheduler.pause(STEP_SECONDS)
-            self.on_step(claim.fit_id, claim.attempt)
+            self.on_step(claim.fit_id, claim.attempt, step)
             if mark == link(seed, step - 1):
                 mark = link(seed, step)
             else:

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 import store.blobs
 import worker.checkpoints
@@ -87,6 +87,7 @@ class Promise:
         acknowledged: status in the answer to its cancel.
         wants_cancel: whether it ever sent one.
         wants_pause: whether it ever asked for a pause.
+        paused_at: when a pause was acknowledged that has not been taken back.
         refused_as: status of the fit when its cancel was refused.
     """
 
@@ -100,6 +101,7 @@ class Promise:
     fit_ids: list[str] = field(default_factory=list)
     wants_cancel: bool = False
     wants_pause: bool = False
+    paused_at: float | None = None
     acknowledged: str | None = None
     refused_as: str | None = None
     deleted: bool = False
@@ -251,6 +253,8 @@ class World:
             except StoreError as error:
                 answers.append(("failed" if isinstance(error, BlobsUnavailable) else "refused", error))
             except SQLAlchemyError as error:
+                if isinstance(error, IntegrityError):
+                    self.violate(f"{what} breaks a constraint, which a client sees as 500: {error.orig}")
                 answers.append(("failed", error))
             finally:
                 self.server.forget(process)
