@@ -53,6 +53,7 @@ def run_next_fit(resources: Resources) -> str | None:
     if not _engines_answer(resources):
         return None
     settings = resources.settings
+    asked_at = time.monotonic()
     with resources.database.unit_of_work() as session:
         claimed = Fits(session).claim_next(
             worker_name(),
@@ -64,7 +65,7 @@ def run_next_fit(resources: Resources) -> str | None:
     claim = claimed.claim
     logger.info("attempt %s of %s begins", claim.attempt, claim.fit_id)
     on_breach = partial(_give_up, resources, claim)
-    with Lease(resources, claim) as lease, _budget(settings, on_breach):
+    with Lease(resources, claim, since=asked_at) as lease, _budget(settings, on_breach):
         try:
             _persist(resources, claim, lease, _run(resources, claimed, lease))
         except LeaseLost as error:

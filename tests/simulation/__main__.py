@@ -19,8 +19,8 @@ def main() -> int:
     with patched():
         if chosen.schedules is None:
             outcome = run(chosen.seed, tell=True)
-            print("\n".join(outcome.history))
-            print(f"ends: {outcome.ends}, faults: {outcome.faults}, round trips: {outcome.trips}")
+            print("\n".join(outcome.history))  # noqa: T201
+            print(f"ends: {outcome.ends}, faults: {outcome.faults}, round trips: {outcome.trips}")  # noqa: T201
             return _judge([outcome])
         return _judge(_many(chosen.seed, chosen.schedules, chosen.seconds))
 
@@ -42,18 +42,19 @@ def _many(first: int, count: int, seconds: float | None) -> list[Outcome]:
         if seconds is not None and time.perf_counter() - begun > seconds:
             break
     taken = time.perf_counter() - begun
-    print(f"{done} schedules in {taken:.1f} s ({done / taken * 60:.0f} a minute), {trips} round trips, {len(bad)} violated")
-    print(f"fits: {dict(ends.most_common())}")
-    print(f"faults: {dict(faults.most_common())}")
+    pace = f"{taken:.1f} s ({done / taken * 60:.0f} a minute)"
+    print(f"{done} schedules in {pace}, {trips} round trips, {len(bad)} violated")  # noqa: T201
+    print(f"fits: {dict(ends.most_common())}")  # noqa: T201
+    print(f"faults: {dict(faults.most_common())}")  # noqa: T201
     return bad
 
 
 def _judge(outcomes: list[Outcome]) -> int:
     bad = [outcome for outcome in outcomes if outcome.violations]
     for outcome in bad[:20]:
-        print(f"seed {outcome.seed} (python -m tests.simulation --seed {outcome.seed}):")
+        print(f"seed {outcome.seed} (python -m tests.simulation --seed {outcome.seed}):")  # noqa: T201
         for sentence in outcome.violations[:5]:
-            print(f"    {sentence}")
+            print(f"    {sentence}")  # noqa: T201
     return 1 if bad else 0
 
 

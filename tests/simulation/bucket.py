@@ -1,4 +1,4 @@
-"""Object storage in memory, at the height of the SDK's client: everything in `store.blobs` above it is the real code."""
+"""Object storage in memory, at the height of the SDK's client: what `store.blobs` does above it is the real code."""
 
 import io
 from collections.abc import Callable, Iterator
@@ -61,12 +61,12 @@ class Client:
         self._process = process
         self._line = line
 
-    def put_object(self, *, Key: str, Body: bytes, **_: Any) -> None:  # noqa: N803
+    def put_object(self, *, Key: str, Body: bytes, **_: Any) -> None:
         self._line(self._process, f"PUT {Key}")
         self._bucket.put(Key, Body)
         self._line(self._process, "answer to PUT")
 
-    def get_object(self, *, Key: str, **_: Any) -> dict[str, Any]:  # noqa: N803
+    def get_object(self, *, Key: str, **_: Any) -> dict[str, Any]:
         self._line(self._process, f"GET {Key}")
         if Key in self._bucket.unreadable:
             raise _answer("InternalError")
@@ -78,7 +78,7 @@ class Client:
     def head_bucket(self, **_: Any) -> None:
         self._line(self._process, "HEAD bucket")
 
-    def delete_object(self, *, Key: str, **_: Any) -> None:  # noqa: N803
+    def delete_object(self, *, Key: str, **_: Any) -> None:
         self._line(self._process, f"DELETE {Key}")
         self._bucket.delete(Key)
         self._line(self._process, "answer to DELETE")
@@ -99,7 +99,7 @@ class Pages:
         self._client = client
         self._verb = verb
 
-    def paginate(self, *, Prefix: str = "", **_: Any) -> Iterator[dict[str, Any]]:  # noqa: N803
+    def paginate(self, *, Prefix: str = "", **_: Any) -> Iterator[dict[str, Any]]:
         if self._verb == "list_objects_v2":
             yield self._client.listed(Prefix)
 

@@ -6,14 +6,13 @@ waits, and then looks again whether the row is still wanted. `test_conformance` 
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import count, product
 from typing import Any
 
-from sqlalchemy import Table
+from sqlalchemy import DefaultClause, Table, UniqueConstraint
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from store.status import FitStatus
@@ -55,14 +54,17 @@ def shape_of(name: str) -> Shape:
     uniques = [
         tuple(column.name for column in constraint.columns)
         for constraint in table.constraints
-        if type(constraint).__name__ == "UniqueConstraint"
+        if isinstance(constraint, UniqueConstraint)
     ]
     return Shape(
         name=name,
         key=tuple(column.name for column in table.primary_key.columns),
         columns=tuple(column.name for column in table.columns),
-        defaults={column.name: _default(str(column.server_default.arg)) for column in table.columns  # type: ignore[attr-defined]
-                  if column.server_default is not None},
+        defaults={
+            column.name: _default(str(column.server_default.arg))
+            for column in table.columns
+            if isinstance(column.server_default, DefaultClause)
+        },
         parents=[(foreign.parent.name, foreign.column.table.name) for foreign in table.foreign_keys],
         uniques=uniques,
         required=[column.name for column in table.columns if not column.nullable and column.server_default is None],
@@ -205,7 +207,7 @@ class Transaction:
             return [self._aggregated(query, run, found)]
         for value, is_down in reversed(query.order):
             # NULL comes last, as PostgreSQL has it (first when the order is turned round).
-            found.sort(key=lambda scope: _sortable(value(scope, run)), reverse=is_down)  # noqa: B023
+            found.sort(key=lambda scope: _sortable(value(scope, run)), reverse=is_down)
         limit = None if query.limit is None else query.limit({}, run)
         if query.lock is not None:
             found = self._take(query, run, found, limit)
@@ -307,9 +309,9 @@ class Transaction:
 
     def expire(self) -> bool:
         """End it if its client has said nothing for too long; returns whether it is over."""
-        if self.over is None and not self.is_busy:
-            if self.server.scheduler.now >= self.last_seen + TIMEOUT_SECONDS:
-                self.abort("terminating connection due to idle-in-transaction timeout")
+        is_late = self.server.scheduler.now >= self.last_seen + TIMEOUT_SECONDS
+        if self.over is None and not self.is_busy and is_late:
+            self.abort("terminating connection due to idle-in-transaction timeout")
         return self.over is not None
 
     def check(self) -> None:

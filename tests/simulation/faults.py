@@ -64,7 +64,7 @@ def step_clock(world: World, process: Process) -> None:
 
 
 def cut_power(world: World, process: Process) -> None:
-    """The machine with storage, whose folder its clients sync, is off: what was not synced is gone, and so is everybody."""
+    """The machine is off: what storage had not synced is gone, and so is everybody."""
     seconds = world.chance.uniform(0.2, 15.0)
     world.bucket.lose_power(seconds)
     world.server.restart(seconds)
@@ -139,7 +139,7 @@ def draw(world: World, span: float) -> None:
     """Set up what will go wrong."""
     chance = world.chance
     weights = [fault.weight for fault in FAULTS]
-    for _ in range(chance.choice([0, 1, 1, 2, 2, 3, 3, 4, 5, 6, 8])):
+    for _ in range(chance.choice([0, 0, 1, 1, 2, 2, 3, 3, 4, 5, 6, 8])):
         fault = chance.choices(FAULTS, weights)[0]
         role = chance.choice(VICTIMS)
         if chance.random() < 0.6:

@@ -5,7 +5,7 @@ The rules are written down here a second time, in words of their own: nothing is
 
 from collections import Counter
 from datetime import timedelta
-from typing import Any
+from itertools import pairwise
 
 from store.blobs import sha256_hex
 from tests.simulation import training
@@ -89,20 +89,20 @@ class Watch:
 
     def _forgotten(self, object_key: str, by_table: dict[str, list[Change]]) -> None:
         """A row that named an object goes, and says so where it will be removed."""
-        if not any(key[0] == object_key and after is not None for _, key, _, after in by_table.get("deleted_objects", ())):
+        if not any(
+            key[0] == object_key and after is not None for _, key, _, after in by_table.get("deleted_objects", ())
+        ):
             self.wrong(f"the row of {object_key} is gone, and nobody is told to remove the object")
 
     def wrong(self, sentence: str) -> None:
         self.world.violate(sentence)
 
-    def _fit(
-        self, transaction: Transaction, fit_id: str, before: Row | None, after: Row, events: list[Row]
-    ) -> None:
+    def _fit(self, transaction: Transaction, fit_id: str, before: Row | None, after: Row, events: list[Row]) -> None:
         old = None if before is None else str(before["status"])
         new = str(after["status"])
         path = [event["kind"] for event in events if event["kind"] in STATUSES]
         steps = [old, *path]
-        for one, following in zip(steps, steps[1:], strict=False):
+        for one, following in pairwise(steps):
             if following not in MOVES.get(one, set()):
                 self.wrong(f"{fit_id} went from {one} to {following}")
         if steps[-1] != new:
@@ -115,7 +115,11 @@ class Watch:
             self.wrong(f"a pause of {fit_id} was noted that nobody asked for")
         if new == "paused" and old != "paused" and not self._wants(fit_id, "pause"):
             self.wrong(f"{fit_id} is paused, which nobody asked for")
-        if new in {"cancelling", "cancelled"} and old not in {"cancelling", "cancelled"} and not self._wants(fit_id, "cancel"):
+        if (
+            new in {"cancelling", "cancelled"}
+            and old not in {"cancelling", "cancelled"}
+            and not self._wants(fit_id, "cancel")
+        ):
             self.wrong(f"{fit_id} is {new}, which nobody asked for")
         if new in ENDED and old not in ENDED:
             self._end(transaction, fit_id, before or {}, after)
@@ -160,9 +164,13 @@ class Watch:
         longest = transaction.now + timedelta(seconds=SETTINGS.lease_seconds)
         if until is not None and until > longest and until != (before or {}).get("lease_until"):
             self.wrong(f"{fit_id} has a lease until {until}, the longest is {longest}")
-        if until is not None and before is not None and before["lease_until"] is not None and transaction.process.role != "worker":
-            if until != before["lease_until"]:
-                self.wrong(f"{transaction.process.name} changed the lease of {fit_id}")
+        if (
+            until is not None
+            and before is not None
+            and before["lease_until"] is not None
+            and transaction.process.role != "worker"
+        ) and until != before["lease_until"]:
+            self.wrong(f"{transaction.process.name} changed the lease of {fit_id}")
         if before is None or before["status"] not in HELD or after["status"] in HELD:
             return
         if transaction.process.role == "upkeep" and self._end_of(fit_id, after["attempt"]) == "lost":
@@ -179,7 +187,9 @@ class Watch:
     def _attempts(
         self, transaction: Transaction, fit_id: str, before: Row | None, after: Row, events: list[Row]
     ) -> None:
-        rows = [self.world.server.tables["fit_attempts"].get((fit_id, number)) for number in range(1, after["attempt"] + 1)]
+        rows = [
+            self.world.server.tables["fit_attempts"].get((fit_id, number)) for number in range(1, after["attempt"] + 1)
+        ]
         if any(row is None for row in rows):
             self.wrong(f"{fit_id} lacks rows of its {after['attempt']} attempts")
             return
@@ -187,7 +197,9 @@ class Watch:
         for row in known:
             is_current = row["attempt"] == after["attempt"] and after["status"] in HELD
             if (row["ended_at"] is None) != is_current:
-                self.wrong(f"attempt {row['attempt']} of {fit_id} ended as {row['ended_as']}, the fit is {after['status']}")
+                self.wrong(
+                    f"attempt {row['attempt']} of {fit_id} ended as {row['ended_as']}, the fit is {after['status']}"
+                )
         code = after["error_code"]
         spent = 0
         for row in known:
@@ -196,7 +208,9 @@ class Watch:
             failed_for_good = is_last and after["status"] == "failed" and code not in {"storage_unavailable"}
             spent += end in {None, "lost", "succeeded", "cancelled"} or (end == "failed" and failed_for_good)
         if spent != after["tries"]:
-            self.wrong(f"{fit_id} counts {after['tries']} tries, its attempts ended {[row['ended_as'] for row in known]}")
+            self.wrong(
+                f"{fit_id} counts {after['tries']} tries, its attempts ended {[row['ended_as'] for row in known]}"
+            )
         if before is None or not known or before["status"] not in HELD or after["status"] in HELD:
             return
         end, new, role = known[-1]["ended_as"], str(after["status"]), transaction.process.role
@@ -214,15 +228,20 @@ class Watch:
         reason = next((event["data"].get("reason") for event in events if event["kind"] == "queued"), None)
         if new == "queued" and REASONS.get(str(reason)) != end:
             self.wrong(f"{fit_id} is queued again for {reason}, its attempt ended as {end}")
-        if end == "drained" and not (transaction.process.draining or before["pause_requested"] or before["status"] == "cancelling" or self._wants(fit_id, "pause")):
+        if end == "drained" and not (
+            transaction.process.draining
+            or before["pause_requested"]
+            or before["status"] == "cancelling"
+            or self._wants(fit_id, "pause")
+        ):
             self.wrong(f"{fit_id} was handed back, which nobody wanted")
         if before["pause_requested"] and new == "queued":
             self.wrong(f"{fit_id} was queued again although a pause was wanted")
         if before["status"] == "cancelling" and new not in {"cancelled", "failed"}:
             self.wrong(f"{fit_id} became {new} although it was being cancelled")
-        if end == "lost" and set(self.world.faults) <= HARMLESS and self._kind(fit_id) not in {"kills", "hangs"}:
-            if new != "cancelled":
-                self.wrong(f"an attempt of {fit_id} counts as lost, and no worker was: {dict(self.world.faults)}")
+        is_harmless = set(self.world.faults) <= HARMLESS and self._kind(fit_id) not in {"kills", "hangs"}
+        if end == "lost" and is_harmless and new != "cancelled":
+            self.wrong(f"an attempt of {fit_id} counts as lost, and no worker was: {dict(self.world.faults)}")
         if end == "drained" and set(self.world.faults) <= {"drain"} and (fit_id, after["attempt"]) in self.last_step:
             step = self.last_step[fit_id, after["attempt"]]
             if before["status"] == "running" and self.kept.get((fit_id, after["attempt"]), 0) < step:
@@ -231,7 +250,11 @@ class Watch:
             self.wrong(f"{fit_id} was given up after {after['tries']} lost workers")
         if end == "lost" and new == "queued" and after["tries"] >= SETTINGS.max_tries:
             self.wrong(f"{fit_id} was queued again after {after['tries']} lost workers")
-        if new == "queued" and end == "failed" and (after["not_before"] is None or after["not_before"] <= transaction.now):
+        if (
+            new == "queued"
+            and end == "failed"
+            and (after["not_before"] is None or after["not_before"] <= transaction.now)
+        ):
             self.wrong(f"{fit_id} is tried again at once after a failure of storage")
         if new == "queued" and after["worker"] is not None:
             self.wrong(f"{fit_id} is queued and names a worker")
@@ -275,7 +298,10 @@ class Watch:
                     ((row["ended_at"] or transaction.now) - row["started_at"]).total_seconds() for row in attempts
                 )
                 own = None if promise is None else promise.max_run_seconds
-                fine = spent > min(own or SETTINGS.max_run_seconds, SETTINGS.max_run_seconds) and transaction.process.role == "upkeep"
+                fine = (
+                    spent > min(own or SETTINGS.max_run_seconds, SETTINGS.max_run_seconds)
+                    and transaction.process.role == "upkeep"
+                )
         if not fine or not after["error_message"]:
             self.wrong(f"{fit_id} failed with {code}: {after['error_message']}; its attempts ended {ends}")
 
@@ -283,7 +309,11 @@ class Watch:
         """A row that names an object is there only after the object is, on the disk."""
         world, key = self.world, row["object_key"]
         fit = world.server.tables["fits"].get((row["fit_id"],))
-        if fit is None or row["attempt"] != fit["attempt"] or self.owners.get((row["fit_id"], row["attempt"])) is not transaction.process:
+        if (
+            fit is None
+            or row["attempt"] != fit["attempt"]
+            or self.owners.get((row["fit_id"], row["attempt"])) is not transaction.process
+        ):
             self.wrong(f"{transaction.process.name} wrote {name} for attempt {row['attempt']} of {row['fit_id']}")
         stored = world.bucket.on_disk.get(key)
         if key in world.bucket.harmed:
@@ -333,7 +363,8 @@ class Watch:
                 continue
             best = max(best, row["step"])
         self.begun[fit_id, attempt] = begun
-        if begun < best:
+        row = world.server.tables["fits"].get((fit_id,))
+        if begun < best and row is not None and row["attempt"] == attempt and row["status"] in HELD:
             self.wrong(f"attempt {attempt} of {fit_id} began after step {begun}, there is a checkpoint of step {best}")
 
     def takes_a_step(self, fit_id: str, attempt: int, step: int) -> None:
@@ -351,7 +382,10 @@ class Watch:
         }
         if not any(reasons.values()):
             self.steps_late.pop((fit_id, attempt), None)
-            if not world.faults and step - self.kept.get((fit_id, attempt), self.begun.get((fit_id, attempt), 0)) > UNSAVED_STEPS:
+            if (
+                not world.faults
+                and step - self.kept.get((fit_id, attempt), self.begun.get((fit_id, attempt), 0)) > UNSAVED_STEPS
+            ):
                 self.wrong(f"attempt {attempt} of {fit_id} keeps no checkpoint, it is at step {step}")
             return
         late = self.steps_late[fit_id, attempt] = self.steps_late.get((fit_id, attempt), 0) + 1
@@ -379,7 +413,9 @@ class Watch:
     def unsettled(self) -> list[str]:
         """What has not."""
         tables = self.world.server.tables
-        found = [f"{row['id']} is {row['status']}" for row in tables["fits"].values() if str(row["status"]) not in ENDED]
+        found = [
+            f"{row['id']} is {row['status']}" for row in tables["fits"].values() if str(row["status"]) not in ENDED
+        ]
         found += [f"checkpoint {row['object_key']}" for row in tables["checkpoints"].values()]
         return found + [f"object {row['object_key']} to delete" for row in tables["deleted_objects"].values()]
 
@@ -388,7 +424,9 @@ class Watch:
         world = self.world
         if world.faults or any(self._kind(row["id"]) != "plain" for row in world.server.tables["fits"].values()):
             return
-        wanted = {row["object_key"] for name in ("signals", "representations") for row in world.server.tables[name].values()}
+        wanted = {
+            row["object_key"] for name in ("signals", "representations") for row in world.server.tables[name].values()
+        }
         for key in sorted(set(world.bucket.seen) - wanted):
             self.wrong(f"the object {key} was left to the sweep, and nothing had gone wrong")
 
@@ -411,7 +449,11 @@ class Watch:
             self.wrong(f"the object {key} is gone")
         for row in world.server.tables["representations"].values():
             stored = world.bucket.seen.get(row["object_key"])
-            if stored is not None and row["object_key"] not in world.bucket.harmed and sha256_hex(stored.content) != row["sha256"]:
+            if (
+                stored is not None
+                and row["object_key"] not in world.bucket.harmed
+                and sha256_hex(stored.content) != row["sha256"]
+            ):
                 self.wrong(f"the object {row['object_key']} is another one")
         for transaction in list(world.server.open):
             # Somebody may be in the middle of a round; those who are gone are past the server's time-out by now.
@@ -444,7 +486,9 @@ class Watch:
     def _histories(self) -> None:
         tables = self.world.server.tables
         for fit_id, *_ in tables["fits"]:
-            rows = sorted((row for row in tables["fit_events"].values() if row["fit_id"] == fit_id), key=lambda row: row["seq"])
+            rows = sorted(
+                (row for row in tables["fit_events"].values() if row["fit_id"] == fit_id), key=lambda row: row["seq"]
+            )
             if [row["seq"] for row in rows] != list(range(1, len(rows) + 1)):
                 self.wrong(f"{fit_id} has events {[row['seq'] for row in rows]}")
             attempts = [row["attempt"] for row in rows]

@@ -7,7 +7,6 @@ from typing import Any
 from api.schemas.fits import FitRequest
 from api.services import submission
 from store.blobs import sha256_hex
-from store.errors import BlobDamaged, BlobMissing
 from store.keys import signal_key
 from store.repositories.fits import Fits
 from store.repositories.signals import Signals
@@ -15,13 +14,12 @@ from store.status import FitStatus
 from tests.simulation import faults
 from tests.simulation.invariants import Watch
 from tests.simulation.scheduler import Process
-from tests.simulation.world import SETTINGS, TERMS, Promise, Publisher, World, installed
+from tests.simulation.training import SIGNALS, TENANTS
+from tests.simulation.world import TERMS, Promise, Publisher, World, installed
 from worker.resources import Resources
 
-TENANTS = ("ada", "bob")
 SETTLE_SECONDS = 1200.0  # from the last fault until everything has ended by itself
 QUIET_SECONDS = 400.0  # more than an object without a row may stay
-SIGNALS_BYTES = [f"signal {number} of {tenant}".encode() for number, tenant in enumerate(TENANTS)]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,7 +56,9 @@ def run(seed: int, *, tell: bool = False) -> Outcome:
     while scheduler.now < give_up and not (all(task.is_done for task in clients) and watch.is_settled()):
         scheduler.run(scheduler.now + 5.0)
     if scheduler.now >= give_up:
-        world.violate(f"{SETTLE_SECONDS:g} s after the last fault something still waits for a hand: {watch.unsettled()}")
+        world.violate(
+            f"{SETTLE_SECONDS:g} s after the last fault something still waits for a hand: {watch.unsettled()}"
+        )
     watch.when_settled()
     # Nobody does anything for a while; then whatever nobody owns is swept.
     scheduler.now += QUIET_SECONDS
@@ -80,7 +80,7 @@ def _prepare(world: World) -> None:
 
     def upload() -> None:
         mine = world.resources(process)
-        for tenant, content in zip(TENANTS, SIGNALS_BYTES, strict=True):
+        for tenant, content in zip(TENANTS, SIGNALS, strict=True):
             sha256 = sha256_hex(content)
             key = signal_key(tenant, sha256)
             mine.blobs.put(key, content)
@@ -114,7 +114,7 @@ def _client(world: World, number: int) -> Any:
         tenant=TENANTS[which],
         signal=which,
         seed=number * 100 + chance.choice([96, 97, 98, *[1] * 30]),
-        steps=chance.choice([3, 5, 8, 14]),
+        steps=chance.choice([3, 5, 8, 14, 22]),
         key=f"key {number}",
         max_run_seconds=30.0 if chance.random() < 0.06 else None,
         max_queue_seconds=15.0 if chance.random() < 0.06 else None,
@@ -144,7 +144,9 @@ def _live(world: World, promise: Promise, *, depth: int) -> None:
             scheduler.pause(chance.uniform(0.0, 20.0))
             _note(promise, world.insist("submit again", submit))
         elif chance.random() < 0.1:  # at the same moment
-            both = [scheduler.spawn(scheduler.process, lambda: _note(promise, world.insist("submit", submit))) for _ in "ab"]
+            both = [
+                scheduler.spawn(scheduler.process, lambda: _note(promise, world.insist("submit", submit))) for _ in "ab"
+            ]
             while not all(task.is_done for task in both):
                 scheduler.pause(0.5)
         else:
@@ -188,7 +190,7 @@ def _afterwards(world: World, promise: Promise, fit_id: str, depth: int) -> None
     row = world.server.tables["fits"][fit_id,]
     if depth < 1 and row["status"] == FitStatus.FAILED and row["error_code"] in {"blob_missing", "blob_damaged"}:
         # What the error advises.
-        content = SIGNALS_BYTES[promise.signal]
+        content = SIGNALS[promise.signal]
         key = signal_key(tenant, sha256_hex(content))
         world.insist("upload again", lambda mine: mine.blobs.put(key, content))
         _retry(world, promise, fit_id, depth)
@@ -198,9 +200,7 @@ def _afterwards(world: World, promise: Promise, fit_id: str, depth: int) -> None
         if depth < 1:
             _retry(world, promise, fit_id, depth)
     elif chance.random() < 0.25:
-        kind, _ = world.insist(
-            f"delete {fit_id}", lambda mine: submission.delete_fit(mine.database, mine.blobs, tenant, fit_id)
-        )
+        world.insist(f"delete {fit_id}", lambda mine: submission.delete_fit(mine.database, mine.blobs, tenant, fit_id))
         promise.deleted = True
 
 
@@ -216,9 +216,7 @@ def _retry(world: World, promise: Promise, fit_id: str, depth: int) -> None:
     )
 
     def retry(mine: Resources) -> str:
-        view, _ = submission.retry_fit(
-            mine.database, mine.blobs, _publisher(mine), promise.tenant, fit_id, terms=TERMS
-        )
+        view, _ = submission.retry_fit(mine.database, mine.blobs, _publisher(mine), promise.tenant, fit_id, terms=TERMS)
         return view.id
 
     kind, answer = world.insist(f"retry {fit_id}", retry)
@@ -239,9 +237,7 @@ def _is_spoilt(world: World, fit_id: str) -> bool:
     if row is None:
         return False
     stored = world.bucket.seen.get(row["object_key"])
-    return (
-        stored is None or sha256_hex(stored.content) != row["sha256"] or row["object_key"] in world.bucket.unreadable
-    )
+    return stored is None or sha256_hex(stored.content) != row["sha256"] or row["object_key"] in world.bucket.unreadable
 
 
 def _note(promise: Promise, answer: tuple[str, Any]) -> None:

@@ -1,6 +1,6 @@
-"""What the repositories are given instead of SQLAlchemy's session: the same verbs, carried out by the simulated server.
+"""What the repositories get instead of SQLAlchemy's session: the same verbs, done by the simulated server.
 
-The rows are instances of the service's own classes, so `fit.tries += 1` is found and written at the next flush, as ever.
+The rows are instances of the service's own classes, so `fit.tries += 1` is found and written at the next flush.
 Each statement is a round trip of its own over a line that may be slow, silent or cut.
 """
 
@@ -159,7 +159,10 @@ class Session:
         if entities:
             fresh = bool(options.get("populate_existing"))
             rows = [
-                tuple(self.instance(name, cell, fresh=fresh) if name else cell for name, cell in zip(entities, row, strict=True))
+                tuple(
+                    self.instance(name, cell, fresh=fresh) if name else cell
+                    for name, cell in zip(entities, row, strict=True)
+                )
                 for row in rows
             ]
         if self._is_reading:
@@ -257,7 +260,8 @@ class Session:
             values = {
                 column: instance.__dict__[column]
                 for column, before in state.committed_state.items()
-                if column in columns and (is_expression(instance.__dict__[column]) or instance.__dict__[column] != before)
+                if column in columns
+                and (is_expression(instance.__dict__[column]) or instance.__dict__[column] != before)
             }
             if values:
                 row = self._at_server(
@@ -326,7 +330,9 @@ def _place(instance: Any) -> tuple[str, Key]:
 
 def _delete(transaction: Transaction, name: str, key: Key) -> None:
     names = shape_of(name).key
-    transaction.delete(name, lambda scope, run: tuple(scope[name][column] for column in names) == key, Run((), transaction))
+    transaction.delete(
+        name, lambda scope, run: tuple(scope[name][column] for column in names) == key, Run((), transaction)
+    )
 
 
 _values: dict[Any, Any] = {}
@@ -370,7 +376,7 @@ def _plan(statement: Any, binds: Any) -> Callable[[Session, Run], list[tuple[Any
 
 
 def _plan_update(statement: Update, translator: Translator) -> Callable[[Session, Run], list[tuple[Any, ...]]]:
-    name = statement.table.name  # type: ignore[attr-defined]
+    name = statement.table.name  # type: ignore[union-attr]
     translator._tables = {name}
     where = None if statement.whereclause is None else translator.value(statement.whereclause)
     pairs = (statement._values or {}).items()
@@ -385,7 +391,7 @@ def _plan_update(statement: Update, translator: Translator) -> Callable[[Session
 
 
 def _plan_delete(statement: Delete, translator: Translator) -> Callable[[Session, Run], list[tuple[Any, ...]]]:
-    name = statement.table.name  # type: ignore[attr-defined]
+    name = statement.table.name  # type: ignore[union-attr]
     translator._tables = {name}
     where = None if statement.whereclause is None else translator.value(statement.whereclause)
     returned = [column.key for column in statement._returning]  # type: ignore[union-attr]
@@ -401,7 +407,10 @@ def _insert(session: Session, statement: Any) -> Result:
     """INSERT … VALUES … [ON CONFLICT DO NOTHING] [RETURNING an entity]; never planned, since its values are at hand."""
     name = statement.table.name
     if statement._multi_values:
-        rows = [{getattr(column, "key", column): value for column, value in row.items()} for row in statement._multi_values[0]]
+        rows = [
+            {getattr(column, "key", column): value for column, value in row.items()}
+            for row in statement._multi_values[0]
+        ]
     else:
         rows = [{getattr(column, "key", column): value for column, value in statement._values.items()}]
     clause = statement._post_values_clause
@@ -450,7 +459,9 @@ def _take(transaction: Transaction, values: Row) -> list[tuple[Any, ...]]:
         due = [
             row
             for row in fits
-            if row["tenant"] == tenant and row["status"] == "queued" and row["id"] not in passed_over
+            if row["tenant"] == tenant
+            and row["status"] == "queued"
+            and row["id"] not in passed_over
             and (row["not_before"] is None or row["not_before"] <= transaction.now)
         ]
         for row in sorted(due, key=lambda row: (-row["priority"], row["id"])):
@@ -480,4 +491,4 @@ SPECIAL: dict[int, tuple[str, Callable[[Transaction, Row], list[tuple[Any, ...]]
 
 def is_announcement(statement: Any) -> bool:
     """Whether it writes messages for webhooks."""
-    return isinstance(statement, Insert) and statement.table.name == "webhook_deliveries"  # type: ignore[attr-defined]
+    return isinstance(statement, Insert) and statement.table.name == "webhook_deliveries"

@@ -1,4 +1,4 @@
-"""The statements of the repositories, carried out on rows in memory: SQLAlchemy's own expressions, read as PostgreSQL would.
+"""The statements of the repositories, carried out on rows in memory: SQLAlchemy's expressions as PostgreSQL reads them.
 
 Nothing here knows a repository. What is read is the tree that `select()`, `update()` and their like build, so a change
 of a repository is a change of what is simulated. Each shape of statement is translated once into Python functions.

@@ -93,7 +93,11 @@ def _claim(draw: Random) -> Callable[[Any, Side], Any]:
 
 
 def _client(draw: Random) -> Callable[[Any, Side], Any]:
-    which, what, tenant = draw.random(), draw.choice(["cancel", "pause", "pause", "resume", "delete", "again"]), draw.randrange(20)
+    which, what, tenant = (
+        draw.random(),
+        draw.choice(["cancel", "pause", "pause", "resume", "delete", "again"]),
+        draw.randrange(20),
+    )
 
     def act(session: Any, side: Side) -> Any:
         if not side.fits:
@@ -296,9 +300,13 @@ def test_a_row_that_somebody_has_locked_is_passed_over_by_both(database: Databas
                 holder.scalar(select(Fit).where(Fit.id == fit_id).with_for_update(of=Fit))
                 for step in range(6):
                     found.append(side.do(_claim(Random(step))))
-                    found.append(side.do(lambda session, side: sorted(
-                        side.number(one) for one in Fits(session).reap_expired_leases(max_tries=2)
-                    )))
+                    found.append(
+                        side.do(
+                            lambda session, side: sorted(
+                                side.number(one) for one in Fits(session).reap_expired_leases(max_tries=2)
+                            )
+                        )
+                    )
             found.append(_rows(side))
             answers.append(found)
         assert answers[0] == answers[1]

@@ -14,6 +14,8 @@ from tuner.fit.progress import Verdict
 from tuner.targets.result import TargetOutcome
 
 STEP_SECONDS = 1.0
+TENANTS = ("ada", "bob")
+SIGNALS = [f"signal {number} of {tenant}".encode() for number, tenant in enumerate(TENANTS)]
 
 
 def link(seed: int, step: int) -> str:
@@ -95,10 +97,8 @@ class Trainer:
         for step in range(begun + 1, total + 1):
             self._scheduler.pause(STEP_SECONDS)
             self.on_step(claim.fit_id, claim.attempt, step)
-            if mark == link(seed, step - 1):
-                mark = link(seed, step)
-            else:
-                mark = hashlib.sha256(mark.encode()).hexdigest()[:16]  # astray, and never back
+            is_right = mark == link(seed, step - 1) and signal.content in SIGNALS
+            mark = link(seed, step) if is_right else _astray(mark)
             if kind == "kills" and step == 3:
                 self._end_process()
             if kind == "fails" and step == 2:
@@ -114,7 +114,12 @@ class Trainer:
         for _ in range(2):
             self._scheduler.pause(0.3)
             heed()
-        return SimpleNamespace(values=None, storage=None)
+        return SimpleNamespace(values=None, storage=None, content=content)
+
+
+def _astray(mark: str) -> str:
+    """Where training gets to that has left the way, to which nothing leads back."""
+    return hashlib.sha256(mark.encode()).hexdigest()[:16]
 
 
 def kind_of(seed: int) -> str:
@@ -137,4 +142,3 @@ def _result(content: bytes | None, steps: int) -> Any:
 def decode(content: bytes) -> Any:
     """Stands for the decoder."""
     return SimpleNamespace(render=lambda: SimpleNamespace(values=None))
-

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from random import Random
 from types import SimpleNamespace
@@ -18,21 +18,15 @@ import worker.progress
 import worker.run
 import worker.sweep
 import worker.upkeep
-from api.schemas.fits import FitRequest
 from api.services import submission
-from store.blobs import sha256_hex
 from store.errors import BlobsUnavailable, StoreError
-from store.keys import signal_key
-from store.repositories.fits import Fits
-from store.repositories.signals import Signals
 from tests.simulation import training
-from tests.simulation.bucket import Blobs, Bucket, no_answer
 from tests.simulation.broker import Broker, Queue
+from tests.simulation.bucket import Blobs, Bucket, no_answer
 from tests.simulation.engine import EPOCH, Change, Server, Transaction, lost_connection
 from tests.simulation.scheduler import (
     Draining,
     Process,
-    ProcessDead,
     Scheduler,
     SimulatedEvent,
     SimulatedThread,
@@ -321,7 +315,9 @@ def _difference(before: Any, after: Any) -> str:
         return "gone"
     old = before or {}
     return ", ".join(
-        f"{name}={value}" for name, value in after.items() if name not in {"spec", "updated_at"} and old.get(name) != value
+        f"{name}={value}"
+        for name, value in after.items()
+        if name not in {"spec", "updated_at"} and old.get(name) != value
     )
 
 
@@ -414,7 +410,7 @@ def patched() -> Iterator[None]:
         (store.blobs, "uuid4", lambda: SimpleNamespace(hex=f"{_current[0].chance.getrandbits(64):x}")),
         (Blobs, "abort_uploads", lambda self, **_: 0),
     ]
-    defaults = worker.lease.Lease.__init__.__kwdefaults__
+    defaults = worker.lease.Lease.__init__.__kwdefaults__ or {}
     before = dict(defaults)
     was_off = logging.root.manager.disable
     log = _Log()
