@@ -27,7 +27,10 @@ def kill(world: World, process: Process) -> None:
 
 def freeze(world: World, process: Process) -> None:
     """The process stands still and goes on as if nothing had happened."""
-    process.frozen_until = max(process.frozen_until, world.scheduler.now + world.chance.uniform(0.5, LONGEST_SECONDS))
+    # Half of the time for longer than a lease, so that somebody else has the fit by then.
+    shortest = world.chance.choice([0.5, 25.0])
+    seconds = world.chance.uniform(shortest, LONGEST_SECONDS)
+    process.frozen_until = max(process.frozen_until, world.scheduler.now + seconds)
 
 
 def cut(world: World, process: Process) -> None:
