@@ -419,6 +419,13 @@ class Watch:
         found += [f"checkpoint {row['object_key']}" for row in tables["checkpoints"].values()]
         return found + [f"object {row['object_key']} to delete" for row in tables["deleted_objects"].values()]
 
+    def nobody_is_forgotten(self) -> None:
+        """Without faults, a lease that has run out is noticed within a few rounds of upkeep."""
+        patience = timedelta(seconds=6 * SETTINGS.upkeep_every_seconds)
+        for row in self.world.server.tables["fits"].values():
+            if row["status"] in HELD and row["lease_until"] < self.world.server.clock() - patience:
+                self.wrong(f"the lease of {row['id']} ended at {row['lease_until']}, and nobody has noticed")
+
     def when_settled(self) -> None:
         """Where nothing was disturbed, nothing is left for the sweep."""
         world = self.world

@@ -55,6 +55,7 @@ def run(seed: int, *, tell: bool = False) -> Outcome:
     give_up = scheduler.now + SETTLE_SECONDS
     while scheduler.now < give_up and not (all(task.is_done for task in clients) and watch.is_settled()):
         scheduler.run(scheduler.now + 5.0)
+        watch.nobody_is_forgotten()
     if scheduler.now >= give_up:
         world.violate(
             f"{SETTLE_SECONDS:g} s after the last fault something still waits for a hand: {watch.unsettled()}"
