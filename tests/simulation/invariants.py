@@ -363,8 +363,8 @@ class Watch:
                 continue
             best = max(best, row["step"])
         self.begun[fit_id, attempt] = begun
-        row = world.server.tables["fits"].get((fit_id,))
-        if begun < best and row is not None and row["attempt"] == attempt and row["status"] in HELD:
+        fit = world.server.tables["fits"].get((fit_id,))
+        if begun < best and fit is not None and fit["attempt"] == attempt and fit["status"] in HELD:
             self.wrong(f"attempt {attempt} of {fit_id} began after step {begun}, there is a checkpoint of step {best}")
 
     def takes_a_step(self, fit_id: str, attempt: int, step: int) -> None:
