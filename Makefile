@@ -16,7 +16,7 @@ QUICK := tests/golden/test_golden.py::test_the_integers_never_change tests/docs/
          tests/unit/tuner/test_representation.py tests/unit/tuner/test_metrics.py tests/unit/tuner/test_public_names.py
 
 .DEFAULT_GOAL := help
-.PHONY: core fuzz-coverage help demo test check up format bench-fit bench-jobs chaos clean openapi quick fuzz-api load bench-rd bench-kinds bench-robust fuzz-codec docs docs-pictures bench-estimate bench-weights simulate mutants
+.PHONY: core fuzz-coverage help demo test check up format bench-fit bench-jobs chaos clean openapi quick fuzz-api load test-napari bench-rd bench-kinds bench-robust fuzz-codec docs docs-pictures bench-estimate bench-weights bench-hostile simulate mutants
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -40,6 +40,11 @@ check: $(READY) ## formatting, lints and types
 
 test: check ## everything that must be green, against the real engines
 	$(BIN)/python -m pytest -n 2 --dist loadfile  # two processes, each with engines of its own
+
+test-napari: ## the reader in the real napari, installed with Qt into build/napari (about 300 MB)
+	$(PYTHON) -m venv build/napari
+	build/napari/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[napari]" pytest pytest-timeout
+	QT_QPA_PLATFORM=offscreen build/napari/bin/python -m pytest -v -W ignore --noconftest tests/napari
 
 quick: $(READY) ## the tests that need no engine and no long fit: under a minute, while you work
 	$(BIN)/python -m pytest -n 2 -q --ignore tests/unit/worker/test_reading.py $(QUICK)  # which reads files in a cage, 20 s
@@ -80,6 +85,9 @@ bench-kinds: $(READY) ## sounds, volumes, videos, meshes and arrays against thei
 
 bench-robust: $(READY) ## the default trainer on a folder of pictures: ROBUST_OPTIONS='--images FOLDER'
 	$(BIN)/python -m benchmarks.robust $(ROBUST_OPTIONS)
+
+bench-hostile: $(READY) ## what each hostile file takes of whoever reads it: build/bench/hostile.json
+	$(BIN)/python -m tests.hostile.measure
 
 fuzz-codec: $(READY) ## 100,000 mutated .tnr files against the reader, in limited memory
 	$(BIN)/python -m tests.hostile.mutate $(FUZZ_OPTIONS)

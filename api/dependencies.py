@@ -18,9 +18,10 @@ from api.services.estimation import Estimator
 from api.services.events import EventHub
 from api.services.inspection import Inspector
 from api.services.large_uploads import LargeUploads
+from api.services.publishing import Publisher
 from api.services.rates import Rates
 from api.services.readiness import Readiness
-from api.services.submission import Publisher
+from api.services.submission import Submissions
 from api.services.uploads import Uploads
 from api.services.views import Views
 from api.services.vitals import VitalSigns
@@ -61,6 +62,7 @@ class Services:
     large_uploads: LargeUploads
     estimator: Estimator
     publisher: Publisher
+    submissions: Submissions
     events: EventHub
     views: Views
     private_networks: tuple[Network, ...]
@@ -87,6 +89,7 @@ class Services:
             large_uploads=LargeUploads(database, blobs, uploaded, settings),
             estimator=Estimator(database, settings),
             publisher=publisher,
+            submissions=Submissions(database, blobs, publisher, settings),
             events=EventHub(database, settings),
             views=Views(database, blobs, publisher, max_stored_bytes=settings.max_stored_bytes),
             private_networks=store.webhook_private_networks,

@@ -128,10 +128,11 @@ class UploadTimeout(ApiError, HTTPException):
 
     code = "upload_timeout"
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, message: str | None = None) -> None:
         HTTPException.__init__(self, status_code=408)
         # Whatever of the body is still on its way is not waited for.
-        ApiError.__init__(self, f"the body did not arrive within {seconds:g} s", headers={"Connection": "close"})
+        message = message or f"the body did not arrive within {seconds:g} s"
+        ApiError.__init__(self, message, headers={"Connection": "close"})
 
 
 class ContentTooLarge(ApiError, HTTPException):
@@ -258,6 +259,12 @@ class InvalidRequest(ApiError):
     code = "invalid_request"
 
 
+class FitTooLarge(ApiError):
+    """The fit needs more memory than a worker has for one."""
+
+    code = "fit_too_large"
+
+
 class ProblemNotFound(ApiError):
     """No problem has this code."""
 
@@ -317,6 +324,7 @@ PROBLEMS: dict[type[Exception], Kind] = {
     InvalidSignal: Kind(422, "Invalid signal"),
     UndecodableSignal: Kind(422, "Signal cannot be decoded"),
     InvalidRequest: Kind(422, "Invalid request"),
+    FitTooLarge: Kind(422, "Fit too large"),
     UploadIncomplete: Kind(409, "Upload incomplete"),
     UploadMismatch: Kind(422, "Not the declared file"),
     TooManyUploads: Kind(429, "Too many uploads"),

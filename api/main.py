@@ -22,7 +22,18 @@ from api.logs import configure_logs
 from api.middleware import BodyLimit, OneLinePerHeader, RequestContext, StrictJson
 from api.openapi import complete, operation_id
 from api.origins import Origins
-from api.routes import documentation, fits, health, representations, results, signals, uploads, webhooks
+from api.routes import (
+    documentation,
+    fit_events,
+    fit_moves,
+    fits,
+    health,
+    representations,
+    results,
+    signals,
+    uploads,
+    webhooks,
+)
 from api.routes import problems as problem_routes
 from api.routing import strict_query
 from api.services.uploads import FORM_OVERHEAD_BYTES
@@ -80,7 +91,19 @@ def build_app(settings: ApiSettings, store_settings: StoreSettings) -> FastAPI:
         redoc_url=None,
         responses=errors.problems(Exception),
     )
-    for routes in (signals, uploads, fits, representations, results, webhooks, problem_routes, health, documentation):
+    for routes in (
+        signals,
+        uploads,
+        fits,
+        fit_moves,
+        fit_events,
+        representations,
+        results,
+        webhooks,
+        problem_routes,
+        health,
+        documentation,
+    ):
         app.include_router(routes.router)
     problems.install(app)
     long_bodies = {"/signals": settings.max_upload_bytes + FORM_OVERHEAD_BYTES}

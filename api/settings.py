@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from store.machine import most_of_the_memory
 from store.settings import StoreSettings
 
 MEBIBYTE = 1 << 20
@@ -79,6 +80,12 @@ class ApiSettings(BaseSettings):
         default=None, ge=1, description="uploads of one tenant at the same time, per process; None for three quarters"
     )
     upload_timeout_seconds: float = Field(default=600.0, gt=0, description="longest time for the body of one upload")
+    upload_bytes_per_second: float = Field(
+        default=1024.0, gt=0, description="least rate of the body of one upload; a slower one is ended"
+    )
+    upload_grace_seconds: float = Field(
+        default=30.0, gt=0, description="time by which the body of one upload may be behind that rate"
+    )
     max_large_upload_bytes: int = Field(default=1024 * MEBIBYTE, ge=1, description="largest file of POST /uploads")
     upload_part_bytes: int = Field(
         default=16 * MEBIBYTE, ge=5 * MEBIBYTE, description="size of each part but the last; S3 takes no smaller ones"
@@ -95,6 +102,14 @@ class ApiSettings(BaseSettings):
     inspection_cpu_seconds: int = Field(default=30, ge=1, description="processor time of a process that inspects")
     inspection_timeout_seconds: float = Field(
         default=60.0, gt=0, description="longest time of an inspection on the wall clock"
+    )
+
+    # What one fit may take.
+    fit_memory_bytes: int = Field(
+        default_factory=most_of_the_memory,
+        ge=1 << 20,
+        description="memory that workers have for one fit, their TUNER_WORKER_FIT_MEMORY_BYTES: a fit that needs more "
+        "is refused; if nothing is said, three quarters of this machine's",
     )
 
     estimate_timeout_seconds: float = Field(

@@ -11,6 +11,7 @@
 static Description description;
 static Layout layout;
 static Coder coder;
+static Levels levels;
 static i32 *integers;
 static u8 *coded;
 static u32 coded_size;
@@ -26,6 +27,7 @@ i32 EXPORT(core_prepare)(void) {
     coded = 0;
     network = 0;
     allowed = 0;
+    levels = (Levels){0};
     i32 answer = layout_make(&description, &layout);
     if (answer) return answer;
     i32 *taken = memory_take((u64)layout.integer_count * sizeof(i32));
@@ -44,6 +46,11 @@ u32 EXPORT(core_integer_count)(void) { return layout.integer_count; }
 
 void EXPORT(core_allow)(u32 work) { allowed = work; }
 
+void EXPORT(core_want_levels)(u32 count) { levels.wanted = count; }
+
+/* After `core_decode` or `core_encode`. */
+const u32 *EXPORT(core_level_ends)(void) { return levels.ends; }
+
 static i64 budget(void) { return allowed ? (i64)allowed << 10 : 1ll << 62; }
 
 u8 *EXPORT(core_coded_room)(u32 bytes) {
@@ -58,7 +65,7 @@ i32 EXPORT(core_decode)(void) {
     coder.size = coded_size;
     coded = 0;
     coder.work = budget();
-    return subbands_decode(&layout, integers, &coder);
+    return subbands_decode(&layout, integers, &coder, &levels);
 }
 
 i32 EXPORT(core_encode)(void) {
@@ -66,7 +73,7 @@ i32 EXPORT(core_encode)(void) {
     for (u32 integer = 0; integer < layout.integer_count; integer++)
         if (integers[integer] > LARGEST_VALUE || integers[integer] < -LARGEST_VALUE) return CORE_OUT_OF_RANGE;
     coder.work = budget();
-    i32 answer = subbands_encode(&layout, integers, &coder);
+    i32 answer = subbands_encode(&layout, integers, &coder, &levels);
     coded = coder.bytes;
     coded_size = coder.position;
     return answer;

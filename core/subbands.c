@@ -109,7 +109,8 @@ static void turn_to(Work *work, const Layout *layout, const Plane *planes, u32 n
     }
 }
 
-static inline i32 code_all(const Layout *layout, i32 *integers, Coder *coder, int decoding) {
+/* Levels end before the bytes do if only the first ones are wanted; what follows them is neither read nor checked. */
+static inline i32 code_all(const Layout *layout, i32 *integers, Coder *coder, Levels *levels, int decoding) {
     static Work work;
     Rows *rows = &work.around.rows;
     coarse_begin();
@@ -138,10 +139,21 @@ static inline i32 code_all(const Layout *layout, i32 *integers, Coder *coder, in
         work.integers = integers + layout->subbands[number].first;
         code_subband(&work, decoding);
         if (coder->failed) return coder->failed;
+        u32 level = layout->subbands[number].level;
+        if (number + 1 < layout->subband_count && layout->subbands[number + 1].level == level) continue;
+        levels->ends[level] = coder->position + (decoding ? coder->beyond : CODER_BEYOND); /* read ahead */
+        if (decoding && level + 1 == levels->wanted) return CORE_FINE;
     }
-    return coder_end(coder, decoding);
+    i32 answer = coder_end(coder, decoding);
+    for (u32 level = 0; level <= layout->description->scales; level++) /* no byte is beyond the end */
+        levels->ends[level] = least(levels->ends[level], decoding ? coder->size : coder->position);
+    return answer;
 }
 
-i32 subbands_decode(const Layout *layout, i32 *integers, Coder *coder) { return code_all(layout, integers, coder, 1); }
+i32 subbands_decode(const Layout *layout, i32 *integers, Coder *coder, Levels *levels) {
+    return code_all(layout, integers, coder, levels, 1);
+}
 
-i32 subbands_encode(const Layout *layout, i32 *integers, Coder *coder) { return code_all(layout, integers, coder, 0); }
+i32 subbands_encode(const Layout *layout, i32 *integers, Coder *coder, Levels *levels) {
+    return code_all(layout, integers, coder, levels, 0);
+}

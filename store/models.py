@@ -1,8 +1,8 @@
-"""The tables: signals, uploads, fits with their attempts and events, checkpoints, representations, idempotency keys.
+"""The tables of fits: signals, uploads, fits with attempts and events, checkpoints, representations, idempotency keys.
 
 Ids carry a prefix and are ordered by time (UUIDv7, drawn by PostgreSQL 18). All times are the database's own:
-processes on several machines never compare their clocks. `migrations/` follows this file, and a test finds no
-difference between the two.
+processes on several machines never compare their clocks. Tables of other matters (API keys, views, webhooks, turns) are
+in the modules beside this one, `models_…`. `migrations/` follows them all, and a test finds no difference.
 """
 
 from collections.abc import Sequence
@@ -108,7 +108,12 @@ class Upload(Base):
 
 
 class Fit(Base):
-    """One request to turn a signal into a representation: the truth about a job, and its outbox."""
+    """One request to turn a signal into a representation: the truth about a job, and the outbox of its message.
+
+    An outbox is a list of messages that are to be sent, kept in the database, so that it changes in one transaction
+    with what the messages are about. Here `published_at` is all there is of it: a queued fit that is still waiting long
+    after that time is sent another message.
+    """
 
     __tablename__ = "fits"
     __table_args__ = (
@@ -131,10 +136,10 @@ class Fit(Base):
     priority: Mapped[int] = mapped_column(server_default=text("0"))
     labels: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))  # words to words, the client's own
 
-    attempt: Mapped[int] = mapped_column(server_default=text("0"))  # the fencing number: grows with every claim
-    tries: Mapped[int] = mapped_column(
-        server_default=text("0")
-    )  # claims that count; a drained attempt gives its own back
+    # The fencing number: it grows with every claim, and who writes under an older one is refused.
+    attempt: Mapped[int] = mapped_column(server_default=text("0"))
+    # Claims that count; an attempt that was drained gives its own back.
+    tries: Mapped[int] = mapped_column(server_default=text("0"))
     worker: Mapped[str | None]
     lease_until: Mapped[datetime | None]
     published_at: Mapped[datetime | None]  # when a message for it was last sent, or was about to be; None: send one

@@ -1,8 +1,8 @@
 """What a user may ask of a fit: the JSON in the row `fits.spec`, and the body of `POST /fits`.
 
-A fit is asked for by what it must come to: a quality, a size or a time, and a preset for everything else. The worker
-turns it into the library's own request (`worker/translate.py`); a field left out means "the preset decides". Versioned,
-because rows outlive deployments: what version 1 said is read as what version 2 says instead.
+A fit is asked for by what it must come to, a quality, a largest error, a size or a time, and by a preset for the rest.
+The worker turns it into the library's own request (`worker/translate.py`); a field left out means "the preset decides".
+Versioned, because rows outlive deployments: what version 1 said is read as what version 2 says instead.
 """
 
 from typing import Annotated, Any, Literal
@@ -58,7 +58,7 @@ class TargetSpec(_Spec):
 
 
 class NetworkSpec(_Spec):
-    """Expert options of the network; see the method's notation in parentheses. Sizes end the search for a good size."""
+    """Expert options of the network, with the symbols of arXiv 2407.21121. Sizes end the search for a good size."""
 
     kind: Literal["sines", "wavelets"] | None = Field(
         default=None,
@@ -142,7 +142,7 @@ class FitSpec(_Spec):
         default="balanced", description="how long training may take, and how many networks may be tried for a target"
     )
     target: TargetSpec | None = Field(
-        default=None, description="quality, size or time to meet; the preset's own network if left out"
+        default=None, description="quality, largest error, size or time to meet; the preset's own network if left out"
     )
     max_seconds: Annotated[float, Field(gt=0, le=86_400)] | None = Field(
         default=None, description="stop after this much training time, whatever the target"

@@ -2,7 +2,7 @@
 
     queued -> running -> succeeded | failed | cancelled
     queued -> cancelled | expired
-    running -> queued                    worker lost or drained: a new attempt of the same fit
+    running -> queued                    worker lost, or drained (told to leave): a new attempt of the same fit
     queued | running -> paused -> queued | cancelled
     running -> cancelling -> cancelled | failed
 

@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, Final
 from tuner.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from tuner.codec.beginning import Beginning as Beginning
+    from tuner.codec.beginning import decode_beginning as decode_beginning
+    from tuner.codec.beginning import load_beginning as load_beginning
     from tuner.codec.decode import decode as decode
     from tuner.codec.decode import load as load
     from tuner.codec.encode import encode as encode
@@ -57,6 +60,7 @@ if TYPE_CHECKING:
     from tuner.version import __version__ as __version__
 else:
     HOMES: Final = {
+        "Beginning": "tuner.codec.beginning",
         "Budget": "tuner.fit.config",
         "DecodeLimits": "tuner.codec.limits",
         "Effort": "tuner.fit.presets",
@@ -78,11 +82,13 @@ else:
         "array_signal": "tuner.signal.array",
         "compress": "tuner.rounding.compress",
         "decode": "tuner.codec.decode",
+        "decode_beginning": "tuner.codec.beginning",
         "encode": "tuner.codec.encode",
         "encode_signal": "tuner.signal.formats",
         "image_config": "tuner.fit.presets",
         "inspect_signal": "tuner.signal.formats",
         "load": "tuner.codec.decode",
+        "load_beginning": "tuner.codec.beginning",
         "picture_psnr_db": "tuner.metrics",
         "psnr_db": "tuner.metrics",
         "read_image": "tuner.signal.image",

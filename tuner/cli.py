@@ -15,6 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
+from tuner.codec.beginning import load_beginning
 from tuner.codec.decode import load
 from tuner.codec.facts import FileFacts, inspect_file
 from tuner.codec.limits import DecodeLimits
@@ -28,7 +29,7 @@ from tuner.signal.formats import encode_signal, read_signal, read_surface, write
 from tuner.signal.mesh import RESOLUTION
 from tuner.targets.ask import NetworkKind
 from tuner.targets.target import EXAMPLES, Target
-from tuner.terminal import errors_in_one_line
+from tuner.terminal import errors_in_one_line, with_checked_paths
 
 # Torch's threads otherwise spin while they wait, and take the cores from each other on a busy machine. Read when torch
 # is first imported, by `fit`.
@@ -101,7 +102,6 @@ def fit(
 ) -> None:
     """Fit a network to a signal and write it as a .tnr file; ends with code 3 if a target was missed."""
     with errors_in_one_line():
-        _check_output(output, source)
         options: dict[str, Any] = {"effort": effort, "seconds": seconds, "max_steps": steps, "seed": seed}
         if loss is Loss.EIKONAL:
             if target is not None:
@@ -134,11 +134,13 @@ def decode(
         ),
     ],
     scale: Annotated[float, typer.Option(help="Samples to write per sample of the signal, along each axis.")] = 1.0,
+    beginning: Annotated[
+        bool, typer.Option("--beginning", help="The end of the file is missing: show what its beginning tells.")
+    ] = False,
 ) -> None:
     """Turn a .tnr file back into a picture, a sound, a volume, a video, a mesh or an array, at any size."""
     with errors_in_one_line():
-        _check_output(output, source)
-        representation = load(source)
+        representation = load_beginning(source).representation if beginning else load(source)
         writer(representation.kind, output.name)  # before the work: whether the name fits the kind
         write_whole(output, encode_signal(representation.render(scale=scale), output.name))
 
@@ -159,9 +161,11 @@ def _as_text(facts: FileFacts) -> str:
     lines = []
     for field in fields(facts):
         value = getattr(facts, field.name)
+        if field.name == "latents" and not value:
+            continue  # networks of sines have none
         shown = f"{value:.3f}" if isinstance(value, float) else value
         if isinstance(value, tuple):
-            shown = " x ".join(map(str, value))
+            shown = (" x " if field.name == "grid_shape" else ", ").join(map(str, value))
         elif isinstance(value, dict):
             shown = ", ".join(f"{name.replace('_', ' ')} {entry}" for name, entry in value.items()) or "none"
         lines.append(f"{field.name.replace('_', ' '):<18} {_printable(str(shown))}")
@@ -173,21 +177,15 @@ def _printable(text: str) -> str:
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
-def _check_output(path: Path, source: Path) -> None:
-    """Notice before the work what would be noticed after it."""
-    if path.exists() and source.exists() and path.samefile(source):
-        raise ConfigError(f"the output {path} is the input itself, expected another name: it would be overwritten")
-    if path.is_dir():
-        raise ConfigError(f"the output {path} is a folder, expected the name of a file")
-    if not path.parent.is_dir():
-        raise ConfigError(f"the output's folder {path.parent} does not exist: create it first")
-
-
 app.command()(export)
 add_commands(app, errors_in_one_line())
 # The client speaks HTTP, which this package does not know: it is found by its name, where it is installed.
 with suppress(ModuleNotFoundError):
     import_module("tuner_client.cli").register(app)
+# Closed here for all commands, whoever wrote them.
+for _command in app.registered_commands:
+    if _command.callback is not None:
+        _command.callback = with_checked_paths(_command.callback)
 
 if __name__ == "__main__":
     app()

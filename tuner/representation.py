@@ -23,7 +23,7 @@ from tuner.signal.signal import SampleFormat, Signal, SignalKind
 from tuner.spectrum import log_spectrum
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False)
 class Representation:
     """A network and what it stands for.
 
@@ -37,6 +37,7 @@ class Representation:
         details: what else the kind of signal keeps, such as the sample rate of a sound; or None.
         report: words and numbers about the fit that travel in the file; empty unless somebody fills it.
         steps: the quantisation steps on which the weights lie, if they came from a file.
+        byte_count: size in bytes of the file that it came from; None if it came from none.
 
     Raises:
         ConfigError: if the grid has not as many axes as the network has dimensions.
@@ -51,6 +52,7 @@ class Representation:
     details: Details | None = None
     report: Mapping[str, str | int | float] = field(default_factory=dict)
     steps: Steps | None = None
+    byte_count: int | None = None
 
     def __post_init__(self) -> None:
         if len(self.grid_shape) != self.parameters.dimensions or min(self.grid_shape, default=0) < 1:
@@ -58,6 +60,13 @@ class Representation:
                 f"the grid has shape {self.grid_shape}, expected {self.parameters.dimensions} axes of at least one "
                 "sample: the dimensions of the network"
             )
+
+    def __repr__(self) -> str:
+        """What it is in one line: <Representation: image, 512 x 768, 3 channels, wavelets, 14745 bytes>."""
+        shape = " x ".join(map(str, self.grid_shape))
+        channels = f"{self.channels} channel{'s' if self.channels > 1 else ''}"
+        size = "no file yet" if self.byte_count is None else f"{self.byte_count} bytes"
+        return f"<Representation: {self.kind}, {shape}, {channels}, {self.parameters.kind}, {size}>"
 
     @classmethod
     def of(cls, parameters: Parameters, signal: Signal | ScatteredSignal) -> "Representation":

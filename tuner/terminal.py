@@ -1,11 +1,14 @@
-"""What every command of `tuner` does alike in a terminal."""
+"""What every command of `tuner` does alike in a terminal: it looks at its paths first, and says errors in one line."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import Any
 
 import typer
 
-from tuner.errors import TunerError
+from tuner.errors import ConfigError, TunerError
 
 
 @contextmanager
@@ -14,6 +17,54 @@ def errors_in_one_line() -> Iterator[None]:
     try:
         yield
     except (TunerError, OSError, MemoryError) as error:
-        message = str(error) or type(error).__name__
-        typer.echo(f"tuner: {' '.join(message.split())}", err=True)
+        typer.echo(f"tuner: {' '.join(_sentence(error).split())}", err=True)
         raise typer.Exit(1) from error
+
+
+def with_checked_paths(command: Callable[..., None]) -> Callable[..., None]:
+    """A command that looks at all of its paths before it does anything else.
+
+    What a path is for, its parameter's name says: `output` is a file to write, `out` a folder that is made if there is
+    none, `folder` a folder that is read; any other is a file that is read.
+    """
+
+    @wraps(command)
+    def checked(**given: Any) -> None:
+        paths = {name: path for name, path in given.items() if isinstance(path, Path)}
+        with errors_in_one_line():
+            read = [path for name, path in paths.items() if name not in {"output", "out"}]
+            for path in read:
+                _check_input(path, is_folder=path is paths.get("folder"))
+            if "output" in paths:
+                _check_output(paths["output"], read)
+            if "out" in paths and paths["out"].is_file():
+                raise ConfigError(f"the output {paths['out']} is a file, expected the name of a folder")
+        command(**given)
+
+    return checked
+
+
+def _check_input(path: Path, *, is_folder: bool) -> None:
+    wanted, other = ("folder", "file") if is_folder else ("file", "folder")
+    if not path.exists():
+        where, advice = ("", "") if path.is_absolute() else (f" in {Path.cwd()}", ", or give the whole path")
+        raise ConfigError(f"there is no {wanted} {path}{where}: check the name{advice}")
+    if path.is_dir() != is_folder:
+        raise ConfigError(f"{path} is a {other}, expected a {wanted}")
+
+
+def _check_output(path: Path, read: list[Path]) -> None:
+    """Notice before the work what would be noticed after it."""
+    if path.exists() and any(path.samefile(source) for source in read):
+        raise ConfigError(f"the output {path} is the input itself, expected another name: it would be overwritten")
+    if path.is_dir():
+        raise ConfigError(f"the output {path} is a folder, expected the name of a file")
+    if not path.parent.is_dir():
+        raise ConfigError(f"the output's folder {path.parent} does not exist: create it first")
+
+
+def _sentence(error: BaseException) -> str:
+    """The error without a number that only programs know."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename} cannot be used: {error.strerror.lower()}"
+    return str(error) or type(error).__name__

@@ -1,43 +1,55 @@
-"""The client for programs with asyncio: `Client` word for word, with `await`."""
+"""The client for programs with asyncio, and the one place where anything is sent."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import suppress
-from pathlib import Path
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import Any
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
+from urllib.parse import urlsplit
 
-import httpx
+import httpx2
 
-from tuner_client import calls
 from tuner_client.calls import (
-    POLL_SECONDS,
-    STREAM_TIMEOUT,
-    TIMEOUT,
+    MAX_ANSWER_BYTES,
+    SILENCE_SECONDS,
+    Answered,
     Call,
-    base_headers,
-    error_of,
+    check_status,
     given_up,
     pause_before,
 )
-from tuner_client.downloading import Downloading
-from tuner_client.errors import ConnectionFailed, FitEnded, ServerError, WaitedTooLong
-from tuner_client.following import Following
-from tuner_client.models import Event, Fit, Signal
-from tuner_client.targets import fit_request
-from tuner_client.within import SLACK_SECONDS
+from tuner_client.deadline import Deadline
+from tuner_client.errors import ApiError, NotFound, UnexpectedAnswer
+from tuner_client.models import Event, Fit
+from tuner_client.operations import Operations
+from tuner_client.waiting import outcome
+
+CONNECT_SECONDS: Final = 10.0
+CALL_SECONDS: Final = 120.0
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
-class AsyncClient:
+class AsyncClient(Operations):
     """Speaks to one service; use it as a context manager, or close it.
+
+    It has the methods of `Client`, to be awaited, and its events are iterated over with `async for`.
 
     Args:
         server: address of the service.
-        api_key: sent with everything, or None.
+        api_key: key that is sent to the service and to nobody else, or None.
+        timeout: time that a call may take in seconds if it is given none of its own, retries included. What sends or
+            receives a file, follows a fit or waits for one has no limit but its own `timeout`.
+
+    Raises:
+        ValueError: if the address is none.
     """
 
-    def __init__(self, server: str, *, api_key: str | None = None) -> None:
-        self._http = httpx.AsyncClient(base_url=server, headers=base_headers(api_key), timeout=TIMEOUT)
+    def __init__(self, server: str, *, api_key: str | None = None, timeout: float | None = CALL_SECONDS) -> None:
+        self._timeout = timeout
+        self._key = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
+        self._http = httpx2.AsyncClient(base_url=_address(server), headers={"User-Agent": "tuner-client/1"})
 
     async def __aenter__(self) -> "AsyncClient":
         return self
@@ -51,87 +63,14 @@ class AsyncClient:
         """Give the connections back."""
         await self._http.aclose()
 
-    async def upload(self, path: Path | str, *, filename: str | None = None) -> Signal:
-        """Send a file, read as it is sent.
-
-        Raises:
-            ApiError: if the service refuses it.
-            ConnectionFailed: if the service does not answer.
-        """
-        return Signal.of((await self._send(calls.upload(Path(path), filename))).json())
-
-    async def submit(
-        self,
-        source: Signal | Path | str,
-        *,
-        target: str | None = None,
-        preset: str | None = None,
-        idempotency_key: str | None = None,
-        **options: Any,
-    ) -> Fit:
-        """Ask for a representation of a signal, or of a file that is uploaded first.
-
-        Args:
-            source: the signal or the file.
-            target: such as "psnr=35" or "seconds=60".
-            preset: "fast", "balanced" or "best".
-            idempotency_key: your own name for this request; sent again with it, it starts nothing new.
-            options: further members of the request, as the service documents them.
-
-        Raises:
-            ValueError: if the target cannot be understood.
-            ApiError: if the service refuses.
-            ConnectionFailed: if the service does not answer.
-        """
-        signal = source if isinstance(source, Signal) else await self.upload(source)
-        body = fit_request(signal.id, target=target, preset=preset, options=options)
-        return Fit.of((await self._send(calls.create_fit(body, idempotency_key))).json())
-
-    async def get_fit(self, fit_id: str) -> Fit:
-        """How far a fit is; raises as `submit` does."""
-        return Fit.of((await self._send(calls.get_fit(fit_id))).json())
-
-    async def cancel(self, fit_id: str) -> Fit:
-        """Stop a fit; raises as `submit` does."""
-        return Fit.of((await self._send(calls.cancel_fit(fit_id))).json())
-
-    async def events(self, fit_id: str, *, after: int = 0) -> AsyncIterator[Event]:
-        """What happens to a fit, as it happens, to the last event; broken connections are taken up again.
-
-        Args:
-            fit_id: id of the fit.
-            after: only events with a higher sequence number.
-
-        Yields:
-            Each event once.
-
-        Raises:
-            ApiError: if the service refuses.
-            ConnectionFailed: if the service stays away.
-        """
-        following = Following(after)
-        while True:
-            cause: Exception | None = None
-            try:
-                async for event in self._follow(fit_id, following):
-                    yield event
-            except (httpx.TransportError, ServerError) as error:
-                cause = error
-            if following.is_over:
-                return
-            pause = following.pause_after_failure()
-            if pause is None:
-                raise ConnectionFailed(f"the events of {fit_id} end in the middle") from cause
-            await asyncio.sleep(pause)
-
     async def wait(
-        self, fit_id: str, *, seconds: float = float("inf"), on_event: Callable[[Event], None] = lambda _: None
+        self, fit_id: str, *, timeout: float | None = None, on_event: Callable[[Event], None] = lambda _: None
     ) -> Fit:
         """Wait for the end of a fit: by its events, or by asking now and then if they cannot be had.
 
         Args:
             fit_id: id of the fit.
-            seconds: longest time to wait, in seconds; the call is back half a second later at the latest.
+            timeout: longest time to wait in seconds, or None for as long as it takes.
             on_event: called with each event.
 
         Returns:
@@ -143,86 +82,100 @@ class AsyncClient:
             ApiError: if the service refuses.
             ConnectionFailed: if the service stays away.
         """
-        limit = None if seconds == float("inf") else seconds + SLACK_SECONDS
-        try:
-            async with asyncio.timeout(limit) as patience:
-                with suppress(ConnectionFailed):
-                    async for event in self.events(fit_id):
-                        on_event(event)
-                while not (fit := await self.get_fit(fit_id)).is_final:
-                    await asyncio.sleep(POLL_SECONDS)
-        except TimeoutError:
-            if not patience.expired():
-                raise
-            raise WaitedTooLong(f"{fit_id} did not end within {seconds:g} s: it goes on") from None
-        if fit.result is None:
-            raise FitEnded(fit)
-        return fit
+        async for step in self._watch(fit_id, timeout=timeout):
+            if (fit := outcome(step, on_event)) is not None:
+                return fit
+        raise AssertionError("watching ends with a fit that has ended")
 
-    async def download(self, fit_id: str, target: Path | str) -> str:
-        """Write the compressed file, whole and verified or not at all; interrupted downloads go on.
-
-        Returns:
-            Its SHA-256, hexadecimal.
+    async def send(self, call: Call[T]) -> T:
+        """Send a request, again where that is safe, and read its answer.
 
         Raises:
-            DownloadDamaged: if what arrived is not what was promised.
-            ApiError: if there is no file.
-            ConnectionFailed: if the service stays away.
+            ApiError: if the service refuses.
+            UnexpectedAnswer: if what answers is not this service.
+            ConnectionFailed: if nothing answers.
+            WaitedTooLong: if time is up before there is an answer.
         """
-        with Downloading.to(Path(target)) as downloading:
-            while True:
-                try:
-                    return await self._fetch(f"/fits/{fit_id}/representation", downloading)
-                except (httpx.TransportError, ServerError) as error:
-                    pause = downloading.pause_after_failure()
-                    if pause is None:
-                        raise given_up(error) from error
-                    await asyncio.sleep(pause)
+        deadline = Deadline(self._timeout if call.timeout is None else call.timeout, f"{call.method} {call.path}")
+        async with deadline.holds():
+            return call.read(await self._answered(call, deadline))
 
-    async def _follow(self, fit_id: str, following: Following) -> AsyncIterator[Event]:
-        path, headers = f"/fits/{fit_id}/events", following.headers()
-        async with self._http.stream("GET", path, headers=headers, timeout=STREAM_TIMEOUT) as answer:
-            if answer.is_error:
-                await answer.aread()
-                raise error_of(answer)
-            following.is_over = answer.status_code == httpx.codes.NO_CONTENT
-            async for line in answer.aiter_lines():
-                if (event := following.feed(line)) is not None:
-                    yield event
-
-    async def _fetch(self, path: str, downloading: Downloading) -> str:
-        async with self._http.stream("GET", path, headers=downloading.headers()) as answer:
-            if answer.is_error:
-                await answer.aread()
-                raise error_of(answer)
-            downloading.begin(answer)
-            async for chunk in answer.aiter_raw(calls.CHUNK):
-                downloading.take(chunk)
-        return downloading.verify()
-
-    async def _send(self, call: Call) -> httpx.Response:
-        tries = 0
+    async def _answered(self, call: Call[Any], deadline: Deadline) -> Answered:
+        tries, lost = 0, False
         while True:
-            answer, cause = None, None
             try:
-                answer = await self._http.request(
-                    call.method,
-                    call.path,
-                    params=call.params,
-                    headers=call.headers,
-                    json=call.json,
-                    content=None if call.body is None else _unhurried(call.body()),
-                )
-            except httpx.TransportError as error:
-                cause = error
-            if answer is not None and not answer.is_error:
-                return answer
-            tries += 1
-            pause = pause_before(tries, answer) if call.repeatable else None
-            if pause is None:
-                raise error_of(answer) if answer is not None else given_up(cause) from cause
+                async with self.opened(call) as answer:
+                    return await _whole(answer)
+            except (httpx2.TransportError, ApiError) as error:
+                if lost and call.method == "DELETE" and isinstance(error, NotFound):
+                    return Answered(status=204, headers={}, content=b"")  # the try whose answer was lost has done it
+                tries, lost = tries + 1, lost or not isinstance(error, ApiError)
+                pause = pause_before(tries, error, call)
+                if pause is None or pause > deadline.left():
+                    raise given_up(error) from error
             await asyncio.sleep(pause)
+
+    @asynccontextmanager
+    async def opened(
+        self, call: Call[Any], *, headers: Mapping[str, str] | None = None, silence_seconds: float = SILENCE_SECONDS
+    ) -> AsyncIterator[httpx2.Response]:
+        """Send a request once; its answer is a success, and has not been read.
+
+        Raises:
+            ApiError: if the service refuses.
+            UnexpectedAnswer: if what answers is not this service.
+        """
+        foreign = "://" in call.path
+        body = None if call.body is None else call.body()
+        try:
+            async with self._http.stream(
+                call.method,
+                call.path,
+                params=call.params or None,
+                headers=({} if foreign else self._key) | dict(call.headers) | dict(headers or {}),
+                json=call.json,
+                content=None if body is None else _unhurried(body),
+                timeout=httpx2.Timeout(silence_seconds + call.thinking_seconds, connect=CONNECT_SECONDS),
+            ) as answer:
+                if not answer.is_success:
+                    check_status(await _whole(answer))
+                yield answer
+        except httpx2.DecodingError as error:
+            raise UnexpectedAnswer(f"the answer cannot be unpacked: {error}") from error
+        except httpx2.InvalidURL as error:
+            raise UnexpectedAnswer(f"the service names an address that is none: {error}") from error
+
+    # How the methods that are written once are called here: as they are.
+    def _run(
+        self, story: Callable[Concatenate[Any, P], Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs
+    ) -> Coroutine[Any, Any, T]:
+        return story(self, *args, **kwargs)
+
+    def _iterate(
+        self, story: Callable[Concatenate[Any, P], AsyncGenerator[T, None]], *args: P.args, **kwargs: P.kwargs
+    ) -> AsyncIterator[T]:
+        return story(self, *args, **kwargs)
+
+
+def _address(server: str) -> str:
+    try:
+        parts = urlsplit(server)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ValueError(f"the server is {server!r}, expected an address such as http://127.0.0.1:8000")
+    return server
+
+
+async def _whole(answer: httpx2.Response) -> Answered:
+    """Read a document, which has no business being large."""
+    content = bytearray()
+    async for chunk in answer.aiter_bytes():
+        content += chunk
+        if len(content) > MAX_ANSWER_BYTES:
+            raise UnexpectedAnswer(f"the answer has more than {MAX_ANSWER_BYTES} bytes, expected a document")
+    return Answered(status=answer.status_code, headers=answer.headers, content=bytes(content))
 
 
 async def _unhurried(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:

@@ -1,7 +1,7 @@
 """`tuner submit`: a file to the service and back, from the command line.
 
-Loaded by `tuner.cli`, which must know neither HTTP nor this package, by its name; httpx is imported when the command
-runs.
+Loaded by `tuner.cli`, which must know neither HTTP nor this package, by its name; what speaks HTTP is imported when
+the command runs.
 """
 
 import os
@@ -35,8 +35,6 @@ def submit(
 ) -> None:
     """Have a file fitted by a service; an API key is read from TUNER_API_KEY."""
     try:
-        import httpx
-
         from tuner_client import Client, ClientError
     except ModuleNotFoundError as error:
         typer.echo(
@@ -53,7 +51,7 @@ def submit(
             if output is not None:
                 client.download(fit.id, output)
                 typer.echo(str(output))
-    except (ClientError, OSError, ValueError, httpx.InvalidURL) as error:
+    except (ClientError, OSError, ValueError) as error:
         typer.echo(f"tuner: {' '.join(str(error).split())}", err=True)
         raise typer.Exit(1) from error
 

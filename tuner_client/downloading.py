@@ -5,19 +5,21 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-import httpx
+import httpx2
 
-from tuner_client.calls import TRIES
-from tuner_client.errors import DownloadDamaged
+from tuner_client.calls import Call, pause_before, promised_sha256
+from tuner_client.errors import DownloadDamaged, UnexpectedAnswer
+from tuner_client.models import Download
 
 
 class Downloading:
     """Writes beside the target, and only what was verified takes its name.
 
     Args:
-        target: the file to write.
+        target: path of the file to write.
+        file: what is written to meanwhile.
     """
 
     def __init__(self, target: Path, file: BinaryIO) -> None:
@@ -25,6 +27,8 @@ class Downloading:
         self._file = file
         self._hash = hashlib.sha256()
         self._etag: str | None = None
+        self._promised: str | None = None
+        self._media_type = ""
         self.received = 0
         self.failures = 0
 
@@ -48,13 +52,28 @@ class Downloading:
             return {}
         return {"Range": f"bytes={self.received}-", "If-Range": self._etag}
 
-    def begin(self, answer: httpx.Response) -> None:
-        """Look at the head of an answer: a whole file begins anew, a part goes on."""
-        if answer.status_code != httpx.codes.PARTIAL_CONTENT and self.received:
+    def begin(self, answer: httpx2.Response) -> None:
+        """Look at the head of an answer: a whole file begins anew, a part goes on.
+
+        Raises:
+            UnexpectedAnswer: if it is the head of something else.
+        """
+        promised = promised_sha256(answer.headers)
+        if promised is None or "content-encoding" in answer.headers:
+            kind = answer.headers.get("content-type") or "no type"
+            raise UnexpectedAnswer(
+                f"the answer ({kind}) is no file of the service: expected its bytes as they are, and their SHA-256"
+            )
+        if answer.status_code == httpx2.codes.PARTIAL_CONTENT:
+            place = answer.headers.get("content-range", "")
+            if not place.startswith(f"bytes {self.received}-") or promised != self._promised:
+                raise UnexpectedAnswer(f"the answer goes on at {place or 'no place'}, expected byte {self.received}")
+        elif self.received:
             self._file.seek(0)
             self._file.truncate()
             self._hash, self.received = hashlib.sha256(), 0
-        self._etag = answer.headers.get("etag")
+        self._promised, self._etag = promised, answer.headers.get("etag")
+        self._media_type = answer.headers.get("content-type", "")
 
     def take(self, chunk: bytes) -> None:
         """Write what came."""
@@ -63,18 +82,20 @@ class Downloading:
         self.received += len(chunk)
         self.failures = 0
 
-    def verify(self) -> str:
-        """Hold the bytes against the ETag, which is their SHA-256; returns it.
+    def finish(self) -> Download:
+        """Hold the bytes against the promise.
 
         Raises:
             DownloadDamaged: if they differ.
         """
-        found, promised = self._hash.hexdigest(), (self._etag or "").strip('"')
-        if found != promised:
-            raise DownloadDamaged(f"{self._target.name}: {self.received} bytes with SHA-256 {found}, not {promised}")
-        return found
+        found = self._hash.hexdigest()
+        if found != self._promised:
+            raise DownloadDamaged(
+                f"{self._target.name}: {self.received} bytes with SHA-256 {found}, not {self._promised}"
+            )
+        return Download(path=str(self._target), bytes=self.received, sha256=found, media_type=self._media_type)
 
-    def pause_after_failure(self) -> float | None:
+    def pause_after(self, error: Exception, call: Call[Any]) -> float | None:
         """Seconds to wait before the next connection, or None if there is no hope."""
         self.failures += 1
-        return None if self.failures >= TRIES else 0.2 * 2.0**self.failures
+        return pause_before(self.failures, error, call)

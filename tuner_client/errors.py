@@ -9,9 +9,12 @@ ClientError
 │   ├── TooManyRequests      429, after all retries
 │   └── ServerError          5xx, after all retries
 ├── ConnectionFailed         no answer, after all retries
+│   └── UploadBroken         a large upload stands where it broke off; `upload_id` goes on with it
+├── UnexpectedAnswer         an answer, but not one of this API: a redirect, a page, half a document, another shape
+├── FileChanged              a file changed while it was sent
 ├── DownloadDamaged          the bytes that arrived are not those that were promised
 ├── FitEnded                 the fit ended without a result
-└── WaitedTooLong            the fit goes on, but the patience is over
+└── WaitedTooLong            the time given for the call is over; what the service began goes on
 """
 
 from typing import Any
@@ -29,6 +32,7 @@ class ApiError(ClientError):
     Args:
         problem: the problem document (RFC 9457).
         status: HTTP status of the answer.
+        retry_after: seconds to wait before asking again, or None.
 
     Attributes:
         status: HTTP status of the answer.
@@ -36,14 +40,16 @@ class ApiError(ClientError):
         detail: a sentence for people.
         request_id: id of the request, to be named when asking the operator.
         problem: the whole document.
+        retry_after: seconds to wait before asking again, if the service says so.
     """
 
-    def __init__(self, problem: dict[str, Any], status: int) -> None:
+    def __init__(self, problem: dict[str, Any], status: int, *, retry_after: float | None = None) -> None:
         self.status = status
-        self.code: str = problem.get("code", "unknown")
-        self.detail: str = problem.get("detail", "the service gave no reason")
-        self.request_id: str = problem.get("request_id", "")
+        self.code = str(problem.get("code", "unknown"))
+        self.detail = str(problem.get("detail", "no reason is given: is this the address of the service?"))
+        self.request_id = str(problem.get("request_id", ""))
         self.problem = problem
+        self.retry_after = retry_after
         super().__init__(f"{self.detail} ({status} {self.code})")
 
 
@@ -75,6 +81,26 @@ class ConnectionFailed(ClientError):
     """The service does not answer."""
 
 
+class UploadBroken(ConnectionFailed):
+    """A large upload broke off; what has arrived is kept for a while.
+
+    Attributes:
+        upload_id: id of the upload, with which `upload` goes on where it broke off.
+    """
+
+    def __init__(self, upload_id: str, cause: Exception) -> None:
+        self.upload_id = upload_id
+        super().__init__(f"{cause}; go on with upload(…, upload_id={upload_id!r})")
+
+
+class UnexpectedAnswer(ClientError):
+    """What answered does not speak this API, or a newer one."""
+
+
+class FileChanged(ClientError):
+    """A file changed while it was sent."""
+
+
 class DownloadDamaged(ClientError):
     """The bytes that arrived are not those that were promised."""
 
@@ -93,7 +119,13 @@ class FitEnded(ClientError):
 
 
 class WaitedTooLong(ClientError):
-    """The fit goes on, but the patience is over."""
+    """The time given for a call is over; what the service began goes on.
+
+    Attributes:
+        upload_id: id of the upload in parts that was under way, with which `upload` goes on; None if there was none.
+    """
+
+    upload_id: str | None = None
 
 
 _BY_STATUS: dict[int, type[ApiError]] = {
@@ -106,8 +138,8 @@ _BY_STATUS: dict[int, type[ApiError]] = {
 }
 
 
-def api_error(status: int, problem: Any) -> ApiError:
-    """The error for an answer."""
+def api_error(status: int, problem: Any, *, retry_after: float | None = None) -> ApiError:
+    """The error for an answer of at least 400."""
     known = problem if isinstance(problem, dict) else {}
     kind = _BY_STATUS.get(status, ServerError if status >= 500 else InvalidRequest)
-    return kind(known, status)
+    return kind(known, status, retry_after=retry_after)

@@ -1,9 +1,11 @@
 """The state of following a fit over any number of connections: what was seen, and what to ask for next."""
 
-import json
 from dataclasses import dataclass, field
 
+from pydantic import ValidationError
+
 from tuner_client.calls import TRIES
+from tuner_client.errors import UnexpectedAnswer
 from tuner_client.models import Event
 
 
@@ -28,7 +30,11 @@ class Following:
         return {"Accept": "text/event-stream"} | ({"Last-Event-ID": str(self.after)} if self.after else {})
 
     def feed(self, line: str) -> Event | None:
-        """Take a line of the stream; returns an event if one is complete with it."""
+        """Take a line of the stream; returns an event if one is complete with it.
+
+        Raises:
+            UnexpectedAnswer: if what is complete is no event.
+        """
         if line:
             name, _, value = line.partition(":")
             if name == "data":
@@ -36,8 +42,12 @@ class Following:
             return None
         if not self._data:
             return None
-        event = Event.of(json.loads("\n".join(self._data)))
+        text = "\n".join(self._data)
         self._data.clear()
+        try:
+            event = Event.model_validate_json(text, strict=True)
+        except ValidationError:
+            raise UnexpectedAnswer(f"the stream holds no event: {text[:100]!r}") from None
         if event.seq <= self.after:
             return None  # seen before the connection broke
         self.after, self.is_over, self.failures = event.seq, event.is_final, 0

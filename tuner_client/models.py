@@ -1,107 +1,398 @@
-"""What the service sends, as far as programs need it; `raw` has the rest, also what newer services add."""
+"""What the service sends, typed; `raw` has everything of an answer, also what newer services add."""
 
-from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
+
+from pydantic import BaseModel, ConfigDict
 
 FINAL = frozenset({"succeeded", "failed", "cancelled", "expired"})
 
 Json = dict[str, Any]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Signal:
+class Answer(BaseModel):
+    """What all answers have in common: they cannot be changed, and keep what this version does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", protected_namespaces=())
+
+    @property
+    def raw(self) -> Json:
+        """Everything that the service said, as JSON would have it."""
+        return self.model_dump(mode="json")
+
+
+class Damage(Answer):
+    """What is wrong with a stored file; `code` is for programs."""
+
+    code: str
+    message: str
+
+
+class SignalFacts(Answer):
+    """What the service found in a file."""
+
+    kind: str
+    format: str
+    channels: int
+    sample_format: str
+    shape: list[int]
+    compaction_db: list[float] | None = None
+
+
+class SignalLinks(Answer):
+    """Where a signal and its file are."""
+
+    self: str
+    content: str
+
+
+class Signal(Answer):
     """An uploaded file."""
 
     id: str
     sha256: str
     bytes: int
-    filename: str | None
-    facts: Json
-    raw: Json = field(repr=False)
-
-    @classmethod
-    def of(cls, raw: Json) -> "Signal":
-        """From the service's JSON."""
-        return cls(
-            id=raw["id"],
-            sha256=raw["sha256"],
-            bytes=raw["bytes"],
-            filename=raw.get("filename"),
-            facts=raw.get("facts", {}),
-            raw=raw,
-        )
+    media_type: str
+    filename: str | None = None
+    facts: SignalFacts
+    created_at: datetime
+    expires_at: datetime | None = None
+    damage: Damage | None = None
+    links: SignalLinks
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Result:
-    """The compressed file that a fit ended in."""
+class SignalPage(Answer):
+    """Signals, newest first; `next_cursor` asks for the next page, and is None on the last one."""
 
+    data: list[Signal]
+    next_cursor: str | None = None
+
+
+class Part(Answer):
+    """One part of a large upload, and the address to PUT its bytes to."""
+
+    number: int
     bytes: int
-    sha256: str
-    psnr_db: float | None
-    bits_per_sample: float | None
-
-    @classmethod
-    def of(cls, raw: Json) -> "Result":
-        """From the service's JSON."""
-        return cls(
-            bytes=raw["bytes"],
-            sha256=raw["sha256"],
-            psnr_db=raw.get("psnr_db"),
-            bits_per_sample=raw.get("bits_per_sample"),
-        )
+    url: str
+    received: bool
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Fit:
-    """A request to turn a signal into a representation, and how far it is."""
+class Upload(Answer):
+    """A large upload on its way; `signal_id` is None until it is complete."""
 
     id: str
-    status: str
+    bytes: int
+    filename: str | None = None
+    parts: list[Part]
+    expires_at: datetime
+    signal_id: str | None = None
+
+
+class Progress(Answer):
+    """How far the training of a fit is."""
+
+    step: int | None = None
+    total_steps: int | None = None
+    loss: float | None = None
+    psnr_db: float | None = None
+    seconds: float | None = None
+    eta_seconds: float | None = None
+
+
+class FitError(Answer):
+    """Why a fit ended without a result; `code` is for programs."""
+
+    code: str
+    message: str
+
+
+class ResultLinks(Answer):
+    """Where the compressed file is."""
+
+    representation: str
+
+
+class Result(Answer):
+    """The compressed file that a fit ended in."""
+
+    id: str
+    bytes: int
+    sha256: str
+    media_type: str
+    psnr_db: float | None = None
+    bits_per_sample: float | None = None
+    facts: Json
+    damage: Damage | None = None
+    links: ResultLinks
+
+
+class FitLinks(Answer):
+    """Where to ask about a fit, and where to move it."""
+
+    self: str
+    events: str
+    cancel: str
+    pause: str
+    resume: str
+    retry: str
+    clone: str
+    signal: str
+    representation: str | None = None
+
+
+class FitSummary(Answer):
+    """A fit as lists show it."""
+
+    id: str
     signal_id: str
-    progress: Json | None
-    outcome: str | None
-    error_code: str | None
-    error_message: str | None
-    result: Result | None
-    raw: Json = field(repr=False)
+    status: str
+    pause_requested: bool
+    priority: int
+    labels: dict[str, str]
+    progress: Progress | None = None
+    attempts: int
+    outcome: str | None = None
+    error: FitError | None = None
+    result: Result | None = None
+    created_at: datetime
+    queued_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    expires_at: datetime | None = None
+    updated_at: datetime
+    links: FitLinks
 
     @property
     def is_final(self) -> bool:
         """True if nothing will change any more."""
         return self.status in FINAL
 
-    @classmethod
-    def of(cls, raw: Json) -> "Fit":
-        """From the service's JSON."""
-        error = raw.get("error") or {}
-        return cls(
-            id=raw["id"],
-            status=raw["status"],
-            signal_id=raw["signal_id"],
-            progress=raw.get("progress"),
-            outcome=raw.get("outcome"),
-            error_code=error.get("code"),
-            error_message=error.get("message"),
-            result=None if raw.get("result") is None else Result.of(raw["result"]),
-            raw=raw,
-        )
+    @property
+    def error_code(self) -> str | None:
+        """A word for programs, if the fit failed."""
+        return None if self.error is None else self.error.code
+
+    @property
+    def error_message(self) -> str | None:
+        """A sentence for people, if the fit failed."""
+        return None if self.error is None else self.error.message
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Event:
-    """One thing that happened to a fit."""
+class Fit(FitSummary):
+    """A request to turn a signal into a representation, and how far it is."""
+
+    queue_position: int | None = None
+    waits_because: str | None = None
+    spec: Json
+
+
+class FitPage(Answer):
+    """Fits, newest first; `next_cursor` asks for the next page, and is None on the last one."""
+
+    data: list[FitSummary]
+    next_cursor: str | None = None
+
+
+class Estimate(Answer):
+    """What a fit would weigh, reach and take."""
+
+    weights: int
+    bytes: int
+    bits_per_sample: float
+    psnr_db: float
+    steps: int
+    seconds: float
+    speed_is_measured: bool
+
+
+class Event(Answer):
+    """One thing that happened to a fit; `seq` counts from 1."""
 
     seq: int
     kind: str
+    attempt: int
     data: Json
+    created_at: datetime
 
     @property
     def is_final(self) -> bool:
         """True if it is the last one."""
         return self.kind in FINAL
 
-    @classmethod
-    def of(cls, raw: Json) -> "Event":
-        """From the service's JSON."""
-        return cls(seq=raw["seq"], kind=raw["kind"], data=raw.get("data", {}))
+
+class EventPage(Answer):
+    """Events in order; `next_after` asks for the next page, and is None if there are no more for now."""
+
+    data: list[Event]
+    next_after: int | None = None
+
+
+class View(Answer):
+    """A view that is still being drawn."""
+
+    id: str
+    status: str
+    created_at: datetime
+
+
+class Metrics(Answer):
+    """How good and how small a result is."""
+
+    bytes: int
+    bits_per_sample: float | None = None
+    compression_ratio: float | None = None
+    picture_psnr_db: float | None = None
+    fit_psnr_db: float | None = None
+    gradient_psnr_db: float | None = None
+    held_out_psnr_db: float | None = None
+    weights: int | None = None
+    steps: int | None = None
+    fit_seconds: float | None = None
+    compress_seconds: float | None = None
+    facts: Json
+
+
+class CheckpointLinks(Answer):
+    """Where a checkpoint's file is."""
+
+    content: str
+
+
+class Checkpoint(Answer):
+    """A state from which training can go on."""
+
+    id: str
+    attempt: int
+    step: int
+    bytes: int
+    sha256: str
+    created_at: datetime
+    links: CheckpointLinks
+
+
+class CheckpointList(Answer):
+    """The checkpoints of a fit."""
+
+    data: list[Checkpoint]
+
+
+class Webhook(Answer):
+    """An address that is told when fits end."""
+
+    id: str
+    url: str
+    events: list[str]
+    description: str | None = None
+    enabled: bool
+    disabled_reason: str | None = None
+    failing_since: datetime | None = None
+    created_at: datetime
+    updated_at: datetime
+
+
+class WebhookSecret(Webhook):
+    """A webhook with the secret that signs its messages, which is shown this once."""
+
+    secret: str
+
+
+class WebhookPage(Answer):
+    """Webhooks, newest first; `next_cursor` asks for the next page, and is None on the last one."""
+
+    data: list[Webhook]
+    next_cursor: str | None = None
+
+
+class Delivery(Answer):
+    """A message for a webhook."""
+
+    id: str
+    event: str
+    payload: Json
+    status: str
+    attempts: int
+    next_try_at: datetime | None = None
+    delivered_at: datetime | None = None
+    created_at: datetime
+
+
+class Attempt(Answer):
+    """One try to deliver a message."""
+
+    attempt: int
+    status_code: int | None = None
+    error: str | None = None
+    milliseconds: int
+    created_at: datetime
+
+
+class DeliveryLog(Delivery):
+    """A message and every try to deliver it."""
+
+    log: list[Attempt]
+
+
+class DeliveryPage(Answer):
+    """Messages, newest first; `next_cursor` asks for the next page, and is None on the last one."""
+
+    data: list[Delivery]
+    next_cursor: str | None = None
+
+
+class ProblemKind(Answer):
+    """What one code of a problem means."""
+
+    type: str
+    code: str
+    status: int
+    title: str
+    meaning: str
+
+
+class ProblemList(Answer):
+    """Every problem that a request can meet."""
+
+    data: list[ProblemKind]
+
+
+class Alive(Answer):
+    """The process answers."""
+
+    status: str
+
+
+class Ready(Answer):
+    """The engines answer; `checks` has a word for each."""
+
+    status: str
+    checks: dict[str, str]
+    read_only: bool
+    oldest_waiting_seconds: float | None = None
+    silent: list[str]
+
+
+class Welcome(Answer):
+    """Where to start, and what the service takes at most."""
+
+    name: str
+    docs: str
+    openapi: str
+    max_upload_bytes: int
+    max_pixels: int
+
+
+class FileHead(Answer):
+    """A file of the service as its headers describe it, without its bytes."""
+
+    bytes: int
+    sha256: str
+    media_type: str
+
+
+class Download(Answer):
+    """A file that was written, whole and with the SHA-256 that the service promised."""
+
+    path: str
+    bytes: int
+    sha256: str
+    media_type: str

@@ -1,43 +1,51 @@
-"""The client for programs without asyncio."""
+"""The client for programs without asyncio: the other one, in a thread of its own."""
 
-import time
-from collections.abc import Callable, Iterator
+import asyncio
+import os
+import threading
+import weakref
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from contextlib import suppress
-from pathlib import Path
+from queue import Empty, SimpleQueue
 from types import TracebackType
-from typing import Any
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
-import httpx
+from tuner_client.aio import CALL_SECONDS, AsyncClient
+from tuner_client.errors import ConnectionFailed
+from tuner_client.models import Event, Fit
+from tuner_client.operations import Operations
+from tuner_client.waiting import outcome
 
-from tuner_client import calls
-from tuner_client.calls import (
-    POLL_SECONDS,
-    STREAM_TIMEOUT,
-    TIMEOUT,
-    Call,
-    base_headers,
-    error_of,
-    given_up,
-    pause_before,
-)
-from tuner_client.downloading import Downloading
-from tuner_client.errors import ConnectionFailed, FitEnded, ServerError
-from tuner_client.following import Following
-from tuner_client.models import Event, Fit, Signal
-from tuner_client.targets import fit_request
-from tuner_client.within import within
+LOOKING_SECONDS: Final = 0.5  # between looks whether the thread is there at all
+LEAVING_SECONDS: Final = 2.0  # for what was broken off to clear away what it had begun
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
-class Client:
+class Client(Operations):
     """Speaks to one service; use it as a context manager, or close it.
+
+    It may be used from any number of threads, in notebooks and after a fork; Ctrl-C breaks a call off.
 
     Args:
         server: address of the service.
-        api_key: sent with everything, or None.
+        api_key: key that is sent to the service and to nobody else, or None.
+        timeout: time that a call may take in seconds if it is given none of its own, retries included. What sends or
+            receives a file, follows a fit or waits for one has no limit but its own `timeout`.
+
+    Raises:
+        ValueError: if the address is none.
     """
 
-    def __init__(self, server: str, *, api_key: str | None = None) -> None:
-        self._http = httpx.Client(base_url=server, headers=base_headers(api_key), timeout=TIMEOUT)
+    def __init__(self, server: str, *, api_key: str | None = None, timeout: float | None = CALL_SECONDS) -> None:
+        def behind() -> AsyncClient:
+            return AsyncClient(server, api_key=api_key, timeout=timeout)
+
+        self._behind = behind
+        self._lock = threading.Lock()
+        self._closed = False
+        self._thread = self._begun()
 
     def __enter__(self) -> "Client":
         return self
@@ -48,90 +56,19 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Give the connections back."""
-        self._http.close()
-
-    def upload(self, path: Path | str, *, filename: str | None = None) -> Signal:
-        """Send a file, read as it is sent.
-
-        Raises:
-            ApiError: if the service refuses it.
-            ConnectionFailed: if the service does not answer.
-        """
-        return Signal.of(self._send(calls.upload(Path(path), filename)).json())
-
-    def submit(
-        self,
-        source: Signal | Path | str,
-        *,
-        target: str | None = None,
-        preset: str | None = None,
-        idempotency_key: str | None = None,
-        **options: Any,
-    ) -> Fit:
-        """Ask for a representation of a signal, or of a file that is uploaded first.
-
-        Args:
-            source: the signal or the file.
-            target: such as "psnr=35" or "seconds=60".
-            preset: "fast", "balanced" or "best".
-            idempotency_key: your own name for this request; sent again with it, it starts nothing new.
-            options: further members of the request, as the service documents them.
-
-        Raises:
-            ValueError: if the target cannot be understood.
-            ApiError: if the service refuses.
-            ConnectionFailed: if the service does not answer.
-        """
-        signal = source if isinstance(source, Signal) else self.upload(source)
-        body = fit_request(signal.id, target=target, preset=preset, options=options)
-        return Fit.of(self._send(calls.create_fit(body, idempotency_key)).json())
-
-    def get_fit(self, fit_id: str) -> Fit:
-        """How far a fit is; raises as `submit` does."""
-        return Fit.of(self._send(calls.get_fit(fit_id)).json())
-
-    def cancel(self, fit_id: str) -> Fit:
-        """Stop a fit; raises as `submit` does."""
-        return Fit.of(self._send(calls.cancel_fit(fit_id)).json())
-
-    def events(self, fit_id: str, *, after: int = 0) -> Iterator[Event]:
-        """What happens to a fit, as it happens, to the last event; broken connections are taken up again.
-
-        Args:
-            fit_id: id of the fit.
-            after: only events with a higher sequence number.
-
-        Yields:
-            Each event once.
-
-        Raises:
-            ApiError: if the service refuses.
-            ConnectionFailed: if the service stays away.
-        """
-        following = Following(after)
-        while True:
-            cause: Exception | None = None
-            try:
-                yield from self._follow(fit_id, following)
-            except (httpx.TransportError, ServerError) as error:
-                cause = error
-            if following.is_over:
-                return
-            pause = following.pause_after_failure()
-            if pause is None:
-                raise ConnectionFailed(f"the events of {fit_id} end in the middle") from cause
-            time.sleep(pause)
+        """Give the connections back; calls that other threads are in fail."""
+        self._closed = True
+        self._thread.stop(wait=True)
 
     def wait(
-        self, fit_id: str, *, seconds: float = float("inf"), on_event: Callable[[Event], None] = lambda _: None
+        self, fit_id: str, *, timeout: float | None = None, on_event: Callable[[Event], None] = lambda _: None
     ) -> Fit:
         """Wait for the end of a fit: by its events, or by asking now and then if they cannot be had.
 
         Args:
             fit_id: id of the fit.
-            seconds: longest time to wait, in seconds; the call is back half a second later at the latest.
-            on_event: called with each event.
+            timeout: longest time to wait in seconds, or None for as long as it takes.
+            on_event: called with each event, in the thread that waits.
 
         Returns:
             The fit, succeeded.
@@ -142,85 +79,124 @@ class Client:
             ApiError: if the service refuses.
             ConnectionFailed: if the service stays away.
         """
-        steps = self._until_final(fit_id)
-        for step in steps if seconds == float("inf") else within(steps, seconds, fit_id):
-            if isinstance(step, Event):
-                on_event(step)
-            elif step.is_final:
-                if step.result is None:
-                    raise FitEnded(step)
-                return step
-        raise ConnectionFailed(f"{fit_id} was not followed to its end")
+        for step in self._watch(fit_id, timeout=timeout):
+            if (fit := outcome(step, on_event)) is not None:
+                return fit
+        raise AssertionError("watching ends with a fit that has ended")
 
-    def _until_final(self, fit_id: str) -> Iterator[Event | Fit]:
-        with suppress(ConnectionFailed):
-            yield from self.events(fit_id)
-        while not (fit := self.get_fit(fit_id)).is_final:
-            yield fit
-            time.sleep(POLL_SECONDS)
-        yield fit
+    # How the methods that are written once are called here: in the other thread, to their end.
+    def _run(
+        self, story: Callable[Concatenate[Any, P], Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        thread = self._running()
+        return thread.run(story(thread.client, *args, **kwargs))
 
-    def download(self, fit_id: str, target: Path | str) -> str:
-        """Write the compressed file, whole and verified or not at all; interrupted downloads go on.
+    def _iterate(
+        self, story: Callable[Concatenate[Any, P], AsyncGenerator[T, None]], *args: P.args, **kwargs: P.kwargs
+    ) -> Iterator[T]:
+        thread = self._running()
+        steps = story(thread.client, *args, **kwargs)
+        try:
+            while step := thread.run(_next(steps)):
+                yield step[0]
+        finally:
+            with suppress(ConnectionFailed):
+                thread.run(steps.aclose())
 
-        Returns:
-            Its SHA-256, hexadecimal.
+    def _running(self) -> "_LoopThread":
+        with self._lock:
+            if self._closed:
+                raise ConnectionFailed("the client is closed")
+            if self._thread.process != os.getpid():  # threads do not survive a fork, and connections are not shared
+                self._thread = self._begun()
+            return self._thread
 
-        Raises:
-            DownloadDamaged: if what arrived is not what was promised.
-            ApiError: if there is no file.
-            ConnectionFailed: if the service stays away.
-        """
-        with Downloading.to(Path(target)) as downloading:
-            while True:
-                try:
-                    return self._fetch(f"/fits/{fit_id}/representation", downloading)
-                except (httpx.TransportError, ServerError) as error:
-                    pause = downloading.pause_after_failure()
-                    if pause is None:
-                        raise given_up(error) from error
-                    time.sleep(pause)
+    def _begun(self) -> "_LoopThread":
+        thread = _LoopThread(self._behind())
+        weakref.finalize(self, thread.stop)
+        return thread
 
-    def _follow(self, fit_id: str, following: Following) -> Iterator[Event]:
-        path, headers = f"/fits/{fit_id}/events", following.headers()
-        with self._http.stream("GET", path, headers=headers, timeout=STREAM_TIMEOUT) as answer:
-            if answer.is_error:
-                answer.read()
-                raise error_of(answer)
-            following.is_over = answer.status_code == httpx.codes.NO_CONTENT
-            for line in answer.iter_lines():
-                if (event := following.feed(line)) is not None:
-                    yield event
 
-    def _fetch(self, path: str, downloading: Downloading) -> str:
-        with self._http.stream("GET", path, headers=downloading.headers()) as answer:
-            if answer.is_error:
-                answer.read()
-                raise error_of(answer)
-            downloading.begin(answer)
-            for chunk in answer.iter_raw(calls.CHUNK):
-                downloading.take(chunk)
-        return downloading.verify()
+class _LoopThread:
+    """An event loop in a daemon thread, and the client that lives in it.
 
-    def _send(self, call: Call) -> httpx.Response:
-        tries = 0
+    Args:
+        client: closed when the loop ends.
+    """
+
+    def __init__(self, client: AsyncClient) -> None:
+        self.client = client
+        self.process = os.getpid()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._serve, name="tuner client", daemon=True)
+        self._thread.start()
+
+    def run(self, story: Coroutine[Any, Any, T]) -> T:
+        """Have something done in the loop, to its end; an exception here, such as Ctrl-C, breaks it off."""
+        loop = self._loop
+        ended: SimpleQueue[asyncio.Task[T]] = SimpleQueue()
+        tasks: list[asyncio.Task[T]] = []
+
+        def begin() -> None:
+            tasks.append(loop.create_task(story))
+            tasks[0].add_done_callback(ended.put)
+
+        try:
+            loop.call_soon_threadsafe(begin)
+        except RuntimeError:  # closed by another thread just now
+            story.close()
+            raise ConnectionFailed("the client is closed") from None
+        try:
+            task = self._ended(ended)
+        except BaseException:
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(lambda: [task.cancel() for task in tasks])
+            with suppress(Empty):
+                ended.get(timeout=LEAVING_SECONDS)
+            raise
+        if task.cancelled():
+            raise ConnectionFailed("the client was closed during the call")
+        return task.result()
+
+    def _ended(self, ended: "SimpleQueue[asyncio.Task[T]]") -> "asyncio.Task[T]":
         while True:
-            answer, cause = None, None
+            is_alive = self._thread.is_alive()  # looked at first: what a thread has ended is in the queue
             try:
-                answer = self._http.request(
-                    call.method,
-                    call.path,
-                    params=call.params,
-                    headers=call.headers,
-                    json=call.json,
-                    content=None if call.body is None else call.body(),
-                )
-            except httpx.TransportError as error:
-                cause = error
-            if answer is not None and not answer.is_error:
-                return answer
-            tries += 1
-            pause = pause_before(tries, answer) if call.repeatable else None
-            if pause is None:
-                raise error_of(answer) if answer is not None else given_up(cause) from cause
-            time.sleep(pause)
+                return ended.get(timeout=LOOKING_SECONDS if is_alive else 0)
+            except Empty:
+                if not is_alive:  # what came while the loop was closing was not begun, or not ended
+                    raise ConnectionFailed("the client was closed during the call") from None
+
+    def stop(self, *, wait: bool = False) -> None:
+        """End the loop; what is under way in it is broken off."""
+        if self.process != os.getpid():
+            return
+        with suppress(RuntimeError):  # it has ended before
+            self._loop.call_soon_threadsafe(self._loop.stop)
+        if wait:
+            self._thread.join(LEAVING_SECONDS)
+
+    def _serve(self) -> None:
+        loop = self._loop
+        asyncio.set_event_loop(loop)
+        try:
+            loop.run_forever()
+            # What was put into the loop beside the stop begins now, so that whoever waits for it is told.
+            loop.run_until_complete(asyncio.sleep(0))
+            under_way = asyncio.all_tasks(loop)
+            for task in under_way:
+                task.cancel()
+            loop.run_until_complete(asyncio.gather(*under_way, return_exceptions=True))
+            loop.run_until_complete(self.client.close())
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            loop.run_until_complete(loop.shutdown_default_executor())
+        finally:
+            loop.close()
+
+
+async def _next(steps: AsyncGenerator[T, None]) -> tuple[T] | None:
+    """The next one, if there is one."""
+    try:
+        return (await anext(steps),)
+    except StopAsyncIteration:
+        return None

@@ -50,7 +50,7 @@ app.conf.update(
     worker_cancel_long_running_tasks_on_connection_loss=False,
     worker_hijack_root_logger=False,
 )
-let_it_beat(app, "worker")
+let_it_beat(app, "worker")  # a sign of life in the broker, for `GET /readyz` and people
 
 
 @app.task(name=RUN_FIT)

@@ -1,7 +1,8 @@
-"""One fit from claim to result: load, translate, fit, compress, verify, store, switch.
+"""One fit from claim to result: load, translate, fit, compress, verify, store, and make the result count.
 
-Whatever happens ends in one of five ways: succeeded, failed with a reason, cancelled, handed back, or, when the lease
-is gone, nothing at all, because somebody else has the fit by then.
+Whatever happens ends in one of five ways: succeeded, failed with a reason, cancelled, handed back to the queue, or,
+when the lease is gone, nothing at all, because somebody else has the fit by then. The signal is a file of a stranger
+and is read in the cage, a process that can open nothing else.
 """
 
 import logging
@@ -29,6 +30,7 @@ from tuner.signal.signal import Signal
 from tuner.targets.result import TargetResult
 from tuner.targets.search import fit_to_target
 from worker.checkpoints import load_checkpoints
+from worker.deadline import Deadline
 from worker.drain import draining
 from worker.facts import file_facts, slope_quality_db
 from worker.lease import Lease, end_process
@@ -42,6 +44,7 @@ from worker.translate import ask_from_spec
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 0.5
+OUT_OF_TIME = "out_of_time"
 SIGNAL_DAMAGED = (
     "the stored bytes of the signal are missing or damaged: upload the same file again, which restores them, then POST "
     "/fits/{id}/retry"
@@ -64,8 +67,13 @@ def run_next_fit(resources: Resources) -> str | None:
         return None
     claim = claimed.claim
     logger.info("attempt %s of %s begins", claim.attempt, claim.fit_id)
-    on_breach = partial(_give_up, resources, claim)
-    with Lease(resources, claim, since=asked_at) as lease, _budget(settings, on_breach):
+    too_large = partial(_give_up, resources, claim, _out_of_memory(claim, settings))
+    too_long = partial(_give_up, resources, claim, _out_of_time(claim, settings))
+    with (
+        Lease(resources, claim, since=asked_at) as lease,
+        Deadline(settings.fit_seconds, too_long),
+        _budget(settings, too_large),
+    ):
         try:
             _persist(resources, claim, lease, _run(resources, claimed, lease))
         except LeaseLost as error:
@@ -175,7 +183,7 @@ def _store(resources: Resources, claimed: ClaimedFit, signal: Signal, result: Ta
         "outcome": result.outcome.value,
         "networks": len(result.trials),
         "steps": result.steps,
-        "work": round(result.work, 4),  # work per second is the speed of this worker, which estimates go by
+        "work": round(result.work, 4),  # seconds on the machine that forecasts know; estimates go by work per second
         "fit_seconds": round(result.seconds, 3),
         "fit_psnr_db": finite(result.trials[-1].psnr_db, digits=4),
         "gradient_psnr_db": None if slope_db is None else finite(slope_db, digits=4),
@@ -212,22 +220,30 @@ def _out_of_memory(claim: Claim, settings: WorkerSettings) -> End:
     return _failure(claim, OutOfMemory.code, message)
 
 
+def _out_of_time(claim: Claim, settings: WorkerSettings) -> End:
+    message = (
+        f"it took more time than there is for one fit, {settings.fit_seconds:g} s (TUNER_WORKER_FIT_SECONDS): ask for "
+        "fewer steps (max_steps, max_seconds), a smaller network or the preset 'fast', or send a smaller signal"
+    )
+    return _failure(claim, OUT_OF_TIME, message)
+
+
 def _budget(settings: WorkerSettings, on_breach: Callable[[], None]) -> AbstractContextManager[object]:
     """The budget of memory; on a GPU none, whose driver maps more than it uses."""
     return MemoryBudget(settings.fit_memory_bytes, on_breach) if _device(settings.device) == "cpu" else nullcontext()
 
 
-def _give_up(resources: Resources, claim: Claim) -> None:
-    """Fail a fit that holds more memory than it may, and end the process, which cannot be told to let go of it.
+def _give_up(resources: Resources, claim: Claim, failure: End) -> None:
+    """Fail a fit that took more memory or time than it may, and end the process, which cannot be told to let go of it.
 
     The failure is written first: a process that merely died would be given the fit again.
     """
-    logger.error("%s took more than its %s bytes of memory", claim.fit_id, resources.settings.fit_memory_bytes)
+    logger.error("%s took more memory or time than it may have", claim.fit_id)
     try:
         with resources.database.unit_of_work() as session:
-            _out_of_memory(claim, resources.settings)(Fits(session))
-    except (LeaseLost, SQLAlchemyError) as error:
-        logger.warning("that %s ran out of memory was not recorded: %s", claim.fit_id, error)
+            failure(Fits(session))
+    except (IllegalMove, LeaseLost, SQLAlchemyError) as error:
+        logger.warning("that %s was given up was not recorded: %s", claim.fit_id, error)
     end_process()
 
 
@@ -261,7 +277,7 @@ def _persist(resources: Resources, claim: Claim, lease: Lease, end: End) -> None
         else:
             break
     if left:
-        with suppress(BlobsUnavailable):  # then the sweep takes it
+        with suppress(BlobsUnavailable):  # then upkeep takes it, as an object that no row knows
             resources.blobs.delete(representation_key(claim.fit_id, claim.attempt))
 
 

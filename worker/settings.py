@@ -1,17 +1,11 @@
 """How a worker trains and how often it reports, from the environment (prefix `TUNER_WORKER_`)."""
 
-import os
 from typing import Literal
 
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-_LEAST_MEMORY_BYTES = 1 << 30
-
-
-def _most_of_the_machine() -> int:
-    """Three quarters of the memory that this machine has."""
-    return max(_LEAST_MEMORY_BYTES, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") * 3 // 4)
+from store.machine import most_of_the_memory
 
 
 class WorkerSettings(BaseSettings):
@@ -43,10 +37,16 @@ class WorkerSettings(BaseSettings):
     )
 
     fit_memory_bytes: int = Field(
-        default_factory=_most_of_the_machine,
+        default_factory=most_of_the_memory,
         ge=1 << 20,
         description="memory that a fit on the CPU may take beyond what its process begins with; if nothing is said, "
         "three quarters of the machine's, which is too much where several workers share it",
+    )
+
+    fit_seconds: float = Field(
+        default=86_400.0,
+        gt=0,
+        description="time that one attempt at a fit may take; then it fails, and is not repeated",
     )
 
     lease_seconds: float = Field(

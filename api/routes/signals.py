@@ -9,7 +9,7 @@ from api import errors
 from api.dependencies import InjectedServices, SignalId, Tenant
 from api.errors import problems
 from api.routing import Routes
-from api.schemas.pages import DEFAULT_LIMIT, Limit, next_cursor
+from api.schemas.pages import DEFAULT_LIMIT, Limit, page_of
 from api.schemas.signals import SignalCursor, SignalPage, SignalView
 from api.services.downloads import StoredFile, download
 from store import errors as store
@@ -88,10 +88,7 @@ def list_signals(
     """Signals, newest first."""
     with services.database.unit_of_work() as session:
         found = Signals(session).page(tenant, limit=limit + 1, before=cursor)
-    return SignalPage(
-        data=[SignalView.of(signal) for signal in found[:limit]],
-        next_cursor=next_cursor([signal.id for signal in found], limit),
-    )
+    return page_of(SignalPage, SignalView.of, found, limit)
 
 
 @router.get("/{signal_id}", responses=problems(store.SignalNotFound))

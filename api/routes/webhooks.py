@@ -8,7 +8,7 @@ from api import errors
 from api.dependencies import DeliveryId, InjectedServices, Tenant, WebhookId, json_body
 from api.errors import problems
 from api.routing import Routes
-from api.schemas.pages import DEFAULT_LIMIT, Limit, next_cursor
+from api.schemas.pages import DEFAULT_LIMIT, Limit, page_of
 from api.schemas.webhooks import (
     DeliveryCursor,
     DeliveryLog,
@@ -65,10 +65,7 @@ def list_webhooks(
     """Endpoints, newest first."""
     with services.database.unit_of_work() as session:
         found = Webhooks(session).page(tenant, limit=limit + 1, before=cursor)
-    return WebhookPage(
-        data=[WebhookView.of(endpoint) for endpoint in found[:limit]],
-        next_cursor=next_cursor([endpoint.id for endpoint in found], limit),
-    )
+    return page_of(WebhookPage, WebhookView.of, found, limit)
 
 
 @router.get("/{webhook_id}", responses=problems(store.WebhookNotFound))
@@ -133,10 +130,7 @@ def list_webhook_deliveries(
     """Messages for an endpoint, newest first; settled ones are kept for a month."""
     with services.database.unit_of_work() as session:
         found = Webhooks(session).deliveries(tenant, webhook_id, limit=limit + 1, before=cursor)
-    return DeliveryPage(
-        data=[DeliveryView.of(delivery) for delivery in found[:limit]],
-        next_cursor=next_cursor([delivery.id for delivery in found], limit),
-    )
+    return page_of(DeliveryPage, DeliveryView.of, found, limit)
 
 
 @router.get("/{webhook_id}/deliveries/{delivery_id}", responses=problems(store.WebhookNotFound, store.DeliveryNotFound))

@@ -1,6 +1,7 @@
 """Lists come in pages, newest first; a cursor names the place where the next one begins."""
 
-from typing import Annotated
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Query
 
@@ -8,6 +9,17 @@ Limit = Annotated[int, Query(ge=1, le=100, description="largest number of entrie
 DEFAULT_LIMIT = 20
 
 
-def next_cursor(ids: list[str], limit: int) -> str | None:
-    """The cursor of the page after this one, from one row more than was asked for; None at the end."""
-    return ids[limit - 1] if len(ids) > limit else None
+PageT = TypeVar("PageT")
+
+
+def page_of(page: Callable[..., PageT], view: Callable[[Any], object], rows: Sequence[Any], limit: int) -> PageT:
+    """A page of rows, of which one more was read than a page may have, so that it is known whether there is another.
+
+    Args:
+        page: class of the page, with the members `data` and `next_cursor`.
+        view: how a client sees a row.
+        rows: rows with an id, newest first, at most `limit` + 1.
+        limit: largest number of entries on the page.
+    """
+    cursor = rows[limit - 1].id if len(rows) > limit else None
+    return page(data=[view(row) for row in rows[:limit]], next_cursor=cursor)

@@ -27,7 +27,7 @@ class ResultView(BaseModel):
     psnr_db: float | None = Field(
         description="PSNR of the decoded file against the signal; 144.5 stands for no difference"
     )
-    bits_per_sample: float | None = Field(description="compressed bits per sample; for images, per pixel")
+    bits_per_sample: float | None = Field(description="bits of the file per sample, all channels together")
     facts: dict[str, Any] = Field(description="further facts that the worker noted: weights, format version …")
     damage: Damage | None = Field(description="what is wrong with the stored file; null if nothing is known to be")
     links: ResultLinks

@@ -69,7 +69,7 @@ class MetricsView(BaseModel):
     )
 
     bytes: int
-    bits_per_sample: float | None = Field(description="compressed bits per sample; for images, per pixel")
+    bits_per_sample: float | None = Field(description="bits of the file per sample, all channels together")
     compression_ratio: float | None = Field(description="bytes of the uncompressed samples per byte of the file")
     picture_psnr_db: float | None = Field(
         description="PSNR of the decoded file, clipped and rounded as it would be written"

@@ -13,7 +13,7 @@ from anyio import to_thread
 
 from api.errors import ContentTooLarge, TooManyUploads, UploadIncomplete, UploadMismatch
 from api.schemas.uploads import UploadCompletion, UploadRequest, UploadView
-from api.services.submission import remove_soon
+from api.services.removal import remove_soon
 from api.services.uploads import Upload, Uploads, clean_filename
 from api.settings import ApiSettings
 from store import models

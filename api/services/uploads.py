@@ -23,8 +23,9 @@ from starlette.requests import Request
 from api.errors import ContentTooLarge, EmptyUpload, UnsupportedMediaType, UploadTimeout
 from api.services.inspection import Inspector
 from api.services.multipart import FilePart
+from api.services.pace import paced
 from api.services.places import Places
-from api.services.submission import remove_soon
+from api.services.removal import remove_soon
 from api.settings import ApiSettings
 from store.blobs import BlobStore
 from store.database import Database
@@ -177,7 +178,12 @@ class Uploads:
                 digest.update(pending)
                 spool.write(pending)
 
-            async for chunk in request.stream():
+            body = paced(
+                request.stream(),
+                bytes_per_second=self._settings.upload_bytes_per_second,
+                grace_seconds=self._settings.upload_grace_seconds,
+            )
+            async for chunk in body:
                 content = chunk if form is None else form.feed(chunk)
                 byte_count += len(content)
                 if byte_count > limit:

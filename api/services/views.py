@@ -16,7 +16,8 @@ from api.errors import InvalidRequest, TooBusy, ViewFailed, ViewTooLarge
 from api.schemas.problems import Fault
 from api.schemas.results import ViewStatus
 from api.services.downloads import StoredFile, download
-from api.services.submission import Publisher, remove_soon
+from api.services.publishing import Publisher
+from api.services.removal import remove_soon
 from store.blobs import BlobStore
 from store.database import Database
 from store.errors import BlobDamaged, BlobMissing, StorageFull

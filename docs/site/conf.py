@@ -4,9 +4,7 @@ import re
 import sys
 from pathlib import Path
 
-from pygments.lexers.special import TextLexer
 from sphinx.application import Sphinx
-from sphinx.highlighting import lexers
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
@@ -38,8 +36,6 @@ html_show_sphinx = False
 
 myst_heading_anchors = 4
 myst_enable_extensions = ["dollarmath"]
-# Drawings are shown as they are written: what draws them would come from elsewhere, or from a browser at build time.
-lexers["mermaid"] = TextLexer()
 # Docstrings are prose: what stands between single backticks in them is code.
 default_role = "code"
 napoleon_google_docstring = True

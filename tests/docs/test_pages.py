@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[2]
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
@@ -65,3 +66,13 @@ def test_the_readme_shows_both_kinds_of_network_before_anything_else() -> None:
     for line in README.splitlines():
         if re.search(r"spectrum (?:that )?(?:is )?(?:known|follows)|bounded", line):
             assert line.startswith("| **sines** |"), line
+
+
+def test_the_drawing_of_the_service_names_all_that_runs() -> None:
+    drawing = (ROOT / "docs/images/service.svg").read_text(encoding="utf-8")
+    drawn = " ".join(re.findall(r">([^<]+)</text>", drawing)).lower()
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
+    running = {name for name, service in services.items() if service["restart"] == "unless-stopped"}
+    assert len(running) == 7
+    assert not {name for name in running if name not in drawn}
+    assert "(docs/images/service.svg)" in README

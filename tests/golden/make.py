@@ -75,7 +75,15 @@ def wavelet_files() -> dict[str, bytes]:
         "volume.tnr": random_wavelets((9, 8, 7), scales=2, colours=2, channels=2, widths=(5,), seed=2),
         "smallest.tnr": random_wavelets((1, 1), scales=1, colours=1, channels=1, widths=(1,), frequencies=1, seed=3),
     }
-    return {name: _in_growing_steps(parameters) for name, parameters in networks.items()}
+    files = {name: _in_growing_steps(parameters) for name, parameters in networks.items()}
+    return files | {"places.tnr": _in_growing_steps(_large_latents(random_wavelets((48, 48), colours=1, channels=1)))}
+
+
+def _large_latents(parameters: WaveletParameters) -> WaveletParameters:
+    """Four bytes each: a file of few latents with places to stop, which only large files have."""
+    random = np.random.default_rng(5)
+    latents = (random.integers(-(1 << 29), 1 << 29, codes.shape).astype("i4") for codes in parameters.latents)
+    return replace(parameters, latents=tuple(latents))
 
 
 def files_of_all_kinds() -> dict[str, bytes]:

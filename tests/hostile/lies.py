@@ -113,7 +113,7 @@ lie("an endless chunk", header() + chunk(1, b"", b"\xff\xff\xff\xff\x0f"), Limit
 lie("a chunk longer than the file", header() + chunk(1, b"", b"\x20"), CorruptFile, "needs 32 bytes")
 lie("more chunks than there are", header(chunks=b"\x02") + NETWORK, CorruptFile, "chunk 2 of 2 needs 1 bytes")
 lie("fewer chunks than there are", header() + NETWORK + chunk(0x81, b""), CorruptFile, "6 bytes follow")
-lie("a billion chunks", header(chunks=b"\xff\xff\xff\xff\x0f") + NETWORK, CorruptFile, "chunk 2 of 4294967295")
+lie("a billion chunks", header(chunks=b"\xff\xff\xff\xff\x0f") + NETWORK, LimitExceeded, "4294967295 chunks")
 lie("no chunks", header(chunks=b"\x00"), CorruptFile, "no network chunk")
 lie("no network", header() + chunk(0x81, b"profile"), CorruptFile, "no network chunk")
 lie("networks of two kinds", header(chunks=b"\x02") + NETWORK + chunk(7, b""), CorruptFile, "2 network chunks")

@@ -60,7 +60,7 @@ def test_lies_cost_no_memory(name: str) -> None:
     assert peak < 1 << 20
 
 
-@pytest.mark.parametrize("name", ["file_bytes", "chunk_bytes", "weights", "samples", "channels"])
+@pytest.mark.parametrize("name", ["file_bytes", "chunks", "chunk_bytes", "weights", "samples", "channels"])
 def test_every_limit_can_be_lowered_and_says_how_to_raise_it(name: str) -> None:
     with pytest.raises(LimitExceeded, match=rf"DecodeLimits\({name}=\d+\)"):
         decode(HONEST, replace(DecodeLimits(), **{name: 0}))

@@ -281,12 +281,17 @@ def bell(k: int) -> Table:
 
 
 def check(source: Bytes, start: int) -> None:
+    expected = crc32c(source.data[start : source.at])
+    assert source.take(4) == expected
+
+
+def crc32c(data: bytes) -> bytes:
     crc = 0xFFFFFFFF
-    for byte in source.data[start : source.at]:
+    for byte in data:
         crc ^= byte
         for _ in range(8):
             crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
-    assert source.take(4) == (crc ^ 0xFFFFFFFF).to_bytes(4, "little")
+    return (crc ^ 0xFFFFFFFF).to_bytes(4, "little")
 
 
 def times(matrix: list[list[float]], vector: list[float]) -> list[float]:

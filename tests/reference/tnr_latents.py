@@ -136,7 +136,7 @@ class Band:
 
 
 class Latents:
-    """All latents, subband by subband: `levels` has a list of them for each level."""
+    """All latents, subband by subband: `levels` has a list of them for each level, `ends` how many bytes it took."""
 
     def __init__(self, data: bytes, shape: list[int], scales: int, colours: int) -> None:
         self.coder, self.axes = Decoder(data), len(shape)
@@ -145,6 +145,7 @@ class Latents:
         self.expectations: dict[tuple[int, int, int], list[int]] = defaultdict(lambda: [9830] * 4 + [0] * 20)
         self.guesses: dict[tuple[int, int, int], list[int]] = defaultdict(lambda: [0] * SIGNED)
         self.levels: list[list[Band]] = []
+        self.ends: list[int] = []
         self.around = list(product((-1, 0, 1), repeat=self.axes))
         self.units = [tuple(int(a == axis) for a in range(self.axes)) for axis in range(self.axes)]
         for level in range(scales + 1):
@@ -157,6 +158,7 @@ class Latents:
                     self.band = Band(level, colour, kind, nodes, min(scales - level, 3) if level else 4)
                     self.levels[-1].append(self.band)
                     self.take()
+            self.ends.append(min(self.coder.at, len(data)))
         assert self.coder.is_at_its_end()
 
     # What is around
@@ -453,6 +455,7 @@ class Latents:
         return self.mixed(keys, others, [("sign", self.band.number()), ("sign", kind)], 1024, 9830)
 
 
-def decode(data: bytes, shape: list[int], scales: int, colours: int) -> list[list[Subband]]:
-    """The integers of all subbands, level by level."""
-    return [[band.integers for band in level] for level in Latents(data, shape, scales, colours).levels]
+def decode(data: bytes, shape: list[int], scales: int, colours: int) -> tuple[list[list[Subband]], list[int]]:
+    """The integers of all subbands, level by level, and how many bytes are read to the end of each level."""
+    latents = Latents(data, shape, scales, colours)
+    return [[band.integers for band in level] for level in latents.levels], latents.ends

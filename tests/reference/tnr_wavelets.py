@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import combinations, pairwise
 
 from tests.reference import tnr_latents
-from tests.reference.tnr_decoder import Bytes, Matrix, RangeDecoder, check, float32, times
+from tests.reference.tnr_decoder import Bytes, Matrix, RangeDecoder, check, crc32c, float32, times
 
 Node = tuple[int, ...]
 Subband = dict[Node, int]
@@ -137,16 +137,19 @@ def decode(data: bytes) -> Decoded:
     source = Bytes(data)
     assert source.take(6) == b"\xf5TNR\x01\x00"
     source.take(3)
-    assert source.varint() == 1
+    chunks = source.varint()
     dimensions = source.byte()
     shape = [source.varint() for _ in range(dimensions)]
     channels, period, count = source.varint(), source.f32(), source.varint()
     widths = [source.varint() for _ in range(source.byte())]
     check(source, 0)
-    start = source.at
-    assert source.byte() == 0x07
-    payload = source.take(source.varint())
-    check(source, start)
+    payloads = {}
+    for _ in range(chunks):
+        start, kind = source.at, source.byte()
+        payloads[kind] = source.take(source.varint())
+        check(source, start)
+    payload, places = payloads.pop(0x07), payloads.pop(0x83, None)
+    assert not payloads
     source = Bytes(payload)
 
     seed, reach, scales, colours = source.varint(), source.varint(), source.byte(), source.byte()
@@ -168,13 +171,26 @@ def decode(data: bytes) -> Decoded:
         numbers = iter(coder.symbols(rows * columns, frequencies))
         matrices.append([[next(numbers) - m for _ in range(columns)] for _ in range(rows)])
     assert not coder.words
-    coded = source.take(len(source.data) - source.at)
+    start = source.at
+    bands, ends = tnr_latents.decode(source.take(len(source.data) - start), shape, scales, colours)
+    if places is not None:
+        check_places(Bytes(places), payload, [start + end for end in ends])
     spacings = [2**scales, *(2**j for j in range(scales, 0, -1))]
     levels = [
         Level(spacing, [-(-samples // spacing) for samples in shape], subbands)
-        for spacing, subbands in zip(spacings, tnr_latents.decode(coded, shape, scales, colours), strict=True)
+        for spacing, subbands in zip(spacings, bands, strict=True)
     ]
     return Decoded(shape, period, colours, drawn(count, dimensions, reach, seed), levels, matrices, steps, exponents)
+
+
+def check_places(source: Bytes, payload: bytes, ends: list[int]) -> None:
+    """Chunk 83: each place is the end of a level, and has the checksum of what is before it."""
+    count, end = source.byte(), 0
+    for level in range(len(ends) - 1 - count, len(ends) - 1):
+        end += source.varint()
+        assert end == ends[level]
+        assert source.take(4) == crc32c(payload[:end])
+    assert source.at == len(source.data)
 
 
 def drawn(count: int, dimensions: int, reach: int, seed: int) -> Matrix:

@@ -5,7 +5,8 @@ from functools import cache
 from typing import Any
 
 from api.schemas.fits import FitRequest
-from api.services import submission
+from api.services.removal import delete_fit
+from api.services.submission import Submissions
 from store.blobs import sha256_hex
 from store.keys import signal_key
 from store.repositories.fits import Fits
@@ -92,7 +93,7 @@ def _prepare(world: World) -> None:
                     byte_count=len(content),
                     media_type="image/png",
                     filename=None,
-                    facts={},
+                    facts={"shape": [len(content)], "channels": 1},
                     object_key=key,
                 )
 
@@ -134,9 +135,7 @@ def _live(world: World, promise: Promise, *, depth: int) -> None:
     request = _request(signal_id, promise.seed, promise.steps, promise.max_run_seconds, promise.max_queue_seconds)
 
     def submit(mine: Resources) -> str:
-        view, _ = submission.submit_fit(
-            mine.database, _publisher(mine), tenant, request, idempotency_key=promise.key, terms=TERMS
-        )
+        view, _ = _submissions(mine).submit(tenant, request, promise.key)
         return view.id
 
     if depth == 0:
@@ -163,9 +162,7 @@ def _live(world: World, promise: Promise, *, depth: int) -> None:
         scheduler.pause(chance.uniform(0.0, 20.0) if chance.random() < 0.95 else 220.0)
         promise.paused_at = None
     if act == "delete":
-        kind, _ = world.insist(
-            f"delete {fit_id}", lambda mine: submission.delete_fit(mine.database, mine.blobs, tenant, fit_id)
-        )
+        kind, _ = world.insist(f"delete {fit_id}", lambda mine: delete_fit(mine.database, mine.blobs, tenant, fit_id))
         if kind == "done" or (fit_id,) not in world.server.tables["fits"]:
             promise.deleted = True
             return
@@ -177,9 +174,7 @@ def _live(world: World, promise: Promise, *, depth: int) -> None:
         else:
             promise.refused_as = world.server.tables["fits"][fit_id,]["status"]
     if act == "pause":
-        world.insist(
-            f"resume {fit_id}", lambda mine: submission.resume_fit(mine.database, _publisher(mine), tenant, fit_id)
-        )
+        world.insist(f"resume {fit_id}", lambda mine: _submissions(mine).resume(tenant, fit_id))
     while not FitStatus(world.server.tables["fits"][fit_id,]["status"]).is_terminal:
         scheduler.pause(5.0)
     _afterwards(world, promise, fit_id, depth)
@@ -201,7 +196,7 @@ def _afterwards(world: World, promise: Promise, fit_id: str, depth: int) -> None
         if depth < 1:
             _retry(world, promise, fit_id, depth)
     elif chance.random() < 0.25:
-        world.insist(f"delete {fit_id}", lambda mine: submission.delete_fit(mine.database, mine.blobs, tenant, fit_id))
+        world.insist(f"delete {fit_id}", lambda mine: delete_fit(mine.database, mine.blobs, tenant, fit_id))
         promise.deleted = True
 
 
@@ -217,7 +212,7 @@ def _retry(world: World, promise: Promise, fit_id: str, depth: int) -> None:
     )
 
     def retry(mine: Resources) -> str:
-        view, _ = submission.retry_fit(mine.database, mine.blobs, _publisher(mine), promise.tenant, fit_id, terms=TERMS)
+        view, _ = _submissions(mine).retry(promise.tenant, fit_id)
         return view.id
 
     kind, answer = world.insist(f"retry {fit_id}", retry)
@@ -256,5 +251,5 @@ def _moved(mine: Resources, move: Any, tenant: str, fit_id: str) -> FitStatus:
         return status
 
 
-def _publisher(mine: Resources) -> Any:
-    return Publisher(mine.queue)  # type: ignore[arg-type]
+def _submissions(mine: Resources) -> Submissions:
+    return Submissions(mine.database, mine.blobs, Publisher(mine.queue), TERMS)  # type: ignore[arg-type]

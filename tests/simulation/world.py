@@ -18,7 +18,7 @@ import worker.progress
 import worker.run
 import worker.sweep
 import worker.upkeep
-from api.services import submission
+from api.settings import ApiSettings
 from store.errors import BlobsUnavailable, StoreError
 from tests.simulation import training
 from tests.simulation.broker import Broker, Queue
@@ -54,7 +54,7 @@ SETTINGS = WorkerSettings(
     sweep_every_seconds=40.0,
     orphan_seconds=150.0,
 )
-TERMS = submission.Terms(max_waiting=None, max_stored_bytes=None, kept_seconds=None)
+TERMS = ApiSettings(max_waiting_fits=None, fits_kept_seconds=None)
 SILENCE_SECONDS = {"database": 11.0, "storage": 20.0, "broker": 5.0}  # until a call over a silent line is given up
 PARTIES = tuple(SILENCE_SECONDS)
 # Steps of upkeep that have to do with fits; the others have tables that stay empty here.

@@ -15,6 +15,7 @@ from tuner.codec.sines.quantise import QuantisedNetwork, dequantise
 from tuner.codec.sines.scaled_chunk import unpack_scaled_network
 from tuner.codec.sines.windows import QuantisedWindows, unpack_windows
 from tuner.codec.wavelets.chunk import QuantisedWavelets, unpack_wavelets
+from tuner.codec.wavelets.prefixes import check_prefixes
 from tuner.representation import Representation
 
 
@@ -26,7 +27,7 @@ def decode(data: bytes, limits: DecodeLimits = DecodeLimits()) -> Representation
         limits: what the reader is ready to spend.
 
     Returns:
-        The representation; its `steps` are those of the file.
+        The representation; its `steps` and `byte_count` are those of the file.
 
     Raises:
         NotARepresentation: if this is another kind of file.
@@ -35,7 +36,23 @@ def decode(data: bytes, limits: DecodeLimits = DecodeLimits()) -> Representation
         CorruptFile: if it is truncated, damaged or contradicts itself.
     """
     header, payloads = read_container(data, limits)
-    network = _network(header, payloads, limits)
+    return representation_of(header, payloads, _network(header, payloads, limits), len(data))
+
+
+def representation_of(
+    header: Header,
+    payloads: dict[ChunkType, bytes],
+    network: QuantisedNetwork | QuantisedWavelets | QuantisedWindows,
+    byte_count: int,
+) -> Representation:
+    """The representation that the parts of a file make up; raises `CorruptFile` if its metadata are damaged.
+
+    Args:
+        header: header of the file.
+        payloads: payload of every known chunk beside the network.
+        network: integers of the network.
+        byte_count: size in bytes of what was read.
+    """
     steps = network.network.steps if isinstance(network, QuantisedWindows) else network.steps
     metadata = unpack_metadata(payloads.get(ChunkType.METADATA), header.kind)
     return Representation(
@@ -48,6 +65,7 @@ def decode(data: bytes, limits: DecodeLimits = DecodeLimits()) -> Representation
         details=metadata.details,
         report=metadata.report,
         steps=steps,
+        byte_count=byte_count,
     )
 
 
@@ -68,7 +86,7 @@ def load(path: Path | str, limits: DecodeLimits = DecodeLimits()) -> Representat
         limits: what the reader is ready to spend.
 
     Returns:
-        The representation; its `steps` are those of the file.
+        The representation; its `steps` and `byte_count` are those of the file.
 
     Raises:
         FormatError: if the file cannot be read; see `decode`.
@@ -81,7 +99,10 @@ def _network(
     header: Header, payloads: dict[ChunkType, bytes], limits: DecodeLimits
 ) -> QuantisedNetwork | QuantisedWavelets | QuantisedWindows:
     if ChunkType.WAVELETS in payloads:
-        return unpack_wavelets(payloads[ChunkType.WAVELETS], header, limits)
+        payload = payloads[ChunkType.WAVELETS]
+        if ChunkType.PREFIXES in payloads:
+            check_prefixes(payloads[ChunkType.PREFIXES], payload)
+        return unpack_wavelets(payload, header, limits)
     if ChunkType.SCALED_NETWORK in payloads:
         return unpack_scaled_network(payloads[ChunkType.SCALED_NETWORK], header)
     if ChunkType.WINDOWED in payloads:

@@ -12,6 +12,7 @@ from tuner.codec.sines.quantise import fine_steps, quantise
 from tuner.codec.sines.scaled_chunk import pack_scaled_network
 from tuner.codec.sines.windows import pack_windows
 from tuner.codec.wavelets.chunk import fine_wavelet_steps, pack_wavelets, quantise_wavelets
+from tuner.codec.wavelets.prefixes import pack_prefixes
 from tuner.errors import ConfigError
 from tuner.files import write_whole
 from tuner.network.parameters import Parameters, Steps
@@ -40,7 +41,7 @@ def encode(representation: Representation, steps: Steps | None = None) -> bytes:
         ConfigError: if a step is missing, not positive, or too fine for its tensor.
     """
     parameters = representation.parameters
-    chunks = [_network_chunk(parameters, steps or representation.steps)]
+    chunks = _network_chunks(parameters, steps or representation.steps)
     if representation.icc_profile is not None:
         chunks.append(Chunk(ChunkType.ICC_PROFILE, representation.icc_profile))
     metadata = pack_metadata(
@@ -73,14 +74,19 @@ def save(representation: Representation, path: Path | str) -> None:
     write_whole(Path(path), encode(representation))
 
 
-def _network_chunk(parameters: Parameters, steps: Steps | None) -> Chunk:
-    if isinstance(parameters, WaveletParameters):
-        whole = None if steps is None else tuple(step for step in steps if not isinstance(step, tuple))
-        return Chunk(
-            ChunkType.WAVELETS, pack_wavelets(quantise_wavelets(parameters, whole or fine_wavelet_steps(parameters)))
-        )
+def _network_chunks(parameters: Parameters, steps: Steps | None) -> list[Chunk]:
+    if not isinstance(parameters, WaveletParameters):
+        return [_sine_chunk(parameters, steps)]
+    whole = None if steps is None else tuple(step for step in steps if not isinstance(step, tuple))
+    payload, ends = pack_wavelets(quantise_wavelets(parameters, whole or fine_wavelet_steps(parameters)))
+    prefixes = pack_prefixes(payload, ends)
+    places = [] if prefixes is None else [Chunk(ChunkType.PREFIXES, prefixes)]
+    return [*places, Chunk(ChunkType.WAVELETS, payload)]
+
+
+def _sine_chunk(parameters: Parameters, steps: Steps | None) -> Chunk:
     if isinstance(parameters, WindowedParameters):
-        inner = _network_chunk(parameters.network, steps)
+        inner = _sine_chunk(parameters.network, steps)
         return Chunk(ChunkType.WINDOWED, pack_windows(parameters.windows, parameters.window, inner.type, inner.payload))
     if not isinstance(parameters, SineParameters):
         raise ConfigError(f"the parameters are {type(parameters).__name__}, which no chunk of the format holds")

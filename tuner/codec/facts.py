@@ -18,12 +18,14 @@ class FileFacts:
         grid_shape: number of samples along each axis.
         channels: number of values per sample.
         sample_format: how a sample is written back.
+        network: kind of the network, "sines" or "wavelets".
         period: length of the network's period, in units of the coordinates.
         frequencies: number of input frequencies.
         hidden: number of neurons of each hidden layer.
-        weights: number of scalars that the fit has chosen.
+        weights: number of scalars that the fit has chosen, latents among them.
+        latents: number of latents, the integer coefficients of wavelets; 0 in a network of sines.
         bytes: size of the file in bytes.
-        bits_per_sample: bits of the whole file for each point of the grid, each pixel of an image.
+        bits_per_sample: bits of the whole file for each sample, all its channels together.
         bits_per_weight: bits of the whole file for each scalar that the fit has chosen.
         icc_profile_bytes: size of the colour profile in bytes, 0 if there is none.
         details: what else the kind of signal keeps, such as the sample rate of a sound.
@@ -34,10 +36,12 @@ class FileFacts:
     grid_shape: tuple[int, ...]
     channels: int
     sample_format: SampleFormat
+    network: str
     period: float
     frequencies: int
     hidden: tuple[int, ...]
     weights: int
+    latents: int
     bytes: int
     bits_per_sample: float
     bits_per_weight: float
@@ -59,10 +63,12 @@ def inspect_file(data: bytes, limits: DecodeLimits = DecodeLimits()) -> FileFact
         grid_shape=representation.grid_shape,
         channels=representation.channels,
         sample_format=representation.sample_format,
+        network=parameters.kind,
         period=parameters.period,
         frequencies=len(parameters.frequencies),
         hidden=tuple(len(layer.bias) for layer in parameters.hidden),
         weights=parameters.weight_count,
+        latents=parameters.latent_count,
         bytes=len(data),
         bits_per_sample=bits / prod(representation.grid_shape),
         bits_per_weight=bits / parameters.weight_count,

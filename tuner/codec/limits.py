@@ -11,6 +11,7 @@ class DecodeLimits:
 
     Attributes:
         file_bytes: size of the file in bytes.
+        chunks: number of chunks of the file.
         chunk_bytes: size of the payload of one chunk in bytes.
         weights: how many numbers the network is made of, frequencies included; each costs 12 bytes while decoding.
         axes: number of axes of the grid; the work of a point grows exponentially with it.
@@ -21,6 +22,7 @@ class DecodeLimits:
     """
 
     file_bytes: int = 256 << 20
+    chunks: int = 1 << 10
     chunk_bytes: int = 128 << 20
     weights: int = 1 << 24
     axes: int = 4

@@ -137,13 +137,15 @@ class Limits:
     memory: int | None = None
 
 
-def decode(coded: bytes, layout: Layout, limits: Limits = Limits()) -> Integers:
+def decode(coded: bytes, layout: Layout, limits: Limits = Limits(), *, levels: int | None = None) -> Integers:
     """The integers of a layout from coded bytes, int32, subband after subband.
 
     Args:
-        coded: what `encode` returned for the same layout.
+        coded: what `encode` returned for the same layout; its beginning suffices for the first levels.
         layout: subbands that the integers belong to.
         limits: what the call may use.
+        levels: number of levels that are read, the low-pass one first; the integers of all others are 0. None for all,
+            which have to end where the bytes do.
 
     Raises:
         ConfigError: if the layout is outside of what the core knows.
@@ -155,6 +157,7 @@ def decode(coded: bytes, layout: Layout, limits: Limits = Limits()) -> Integers:
     if not room:
         raise LimitExceeded(_ANSWERS[2][1])
     instance.write(coded, room)
+    instance.call("core_want_levels", levels or 0)
     instance.check(instance.call("core_decode"))
     data = instance.read(instance.call("core_integers"), 4 * instance.call("core_integer_count"))
     return np.frombuffer(data, dtype="<i4").astype(np.int32, copy=False)
@@ -163,10 +166,23 @@ def decode(coded: bytes, layout: Layout, limits: Limits = Limits()) -> Integers:
 def encode(integers: npt.NDArray[np.integer], layout: Layout, limits: Limits = Limits()) -> bytes:
     """Coded bytes of integers; their number is the exact cost of the integers in a file.
 
+    Arguments and errors are those of `encode_levels`.
+    """
+    return encode_levels(integers, layout, limits)[0]
+
+
+def encode_levels(
+    integers: npt.NDArray[np.integer], layout: Layout, limits: Limits = Limits()
+) -> tuple[bytes, tuple[int, ...]]:
+    """Coded bytes of integers, and how many of them a decoder needs for each level.
+
     Args:
         integers: subband after subband, as many as the layout has, within 2^29 either way.
         layout: subbands that the integers belong to.
         limits: what the call may use.
+
+    Returns:
+        The bytes, and for each level, the low-pass one first, how many of them it ends after.
 
     Raises:
         ConfigError: if the layout is outside of what the core knows, or the integers do not fit it.
@@ -180,7 +196,9 @@ def encode(integers: npt.NDArray[np.integer], layout: Layout, limits: Limits = L
         raise ConfigError(f"there are {flat.size} integers, expected {expected} for {layout}")
     instance.write(flat.astype("<i4").tobytes(), instance.call("core_integers"))
     instance.check(instance.call("core_encode"))
-    return bytes(instance.read(instance.call("core_coded"), instance.call("core_coded_size")))
+    coded = bytes(instance.read(instance.call("core_coded"), instance.call("core_coded_size")))
+    ends = instance.read(instance.call("core_level_ends"), 4 * (layout.scales + 1))
+    return coded, tuple(np.frombuffer(ends, dtype="<u4").tolist())
 
 
 def subbands(layout: Layout) -> list[Subband]:

@@ -24,6 +24,10 @@ class Parameters(Protocol):
     """All numbers of one network, of whatever kind."""
 
     @property
+    def kind(self) -> str:
+        """Kind of network, in a word: sines or wavelets."""
+
+    @property
     def dimensions(self) -> int:
         """Number of coordinates of a point, D."""
 
@@ -33,7 +37,11 @@ class Parameters(Protocol):
 
     @property
     def weight_count(self) -> int:
-        """Number of scalars that a fit may change."""
+        """Number of scalars that a fit may change, latents among them."""
+
+    @property
+    def latent_count(self) -> int:
+        """Number of latents, the integer coefficients of wavelets; 0 if the network has none."""
 
     @property
     def period(self) -> float:

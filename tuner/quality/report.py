@@ -5,9 +5,7 @@ from math import prod
 from tuner.metrics import snr_db, written_psnr_db
 from tuner.quality.surface import occupancy_iou
 from tuner.signal.details import AudioDetails, DistanceDetails
-from tuner.signal.signal import Signal, SignalKind
-
-_SAMPLE_NAMES = {SignalKind.IMAGE: "pixel", SignalKind.VIDEO: "pixel", SignalKind.VOLUME: "voxel"}
+from tuner.signal.signal import Signal
 
 
 def describe(signal: Signal, reproduction: Signal, size: int) -> str:
@@ -19,7 +17,7 @@ def describe(signal: Signal, reproduction: Signal, size: int) -> str:
         size: size of the file in bytes.
 
     Returns:
-        Such as "1840 bytes, 1.05 bits per pixel, 34.10 dB". Qualities are PSNR of the samples as written; for sounds
+        Such as "1840 bytes, 1.05 bits per sample, 34.10 dB". Qualities are PSNR of the samples as written; for sounds
         SNR; for distance fields also the overlap of the insides.
     """
     bits = 8 * size
@@ -28,8 +26,7 @@ def describe(signal: Signal, reproduction: Signal, size: int) -> str:
         rate = bits * signal.details.sample_rate / signal.sample_count / 1000.0
         noise_db = snr_db(signal.storage.as_written(signal.values), signal.storage.as_written(reproduction.values))
         return f"{size} bytes, {rate:.2f} kbit/s, {noise_db:.2f} dB SNR"
-    name = _SAMPLE_NAMES.get(signal.kind, "sample")
-    line = f"{size} bytes, {bits / prod(signal.grid_shape):.2f} bits per {name}, {quality_db:.2f} dB"
+    line = f"{size} bytes, {bits / prod(signal.grid_shape):.2f} bits per sample, {quality_db:.2f} dB"
     if isinstance(signal.details, DistanceDetails):
         return f"{line}, insides overlap by {100.0 * occupancy_iou(signal.values, reproduction.values):.1f} %"
     return line

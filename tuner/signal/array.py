@@ -6,6 +6,7 @@ becomes an axis of the grid, with one value per point. Integers and floats alike
 
 from io import BytesIO
 from math import prod
+from typing import Final
 
 import numpy as np
 from numpy.lib import format as npy
@@ -15,6 +16,8 @@ from tuner.signal.details import VolumeDetails
 from tuner.signal.limits import SignalLimits
 from tuner.signal.samples import SampleFormat, Scaling, Storage, refuse_masked
 from tuner.signal.signal import Signal, SignalKind
+
+_VERSIONS: Final = ((1, 0), (2, 0), (3, 0))
 
 
 def read_array(data: bytes, limits: SignalLimits) -> Signal:
@@ -36,8 +39,13 @@ def read_array(data: bytes, limits: SignalLimits) -> Signal:
     file = BytesIO(data)
     try:
         version = npy.read_magic(file)
+        if version not in _VERSIONS:
+            raise ValueError(f"its version is {version}, expected one of {_VERSIONS}")
         read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         shape, columns_first, dtype = read_header(file)
+    except MemoryError:
+        # Of the parser, which has a limit of its own: the header is short, whatever it says.
+        raise DamagedSignal("the header of the .npy file nests too deeply: it is corrupt") from None
     except Exception as error:  # numpy parses the header as Python source, which fails in many ways
         raise DamagedSignal(f"the header of the .npy file is truncated or corrupt: {error}") from error
     if dtype.kind not in "iuf" or dtype.itemsize > 8:

@@ -76,6 +76,7 @@ def read_audio(data: bytes, limits: SignalLimits) -> Signal:
             with _forward_only(soundfile)(BytesIO(link)) as sound:
                 signals.append(_decode(sound, link, limits))
                 limits.check("points", sum(signal.sample_count for signal in signals))
+                limits.check("values", sum(signal.values.size for signal in signals))
     except SignalError:
         raise
     except soundfile.LibsndfileError as error:
@@ -135,11 +136,14 @@ def _decode(sound: Any, data: bytes, limits: SignalLimits) -> Signal:
     known = sound.frames < _UNKNOWN_FRAMES
     if known and not data.startswith(b"OggS"):
         limits.check("points", sound.frames)
+        limits.check("values", sound.frames * sound.channels)
     sample_format = _FORMATS[sound.subtype]
     wide = sample_format in {SampleFormat.S32, SampleFormat.F64}
-    frames = min(sound.frames, limits.points + 1) if known else limits.points + 1
+    most = min(limits.points, limits.values // sound.channels) + 1
+    frames = min(sound.frames, most) if known else most
     values = _read(sound, frames, "float64" if wide else "float32")
     limits.check("points", len(values))
+    limits.check("values", values.size)
     if known and len(values) < frames:
         raise DamagedSignal(f"the sound ends after {len(values)} of {frames} samples: it is truncated")
     if not len(values):

@@ -2,10 +2,10 @@
 
 Every axis covers [-1, 1], whatever its number of samples, and a sample sits in the middle of its cell: x_i = (2i +
 1)/N - 1. Rendering at another scale then keeps the picture in place, and an axis of one sample is no special case. The
-network is periodic with period p in every coordinate (section 1.5 of the method; arXiv 2407.21121); p > 2, so that the
-two borders of the domain stay different points. A sine of index k makes k cycles per period, and the grid resolves |k|
-up to the Nyquist index p N / 4 of its axis. Frequency ranges are fractions of that index, axis by axis, which is what
-keeps signals of unequal sides free of distortion.
+sines that a network begins with repeat after a period p in every coordinate; p > 2, so that the two borders of the
+domain stay different points (docs/decisions/0003-period-and-initialisation.md). A sine of index k makes k cycles per
+period, and the grid resolves |k| up to the Nyquist index p N / 4 of its axis. Frequency ranges are fractions of that
+index, axis by axis, which is what keeps signals of unequal sides free of distortion.
 """
 
 from dataclasses import dataclass

@@ -48,6 +48,8 @@ _ORIENTATION: Final = 274
 # Codecs of a TIFF that every Pillow has; tifffile decodes the others, or names them.
 _PILLOW_CODECS: Final = {1, 2, 3, 4, 5, 6, 7, 8, 32773, 32946}
 _FRAMES_OF_JPEG: Final = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # the rest are tables
+_SCAN: Final = b"\xff\xda"  # within the data of a scan, ff is followed by 00
+_USUAL_SCANS, _SCANS_OF_ALL_PIXELS, _MOST_SCANS = 40, 4, 1000
 _LOSSLESS_JPEG: Final = {0xC3, 0xC7, 0xCB, 0xCF}
 _MODES_BY_CHANNELS: Final = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 
@@ -198,6 +200,7 @@ def _decode_checked(data: bytes, limits: ImageLimits) -> _Decoded:
         _check_frames(image)
         _check_codec(data)
     _check_size(image, limits)
+    _check_scans(image, data, limits)
     if image.format == "PNG":
         # Checks the checksum of every chunk, and uses the image up.
         image.verify()
@@ -277,6 +280,20 @@ def _check_size(image: ImageFile, limits: ImageLimits) -> None:
         raise SignalTooLarge(
             f"the image is {width} x {height}, expected at most {limits.max_pixels} pixels "
             f"and sides of at most {limits.max_side}: scale it down, or raise the limit"
+        )
+
+
+def _check_scans(image: ImageFile, data: bytes, limits: ImageLimits) -> None:
+    """Of a progressive JPEG each scan may pass over all of the picture, and takes a few bytes to do so."""
+    if image.format not in {"JPEG", "MPO"}:
+        return
+    width, height = image.size
+    scans = data.count(_SCAN)
+    allowed = max(_USUAL_SCANS, _SCANS_OF_ALL_PIXELS * limits.max_pixels // max(1, width * height))
+    if scans > min(allowed, _MOST_SCANS):
+        raise SignalTooLarge(
+            f"the JPEG of {width} x {height} has {scans} scans, expected at most {min(allowed, _MOST_SCANS)}: save it "
+            "again, or as a PNG"
         )
 
 

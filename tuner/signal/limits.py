@@ -1,8 +1,11 @@
 """What is decoded at most, held against a file's header before memory is taken."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from tuner.errors import SignalTooLarge
+
+_CHANNELS_OF_ALL_POINTS: Final = 4
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,11 +28,16 @@ class SignalLimits:
     frames: int = 2**13
     faces: int = 2**20
 
+    @property
+    def values(self) -> int:
+        """Points times channels: many points of many channels each are too much together."""
+        return _CHANNELS_OF_ALL_POINTS * self.points
+
     def check(self, name: str, found: int) -> None:
         """Compare a number from a header with the limit of that name.
 
         Args:
-            name: one of the attributes.
+            name: one of the attributes, or `values`.
             found: what the header declares.
 
         Raises:

@@ -29,6 +29,7 @@ _MOST_STL_FACES: Final = 1 << 28
 _MOST_ROUNDING: Final = 0.01  # of the distance of two samples
 # Share of the samples within a step of the surface; of a closed one about half are inside.
 _LEAST_INSIDE: Final = 0.05
+_MOST_COORDINATE: Final = 1e100
 _FLAT: Final = 1e-14  # square of thickness over width
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
@@ -90,6 +91,11 @@ def read_mesh(data: bytes, limits: SignalLimits, file_type: str) -> Mesh:
         raise InvalidSignal("the mesh has no faces, expected triangles that enclose something")
     if not np.isfinite(vertices).all():
         raise InvalidSignal("a vertex of the mesh is NaN or infinite: repair the mesh first")
+    if np.abs(vertices).max() > _MOST_COORDINATE:
+        raise InvalidSignal(
+            f"a coordinate of the mesh is {np.abs(vertices).max():g}, expected at most {_MOST_COORDINATE:g}: its "
+            "square is no number any more, so choose another unit"
+        )
     if faces.min() < 0 or faces.max() >= len(vertices):
         raise DamagedSignal(f"a face refers to vertex {faces.max()} of {len(vertices)}: the mesh is corrupt")
     _refuse_flat(vertices[np.unique(faces)])

@@ -25,6 +25,7 @@ _HEADER_BYTES: Final = {348: "Nifti1", 540: "Nifti2"}
 _HEADER_SIZES: Final = {name: size for size, name in _HEADER_BYTES.items()}
 _MOST_NIFTI1: Final = 1 << 15  # samples along an axis
 _MOST_EXTENSION_BYTES: Final = 1 << 16  # more would outweigh the representation
+_MOST_OFFSET: Final = 1 << 26
 _ALIGNED: Final = 2  # NIfTI's code for "aligned to another file"
 _TIME_AXIS: Final = 3
 # Place of the slope in the header, followed by the intercept, and how both are packed.
@@ -183,6 +184,11 @@ def _offset(header: Any, variant: str) -> int:
         return 0
     if not (offset >= _HEADER_SIZES[variant] and offset == int(offset)):
         raise DamagedSignal(f"voxels begin at byte {offset}, expected {_HEADER_SIZES[variant] + 4} or more: corrupt")
+    if offset > _MOST_OFFSET:
+        raise DamagedSignal(
+            f"voxels begin at byte {offset:g}, expected at most {_MOST_OFFSET}: the header is corrupt, or its "
+            "extensions are too long: write it again without them"
+        )
     return int(offset)
 
 

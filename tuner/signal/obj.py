@@ -7,6 +7,7 @@ normals, texture, colours, groups and materials do not, and are passed over.
 """
 
 import re
+from io import BytesIO
 from itertools import pairwise
 
 import numpy as np
@@ -34,9 +35,11 @@ def read_obj(data: bytes, limits: SignalLimits) -> tuple[DoubleArray, IndexArray
         UnsupportedFormat: if the surface is made of free-form pieces, or a vertex has a weight other than 1.
         SignalTooLarge: if there are too many faces or vertices.
     """
+    # Most of what is too much is seen without reading a line.
+    limits.check("faces", max(data.count(b"\nf "), data.count(b"\nv ") // 4))
     vertices: list[tuple[float, ...]] = []
     faces: list[tuple[int, int, int]] = []
-    for number, line in enumerate(_CONTINUED.sub(b" ", data).splitlines(), 1):
+    for number, line in enumerate(_lines(_CONTINUED.sub(b" ", data)), 1):
         words = line.partition(b"#")[0].split()
         if not words:
             continue
@@ -44,6 +47,7 @@ def read_obj(data: bytes, limits: SignalLimits) -> tuple[DoubleArray, IndexArray
             if words[0] == b"v":
                 vertices.append(_vertex(words[1:]))
             elif words[0] == b"f":
+                limits.check("faces", len(faces) + len(words) - 3)
                 first, *others = (_index(word, len(vertices)) for word in words[1:])
                 faces += [(first, second, third) for second, third in pairwise(others)]
         except ValueError as error:
@@ -58,6 +62,13 @@ def read_obj(data: bytes, limits: SignalLimits) -> tuple[DoubleArray, IndexArray
         np.array(vertices, dtype=np.float64).reshape(-1, 3),
         np.array(faces, dtype=np.int64).reshape(-1, 3),
     )
+
+
+def _lines(data: bytes) -> BytesIO:
+    """Lines one after another, however they end; all at once they would take many times the memory of the file."""
+    if b"\r" in data:
+        data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    return BytesIO(data)
 
 
 def _vertex(words: list[bytes]) -> tuple[float, ...]:

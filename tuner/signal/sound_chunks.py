@@ -9,7 +9,7 @@ which libsndfile reads the first.
 from collections.abc import Iterator
 from typing import Final
 
-from tuner.errors import DamagedSignal, UnsupportedFormat
+from tuner.errors import DamagedSignal, SignalTooLarge, UnsupportedFormat
 
 # Writers into pipes say 0x7ffff000 (sox), 0x7fffffff, 0x80000000 (arecord) or 0xffffffff (FFmpeg) and the like; a sound
 # of so many bytes is over the limit of a file twice.
@@ -19,17 +19,19 @@ _CODECS: Final = {1, 3, 6, 7, 0xFFFE}  # integers, floats, A-law, mu-law, and th
 _OTHER_CODECS: Final = {2: "MS ADPCM", 0x11: "IMA ADPCM", 0x31: "GSM 6.10", 0x50: "MPEG", 0x55: "MP3", 0xFF: "AAC"}
 _ID3_BYTES: Final = 10
 _OGG_HEADER: Final = 27
+_MOST_SOUNDS: Final = 256
 _FIRST_PAGE, _LAST_PAGE = 0x02, 0x04  # flags of an Ogg page
 
 
 def without_id3(data: bytes) -> bytes:
     """The file behind the ID3 tags that some programs put in front of it."""
-    while data.startswith(b"ID3") and len(data) > _ID3_BYTES:
+    place = 0  # copied once, however many tags there are
+    while data.startswith(b"ID3", place) and len(data) - place > _ID3_BYTES:
         size = 0
-        for byte in data[6:10]:
+        for byte in data[place + 6 : place + 10]:
             size = size << 7 | byte & 0x7F
-        data = data[_ID3_BYTES + size + (_ID3_BYTES if data[5] & 0x10 else 0) :]
-    return data
+        place += _ID3_BYTES + size + (_ID3_BYTES if data[place + 5] & 0x10 else 0)
+    return data[place:]
 
 
 def with_true_lengths(data: bytes) -> bytes:
@@ -75,6 +77,7 @@ def ogg_links(data: bytes) -> list[bytes]:
 
     Raises:
         DamagedSignal: if a page is missing or cut, or a sound has no last page.
+        SignalTooLarge: if there are too many sounds.
         UnsupportedFormat: if streams lie beside each other.
     """
     starts: list[int] = []
@@ -84,6 +87,11 @@ def ogg_links(data: bytes) -> list[bytes]:
             if open_serials:
                 raise UnsupportedFormat(
                     "the Ogg file has several streams beside each other, expected one sound: extract it"
+                )
+            if len(starts) == _MOST_SOUNDS:
+                raise SignalTooLarge(
+                    f"the Ogg file has more than {_MOST_SOUNDS} sounds in a row, each with its own head: split it, or "
+                    "write them as one sound"
                 )
             starts.append(place)
             open_serials.add(serial)

@@ -24,7 +24,10 @@ from tuner.errors import DamagedSignal, UnsupportedFormat
 
 _TYPE_BYTES: Final = {1: 1, 2: 1, 3: 2, 4: 4, 6: 1, 7: 1, 8: 2, 9: 4, 13: 4, 16: 8, 17: 8, 18: 8}
 _MOST_VALUES: Final = 64  # of a tag that is looked at; a description is cut
-_MOST_PAGES: Final = 1 << 16
+_MOST_PAGES: Final = (1 << 13) + 1  # one more than a stack may have
+_MOST_ENTRIES: Final = 1 << 18  # of all directories: thirty for each of as many pages as are read
+# Those that are looked at, here; the others may have as many values as they like.
+_TAGS: Final = {254, 255, 256, 257, 258, 259, 262, 270, 274, 277, 330, 332, 338, 339, 32997, 33629}
 _REDUCED, _MASK = 1, 4  # bits of NewSubfileType
 _OLD_REDUCED: Final = 2  # of SubfileType
 _PICTURE_BITS: Final = {1, 2, 4, 8, 16}
@@ -207,7 +210,11 @@ def _pages(data: bytes) -> Iterator[Page]:
         raise DamagedSignal("the file does not begin like a TIFF")
     reader = _Reader(data, "little" if data[:2] == b"II" else "big", 8 if b"+" in data[:4] else 4)
     place, seen = reader.number(8 if reader.wide == 8 else 4, reader.wide), set[int]()
+    entries = 0
     while place and place not in seen and len(seen) < _MOST_PAGES:
+        entries += reader.number(place, 8 if reader.wide == 8 else 2)
+        if entries > _MOST_ENTRIES:
+            raise DamagedSignal(f"the directories of the TIFF have more than {_MOST_ENTRIES} entries: it is corrupt")
         page, following = reader.page(place, len(seen))
         seen.add(place)
         yield page
@@ -234,7 +241,9 @@ class _Reader:
             raise DamagedSignal(f"a directory of the TIFF has {count} entries: it is corrupt")
         tags: dict[int, tuple[int, ...]] = {}
         for start in range(place + head, end, entry):
-            tags.setdefault(self.number(start, 2), self._values(start))
+            tag = self.number(start, 2)
+            if tag in _TAGS and tag not in tags:
+                tags[tag] = self._values(start)
         page = _page(tags, number)
         return page, self.number(end, self.wide)
 

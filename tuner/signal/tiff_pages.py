@@ -52,6 +52,9 @@ _TIME_UNITS: Final = {
     **dict.fromkeys(("ms", "msec"), "msec"),
     **dict.fromkeys(("\N{MICRO SIGN}s", "us", "usec"), "usec"),
 }
+_OME_SIZES: Final = {"SizeZ", "SizeC", "SizeT"}
+_OME_NUMBERS: Final = re.compile(r"""\b(Size[ZCT]|SamplesPerPixel|PlaneCount|IFD|First[ZCT])\s*=\s*["']\s*\+?(\d+)""")
+_MOST_DIGITS: Final = 20
 _OME_UNITS: Final = {
     "mm": "mm",
     "micron": "\N{MICRO SIGN}m",
@@ -227,6 +230,7 @@ def _samples(file: Any, page: Page, limits: SignalLimits) -> Numbers:
     limits.check("side", max(found.shape))
     limits.check("points", found.imagelength * found.imagewidth)
     limits.check("channels", page.samples)
+    limits.check("values", found.imagelength * found.imagewidth * page.samples)
     if found.dtype is None or set(found.axes) - set("YXS") or found.dtype.kind not in "biuf":
         raise UnsupportedFormat(
             f"the page has axes {found.axes} and samples {found.dtype}, expected rows and columns of plain numbers: "
@@ -287,7 +291,21 @@ def _refuse_missing(found: Any, samples: Numbers) -> None:
         )
 
 
+def _check_planes(file: Any, limits: SignalLimits) -> None:
+    """Hold the numbers of OME's metadata against the limits, before tifffile makes lists as long as they say.
+
+    They are attributes of the planes (Pixels), and of each range of directories (TiffData).
+    """
+    planes = 1
+    for name, digits in _OME_NUMBERS.findall(file.ome_metadata or ""):
+        number = int(digits[:_MOST_DIGITS])
+        if name in _OME_SIZES:
+            planes *= max(1, number)
+        limits.check("frames", max(planes, number))
+
+
 def _decode_stack(file: Any, page: Page, limits: SignalLimits) -> Signal:
+    _check_planes(file, limits)
     series = [found for found in file.series if not int(found.keyframe.subfiletype) & 1]
     if len(series) != 1:
         raise UnsupportedFormat(f"the TIFF has {len(series)} series of pages, expected pages of one size: split it")
@@ -306,6 +324,7 @@ def _decode_stack(file: Any, page: Page, limits: SignalLimits) -> Signal:
     limits.check("points", prod(shape))
     channels = found.shape[channel_axes[0]] if channel_axes else 1
     limits.check("channels", channels)
+    limits.check("values", prod(shape) * channels)
     if found.dtype is None or found.dtype.kind not in "biuf" or found.dtype.itemsize > 8:
         raise UnsupportedFormat(f"the TIFF has samples of type {found.dtype}, expected integers or floats: convert it")
     samples = found.asarray()

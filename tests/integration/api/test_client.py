@@ -5,9 +5,10 @@ import hashlib
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import httpx2
 import pytest
 from typer.testing import CliRunner
 
@@ -16,10 +17,11 @@ from store.repositories.fits import Claim, Fits
 from tests.chaos.proxy import Proxy, Weather
 from tests.integration.api.conftest import Server, running_api
 from tests.integration.api.images import png
+from tests.integration.api.test_large_uploads import large_png
 from tests.integration.api.waiting import eventually
 from tests.integration.api.world import World
 from tuner.cli import app
-from tuner_client import AsyncClient, Client, ConnectionFailed, FitEnded, InvalidRequest, NotFound, WaitedTooLong
+from tuner_client import AsyncClient, Client, ConnectionFailed, Event, FitEnded, InvalidRequest, NotFound, WaitedTooLong
 
 CONTENT = os.urandom(5 << 20)
 
@@ -145,7 +147,7 @@ def test_events_survive_a_restart_of_the_api(environment: dict[str, str], world:
 def test_waiting(tuner: Client, world: World) -> None:
     claim = started(world)
     with pytest.raises(WaitedTooLong):
-        tuner.wait(claim.fit_id, seconds=0)
+        tuner.wait(claim.fit_id, timeout=0)
     kinds: list[str] = []
     finisher = threading.Timer(0.3, world.succeed, [claim, b"done"])
     finisher.start()
@@ -159,10 +161,15 @@ def test_waiting(tuner: Client, world: World) -> None:
 def test_without_streams_waiting_asks_now_and_then(
     environment: dict[str, str], world: World, tmp_path: Path, server: Server
 ) -> None:
+    async def nothing(*_: object, **__: object) -> AsyncIterator[Event]:
+        for event in list[Event]():
+            yield event
+
     claim = started(world)
     world.succeed(claim, b"done")
     with Client(server.url) as client:
-        client.events = lambda *_, **__: iter(())  # type: ignore[method-assign]  # a proxy that passes no streams on
+        behind = client._thread.client
+        behind.events = nothing  # a proxy that passes no streams on
         assert client.wait(claim.fit_id).status == "succeeded"
 
 
@@ -202,3 +209,79 @@ def test_the_command(server: Server, world: World, picture: Path, tmp_path: Path
     assert (wrong.exit_code, "the target is" in wrong.output) == (1, True)
     away = CliRunner().invoke(app, ["submit", str(picture), "--server", "http://127.0.0.1:1"])
     assert (away.exit_code, "does not answer" in away.output) == (1, True)
+
+
+def test_a_file_too_large_for_one_request_goes_in_parts_and_goes_on(
+    environment: dict[str, str], tmp_path: Path, world: World
+) -> None:
+    limits = {"TUNER_UPLOAD_PART_BYTES": str(5 << 20), "TUNER_MAX_UPLOAD_BYTES": str(2 << 20)}
+    path = tmp_path / "large.png"
+    path.write_bytes(large_png())
+    with running_api(environment, tmp_path / "api", **limits) as small, Client(small.url) as client:
+        upload = client.create_upload(path.stat().st_size, filename="begun.png")
+        first = path.read_bytes()[: upload.parts[0].bytes]
+        assert httpx2.put(upload.parts[0].url, content=first, trust_env=False).status_code == 200
+        with pytest.raises(WaitedTooLong) as late:
+            client.upload(path, upload_id=upload.id, timeout=0)
+        assert late.value.upload_id == upload.id
+        signal = client.upload(path, upload_id=upload.id)
+        assert (signal.filename, signal.sha256) == ("begun.png", hashlib.sha256(path.read_bytes()).hexdigest())
+        assert client.upload(path, upload_id=upload.id).id == signal.id
+        assert client.upload(path).id == signal.id  # announced, sent in parts and found to be the same bytes
+        found = client.get_signal_content(signal.id, tmp_path / "back.png")
+        assert (found.sha256, found.bytes) == (signal.sha256, path.stat().st_size)
+        assert (tmp_path / "back.png").read_bytes() == path.read_bytes()
+        assert client.head_signal_content(signal.id).sha256 == signal.sha256
+
+
+def test_what_the_service_says_is_what_the_client_reads(tuner: Client, world: World, picture: Path) -> None:
+    """Each document once, as the real service writes it."""
+    signal = tuner.upload(picture)
+    assert tuner.list_signals(limit=1).next_cursor is not None
+    assert tuner.get_signal(signal.id) == signal
+    estimate = tuner.estimate_fit({"signal_id": signal.id, "preset": "fast"})
+    assert estimate.bytes > 0
+    fit = tuner.create_fit(
+        {"signal_id": signal.id, "labels": {"of": "a test"}}, idempotency_key=f"key-{os.urandom(9).hex()}"
+    )
+    assert tuner.pause_fit(fit.id, wait_seconds=1).status == "paused"
+    assert tuner.resume_fit(fit.id).status == "queued"
+    assert tuner.list_fits(
+        signal_id=signal.id, labels={"of": "a test"}, status="queued", created_after=fit.created_at
+    ).data
+    assert tuner.get_fit(fit.id, wait_seconds=1).status == "queued"
+    assert tuner.cancel_fit(fit.id).status == "cancelled"
+    assert [event.kind for event in tuner.list_fit_events(fit.id).data][-1] == "cancelled"
+    again = tuner.retry_fit(fit.id)
+    clone = tuner.clone_fit(again.id, {"preset": "fast"})
+    assert clone.spec["preset"] == "fast"
+    for one in (again, clone):
+        tuner.cancel_fit(one.id)
+        tuner.delete_fit(one.id)
+    claim = started(world)
+    checkpoint = world.add_checkpoint(claim, b"state")
+    assert [one.id for one in tuner.list_checkpoints(claim.fit_id).data] == [checkpoint]
+    target = picture.with_name("state.safetensors")
+    assert tuner.get_checkpoint(claim.fit_id, checkpoint, target).bytes == 5
+    assert tuner.head_checkpoint(claim.fit_id, checkpoint).bytes == 5
+    world.succeed(claim, b"done")
+    assert tuner.get_metrics(claim.fit_id).bytes == 4
+    assert tuner.head_representation(claim.fit_id).sha256 == hashlib.sha256(b"done").hexdigest()
+    assert tuner.head_spectrum(claim.fit_id) is None  # asked for, and to be drawn by a worker that is not there
+    with pytest.raises(WaitedTooLong):
+        tuner.get_reconstruction(claim.fit_id, target, timeout=0.5)
+    hook = tuner.create_webhook("https://example.com/hook", description="a test")
+    assert tuner.change_webhook(hook.id, enabled=False).enabled is False
+    assert tuner.change_webhook(hook.id, enabled=True).description == "a test"
+    assert tuner.get_webhook(hook.id).url == hook.url
+    assert hook.id in [one.id for one in tuner.list_webhooks().data]
+    assert tuner.rotate_webhook_secret(hook.id).secret != hook.secret
+    message = tuner.test_webhook(hook.id)
+    assert tuner.get_webhook_delivery(hook.id, message.id).log == []
+    assert tuner.list_webhook_deliveries(hook.id).data[0].id == message.id
+    tuner.delete_webhook(hook.id)
+    tuner.delete_signal(signal.id)
+    assert tuner.welcome().max_upload_bytes > 0
+    assert (tuner.livez().status, tuner.readyz().status) == ("alive", "ready")
+    assert "# TYPE" in tuner.metrics()
+    assert tuner.get_problem(tuner.list_problems().data[0].code).meaning

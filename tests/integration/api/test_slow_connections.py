@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from tests.integration.api.conftest import Server, running_api
-from tests.integration.api.images import png
+from tests.integration.api.images import chunk, png, with_comment
 
 HEAD_SECONDS, BODY_SECONDS, KEEP_ALIVE_SECONDS = 1.0, 1.5, 2
 PATIENCE = 10.0
@@ -89,6 +89,38 @@ def test_what_does_not_come_to_an_end_is_ended(
         connection.sendall(first)
         heard = until_closed(connection, drip=drip)
     assert (problem(heard) if heard else None) == answer
+
+
+@pytest.fixture(scope="module")
+def paced(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """An api with all time for an upload, as long as it comes."""
+    limits = {"TUNER_UPLOAD_BYTES_PER_SECOND": "1000", "TUNER_UPLOAD_GRACE_SECONDS": str(BODY_SECONDS)}
+    with running_api(environment, tmp_path_factory.mktemp("paced"), **limits) as running:
+        yield running
+
+
+@pytest.mark.parametrize("burst", [0, 4000])
+def test_an_upload_that_trickles_is_ended(paced: Server, burst: int) -> None:
+    """Also after a burst that would make the mean rate a good one."""
+    with socket.create_connection(paced.address) as connection:
+        connection.sendall(UPLOAD + b"x" * burst)
+        heard = until_closed(connection, drip=b"a")
+    assert problem(heard) == (408, "upload_timeout")
+    assert b"1000 bytes a second" in heard
+
+
+def test_an_upload_over_a_slow_line_is_taken(paced: Server) -> None:
+    """Longer than the grace, with pauses, and a little faster than it has to be."""
+    content = with_comment(png(), 1)
+    content = content[:-12] + chunk(b"tEXt", b"Comment\0" + b"x" * 4000) + content[-12:]
+    head = UPLOAD.replace(b"5000", b"%d" % len(content))
+    with socket.create_connection(paced.address) as connection:
+        connection.sendall(head)
+        for start in range(0, len(content), 1200):
+            connection.sendall(content[start : start + 1200])
+            time.sleep(0.8)
+        heard = connection.recv(65536)
+    assert heard.startswith(b"HTTP/1.1 201"), heard
 
 
 def test_between_two_requests_there_is_time(hasty: Server) -> None:

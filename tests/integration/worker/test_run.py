@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from threading import Event, Thread
+from threading import enumerate as running_threads
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -14,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from store.blobs import BlobStore, sha256_hex
 from store.database import Database
+from store.errors import LeaseLost
 from store.keys import PROBES, checkpoint_key, representation_key, signal_key
 from store.models import Fit, FitEvent
 from store.queue import FitQueue
@@ -560,3 +562,35 @@ def test_a_fit_over_its_budget_of_memory_fails_once_and_says_so(
     assert ended.is_set() or piece_bytes > MARGIN_BYTES or not pause_seconds
     assert resource.getrlimit(resource.RLIMIT_DATA) == limits
     assert kinds(resources, fit_id) == ["queued", "running", "failed"]
+
+
+def test_a_fit_that_takes_too_long_fails_once_and_ends_its_process(
+    resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the middle of a step that nothing can interrupt: the failure is written by then."""
+    ended = Event()
+
+    def endless(*_: object, **__: object) -> None:
+        assert ended.wait(60)  # in earnest the process ends here
+        raise LeaseLost("the fit has failed by now")
+
+    monkeypatch.setattr("worker.run.fit_to_target", endless)
+    monkeypatch.setattr("worker.run.end_process", ended.set)
+    settings = resources.settings.model_copy(update={"fit_seconds": 0.5})
+    fit_id = submit(resources)
+    run_next_fit(replace(resources, settings=settings))
+    fit = look(resources, fit_id)
+    assert ended.is_set()
+    assert (fit.status, fit.error_code, fit.attempt) == (FitStatus.FAILED, "out_of_time", 1)
+    assert "0.5 s (TUNER_WORKER_FIT_SECONDS)" in (fit.error_message or "")
+    assert kinds(resources, fit_id) == ["queued", "running", "failed"]
+
+
+def test_a_fit_in_time_is_left_alone(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = Event()
+    monkeypatch.setattr("worker.run.end_process", ended.set)
+    fit_id = submit(resources)
+    run_next_fit(resources)
+    assert look(resources, fit_id).status is FitStatus.SUCCEEDED
+    assert not ended.is_set()
+    assert not any(thread.name == "deadline" for thread in running_threads())

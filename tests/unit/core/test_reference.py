@@ -5,7 +5,7 @@ import pytest
 
 from tests.reference import tnr_latents
 from tests.unit.core.layouts import random_integers, random_layout
-from tuner.core.host import encode, subbands
+from tuner.core.host import encode_levels, subbands
 
 _MOST_INTEGERS = 1500  # a millisecond or more each
 
@@ -18,7 +18,9 @@ def test_the_reference_decoder_agrees(axes: int, seed: int) -> None:
     while layout.integers() > _MOST_INTEGERS:
         layout = random_layout(random, axes)
     integers = random_integers(random, layout)
-    levels = tnr_latents.decode(encode(integers, layout), list(layout.samples), layout.scales, layout.colours)
+    coded, ends = encode_levels(integers, layout)
+    levels, found_ends = tnr_latents.decode(coded, list(layout.samples), layout.scales, layout.colours)
+    assert found_ends == list(ends)
     found = (subband for level in levels for subband in level)
     for band in subbands(layout):
         nodes = next(found)

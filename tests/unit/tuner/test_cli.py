@@ -13,6 +13,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from tests.networks import random_representation
+from tests.wavelets import wavelet_representation
 from tuner.cli import app
 from tuner.codec.encode import encode
 from tuner.representation import Representation
@@ -84,10 +85,12 @@ def test_info_as_json(file: Path) -> None:
         "grid_shape": [10, 14],
         "channels": 3,
         "sample_format": "u8",
+        "network": "sines",
         "period": 2.5,
         "frequencies": 12,
         "hidden": [8],
         "weights": weights,
+        "latents": 0,
         "bytes": file.stat().st_size,
         "bits_per_sample": 8 * file.stat().st_size / 140,
         "bits_per_weight": 8 * file.stat().st_size / weights,
@@ -100,8 +103,20 @@ def test_info_as_json(file: Path) -> None:
 def test_info_as_text(file: Path) -> None:
     lines = run("info", file).stdout.splitlines()
     assert "grid shape         10 x 14" in lines
+    assert "network            sines" in lines
     assert "period             2.500" in lines
     assert "report             none" in lines
+    assert not any(line.startswith("latents") for line in lines)
+
+
+def test_info_of_wavelets_names_them(tmp_path: Path) -> None:
+    path = tmp_path / "wavelets.tnr"
+    representation = wavelet_representation((9, 7))
+    path.write_bytes(encode(representation))
+    lines = run("info", path).stdout.splitlines()
+    assert "network            wavelets" in lines
+    assert "hidden             6, 5" in lines
+    assert f"latents            {representation.parameters.latent_count}" in lines
 
 
 def test_every_file_says_how_it_was_made(picture: Path, tmp_path: Path) -> None:
@@ -120,7 +135,7 @@ def test_what_is_wrong_is_said_in_one_line(file: Path, picture: Path, tmp_path: 
     truncated.write_bytes(file.read_bytes()[:-5])
     out = tmp_path / "out.png"
     cases = {
-        ("info", tmp_path / "absent.tnr"): "No such file",
+        ("info", tmp_path / "absent.tnr"): "there is no file",
         ("info", truncated): "truncated",
         ("info", picture): "not a .tnr file",
         ("decode", truncated, "-o", out): "truncated",

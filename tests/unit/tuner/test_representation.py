@@ -1,5 +1,6 @@
 """What a user may ask of a representation."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,8 +8,9 @@ import numpy as np
 import pytest
 
 from tests.networks import random_parameters, random_representation
-from tuner.codec.decode import load
-from tuner.codec.encode import save
+from tests.wavelets import wavelet_representation
+from tuner.codec.decode import decode, load
+from tuner.codec.encode import encode, save
 from tuner.codec.limits import DecodeLimits
 from tuner.errors import ConfigError, LimitExceeded
 from tuner.representation import Representation
@@ -106,3 +108,11 @@ def test_files_are_whole_or_absent(tmp_path: Path) -> None:
     with pytest.raises(OSError, match=r"a\.tnr"):
         save(random_representation(), tmp_path / "a.tnr")
     assert [path.name for path in tmp_path.iterdir()] == ["a.tnr"]
+
+
+@pytest.mark.parametrize(("made", "kind"), [(random_representation, "sines"), (wavelet_representation, "wavelets")])
+def test_what_a_shell_shows_of_it_is_one_short_line(made: Callable[..., Representation], kind: str) -> None:
+    representation = made((9, 7))
+    assert repr(representation) == f"<Representation: image, 9 x 7, 3 channels, {kind}, no file yet>"
+    data = encode(representation)
+    assert repr(decode(data)) == f"<Representation: image, 9 x 7, 3 channels, {kind}, {len(data)} bytes>"

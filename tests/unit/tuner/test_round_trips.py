@@ -43,7 +43,7 @@ def test_a_photo(tmp_path: Path) -> None:
     with Image.open(output) as opened:
         assert opened.size == (14, 9)
     assert written_psnr_db(SIGNALS["image"].values, read_signal(output).values, SIGNALS["image"].storage) > 35
-    assert "bits per pixel" in said
+    assert "bits per sample" in said
 
 
 def test_a_sound(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_a_volume(tmp_path: Path) -> None:
     expected = SIGNALS["volume"].storage.to_samples(SIGNALS["volume"].values)[..., 0]
     error = np.asarray(opened.dataobj).astype(float) - expected
     assert 20 * np.log10(4095 / np.sqrt(np.mean(error**2))) > 35
-    assert "bits per voxel" in said
+    assert "bits per sample" in said
 
 
 def test_a_video(tmp_path: Path) -> None:

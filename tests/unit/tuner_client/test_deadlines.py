@@ -44,7 +44,7 @@ def address(request: pytest.FixtureRequest) -> Iterator[str]:
 def test_waiting_ends_in_time(address: str) -> None:
     begun = time.monotonic()
     with Client(address) as client, pytest.raises(WaitedTooLong, match="fit_1"):
-        client.wait("fit_1", seconds=0.2)
+        client.wait("fit_1", timeout=0.2)
     assert time.monotonic() - begun < 3
 
 
@@ -52,7 +52,7 @@ def test_waiting_ends_in_time_with_asyncio(address: str) -> None:
     async def story() -> None:
         async with AsyncClient(address) as client:
             with pytest.raises(WaitedTooLong, match="fit_1"):
-                await client.wait("fit_1", seconds=0.2)
+                await client.wait("fit_1", timeout=0.2)
 
     begun = time.monotonic()
     asyncio.run(story())

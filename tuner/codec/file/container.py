@@ -25,9 +25,14 @@ class ChunkType(IntEnum):
     WAVELETS = 0x07
     ICC_PROFILE = 0x81
     METADATA = 0x82
+    PREFIXES = 0x83
 
 
 NETWORKS = (ChunkType.NETWORK, ChunkType.SCALED_NETWORK, ChunkType.WINDOWED, ChunkType.WAVELETS)
+# A reader that has only the beginning of a file needs the metadata and the places where it may stop before the network;
+# a colour profile, which may be larger than both, is the last to come.
+_FIRST, _LAST = (ChunkType.METADATA, ChunkType.PREFIXES), (ChunkType.ICC_PROFILE,)
+_HEAD, _CHECKSUM = 6, 4  # most bytes of a type and a length; bytes of a checksum
 _KNOWN = frozenset(int(member) for member in ChunkType)
 
 
@@ -40,8 +45,9 @@ class Chunk:
 
 
 def write_container(header: Header, chunks: Sequence[Chunk]) -> bytes:
-    """Header and chunks as bytes; the header's count of chunks is filled in."""
-    return pack_header(replace(header, chunks=len(chunks))) + b"".join(_pack(chunk) for chunk in chunks)
+    """Header and chunks as bytes, the header's count filled in, chunks in the order in which a reader needs them."""
+    ordered = sorted(chunks, key=lambda chunk: (chunk.type not in _FIRST, chunk.type in _LAST, chunk.type))
+    return pack_header(replace(header, chunks=len(chunks))) + b"".join(_pack(chunk) for chunk in ordered)
 
 
 def read_container(data: bytes, limits: DecodeLimits) -> tuple[Header, dict[ChunkType, bytes]]:
@@ -81,6 +87,41 @@ def read_container(data: bytes, limits: DecodeLimits) -> tuple[Header, dict[Chun
     if len(networks) != 1:
         raise CorruptFile(f"the file has {len(networks) or 'no'} network chunks, expected one: the file is damaged")
     return header, payloads
+
+
+def read_beginning(data: bytes, limits: DecodeLimits) -> tuple[Header, dict[ChunkType, bytes], bool]:
+    """Read what there is of a file whose end may be missing.
+
+    Args:
+        data: bytes from the first one of the file on.
+        limits: what the reader is ready to spend.
+
+    Returns:
+        The header; the payload of every known chunk that is whole, and what there is of the one after them, whose
+        checksum is missing; whether anything is missing.
+
+    Raises:
+        FormatError: as `read_container`, but not for what is missing behind the header.
+    """
+    reader = ByteReader(data)
+    header = unpack_header(reader)
+    header.check_limits(limits)
+    payloads: dict[ChunkType, bytes] = {}
+    for number in range(1, header.chunks + 1):
+        if reader.remaining < _HEAD:
+            return header, payloads, True
+        start, what = reader.position, f"chunk {number} of {header.chunks}"
+        kind, length = reader.byte(what), reader.varint(what)
+        limits.check("chunk_bytes", length)
+        if length + _CHECKSUM > reader.remaining:
+            if kind in _KNOWN:
+                payloads.setdefault(ChunkType(kind), reader.take(min(length, reader.remaining), what))
+            return header, payloads, True
+        reader.position = start
+        chunk = _unpack(reader, what, limits)
+        if chunk.type in _KNOWN:
+            payloads.setdefault(ChunkType(chunk.type), chunk.payload)
+    return header, payloads, False
 
 
 def _pack(chunk: Chunk) -> bytes:

@@ -128,6 +128,7 @@ class Header:
         Raises:
             LimitExceeded: naming the first limit that is exceeded.
         """
+        limits.check("chunks", self.chunks)
         limits.check("axes", len(self.shape))
         limits.check("channels", self.channels)
         limits.check("samples", self.samples)

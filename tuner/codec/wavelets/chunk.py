@@ -127,8 +127,19 @@ def fine_wavelet_steps(parameters: WaveletParameters) -> tuple[float, ...]:
     return tuple(float(np.abs(tensor).max(initial=0.0)) / 2000.0 or 1.0 for tensor in parameters.tensors())
 
 
-def pack_wavelets(network: QuantisedWavelets) -> bytes:
-    """The payload of the chunk; raises `ConfigError` if the layout is larger than a file can hold."""
+def pack_wavelets(network: QuantisedWavelets) -> tuple[bytes, tuple[int, ...]]:
+    """The network as bytes.
+
+    Args:
+        network: integers of the network.
+
+    Returns:
+        The payload of the chunk, and for each level, the low-pass one first, how many bytes of it suffice to read the
+        latents to the end of the level.
+
+    Raises:
+        ConfigError: if the layout is larger than a file can hold.
+    """
     coder = IntegerEncoder()
     packed = pack_varint(network.seed) + pack_varint(network.reach)
     packed += bytes([network.layout.scales, network.layout.colours])
@@ -139,16 +150,20 @@ def pack_wavelets(network: QuantisedWavelets) -> bytes:
         coder.put(integers, table.table())
     words = coder.words()
     latents = np.concatenate([codes.reshape(-1) for codes in network.latents])
-    return packed + pack_varint(len(words) // _WORD) + words + host.encode(latents, _core_layout(network.layout))
+    packed += pack_varint(len(words) // _WORD) + words
+    coded, ends = host.encode_levels(latents, _core_layout(network.layout))
+    return packed + coded, tuple(len(packed) + end for end in ends)
 
 
-def unpack_wavelets(payload: bytes, header: Header, limits: DecodeLimits) -> QuantisedWavelets:
+def unpack_wavelets(payload: bytes, header: Header, limits: DecodeLimits, missing_levels: int = 0) -> QuantisedWavelets:
     """Read the payload of the chunk.
 
     Args:
-        payload: bytes from `pack_wavelets`.
+        payload: bytes from `pack_wavelets`; their beginning suffices for the first levels.
         header: header of the file, already checked against the limits.
         limits: what the reader is ready to spend; latents are checked, too, before memory is taken for them.
+        missing_levels: number of finest levels that are not read, and whose latents are 0; without any, the latents
+            have to end where the payload does.
 
     Raises:
         LimitExceeded: if there are more weights than allowed.
@@ -172,7 +187,7 @@ def unpack_wavelets(payload: bytes, header: Header, limits: DecodeLimits) -> Qua
         coder.take(int(np.prod(shape)), table).reshape(shape) for (_, shape), table in zip(shapes, tables, strict=True)
     )
     coder.finish()
-    latents = _unpack_latents(reader.take(reader.remaining, "coded latents"), layout)
+    latents = _unpack_latents(reader.take(reader.remaining, "coded latents"), layout, missing_levels)
     return QuantisedWavelets(
         layout=layout,
         period=header.period,
@@ -200,9 +215,15 @@ def _core_layout(layout: Layout) -> host.Layout:
     return host.Layout(layout.grid_shape, layout.colours, layout.scales)
 
 
-def _unpack_latents(coded: bytes, layout: Layout) -> tuple[IntArray, ...]:
+def _unpack_latents(coded: bytes, layout: Layout, missing_levels: int) -> tuple[IntArray, ...]:
+    if missing_levels > layout.scales:
+        raise CorruptFile(
+            f"the beginning of the file lacks {missing_levels} of {layout.scales + 1} levels, expected fewer: "
+            "the file is damaged"
+        )
+    levels = layout.scales + 1 - missing_levels if missing_levels else None
     try:
-        integers = host.decode(coded, _core_layout(layout))
+        integers = host.decode(coded, _core_layout(layout), levels=levels)
     except ConfigError as error:
         raise CorruptFile(f"{error}: the file is damaged") from error
     ends = np.cumsum([level.latents for level in layout.levels])

@@ -45,6 +45,11 @@ class SineParameters:
         expect_array("readout bias", self.readout_bias, self.readout_weight.shape[:1], np.float32)
 
     @property
+    def kind(self) -> str:
+        """Kind of network, in a word."""
+        return "sines"
+
+    @property
     def dimensions(self) -> int:
         """Length D of a coordinate."""
         return int(self.frequencies.shape[1])
@@ -53,6 +58,11 @@ class SineParameters:
     def channels(self) -> int:
         """Length C of a value."""
         return int(self.readout_weight.shape[0])
+
+    @property
+    def latent_count(self) -> int:
+        """Number of latents: none."""
+        return 0
 
     @property
     def weight_count(self) -> int:

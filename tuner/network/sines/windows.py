@@ -52,6 +52,11 @@ class WindowedParameters:
             )
 
     @property
+    def kind(self) -> str:
+        """Kind of network, in a word."""
+        return "sines"
+
+    @property
     def dimensions(self) -> int:
         """Length of a coordinate: 1."""
         return 1
@@ -60,6 +65,11 @@ class WindowedParameters:
     def channels(self) -> int:
         """Length C of a value."""
         return self.network.channels // self.windows
+
+    @property
+    def latent_count(self) -> int:
+        """Number of latents: none."""
+        return 0
 
     @property
     def weight_count(self) -> int:

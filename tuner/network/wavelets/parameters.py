@@ -79,6 +79,11 @@ class WaveletParameters:
             )
 
     @property
+    def kind(self) -> str:
+        """Kind of network, in a word."""
+        return "wavelets"
+
+    @property
     def grid_shape(self) -> tuple[int, ...]:
         """Number of samples of the signal along each axis."""
         return self.layout.grid_shape
@@ -102,6 +107,11 @@ class WaveletParameters:
     def weight_count(self) -> int:
         """Number of scalars that a fit may change: latents, layers and output layer."""
         return self.layout.latents + sum(array.size for array in self.tensors())
+
+    @property
+    def latent_count(self) -> int:
+        """Number of latents in all levels together."""
+        return self.layout.latents
 
     def tensors(self) -> list[FloatArray]:
         """All weights but the latents, in the order of the file."""

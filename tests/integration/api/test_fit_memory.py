@@ -1,0 +1,60 @@
+"""A fit that no worker can hold is refused when it is submitted, by whatever route, and leaves nothing."""
+
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+
+from store.models import Signal
+from tests.integration.api.conftest import Server, running_api
+from tests.integration.api.world import World
+
+MOST_BYTES = 64 << 20
+LARGE = {"kind": "image", "format": "png", "width": 2048, "height": 16384, "channels": 3, "sample_format": "u8"}
+
+
+@pytest.fixture(scope="module")
+def narrow(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """An api whose workers have little memory."""
+    limits = {"TUNER_FIT_MEMORY_BYTES": str(MOST_BYTES)}
+    with running_api(environment, tmp_path_factory.mktemp("narrow"), **limits) as running:
+        yield running
+
+
+def grow(world: World, signal_id: str) -> None:
+    """Make a signal as large as none of these machines holds."""
+    with world.database.unit_of_work() as session:
+        session.get_one(Signal, signal_id).facts = dict(LARGE)
+
+
+@pytest.fixture
+def ended(world: World) -> tuple[str, str]:
+    """A signal, and a fit of it that was cancelled; the signal is too large only afterwards."""
+    signal = world.add_signal()
+    fit = world.add_fit(signal)
+    world.cancel(fit)
+    grow(world, signal)
+    return signal, fit
+
+
+ROUTES: dict[str, Callable[[httpx.Client, str, str], httpx.Response]] = {
+    "submit": lambda client, signal, _: client.post("/fits", json={"signal_id": signal, "preset": "fast"}),
+    "clone": lambda client, _, fit: client.post(f"/fits/{fit}/clone", json={}),
+    "retry": lambda client, _, fit: client.post(f"/fits/{fit}/retry"),
+}
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_what_no_worker_can_hold_is_refused(narrow: Server, world: World, ended: tuple[str, str], route: str) -> None:
+    before = world.counts()
+    with httpx.Client(base_url=narrow.url, trust_env=False) as client:
+        answer = ROUTES[route](client, *ended)
+    assert (answer.status_code, answer.json()["code"]) == (422, "fit_too_large")
+    assert "16384x2048" in answer.json()["detail"]
+    assert "64 MiB" in answer.json()["detail"]
+    assert world.counts() == before
+
+
+def test_what_a_worker_can_hold_is_taken(narrow: Server, world: World) -> None:
+    with httpx.Client(base_url=narrow.url, trust_env=False) as client:
+        assert client.post("/fits", json={"signal_id": world.add_signal()}).status_code == 202

@@ -1,0 +1,69 @@
+"""What a silent broker costs."""
+
+import time
+from threading import Event
+from typing import cast
+
+import pytest
+
+from api.services.publishing import MOST_WAITING, Publisher
+from store.queue import FitQueue
+from tests.integration.api.waiting import eventually
+
+
+class Broker:
+    """Takes what is sent, or hangs, or is away."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.is_away = False
+        self.answers = Event()
+        self.answers.set()
+
+    def publish(self, fit_id: str) -> bool:
+        self.answers.wait(20)
+        self.asked.append(fit_id)
+        return not self.is_away
+
+    publish_view = publish
+
+
+def test_hints_are_sent_without_being_waited_for() -> None:
+    broker = Broker()
+    broker.answers.clear()
+    publisher = Publisher(cast("FitQueue", broker))
+    publisher.publish("fit_a")
+    publisher.publish("fit_b")
+    assert broker.asked == []
+    broker.answers.set()
+    publisher.close()
+    assert broker.asked == ["fit_a", "fit_b"]
+
+
+def test_a_broker_that_hangs_does_not_fill_the_memory() -> None:
+    broker = Broker()
+    broker.answers.clear()
+    publisher = Publisher(cast("FitQueue", broker))
+    for _ in range(2 * MOST_WAITING):
+        publisher.publish("fit_a")
+    broker.answers.set()
+    publisher.close()
+    assert len(broker.asked) <= MOST_WAITING + 1
+
+
+def test_after_a_failure_the_broker_is_left_alone_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    broker = Broker()
+    broker.is_away = True
+    publisher = Publisher(cast("FitQueue", broker))
+    for fit_id in ("fit_a", "fit_b"):
+        publisher.publish(fit_id)
+    eventually(lambda: publisher._waiting.empty() and publisher._quiet_until > 0)
+    publisher.publish("fit_c")
+    assert broker.asked == ["fit_a"]
+    broker.is_away = False
+    later = time.monotonic() + 60
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    publisher.publish("fit_d")
+    publisher.close()
+    assert broker.asked[0] == "fit_a"
+    assert broker.asked[-1] == "fit_d"
