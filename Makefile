@@ -8,6 +8,7 @@ FITS   ?= 200
 FAULTS ?= 60
 EXAMPLES ?= 100
 SEED   ?= 1
+SCHEDULES ?= 100000
 
 # Nothing here starts an engine or trains for long; CONTRIBUTING.md promises less than a minute.
 QUICK := tests/golden/test_golden.py::test_the_integers_never_change tests/docs/test_pages.py tests/unit/api tests/unit/store \
@@ -15,7 +16,7 @@ QUICK := tests/golden/test_golden.py::test_the_integers_never_change tests/docs/
          tests/unit/tuner/test_representation.py tests/unit/tuner/test_metrics.py tests/unit/tuner/test_public_names.py
 
 .DEFAULT_GOAL := help
-.PHONY: core fuzz-coverage help demo test check up format bench-fit bench-jobs chaos clean openapi quick fuzz-api load test-napari bench-rd bench-kinds bench-robust fuzz-codec docs docs-pictures bench-estimate bench-weights bench-hostile
+.PHONY: core fuzz-coverage help demo test check up format bench-fit bench-jobs chaos clean openapi quick fuzz-api load test-napari bench-rd bench-kinds bench-robust fuzz-codec docs docs-pictures bench-estimate bench-weights bench-hostile simulate mutants
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -60,6 +61,12 @@ fuzz-api: $(READY) ## EXAMPLES requests made up for each operation, from SEED: b
 
 chaos: $(READY) ## the whole service under FAULTS drawn from SEED while FITS run: build/chaos/report.json
 	$(BIN)/python -m tests.chaos --fits $(FITS) --faults $(FAULTS) --seed $(SEED) $(CHAOS_OPTIONS)
+
+simulate: $(READY) ## the job protocol on simulated time, SCHEDULES of them from SEED, on one core
+	$(BIN)/python -m tests.simulation --schedules $(SCHEDULES) --seed $(SEED) $(SIMULATE_OPTIONS)
+
+mutants: $(READY) ## the job protocol broken in named ways, one at a time, and which the simulation notices
+	$(BIN)/python -m tests.simulation.mutants $(MUTANT_OPTIONS)
 
 bench-fit: $(READY) ## trainers compared on one picture: build/bench/fit.json and fit.png
 	$(BIN)/python -m benchmarks.fit $(BENCH_OPTIONS)

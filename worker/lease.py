@@ -40,11 +40,25 @@ def end_process() -> None:
 class Lease:
     """Use as a context manager around everything that is done for a claim.
 
+    Args:
+        resources: what the worker works with.
+        claim: the claim to hold on to.
+        since: time on the monotonic clock before the claim was asked for; a process that stood still between the claim
+            and this line would otherwise believe in a lease that is over.
+        on_stall: called when the computation hangs.
+
     Attributes:
         order: the service's order for the fit, as of the last answer.
     """
 
-    def __init__(self, resources: Resources, claim: Claim, *, on_stall: Callable[[], None] = end_process) -> None:
+    def __init__(
+        self,
+        resources: Resources,
+        claim: Claim,
+        *,
+        since: float | None = None,
+        on_stall: Callable[[], None] = end_process,
+    ) -> None:
         self.order = Order.CONTINUE
         self._resources = resources
         self._claim = claim
@@ -53,7 +67,7 @@ class Lease:
         self._done = Event()
         self._last_step = time.monotonic()
         self._waits_since: float | None = None
-        self._valid_until = time.monotonic() + resources.settings.lease_seconds
+        self._valid_until = (time.monotonic() if since is None else since) + resources.settings.lease_seconds
         self._thread = Thread(target=self._keep, name=f"lease-{claim.fit_id}", daemon=True)
 
     def __enter__(self) -> "Lease":

@@ -56,6 +56,7 @@ def run_next_fit(resources: Resources) -> str | None:
     if not _engines_answer(resources):
         return None
     settings = resources.settings
+    asked_at = time.monotonic()
     with resources.database.unit_of_work() as session:
         claimed = Fits(session).claim_next(
             worker_name(),
@@ -68,7 +69,11 @@ def run_next_fit(resources: Resources) -> str | None:
     logger.info("attempt %s of %s begins", claim.attempt, claim.fit_id)
     too_large = partial(_give_up, resources, claim, _out_of_memory(claim, settings))
     too_long = partial(_give_up, resources, claim, _out_of_time(claim, settings))
-    with Lease(resources, claim) as lease, Deadline(settings.fit_seconds, too_long), _budget(settings, too_large):
+    with (
+        Lease(resources, claim, since=asked_at) as lease,
+        Deadline(settings.fit_seconds, too_long),
+        _budget(settings, too_large),
+    ):
         try:
             _persist(resources, claim, lease, _run(resources, claimed, lease))
         except LeaseLost as error:

@@ -1,0 +1,508 @@
+"""What must hold: at every commit, while a worker trains, and when all is over.
+
+The rules are written down here a second time, in words of their own: nothing is asked of the code that is looked at.
+"""
+
+from collections import Counter
+from datetime import timedelta
+from itertools import pairwise
+
+from store.blobs import sha256_hex
+from tests.simulation import training
+from tests.simulation.engine import Change, Transaction
+from tests.simulation.scheduler import Process, Task
+from tests.simulation.statements import Row
+from tests.simulation.world import SETTINGS, Promise, World
+
+ENDED = {"succeeded", "failed", "cancelled", "expired"}
+HELD = {"running", "cancelling"}
+MOVES = {
+    None: {"queued"},
+    "queued": {"running", "paused", "cancelled", "expired"},
+    "paused": {"queued", "cancelled"},
+    "running": {"succeeded", "failed", "cancelled", "cancelling", "paused", "queued"},
+    "cancelling": {"cancelled", "failed"},
+}
+STATUSES = ENDED | HELD | {"queued", "paused"}
+# Ends of an attempt that took nothing from the fit's budget of lost workers.
+GIVEN_BACK = {"drained", "paused"}
+REASONS = {"worker_lost": "lost", "worker_drained": "drained", "storage_unavailable": "failed"}
+LATE_STEPS = 2  # a worker may take after its lease has run out: one is under way, one is being reported
+# A worker hears from another's decision (a deadline, a cancel given up) with its next beat, or when its lease is over.
+DEAF_STEPS = 40
+HEARS_WITHIN_STEPS = 8  # where nothing disturbs: a heartbeat
+UNSAVED_STEPS = 6  # where nothing disturbs: a pause between two checkpoints
+HARMLESS = {"database restarts", "storage stops", "messages lost", "object spoilt", "drain"}  # no worker dies of them
+
+
+class Watch:
+    """Looks at everything that is committed, and at every step of training."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.owners: dict[tuple[str, int], Process] = {}
+        self.latest: dict[Process, tuple[str, int]] = {}
+        self.steps_late: dict[tuple[str, int], int] = {}
+        self.ended: dict[str, str] = {}
+        self.last_step: dict[tuple[str, int], int] = {}
+        self.begun: dict[tuple[str, int], int] = {}
+        self.kept: dict[tuple[str, int], int] = {}
+        world.observers.append(self.committed)
+        world.trainer.on_begin = self.begins_to_train
+        world.trainer.on_step = self.takes_a_step
+
+    # At a commit.
+
+    def committed(self, transaction: Transaction, task: Task | None, changes: list[Change]) -> None:
+        """Compare the rows before and after."""
+        by_table: dict[str, list[Change]] = {}
+        for change in changes:
+            by_table.setdefault(change[0], []).append(change)
+        events: dict[str, list[Row]] = {}
+        for _, _, before, after in by_table.get("fit_events", ()):
+            if before is not None and after is not None:
+                self.wrong(f"event {before['seq']} of {before['fit_id']} was changed")
+            if before is None and after is not None:
+                events.setdefault(after["fit_id"], []).append(after)
+        fits = {key[0]: (before, after) for _, key, before, after in by_table.get("fits", ())}
+        for fit_id, (before, after) in fits.items():
+            if after is None:
+                self._deleted(fit_id, before)
+                continue
+            self._fit(transaction, fit_id, before, after, events.pop(fit_id, []))
+        for fit_id in events:
+            self.wrong(f"an event of {fit_id} was written without its row")
+        for name in ("checkpoints", "representations"):
+            for _, _, before, after in by_table.get(name, ()):
+                if before is None and after is not None:
+                    self._object(transaction, name, after)
+                    if name == "checkpoints":
+                        self.kept[after["fit_id"], after["attempt"]] = after["step"]
+                elif before is not None and after is None:
+                    self._forgotten(before["object_key"], by_table)
+        for _, key, before, after in by_table.get("deleted_objects", ()):
+            if before is not None and after is None and key[0] in self.world.bucket.seen:
+                self.wrong(f"the object {key[0]} counts as removed and is there")
+        for _, _, before, after in by_table.get("fit_attempts", ()):
+            if before is not None and after is not None and before["ended_at"] is not None:
+                self.wrong(f"attempt {after['attempt']} of {after['fit_id']} ended twice")
+
+    def _forgotten(self, object_key: str, by_table: dict[str, list[Change]]) -> None:
+        """A row that named an object goes, and says so where it will be removed."""
+        if not any(
+            key[0] == object_key and after is not None for _, key, _, after in by_table.get("deleted_objects", ())
+        ):
+            self.wrong(f"the row of {object_key} is gone, and nobody is told to remove the object")
+
+    def wrong(self, sentence: str) -> None:
+        self.world.violate(sentence)
+
+    def _fit(self, transaction: Transaction, fit_id: str, before: Row | None, after: Row, events: list[Row]) -> None:
+        old = None if before is None else str(before["status"])
+        new = str(after["status"])
+        path = [event["kind"] for event in events if event["kind"] in STATUSES]
+        steps = [old, *path]
+        for one, following in pairwise(steps):
+            if following not in MOVES.get(one, set()):
+                self.wrong(f"{fit_id} went from {one} to {following}")
+        if steps[-1] != new:
+            self.wrong(f"{fit_id} became {new}, its history says {steps[-1]}")
+        self._history(fit_id, before, after, events)
+        self._fence(transaction, fit_id, before, after)
+        self._lease(transaction, fit_id, before, after)
+        self._attempts(transaction, fit_id, before, after, events)
+        if after["pause_requested"] and not (before and before["pause_requested"]) and not self._wants(fit_id, "pause"):
+            self.wrong(f"a pause of {fit_id} was noted that nobody asked for")
+        if new == "paused" and old != "paused" and not self._wants(fit_id, "pause"):
+            self.wrong(f"{fit_id} is paused, which nobody asked for")
+        if (
+            new in {"cancelling", "cancelled"}
+            and old not in {"cancelling", "cancelled"}
+            and not self._wants(fit_id, "cancel")
+        ):
+            self.wrong(f"{fit_id} is {new}, which nobody asked for")
+        if new in ENDED and old not in ENDED:
+            self._end(transaction, fit_id, before or {}, after)
+
+    def _history(self, fit_id: str, before: Row | None, after: Row, events: list[Row]) -> None:
+        first = 0 if before is None else before["event_seq"]
+        numbers = [event["seq"] for event in events]
+        if numbers != list(range(first + 1, after["event_seq"] + 1)):
+            self.wrong(f"{fit_id} has events {numbers} after {first}, its row counts {after['event_seq']}")
+        for event in events:
+            # The claim's own event has the new attempt; everything else that of the row before.
+            allowed = {after["attempt"]} if event["kind"] == "running" or before is None else {before["attempt"]}
+            if event["attempt"] not in allowed:
+                self.wrong(f"event {event['seq']} ({event['kind']}) of {fit_id} says attempt {event['attempt']}")
+
+    def _fence(self, transaction: Transaction, fit_id: str, before: Row | None, after: Row) -> None:
+        attempt = after["attempt"]
+        earlier = 0 if before is None else before["attempt"]
+        process = transaction.process
+        if attempt != earlier:
+            if attempt != earlier + 1 or process.role != "worker":
+                self.wrong(f"{fit_id} went from attempt {earlier} to {attempt} by {process.name}")
+            if before is not None and before["not_before"] is not None and before["not_before"] > transaction.now:
+                self.wrong(f"{fit_id} was claimed before {before['not_before']}")
+            is_away = self.world.bucket.down_until > self.world.scheduler.now > self.world.bucket.down_since + 1.0
+            if is_away and set(self.world.faults) <= {"storage stops"}:
+                self.wrong(f"{fit_id} was claimed while storage was away")
+            self.owners[fit_id, attempt] = process
+            self.latest[process] = (fit_id, attempt)
+            return
+        if process.role != "worker" or before is None:
+            return
+        if self.owners.get((fit_id, attempt)) is not process or self.latest.get(process) != (fit_id, attempt):
+            self.wrong(f"{process.name} wrote to {fit_id}, whose attempt {attempt} is another's")
+        if before["status"] not in HELD:
+            self.wrong(f"{process.name} wrote to {fit_id}, which was {before['status']}")
+
+    def _lease(self, transaction: Transaction, fit_id: str, before: Row | None, after: Row) -> None:
+        until = after["lease_until"]
+        if (after["status"] in HELD) != (until is not None):
+            self.wrong(f"{fit_id} is {after['status']} with a lease until {until}")
+        longest = transaction.now + timedelta(seconds=SETTINGS.lease_seconds)
+        if until is not None and until > longest and until != (before or {}).get("lease_until"):
+            self.wrong(f"{fit_id} has a lease until {until}, the longest is {longest}")
+        if (
+            until is not None
+            and before is not None
+            and before["lease_until"] is not None
+            and transaction.process.role != "worker"
+        ) and until != before["lease_until"]:
+            self.wrong(f"{transaction.process.name} changed the lease of {fit_id}")
+        if before is None or before["status"] not in HELD or after["status"] in HELD:
+            return
+        if transaction.process.role == "upkeep" and self._end_of(fit_id, after["attempt"]) == "lost":
+            is_stuck = before["status"] == "cancelling" and transaction.now - before["updated_at"] >= timedelta(
+                seconds=SETTINGS.max_cancel_seconds
+            )
+            if before["lease_until"] >= transaction.now and not is_stuck:
+                self.wrong(f"{fit_id} was taken from a worker whose lease holds until {before['lease_until']}")
+
+    def _end_of(self, fit_id: str, attempt: int) -> str | None:
+        row = self.world.server.tables["fit_attempts"].get((fit_id, attempt))
+        return None if row is None else row["ended_as"]
+
+    def _attempts(
+        self, transaction: Transaction, fit_id: str, before: Row | None, after: Row, events: list[Row]
+    ) -> None:
+        rows = [
+            self.world.server.tables["fit_attempts"].get((fit_id, number)) for number in range(1, after["attempt"] + 1)
+        ]
+        if any(row is None for row in rows):
+            self.wrong(f"{fit_id} lacks rows of its {after['attempt']} attempts")
+            return
+        known = [row for row in rows if row is not None]
+        for row in known:
+            is_current = row["attempt"] == after["attempt"] and after["status"] in HELD
+            if (row["ended_at"] is None) != is_current:
+                self.wrong(
+                    f"attempt {row['attempt']} of {fit_id} ended as {row['ended_as']}, the fit is {after['status']}"
+                )
+        code = after["error_code"]
+        spent = 0
+        for row in known:
+            end = row["ended_as"]
+            is_last = row["attempt"] == after["attempt"] and after["status"] in ENDED
+            failed_for_good = is_last and after["status"] == "failed" and code not in {"storage_unavailable"}
+            spent += end in {None, "lost", "succeeded", "cancelled"} or (end == "failed" and failed_for_good)
+        if spent != after["tries"]:
+            self.wrong(
+                f"{fit_id} counts {after['tries']} tries, its attempts ended {[row['ended_as'] for row in known]}"
+            )
+        if before is None or not known or before["status"] not in HELD or after["status"] in HELD:
+            return
+        end, new, role = known[-1]["ended_as"], str(after["status"]), transaction.process.role
+        fine = {
+            "succeeded": {"succeeded"},
+            "failed": {"failed", "lost"},
+            "cancelled": {"cancelled", "lost", "drained", "failed"},
+            "paused": {"paused", "lost", "failed"},
+            "queued": {"lost", "drained", "failed"},
+        }
+        if end not in fine.get(new, set()):
+            self.wrong(f"{fit_id} became {new} when its attempt ended as {end}")
+        if (end == "lost") != (role == "upkeep" and code != "deadline_exceeded"):
+            self.wrong(f"an attempt of {fit_id} ended as {end} by {transaction.process.name}")
+        reason = next((event["data"].get("reason") for event in events if event["kind"] == "queued"), None)
+        if new == "queued" and REASONS.get(str(reason)) != end:
+            self.wrong(f"{fit_id} is queued again for {reason}, its attempt ended as {end}")
+        if end == "drained" and not (
+            transaction.process.draining
+            or before["pause_requested"]
+            or before["status"] == "cancelling"
+            or self._wants(fit_id, "pause")
+        ):
+            self.wrong(f"{fit_id} was handed back, which nobody wanted")
+        if before["pause_requested"] and new == "queued":
+            self.wrong(f"{fit_id} was queued again although a pause was wanted")
+        if before["status"] == "cancelling" and new not in {"cancelled", "failed"}:
+            self.wrong(f"{fit_id} became {new} although it was being cancelled")
+        is_harmless = set(self.world.faults) <= HARMLESS and self._kind(fit_id) not in {"kills", "hangs"}
+        if end == "lost" and is_harmless and new != "cancelled":
+            self.wrong(f"an attempt of {fit_id} counts as lost, and no worker was: {dict(self.world.faults)}")
+        if end == "drained" and set(self.world.faults) <= {"drain"} and (fit_id, after["attempt"]) in self.last_step:
+            step = self.last_step[fit_id, after["attempt"]]
+            if before["status"] == "running" and self.kept.get((fit_id, after["attempt"]), 0) < step:
+                self.wrong(f"{fit_id} was handed back at step {step} without a checkpoint of it")
+        if end == "lost" and new == "failed" and after["tries"] < SETTINGS.max_tries:
+            self.wrong(f"{fit_id} was given up after {after['tries']} lost workers")
+        if end == "lost" and new == "queued" and after["tries"] >= SETTINGS.max_tries:
+            self.wrong(f"{fit_id} was queued again after {after['tries']} lost workers")
+        if (
+            new == "queued"
+            and end == "failed"
+            and (after["not_before"] is None or after["not_before"] <= transaction.now)
+        ):
+            self.wrong(f"{fit_id} is tried again at once after a failure of storage")
+        if new == "queued" and after["worker"] is not None:
+            self.wrong(f"{fit_id} is queued and names a worker")
+
+    def _end(self, transaction: Transaction, fit_id: str, before: Row, after: Row) -> None:
+        promise = self._promise(fit_id)
+        if after["finished_at"] is None:
+            self.wrong(f"{fit_id} has ended without a time")
+        results = [row for row in self.world.server.tables["representations"].values() if row["fit_id"] == fit_id]
+        if (after["status"] == "succeeded") != (len(results) == 1):
+            self.wrong(f"{fit_id} is {after['status']} with {len(results)} results")
+        code = after["error_code"]
+        if after["status"] == "succeeded" and code is not None:
+            self.wrong(f"{fit_id} succeeded with the error {code}")
+        if after["status"] == "failed":
+            self._failure(transaction, fit_id, before, after, promise)
+        if after["status"] == "expired":
+            allowed = None if promise is None else promise.max_queue_seconds
+            waited = (transaction.now - before["queued_at"]).total_seconds()
+            if allowed is None or waited <= allowed:
+                self.wrong(f"{fit_id} expired after {waited} s in the queue, {allowed} were allowed")
+
+    def _failure(self, transaction: Transaction, fit_id: str, before: Row, after: Row, promise: Promise | None) -> None:
+        code, world = after["error_code"], self.world
+        attempts = [row for row in world.server.tables["fit_attempts"].values() if row["fit_id"] == fit_id]
+        ends = [row["ended_as"] for row in attempts]
+        kind = training.kind_of(promise.seed) if promise is not None else "plain"
+        fine = False
+        match code:
+            case "worker_lost":
+                fine = ends.count("lost") == SETTINGS.max_tries and transaction.process.role == "upkeep"
+            case "storage_unavailable":
+                fine = ends.count("failed") == SETTINGS.max_storage_failures
+            case "blob_missing" | "blob_damaged":
+                signal = world.server.tables["signals"][after["signal_id"],]
+                fine = signal["object_key"] in world.bucket.harmed
+            case "cannot_be_fitted":
+                fine = kind == "fails"
+            case "deadline_exceeded":
+                spent = sum(
+                    ((row["ended_at"] or transaction.now) - row["started_at"]).total_seconds() for row in attempts
+                )
+                own = None if promise is None else promise.max_run_seconds
+                fine = (
+                    spent > min(own or SETTINGS.max_run_seconds, SETTINGS.max_run_seconds)
+                    and transaction.process.role == "upkeep"
+                )
+        if not fine or not after["error_message"]:
+            self.wrong(f"{fit_id} failed with {code}: {after['error_message']}; its attempts ended {ends}")
+
+    def _object(self, transaction: Transaction, name: str, row: Row) -> None:
+        """A row that names an object is there only after the object is, on the disk."""
+        world, key = self.world, row["object_key"]
+        fit = world.server.tables["fits"].get((row["fit_id"],))
+        if (
+            fit is None
+            or row["attempt"] != fit["attempt"]
+            or self.owners.get((row["fit_id"], row["attempt"])) is not transaction.process
+        ):
+            self.wrong(f"{transaction.process.name} wrote {name} for attempt {row['attempt']} of {row['fit_id']}")
+        stored = world.bucket.on_disk.get(key)
+        if key in world.bucket.harmed:
+            return
+        if stored is None or sha256_hex(stored.content) != row["sha256"] or len(stored.content) != row["byte_count"]:
+            self.wrong(f"the object {key} is not on the disk as its row says")
+            return
+        promise = self._promise(row["fit_id"])
+        if name == "representations" and promise is not None and fit is not None:
+            if fit["status"] != "succeeded":
+                self.wrong(f"{row['fit_id']} has a result and is {fit['status']}")
+            if stored.content != training.right_bytes(promise.seed, promise.steps):
+                self.wrong(f"{row['fit_id']} ended in other bytes than a fit that nothing disturbs")
+
+    def _deleted(self, fit_id: str, before: Row | None) -> None:
+        if before is None or before["status"] not in ENDED:
+            self.wrong(f"{fit_id} was deleted while it was {None if before is None else before['status']}")
+            return
+        self.ended[fit_id] = str(before["status"])
+
+    def _promise(self, fit_id: str) -> Promise | None:
+        return next((one for one in self.world.promises if fit_id in one.fit_ids), None) or self._by_key(fit_id)
+
+    def _by_key(self, fit_id: str) -> Promise | None:
+        """Whose fit it is, also before its client has heard of it."""
+        for row in self.world.server.tables["idempotency_keys"].values():
+            if row["fit_id"] == fit_id:
+                return next((one for one in self.world.promises if one.key == row["key"]), None)
+        return None
+
+    def _kind(self, fit_id: str) -> str:
+        promise = self._promise(fit_id)
+        return "plain" if promise is None else training.kind_of(promise.seed)
+
+    def _wants(self, fit_id: str, what: str) -> bool:
+        promise = self._promise(fit_id)
+        return promise is None or (promise.wants_cancel if what == "cancel" else promise.wants_pause)
+
+    # While a worker trains.
+
+    def begins_to_train(self, fit_id: str, attempt: int, begun: int) -> None:
+        """An attempt begins where the last one that can be read left off."""
+        world = self.world
+        best = 0
+        for row in world.server.tables["checkpoints"].values():
+            if row["fit_id"] != fit_id or row["object_key"] in world.bucket.harmed:
+                continue
+            best = max(best, row["step"])
+        self.begun[fit_id, attempt] = begun
+        fit = world.server.tables["fits"].get((fit_id,))
+        if begun < best and fit is not None and fit["attempt"] == attempt and fit["status"] in HELD:
+            self.wrong(f"attempt {attempt} of {fit_id} began after step {begun}, there is a checkpoint of step {best}")
+
+    def takes_a_step(self, fit_id: str, attempt: int, step: int) -> None:
+        """Whoever has lost its lease stops by itself; whoever is told something hears of it."""
+        world, process = self.world, self.world.scheduler.process
+        self.last_step[fit_id, attempt] = step
+        row = world.server.tables["fits"].get((fit_id,))
+        holds = row is not None and row["attempt"] == attempt and row["status"] in HELD
+        promise = self._promise(fit_id)
+        reasons = {
+            "is over": not holds,
+            "is being cancelled": holds and row is not None and row["status"] == "cancelling",
+            "is to be paused": holds and promise is not None and promise.paused_at is not None,
+            "was told to leave": process.draining,
+        }
+        if not any(reasons.values()):
+            self.steps_late.pop((fit_id, attempt), None)
+            if (
+                not world.faults
+                and step - self.kept.get((fit_id, attempt), self.begun.get((fit_id, attempt), 0)) > UNSAVED_STEPS
+            ):
+                self.wrong(f"attempt {attempt} of {fit_id} keeps no checkpoint, it is at step {step}")
+            return
+        late = self.steps_late[fit_id, attempt] = self.steps_late.get((fit_id, attempt), 0) + 1
+        allowed = DEAF_STEPS
+        if reasons["was told to leave"] or (reasons["is over"] and self._is_reaped(fit_id, attempt)):
+            allowed = LATE_STEPS
+        elif not world.faults or set(world.faults) <= {"drain", "messages lost"}:
+            allowed = HEARS_WITHIN_STEPS
+        if late > allowed:
+            what = ", ".join(reason for reason, holds_now in reasons.items() if holds_now)
+            self.wrong(f"attempt {attempt} of {fit_id} {what} and trains on, {late} steps by now")
+
+    def _is_reaped(self, fit_id: str, attempt: int) -> bool:
+        """Whether its lease ran out by a clock that went as the worker's did."""
+        row = self.world.server.tables["fits"].get((fit_id,))
+        is_lost = self._end_of(fit_id, attempt) == "lost"
+        return is_lost and not self.world.clock_was_set and row is not None and row["status"] != "cancelled"
+
+    # When all is over.
+
+    def is_settled(self) -> bool:
+        """Whether everything has ended that ends by itself."""
+        return not self.unsettled()
+
+    def unsettled(self) -> list[str]:
+        """What has not."""
+        tables = self.world.server.tables
+        found = [
+            f"{row['id']} is {row['status']}" for row in tables["fits"].values() if str(row["status"]) not in ENDED
+        ]
+        found += [f"checkpoint {row['object_key']}" for row in tables["checkpoints"].values()]
+        return found + [f"object {row['object_key']} to delete" for row in tables["deleted_objects"].values()]
+
+    def nobody_is_forgotten(self) -> None:
+        """Without faults, a lease that has run out is noticed within a few rounds of upkeep."""
+        patience = timedelta(seconds=6 * SETTINGS.upkeep_every_seconds)
+        for row in self.world.server.tables["fits"].values():
+            if row["status"] in HELD and row["lease_until"] < self.world.server.clock() - patience:
+                self.wrong(f"the lease of {row['id']} ended at {row['lease_until']}, and nobody has noticed")
+
+    def when_settled(self) -> None:
+        """Where nothing was disturbed, nothing is left for the sweep."""
+        world = self.world
+        if world.faults or any(self._kind(row["id"]) != "plain" for row in world.server.tables["fits"].values()):
+            return
+        wanted = {
+            row["object_key"] for name in ("signals", "representations") for row in world.server.tables[name].values()
+        }
+        for key in sorted(set(world.bucket.seen) - wanted):
+            self.wrong(f"the object {key} was left to the sweep, and nothing had gone wrong")
+
+    def at_the_end(self) -> None:
+        """The rows, objects and answers as they stay."""
+        world = self.world
+        fits = world.server.tables["fits"]
+        named = {fit_id for promise in world.promises for fit_id in promise.fit_ids}
+        for fit_id, *_ in fits:
+            if fit_id not in named:
+                self.wrong(f"{fit_id} is there, and nobody was told of it")
+        for promise in world.promises:
+            self._kept(promise)
+        wanted = {row["object_key"] for row in world.server.tables["signals"].values()}
+        wanted |= {row["object_key"] for row in world.server.tables["representations"].values()}
+        there = set(world.bucket.seen)
+        for key in sorted(there - wanted):
+            self.wrong(f"the object {key} belongs to nobody")
+        for key in sorted(wanted - there - world.bucket.harmed):
+            self.wrong(f"the object {key} is gone")
+        for row in world.server.tables["representations"].values():
+            stored = world.bucket.seen.get(row["object_key"])
+            if (
+                stored is not None
+                and row["object_key"] not in world.bucket.harmed
+                and sha256_hex(stored.content) != row["sha256"]
+            ):
+                self.wrong(f"the object {row['object_key']} is another one")
+        for transaction in list(world.server.open):
+            # Somebody may be in the middle of a round; those who are gone are past the server's time-out by now.
+            if not transaction.expire() and transaction.process.is_dead:
+                self.wrong(f"a transaction of {transaction.process.name} is open")
+        self._histories()
+
+    def _kept(self, promise: Promise) -> None:
+        if len(promise.fit_ids) != 1:
+            self.wrong(f"the request with {promise.key} has the fits {promise.fit_ids}")
+            return
+        fit_id = promise.fit_ids[0]
+        row = self.world.server.tables["fits"].get((fit_id,))
+        status = self.ended.get(fit_id) if row is None else str(row["status"])
+        if row is None and not promise.deleted:
+            self.wrong(f"{fit_id} is gone")
+        if row is not None and promise.deleted:
+            self.wrong(f"{fit_id} was deleted and is there")
+        if status not in ENDED:
+            self.wrong(f"{fit_id} has come to no end: {status}")
+        if promise.acknowledged is not None and not (
+            status == "cancelled" or (status == "failed" and promise.acknowledged == "cancelling")
+        ):
+            self.wrong(f"the cancel of {fit_id} was acknowledged, it is {status}")
+        if promise.refused_as is not None and status != promise.refused_as:
+            self.wrong(f"the cancel of {fit_id} was refused as it was {promise.refused_as}, it is {status}")
+        if promise.wants_cancel and promise.acknowledged is None and promise.refused_as is None:
+            self.wrong(f"the cancel of {fit_id} was never answered")
+
+    def _histories(self) -> None:
+        tables = self.world.server.tables
+        for fit_id, *_ in tables["fits"]:
+            rows = sorted(
+                (row for row in tables["fit_events"].values() if row["fit_id"] == fit_id), key=lambda row: row["seq"]
+            )
+            if [row["seq"] for row in rows] != list(range(1, len(rows) + 1)):
+                self.wrong(f"{fit_id} has events {[row['seq'] for row in rows]}")
+            attempts = [row["attempt"] for row in rows]
+            if attempts != sorted(attempts):
+                self.wrong(f"the events of {fit_id} go back from one attempt to an earlier one: {attempts}")
+
+    def ends(self) -> dict[str, int]:
+        """How many fits ended how."""
+        rows = self.world.server.tables["fits"].values()
+        return dict(Counter(str(row["status"]) for row in rows) + Counter(self.ended.values()))

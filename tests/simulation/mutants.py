@@ -1,0 +1,427 @@
+"""`make mutants`: the protocol broken in named ways, one at a time, and which of them the simulation notices.
+
+The real functions are broken: a piece of their source is exchanged and what comes of it takes the function's place, in
+a process of its own. A piece that is no longer there is an error, so the list follows the code.
+"""
+
+import argparse
+import importlib
+import inspect
+import os
+import pickle
+import sys
+import textwrap
+import time
+from dataclasses import dataclass
+from types import CodeType, FunctionType
+from typing import Any
+
+from tests.simulation.schedule import run
+from tests.simulation.world import patched
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """A way to break the protocol: in a function, one piece of source in place of another."""
+
+    name: str
+    function: str
+    old: str
+    new: str
+
+
+MOVES = "store.repositories.moves:Moves."
+ATTEMPTS = "store.repositories.attempts:Attempts."
+REPAIRS = "store.repositories.repairs:Repairs."
+FITS = "store.repositories.fits:Fits."
+HELD = "fit = self._held(claim)"
+UNFENCED = "fit = self._session.get_one(Fit, claim.fit_id)"
+NOTHING = "pass"
+
+MUTANTS = (
+    # The fence and the status machine.
+    Mutant("no fence", MOVES + "_held", "Fit.attempt == claim.attempt, ", ""),
+    Mutant("a fence that forgets the status", MOVES + "_held", ", Fit.status.in_(HELD)", ""),
+    Mutant("a worker's row is not locked", MOVES + "_held", ".with_for_update(of=Fit)", ""),
+    Mutant("a client's row is not locked", MOVES + "_locked", ".with_for_update(of=Fit)", ""),
+    Mutant("every move is legal", MOVES + "_move", "if status not in LEGAL_MOVES[fit.status]:", "if False:"),
+    Mutant("a lease outlives its attempt", MOVES + "_move", "fit.lease_until = None", NOTHING),
+    Mutant("a wish to pause outlives its attempt", MOVES + "_move", "fit.pause_requested = False", NOTHING),
+    Mutant("no time of the end", MOVES + "_move", "fit.finished_at = func.now()", NOTHING),
+    Mutant(
+        "a move without its event",
+        MOVES + "_move",
+        "self._record(fit, status, data)",
+        'self._record(fit, "moved", data)',
+    ),
+    Mutant(
+        "wrong attempt in an event", MOVES + "_append_event", '"attempt": fit.attempt', '"attempt": fit.attempt - 1'
+    ),
+    Mutant("a gap in the history", MOVES + "_record", "fit.event_seq += 1", "fit.event_seq += 2"),
+    Mutant(
+        "a lost worker's cancel is forgotten",
+        MOVES + "_give_back",
+        "if fit.status is FitStatus.CANCELLING:",
+        "if False:",
+    ),
+    Mutant("a lost worker's pause is forgotten", MOVES + "_give_back", "if fit.pause_requested:", "if False:"),
+    Mutant("a queued fit names a worker", MOVES + "_give_back", "fit.worker = None", NOTHING),
+    Mutant(
+        "a worker never hears of a cancel",
+        "store.repositories.moves:order_of",
+        "if fit.status is FitStatus.CANCELLING:",
+        "if False:",
+    ),
+    Mutant(
+        "a worker never hears of a pause",
+        "store.repositories.moves:order_of",
+        "Order.PAUSE if fit.pause_requested else Order.CONTINUE",
+        "Order.CONTINUE",
+    ),
+    # What a worker does.
+    Mutant("a claim that is not counted", ATTEMPTS + "_begin", "fit.tries += 1", NOTHING),
+    Mutant("a claim with the old fencing number", ATTEMPTS + "_begin", "fit.attempt += 1", NOTHING),
+    Mutant(
+        "a claim without its attempt",
+        ATTEMPTS + "_begin",
+        "self._session.add(FitAttempt(fit_id=fit.id, attempt=fit.attempt, worker=worker))",
+        NOTHING,
+    ),
+    Mutant("a claim without a lease", ATTEMPTS + "_begin", "lease_seconds=lease_seconds)", "lease_seconds=None)"),
+    Mutant(
+        "a beat that extends nothing",
+        ATTEMPTS + "beat",
+        "fit.lease_until = func.now() + as_interval(lease_seconds)",
+        NOTHING,
+    ),
+    Mutant(
+        "a beat that extends too far", ATTEMPTS + "beat", "as_interval(lease_seconds)", "as_interval(lease_seconds * 5)"
+    ),
+    Mutant("a beat without a fence", ATTEMPTS + "beat", HELD, UNFENCED),
+    Mutant("progress without a fence", ATTEMPTS + "report_progress", HELD, UNFENCED),
+    Mutant("a checkpoint without a fence", ATTEMPTS + "add_checkpoint", HELD, UNFENCED),
+    Mutant("a success without a fence", ATTEMPTS + "succeed", HELD, UNFENCED),
+    Mutant(
+        "a success that leaves its attempt open", ATTEMPTS + "succeed", 'self._end_attempt(claim, "succeeded")', NOTHING
+    ),
+    Mutant("a failure that leaves its attempt open", ATTEMPTS + "fail", 'self._end_attempt(claim, "failed")', NOTHING),
+    Mutant("a cancel that counts as a lost worker", ATTEMPTS + "confirm_cancel", '"cancelled")', '"lost")'),
+    Mutant("an outage that counts as a lost worker", ATTEMPTS + "retry", "fit.tries -= 1", NOTHING),
+    Mutant("budget of outages off by one", ATTEMPTS + "retry", "failures >= max_failures", "failures > max_failures"),
+    Mutant("no pause after an outage", ATTEMPTS + "retry", "fit.not_before = func.now() + as_interval(wait)", NOTHING),
+    Mutant("a drained worker that counts as lost", ATTEMPTS + "release", "fit.tries -= 1", NOTHING),
+    Mutant("a drained attempt that ended as lost", ATTEMPTS + "release", 'else "drained"', 'else "lost"'),
+    # Upkeep.
+    Mutant("no leases are reaped", REPAIRS + "reap_expired_leases", "requeued: list[str] = []", "return []"),
+    Mutant("leases are reaped that hold", REPAIRS + "reap_expired_leases", ", Fit.lease_until < func.now()", ""),
+    Mutant(
+        "budget of lost workers off by one",
+        REPAIRS + "reap_expired_leases",
+        "fit.tries >= max_tries",
+        "fit.tries > max_tries",
+    ),
+    Mutant(
+        "a lost attempt stays open",
+        REPAIRS + "reap_expired_leases",
+        'self._end_attempt(Claim(fit.id, fit.attempt), "lost")',
+        NOTHING,
+    ),
+    Mutant(
+        "a fit that is reaped is not locked",
+        REPAIRS + "reap_expired_leases",
+        "expired.with_for_update(of=Fit, skip_locked=True)",
+        "expired",
+    ),
+    Mutant("a lost cancel fails instead", REPAIRS + "reap_expired_leases", "fit.status is FitStatus.RUNNING and ", ""),
+    Mutant("nothing is ever overdue", REPAIRS + "fail_overdue", "with self._alone(fit):", "if False:"),
+    Mutant(
+        "an overdue attempt stays open",
+        REPAIRS + "fail_overdue",
+        'self._end_attempt(Claim(fit.id, fit.attempt), "failed")',
+        NOTHING,
+    ),
+    Mutant("nothing ever expires", REPAIRS + "expire_waiting", "with self._alone(fit):", "if False:"),
+    Mutant(
+        "a fit's own limits are not heard",
+        "store.repositories.repairs:_allowed",
+        'func.jsonb_typeof(Fit.spec[limit]) == "number"',
+        'func.jsonb_typeof(Fit.spec[limit]) == "word"',
+    ),
+    Mutant(
+        "lost hints are not sent again",
+        REPAIRS + "take_unpublished",
+        "cutoff = func.now() - as_interval(older_than_seconds)",
+        "return []",
+    ),
+    Mutant(
+        "checkpoints of running fits are dropped", REPAIRS + "finished_checkpoints", ".where(Fit.status.in_(ended))", ""
+    ),
+    Mutant(
+        "checkpoints of ended fits stay",
+        REPAIRS + "finished_checkpoints",
+        ".where(Fit.status.in_(ended))",
+        ".where(Fit.status.not_in(ended), Fit.id == '')",
+    ),
+    Mutant("the sweep knows no object", REPAIRS + "knows_object", "return any(", "return False and any("),
+    Mutant(
+        "the sweep knows no checkpoint", REPAIRS + "knows_object", "(Representation, Checkpoint)", "(Representation,)"
+    ),
+    Mutant("no sweep", "worker.sweep:sweep", "if take(resources, key):", "if False:"),
+    Mutant(
+        "the sweep takes what is young",
+        "worker.sweep:sweep",
+        "settled = datetime.now(UTC) - timedelta(seconds=resources.settings.orphan_seconds)",
+        "settled = datetime.now(UTC) + timedelta(seconds=60)",
+    ),
+    Mutant(
+        "deletions that were cut short stay",
+        "worker.deletion:delete_what_is_due",
+        "for key in DeletedObjects(session).oldest()",
+        "for key in ()",
+    ),
+    # Clients.
+    Mutant(
+        "no idempotency key",
+        FITS + "submit",
+        "if idempotency is not None:\n        # Conc",
+        "if False:\n        # Conc",
+    ),
+    Mutant(
+        "requests with one key do not wait for each other",
+        FITS + "submit",
+        'f"{tenant}\\n{idempotency[0]}"',
+        'f"{tenant}\\n{idempotency[0]}{id(self)}"',
+    ),
+    Mutant("the key is looked for and not heard", FITS + "submit", "if known is not None:", "if False:"),
+    Mutant(
+        "a retry without a key of its own",
+        FITS + "submit_again",
+        'idempotency=(f"retry of {fit_id}", "retry")',
+        "idempotency=None",
+    ),
+    Mutant(
+        "a queued fit cannot be cancelled",
+        FITS + "request_cancel",
+        "case FitStatus.QUEUED | FitStatus.PAUSED:",
+        "case FitStatus.PAUSED:",
+    ),
+    Mutant(
+        "a running fit is cancelled at once",
+        FITS + "request_cancel",
+        "self._move(fit, FitStatus.CANCELLING)",
+        "self._move(fit, FitStatus.CANCELLED)",
+    ),
+    Mutant("a pause that nobody notes", FITS + "request_pause", "self._wish_pause(fit, True)", NOTHING),
+    Mutant("a resume that takes no pause back", FITS + "request_resume", "self._wish_pause(fit, False)", NOTHING),
+    Mutant(
+        "a running fit can be deleted",
+        "store.repositories.deletions:Deletions.delete_fit",
+        "if not fit.status.is_terminal:",
+        "if False:",
+    ),
+    Mutant(
+        "a deletion that forgets its objects",
+        "store.repositories.deletions:Deletions._delete",
+        "keys = DeletedObjects(self._session).note(fit.tenant, objects)",
+        "keys = [key for key, _ in objects]",
+    ),
+    Mutant(
+        "objects that are struck off and stay",
+        "store.repositories.deletions:remove_objects",
+        "blobs.delete(key)",
+        NOTHING,
+    ),
+    # The worker's own.
+    Mutant(
+        "a result without its bytes",
+        "worker.run:_store",
+        "resources.blobs.put(key, content, media_type=MEDIA_TYPE)",
+        NOTHING,
+    ),
+    Mutant(
+        "a cancel during the last move ends the worker",
+        "worker.run:_persist",
+        "except IllegalMove:",
+        "except ZeroDivisionError:",
+    ),
+    Mutant(
+        "the last move is tried once",
+        "worker.run:_persist",
+        'logger.warning("the end of the fit could not be written yet: %s", error)',
+        "return",
+    ),
+    Mutant(
+        "an outage fails the fit",
+        "worker.run:_run",
+        "return _retry(claim, resources.settings)",
+        'return _failure(claim, "storage_unavailable", "away")',
+    ),
+    Mutant("work is taken that cannot be done", "worker.run:_engines_answer", "resources.blobs.ping()", NOTHING),
+    Mutant("every attempt begins anew", "worker.run:_train", "if claimed.claim.attempt > 1", "if False"),
+    Mutant("a result that does not count is left", "worker.run:_persist", "if left:", "if False:"),
+    Mutant("no lease clock", "worker.lease:Lease.is_lost", " or time.monotonic() >= self._valid_until", ""),
+    Mutant(
+        "a lost lease that nobody is told of",
+        "worker.lease:Lease._keep",
+        "except LeaseLost:\n            self._lost.set()",
+        "except LeaseLost:\n            pass",
+    ),
+    Mutant(
+        "no heartbeat",
+        "worker.lease:Lease._keep",
+        "self.note(Fits(session).beat(self._claim, lease_seconds=settings.lease_seconds))",
+        NOTHING,
+    ),
+    Mutant(
+        "a lease that is believed from its answer on",
+        "worker.lease:Lease._keep",
+        "self._valid_until = started + settings.lease_seconds",
+        "self._valid_until = time.monotonic() + settings.lease_seconds",
+    ),
+    Mutant(
+        "a lease that is believed from its claim's answer on",
+        "worker.lease:Lease.__init__",
+        "(time.monotonic() if since is None else since)",
+        "time.monotonic()",
+    ),
+    Mutant(
+        "a computation may hang",
+        "worker.lease:Lease._keep",
+        "if started - self._last_step > settings.stall_seconds:",
+        "if False:",
+    ),
+    Mutant(
+        "a worker does not leave",
+        "worker.progress:Reporter.__call__",
+        "if draining.is_set() or self._lease.order is Order.PAUSE:",
+        "if self._lease.order is Order.PAUSE:",
+    ),
+    Mutant(
+        "who leaves saves nothing",
+        "worker.progress:Reporter.__call__",
+        "save_checkpoint(self._resources, self._claim, progress.capture())\n        self.handed_over",
+        "self.handed_over",
+    ),
+    Mutant("no checkpoints", "worker.progress:Reporter.__call__", "if now >= self._next_checkpoint:", "if False:"),
+    Mutant("training does not look at its lease", "worker.progress:Reporter.__call__", "self._expect_lease()", NOTHING),
+    Mutant(
+        "a checkpoint's row without its object",
+        "worker.checkpoints:save_checkpoint",
+        "resources.blobs.put(key, content)",
+        NOTHING,
+    ),
+    Mutant(
+        "checkpoints are not compared with their hash",
+        "worker.checkpoints:load_checkpoints",
+        "sha256=checkpoint.sha256, ",
+        "",
+    ),
+    Mutant(
+        "a damaged checkpoint hides the older ones",
+        "worker.checkpoints:load_checkpoints",
+        'logger.warning("checkpoint %s is of no use: %s", checkpoint.id, error)',
+        "return",
+    ),
+    Mutant(
+        "the newest checkpoint is dropped",
+        "worker.checkpoints:save_checkpoint",
+        "[resources.settings.checkpoints_kept :]",
+        "[: resources.settings.checkpoints_kept]",
+    ),
+    Mutant("objects are not synced", "store.blobs:BlobStore.put", "self._folder.sync()", NOTHING),
+    Mutant(
+        "a signal is not compared with its hash",
+        "worker.run:_run",
+        "claimed.signal.object_key, sha256=claimed.signal.sha256, max_bytes",
+        "claimed.signal.object_key, max_bytes",
+    ),
+)
+
+
+def function_of(place: str) -> FunctionType:
+    """The function that a mutant breaks, without its decorators."""
+    module, _, path = place.partition(":")
+    found: Any = importlib.import_module(module)
+    for name in path.split("."):
+        found = getattr(found, name)
+    unwrapped = inspect.unwrap(found)
+    if not isinstance(unwrapped, FunctionType):
+        raise TypeError(f"{place} is no function")
+    return unwrapped
+
+
+def mutated(mutant: Mutant) -> CodeType:
+    """The code of the broken function.
+
+    Raises:
+        LookupError: unless the piece that is exchanged is there exactly once.
+    """
+    function = function_of(mutant.function)
+    source = textwrap.dedent(inspect.getsource(function))
+    if source.count(mutant.old) != 1:
+        raise LookupError(f"{mutant.name}: {mutant.old!r} is {source.count(mutant.old)} times in {mutant.function}")
+    module = compile(source.replace(mutant.old, mutant.new), f"<{mutant.name}>", "exec")
+    return next(one for one in module.co_consts if isinstance(one, CodeType) and one.co_name == function.__name__)
+
+
+def hunt(mutant: Mutant, code: CodeType, schedules: int, seconds: float) -> tuple[int, str | None, float]:
+    """Run schedules with the broken function; how many, what was noticed, and the seconds that it took."""
+    function_of(mutant.function).__code__ = code
+    begun = time.process_time()
+    seed = 0
+    for seed in range(1, schedules + 1):
+        try:
+            found = run(seed).violations
+        except Exception as error:
+            found = [f"{type(error).__name__}: {error}"]
+        if found:
+            return seed, found[0], time.process_time() - begun
+        if time.process_time() - begun > seconds:
+            break
+    return seed, None, time.process_time() - begun
+
+
+def hunt_alone(mutant: Mutant, schedules: int, seconds: float) -> tuple[int, str | None, float]:
+    """The same in a process of its own, which ends with the broken function in it."""
+    code = mutated(mutant)
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        with os.fdopen(write, "wb") as answer:
+            try:
+                pickle.dump(hunt(mutant, code, schedules, seconds), answer)
+            except BaseException as error:
+                pickle.dump((0, f"it ends the simulation: {error!r}", 0.0), answer)
+        os._exit(0)
+    os.close(write)
+    with os.fdopen(read, "rb") as answer:
+        found: tuple[int, str | None, float] = pickle.load(answer)
+    os.waitpid(child, 0)
+    return found
+
+
+def main() -> int:
+    """Hunt them all, or those whose name has a word in it; the exit status is 1 if one survives."""
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation.mutants", description=__doc__)
+    parser.add_argument("--schedules", type=int, default=2000, help="at most, for each mutant")
+    parser.add_argument("--seconds", type=float, default=60.0, help="of processor time at most, for each mutant")
+    parser.add_argument("--every", type=int, default=1, help="only each n-th of them, to share them between processes")
+    parser.add_argument("--first", type=int, default=0, help="number of the first one that is wanted")
+    parser.add_argument("--only", default="", help="a word in the names of those that are wanted")
+    chosen = parser.parse_args()
+    wanted = [mutant for mutant in MUTANTS[chosen.first :: chosen.every] if chosen.only in mutant.name]
+    survivors: list[str] = []
+    with patched():
+        run(0)  # translates the statements, once for all
+        for mutant in wanted:
+            schedules, found, seconds = hunt_alone(mutant, chosen.schedules, chosen.seconds)
+            if found is None:
+                survivors.append(mutant.name)
+            verdict = "SURVIVES" if found is None else "noticed"
+            print(f"{verdict:8} {mutant.name}: {schedules} schedules, {seconds:.1f} s. {found or ''}"[:260], flush=True)  # noqa: T201
+    print(f"{len(wanted)} mutants, {len(survivors)} survivors{': ' if survivors else ''}{', '.join(survivors)}")  # noqa: T201
+    return 1 if survivors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
