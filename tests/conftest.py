@@ -39,6 +39,16 @@ check_types = beartype(conf=BeartypeConf(is_pep484_tower=True))
 install_import_hook("tuner", f"{__name__}.check_types")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Share the cores among test processes, which inherit this.
+
+    Threads of NumPy's that find no core of their own spin until they do: on two cores with two processes, to round one
+    small network took five times the processor time. Torch keeps its threads, which wait, and with them what they test.
+    """
+    if processes := config.getoption("numprocesses", None):
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
+
+
 @pytest.fixture(scope="session")
 def engines() -> Iterator[dict[str, str]]:
     """PostgreSQL, Valkey and SeaweedFS, as the `TUNER_` variables that lead to them; shared, so change nothing."""

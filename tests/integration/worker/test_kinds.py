@@ -166,7 +166,8 @@ def test_every_kind_asked_for_by_size_becomes_wavelets(resources: Resources, tmp
     )
     assert made.kind is NetworkKind.WAVELETS
     assert 15.0 < estimate(made, forecast).psnr_db < 60.0
-    fit_id = submit(resources, content, facts, FitSpec.model_validate({"target": target, "preset": "fast"}))
+    spec = FitSpec.model_validate({"target": target, "preset": "fast", "max_steps": 16})
+    fit_id = submit(resources, content, facts, spec)
     assert run_next_fit(resources) == fit_id
     with resources.database.unit_of_work() as session:
         fit = Fits(session).get("local", fit_id)

@@ -48,7 +48,7 @@ from worker.upkeep import upkeep_round
 CONTENT = picture_png()
 SIGNAL = read_image(CONTENT)
 SMALL = FitSpec.model_validate({"max_steps": 12, "network": {"frequencies": 24, "hidden": [16]}})
-MEDIUM = SMALL.model_copy(update={"max_steps": 80})
+MEDIUM = SMALL.model_copy(update={"max_steps": 40})
 LONG = SMALL.model_copy(update={"max_steps": 100_000})
 
 
@@ -168,7 +168,7 @@ def test_a_target_is_met_and_said(resources: Resources) -> None:
 
 
 def test_a_network_with_wavelets_is_taken_over_and_ends_with_the_same_bytes(resources: Resources) -> None:
-    spec = FitSpec.model_validate({"target": {"bytes": 1200}, "max_steps": 30, "network": {"kind": "wavelets"}})
+    spec = FitSpec.model_validate({"target": {"bytes": 1200}, "max_steps": 20, "network": {"kind": "wavelets"}})
     alone = submit(resources, spec)
     run_next_fit(resources)
     row = look(resources, alone).representation
