@@ -1,6 +1,7 @@
 """A search of either kind can be stopped and resumed anywhere, and ends with the same file."""
 
 from dataclasses import replace
+from functools import cache
 
 import pytest
 
@@ -12,7 +13,7 @@ from tuner.fit.state import FitState
 from tuner.signal.array import array_signal
 from tuner.signal.signal import Signal
 from tuner.targets.ask import Ask, SinesAsk
-from tuner.targets.result import TargetOutcome
+from tuner.targets.result import TargetOutcome, TargetResult
 from tuner.targets.search import fit_to_target
 from tuner.targets.target import Target, TargetKind
 
@@ -55,11 +56,17 @@ SEARCHES: dict[str, tuple[Signal, Ask]] = {
 }
 
 
+@cache
+def uninterrupted(name: str) -> tuple[TargetResult, Recorder]:
+    """A search to its end, and what it kept on the way."""
+    recorder = Recorder()
+    return fit_to_target(*SEARCHES[name], on_step=recorder), recorder
+
+
 @pytest.mark.parametrize("name", SEARCHES)
 def test_resumed_anywhere_it_ends_with_the_same_bytes(name: str) -> None:
     signal, ask = SEARCHES[name]
-    recorder = Recorder()
-    whole = fit_to_target(signal, ask, on_step=recorder)
+    whole, recorder = uninterrupted(name)
     assert [state.step for state in recorder.states] == list(range(1, whole.steps + 1))
     assert all(state.step <= total for state, total in zip(recorder.states, recorder.totals, strict=True))
     first = whole.trials[0].steps
@@ -74,7 +81,7 @@ def test_resumed_anywhere_it_ends_with_the_same_bytes(name: str) -> None:
 
 @pytest.mark.parametrize("kind", ["sines", "wavelets"])
 def test_searches_that_go_on_and_that_begin_anew_are_among_the_tests(kind: str) -> None:
-    found = [fit_to_target(*search).trials[1:] for name, search in SEARCHES.items() if name.startswith(kind)]
+    found = [uninterrupted(name)[0].trials[1:] for name in SEARCHES if name.startswith(kind)]
     assert {trial.goes_on for trials in found for trial in trials} == {False, True}
 
 
