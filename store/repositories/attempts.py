@@ -161,9 +161,13 @@ class Attempts(Moves):
         self._record(fit, "checkpoint", {"step": step, "bytes": stored.byte_count})
 
     def checkpoints(self, fit_id: str) -> list[Checkpoint]:
-        """Checkpoints of a fit, the one with most training first."""
+        """Checkpoints of a fit, the latest first.
+
+        An attempt goes on from the latest one that is of use. What an earlier attempt left at a later step was not, or
+        there would be no later attempt's before it: it is the first to be forgotten, and the last to be tried again.
+        """
         query = select(Checkpoint).filter_by(fit_id=fit_id)
-        return list(self._session.scalars(query.order_by(Checkpoint.step.desc(), Checkpoint.attempt.desc())))
+        return list(self._session.scalars(query.order_by(Checkpoint.attempt.desc(), Checkpoint.step.desc())))
 
     def forget_checkpoints(self, checkpoint_ids: Sequence[str]) -> list[str]:
         """Delete rows of checkpoints; returns the keys of their objects, which the caller removes after the commit."""

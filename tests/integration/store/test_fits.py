@@ -1,5 +1,6 @@
 """Moves, claims, fencing and history of fits, on a real PostgreSQL."""
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -43,6 +44,13 @@ def claim_of(database: Database, fit_id: str) -> Claim:
 def reap(database: Database, max_tries: int = 3) -> list[str]:
     with database.unit_of_work() as session:
         return Fits(session).reap_expired_leases(max_tries=max_tries)
+
+
+def add_checkpoints(database: Database, held: Claim, *steps: int) -> None:
+    with database.unit_of_work() as session:
+        for step in steps:
+            stored = StoredObject(key=f"k{held.attempt} {step}", sha256="0" * 64, byte_count=1)
+            Fits(session).add_checkpoint(held, step=step, stored=stored)
 
 
 def test_a_fit_goes_from_queued_to_succeeded(database: Database) -> None:
@@ -294,12 +302,23 @@ def test_a_fit_that_may_run_shorter_than_others_fails_before_them(database: Data
     assert status_of(database, patient) is FitStatus.RUNNING
 
 
+def test_checkpoints_of_the_latest_attempt_come_first(database: Database) -> None:
+    """An attempt that found those of the one before damaged begins anew: its own are worth more at any step."""
+    first = claim_of(database, add_fit(database))
+    add_checkpoints(database, first, 30, 40)
+    with database.unit_of_work() as session:
+        Fits(session).beat(first, lease_seconds=0.001)
+    time.sleep(0.01)
+    assert reap(database) == [first.fit_id]
+    second = claim_of(database, first.fit_id)
+    add_checkpoints(database, second, 10, 20)
+    with database.unit_of_work() as session:
+        assert [checkpoint.step for checkpoint in Fits(session).checkpoints(first.fit_id)] == [20, 10, 40, 30]
+
+
 def test_checkpoints_come_back_furthest_first(database: Database) -> None:
     held = claim_of(database, add_fit(database))
-    with database.unit_of_work() as session:
-        for step in (10, 30, 20):
-            stored = StoredObject(key=f"k{step}", sha256="0" * 64, byte_count=1)
-            Fits(session).add_checkpoint(held, step=step, stored=stored)
+    add_checkpoints(database, held, 10, 30, 20)
     with database.unit_of_work() as session:
         checkpoints = Fits(session).checkpoints(held.fit_id)
         assert [checkpoint.step for checkpoint in checkpoints] == [30, 20, 10]
