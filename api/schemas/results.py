@@ -132,6 +132,6 @@ class CheckpointView(BaseModel):
 
 
 class CheckpointList(BaseModel):
-    """The few that are kept of a fit that has not ended, the one with most training first."""
+    """The few that are kept of a fit that has not ended, the latest first."""
 
     data: list[CheckpointView]
