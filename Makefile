@@ -16,7 +16,7 @@ QUICK := tests/golden/test_golden.py::test_the_integers_never_change tests/docs/
          tests/unit/tuner/test_representation.py tests/unit/tuner/test_metrics.py tests/unit/tuner/test_public_names.py
 
 .DEFAULT_GOAL := help
-.PHONY: core fuzz-coverage help demo test check up format bench-fit bench-jobs chaos clean openapi quick fuzz-api load test-napari bench-rd bench-kinds bench-robust fuzz-codec docs docs-pictures bench-estimate bench-weights bench-hostile simulate mutants
+.PHONY: core fuzz-coverage help demo test check up format bench-fit bench-jobs chaos clean openapi quick fuzz-api load test-napari test-node bench-rd bench-kinds bench-robust fuzz-codec docs docs-pictures bench-estimate bench-weights bench-hostile simulate mutants
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -88,6 +88,9 @@ bench-robust: $(READY) ## the default trainer on a folder of pictures: ROBUST_OP
 
 bench-hostile: $(READY) ## what each hostile file takes of whoever reads it: build/bench/hostile.json
 	$(BIN)/python -m tests.hostile.measure
+
+test-node: $(READY) ## a thousand random files by Node and by the library: the same integers, the same bits of every value
+	$(BIN)/python -m tests.other_engine $(NODE_OPTIONS)
 
 fuzz-codec: $(READY) ## 100,000 mutated .tnr files against the reader, in limited memory
 	$(BIN)/python -m tests.hostile.mutate $(FUZZ_OPTIONS)
