@@ -14,6 +14,7 @@ from api import headers
 from api.errors import UnsupportedMediaType
 from api.schemas import fits, results, signals, uploads, webhooks
 from api.services.access import Access, Caller
+from api.services.batches import FitBatches
 from api.services.estimation import Estimator
 from api.services.events import EventHub
 from api.services.inspection import Inspector
@@ -63,6 +64,7 @@ class Services:
     estimator: Estimator
     publisher: Publisher
     submissions: Submissions
+    batches: FitBatches
     events: EventHub
     views: Views
     private_networks: tuple[Network, ...]
@@ -90,6 +92,7 @@ class Services:
             estimator=Estimator(database, settings),
             publisher=publisher,
             submissions=Submissions(database, blobs, publisher, settings),
+            batches=FitBatches(database, publisher, settings),
             events=EventHub(database, settings),
             views=Views(database, blobs, publisher, max_stored_bytes=settings.max_stored_bytes),
             private_networks=store.webhook_private_networks,

@@ -24,6 +24,7 @@ from api.openapi import complete, operation_id
 from api.origins import Origins
 from api.routes import (
     documentation,
+    fit_batches,
     fit_events,
     fit_moves,
     fits,
@@ -95,6 +96,7 @@ def build_app(settings: ApiSettings, store_settings: StoreSettings) -> FastAPI:
         signals,
         uploads,
         fits,
+        fit_batches,
         fit_moves,
         fit_events,
         representations,

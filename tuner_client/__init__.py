@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from tuner_client.models import Alive as Alive
     from tuner_client.models import Answer as Answer
     from tuner_client.models import Attempt as Attempt
+    from tuner_client.models import CancelledFit as CancelledFit
     from tuner_client.models import Checkpoint as Checkpoint
     from tuner_client.models import CheckpointList as CheckpointList
     from tuner_client.models import Delivery as Delivery
@@ -43,6 +44,9 @@ if TYPE_CHECKING:
     from tuner_client.models import EventPage as EventPage
     from tuner_client.models import FileHead as FileHead
     from tuner_client.models import Fit as Fit
+    from tuner_client.models import FitBatch as FitBatch
+    from tuner_client.models import FitCancellations as FitCancellations
+    from tuner_client.models import FitCount as FitCount
     from tuner_client.models import FitError as FitError
     from tuner_client.models import FitPage as FitPage
     from tuner_client.models import FitSummary as FitSummary
@@ -69,6 +73,7 @@ else:
         "ApiError": "tuner_client.errors",
         "AsyncClient": "tuner_client.aio",
         "Attempt": "tuner_client.models",
+        "CancelledFit": "tuner_client.models",
         "Checkpoint": "tuner_client.models",
         "CheckpointList": "tuner_client.models",
         "Client": "tuner_client.sync",
@@ -86,6 +91,9 @@ else:
         "FileChanged": "tuner_client.errors",
         "FileHead": "tuner_client.models",
         "Fit": "tuner_client.models",
+        "FitBatch": "tuner_client.models",
+        "FitCancellations": "tuner_client.models",
+        "FitCount": "tuner_client.models",
         "FitEnded": "tuner_client.errors",
         "FitError": "tuner_client.models",
         "FitPage": "tuner_client.models",

@@ -186,11 +186,40 @@ class Fit(FitSummary):
     spec: Json
 
 
+class FitCount(Answer):
+    """How many fits there are; more than that if it is not exact."""
+
+    fits: int
+    is_exact: bool
+
+
 class FitPage(Answer):
-    """Fits, newest first; `next_cursor` asks for the next page, and is None on the last one."""
+    """Fits, in the order asked for; `next_cursor` asks for the next page, and is None on the last one."""
 
     data: list[FitSummary]
     next_cursor: str | None = None
+    total: FitCount | None = None
+
+
+class FitBatch(Answer):
+    """The fits of a batch, in the order of its requests."""
+
+    data: list[FitSummary]
+
+
+class CancelledFit(Answer):
+    """A fit that was to be cancelled, and its status now."""
+
+    id: str
+    status: str
+
+
+class FitCancellations(Answer):
+    """What became of fits that were to be cancelled; `more` says that there are further ones: ask again."""
+
+    data: list[CancelledFit]
+    absent: list[str]
+    more: bool
 
 
 class Estimate(Answer):

@@ -12,6 +12,7 @@ _IDS = {
 }
 _LABEL = "lower-case letters, digits, _, . and -, beginning with a letter or a digit, at most 63 of them"
 WORDS = {pattern: f"expected an id such as {example}" for pattern, example in _IDS.items()} | {
+    fits.CURSOR_PATTERN: "expected the `next_cursor` of a page",
     r"^[\x21-\x7e]+$": "expected letters, digits and signs of ASCII, without spaces",
     r"^[a-z0-9][a-z0-9_.-]{0,62}$": f"expected {_LABEL}",
     r"^[a-z0-9][a-z0-9_.-]{0,62}=[^\x00-\x1f\x7f]{0,100}$": f"expected name=value, the name of {_LABEL}",

@@ -57,6 +57,10 @@ def request_of(operation: Operation, owned: dict[str, str]) -> dict[str, Any]:
     body = dict(BODIES.get(operation.name, {}))
     if operation.name == "create_fit":
         body = {"json": {"signal_id": owned["signal_id"]}}
+    elif operation.name == "create_fits":
+        body = {"json": {"fits": [{"signal_id": owned["signal_id"]}] * 2}}
+    elif operation.name == "cancel_fits":
+        body = {"json": {"ids": [owned["fit_id"]]}}
     elif operation.name == "create_signal":
         body = {"files": {"file": png()}}
     assert body or "requestBody" not in operation.described, f"{operation.name} needs a body here"

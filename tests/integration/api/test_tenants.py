@@ -120,6 +120,30 @@ def only_ones_own_signal_is_fitted(alice: Tenant, bob: Tenant, operation: Operat
     assert own.json()["id"] != first.json()["id"]
 
 
+def only_ones_own_signals_are_fitted_together(alice: Tenant, bob: Tenant, operation: Operation) -> None:
+    """One foreign signal among Bob's own, and none of his is fitted."""
+    own, foreign = ({"signal_id": tenant.belongings["signal_id"]} for tenant in (bob, alice))
+    named = {"Idempotency-Key": uuid4().hex}
+    assert alice.ask(operation, {}, json={"fits": [foreign]}, headers=named).status_code == 202
+    before = bob.client.get("/fits", params={"total": "true"}).json()["total"]
+    refused = bob.ask(operation, {}, json={"fits": [own, foreign]}, headers=named)
+    assert (refused.status_code, refused.json()["code"]) == (404, "signal_not_found")
+    assert bob.client.get("/fits", params={"total": "true"}).json()["total"] == before
+    assert bob.ask(operation, {}, json={"fits": [own]}, headers=named).status_code == 202
+
+
+def only_ones_own_are_cancelled(alice: Tenant, bob: Tenant, operation: Operation) -> None:
+    """Another's fit is told as absent, and no condition finds it."""
+    asked = {"signal_id": alice.belongings["signal_id"], "labels": {"of": "alice"}}
+    fit_id = alice.client.post("/fits", json=asked).json()["id"]
+    by_id = bob.ask(operation, {}, json={"ids": [fit_id]}).json()
+    assert by_id == {"data": [], "absent": [fit_id], "more": False}
+    for where in ({"labels": {"of": "alice"}}, {"signal_id": asked["signal_id"]}, {"status": ["queued"]}):
+        assert fit_id not in bob.ask(operation, {}, json={"where": where}).text
+    assert alice.client.get(f"/fits/{fit_id}").json()["status"] == "queued"
+    assert alice.ask(operation, {}, json={"ids": [fit_id]}).json()["data"] == [{"id": fit_id, "status": "cancelled"}]
+
+
 def an_upload_is_ones_own(alice: Tenant, bob: Tenant, operation: Operation) -> None:
     """The address of a part is the only way in for who has no key, and only its owner is told it."""
     answers = [tenant.ask(operation, {}, json={"bytes": UPLOAD_BYTES}) for tenant in (alice, bob)]
@@ -141,6 +165,8 @@ CASES: dict[str, Callable[[Tenant, Tenant, Operation], None]] = {
     "create_upload": an_upload_is_ones_own,
     "create_webhook": a_webhook_is_ones_own,
     "create_fit": only_ones_own_signal_is_fitted,
+    "create_fits": only_ones_own_signals_are_fitted_together,
+    "cancel_fits": only_ones_own_are_cancelled,
 }
 
 
