@@ -24,6 +24,7 @@ NOUNS = {
     "signals": "signals",
     "uploads": "signals",
     "fits": "fits",
+    "usage": "fits",
     "webhooks": "webhooks",
     "metrics": "fits",  # nothing of a tenant's, but names of machines and sums over all tenants: not for strangers
 }

@@ -33,15 +33,16 @@ from api.routes import (
     results,
     signals,
     uploads,
+    usage,
     webhooks,
 )
 from api.routes import problems as problem_routes
 from api.routing import strict_query
+from api.schemas.capabilities import API_VERSION
 from api.services.uploads import FORM_OVERHEAD_BYTES
 from api.settings import ApiSettings, load_settings
 from store.settings import StoreSettings
 
-API_VERSION = "0.1.0"
 DESCRIPTION = """Signals as compressed neural representations.
 
 Upload a signal, ask for a fit, follow its events, download the representation. Every error is a problem document
@@ -102,6 +103,7 @@ def build_app(settings: ApiSettings, store_settings: StoreSettings) -> FastAPI:
         representations,
         results,
         webhooks,
+        usage,
         problem_routes,
         health,
         documentation,

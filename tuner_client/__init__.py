@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from tuner_client.models import Answer as Answer
     from tuner_client.models import Attempt as Attempt
     from tuner_client.models import CancelledFit as CancelledFit
+    from tuner_client.models import Capabilities as Capabilities
     from tuner_client.models import Checkpoint as Checkpoint
     from tuner_client.models import CheckpointList as CheckpointList
     from tuner_client.models import Delivery as Delivery
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     from tuner_client.models import SignalFacts as SignalFacts
     from tuner_client.models import SignalPage as SignalPage
     from tuner_client.models import Upload as Upload
+    from tuner_client.models import Usage as Usage
     from tuner_client.models import Webhook as Webhook
     from tuner_client.models import WebhookPage as WebhookPage
     from tuner_client.models import WebhookSecret as WebhookSecret
@@ -74,6 +76,7 @@ else:
         "AsyncClient": "tuner_client.aio",
         "Attempt": "tuner_client.models",
         "CancelledFit": "tuner_client.models",
+        "Capabilities": "tuner_client.models",
         "Checkpoint": "tuner_client.models",
         "CheckpointList": "tuner_client.models",
         "Client": "tuner_client.sync",
@@ -116,6 +119,7 @@ else:
         "UnexpectedAnswer": "tuner_client.errors",
         "Upload": "tuner_client.models",
         "UploadBroken": "tuner_client.errors",
+        "Usage": "tuner_client.models",
         "WaitedTooLong": "tuner_client.errors",
         "Webhook": "tuner_client.models",
         "WebhookPage": "tuner_client.models",

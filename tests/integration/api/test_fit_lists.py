@@ -51,7 +51,8 @@ def rows(world: World, tenant: str) -> Iterator[list[dict[str, Any]]]:
             made.append(
                 {"id": fit.id, "status": str(status), "updated_at": changed, "signal_id": one.signal_id} | one.labels
             )
-    return made
+    yield made
+    forget(world, tenant)
 
 
 def forget(world: World, tenant: str) -> None:

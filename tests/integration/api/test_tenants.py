@@ -36,7 +36,7 @@ class Tenant:
         return self.client.request(operation.method, operation.path.format(**ids), **request)
 
 
-OPEN = {"welcome", "livez", "readyz", "metrics", "list_problems", "get_problem"}
+OPEN = {"welcome", "livez", "readyz", "metrics", "get_capabilities", "list_problems", "get_problem"}
 WITH_ID = sorted(name for name, one in OPERATIONS.items() if one.parameters and name not in OPEN)
 
 
@@ -144,6 +144,15 @@ def only_ones_own_are_cancelled(alice: Tenant, bob: Tenant, operation: Operation
     assert alice.ask(operation, {}, json={"ids": [fit_id]}).json()["data"] == [{"id": fit_id, "status": "cancelled"}]
 
 
+def only_what_is_ones_own_is_counted(alice: Tenant, bob: Tenant, operation: Operation) -> None:
+    """What Alice adds changes what she is told, and not what Bob is."""
+    before = [tenant.ask(operation, {}).json() for tenant in (alice, bob)]
+    assert alice.client.post("/fits", json={"signal_id": alice.belongings["signal_id"]}).status_code == 202
+    after = [tenant.ask(operation, {}).json() for tenant in (alice, bob)]
+    assert after[0]["fits"]["queued"] == before[0]["fits"]["queued"] + 1
+    assert after[1]["fits"] == before[1]["fits"]
+
+
 def an_upload_is_ones_own(alice: Tenant, bob: Tenant, operation: Operation) -> None:
     """The address of a part is the only way in for who has no key, and only its owner is told it."""
     answers = [tenant.ask(operation, {}, json={"bytes": UPLOAD_BYTES}) for tenant in (alice, bob)]
@@ -166,6 +175,7 @@ CASES: dict[str, Callable[[Tenant, Tenant, Operation], None]] = {
     "create_webhook": a_webhook_is_ones_own,
     "create_fit": only_ones_own_signal_is_fitted,
     "create_fits": only_ones_own_signals_are_fitted_together,
+    "get_usage": only_what_is_ones_own_is_counted,
     "cancel_fits": only_ones_own_are_cancelled,
 }
 

@@ -21,6 +21,8 @@ from store.api_keys import Scope
         ("POST", "/fits/x/cancel", "fits:write"),
         ("DELETE", "/signals/x", "signals:write"),
         ("PROPFIND", "/signals", "signals:write"),
+        ("GET", "/usage", "fits:read"),
+        ("GET", "/capabilities", None),
         ("GET", "/", None),
         ("GET", "/livez", None),
         ("GET", "/fitsy", None),
