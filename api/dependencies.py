@@ -12,7 +12,7 @@ from fastapi import Depends, Header, Path, Request
 
 from api import headers
 from api.errors import UnsupportedMediaType
-from api.schemas import fits, results, signals, uploads, webhooks
+from api.schemas import fits, keys, results, signals, uploads, webhooks
 from api.services.access import Access, Caller
 from api.services.batches import FitBatches
 from api.services.estimation import Estimator
@@ -35,6 +35,7 @@ from store.errors import (
     CheckpointNotFound,
     DeliveryNotFound,
     FitNotFound,
+    KeyNotFound,
     SignalNotFound,
     StoreError,
     UploadNotFound,
@@ -120,6 +121,10 @@ async def _tenant(request: Request) -> str:
     return caller.tenant
 
 
+async def _caller(request: Request) -> Caller:
+    return cast("Caller", request.state.caller)
+
+
 def _id_in_path(noun: str, example: str, pattern: str, absent: type[StoreError], *, name: str | None = None) -> Any:
     """A part of the path; an id that cannot be one is as absent as one that never was, and never reaches the database.
 
@@ -160,9 +165,11 @@ async def json_body(content_type: Annotated[str, Header(include_in_schema=False)
 
 InjectedServices = Annotated[Services, Depends(_services)]
 Wait = Annotated[int | None, Depends(_wait)]  # how many seconds a client prefers to wait
+CallerNow = Annotated[Caller, Depends(_caller)]
 Tenant = Annotated[str, Depends(_tenant)]
 FitId = Annotated[str, _id_in_path("fit", fits.EXAMPLE_ID, fits.ID_PATTERN, FitNotFound)]
 SignalId = Annotated[str, _id_in_path("signal", signals.EXAMPLE_ID, signals.ID_PATTERN, SignalNotFound)]
+KeyId = Annotated[str, _id_in_path("key", keys.EXAMPLE_ID, keys.ID_PATTERN, KeyNotFound)]
 UploadId = Annotated[str, _id_in_path("upload", uploads.EXAMPLE_ID, uploads.ID_PATTERN, UploadNotFound)]
 CheckpointId = Annotated[
     str, _id_in_path("checkpoint", results.EXAMPLE_CHECKPOINT, results.CHECKPOINT_PATTERN, CheckpointNotFound)

@@ -26,6 +26,7 @@ NOUNS = {
     "fits": "fits",
     "usage": "fits",
     "webhooks": "webhooks",
+    "keys": "keys",
     "metrics": "fits",  # nothing of a tenant's, but names of machines and sums over all tenants: not for strangers
 }
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})

@@ -51,6 +51,9 @@ if TYPE_CHECKING:
     from tuner_client.models import FitError as FitError
     from tuner_client.models import FitPage as FitPage
     from tuner_client.models import FitSummary as FitSummary
+    from tuner_client.models import Key as Key
+    from tuner_client.models import KeyPage as KeyPage
+    from tuner_client.models import KeySecret as KeySecret
     from tuner_client.models import Metrics as Metrics
     from tuner_client.models import Part as Part
     from tuner_client.models import ProblemKind as ProblemKind
@@ -102,6 +105,9 @@ else:
         "FitPage": "tuner_client.models",
         "FitSummary": "tuner_client.models",
         "InvalidRequest": "tuner_client.errors",
+        "Key": "tuner_client.models",
+        "KeyPage": "tuner_client.models",
+        "KeySecret": "tuner_client.models",
         "Metrics": "tuner_client.models",
         "NotAllowed": "tuner_client.errors",
         "NotFound": "tuner_client.errors",

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 FINAL = frozenset({"succeeded", "failed", "cancelled", "expired"})
 
@@ -546,3 +546,29 @@ class Capabilities(Answer):
     fit_statuses: list[str]
     limits: Limits
     asks_for_keys: bool
+
+
+class Key(Answer):
+    """An API key, without its secret."""
+
+    id: str
+    prefix: str
+    name: str
+    scopes: list[str]
+    created_at: datetime
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+    last_used_at: datetime | None = None
+
+
+class KeySecret(Key):
+    """An API key as a whole, which the service says this once; it is not shown in logs by accident."""
+
+    key: str = Field(repr=False)
+
+
+class KeyPage(Answer):
+    """API keys, newest first; `next_cursor` asks for the next page, and is None on the last one."""
+
+    data: list[Key]
+    next_cursor: str | None = None

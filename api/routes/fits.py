@@ -19,6 +19,7 @@ from api.routing import Routes
 from api.schemas.estimates import EstimateView
 from api.schemas.fits import (
     MAX_LABELS,
+    FitChange,
     FitCount,
     FitCursor,
     FitOverrides,
@@ -35,6 +36,7 @@ from api.schemas.signals import ID_PATTERN as SIGNAL_ID_PATTERN
 from api.services.removal import delete_fit as delete_now
 from store import errors as store
 from store.repositories import listing
+from store.repositories.fits import Fits
 from store.repositories.listing import FitFilter, FitOrder
 from store.status import FitStatus
 
@@ -211,6 +213,30 @@ async def get_fit(request: Request, services: InjectedServices, tenant: Tenant, 
     if headers.none_match(request.headers.get("if-none-match"), described["ETag"]):
         return Response(status_code=304, headers=described)
     return Response(content, headers=described, media_type="application/json")
+
+
+@router.patch(
+    "/{fit_id}",
+    dependencies=[Depends(json_body)],
+    responses=problems(
+        errors.MalformedJson,
+        errors.ContentTooLarge,
+        errors.UnsupportedMediaType,
+        errors.InvalidRequest,
+        store.FitNotFound,
+    ),
+)
+def change_fit(body: FitChange, services: InjectedServices, tenant: Tenant, fit_id: FitId) -> FitSummary:
+    """Change the labels of a fit, whatever its status: a JSON merge patch (RFC 7396)."""
+    with services.database.unit_of_work() as session:
+        if "labels" not in body.model_fields_set:
+            return FitSummary.of(Fits(session).get(tenant, fit_id))
+        fit = Fits(session).change_labels(tenant, fit_id, body.labels)
+        if len(fit.labels) > MAX_LABELS:
+            detail = f"with these there are {len(fit.labels)} labels, expected at most {MAX_LABELS}: remove some"
+            fault = Fault(pointer="#/labels", code="too_long", detail=detail)
+            raise errors.InvalidRequest(f"#/labels: {detail}", errors=[fault])
+        return FitSummary.of(fit)
 
 
 @router.delete("/{fit_id}", status_code=204, responses=problems(store.FitNotFound, store.IllegalMove))

@@ -46,6 +46,16 @@ class FitOverrides(FitSpec):
     labels: Labels = Field(default_factory=dict)
 
 
+class FitChange(BaseModel):
+    """What is to be different about a fit, as a JSON merge patch (RFC 7396); what is left out stays."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=changes({"labels": {"album": "sea", "draft": None}}))
+
+    labels: Annotated[dict[LabelName, LabelValue | None], Field(max_length=2 * MAX_LABELS)] | None = Field(
+        default=None, description="labels that are set, or removed where there is null; null instead of all removes all"
+    )
+
+
 class FitRequest(FitSpec):
     """Turn a signal into a representation. Everything but `signal_id` may be left out: the preset decides."""
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from tuner_client.both import Both, BothStreams, operation
 from tuner_client.calls import Call, at, document, idempotency, nothing, prefer
-from tuner_client.models import Estimate, EventPage, Fit, FitBatch, FitCancellations, FitPage
+from tuner_client.models import Estimate, EventPage, Fit, FitBatch, FitCancellations, FitPage, FitSummary
 from tuner_client.waiting import events, submit, watch
 
 
@@ -124,6 +124,15 @@ class FitOperations:
         """How far a fit is, told when it has ended or so many seconds later."""
         path = at("/fits/{fit_id}", fit_id=fit_id)
         return _about_a_fit("GET", path, wait_seconds, timeout)
+
+    @operation
+    def change_fit(
+        self, fit_id: str, *, labels: Mapping[str, str | None] | None, timeout: float | None = None
+    ) -> Call[FitSummary]:
+        """Set labels of a fit, and remove those that are None; the others stay. None instead of all removes all."""
+        change = {"labels": None if labels is None else dict(labels)}
+        path = at("/fits/{fit_id}", fit_id=fit_id)
+        return Call(method="PATCH", path=path, read=document(FitSummary), json=change, timeout=timeout)
 
     @operation
     def delete_fit(self, fit_id: str, *, timeout: float | None = None) -> Call[None]:

@@ -17,6 +17,7 @@ from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
 from api import routes
+from store.api_keys import Scope
 from store.repositories.keys import Keys
 from tests.integration.api.conftest import Server
 from tests.integration.api.images import png
@@ -47,7 +48,7 @@ def clients(server: Server, world: World) -> Iterator[dict[str, httpx.Client]]:
     for name in ("alice", "bob"):
         tenant = f"{name}-{uuid4().hex[:8]}"
         with world.database.unit_of_work() as session:
-            _, token = Keys(session).create(tenant)
+            _, token = Keys(session).create(tenant, scopes=tuple(Scope))
         headers = {"Authorization": f"Bearer {token}"}
         made[tenant] = httpx.Client(base_url=server.url, timeout=30, trust_env=False, headers=headers)
     yield made
@@ -95,7 +96,7 @@ def lists_only_ones_own(alice: Tenant, bob: Tenant, operation: Operation) -> Non
         listed = tenant.ask(operation, {}, params={"limit": 100}).text
         assert any(identifier in listed for identifier in tenant.belongings.values())
         assert not any(identifier in listed for identifier in other.belongings.values())
-    noun = {"/signals": "signal_id", "/webhooks": "webhook_id"}.get(operation.path, "fit_id")
+    noun = {"/signals": "signal_id", "/webhooks": "webhook_id", "/keys": "key_id"}.get(operation.path, "fit_id")
     page = bob.ask(operation, {}, params={"limit": 100, "cursor": alice.belongings[noun]})
     assert not any(identifier in page.text for identifier in alice.belongings.values())
 
@@ -144,6 +145,15 @@ def only_ones_own_are_cancelled(alice: Tenant, bob: Tenant, operation: Operation
     assert alice.ask(operation, {}, json={"ids": [fit_id]}).json()["data"] == [{"id": fit_id, "status": "cancelled"}]
 
 
+def a_key_is_of_ones_own_tenant(alice: Tenant, bob: Tenant, operation: Operation) -> None:
+    """Whatever the body says: there is no word in it for a tenant."""
+    made = bob.ask(operation, {}, json={"name": alice.name}).json()["key"]
+    own = bob.client.get(f"/fits/{bob.belongings['fit_id']}", headers={"Authorization": f"Bearer {made}"})
+    foreign = bob.client.get(f"/fits/{alice.belongings['fit_id']}", headers={"Authorization": f"Bearer {made}"})
+    assert (own.status_code, foreign.status_code) == (200, 404)
+    assert bob.ask(operation, {}, json={"tenant": alice.name}).status_code == 422
+
+
 def only_what_is_ones_own_is_counted(alice: Tenant, bob: Tenant, operation: Operation) -> None:
     """What Alice adds changes what she is told, and not what Bob is."""
     before = [tenant.ask(operation, {}).json() for tenant in (alice, bob)]
@@ -170,6 +180,8 @@ CASES: dict[str, Callable[[Tenant, Tenant, Operation], None]] = {
     "list_signals": lists_only_ones_own,
     "list_fits": lists_only_ones_own,
     "list_webhooks": lists_only_ones_own,
+    "list_keys": lists_only_ones_own,
+    "create_key": a_key_is_of_ones_own_tenant,
     "create_signal": the_same_bytes_are_two_signals,
     "create_upload": an_upload_is_ones_own,
     "create_webhook": a_webhook_is_ones_own,

@@ -33,6 +33,7 @@ RENAMED = {"label": "labels", "prefer": "wait_seconds", "last-event-id": "after"
 ELSEWHERE = {("create_fit", "validate_only"), *((f"get_{view}", "prefer") for view in ("gradient", "spectrum"))}
 ELSEWHERE |= {("get_reconstruction", "prefer")}
 GIVEN = {
+    "labels": {"album": "sea"},
     "request": {"signal_id": "sig_1"},
     "requests": [{"signal_id": "sig_1"}],
     "size": 1,
