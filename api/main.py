@@ -22,6 +22,7 @@ from api.logs import configure_logs
 from api.middleware import BodyLimit, OneLinePerHeader, RequestContext, StrictJson
 from api.openapi import complete, operation_id
 from api.origins import Origins
+from api.packing import Packing
 from api.routes import (
     documentation,
     fit_batches,
@@ -118,6 +119,7 @@ def build_app(settings: ApiSettings, store_settings: StoreSettings) -> FastAPI:
     app.add_middleware(BodyLimit, default=settings.max_json_bytes, by_path=long_bodies, seconds=settings.body_seconds)
     app.add_middleware(OneLinePerHeader)
     app.add_middleware(Origins, settings=settings)
+    app.add_middleware(Packing)
     app.add_middleware(RequestContext)
     app.openapi = complete(app.openapi)  # type: ignore[method-assign]
     return app

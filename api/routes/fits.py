@@ -207,7 +207,8 @@ async def get_fit(request: Request, services: InjectedServices, tenant: Tenant, 
     if not fit.status.is_terminal:
         fit = await awaited(waited, services, tenant, fit, wait)
     content = fit.model_dump_json().encode()
-    described = {"ETag": f'"{hashlib.sha256(content).hexdigest()[:32]}"', "Cache-Control": "private, no-cache"}
+    # Weak: it names the document, which may be sent packed or as it is.
+    described = {"ETag": f'W/"{hashlib.sha256(content).hexdigest()[:32]}"', "Cache-Control": "private, no-cache"}
     if "preference-applied" in waited.headers:
         described["Preference-Applied"] = waited.headers["preference-applied"]
     if headers.none_match(request.headers.get("if-none-match"), described["ETag"]):
