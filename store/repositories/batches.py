@@ -81,7 +81,7 @@ class Batches:
 
         Args:
             tenant: owner of the signals and of the fits.
-            wanted: at least one fit, in the order in which equals are claimed.
+            wanted: descriptions of the fits, at least one, in the order in which equals are claimed.
             idempotency: the client's key, of which `replay` found nothing, and the hash of its request.
             kept_seconds: time in seconds from the end of each fit until it is deleted; None for ever.
 

@@ -58,7 +58,7 @@ class Place:
 
     Attributes:
         fit_id: id of the fit.
-        updated_at: when it had last been changed as it was listed; needed in the order of changes only.
+        updated_at: time of the last change of the fit, as it was listed; needed in the order of changes only.
     """
 
     fit_id: str
