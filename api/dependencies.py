@@ -12,8 +12,9 @@ from fastapi import Depends, Header, Path, Request
 
 from api import headers
 from api.errors import UnsupportedMediaType
-from api.schemas import fits, results, signals, uploads, webhooks
+from api.schemas import fits, keys, results, signals, uploads, webhooks
 from api.services.access import Access, Caller
+from api.services.batches import FitBatches
 from api.services.estimation import Estimator
 from api.services.events import EventHub
 from api.services.inspection import Inspector
@@ -34,6 +35,7 @@ from store.errors import (
     CheckpointNotFound,
     DeliveryNotFound,
     FitNotFound,
+    KeyNotFound,
     SignalNotFound,
     StoreError,
     UploadNotFound,
@@ -63,6 +65,7 @@ class Services:
     estimator: Estimator
     publisher: Publisher
     submissions: Submissions
+    batches: FitBatches
     events: EventHub
     views: Views
     private_networks: tuple[Network, ...]
@@ -90,6 +93,7 @@ class Services:
             estimator=Estimator(database, settings),
             publisher=publisher,
             submissions=Submissions(database, blobs, publisher, settings),
+            batches=FitBatches(database, publisher, settings),
             events=EventHub(database, settings),
             views=Views(database, blobs, publisher, max_stored_bytes=settings.max_stored_bytes),
             private_networks=store.webhook_private_networks,
@@ -115,6 +119,10 @@ async def _tenant(request: Request) -> str:
     # The gate has asked. A route that it does not guard has no caller, and ends here instead of serving anybody.
     caller: Caller = request.state.caller
     return caller.tenant
+
+
+async def _caller(request: Request) -> Caller:
+    return cast("Caller", request.state.caller)
 
 
 def _id_in_path(noun: str, example: str, pattern: str, absent: type[StoreError], *, name: str | None = None) -> Any:
@@ -157,9 +165,11 @@ async def json_body(content_type: Annotated[str, Header(include_in_schema=False)
 
 InjectedServices = Annotated[Services, Depends(_services)]
 Wait = Annotated[int | None, Depends(_wait)]  # how many seconds a client prefers to wait
+CallerNow = Annotated[Caller, Depends(_caller)]
 Tenant = Annotated[str, Depends(_tenant)]
 FitId = Annotated[str, _id_in_path("fit", fits.EXAMPLE_ID, fits.ID_PATTERN, FitNotFound)]
 SignalId = Annotated[str, _id_in_path("signal", signals.EXAMPLE_ID, signals.ID_PATTERN, SignalNotFound)]
+KeyId = Annotated[str, _id_in_path("key", keys.EXAMPLE_ID, keys.ID_PATTERN, KeyNotFound)]
 UploadId = Annotated[str, _id_in_path("upload", uploads.EXAMPLE_ID, uploads.ID_PATTERN, UploadNotFound)]
 CheckpointId = Annotated[
     str, _id_in_path("checkpoint", results.EXAMPLE_CHECKPOINT, results.CHECKPOINT_PATTERN, CheckpointNotFound)

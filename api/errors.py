@@ -303,10 +303,12 @@ PROBLEMS: dict[type[Exception], Kind] = {
     HostRefused: Kind(421, "Not this host"),
     OriginRefused: Kind(403, "Origin not allowed"),
     CrossSite: Kind(403, "Sent by another site"),
+    store.InvalidKeyRequest: Kind(403, "More than its maker's"),
     # How much.
     RateLimited: Kind(429, "Too many requests"),
     store.TooManyFits: Kind(429, "Too many fits waiting", retry_after=30),
     store.TooManyMessages: Kind(429, "Too many messages", retry_after=60),
+    store.TooManyKeys: Kind(409, "Too many API keys"),
     store.StorageFull: Kind(403, "Storage full"),
     # What the client sent.
     MalformedUpload: Kind(400, "Malformed upload"),
@@ -337,6 +339,7 @@ PROBLEMS: dict[type[Exception], Kind] = {
     store.RepresentationNotReady: Kind(409, "No representation"),
     store.IllegalMove: Kind(409, "Not possible in this status"),
     store.IdempotencyConflict: Kind(409, "Idempotency key in use"),
+    store.KeyNotFound: Kind(404, "No such API key"),
     store.CheckpointNotFound: Kind(404, "No such checkpoint"),
     store.WebhookNotFound: Kind(404, "No such webhook endpoint"),
     store.DeliveryNotFound: Kind(404, "No such message"),

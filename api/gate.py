@@ -24,7 +24,9 @@ NOUNS = {
     "signals": "signals",
     "uploads": "signals",
     "fits": "fits",
+    "usage": "fits",
     "webhooks": "webhooks",
+    "keys": "keys",
     "metrics": "fits",  # nothing of a tenant's, but names of machines and sums over all tenants: not for strangers
 }
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from api.settings import load_settings
-from store.api_keys import Scope, Token
+from store.api_keys import ORDINARY_SCOPES, Scope, Token
 from store.database import Database
 from store.errors import StoreError
 from store.models_keys import ApiKey
@@ -27,14 +27,15 @@ def create(
     tenant: Annotated[str, typer.Option(help="Owner of the key: everything belongs to one tenant.")],
     name: Annotated[str, typer.Option(help="Name of the key, for people.")] = "",
     scope: Annotated[
-        list[Scope] | None, typer.Option(help="Scope that the key allows; may be repeated. All if left out.")
+        list[Scope] | None,
+        typer.Option(help="Scope that the key allows; may be repeated. All but keys:… if left out."),
     ] = None,
     days: Annotated[float | None, typer.Option(min=0.001, max=36_500, help="Days for which the key is valid.")] = None,
 ) -> None:
     """Make a key and print it, once."""
     with _keys() as keys:
         lifetime = None if days is None else timedelta(days=days)
-        _show_new(*keys.create(tenant, name=name, scopes=scope or list(Scope), lifetime=lifetime))
+        _show_new(*keys.create(tenant, name=name, scopes=scope or ORDINARY_SCOPES, lifetime=lifetime))
 
 
 @app.command("list")
@@ -44,7 +45,7 @@ def list_keys(
     """Show all keys, without their secrets."""
     with _keys() as keys:
         for key in keys.all(tenant):
-            scopes = "all" if set(key.scopes) == set(Scope) else ",".join(key.scopes)
+            scopes = "all" if set(key.scopes) == set(ORDINARY_SCOPES) else ",".join(key.scopes)
             used = f"used {_minute(key.last_used_at)}" if key.last_used_at else "never used"
             typer.echo(f"tnr_{key.prefix}  {key.tenant}  {scopes}  {used}  {_end(key)}  {key.name}".rstrip())
 

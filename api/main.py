@@ -22,25 +22,29 @@ from api.logs import configure_logs
 from api.middleware import BodyLimit, OneLinePerHeader, RequestContext, StrictJson
 from api.openapi import complete, operation_id
 from api.origins import Origins
+from api.packing import Packing
 from api.routes import (
     documentation,
+    fit_batches,
     fit_events,
     fit_moves,
     fits,
     health,
+    keys,
     representations,
     results,
     signals,
     uploads,
+    usage,
     webhooks,
 )
 from api.routes import problems as problem_routes
 from api.routing import strict_query
+from api.schemas.capabilities import API_VERSION
 from api.services.uploads import FORM_OVERHEAD_BYTES
 from api.settings import ApiSettings, load_settings
 from store.settings import StoreSettings
 
-API_VERSION = "0.1.0"
 DESCRIPTION = """Signals as compressed neural representations.
 
 Upload a signal, ask for a fit, follow its events, download the representation. Every error is a problem document
@@ -95,11 +99,14 @@ def build_app(settings: ApiSettings, store_settings: StoreSettings) -> FastAPI:
         signals,
         uploads,
         fits,
+        fit_batches,
         fit_moves,
         fit_events,
         representations,
         results,
         webhooks,
+        keys,
+        usage,
         problem_routes,
         health,
         documentation,
@@ -112,6 +119,7 @@ def build_app(settings: ApiSettings, store_settings: StoreSettings) -> FastAPI:
     app.add_middleware(BodyLimit, default=settings.max_json_bytes, by_path=long_bodies, seconds=settings.body_seconds)
     app.add_middleware(OneLinePerHeader)
     app.add_middleware(Origins, settings=settings)
+    app.add_middleware(Packing)
     app.add_middleware(RequestContext)
     app.openapi = complete(app.openapi)  # type: ignore[method-assign]
     return app

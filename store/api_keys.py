@@ -28,6 +28,12 @@ class Scope(StrEnum):
     FITS_WRITE = "fits:write"
     WEBHOOKS_READ = "webhooks:read"
     WEBHOOKS_WRITE = "webhooks:write"
+    KEYS_READ = "keys:read"
+    KEYS_WRITE = "keys:write"
+
+
+# What a key allows if nothing is said: all but to look after keys, which has to be asked for by name.
+ORDINARY_SCOPES = tuple(scope for scope in Scope if not scope.startswith("keys:"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ StoreError
 ├── IdempotencyConflict             the key was used before with another request
 ├── TooManyFits, StorageFull        the tenant has as much as it may have
 ├── KeyUnknown, KeyRevoked, KeyExpired   the API key opens nothing, or no longer
-├── KeyNotFound, InvalidKeyRequest  keys cannot be managed like this
+├── KeyNotFound, InvalidKeyRequest, TooManyKeys  keys cannot be managed like this
 ├── DiskFull                        only the floor of the engines' disk is left
 ├── SpecNewer, SpecInvalid          a row's spec is of a newer version, or of none
 ├── BlobMissing                     no object under this key
@@ -146,6 +146,12 @@ class KeyNotFound(StoreError):
     """No API key has this prefix."""
 
     code = "key_not_found"
+
+
+class TooManyKeys(StoreError):
+    """The tenant has as many valid API keys as it may have."""
+
+    code = "too_many_keys"
 
 
 class InvalidKeyRequest(StoreError):

@@ -123,6 +123,8 @@ class Fit(Base):
         Index("ix_fits_held", "tenant", postgresql_where=text(_one_of("status", sorted(HELD)))),
         Index("ix_fits_waiting", "tenant", postgresql_where=text(_one_of("status", sorted(WAITING)))),
         Index("ix_fits_tenant_id", "tenant", "id"),
+        Index("ix_fits_status", "tenant", "status", "id"),
+        Index("ix_fits_updated", "tenant", "updated_at", "id"),
         Index("ix_fits_signal_id", "signal_id"),
         Index("ix_fits_labels", "labels", postgresql_using="gin"),
         Index("ix_fits_expires_at", "expires_at", postgresql_where=text("expires_at IS NOT NULL")),
@@ -168,6 +170,7 @@ class FitAttempt(Base):
     """One worker's hold on a fit, from claim to end."""
 
     __tablename__ = "fit_attempts"
+    __table_args__ = (Index("ix_fit_attempts_ended_at", "ended_at"),)
 
     fit_id: Mapped[str] = mapped_column(ForeignKey("fits.id", ondelete="CASCADE"), primary_key=True)
     attempt: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)

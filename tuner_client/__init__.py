@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from tuner_client.models import Alive as Alive
     from tuner_client.models import Answer as Answer
     from tuner_client.models import Attempt as Attempt
+    from tuner_client.models import CancelledFit as CancelledFit
+    from tuner_client.models import Capabilities as Capabilities
     from tuner_client.models import Checkpoint as Checkpoint
     from tuner_client.models import CheckpointList as CheckpointList
     from tuner_client.models import Delivery as Delivery
@@ -43,9 +45,15 @@ if TYPE_CHECKING:
     from tuner_client.models import EventPage as EventPage
     from tuner_client.models import FileHead as FileHead
     from tuner_client.models import Fit as Fit
+    from tuner_client.models import FitBatch as FitBatch
+    from tuner_client.models import FitCancellations as FitCancellations
+    from tuner_client.models import FitCount as FitCount
     from tuner_client.models import FitError as FitError
     from tuner_client.models import FitPage as FitPage
     from tuner_client.models import FitSummary as FitSummary
+    from tuner_client.models import Key as Key
+    from tuner_client.models import KeyPage as KeyPage
+    from tuner_client.models import KeySecret as KeySecret
     from tuner_client.models import Metrics as Metrics
     from tuner_client.models import Part as Part
     from tuner_client.models import ProblemKind as ProblemKind
@@ -57,6 +65,7 @@ if TYPE_CHECKING:
     from tuner_client.models import SignalFacts as SignalFacts
     from tuner_client.models import SignalPage as SignalPage
     from tuner_client.models import Upload as Upload
+    from tuner_client.models import Usage as Usage
     from tuner_client.models import Webhook as Webhook
     from tuner_client.models import WebhookPage as WebhookPage
     from tuner_client.models import WebhookSecret as WebhookSecret
@@ -69,6 +78,8 @@ else:
         "ApiError": "tuner_client.errors",
         "AsyncClient": "tuner_client.aio",
         "Attempt": "tuner_client.models",
+        "CancelledFit": "tuner_client.models",
+        "Capabilities": "tuner_client.models",
         "Checkpoint": "tuner_client.models",
         "CheckpointList": "tuner_client.models",
         "Client": "tuner_client.sync",
@@ -86,11 +97,17 @@ else:
         "FileChanged": "tuner_client.errors",
         "FileHead": "tuner_client.models",
         "Fit": "tuner_client.models",
+        "FitBatch": "tuner_client.models",
+        "FitCancellations": "tuner_client.models",
+        "FitCount": "tuner_client.models",
         "FitEnded": "tuner_client.errors",
         "FitError": "tuner_client.models",
         "FitPage": "tuner_client.models",
         "FitSummary": "tuner_client.models",
         "InvalidRequest": "tuner_client.errors",
+        "Key": "tuner_client.models",
+        "KeyPage": "tuner_client.models",
+        "KeySecret": "tuner_client.models",
         "Metrics": "tuner_client.models",
         "NotAllowed": "tuner_client.errors",
         "NotFound": "tuner_client.errors",
@@ -108,6 +125,7 @@ else:
         "UnexpectedAnswer": "tuner_client.errors",
         "Upload": "tuner_client.models",
         "UploadBroken": "tuner_client.errors",
+        "Usage": "tuner_client.models",
         "WaitedTooLong": "tuner_client.errors",
         "Webhook": "tuner_client.models",
         "WebhookPage": "tuner_client.models",

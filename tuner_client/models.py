@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 FINAL = frozenset({"succeeded", "failed", "cancelled", "expired"})
 
@@ -186,11 +186,40 @@ class Fit(FitSummary):
     spec: Json
 
 
+class FitCount(Answer):
+    """How many fits there are; more than that if it is not exact."""
+
+    fits: int
+    is_exact: bool
+
+
 class FitPage(Answer):
-    """Fits, newest first; `next_cursor` asks for the next page, and is None on the last one."""
+    """Fits, in the order asked for; `next_cursor` asks for the next page, and is None on the last one."""
 
     data: list[FitSummary]
     next_cursor: str | None = None
+    total: FitCount | None = None
+
+
+class FitBatch(Answer):
+    """The fits of a batch, in the order of its requests."""
+
+    data: list[FitSummary]
+
+
+class CancelledFit(Answer):
+    """A fit that was to be cancelled, and its status now."""
+
+    id: str
+    status: str
+
+
+class FitCancellations(Answer):
+    """What became of fits that were to be cancelled; `more` says that there are further ones: ask again."""
+
+    data: list[CancelledFit]
+    absent: list[str]
+    more: bool
 
 
 class Estimate(Answer):
@@ -396,3 +425,150 @@ class Download(Answer):
     bytes: int
     sha256: str
     media_type: str
+
+
+class StoredBytes(Answer):
+    """Bytes of what is stored, by kind; `counted` is what is held against the limit."""
+
+    signals: int
+    representations: int
+    checkpoints: int
+    views: int
+    deleted: int
+    reserved: int
+    counted: int
+
+
+class Allowance(Answer):
+    """How much there is of something, and how much there may be; None is no limit."""
+
+    used: int
+    limit: int | None = None
+    left: int | None = None
+
+
+class Allowances(Answer):
+    """Everything that is limited and counted."""
+
+    waiting_fits: Allowance
+    stored_bytes: Allowance
+    open_uploads: Allowance
+
+
+class Work(Answer):
+    """What workers did in this month."""
+
+    since: datetime
+    attempts: int
+    worker_seconds: float
+
+
+class Usage(Answer):
+    """What the owner of the key has and uses at this moment; `fits` counts those in each status."""
+
+    stored: StoredBytes
+    fits: dict[str, int]
+    allowances: Allowances
+    month: Work
+
+
+class KindOfSignal(Answer):
+    """A kind of signal, the formats that are read, and the endings of the files that are decoded to."""
+
+    kind: str
+    reads: list[str]
+    writes: list[str]
+
+
+class Preset(Answer):
+    """How much a fit may try."""
+
+    name: str
+    networks_per_target: int
+
+
+class TargetKind(Answer):
+    """Something that a fit can be asked to meet, and between which values."""
+
+    name: str
+    meaning: str
+    above: float
+    most: float | None = None
+
+
+class ViewKind(Answer):
+    """A view that the service draws."""
+
+    name: str
+    formats: list[str]
+    most_samples: int
+
+
+class Limits(Answer):
+    """The most of everything; None is no limit."""
+
+    upload_bytes: int
+    large_upload_bytes: int
+    open_uploads: int
+    json_bytes: int
+    points: int
+    fit_memory_bytes: int
+    batch_fits: int
+    cancelled_fits: int
+    waiting_fits: int | None = None
+    stored_bytes: int | None = None
+    requests_per_second: float | None = None
+    request_burst: int
+    view_scale: float
+    signals_kept_seconds: float | None = None
+    fits_kept_seconds: float | None = None
+
+
+class Versions(Answer):
+    """What the service speaks."""
+
+    api: str
+    fit_request: int
+    file_format: str
+
+
+class Capabilities(Answer):
+    """What the service reads, writes and can be asked for, and how much of it at most."""
+
+    versions: Versions
+    signals: list[KindOfSignal]
+    representation_media_type: str
+    representation_extension: str
+    presets: list[Preset]
+    networks: list[str]
+    targets: list[TargetKind]
+    views: list[ViewKind]
+    fit_statuses: list[str]
+    limits: Limits
+    asks_for_keys: bool
+
+
+class Key(Answer):
+    """An API key, without its secret."""
+
+    id: str
+    prefix: str
+    name: str
+    scopes: list[str]
+    created_at: datetime
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+    last_used_at: datetime | None = None
+
+
+class KeySecret(Key):
+    """An API key as a whole, which the service says this once; it is not shown in logs by accident."""
+
+    key: str = Field(repr=False)
+
+
+class KeyPage(Answer):
+    """API keys, newest first; `next_cursor` asks for the next page, and is None on the last one."""
+
+    data: list[Key]
+    next_cursor: str | None = None

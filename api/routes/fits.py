@@ -17,13 +17,27 @@ from api.dependencies import FitId, InjectedServices, Tenant, Wait, json_body
 from api.errors import problems
 from api.routing import Routes
 from api.schemas.estimates import EstimateView
-from api.schemas.fits import MAX_LABELS, FitCursor, FitOverrides, FitPage, FitRequest, FitSummary, FitView
-from api.schemas.pages import DEFAULT_LIMIT, Limit, page_of
+from api.schemas.fits import (
+    MAX_LABELS,
+    FitChange,
+    FitCount,
+    FitCursor,
+    FitOverrides,
+    FitPage,
+    FitRequest,
+    FitSummary,
+    FitView,
+    cursor_of,
+    place_of,
+)
+from api.schemas.pages import DEFAULT_LIMIT, Limit
+from api.schemas.problems import Fault
 from api.schemas.signals import ID_PATTERN as SIGNAL_ID_PATTERN
 from api.services.removal import delete_fit as delete_now
 from store import errors as store
 from store.repositories import listing
-from store.repositories.listing import FitFilter
+from store.repositories.fits import Fits
+from store.repositories.listing import FitFilter, FitOrder
 from store.status import FitStatus
 
 router = Routes(prefix="/fits", tags=["fits"])
@@ -50,7 +64,7 @@ def _is_written_out(moment: str) -> str:
 Moment = Annotated[AwareDatetime, BeforeValidator(_is_written_out)]
 
 _UNREADABLE = (store.SpecNewer, store.SpecInvalid)
-_ASK_PROBLEMS = (
+ASK_PROBLEMS = (
     errors.MalformedJson,
     errors.ContentTooLarge,
     errors.UnsupportedMediaType,
@@ -75,7 +89,7 @@ _ASK_PROBLEMS = (
             "headers": {"Preference-Applied": TEXT_HEADER},
         },
         **ACCEPTED,
-        **problems(*_ASK_PROBLEMS),
+        **problems(*ASK_PROBLEMS),
     },
 )
 async def create_fit(
@@ -102,7 +116,7 @@ async def create_fit(
     "/{fit_id}/clone",
     status_code=202,
     dependencies=[Depends(json_body)],
-    responses={**ACCEPTED, **ENDED, **problems(*_UNREADABLE, *_ASK_PROBLEMS, store.FitNotFound)},
+    responses={**ACCEPTED, **ENDED, **problems(*_UNREADABLE, *ASK_PROBLEMS, store.FitNotFound)},
 )
 async def clone_fit(
     body: FitOverrides,
@@ -125,7 +139,10 @@ def list_fits(
     tenant: Tenant,
     limit: Limit = DEFAULT_LIMIT,
     cursor: FitCursor = None,
-    status: Annotated[FitStatus | None, Query(description="only fits in this status")] = None,
+    status: Annotated[
+        list[FitStatus] | None,
+        Query(max_length=len(FitStatus), description="only fits in this status; may be repeated, for one of several"),
+    ] = None,
     signal_id: Annotated[str | None, Query(pattern=SIGNAL_ID_PATTERN, description="only fits of this signal")] = None,
     label: Annotated[
         list[LabelFilter] | None,
@@ -137,18 +154,41 @@ def list_fits(
     created_before: Annotated[
         Moment | None, Query(description="moment before which a fit was asked for, itself excluded")
     ] = None,
+    updated_after: Annotated[
+        Moment | None,
+        Query(description="earliest moment of the last change of a fit, itself included; progress is a change, too"),
+    ] = None,
+    order: Annotated[
+        FitOrder,
+        Query(
+            description="what comes first. `updated`: what was changed longest ago; to hear of all changes, go on "
+            "from the last page, a minute earlier in `updated_after`, since a change is seen when it is committed"
+        ),
+    ] = FitOrder.NEWEST,
+    total: Annotated[bool, Query(description="count the fits of all pages, too, as far as 10 000")] = False,
 ) -> FitPage:
-    """Fits, newest first."""
+    """Fits, newest first if nothing else is said."""
+    try:
+        after = None if cursor is None else place_of(cursor, order)
+    except (ValueError, OverflowError) as error:
+        fault = Fault(parameter="cursor", location="query", code="value_error", detail=str(error))
+        raise errors.InvalidRequest(f"cursor: {error}", errors=[fault]) from error
     wanted = FitFilter(
-        status=status,
+        statuses=tuple(status or ()),
         signal_id=signal_id,
         labels=dict(word.split("=", 1) for word in label or ()),
         created_after=created_after,
         created_before=created_before,
+        updated_after=updated_after,
     )
     with services.database.reading() as session:
-        found = listing.list_fits(session, tenant, wanted, limit=limit + 1, before=cursor)
-    return page_of(FitPage, FitSummary.of, found, limit)
+        found = listing.list_fits(session, tenant, wanted, limit=limit + 1, after=after, order=order)
+        counted = listing.count_fits(session, tenant, wanted) if total else None
+    return FitPage(
+        data=[FitSummary.of(fit) for fit in found[:limit]],
+        next_cursor=cursor_of(found[limit - 1], order) if len(found) > limit else None,
+        total=None if counted is None else FitCount(fits=counted[0], is_exact=counted[1]),
+    )
 
 
 @router.get(
@@ -167,12 +207,37 @@ async def get_fit(request: Request, services: InjectedServices, tenant: Tenant, 
     if not fit.status.is_terminal:
         fit = await awaited(waited, services, tenant, fit, wait)
     content = fit.model_dump_json().encode()
-    described = {"ETag": f'"{hashlib.sha256(content).hexdigest()[:32]}"', "Cache-Control": "private, no-cache"}
+    # Weak: it names the document, which may be sent packed or as it is.
+    described = {"ETag": f'W/"{hashlib.sha256(content).hexdigest()[:32]}"', "Cache-Control": "private, no-cache"}
     if "preference-applied" in waited.headers:
         described["Preference-Applied"] = waited.headers["preference-applied"]
     if headers.none_match(request.headers.get("if-none-match"), described["ETag"]):
         return Response(status_code=304, headers=described)
     return Response(content, headers=described, media_type="application/json")
+
+
+@router.patch(
+    "/{fit_id}",
+    dependencies=[Depends(json_body)],
+    responses=problems(
+        errors.MalformedJson,
+        errors.ContentTooLarge,
+        errors.UnsupportedMediaType,
+        errors.InvalidRequest,
+        store.FitNotFound,
+    ),
+)
+def change_fit(body: FitChange, services: InjectedServices, tenant: Tenant, fit_id: FitId) -> FitSummary:
+    """Change the labels of a fit, whatever its status: a JSON merge patch (RFC 7396)."""
+    with services.database.unit_of_work() as session:
+        if "labels" not in body.model_fields_set:
+            return FitSummary.of(Fits(session).get(tenant, fit_id))
+        fit = Fits(session).change_labels(tenant, fit_id, body.labels)
+        if len(fit.labels) > MAX_LABELS:
+            detail = f"with these there are {len(fit.labels)} labels, expected at most {MAX_LABELS}: remove some"
+            fault = Fault(pointer="#/labels", code="too_long", detail=detail)
+            raise errors.InvalidRequest(f"#/labels: {detail}", errors=[fault])
+        return FitSummary.of(fit)
 
 
 @router.delete("/{fit_id}", status_code=204, responses=problems(store.FitNotFound, store.IllegalMove))

@@ -1,6 +1,6 @@
 """FitRequest (a FitSpec) in; status, progress, events and outcome out."""
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Self
 
 from fastapi import Query
@@ -11,14 +11,18 @@ from api.schemas.changes import changes
 from api.schemas.representations import ResultView
 from store.errors import SpecInvalid, SpecNewer
 from store.models import Fit, FitEvent
+from store.repositories.listing import FitOrder, Place
 from store.spec import FitSpec, read_spec
 from store.status import WAITING, FitStatus
 
 ID_PATTERN = r"^fit_[0-9a-f]{32}$"
 EXAMPLE_ID = "fit_0199d3a9f4b47c1d8e52a3b4c5d6e7f8"
 MAX_SEQ = 2**31 - 1
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-FitCursor = Annotated[str | None, Query(pattern=ID_PATTERN, description="`next_cursor` of the page before")]
+# Microseconds since 1970 before the id, in the order of changes: a fit that is changed moves on, its place does not.
+CURSOR_PATTERN = r"^(?:\d{1,17}-)?fit_[0-9a-f]{32}$"
+FitCursor = Annotated[str | None, Query(pattern=CURSOR_PATTERN, description="`next_cursor` of the page before")]
 
 
 MAX_LABELS = 16
@@ -40,6 +44,16 @@ class FitOverrides(FitSpec):
 
     priority: Priority = 0
     labels: Labels = Field(default_factory=dict)
+
+
+class FitChange(BaseModel):
+    """What is to be different about a fit, as a JSON merge patch (RFC 7396); what is left out stays."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=changes({"labels": {"album": "sea", "draft": None}}))
+
+    labels: Annotated[dict[LabelName, LabelValue | None], Field(max_length=2 * MAX_LABELS)] | None = Field(
+        default=None, description="labels that are set, or removed where there is null; null instead of all removes all"
+    )
 
 
 class FitRequest(FitSpec):
@@ -201,11 +215,21 @@ class FitView(FitSummary):
         return cls.model_validate(_fields(fit) | told)
 
 
+class FitCount(BaseModel):
+    """How many fits there are."""
+
+    fits: int
+    is_exact: bool = Field(description="false if there are more than that: counting ends at 10 000")
+
+
 class FitPage(BaseModel):
-    """Fits, newest first."""
+    """Fits, in the order that was asked for."""
 
     data: list[FitSummary]
     next_cursor: str | None = Field(description="`cursor` of the next page; null on the last one")
+    total: FitCount | None = Field(
+        default=None, description="fits on all pages together, counted only if that was asked for"
+    )
 
 
 class EventView(BaseModel):
@@ -230,6 +254,26 @@ class EventPage(BaseModel):
 
     data: list[EventView]
     next_after: int | None = Field(description="`after` of the next page; null if these are the latest")
+
+
+def cursor_of(fit: Fit, order: FitOrder) -> str:
+    """What a client sends to go on after a fit."""
+    if order is not FitOrder.UPDATED:
+        return fit.id
+    return f"{(fit.updated_at - _EPOCH) // timedelta(microseconds=1)}-{fit.id}"
+
+
+def place_of(cursor: str, order: FitOrder) -> Place:
+    """The place in a list that a cursor stands for.
+
+    Raises:
+        ValueError: if it is the cursor of another order.
+    """
+    microseconds, _, fit_id = cursor.rpartition("-")
+    if bool(microseconds) is not (order is FitOrder.UPDATED):
+        raise ValueError("the cursor is of a list in another order: begin without one")
+    moment = _EPOCH + timedelta(microseconds=int(microseconds)) if microseconds else None
+    return Place(fit_id=fit_id, updated_at=moment)
 
 
 def _fields(fit: Fit) -> dict[str, Any]:

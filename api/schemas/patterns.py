@@ -1,17 +1,19 @@
 """What the patterns of the document mean, in words, for those whose request did not match one."""
 
-from api.schemas import fits, results, signals, uploads, webhooks
+from api.schemas import fits, keys, results, signals, uploads, webhooks
 
 _IDS = {
     signals.ID_PATTERN: signals.EXAMPLE_ID,
     uploads.ID_PATTERN: uploads.EXAMPLE_ID,
     fits.ID_PATTERN: fits.EXAMPLE_ID,
     results.CHECKPOINT_PATTERN: results.EXAMPLE_CHECKPOINT,
+    keys.ID_PATTERN: keys.EXAMPLE_ID,
     webhooks.ENDPOINT_PATTERN: webhooks.EXAMPLE_ENDPOINT,
     webhooks.DELIVERY_PATTERN: webhooks.EXAMPLE_DELIVERY,
 }
 _LABEL = "lower-case letters, digits, _, . and -, beginning with a letter or a digit, at most 63 of them"
 WORDS = {pattern: f"expected an id such as {example}" for pattern, example in _IDS.items()} | {
+    fits.CURSOR_PATTERN: "expected the `next_cursor` of a page",
     r"^[\x21-\x7e]+$": "expected letters, digits and signs of ASCII, without spaces",
     r"^[a-z0-9][a-z0-9_.-]{0,62}$": f"expected {_LABEL}",
     r"^[a-z0-9][a-z0-9_.-]{0,62}=[^\x00-\x1f\x7f]{0,100}$": f"expected name=value, the name of {_LABEL}",

@@ -5,6 +5,7 @@ A key stands beside the hash of its request: the same key with another request i
 
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -35,6 +36,11 @@ def replay(session: Session, tenant: str, idempotency: tuple[str, str] | None) -
 def request_sha256(request: FitRequest) -> str:
     """One hash for all ways to write the same request: order, spacing and spelled-out defaults do not matter."""
     return _sha256(request.model_dump(mode="json", exclude_defaults=True))
+
+
+def batch_sha256(requests: Sequence[FitRequest]) -> str:
+    """One hash for all ways to write the same batch; the order of its requests is part of it."""
+    return _sha256({"batch": [request.model_dump(mode="json", exclude_defaults=True) for request in requests]})
 
 
 def clone_sha256(fit_id: str, overrides: FitOverrides) -> str:

@@ -4,6 +4,8 @@ The worker's are in `store.repositories.attempts`, upkeep's in `store.repositori
 the few lines of `store.repositories.moves`.
 """
 
+from collections.abc import Mapping
+
 from sqlalchemy import func, insert, select
 from sqlalchemy.orm import lazyload
 
@@ -176,6 +178,27 @@ class Fits(Attempts, Repairs):
                 fit.not_before = None
                 self._session.flush()
                 return fit, True
+
+    def change_labels(self, tenant: str, fit_id: str, changes: Mapping[str, str | None] | None) -> Fit:
+        """Give a fit other labels, whatever its status. Asking again changes nothing.
+
+        It is no event of the fit, whose last one says how it ended; but it counts as a change of it.
+
+        Args:
+            tenant: owner of the fit.
+            fit_id: id of the fit.
+            changes: labels that are set, or removed where there is None; what is not named stays. None removes all.
+
+        Raises:
+            FitNotFound: if the tenant has no such fit.
+        """
+        fit = self._locked(tenant, fit_id)
+        merged: dict[str, str | None] = {} if changes is None else {**fit.labels, **changes}
+        labels = {name: word for name, word in merged.items() if word is not None}
+        if labels != fit.labels:
+            fit.labels, fit.updated_at = labels, func.now()
+            self._session.flush()
+        return fit
 
     def submit_again(
         self, tenant: str, fit_id: str, *, is_lost: bool = False, kept_seconds: float | None = None

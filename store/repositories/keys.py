@@ -8,10 +8,11 @@ from datetime import timedelta
 from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from store.api_keys import TENANT_PATTERN, Scope, Token
-from store.errors import InvalidKeyRequest, KeyExpired, KeyNotFound, KeyRevoked, KeyUnknown
+from store.api_keys import ORDINARY_SCOPES, TENANT_PATTERN, Scope, Token
+from store.errors import InvalidKeyRequest, KeyExpired, KeyNotFound, KeyRevoked, KeyUnknown, TooManyKeys
 from store.models_keys import ApiKey
 
+MOST_KEYS = 100  # valid ones of a tenant that were made over HTTP; the command line has no limit
 LAST_USED_EVERY = timedelta(minutes=1)
 
 
@@ -32,7 +33,12 @@ class Keys:
         self._session = session
 
     def create(
-        self, tenant: str, *, name: str = "", scopes: Collection[str] = tuple(Scope), lifetime: timedelta | None = None
+        self,
+        tenant: str,
+        *,
+        name: str = "",
+        scopes: Collection[str] = ORDINARY_SCOPES,
+        lifetime: timedelta | None = None,
     ) -> tuple[ApiKey, Token]:
         """Make a key; the token is to be shown to its owner now, or never.
 
@@ -100,6 +106,73 @@ class Keys:
         """Every key, or every key of one tenant, oldest first."""
         query = select(ApiKey).order_by(ApiKey.tenant, ApiKey.id)
         return list(self._session.scalars(query if tenant is None else query.filter_by(tenant=tenant)))
+
+    def create_by(
+        self, maker_prefix: str, *, name: str, scopes: Collection[str] | None, lifetime: timedelta | None
+    ) -> tuple[ApiKey, Token]:
+        """Make a key of the same tenant by another key, which gives nothing that it has not: no scope and no time.
+
+        Args:
+            maker_prefix: the readable part of the key that makes the new one.
+            name: name that the new key's owner gave it.
+            scopes: scopes that the new key allows; those of its maker but for the keys' own if None.
+            lifetime: time for which the new key is valid; that of its maker if None.
+
+        Returns:
+            The new key, and its token, which is to be shown to its owner now, or never.
+
+        Raises:
+            KeyRevoked: if the maker has been revoked in the meantime.
+            KeyExpired: if the maker's time is over.
+            InvalidKeyRequest: if the new key would allow or last more than its maker.
+            TooManyKeys: if the tenant has as many valid keys as it may.
+        """
+        maker = self._locked(maker_prefix)  # those who make keys of one tenant with one key wait for each other
+        if maker.revoked_at is not None:
+            raise KeyRevoked(f"the API key tnr_{maker.prefix} was revoked: use another one")
+        chosen = sorted(set(maker.scopes) & set(ORDINARY_SCOPES)) if scopes is None else sorted(set(scopes))
+        if beyond := sorted(set(chosen) - set(maker.scopes)):
+            raise InvalidKeyRequest(
+                f"the key would allow {', '.join(beyond)}, and tnr_{maker.prefix}, which makes it, does not"
+            )
+        self._session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"keys\n{maker.tenant}", 0))))
+        if self._valid(maker.tenant) >= MOST_KEYS:
+            raise TooManyKeys(f"there are {MOST_KEYS} valid keys, the most that are allowed: revoke some")
+        now = self._session.scalars(select(func.now())).one()
+        left = None if maker.expires_at is None else maker.expires_at - now
+        if left is not None and left <= timedelta(0):
+            raise KeyExpired(f"the API key tnr_{maker.prefix} expired: use a new one")
+        if left is not None and lifetime is not None and lifetime > left:
+            raise InvalidKeyRequest(
+                f"the key would be valid for {lifetime.total_seconds():.0f} s, and tnr_{maker.prefix}, which makes it, "
+                f"for {left.total_seconds():.0f} s more"
+            )
+        new, token = self.create(maker.tenant, name=name, scopes=chosen, lifetime=lifetime)
+        if lifetime is None:
+            new.expires_at = maker.expires_at
+            self._session.flush()
+        return new, token
+
+    def page(self, tenant: str, *, limit: int, before: str | None) -> list[ApiKey]:
+        """Up to `limit` keys of a tenant, newest first, older than the id `before`."""
+        query = select(ApiKey).filter_by(tenant=tenant).order_by(ApiKey.id.desc()).limit(limit)
+        return list(self._session.scalars(query if before is None else query.where(ApiKey.id < before)))
+
+    def revoke_own(self, tenant: str, key_id: str) -> ApiKey:
+        """Make a key of a tenant worthless from now on. Asking again changes nothing.
+
+        Raises:
+            KeyNotFound: if the tenant has no such key.
+        """
+        prefix = self._session.scalar(select(ApiKey.prefix).filter_by(tenant=tenant, id=key_id))
+        if prefix is None:
+            raise KeyNotFound(f"no key {key_id!r}: GET /keys lists yours")
+        return self.revoke(prefix)
+
+    def _valid(self, tenant: str) -> int:
+        is_over = or_(ApiKey.revoked_at.is_not(None), ApiKey.expires_at <= func.now())
+        query = select(func.count()).where(ApiKey.tenant == tenant, is_over.is_not(True))
+        return self._session.scalar(query) or 0
 
     def revoke(self, prefix: str) -> ApiKey:
         """Make a key worthless from now on. Asking again changes nothing.

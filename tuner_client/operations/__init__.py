@@ -4,11 +4,14 @@
 """
 
 from tuner_client.operations.fits import FitOperations
+from tuner_client.operations.keys import KeyOperations
 from tuner_client.operations.results import ResultOperations
 from tuner_client.operations.service import ServiceOperations
 from tuner_client.operations.signals import SignalOperations
 from tuner_client.operations.webhooks import WebhookOperations
 
 
-class Operations(SignalOperations, FitOperations, ResultOperations, WebhookOperations, ServiceOperations):
+class Operations(
+    SignalOperations, FitOperations, ResultOperations, WebhookOperations, KeyOperations, ServiceOperations
+):
     """All of them."""

@@ -1,12 +1,12 @@
 """Fits: asking for one, moving it, and what happens to it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from tuner_client.both import Both, BothStreams, operation
 from tuner_client.calls import Call, at, document, idempotency, nothing, prefer
-from tuner_client.models import Estimate, EventPage, Fit, FitPage
+from tuner_client.models import Estimate, EventPage, Fit, FitBatch, FitCancellations, FitPage, FitSummary
 from tuner_client.waiting import events, submit, watch
 
 
@@ -41,6 +41,43 @@ class FitOperations:
         )
 
     @operation
+    def create_fits(
+        self,
+        requests: Sequence[Mapping[str, Any]],
+        *,
+        idempotency_key: str | None = None,
+        timeout: float | None = None,
+    ) -> Call[FitBatch]:
+        """Ask for up to a hundred representations at once: all of them are queued, or none.
+
+        Sent again with the same key it starts nothing new; without one, each call has its own.
+        """
+        return Call(
+            method="POST",
+            path="/fits/batch",
+            read=document(FitBatch),
+            json={"fits": [dict(one) for one in requests]},
+            headers=idempotency(idempotency_key),
+            timeout=timeout,
+        )
+
+    @operation
+    def cancel_fits(
+        self,
+        ids: Sequence[str] | None = None,
+        *,
+        where: Mapping[str, Any] | None = None,
+        timeout: float | None = None,
+    ) -> Call[FitCancellations]:
+        """Stop up to a hundred fits by their ids, or up to a thousand by a condition: `{"labels": {"sweep": "3"}}`.
+
+        Exactly one of both is given. What has ended stays as it is; asking again changes nothing.
+        """
+        given: dict[str, Any] = {} if ids is None else {"ids": list(ids)}
+        given |= {} if where is None else {"where": dict(where)}
+        return Call(method="POST", path="/fits/cancel", read=document(FitCancellations), json=given, timeout=timeout)
+
+    @operation
     def estimate_fit(self, request: Mapping[str, Any], *, timeout: float | None = None) -> Call[Estimate]:
         """What a fit would weigh, reach and take; nothing is stored."""
         query = {"validate_only": True}
@@ -54,22 +91,31 @@ class FitOperations:
         *,
         limit: int | None = None,
         cursor: str | None = None,
-        status: str | None = None,
+        status: str | Sequence[str] | None = None,
         signal_id: str | None = None,
         labels: Mapping[str, str] | None = None,
         created_after: datetime | None = None,
         created_before: datetime | None = None,
+        updated_after: datetime | None = None,
+        order: str | None = None,
+        total: bool | None = None,
         timeout: float | None = None,
     ) -> Call[FitPage]:
-        """Fits, newest first, a page at a time; only those that all conditions hold for."""
+        """Fits a page at a time, only those that all conditions hold for, in one of several statuses if they are named.
+
+        Newest first, or `order="oldest"`, or `"updated"`: what was changed longest ago comes first.
+        """
         query = {
             "limit": limit,
             "cursor": cursor,
-            "status": status,
+            "status": list(status) if isinstance(status, Sequence) and not isinstance(status, str) else status,
             "signal_id": signal_id,
             "label": [f"{name}={value}" for name, value in (labels or {}).items()],
             "created_after": created_after,
             "created_before": created_before,
+            "updated_after": updated_after,
+            "order": order,
+            "total": total,
         }
         return Call(method="GET", path="/fits", read=document(FitPage), query=query, timeout=timeout)
 
@@ -78,6 +124,15 @@ class FitOperations:
         """How far a fit is, told when it has ended or so many seconds later."""
         path = at("/fits/{fit_id}", fit_id=fit_id)
         return _about_a_fit("GET", path, wait_seconds, timeout)
+
+    @operation
+    def change_fit(
+        self, fit_id: str, *, labels: Mapping[str, str | None] | None, timeout: float | None = None
+    ) -> Call[FitSummary]:
+        """Set labels of a fit, and remove those that are None; the others stay. None instead of all removes all."""
+        change = {"labels": None if labels is None else dict(labels)}
+        path = at("/fits/{fit_id}", fit_id=fit_id)
+        return Call(method="PATCH", path=path, read=document(FitSummary), json=change, timeout=timeout)
 
     @operation
     def delete_fit(self, fit_id: str, *, timeout: float | None = None) -> Call[None]:

@@ -2,7 +2,7 @@
 
 from tuner_client.both import operation
 from tuner_client.calls import Call, at, document, plain_text
-from tuner_client.models import Alive, ProblemKind, ProblemList, Ready, Welcome
+from tuner_client.models import Alive, Capabilities, ProblemKind, ProblemList, Ready, Usage, Welcome
 
 
 class ServiceOperations:
@@ -27,6 +27,16 @@ class ServiceOperations:
     def metrics(self, *, timeout: float | None = None) -> Call[str]:
         """How old the queue is and who is silent, in the words of Prometheus."""
         return Call(method="GET", path="/metrics", read=plain_text, timeout=timeout)
+
+    @operation
+    def get_usage(self, *, timeout: float | None = None) -> Call[Usage]:
+        """What the owner of the key has stored and queued, how much more is allowed, and this month's work."""
+        return Call(method="GET", path="/usage", read=document(Usage), timeout=timeout)
+
+    @operation
+    def get_capabilities(self, *, timeout: float | None = None) -> Call[Capabilities]:
+        """What the service reads, writes and can be asked for, and how much of it at most."""
+        return Call(method="GET", path="/capabilities", read=document(Capabilities), timeout=timeout)
 
     @operation
     def list_problems(self, *, timeout: float | None = None) -> Call[ProblemList]:

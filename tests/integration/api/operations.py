@@ -1,12 +1,16 @@
 """Every operation of the OpenAPI document, with a request that its owner may make: for tests that try all of them."""
 
+from collections.abc import Generator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
 import httpx
 
 from api.describe import document
+from store.api_keys import Scope
+from store.repositories.keys import Keys
 from tests.integration.api.images import png
 from tests.integration.api.world import World
 
@@ -45,10 +49,23 @@ OPERATIONS = {
 BODIES: dict[str, Any] = {
     "clone_fit": {"json": {}},
     "complete_upload": {"json": {"bytes": UPLOAD_BYTES, "sha256": "0" * 64}},
+    "change_fit": {"json": {"labels": {"album": "sea"}}},
     "change_webhook": {"json": {"enabled": False}},
     "create_upload": {"json": {"bytes": UPLOAD_BYTES}},
     "create_webhook": {"json": WEBHOOK},
 }
+
+
+class KeyUnlessGiven(httpx.Auth):
+    """Sends a key with a request that has none: what is about keys needs one, also where nothing else does."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        if "Authorization" not in request.headers:
+            request.headers["Authorization"] = f"Bearer {self._key}"
+        yield request
 
 
 def request_of(operation: Operation, owned: dict[str, str]) -> dict[str, Any]:
@@ -57,9 +74,17 @@ def request_of(operation: Operation, owned: dict[str, str]) -> dict[str, Any]:
     body = dict(BODIES.get(operation.name, {}))
     if operation.name == "create_fit":
         body = {"json": {"signal_id": owned["signal_id"]}}
+    elif operation.name == "create_fits":
+        body = {"json": {"fits": [{"signal_id": owned["signal_id"]}] * 2}}
+    elif operation.name == "cancel_fits":
+        body = {"json": {"ids": [owned["fit_id"]]}}
     elif operation.name == "create_signal":
         body = {"files": {"file": png()}}
-    assert body or "requestBody" not in operation.described, f"{operation.name} needs a body here"
+    elif operation.name == "create_key":
+        body = {"json": {"name": "of a test"}}
+    if operation.path.startswith("/keys"):
+        body["auth"] = KeyUnlessGiven(owned["admin_key"])
+    assert body.keys() - {"auth"} or "requestBody" not in operation.described, f"{operation.name} needs a body here"
     return {"method": operation.method, "url": path} | body
 
 
@@ -71,7 +96,15 @@ def belongings(world: World, tenant: str, client: httpx.Client) -> dict[str, str
     checkpoint_id = world.add_checkpoint(claim, uuid4().bytes)
     world.succeed(claim, uuid4().bytes)
     webhook_id = client.post("/webhooks", json=WEBHOOK).json()["id"]
+    with world.database.unit_of_work() as session:
+        keys = Keys(session)
+        (key, _), (admin, token) = keys.create(tenant), keys.create(tenant, scopes=tuple(Scope))
+        # That it is used is noted now and then; here it would be a change that no request asked for.
+        admin.last_used_at = datetime(2100, 1, 1, tzinfo=UTC)
+        key_id = key.id
     return {
+        "key_id": key_id,
+        "admin_key": str(token),
         "signal_id": signal_id,
         "fit_id": fit_id,
         "checkpoint_id": checkpoint_id,

@@ -55,7 +55,8 @@ def test_every_query_is_strict(client: httpx.Client, owned: dict[str, str], worl
 
 def test_what_may_be_repeated_may(client: httpx.Client) -> None:
     assert client.get("/fits", params=[("label", "a=1"), ("label", "b=2")]).status_code == 200
-    assert sum(schema.get("type") == "array" for one in OPERATIONS.values() for schema in one.queries.values()) == 1
+    assert client.get("/fits", params=[("status", "queued"), ("status", "paused")]).status_code == 200
+    assert sum(schema.get("type") == "array" for one in OPERATIONS.values() for schema in one.queries.values()) == 2
 
 
 def test_the_names_that_are_known_are_told(client: httpx.Client, world: World) -> None:

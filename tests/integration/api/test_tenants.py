@@ -17,6 +17,7 @@ from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
 from api import routes
+from store.api_keys import Scope
 from store.repositories.keys import Keys
 from tests.integration.api.conftest import Server
 from tests.integration.api.images import png
@@ -36,7 +37,7 @@ class Tenant:
         return self.client.request(operation.method, operation.path.format(**ids), **request)
 
 
-OPEN = {"welcome", "livez", "readyz", "metrics", "list_problems", "get_problem"}
+OPEN = {"welcome", "livez", "readyz", "metrics", "get_capabilities", "list_problems", "get_problem"}
 WITH_ID = sorted(name for name, one in OPERATIONS.items() if one.parameters and name not in OPEN)
 
 
@@ -47,7 +48,7 @@ def clients(server: Server, world: World) -> Iterator[dict[str, httpx.Client]]:
     for name in ("alice", "bob"):
         tenant = f"{name}-{uuid4().hex[:8]}"
         with world.database.unit_of_work() as session:
-            _, token = Keys(session).create(tenant)
+            _, token = Keys(session).create(tenant, scopes=tuple(Scope))
         headers = {"Authorization": f"Bearer {token}"}
         made[tenant] = httpx.Client(base_url=server.url, timeout=30, trust_env=False, headers=headers)
     yield made
@@ -95,7 +96,7 @@ def lists_only_ones_own(alice: Tenant, bob: Tenant, operation: Operation) -> Non
         listed = tenant.ask(operation, {}, params={"limit": 100}).text
         assert any(identifier in listed for identifier in tenant.belongings.values())
         assert not any(identifier in listed for identifier in other.belongings.values())
-    noun = {"/signals": "signal_id", "/webhooks": "webhook_id"}.get(operation.path, "fit_id")
+    noun = {"/signals": "signal_id", "/webhooks": "webhook_id", "/keys": "key_id"}.get(operation.path, "fit_id")
     page = bob.ask(operation, {}, params={"limit": 100, "cursor": alice.belongings[noun]})
     assert not any(identifier in page.text for identifier in alice.belongings.values())
 
@@ -120,6 +121,48 @@ def only_ones_own_signal_is_fitted(alice: Tenant, bob: Tenant, operation: Operat
     assert own.json()["id"] != first.json()["id"]
 
 
+def only_ones_own_signals_are_fitted_together(alice: Tenant, bob: Tenant, operation: Operation) -> None:
+    """One foreign signal among Bob's own, and none of his is fitted."""
+    own, foreign = ({"signal_id": tenant.belongings["signal_id"]} for tenant in (bob, alice))
+    named = {"Idempotency-Key": uuid4().hex}
+    assert alice.ask(operation, {}, json={"fits": [foreign]}, headers=named).status_code == 202
+    before = bob.client.get("/fits", params={"total": "true"}).json()["total"]
+    refused = bob.ask(operation, {}, json={"fits": [own, foreign]}, headers=named)
+    assert (refused.status_code, refused.json()["code"]) == (404, "signal_not_found")
+    assert bob.client.get("/fits", params={"total": "true"}).json()["total"] == before
+    assert bob.ask(operation, {}, json={"fits": [own]}, headers=named).status_code == 202
+
+
+def only_ones_own_are_cancelled(alice: Tenant, bob: Tenant, operation: Operation) -> None:
+    """Another's fit is told as absent, and no condition finds it."""
+    asked = {"signal_id": alice.belongings["signal_id"], "labels": {"of": "alice"}}
+    fit_id = alice.client.post("/fits", json=asked).json()["id"]
+    by_id = bob.ask(operation, {}, json={"ids": [fit_id]}).json()
+    assert by_id == {"data": [], "absent": [fit_id], "more": False}
+    for where in ({"labels": {"of": "alice"}}, {"signal_id": asked["signal_id"]}, {"status": ["queued"]}):
+        assert fit_id not in bob.ask(operation, {}, json={"where": where}).text
+    assert alice.client.get(f"/fits/{fit_id}").json()["status"] == "queued"
+    assert alice.ask(operation, {}, json={"ids": [fit_id]}).json()["data"] == [{"id": fit_id, "status": "cancelled"}]
+
+
+def a_key_is_of_ones_own_tenant(alice: Tenant, bob: Tenant, operation: Operation) -> None:
+    """Whatever the body says: there is no word in it for a tenant."""
+    made = bob.ask(operation, {}, json={"name": alice.name}).json()["key"]
+    own = bob.client.get(f"/fits/{bob.belongings['fit_id']}", headers={"Authorization": f"Bearer {made}"})
+    foreign = bob.client.get(f"/fits/{alice.belongings['fit_id']}", headers={"Authorization": f"Bearer {made}"})
+    assert (own.status_code, foreign.status_code) == (200, 404)
+    assert bob.ask(operation, {}, json={"tenant": alice.name}).status_code == 422
+
+
+def only_what_is_ones_own_is_counted(alice: Tenant, bob: Tenant, operation: Operation) -> None:
+    """What Alice adds changes what she is told, and not what Bob is."""
+    before = [tenant.ask(operation, {}).json() for tenant in (alice, bob)]
+    assert alice.client.post("/fits", json={"signal_id": alice.belongings["signal_id"]}).status_code == 202
+    after = [tenant.ask(operation, {}).json() for tenant in (alice, bob)]
+    assert after[0]["fits"]["queued"] == before[0]["fits"]["queued"] + 1
+    assert after[1]["fits"] == before[1]["fits"]
+
+
 def an_upload_is_ones_own(alice: Tenant, bob: Tenant, operation: Operation) -> None:
     """The address of a part is the only way in for who has no key, and only its owner is told it."""
     answers = [tenant.ask(operation, {}, json={"bytes": UPLOAD_BYTES}) for tenant in (alice, bob)]
@@ -137,10 +180,15 @@ CASES: dict[str, Callable[[Tenant, Tenant, Operation], None]] = {
     "list_signals": lists_only_ones_own,
     "list_fits": lists_only_ones_own,
     "list_webhooks": lists_only_ones_own,
+    "list_keys": lists_only_ones_own,
+    "create_key": a_key_is_of_ones_own_tenant,
     "create_signal": the_same_bytes_are_two_signals,
     "create_upload": an_upload_is_ones_own,
     "create_webhook": a_webhook_is_ones_own,
     "create_fit": only_ones_own_signal_is_fitted,
+    "create_fits": only_ones_own_signals_are_fitted_together,
+    "get_usage": only_what_is_ones_own_is_counted,
+    "cancel_fits": only_ones_own_are_cancelled,
 }
 
 

@@ -51,7 +51,7 @@ def test_the_second_counts_the_first(
         with pytest.raises(error):
             waiting.result()
     with database.unit_of_work() as session:
-        assert len(list_fits(session, "local", FitFilter(), limit=10, before=None)) == (1 if add is add_a_fit else 0)
+        assert len(list_fits(session, "local", FitFilter(), limit=10)) == (1 if add is add_a_fit else 0)
 
 
 def test_other_tenants_and_finished_fits_do_not_count(database: Database) -> None:
@@ -62,7 +62,7 @@ def test_other_tenants_and_finished_fits_do_not_count(database: Database) -> Non
         fits = Fits(session)
         fits.submit(tenant="stranger", signal_id=stranger, spec=FitSpec())
         Quotas(session).check_waiting_fits("stranger", 1)
-        fits.request_cancel("local", list_fits(session, "local", FitFilter(), limit=1, before=None)[0].id)
+        fits.request_cancel("local", list_fits(session, "local", FitFilter(), limit=1)[0].id)
     with database.unit_of_work() as session:
         add_a_fit(session, add_signal(database))
 

@@ -32,7 +32,14 @@ RENAMED = {"label": "labels", "prefer": "wait_seconds", "last-event-id": "after"
 # Query members that are a method of their own, or an order that a story gives by itself.
 ELSEWHERE = {("create_fit", "validate_only"), *((f"get_{view}", "prefer") for view in ("gradient", "spectrum"))}
 ELSEWHERE |= {("get_reconstruction", "prefer")}
-GIVEN = {"request": {"signal_id": "sig_1"}, "size": 1, "sha256": "0" * 64, "url": "https://example.com/hook"}
+GIVEN = {
+    "labels": {"album": "sea"},
+    "request": {"signal_id": "sig_1"},
+    "requests": [{"signal_id": "sig_1"}],
+    "size": 1,
+    "sha256": "0" * 64,
+    "url": "https://example.com/hook",
+}
 
 
 @pytest.fixture(scope="module")
