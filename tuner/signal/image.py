@@ -10,7 +10,7 @@ silently: 16-bit samples stay 16-bit, and what cannot be kept is refused by name
 | grey with alpha or a transparent colour | 2 channels |
 | RGB, palette, CMYK (profile dropped), YCbCr | 3 channels |
 | RGBA, RGB or palette with a transparent colour | 4 channels |
-| 16 bits per channel | the same channels, `SampleFormat.U16` |
+| 16 bits per channel | the same channels (and alpha for a transparent colour), `SampleFormat.U16` |
 | an EXIF or TIFF orientation | applied |
 | several frames or pages | refused (of a multi-picture JPEG the first is used, as viewers do) |
 | floats, signed, 12-bit or 32-bit samples, bands of unspecified meaning | arrays (`tuner.signal.tiff_pages`) |
@@ -45,6 +45,7 @@ _FORMATS: Final = {"PNG": "png", "JPEG": "jpeg", "MPO": "jpeg", "WEBP": "webp", 
 _SIGNATURES: Final = {b"\x89PNG": "PNG", b"\xff\xd8\xff": "JPEG", b"RIFF": "WebP", b"II": "TIFF", b"MM": "TIFF"}
 # Tags of EXIF and TIFF.
 _ORIENTATION: Final = 274
+_PNG_BITS: Final = 24  # where the header has the bits of a sample
 # Codecs of a TIFF that every Pillow has; tifffile decodes the others, or names them.
 _PILLOW_CODECS: Final = {1, 2, 3, 4, 5, 6, 7, 8, 32773, 32946}
 _FRAMES_OF_JPEG: Final = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # the rest are tables
@@ -205,6 +206,9 @@ def _decode_checked(data: bytes, limits: ImageLimits) -> _Decoded:
         # Checks the checksum of every chunk, and uses the image up.
         image.verify()
         image = _open(data)
+    if image.format == "PNG" and image.mode == "L" and isinstance(image.info.get("transparency"), int):
+        # Pillow spreads samples of 2 and 4 bits over 8, and leaves the transparent one as it is stored.
+        image.info["transparency"] *= 255 // ((1 << data[_PNG_BITS]) - 1)
     deep = _is_deep(image)
     samples = _deep_samples(image, data) if deep else np.asarray(_in_plain_mode(image))
     image.load()  # a PNG may carry its orientation behind the pixels
@@ -314,11 +318,15 @@ def _is_deep(image: ImageFile) -> bool:
 
 
 def _deep_samples(image: ImageFile, data: bytes) -> SampleArray:
-    if "transparency" in image.info:
-        raise UnsupportedFormat("the 16-bit image has a transparent colour, expected an alpha channel instead")
-    if not image.mode.startswith("I;16"):
-        return decode_deep_colour(partial(_open, data))
-    return np.asarray(image, dtype=np.uint16)
+    if image.mode.startswith("I;16"):
+        samples: SampleArray = np.asarray(image, dtype=np.uint16)[..., None]
+    else:
+        samples = decode_deep_colour(partial(_open, data))
+    transparent = image.info.get("transparency")
+    if transparent is None or samples.shape[-1] not in {1, 3}:
+        return samples
+    clear = (samples == np.array(transparent, dtype=np.uint16)).all(-1, keepdims=True)
+    return np.concatenate([samples, np.where(clear, 0, SampleFormat.U16.levels).astype(np.uint16)], axis=-1)
 
 
 def _in_plain_mode(image: ImageFile) -> Image.Image:
