@@ -187,7 +187,7 @@ def _decode(source: bytes | Path, limits: ImageLimits) -> _Decoded:
 def _decode_checked(data: bytes, limits: ImageLimits) -> _Decoded:
     if begins_tiff(data):
         page = _picture_page(data)
-        if set(page.bits) == {16} or page.compression not in _PILLOW_CODECS:
+        if set(page.bits) == {16} or page.compression not in _PILLOW_CODECS or _is_odd_alpha(page):
             return _decoded_page(data, page, limits)
         quiet_libtiff()
         try:
@@ -234,6 +234,11 @@ def _picture_page(data: bytes) -> Page:
             "(read_signal), or convert it to a .npy"
         )
     return page
+
+
+def _is_odd_alpha(page: Page) -> bool:
+    """Alpha in planes Pillow does not read, and that which colours are multiplied by it divides out in some layouts."""
+    return bool(page.extras) and (page.apart or 1 in page.extras)
 
 
 def _decoded_page(data: bytes, page: Page, limits: ImageLimits) -> _Decoded:
