@@ -32,12 +32,13 @@ def by_ffmpeg(data: bytes) -> tuple[NDArray[np.float64], int]:
     parts = []
     with av.open(BytesIO(data), "r") as container:
         stream = container.streams.audio[0]
+        # Channel after channel av reads beyond the eighth; side by side it does not.
+        kind = stream.format.name.removesuffix("p")
+        packed = av.AudioResampler(format=kind, layout=stream.layout, rate=stream.rate)
         for frame in container.decode(stream):
-            array: NDArray[Any] = frame.to_ndarray()
-            if not frame.format.is_planar:
-                array = array.reshape(-1, frame.layout.nb_channels).T
-            kind = frame.format.name.removesuffix("p")
-            parts.append((array.astype(np.float64) - (128 if kind == "u8" else 0)) / STEPS.get(kind, 1.0))
+            for part in packed.resample(frame):
+                array: NDArray[Any] = part.to_ndarray().reshape(-1, part.layout.nb_channels).T
+                parts.append((array.astype(np.float64) - (128 if kind == "u8" else 0)) / STEPS.get(kind, 1.0))
         return np.concatenate(parts, 1).T, int(stream.rate or 0)
 
 
