@@ -210,10 +210,10 @@ def _decode_checked(data: bytes, limits: ImageLimits) -> _Decoded:
         # Pillow spreads samples of 2 and 4 bits over 8, and leaves the transparent one as it is stored.
         image.info["transparency"] *= 255 // ((1 << data[_PNG_BITS]) - 1)
     deep = _is_deep(image)
-    samples = _deep_samples(image, data) if deep else np.asarray(_in_plain_mode(image))
+    samples = _deep_samples(image, data) if deep else np.asarray(in_plain_mode(image))
     image.load()  # a PNG may carry its orientation behind the pixels
     return _Decoded(
-        samples=upright(samples if samples.ndim == 3 else samples[..., None], _orientation(image)),
+        samples=upright(samples if samples.ndim == 3 else samples[..., None], orientation_of(image)),
         sample_format=SampleFormat.U16 if deep else SampleFormat.U8,
         format=_FORMATS[str(image.format)],
         # A CMYK profile means nothing once the inks have been turned into RGB.
@@ -334,7 +334,7 @@ def _deep_samples(image: ImageFile, data: bytes) -> SampleArray:
     return np.concatenate([samples, np.where(clear, 0, SampleFormat.U16.levels).astype(np.uint16)], axis=-1)
 
 
-def _in_plain_mode(image: ImageFile) -> Image.Image:
+def in_plain_mode(image: Image.Image) -> Image.Image:
     """Grey, grey-alpha, RGB or RGBA of 8 bits."""
     transparent = image.has_transparency_data
     modes = {
@@ -347,7 +347,7 @@ def _in_plain_mode(image: ImageFile) -> Image.Image:
     return image.convert(modes[image.mode])
 
 
-def _orientation(image: ImageFile) -> int:
+def orientation_of(image: Image.Image) -> int:
     """1 to 8, as EXIF defines them; 1 if there is none. Pillow turns a TIFF by itself while loading."""
     if isinstance(image, TiffImageFile):
         return 1
