@@ -81,7 +81,10 @@ def test_a_ply_is_what_its_header_says(case: tuple[bytes, NDArray[Any], bool]) -
         return
     np.testing.assert_array_equal(read_surface(data).triangles, triangles)
     if only_triangles and b"list uchar int near" not in data and b"element camera" not in data:
-        other = trimesh.load_mesh(BytesIO(data), file_type="ply", process=False)
+        try:
+            other = trimesh.load_mesh(BytesIO(data), file_type="ply", process=False)
+        except ValueError:  # it does not read every layout
+            return
         np.testing.assert_array_equal(other.triangles, triangles)
 
 
