@@ -16,7 +16,7 @@ QUICK := tests/golden/test_golden.py::test_the_integers_never_change tests/docs/
          tests/unit/tuner/test_representation.py tests/unit/tuner/test_metrics.py tests/unit/tuner/test_public_names.py
 
 .DEFAULT_GOAL := help
-.PHONY: core fuzz-coverage help demo test check up format bench-fit bench-jobs chaos clean openapi quick fuzz-api load test-napari test-node bench-rd bench-kinds bench-robust fuzz-codec docs docs-pictures bench-estimate bench-weights bench-hostile simulate mutants
+.PHONY: core fuzz-coverage help demo test check up format bench-fit bench-jobs chaos clean openapi quick fuzz-api load test-napari test-node bench-rd bench-kinds bench-robust fuzz-codec docs docs-pictures bench-estimate bench-weights bench-hostile simulate mutants test-readers
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -52,6 +52,9 @@ quick: $(READY) ## the tests that need no engine and no long fit: under a minute
 format: $(READY) ## rewrite files in the house format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+test-readers: $(READY) ## every reader against a second library, READER_EXAMPLES times as many files as in make test
+	READER_EXAMPLES=$(or $(READER_EXAMPLES),50) $(BIN)/python -m pytest -n 2 -q --timeout 3000 tests/unit/tuner/signal -k "by_the_book or by_ffmpeg or by_numpy"
 
 openapi: $(READY) ## rewrite api/openapi.json after a route has changed
 	$(BIN)/python -m api.describe

@@ -45,6 +45,46 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installe
     return new_environment(tmp_path_factory.mktemp("environment") / "venv", wheel, libraries=libraries)
 
 
+REGIMES = """\
+import contextlib, io, json, sys
+from pathlib import Path
+from tuner.cli import app
+def run(*arguments):
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        app(["experiment", *arguments], standalone_mode=False)
+    return Path(out.getvalue().strip().splitlines()[-1])
+folders = {}
+for name in ("train_siren", "train_mrnet", "train_bound", "train_tanh", "train_mrnet_learn_bounds"):
+    folder = run(name, "--size", "16", "--steps", "3")
+    folders[name] = sorted(path.name for path in folder.iterdir())
+again = run(str(folder / "config.yaml"), "-o", "again")
+assert (folder / "weights.safetensors").read_bytes() == (again / "weights.safetensors").read_bytes()
+print(json.dumps(folders))
+"""
+
+
+def test_the_five_regimes_run_as_installed_without_a_copied_file(wheel: Path, tmp_path: Path) -> None:
+    libraries = ["numpy", "pillow", "rich", "typer", "wasmtime", "constriction", "google-crc32c"]
+    libraries += ["torch", "safetensors", "jaxtyping", "matplotlib", "pyyaml"]
+    environment = new_environment(tmp_path / "venv", wheel, libraries=libraries)
+    (tmp_path / "here").mkdir()
+    folders = json.loads(environment.program(REGIMES, tmp_path / "here").splitlines()[-1])
+    assert len(folders) == 5
+    for names in folders.values():
+        assert {"config.yaml", "prediction.png", "weights.safetensors", "summary.json", "curves.png"} <= set(names)
+        assert {"zoom_6x.png", "spectrum_prediction.png", "chosen_frequencies.csv", "gradient_magnitude.png"} <= set(
+            names
+        )
+
+
+def test_experiments_say_what_they_miss(installed: Installed, tmp_path: Path) -> None:
+    done = installed.run(installed.folder / "bin" / "tuner", "experiment", "train_siren", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "pip install 'tuner-neural[experiment]'" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
 def test_it_holds_the_library_and_its_client_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.partition("/")[0] for name in names if ".dist-info/" not in name} == {"tuner", "tuner_client"}

@@ -20,6 +20,7 @@ def curves(seen: Curves, path: Path) -> None:
         ("train_psnr_db", "training samples"),
         ("test_psnr_db", "held-out samples"),
         ("gradient_psnr_db", "gradient"),
+        ("authors_gradient_psnr_db", "gradient, as the authors measure it"),
     ]:
         values = [getattr(measurement, name) for measurement in seen.measurements]
         if None not in values:
@@ -45,6 +46,15 @@ def frequencies(rows: Sequence[Row], path: Path) -> None:
     if columns.lines:
         columns.legend()
     _save(figure, path)
+
+
+def require_charts() -> None:
+    """Import what charts need, before anything is trained or written.
+
+    Raises:
+        ConfigError: if matplotlib is not installed.
+    """
+    _pyplot()
 
 
 def _pyplot() -> Any:

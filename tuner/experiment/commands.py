@@ -2,12 +2,14 @@
 
 from contextlib import ContextDecorator
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tuner.errors import ConfigError
+from tuner.experiment.named import built_in, find_experiment
 
 if TYPE_CHECKING:
     from tuner.experiment.paper import Cell
@@ -28,13 +30,25 @@ def add_commands(app: typer.Typer, errors: ContextDecorator) -> None:
 
 
 def experiment(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="A YAML file.", show_default=False)],
-    image: Annotated[Path | None, typer.Option(help="The picture, instead of the file's.")] = None,
+    config: Annotated[
+        Path,
+        typer.Argument(
+            metavar="CONFIG",
+            help=f"A YAML file, or the name of a configuration of the package: {', '.join(built_in())}.",
+            parser=find_experiment,
+            show_default=False,
+        ),
+    ],
+    image: Annotated[
+        Path | None,
+        typer.Option(help="The picture, instead of the file's; those of the package have a sample picture."),
+    ] = None,
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder in which run folders are made.")] = Path("runs"),
     size: Annotated[int | None, typer.Option(help="Side of the central crop in pixels, instead of the file's.")] = None,
     steps: Annotated[int | None, typer.Option(help="Steps of training, instead of the file's.")] = None,
 ) -> None:
     """Train one network as a YAML file says, and write a folder with everything about it."""
+    _expect_torch()
     from tuner.experiment.config import read_experiment
     from tuner.experiment.run import run_experiment
 
@@ -72,6 +86,7 @@ def paper(
     ] = False,
 ) -> None:
     """Rerun a table of the paper on any pictures, within any budget; interrupted, it goes on where it was."""
+    _expect_torch()
     from tuner.experiment.paper import PAPER_TABLES, run_paper
     from tuner.experiment.tables import as_csv, markdown
     from tuner.signal.image import read_image
@@ -98,6 +113,11 @@ def paper(
     typer.echo(markdown(cells), nl=False)
 
 
+def _expect_torch() -> None:
+    if find_spec("torch") is None:
+        raise ConfigError("experiments need torch: pip install 'tuner-neural[experiment]'")
+
+
 def _pictures(folder: Path, images: str | None) -> list[Path]:
     found = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES)
     if images is None or not found:
@@ -114,6 +134,8 @@ def _pictures(folder: Path, images: str | None) -> list[Path]:
 def _show(measured: "Measurement") -> None:
     test = "" if measured.test_psnr_db is None else f", held out {measured.test_psnr_db:.2f} dB"
     slope = "" if measured.gradient_psnr_db is None else f", gradient {measured.gradient_psnr_db:.2f} dB"
+    if measured.authors_gradient_psnr_db is not None:
+        slope += f" ({measured.authors_gradient_psnr_db:.2f} dB as the authors measure it)"
     typer.echo(f"step {measured.step}: {measured.train_psnr_db:.2f} dB{test}{slope}", err=True)
 
 

@@ -5,7 +5,7 @@
     image: macaws.png          # relative to this file; or --image
     training: {steps: 2000}
 
-Only `method` must be there; `tuner/experiment/configs` has one file for each regime.
+Only `method` must be there; `tuner/experiment/configs` has one file for each regime, found by its name.
 """
 
 from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
@@ -17,6 +17,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 from tuner.errors import ConfigError
 from tuner.experiment.methods import NATURAL_GRADIENT, method
 from tuner.experiment.networks.registry import Option
+from tuner.experiment.sample import SAMPLE
 from tuner.experiment.training import TrainingConfig
 
 Settings = TypeVar("Settings")
@@ -36,7 +37,7 @@ class ExperimentConfig:
     Attributes:
         method: one of `tuner.experiment.methods.METHODS`.
         name: name of the run folder; the method's if it is not given.
-        image: the picture.
+        image: path of the picture, or `sample` for the one that comes with the package.
         size: side of its central crop in pixels; null for the whole picture.
         widths: input layer, then hidden layers.
         options: options of the architecture, instead of the method's own.
@@ -77,8 +78,7 @@ class ExperimentConfig:
 
     def to_yaml(self) -> str:
         """The experiment as a file that gives it back."""
-        import yaml
-
+        yaml = _yaml()
         return str(yaml.safe_dump(_plain(asdict(self)), sort_keys=False))
 
 
@@ -94,8 +94,7 @@ def read_experiment(path: Path) -> ExperimentConfig:
     Raises:
         ConfigError: if the file is no YAML, or a key or a value is not what is expected there.
     """
-    import yaml
-
+    yaml = _yaml()
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -106,7 +105,7 @@ def read_experiment(path: Path) -> ExperimentConfig:
     if chosen is not None and isinstance(data.get("training", {}), dict):
         given = data.get("training", {})
         data["training"] = {"learning_rate": chosen.learning_rate, "bound_penalty": chosen.bound_penalty} | given
-    if isinstance(data.get("image"), str):
+    if isinstance(data.get("image"), str) and data["image"] != SAMPLE:
         data["image"] = str(path.parent / data["image"])
     return parse(ExperimentConfig, data)
 
@@ -157,6 +156,14 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     elif _fits(hint, value):
         return float(value) if hint is float else value
     raise ConfigError(f"{where} is {value!r}, {_kind(value)}, expected {_name(hint)}")
+
+
+def _yaml() -> Any:
+    try:
+        import yaml
+    except ImportError as error:
+        raise ConfigError("experiments need PyYAML: pip install 'tuner-neural[experiment]'") from error
+    return yaml
 
 
 def _fits(hint: Any, value: Any) -> bool:

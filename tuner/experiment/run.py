@@ -4,8 +4,10 @@
 
 | file | |
 |---|---|
-| `config.yaml` | the experiment, as it was run |
+| `config.yaml` | the experiment, as it was run; `tuner experiment` runs it again to the same weights |
 | `prediction.png`, `zoom_2x.png`, `zoom_4x.png`, `zoom_6x.png` | the network, and its middle magnified |
+| `zoom_2x_bicubic.png`, ... | the middle of the picture, magnified by interpolation |
+| `extrapolation.png` | the network on twice the domain, [-2, 2] |
 | `spectrum_prediction.png`, `spectrum_truth.png` | log(1 + Fourier magnitude) of the luminance |
 | `gradient_magnitude.png` | of the luminance of the network, exact |
 | `chosen_frequencies.csv`, `chosen_frequencies.png` | input frequencies, their bounds and largest weights |
@@ -17,11 +19,13 @@
 import csv
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
+import torch
+from PIL import Image
 from safetensors import torch as safetensors
 
 from tuner.errors import ConfigError
@@ -29,11 +33,13 @@ from tuner.experiment import charts
 from tuner.experiment.config import ExperimentConfig
 from tuner.experiment.frequencies import chosen_frequencies
 from tuner.experiment.methods import make_network, method
+from tuner.experiment.sample import SAMPLE, sample_picture
 from tuner.experiment.samples import Samples, centre_crop
-from tuner.experiment.trackers import Trackers
+from tuner.experiment.trackers import Trackers, require_trackers
 from tuner.experiment.training import Curves, Measurement, predict, predict_gradients, train
 from tuner.fit.sines.trainable import Network
 from tuner.shapes import FloatArray
+from tuner.signal.grid import Grid
 from tuner.signal.image import read_image, write_image
 from tuner.signal.signal import Signal
 from tuner.spectrum import log_spectrum, luminance
@@ -55,13 +61,16 @@ def run_experiment(
         The run folder.
 
     Raises:
-        ConfigError: if there is no image, or a setting does not fit it.
+        ConfigError: if there is no image, a setting does not fit it, or a package that is asked for is missing.
         SignalError: if the image cannot be read.
         FitDiverged: if the loss is no longer a number.
     """
     if config.image is None:
         raise ConfigError("the experiment has no image: give `image` in the file, or --image")
-    signal = centre_crop(read_image(Path(config.image)), config.size)
+    # What is missing is said before anything is written, and before minutes of training.
+    require_trackers(config.trackers)
+    charts.require_charts()
+    signal = centre_crop(_picture(config.image), config.size)
     samples = Samples.of(signal, config.period, held_out=config.held_out, seed=config.seed)
     network = make_network(
         method(config.method),
@@ -72,7 +81,7 @@ def run_experiment(
         **config.options,
     )
     folder = _new_folder(runs, config.name)
-    (folder / "config.yaml").write_text(config.to_yaml())
+    (folder / "config.yaml").write_text(_found_again(config).to_yaml(), encoding="utf-8")
     with Trackers(config, folder) as track:
 
         def measured(measurement: Measurement) -> None:
@@ -89,6 +98,17 @@ def run_experiment(
         _write_csv(folder / "chosen_frequencies.csv", table)
         charts.frequencies(table, folder / "chosen_frequencies.png")
     return folder
+
+
+def _picture(image: str) -> Signal:
+    return sample_picture() if image == SAMPLE else read_image(Path(image))
+
+
+def _found_again(config: ExperimentConfig) -> ExperimentConfig:
+    """The experiment with the whole path of its picture: its file lies in another folder now."""
+    if config.image is None or config.image == SAMPLE:
+        return config
+    return replace(config, image=str(Path(config.image).resolve()))
 
 
 def _new_folder(runs: Path, name: str) -> Path:
@@ -123,9 +143,28 @@ def _write_pictures(folder: Path, network: Network, samples: Samples) -> None:
     slopes = luminance(predict_gradients(network, samples.coords_PD).reshape(*shape, -1, 2).swapaxes(2, 3))
     magnitude = np.linalg.norm(slopes * (2.0 / np.array(shape)), axis=-1, keepdims=True).astype(np.float32)
     _write_png(folder / "gradient_magnitude.png", magnitude / max(float(magnitude.max()), 1e-12))
+    # As many samples per unit as the picture has, around it.
+    wide = Grid(tuple(2 * side for side in shape), samples.period).coords() * np.float32(2.0)
+    _write_png(
+        folder / "extrapolation.png", predict(network, torch.tensor(wide)).reshape(*(2 * side for side in shape), -1)
+    )
     for zoom in ZOOMS:
+        _write_png(folder / f"zoom_{zoom}x_bicubic.png", _magnified(truth, zoom))
         middle = predict(network, samples.coords_PD / zoom).reshape(*shape, -1)
         _write_png(folder / f"zoom_{zoom}x.png", middle)
+
+
+def _magnified(picture: FloatArray, zoom: int) -> FloatArray:
+    """The middle of a picture at its own size, by bicubic interpolation."""
+    height, width = picture.shape[:2]
+    left, top = (0.5 * side * (1.0 - 1.0 / zoom) for side in (width, height))
+    box = (left, top, width - left, height - top)
+    channels = [
+        np.asarray(Image.fromarray(channel).resize((width, height), Image.Resampling.BICUBIC, box))
+        for channel in np.moveaxis(picture, -1, 0).astype(np.float32)
+    ]
+    magnified: FloatArray = np.stack(channels, -1)
+    return magnified
 
 
 def _write_png(path: Path, values: FloatArray) -> None:

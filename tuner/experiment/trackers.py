@@ -5,14 +5,26 @@ Weights & Biases works offline with WANDB_MODE=offline; its files then lie in th
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import fields
 from pathlib import Path
 from types import TracebackType
+from typing import Any, Final
 
 from tuner.errors import ConfigError
 from tuner.experiment.config import ExperimentConfig, Tracker
 from tuner.experiment.training import Measurement
 
 Log = Callable[[int, dict[str, float]], None]
+
+
+def require_trackers(trackers: tuple[Tracker, ...]) -> None:
+    """Import what trackers need, before anything is trained or written.
+
+    Raises:
+        ConfigError: if a package is not installed.
+    """
+    for tracker in trackers:
+        _PACKAGES[tracker]()
 
 
 class Trackers:
@@ -36,17 +48,14 @@ class Trackers:
         self._stack.__exit__(kind, error, traceback)
 
     def _log(self, measured: Measurement) -> None:
-        names = ("loss", "train_psnr_db", "test_psnr_db", "gradient_psnr_db", "out_of_band_energy")
+        names = [field.name for field in fields(measured) if field.name != "step"]
         values = {name: getattr(measured, name) for name in names if getattr(measured, name) is not None}
         for log in self._logs:
             log(measured.step, values)
 
 
 def _wandb(config: ExperimentConfig, folder: Path, stack: ExitStack) -> Log:
-    try:
-        import wandb
-    except ImportError as error:
-        raise _missing("wandb") from error
+    wandb = _wandb_package()
     run = wandb.init(project="tuner", name=config.name, dir=str(folder), config={"yaml": config.to_yaml()})
     stack.callback(run.finish)
 
@@ -57,11 +66,7 @@ def _wandb(config: ExperimentConfig, folder: Path, stack: ExitStack) -> Log:
 
 
 def _tensorboard(config: ExperimentConfig, folder: Path, stack: ExitStack) -> Log:
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError as error:
-        raise _missing("tensorboard") from error
-    writer = SummaryWriter(str(folder / "tensorboard"))
+    writer = _tensorboard_package().SummaryWriter(str(folder / "tensorboard"))
     stack.callback(writer.close)
     writer.add_text("config", config.to_yaml())
 
@@ -70,6 +75,25 @@ def _tensorboard(config: ExperimentConfig, folder: Path, stack: ExitStack) -> Lo
             writer.add_scalar(name, value, step)
 
     return log
+
+
+def _wandb_package() -> Any:
+    try:
+        import wandb
+    except ImportError as error:
+        raise _missing("wandb") from error
+    return wandb
+
+
+def _tensorboard_package() -> Any:
+    try:
+        from torch.utils import tensorboard
+    except ImportError as error:
+        raise _missing("tensorboard") from error
+    return tensorboard
+
+
+_PACKAGES: Final = {Tracker.WANDB: _wandb_package, Tracker.TENSORBOARD: _tensorboard_package}
 
 
 def _missing(package: str) -> ConfigError:

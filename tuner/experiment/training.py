@@ -23,7 +23,7 @@ from tuner.experiment.networks.mrnet import MRNet
 from tuner.experiment.samples import Samples
 from tuner.fit.config import Schedule
 from tuner.fit.sines.trainable import Network, gradients
-from tuner.metrics import gradient_psnr_db
+from tuner.metrics import authors_gradient_psnr_db, gradient_psnr_db
 from tuner.quality.picture import out_of_band_energy
 from tuner.shapes import FloatArray
 
@@ -77,6 +77,7 @@ class TrainingConfig:
 class Measurement:
     """How good a network is after some steps; None where nothing was held out, or the signal is no picture.
 
+    `authors_gradient_psnr_db` is the gradient PSNR to the letter of the published code (`tuner.metrics`);
     `out_of_band_energy` is that of `tuner.quality.picture` for the band of a picture of half the size.
     """
 
@@ -85,6 +86,7 @@ class Measurement:
     train_psnr_db: float
     test_psnr_db: float | None
     gradient_psnr_db: float | None
+    authors_gradient_psnr_db: float | None = None
     out_of_band_energy: float | None = None
 
 
@@ -153,12 +155,14 @@ def measurement(network: Network, samples: Samples, *, step: int, loss: float) -
     squares_P = (prediction - samples.values_PC.numpy()).astype(np.float64) ** 2
     squares_P = squares_P.mean(axis=1)
     held = samples.held_out_P
+    slopes = _gradient_psnrs_db(network, samples)
     return Measurement(
         step=step,
         loss=loss,
         train_psnr_db=mse_to_psnr_db(float(squares_P[~held].mean())),
         test_psnr_db=mse_to_psnr_db(float(squares_P[held].mean())) if held.any() else None,
-        gradient_psnr_db=_gradient_psnr_db(network, samples),
+        gradient_psnr_db=slopes[0],
+        authors_gradient_psnr_db=slopes[1],
         out_of_band_energy=out_of_band_energy(prediction.reshape(*samples.shape, -1), min(samples.shape) // 2)
         if len(samples.shape) == 2 and min(samples.shape) > 1
         else None,
@@ -176,12 +180,14 @@ def predict_gradients(network: Network, coords_PD: Tensor) -> FloatArray:
     return np.concatenate([gradients(network, part).numpy() for part in torch.split(coords_PD, CHUNK_POINTS)])
 
 
-def _gradient_psnr_db(network: Network, samples: Samples) -> float | None:
+def _gradient_psnrs_db(network: Network, samples: Samples) -> tuple[float | None, float | None]:
+    """Ours, and the authors'."""
     if len(samples.shape) != 2:
-        return None
+        return None, None
     shape = (*samples.shape, samples.channels)
     slopes = predict_gradients(network, samples.coords_PD).reshape(*shape, 2)
-    return gradient_psnr_db(samples.values_PC.numpy().reshape(shape), slopes)
+    picture = samples.values_PC.numpy().reshape(shape)
+    return gradient_psnr_db(picture, slopes), authors_gradient_psnr_db(picture, slopes)
 
 
 def _descend(

@@ -6,7 +6,7 @@ becomes an axis of the grid, with one value per point. Integers and floats alike
 
 from io import BytesIO
 from math import prod
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.lib import format as npy
@@ -14,7 +14,8 @@ from numpy.lib import format as npy
 from tuner.errors import DamagedSignal, InvalidSignal, UnsupportedFormat
 from tuner.signal.details import VolumeDetails
 from tuner.signal.limits import SignalLimits
-from tuner.signal.samples import SampleFormat, Scaling, Storage, refuse_masked
+from tuner.signal.objects import plain_array
+from tuner.signal.samples import SampleFormat, Scaling, Storage
 from tuner.signal.signal import Signal, SignalKind
 
 _VERSIONS: Final = ((1, 0), (2, 0), (3, 0))
@@ -78,7 +79,7 @@ def _check_axes(shape: tuple[int, ...], limits: SignalLimits) -> None:
     limits.check("points", min(prod(shape), 2**63))
 
 
-def array_signal(elements: np.ndarray, *, channels_last: bool = False) -> Signal:
+def array_signal(elements: Any, *, channels_last: bool = False) -> Signal:
     """A signal of any array, each dimension of which is an axis of the grid, but for a last one of channels.
 
     Example:
@@ -90,7 +91,8 @@ def array_signal(elements: np.ndarray, *, channels_last: bool = False) -> Signal
         [[-1024, 0], [2048, 3071]]
 
     Args:
-        elements: integers or floats, one to four dimensions beside that of the channels.
+        elements: integers or floats, one to four dimensions beside that of the channels; an array, or anything that
+            numpy makes one from: a list, a torch tensor, a data frame.
         channels_last: whether the last dimension holds the channels; otherwise there is one channel.
 
     Returns:
@@ -99,7 +101,7 @@ def array_signal(elements: np.ndarray, *, channels_last: bool = False) -> Signal
     Raises:
         InvalidSignal: if the array is empty, of another type or rank, or holds NaN or infinity.
     """
-    refuse_masked(elements)
+    elements = plain_array(elements)
     return _in_own_range(elements if channels_last else elements[..., None], SignalKind.ARRAY, None)
 
 

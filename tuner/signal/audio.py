@@ -1,8 +1,8 @@
 """Sound files to signals and back: WAV, FLAC and Ogg, through soundfile (libsndfile).
 
-Values are in [-1, 1], one channel per loudspeaker. Integer samples come back as the same integers; floats may exceed 1
-and keep doing so. libsndfile reads what is left of a truncated file without a word, so that the length which the
-container declares is compared with what is there (`tuner.signal.sound_chunks`).
+Values are in [-1, 1], one channel per loudspeaker, in the order of WAV and FLAC. Integer samples come back as the same
+integers; floats may exceed 1 and keep doing so. libsndfile reads what is left of a truncated file without a word, so
+that the length which the container declares is compared with what is there (`tuner.signal.sound_chunks`).
 """
 
 from dataclasses import replace
@@ -34,6 +34,7 @@ _FORMATS: Final = {
     "VORBIS": SampleFormat.F32,
     "OPUS": SampleFormat.F32,
 }
+_OGG_CODECS: Final = {"VORBIS", "OPUS"}
 _SUBTYPES: Final = {
     SampleFormat.S8: "PCM_U8",
     SampleFormat.S16: "PCM_16",
@@ -44,6 +45,14 @@ _SUBTYPES: Final = {
 }
 # FLAC holds at most 24 bits, and no floats.
 _FLAC_SUBTYPES: Final = {SampleFormat.S8: "PCM_S8", SampleFormat.S16: "PCM_16"}
+# Vorbis and Opus have the loudspeakers in another order than WAV and FLAC: where each of ours is found there.
+_OGG_ORDER: Final = {
+    3: (0, 2, 1),
+    5: (0, 2, 1, 3, 4),
+    6: (0, 2, 1, 5, 3, 4),
+    7: (0, 2, 1, 6, 5, 3, 4),
+    8: (0, 2, 1, 7, 5, 6, 3, 4),
+}
 _UNKNOWN_FRAMES: Final = 1 << 62
 _UNKNOWN_TO_LIBSNDFILE: Final = {1, 3}  # "Format not recognised", "unimplemented format"
 _PIECE: Final = 1 << 16  # frames
@@ -116,9 +125,12 @@ def write_audio(signal: Signal, container: str) -> bytes:
         stored = signal.sample_format if signal.sample_format in _FLAC_SUBTYPES else SampleFormat.S24
         subtype = _FLAC_SUBTYPES.get(stored, "PCM_24") if container == "flac" else "VORBIS"
     rate = signal.details.sample_rate if isinstance(signal.details, AudioDetails) else 44100
+    samples = _as_decoder_takes_it(signal, stored)
+    if subtype == "VORBIS" and signal.channels in _OGG_ORDER:
+        samples = samples[:, np.argsort(_OGG_ORDER[signal.channels])]
     file = BytesIO()
     try:
-        soundfile.write(file, _as_decoder_takes_it(signal, stored), rate, subtype, format=container.upper())
+        soundfile.write(file, samples, rate, subtype, format=container.upper())
     except Exception as error:  # whatever the library says, it is the sound that does not fit
         raise InvalidSignal(
             f"{signal.channels} channels at {rate} Hz cannot be written as {container}, write a wav: {error}"
@@ -146,6 +158,8 @@ def _decode(sound: Any, data: bytes, limits: SignalLimits) -> Signal:
     limits.check("values", values.size)
     if known and len(values) < frames:
         raise DamagedSignal(f"the sound ends after {len(values)} of {frames} samples: it is truncated")
+    if sound.subtype in _OGG_CODECS and _has_loudspeakers(data):
+        values = values[:, list(_OGG_ORDER.get(sound.channels, range(sound.channels)))]
     if not len(values):
         raise InvalidSignal("the sound has no samples, expected at least one")
     return Signal(
@@ -154,6 +168,12 @@ def _decode(sound: Any, data: bytes, limits: SignalLimits) -> Signal:
         sample_format=sample_format,
         details=AudioDetails(sample_rate=sound.samplerate),
     )
+
+
+def _has_loudspeakers(data: bytes) -> bool:
+    """Whether the channels of an Ogg stand for loudspeakers: of an Opus its head says so, by mapping family 1."""
+    place = data.find(b"OpusHead", 0, 1 << 10)
+    return place < 0 or data[place + 18 : place + 19] == b"\x01"
 
 
 def _read(sound: Any, frames: int, dtype: str) -> np.ndarray:

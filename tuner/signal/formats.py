@@ -23,7 +23,6 @@ from tuner.signal.limits import SignalLimits
 from tuner.signal.mesh import (
     BYTE_ORDER_MARK,
     RESOLUTION,
-    binary_stl,
     distance_signal,
     field_shape,
     read_mesh,
@@ -33,6 +32,7 @@ from tuner.signal.mesh import (
 from tuner.signal.nifti import read_nifti, write_nifti
 from tuner.signal.signal import Signal, SignalKind
 from tuner.signal.sound_chunks import without_id3
+from tuner.signal.stl import is_text_stl, is_whole_binary_stl, may_be_binary_stl
 from tuner.signal.tiff import TiffContent, begins_tiff, content_of
 from tuner.signal.tiff_pages import read_stack, read_tiff_array, write_page, write_stack
 from tuner.signal.triangles import Heed, Mesh, nobody
@@ -71,8 +71,8 @@ FORMATS: Final = (
     FileFormat("stl", SignalKind.DISTANCE, lambda data: _begins_stl(data)),
     FileFormat("obj", SignalKind.DISTANCE, lambda data: _begins_obj(data)),
     FileFormat("image", SignalKind.IMAGE, lambda data: _begins_image(data)),
-    # What is left may be a binary STL that has been cut.
-    FileFormat("stl", SignalKind.DISTANCE, binary_stl),
+    # What is left may be a binary STL that has been cut, or that has something behind it.
+    FileFormat("stl", SignalKind.DISTANCE, may_be_binary_stl),
 )
 
 WRITERS: Final[Mapping[SignalKind, Mapping[str, Writer]]] = {
@@ -276,10 +276,7 @@ def _begins_nifti(data: bytes) -> bool:
 
 
 def _begins_stl(data: bytes) -> bool:
-    if data.removeprefix(BYTE_ORDER_MARK).lstrip().startswith(b"solid") and b"facet" in data[:1024]:
-        return True
-    # A binary STL has no signature: only its length, 84 bytes and 50 a face, gives it away.
-    return len(data) > 84 and len(data) == 84 + 50 * int.from_bytes(data[80:84], "little")
+    return is_text_stl(data.removeprefix(BYTE_ORDER_MARK)) or is_whole_binary_stl(data)
 
 
 def _begins_obj(data: bytes) -> bool:

@@ -6,21 +6,28 @@ axis of the grid, but for a last one of at most four entries behind at least two
 sample rate it is a sound. Arrays keep their dtype, so that what is decoded later has the dtype that went in.
 """
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
+from PIL import Image
 
 from tuner.errors import InvalidSignal
 from tuner.signal.array import array_signal
 from tuner.signal.details import AudioDetails
 from tuner.signal.formats import read_signal
+from tuner.signal.image import in_plain_mode, orientation_of
 from tuner.signal.kind import SignalKind
+from tuner.signal.objects import plain_array
+from tuner.signal.orientation import upright
 from tuner.signal.samples import SampleFormat, Storage
 from tuner.signal.signal import Signal
 
 _PICTURE_DTYPES = (np.dtype(np.uint8), np.dtype(np.uint16))
 _MOST_CHANNELS = 4
+_MOST_VALUE: Final = 2.0  # of a picture whose largest level is 1: interpolation overshoots by less
+_NUMBERS_OF_PILLOW: Final = {"I", "F", "I;16", "I;16L", "I;16B", "I;16N"}
 
 
 def signal_of(given: Any, *, sample_rate: int | None = None, channels_last: bool | None = None) -> Signal:
@@ -36,8 +43,9 @@ def signal_of(given: Any, *, sample_rate: int | None = None, channels_last: bool
         'audio'
 
     Args:
-        given: a signal, the path of a file, or anything that numpy makes an array of numbers from: an array of any
-            integer or floating dtype, contiguous or not, a torch tensor on any device, a list, a Pillow picture.
+        given: a signal, the path of a file, a Pillow picture, or anything that numpy makes an array of numbers from:
+            an array of any integer or floating dtype, contiguous or not, memory-mapped or read-only, a list, a torch
+            tensor on any device, a data frame of numbers, an xarray.DataArray.
         sample_rate: samples per second of a sound, in Hz, which makes an array (samples,) or (samples, channels) a
             sound; None if it is none.
         channels_last: whether the last axis of an array holds channels instead of samples; None to let the shape
@@ -51,10 +59,15 @@ def signal_of(given: Any, *, sample_rate: int | None = None, channels_last: bool
         SignalError: if it is the path of a file that cannot be read; see `tuner.signal.formats.read_signal`.
     """
     if isinstance(given, Signal):
+        _check_range(given)
         return given
     if isinstance(given, str | Path):
         return read_signal(Path(given))
-    samples = _array(given)
+    if isinstance(given, Image.Image):
+        return _of_pillow(given)
+    samples = plain_array(given)
+    if samples.ndim < 1 or samples.size == 0:
+        raise InvalidSignal(f"the array has shape {samples.shape}, expected at least one axis, and none of them empty")
     if sample_rate is not None:
         return _sound(samples, sample_rate)
     if channels_last is None:
@@ -64,29 +77,28 @@ def signal_of(given: Any, *, sample_rate: int | None = None, channels_last: bool
     return array_signal(samples, channels_last=channels_last)
 
 
-def _array(given: Any) -> np.ndarray:
-    if isinstance(given, np.ma.MaskedArray) and np.ma.is_masked(given):
-        raise InvalidSignal(
-            f"{np.count_nonzero(given.mask)} of {given.size} samples are masked, expected samples everywhere: fill "
-            "them, or fit the others as scattered samples (tuner.scattered_signal)"
-        )
-    if type(given).__module__.partition(".")[0] == "torch" and hasattr(given, "detach"):
-        given = given.detach().cpu()
-        if "bfloat16" in str(given.dtype):  # numpy has none, and no float32 differs from it
-            given = given.float()
-        given = given.numpy()
-    try:
-        samples = np.asarray(given)
-    except Exception as error:  # an object's own __array__ may raise anything
-        raise InvalidSignal(f"a {type(given).__name__} is no array of numbers: {error}") from error
-    if samples.dtype.kind not in "iuf":
-        raise InvalidSignal(
-            f"a {type(given).__name__} makes an array of {samples.dtype}, expected a path, or integers or floats: "
-            "convert it, for example with .astype(numpy.float32)"
-        )
-    if samples.ndim < 1 or samples.size == 0:
-        raise InvalidSignal(f"the array has shape {samples.shape}, expected at least one axis, and none of them empty")
-    return samples
+def _of_pillow(picture: Any) -> Signal:
+    """What a file of this picture would be read as: upright, palette and inks as colours."""
+    orientation = orientation_of(picture)
+    plain = picture if picture.mode in _NUMBERS_OF_PILLOW else in_plain_mode(picture)
+    samples = np.asarray(plain)
+    samples = upright(samples if samples.ndim == 3 else samples[..., None], orientation)
+    if samples.dtype not in _PICTURE_DTYPES:
+        return array_signal(samples, channels_last=True)
+    profile = None if picture.mode == "CMYK" else picture.info.get("icc_profile")
+    return replace(_picture(samples), icc_profile=profile)
+
+
+def _check_range(signal: Signal) -> None:
+    """Numbers of 0 to 255 in a signal whose values are shares of the largest level would all be white."""
+    natural = signal.sample_format.is_integer and signal.scaling is None
+    if signal.kind in {SignalKind.IMAGE, SignalKind.VIDEO} and natural:
+        low, high = float(signal.values.min()), float(signal.values.max())
+        if high > _MOST_VALUE or low < 1.0 - _MOST_VALUE:
+            raise InvalidSignal(
+                f"values of the {signal.kind} span {low:.6g} to {high:.6g}, expected 0 to 1: divide them by their "
+                "largest, for example 255, or give an array of uint8"
+            )
 
 
 def _picture(samples: np.ndarray) -> Signal:

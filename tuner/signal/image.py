@@ -10,7 +10,7 @@ silently: 16-bit samples stay 16-bit, and what cannot be kept is refused by name
 | grey with alpha or a transparent colour | 2 channels |
 | RGB, palette, CMYK (profile dropped), YCbCr | 3 channels |
 | RGBA, RGB or palette with a transparent colour | 4 channels |
-| 16 bits per channel | the same channels, `SampleFormat.U16` |
+| 16 bits per channel | the same channels (and alpha for a transparent colour), `SampleFormat.U16` |
 | an EXIF or TIFF orientation | applied |
 | several frames or pages | refused (of a multi-picture JPEG the first is used, as viewers do) |
 | floats, signed, 12-bit or 32-bit samples, bands of unspecified meaning | arrays (`tuner.signal.tiff_pages`) |
@@ -45,6 +45,7 @@ _FORMATS: Final = {"PNG": "png", "JPEG": "jpeg", "MPO": "jpeg", "WEBP": "webp", 
 _SIGNATURES: Final = {b"\x89PNG": "PNG", b"\xff\xd8\xff": "JPEG", b"RIFF": "WebP", b"II": "TIFF", b"MM": "TIFF"}
 # Tags of EXIF and TIFF.
 _ORIENTATION: Final = 274
+_PNG_BITS: Final = 24  # where the header has the bits of a sample
 # Codecs of a TIFF that every Pillow has; tifffile decodes the others, or names them.
 _PILLOW_CODECS: Final = {1, 2, 3, 4, 5, 6, 7, 8, 32773, 32946}
 _FRAMES_OF_JPEG: Final = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # the rest are tables
@@ -186,7 +187,7 @@ def _decode(source: bytes | Path, limits: ImageLimits) -> _Decoded:
 def _decode_checked(data: bytes, limits: ImageLimits) -> _Decoded:
     if begins_tiff(data):
         page = _picture_page(data)
-        if set(page.bits) == {16} or page.compression not in _PILLOW_CODECS:
+        if set(page.bits) == {16} or page.compression not in _PILLOW_CODECS or _is_odd_alpha(page):
             return _decoded_page(data, page, limits)
         quiet_libtiff()
         try:
@@ -205,11 +206,14 @@ def _decode_checked(data: bytes, limits: ImageLimits) -> _Decoded:
         # Checks the checksum of every chunk, and uses the image up.
         image.verify()
         image = _open(data)
+    if image.format == "PNG" and image.mode == "L" and isinstance(image.info.get("transparency"), int):
+        # Pillow spreads samples of 2 and 4 bits over 8, and leaves the transparent one as it is stored.
+        image.info["transparency"] *= 255 // ((1 << data[_PNG_BITS]) - 1)
     deep = _is_deep(image)
-    samples = _deep_samples(image, data) if deep else np.asarray(_in_plain_mode(image))
+    samples = _deep_samples(image, data) if deep else np.asarray(in_plain_mode(image))
     image.load()  # a PNG may carry its orientation behind the pixels
     return _Decoded(
-        samples=upright(samples if samples.ndim == 3 else samples[..., None], _orientation(image)),
+        samples=upright(samples if samples.ndim == 3 else samples[..., None], orientation_of(image)),
         sample_format=SampleFormat.U16 if deep else SampleFormat.U8,
         format=_FORMATS[str(image.format)],
         # A CMYK profile means nothing once the inks have been turned into RGB.
@@ -230,6 +234,11 @@ def _picture_page(data: bytes) -> Page:
             "(read_signal), or convert it to a .npy"
         )
     return page
+
+
+def _is_odd_alpha(page: Page) -> bool:
+    """Alpha in planes Pillow does not read, and that which colours are multiplied by it divides out in some layouts."""
+    return bool(page.extras) and (page.apart or 1 in page.extras)
 
 
 def _decoded_page(data: bytes, page: Page, limits: ImageLimits) -> _Decoded:
@@ -314,14 +323,18 @@ def _is_deep(image: ImageFile) -> bool:
 
 
 def _deep_samples(image: ImageFile, data: bytes) -> SampleArray:
-    if "transparency" in image.info:
-        raise UnsupportedFormat("the 16-bit image has a transparent colour, expected an alpha channel instead")
-    if not image.mode.startswith("I;16"):
-        return decode_deep_colour(partial(_open, data))
-    return np.asarray(image, dtype=np.uint16)
+    if image.mode.startswith("I;16"):
+        samples: SampleArray = np.asarray(image, dtype=np.uint16)[..., None]
+    else:
+        samples = decode_deep_colour(partial(_open, data))
+    transparent = image.info.get("transparency")
+    if transparent is None or samples.shape[-1] not in {1, 3}:
+        return samples
+    clear = (samples == np.array(transparent, dtype=np.uint16)).all(-1, keepdims=True)
+    return np.concatenate([samples, np.where(clear, 0, SampleFormat.U16.levels).astype(np.uint16)], axis=-1)
 
 
-def _in_plain_mode(image: ImageFile) -> Image.Image:
+def in_plain_mode(image: Image.Image) -> Image.Image:
     """Grey, grey-alpha, RGB or RGBA of 8 bits."""
     transparent = image.has_transparency_data
     modes = {
@@ -334,7 +347,7 @@ def _in_plain_mode(image: ImageFile) -> Image.Image:
     return image.convert(modes[image.mode])
 
 
-def _orientation(image: ImageFile) -> int:
+def orientation_of(image: Image.Image) -> int:
     """1 to 8, as EXIF defines them; 1 if there is none. Pillow turns a TIFF by itself while loading."""
     if isinstance(image, TiffImageFile):
         return 1

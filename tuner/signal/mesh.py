@@ -1,11 +1,10 @@
-"""Meshes to signed distance fields and back: PLY and STL through trimesh, marching cubes through scikit-image.
+"""Meshes to signed distance fields and back: readers of our own, marching cubes through scikit-image, STL by trimesh.
 
 A mesh becomes a grid of distances to its surface, negative inside, in a box of cubic cells around it
 (`tuner.signal.distance` measures them). Where the network is zero is the surface; marching cubes on any grid finds it.
 """
 
 from dataclasses import dataclass
-from io import BytesIO
 from typing import Final
 
 import numpy as np
@@ -17,15 +16,15 @@ from tuner.signal.distance import signed_distances
 from tuner.signal.extras import require
 from tuner.signal.limits import SignalLimits
 from tuner.signal.obj import read_obj
+from tuner.signal.ply import read_ply
 from tuner.signal.samples import SampleFormat, Scaling, Storage
 from tuner.signal.signal import Signal, SignalKind
+from tuner.signal.stl import read_stl
 from tuner.signal.triangles import Heed, Mesh, nobody
 
 RESOLUTION: Final = 64
 # Around the mesh, as a share of its longest side, so that the surface never touches the border.
 _MARGIN: Final = 0.1
-_STL_HEADER, _STL_FACE = 84, 50  # bytes
-_MOST_STL_FACES: Final = 1 << 28
 _MOST_ROUNDING: Final = 0.01  # of the distance of two samples
 # Share of the samples within a step of the surface; of a closed one about half are inside.
 _LEAST_INSIDE: Final = 0.05
@@ -69,24 +68,14 @@ def read_mesh_field(
 
 def read_mesh(data: bytes, limits: SignalLimits, file_type: str) -> Mesh:
     """Decode a mesh into triangles; arguments and errors are those of `read_mesh_field`."""
-    trimesh = require("trimesh", "mesh")
-    data = data.removeprefix(BYTE_ORDER_MARK)
-    declared = _check_header(data, limits, file_type)
+    read = {"obj": read_obj, "ply": read_ply, "stl": read_stl}[file_type]
     try:
-        if file_type == "obj":
-            vertices, faces = read_obj(data, limits)
-        else:
-            loaded = trimesh.load_mesh(BytesIO(data), file_type=file_type, process=False)
-            vertices, faces = np.asarray(loaded.vertices, dtype=np.float64), np.asarray(loaded.faces, dtype=np.int64)
+        vertices, faces = read(data.removeprefix(BYTE_ORDER_MARK), limits)
     except SignalError:
         raise
-    except Exception as error:  # a hostile file makes a decoder raise nearly anything
+    except Exception as error:  # numbers that no array holds, for example
         raise DamagedSignal(f"the mesh is truncated or corrupt: {error}") from error
     limits.check("faces", len(faces))
-    if len(vertices) < declared.get("vertex", 0) or len(faces) < declared.get("face", 0):
-        raise DamagedSignal(
-            f"the mesh has {len(vertices)} vertices and {len(faces)} faces, its header declares {declared}: truncated"
-        )
     if faces.ndim != 2 or not len(faces):
         raise InvalidSignal("the mesh has no faces, expected triangles that enclose something")
     if not np.isfinite(vertices).all():
@@ -97,7 +86,10 @@ def read_mesh(data: bytes, limits: SignalLimits, file_type: str) -> Mesh:
             "square is no number any more, so choose another unit"
         )
     if faces.min() < 0 or faces.max() >= len(vertices):
-        raise DamagedSignal(f"a face refers to vertex {faces.max()} of {len(vertices)}: the mesh is corrupt")
+        wrong = int(faces.min() if faces.min() < 0 else faces.max())
+        raise DamagedSignal(
+            f"a face refers to vertex {wrong}, expected 0 to {len(vertices) - 1}, counted from 0: the mesh is corrupt"
+        )
     _refuse_flat(vertices[np.unique(faces)])
     return Mesh(vertices, faces)
 
@@ -213,50 +205,3 @@ def _refuse_flat(vertices: DoubleArray) -> None:
     thinnest, _, widest = np.linalg.eigvalsh(middle.T @ middle)
     if thinnest <= _FLAT * widest:
         raise InvalidSignal("the mesh is flat, all of its vertices lie in one plane: it encloses nothing, extrude it")
-
-
-def binary_stl(data: bytes) -> bool:
-    """Whether a file may be a binary STL, which has no signature, whole or not: a number of faces, then faces.
-
-    The first ones have normals of length 1 or 0 and coordinates of a reasonable size.
-    """
-    faces, there = int.from_bytes(data[_STL_HEADER - 4 : _STL_HEADER], "little"), len(data) - _STL_HEADER
-    if there < _STL_FACE or not 0 < faces < _MOST_STL_FACES:
-        return False
-    if there == _STL_FACE * faces:
-        return True
-    looked_at = min(faces, there // _STL_FACE, 8)
-    records = np.frombuffer(data, np.dtype([("numbers", "<f4", (12,)), ("rest", "<u2")]), looked_at, _STL_HEADER)
-    with np.errstate(invalid="ignore"):
-        numbers = records["numbers"].astype(np.float64)
-    sizes, normals = np.abs(numbers), np.linalg.norm(numbers[:, :3], axis=1)
-    reasonable = np.isfinite(numbers) & ((sizes == 0.0) | ((sizes > 1e-20) & (sizes < 1e15)))
-    return bool(reasonable.all() and ((np.abs(normals - 1.0) < 0.1) | (normals == 0.0)).all() and sizes.any())
-
-
-def _check_header(data: bytes, limits: SignalLimits, file_type: str) -> dict[str, int]:
-    """Elements that the formats with a header declare; an OBJ is as large as its text."""
-    declared: dict[str, int] = {}
-    if file_type == "stl" and data.lstrip().startswith(b"solid") and b"endsolid" not in data:
-        raise DamagedSignal("the STL file has no line endsolid: it is truncated")
-    if file_type == "stl" and not data.lstrip().startswith(b"solid"):
-        faces = int.from_bytes(data[_STL_HEADER - 4 : _STL_HEADER], "little")
-        limits.check("faces", faces)
-        missing = _STL_HEADER + _STL_FACE * faces - len(data)
-        if missing > 0:
-            raise DamagedSignal(
-                f"the STL lacks its last {missing} bytes: its header declares {faces} faces, and "
-                f"{(len(data) - _STL_HEADER) // _STL_FACE} are there: it is truncated"
-            )
-    if file_type == "ply":
-        header, separator, _ = data.partition(b"end_header")
-        if not separator:
-            raise DamagedSignal("the header of the PLY file has no end: it is truncated")
-        for line in header.splitlines():
-            words = line.split()
-            if len(words) == 3 and words[0] == b"element":
-                if not words[2].isdigit():
-                    raise DamagedSignal(f"the PLY file declares {words[2]!r} elements, expected a number")
-                limits.check("faces", int(words[2]) // (1 if words[1] == b"face" else 4))
-                declared[words[1].decode("latin-1")] = int(words[2])
-    return declared

@@ -75,7 +75,7 @@ class SampleFormat(StrEnum):
             InvalidSignal: if samples of this type cannot be fitted.
         """
         letter = {"u": "u", "i": "s", "f": "f"}.get(dtype.kind, "")
-        name = "f32" if dtype == np.float16 else f"{letter}{8 * dtype.itemsize}"
+        name = "f32" if letter == "f" and dtype.itemsize == 2 else f"{letter}{8 * dtype.itemsize}"
         if name not in cls.__members__.values():
             raise InvalidSignal(
                 f"samples are {dtype}, expected integers or floats of at most 64 bits: convert them, "

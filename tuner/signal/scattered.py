@@ -5,6 +5,7 @@ like any other representation; no file holds scattered samples themselves, so no
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from tuner.errors import InvalidSignal
 from tuner.shapes import BoolArray, FloatArray
 from tuner.signal.grid import Grid
 from tuner.signal.kind import SignalKind
+from tuner.signal.objects import as_numpy
 from tuner.signal.samples import check_finite, refuse_masked, unflipped
 from tuner.signal.signal import Signal
 
@@ -19,7 +21,7 @@ MOST_DIMENSIONS = 4
 _ANY_PERIOD = 4.0  # positions do not depend on it
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False)
 class ScatteredSignal:
     """Values at points; made by `scattered_signal`.
 
@@ -64,6 +66,11 @@ class ScatteredSignal:
         object.__setattr__(self, "coords", unflipped(coords))
         object.__setattr__(self, "values", unflipped(values))
 
+    def __repr__(self) -> str:
+        return (
+            f"ScatteredSignal({self.sample_count} points, {self.coords.shape[1]} dimensions, {self.channels} channels)"
+        )
+
     @property
     def kind(self) -> SignalKind:
         """An array, by its number of axes."""
@@ -84,9 +91,7 @@ class ScatteredSignal:
         return ScatteredSignal(coords=self.coords[points_P], values=self.values[points_P], grid_shape=self.grid_shape)
 
 
-def scattered_signal(
-    coords: np.ndarray, values: np.ndarray, grid_shape: tuple[int, ...] | None = None
-) -> ScatteredSignal:
+def scattered_signal(coords: Any, values: Any, grid_shape: tuple[int, ...] | None = None) -> ScatteredSignal:
     """Samples at any points, ready to be fitted.
 
     Example:
@@ -106,7 +111,7 @@ def scattered_signal(
         (64, 48)
 
     Args:
-        coords: integers or floats (P, D), within [-1, 1]; (P,) is one dimension.
+        coords: integers or floats (P, D), an array or what numpy makes one from, within [-1, 1]; (P,) is one dimension.
         values: integers or floats (P, C), best scaled to about [0, 1]; (P,) is one channel.
         grid_shape: how finely to look, as samples along each axis; None for about as many grid points as there are
             samples, which is what evenly scattered ones can tell.
@@ -118,6 +123,7 @@ def scattered_signal(
         InvalidSignal: as `ScatteredSignal` says, or if an array holds no numbers.
     """
     refuse_masked(coords, values)
+    coords, values = as_numpy(coords), as_numpy(values)
     for name, array in (("coordinates", coords), ("values", values)):
         if array.dtype.kind not in "iuf":
             raise InvalidSignal(f"{name} are {array.dtype}, expected integers or floats")

@@ -24,8 +24,10 @@ DETAILS: Final[dict[SignalKind, type[Details]]] = {
     SignalKind.DISTANCE: DistanceDetails,
 }
 
+_MOST_COLOURS: Final = 4
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False)
 class Signal:
     """Samples on a regular grid.
 
@@ -64,6 +66,11 @@ class Signal:
                 f"values have shape {values.shape}, expected (*grid_shape, channels): 1 to 4 axes and the channels, "
                 "none of them empty"
             )
+        if self.kind is SignalKind.IMAGE and values.ndim == 2 and values.shape[1] > _MOST_COLOURS:
+            raise InvalidSignal(
+                f"values of a picture have shape {values.shape}, expected (height, width, channels): one that is grey "
+                "has a last axis of one, values[..., None]"
+            )
         if not np.isfinite(values).all():
             bad = int(values.size - np.isfinite(values).sum())
             raise InvalidSignal(
@@ -74,6 +81,11 @@ class Signal:
             raise InvalidSignal(
                 f"a signal of kind {self.kind} has {type(self.details).__name__}, the details of another"
             )
+
+    def __repr__(self) -> str:
+        """One line, without the samples."""
+        shape = " x ".join(map(str, self.grid_shape))
+        return f"Signal({self.kind}, {shape}, {self.channels} channels, stored as {self.sample_format})"
 
     @property
     def storage(self) -> Storage:

@@ -27,9 +27,10 @@ _MOST_VALUES: Final = 64  # of a tag that is looked at; a description is cut
 _MOST_PAGES: Final = (1 << 13) + 1  # one more than a stack may have
 _MOST_ENTRIES: Final = 1 << 18  # of all directories: thirty for each of as many pages as are read
 # Those that are looked at, here; the others may have as many values as they like.
-_TAGS: Final = {254, 255, 256, 257, 258, 259, 262, 270, 274, 277, 330, 332, 338, 339, 32997, 33629}
+_TAGS: Final = {254, 255, 256, 257, 258, 259, 262, 270, 274, 277, 284, 330, 332, 338, 339, 32997, 33629}
 _REDUCED, _MASK = 1, 4  # bits of NewSubfileType
 _OLD_REDUCED: Final = 2  # of SubfileType
+_APART: Final = 2  # of PlanarConfiguration
 _PICTURE_BITS: Final = {1, 2, 4, 8, 16}
 _MANY_PLANES: Final = 33629  # MetaMorph: all planes of a stack behind one directory
 _SUBDIRECTORIES: Final = 330
@@ -81,6 +82,7 @@ class Page:
         inks: 1 for CMYK.
         compression: number of the codec.
         subfile: bits of NewSubfileType.
+        apart: whether every sample of a pixel lies in a plane of its own.
         planes: whether further planes lie behind this one directory.
         nested: whether there are directories below it.
     """
@@ -97,6 +99,7 @@ class Page:
     inks: int
     compression: int
     subfile: int
+    apart: bool
     planes: bool
     nested: bool
 
@@ -283,6 +286,7 @@ def _page(tags: dict[int, tuple[int, ...]], place: int) -> Page:
         inks=first(332, 1),
         compression=first(259, 1),
         subfile=subfile,
+        apart=first(284, 1) == _APART,
         planes=_MANY_PLANES in tags or first(32997, 1) > 1,
         nested=_SUBDIRECTORIES in tags,
     )

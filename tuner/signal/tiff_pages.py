@@ -33,6 +33,7 @@ Numbers = NDArray[Any]
 # Letters of tifffile for axes whose elements belong to one point.
 _CHANNEL_AXES: Final = "SC"
 _MOST_AXES: Final = 4
+_PREMULTIPLIED: Final = 1  # of ExtraSamples: colours are multiplied by this alpha
 _JPEG: Final = {6, 7}  # codecs whose decoder has turned YCbCr into RGB already
 _NO_DATA: Final = 42113  # GDAL's tag
 # Units of OME, ImageJ and NIfTI: how ours is called, and how many of ours make one.
@@ -259,7 +260,17 @@ def _picture(samples: Numbers, page: Page, colour_map: Numbers | None) -> Number
     if page.photometric == Photometric.WHITE_IS_ZERO:
         colours = samples[..., : page.colours]
         samples = np.concatenate([np.iinfo(samples.dtype).max - colours, samples[..., page.colours :]], axis=-1)
+    if page.extras == (_PREMULTIPLIED,):
+        samples = _divided(samples)
     return _upright(samples, page)
+
+
+def _divided(samples: Numbers) -> Numbers:
+    """Colours of 8 bits that stand for themselves; under an alpha of 0 there is no colour."""
+    alpha = samples[..., -1:].astype(np.float32)
+    colours = samples[..., :-1] * np.divide(255.0, alpha, out=np.zeros_like(alpha), where=alpha > 0)
+    whole = np.clip(np.rint(colours), 0, 255).astype(np.uint8)
+    return np.concatenate([whole, samples[..., -1:]], axis=-1)
 
 
 def _upright(samples: Numbers, page: Page) -> Numbers:
@@ -354,7 +365,7 @@ def _details(file: Any, found: Any, page: Page, names: str, *, planar: bool) -> 
     """Spacing as an affine along the axes as they are stored, and whether channels are colours."""
     colours = "grey"
     if not planar and page.photometric != Photometric.BLACK_IS_ZERO and page.photometric != Photometric.WHITE_IS_ZERO:
-        colours = "rgba" if page.extras == (2,) else "rgb"
+        colours = "rgba" if page.extras else "rgb"
     steps, unit, time, time_unit = _ome_steps(file) if file.is_ome else _imagej_steps(file, found)
     if page.orientation >= 5 and "X" in steps and "Y" in steps:
         steps = {**steps, "X": steps["Y"], "Y": steps["X"]}

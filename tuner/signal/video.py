@@ -65,6 +65,11 @@ def read_video(data: bytes, limits: SignalLimits) -> Signal:
             "convert it to an MP4 or a Matroska file"
         ) from error
     except Exception as error:  # a hostile file makes a decoder raise nearly anything
+        if "avcodec_open2" in str(error):  # the decoder is there, and does not take what the header says
+            raise UnsupportedFormat(
+                f"the video is of a variant of its codec that is not decoded here ({error}): convert it to an MP4 or a "
+                "Matroska file"
+            ) from error
         raise DamagedSignal(f"the video is truncated or corrupt: {error}") from error
 
 
@@ -134,9 +139,12 @@ def _stream_of(av: Any, container: Any) -> Any:
     context = streams[0].codec_context
     if context is None:
         raise UnsupportedFormat("the video is of a codec that is not known, expected H.264 or another: convert it")
-    if context.pix_fmt is not None and _has_alpha(av, context.pix_fmt):
+    # The alpha of VP8 and VP9 lies in a stream of its own, which the decoder leaves out; the container speaks of it.
+    apart = streams[0].metadata.get("alpha_mode") == "1"
+    if apart or (context.pix_fmt is not None and _has_alpha(av, context.pix_fmt)):
         raise UnsupportedFormat(
-            f"the video has transparency ({context.pix_fmt}), expected opaque frames: put it on a background first"
+            f"the video has transparency ({'alpha_mode 1' if apart else context.pix_fmt}), expected opaque frames: put "
+            "it on a background first"
         )
     return streams[0]
 

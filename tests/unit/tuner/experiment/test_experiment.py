@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors import torch as safetensors
+from scipy import ndimage
 from typer.testing import CliRunner
 
 import tuner.experiment
@@ -18,13 +20,17 @@ from tuner.cli import app
 from tuner.errors import ConfigError
 from tuner.experiment.config import ExperimentConfig, read_experiment
 from tuner.experiment.methods import Regime, make_network, method
+from tuner.experiment.named import built_in, find_experiment
+from tuner.experiment.sample import sample_picture
 from tuner.experiment.training import TrainingConfig
+from tuner.metrics import authors_gradient_psnr_db, gradient_psnr_db
 from tuner.signal.grid import Grid
 from tuner.signal.image import read_image, write_image
 
 CONFIGS = Path(tuner.experiment.__file__).parent / "configs"
 FILES = {
     "config.yaml", "prediction.png", "zoom_2x.png", "zoom_4x.png", "zoom_6x.png", "spectrum_prediction.png",
+    "zoom_2x_bicubic.png", "zoom_4x_bicubic.png", "zoom_6x_bicubic.png", "extrapolation.png",
     "spectrum_truth.png", "gradient_magnitude.png", "loss.csv", "measurements.csv", "curves.png",
     "weights.safetensors", "summary.json", "chosen_frequencies.csv", "chosen_frequencies.png",
 }  # fmt: skip
@@ -69,7 +75,7 @@ def test_a_run_leaves_a_folder_with_everything(tmp_path: Path, image: Path, regi
     summary = json.loads((folder / "summary.json").read_text())
     assert summary["step"] == 12
     names = {"step", "loss", "train_psnr_db", "test_psnr_db", "gradient_psnr_db", "out_of_band_energy"}
-    assert set(summary) == names
+    assert set(summary) == names | {"authors_gradient_psnr_db"}
     assert summary["out_of_band_energy"] > 0
 
     config = read_experiment(folder / "config.yaml")
@@ -86,6 +92,10 @@ def test_a_run_leaves_a_folder_with_everything(tmp_path: Path, image: Path, regi
     np.testing.assert_allclose(shown, np.clip(values, 0, 1), atol=0.51 / 255)
     for name in ("zoom_6x.png", "spectrum_truth.png", "gradient_magnitude.png"):
         assert read_image(folder / name).grid_shape == (18, 18)
+    # The middle of what lies around the picture is the picture.
+    around = read_image(folder / "extrapolation.png").values
+    assert around.shape == (36, 36, 3)
+    np.testing.assert_allclose(around[9:27, 9:27], shown, atol=1.01 / 255)
 
 
 def test_the_middle_is_what_is_magnified(tmp_path: Path, image: Path) -> None:
@@ -141,17 +151,95 @@ def test_a_file_comes_back_as_it_was_written(tmp_path: Path) -> None:
     assert read_experiment(write(tmp_path, config.to_yaml())) == config
 
 
+def test_a_saved_configuration_runs_again_to_the_same_weights(
+    tmp_path: Path, image: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From any folder, although the picture was named relative to where the first run began, or to its file."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    write(tmp_path, "method: train_tanh\nimage: waves.png\nwidths: [8, 4]\ntraining: {steps: 4, batch_samples: 99}")
+    weights = []
+    for there, config, options in [
+        (tmp_path, "experiment.yaml", []),
+        (tmp_path, "experiment.yaml", ["--image", "waves.png"]),
+    ]:
+        monkeypatch.chdir(there)
+        folder = run(config, *options)
+        monkeypatch.chdir(elsewhere)
+        weights += [(one / "weights.safetensors").read_bytes() for one in (folder, run(str(folder / "config.yaml")))]
+    assert len(set(weights)) == 1
+
+
+def run(*arguments: str) -> Path:
+    """The folder of an experiment, as a whole path."""
+    outcome = CliRunner().invoke(app, ["experiment", *arguments])
+    assert outcome.exit_code == 0, outcome.output
+    return Path(outcome.output.strip().splitlines()[-1]).resolve()
+
+
+def test_configurations_of_the_package_are_found_by_their_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert find_experiment("train_siren.yaml") == find_experiment("train_siren")
+    again = read_experiment(run("train_siren", "--size", "16", "--steps", "2") / "config.yaml")
+    assert (again.method, again.image) == ("train_siren", "sample")
+    np.testing.assert_array_equal(sample_picture().values, sample_picture().values)
+
+
+def test_a_file_goes_before_a_configuration_of_the_same_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "train_siren.yaml").write_text("method: relu")
+    assert read_experiment(find_experiment("train_siren.yaml")).method == "relu"
+    assert read_experiment(find_experiment("train_siren")).method == "train_siren"
+
+
+def test_a_configuration_that_is_nowhere_is_said_and_the_help_names_those_that_are(tmp_path: Path) -> None:
+    outcome = CliRunner().invoke(app, ["experiment", "train_sirene", "-o", str(tmp_path / "runs")])
+    assert outcome.exit_code == 1
+    assert "there is no file train_sirene" in outcome.output
+    said = "".join(CliRunner().invoke(app, ["experiment", "--help"], terminal_width=300).output.split())
+    assert all(name in said for name in built_in())
+    assert set(Regime) <= set(built_in())
+
+
 def test_without_an_image_there_is_nothing_to_train_on(tmp_path: Path) -> None:
-    outcome = CliRunner().invoke(app, ["experiment", str(CONFIGS / "train_siren.yaml"), "-o", str(tmp_path)])
+    outcome = CliRunner().invoke(app, ["experiment", str(write(tmp_path, "method: tuner")), "-o", str(tmp_path)])
     assert outcome.exit_code == 1
     assert "give `image` in the file, or --image" in outcome.output
 
 
-def test_trackers_that_are_not_installed_are_named(
-    tmp_path: Path, image: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("module", "line", "advice"),
+    [
+        ("wandb", "trackers: [wandb]", "pip install 'tuner-neural[tracking]'"),
+        ("torch.utils.tensorboard", "trackers: [tensorboard]", "pip install 'tuner-neural[tracking]'"),
+        ("matplotlib", "seed: 1", "pip install 'tuner-neural[experiment]'"),
+        ("yaml", "seed: 1", "pip install 'tuner-neural[experiment]'"),
+    ],
+)
+def test_packages_that_are_not_installed_are_named_before_anything_is_written(
+    tmp_path: Path, image: Path, monkeypatch: pytest.MonkeyPatch, module: str, line: str, advice: str
 ) -> None:
-    monkeypatch.setitem(sys.modules, "wandb", None)  # what Python does for a package that is not there
-    path = write(tmp_path, "method: tuner\nimage: waves.png\nwidths: [8, 4]\ntrackers: [wandb]")
+    monkeypatch.setitem(sys.modules, module, None)  # what Python does for a package that is not there
+    path = write(tmp_path, f"method: tuner\nimage: waves.png\nwidths: [8, 4]\n{line}")
     outcome = CliRunner().invoke(app, ["experiment", str(path), "-o", str(tmp_path / "runs")])
     assert outcome.exit_code == 1
-    assert "pip install 'tuner-neural[tracking]'" in outcome.output
+    assert advice in outcome.output
+    assert not (tmp_path / "runs").exists()
+
+
+def test_the_gradient_psnr_of_the_authors_is_theirs_to_the_letter() -> None:
+    """By the libraries that they use: Pillow makes levels of floats, SciPy filters."""
+    world = picture(5).values
+    slopes = np.random.default_rng(1).normal(size=(*world.shape, 2)).astype(np.float32)
+    grey = (slopes * np.array([0.2126, 0.7152, 0.0722], np.float32)[:, None]).sum(2) * (2 / np.array([20, 24]))
+    magnitude = np.hypot(grey[..., 0], grey[..., 1])
+    span = magnitude.max() - magnitude.min()
+    levels = np.asarray(Image.fromarray((255 * (magnitude - magnitude.min()) / span).astype(np.float32)).convert("L"))
+    luma = world @ np.array([0.299, 0.587, 0.114], np.float32)
+    truth = np.hypot(ndimage.sobel(luma, 0), ndimage.sobel(luma, 1))
+    difference = (levels / 255).astype(np.float16) - (truth / truth.max()).astype(np.float16)
+    expected = 20 * np.log10(1 / np.sqrt(np.mean(difference.astype(np.float64) ** 2)))
+    assert authors_gradient_psnr_db(world, slopes) == pytest.approx(expected, abs=1e-3)
+    assert gradient_psnr_db(world, slopes) != pytest.approx(expected, abs=1e-3)

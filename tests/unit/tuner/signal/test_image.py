@@ -255,10 +255,6 @@ REFUSED: dict[str, tuple[bytes, type[SignalError]]] = {
     "32-bit tiff": (tiff(np.ones((4, 4), np.uint32)), UnsupportedFormat),
     "tiff of bands without a meaning": (tiff(RGBA, photometric="rgb", extrasamples=["unspecified"]), UnsupportedFormat),
     "16-bit cmyk tiff": (tiff(DEEP, photometric="separated"), UnsupportedFormat),
-    "16-bit png with a transparent colour": (
-        deep_png(DEEP[..., :3], 2, extra=chunk(b"tRNS", DEEP[0, 0, :3].astype(">u2").tobytes())),
-        UnsupportedFormat,
-    ),
 }
 
 

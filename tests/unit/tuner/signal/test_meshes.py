@@ -129,7 +129,7 @@ REFUSED: dict[str, tuple[bytes, type[SignalError], str]] = {
     "a binary stl cut by a bit": (STL[:-20], DamagedSignal, "576 faces, and 575 are there"),
     "a binary stl cut by far": (STL[:300], DamagedSignal, "576 faces, and 4 are there"),
     "a text stl cut": (STL_TEXT[:-300], DamagedSignal, "endsolid"),
-    "a text ply cut": (PLY_TEXT[:-30], DamagedSignal, "declares"),
+    "a text ply cut": (PLY_TEXT[:-30], DamagedSignal, "56 of 60 rows of its face"),
     "an obj in 16 bits a letter": (octahedron_obj().decode().encode("utf-16"), UnsupportedFormat, "16 bits a letter"),
     "a glTF": (b"glTF\x02\0\0\0" + bytes(50), UnsupportedFormat, "glTF"),
 }
