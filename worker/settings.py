@@ -102,6 +102,12 @@ class WorkerSettings(BaseSettings):
 
     sweep_every_seconds: float = Field(default=3600.0, gt=0, description="time between two looks for orphaned objects")
     orphan_seconds: float = Field(default=3600.0, ge=0, description="an object without a row may be this young")
+    restored_seconds: float = Field(
+        default=86_400.0,
+        ge=0,
+        description="objects without a row are left alone for so long after the database was restored or ended "
+        "uncleanly: they may belong to rows that a backup of another time has",
+    )
 
     scrub_every_seconds: float = Field(
         default=86_400.0, gt=0, description="time from one comparison of all rows with their objects to the next"

@@ -24,7 +24,7 @@ from worker.leftovers import drop_checkpoints, tend_views
 from worker.outbound import Sender
 from worker.resources import Resources, resources
 from worker.scrub import start_scrub
-from worker.sweep import sweep
+from worker.sweep import sweep_if_settled
 from worker.uploads import tend_uploads
 from worker.webhooks import forget_old_messages, start_senders
 
@@ -147,7 +147,7 @@ STEPS: tuple[tuple[str, Step], ...] = (
     ("deletions", delete_what_is_due),
     ("announcements", _announce_waiting),
 )
-SELDOM: tuple[tuple[str, Step], ...] = (("sweep", sweep), ("old messages", forget_old_messages))
+SELDOM: tuple[tuple[str, Step], ...] = (("sweep", sweep_if_settled), ("old messages", forget_old_messages))
 
 
 def main() -> None:
