@@ -93,7 +93,7 @@ class Database:
         """Whether nobody else holds this lock while the block runs; it goes with its connection, however this ends.
 
         Args:
-            number: number of the lock, which nothing else in this database uses.
+            number: number of the lock, one of `store.locks`.
 
         Raises:
             psycopg.OperationalError: if the server does not answer.

@@ -16,6 +16,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from store.errors import BlobsUnavailable
+from store.locks import Lock
 from store.pulse import Pulse, Pulses
 from store.repositories.fits import Fits
 from store.settings import StoreSettings
@@ -33,7 +34,6 @@ logger = logging.getLogger(__name__)
 Step = Callable[[Resources], object]
 
 LONGEST_STEP_SECONDS = 600.0  # of upkeep; then it is stuck
-UPKEEP_LOCK = 7_236_002  # any number that nothing else in this database uses
 
 
 def run_upkeep(resources: Resources, stop: Event, turn: Callable[[], None] = lambda: None) -> None:
@@ -78,7 +78,7 @@ def _alone(name: str, step: Step, resources: Resources, turn: Callable[[], None]
 def _fits(resources: Resources) -> Iterator[Fits | None]:
     """The fits, in a transaction, or None while another process sees to them."""
     with resources.database.unit_of_work() as session:
-        mine = session.scalar(select(func.pg_try_advisory_xact_lock(UPKEEP_LOCK)))
+        mine = session.scalar(select(func.pg_try_advisory_xact_lock(Lock.UPKEEP)))
         yield Fits(session) if mine else None
 
 

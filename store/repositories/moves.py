@@ -45,6 +45,7 @@ class Moves:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._writers: dict[str, int] = {}  # attempts that write here, by the fit
 
     def _locked(self, tenant: str, fit_id: str) -> Fit:
         fit = self._session.scalar(
@@ -66,6 +67,7 @@ class Moves:
         )
         if fit is None:
             raise LeaseLost(f"attempt {claim.attempt} no longer holds {claim.fit_id}: stop and write nothing")
+        self._writers[claim.fit_id] = claim.attempt
         return fit
 
     def _move(
@@ -116,8 +118,12 @@ class Moves:
         self._append_event(fit, kind, data)
 
     def _append_event(self, fit: Fit, kind: str, data: dict[str, Any] | None = None) -> None:
-        """Write the event that `event_seq` counts, and tell who listens; one statement."""
-        row = {"fit_id": fit.id, "seq": fit.event_seq, "kind": str(kind), "attempt": fit.attempt, "data": data or {}}
+        """Write the event that `event_seq` counts, and tell who listens; one statement.
+
+        It names the attempt that writes, not the row's: should a past one ever get here, the history shows it.
+        """
+        attempt = self._writers.get(fit.id, fit.attempt)
+        row = {"fit_id": fit.id, "seq": fit.event_seq, "kind": str(kind), "attempt": attempt, "data": data or {}}
         self._session.execute(_APPEND_EVENT, row)
 
     def _end_attempt(self, claim: Claim, end: AttemptEnd) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import and_, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -69,8 +69,8 @@ class Scrubs:
         scrub = self.last()
         if unclean or scrub is None:
             return self.begin(is_urgent=True)
-        late = Scrub.ended_at < func.now() - as_interval(every_seconds)
-        if scrub.kind is None and self._session.scalar(select(late)):
+        late = and_(Scrub.name == _NAME, Scrub.ended_at < func.now() - as_interval(every_seconds))
+        if scrub.kind is None and self._session.scalar(select(Scrub.name).where(late)):
             return self.begin(is_urgent=False)
         return None if scrub.kind is None else scrub
 
