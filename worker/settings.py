@@ -66,8 +66,9 @@ class WorkerSettings(BaseSettings):
 
     upkeep_every_seconds: float = Field(default=2.0, gt=0)
     republish_after_seconds: float = Field(default=30.0, gt=0, description="a queued fit is announced again after this")
-    max_tries: int = Field(default=3, ge=1, description="workers that a fit may cost before it is failed")
-    max_storage_failures: int = Field(default=10, ge=1, description="attempts that may fail for want of storage")
+    max_tries: int = Field(default=3, ge=1, description="workers that may die of a fit within an hour")
+    max_hangs: int = Field(default=2, ge=1, description="attempts within an hour that may make no step")
+    max_storage_failures: int = Field(default=10, ge=1, description="attempts within an hour that may fail for storage")
     storage_retry_seconds: float = Field(
         default=2.0,
         ge=0,

@@ -20,7 +20,13 @@ from store.status import HELD, LEGAL_MOVES, FitStatus, Order
 
 EVENTS_CHANNEL = "fit_events"  # PostgreSQL notifies listeners here, with the fit's id, when an event is committed
 
-AttemptEnd = Literal["succeeded", "failed", "cancelled", "paused", "drained", "lost"]
+# Ends of which the worker itself says that nothing was wrong with it or the fit: it could not reach the database for a
+# whole lease, or it stood still (frozen, or its machine asleep) while another took the fit.
+Excuse = Literal["cut_off", "overtaken"]
+# "lost": nothing more was heard of the worker, so it is counted as dead until it says otherwise. "hung": the worker
+# lived and the computation made no step.
+AttemptEnd = Literal["succeeded", "failed", "cancelled", "paused", "drained", "lost", "hung", Excuse]
+BUDGET_HOURS = 1.0  # failures count against a fit for so long
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +131,12 @@ class Moves:
         attempt = self._writers.get(fit.id, fit.attempt)
         row = {"fit_id": fit.id, "seq": fit.event_seq, "kind": str(kind), "attempt": attempt, "data": data or {}}
         self._session.execute(_APPEND_EVENT, row)
+
+    def _count_lately(self, fit: Fit, end: AttemptEnd) -> int:
+        """How many attempts at a fit ended like this within the time that counts."""
+        lately = FitAttempt.ended_at > func.now() - as_interval(3600 * BUDGET_HOURS)
+        ends = select(func.count()).where(FitAttempt.fit_id == fit.id, FitAttempt.ended_as == end, lately)
+        return self._session.scalar(ends) or 0
 
     def _end_attempt(self, claim: Claim, end: AttemptEnd) -> None:
         self._session.execute(
