@@ -184,6 +184,9 @@ class Supervisor:
                 beats: object | None = None
                 with contextlib.suppress(Exception):  # whatever a client raises: who cannot be asked is not deaf
                     beats = service.beats(child.record.pid)
+                    if beats == NEVER:
+                        # It starts, which may take minutes on a loaded machine, but takes processor time.
+                        beats = child.work_mark()
                 if pulse.lasts(beats, time.monotonic()) > service.deaf_seconds:
                     self.say(f"{service.name}: has not beaten for {service.deaf_seconds:.0f} s, ending it")
                     # Not asked to leave: what is deaf does not hear that either. What it held is given to another.
@@ -245,8 +248,8 @@ class _Ends:
 class Silence:
     """How long a process has not beaten, as far as anybody could have heard it.
 
-    Only changes count, and only the clock of whoever listens: no two clocks are compared. A process that has never
-    been heard starts, or beats elsewhere.
+    Only changes count, and only the clock of whoever listens: no two clocks are compared. A process
+    that has never been heard starts, or beats elsewhere.
     """
 
     def __init__(self) -> None:
