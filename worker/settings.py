@@ -87,6 +87,20 @@ class WorkerSettings(BaseSettings):
         default=7 * 86_400.0, gt=0, description="a fit that waits longer expires; its spec may allow less"
     )
 
+    events_kept_seconds: float | None = Field(
+        default=30 * 86_400.0,
+        ge=0,
+        description="steps of training are told so long after a fit has ended, its moves always; None: both always",
+    )
+    attempts_kept_seconds: float | None = Field(
+        default=30 * 86_400.0,
+        ge=0,
+        description="who worked on a fit is known so long after it has ended; None: for ever",
+    )
+    idempotency_kept_seconds: float | None = Field(
+        default=30 * 86_400.0, ge=0, description="an Idempotency-Key finds its first fit for so long; None: for ever"
+    )
+
     views_kept_seconds: float = Field(default=7 * 86_400.0, ge=0, description="a view that nobody asks for goes")
 
     webhook_timeout_seconds: float = Field(

@@ -24,6 +24,7 @@ from worker.deletion import delete_what_is_due
 from worker.leftovers import drop_checkpoints, tend_views
 from worker.outbound import Sender
 from worker.resources import Resources, resources
+from worker.retention import forget_history
 from worker.scrub import start_scrub
 from worker.sweep import sweep_if_settled
 from worker.uploads import tend_uploads
@@ -147,7 +148,11 @@ STEPS: tuple[tuple[str, Step], ...] = (
     ("deletions", delete_what_is_due),
     ("announcements", _announce_waiting),
 )
-SELDOM: tuple[tuple[str, Step], ...] = (("sweep", sweep_if_settled), ("old messages", forget_old_messages))
+SELDOM: tuple[tuple[str, Step], ...] = (
+    ("sweep", sweep_if_settled),
+    ("old messages", forget_old_messages),
+    ("history", forget_history),
+)
 
 
 def main() -> None:
