@@ -95,7 +95,7 @@ class WorkerSettings(BaseSettings):
     attempts_kept_seconds: float | None = Field(
         default=30 * 86_400.0,
         ge=0,
-        description="who worked on a fit is known so long after it has ended; None: for ever",
+        description="attempts at a fit are listed so long after it has ended; None: for ever",
     )
     idempotency_kept_seconds: float | None = Field(
         default=30 * 86_400.0, ge=0, description="an Idempotency-Key finds its first fit for so long; None: for ever"

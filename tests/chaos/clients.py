@@ -198,6 +198,10 @@ class Clients:
         answer = self._insist("GET", f"/fits/{fit_id}", {200, 404})
         return answer if answer.get("id") == fit_id else None
 
+    def ready(self) -> dict[str, Any]:
+        """What the service says of itself."""
+        return self._insist("GET", "/readyz", {200})
+
     def listen(self, url: str) -> None:
         """Have every end told to this address."""
         self._insist("POST", "/webhooks", {201}, json={"url": url})
