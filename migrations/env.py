@@ -7,10 +7,10 @@ to do. A step that would wait long for a table gives up instead of blocking the 
 from alembic import context
 from sqlalchemy import create_engine, pool, text
 
+from store.locks import Lock
 from store.settings import StoreSettings
 from store.tables import metadata
 
-MIGRATION_LOCK = 7_236_001  # any number that nothing else in this database uses
 LOCK_TIMEOUT_MILLISECONDS = 5_000
 
 
@@ -18,7 +18,7 @@ def migrate() -> None:
     engine = create_engine(StoreSettings().database_url.get_secret_value(), poolclass=pool.NullPool)
     with engine.connect() as connection:
         connection.execute(text(f"SET lock_timeout = {LOCK_TIMEOUT_MILLISECONDS}"))
-        connection.execute(text(f"SELECT pg_advisory_lock({MIGRATION_LOCK})"))
+        connection.execute(text(f"SELECT pg_advisory_lock({Lock.MIGRATION})"))
         connection.commit()
         context.configure(connection=connection, target_metadata=metadata, transaction_per_migration=True)
         with context.begin_transaction():

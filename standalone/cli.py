@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from standalone import backup as backups
 from standalone import migrate as migrations
 from standalone.errors import NotRunning, StandaloneError
 from standalone.home import Home, default_home
@@ -107,6 +108,42 @@ def scrub(home: HomeOption) -> None:
         raise typer.Exit(
             subprocess.run([sys.executable, "-m", "worker.scrub"], env=environment, check=False).returncode
         )
+
+
+@app.command()
+def backup(
+    home: HomeOption,
+    folder: Annotated[Path, typer.Argument(help="A new folder; it will hold everything, so keep it private.")],
+) -> None:
+    """Copy all rows and objects into a folder, while the service runs or not; 1 if storage could not read some."""
+    with interruptible():
+        data = Home(home)
+        try:
+            environment = data.running().environment
+        except NotRunning:
+            if not (data.path / "postgres").exists():
+                raise  # else a misspelt folder would be made, and an empty one be copied
+            with engines(data, say=say) as running:
+                taken = backups.back_up(data, running.environment, folder, say)
+        else:
+            taken = backups.back_up(data, environment, folder, say)
+        if taken.unreadable:
+            raise typer.Exit(1)
+
+
+@app.command()
+def restore(
+    home: HomeOption,
+    folder: Annotated[Path, typer.Argument(help="What `tunerd backup` wrote.")],
+) -> None:
+    """Make a new data folder (--home) of a backup; all bytes are compared with the rows when it is started."""
+    with interruptible():
+        data = Home(home)
+        backups.read_backup(folder)  # before anything is made
+        with engines(data, say=say) as running:
+            backups.restore(data, running.environment, folder, say)
+            migrations.upgrade(data, running.environment)
+        say(f"{data.path} is as it was: start it with `tunerd up`")
 
 
 def _who_may_use_it() -> str:

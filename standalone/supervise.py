@@ -46,6 +46,7 @@ class Supervisor:
         *,
         pauses: Sequence[float] = _PAUSES_SECONDS,
         pulse_every_seconds: float = _PULSE_EVERY_SECONDS,
+        calm_seconds: float = _CALM_SECONDS,
         has_room: Callable[[], bool] = lambda: True,
     ) -> None:
         """Prepare; nothing is started yet.
@@ -55,6 +56,7 @@ class Supervisor:
             say: told each line of progress.
             pauses: waits in seconds before one restart of a process and the next.
             pulse_every_seconds: time in seconds between two looks at who beats.
+            calm_seconds: time in seconds after which a process that ran so long is forgiven its earlier ends.
             has_room: whether the disk has room; while it has none, no end counts as a crash loop.
         """
         self.home = home
@@ -68,8 +70,8 @@ class Supervisor:
         self._registry = threading.Lock()
         self._ending = threading.Event()
         self._failed = threading.Event()
-        self._pauses = tuple(pauses)
-        self._guard_ends = _Ends(self._pauses)
+        self._pauses, self._calm_seconds = tuple(pauses), calm_seconds
+        self._guard_ends = _Ends(self._pauses, calm_seconds)
         self._failure: StandaloneError | None = None
         self._watcher = threading.Thread(target=self._watch, name="supervisor", daemon=True)
         self._listener = threading.Thread(target=self._listen, name="pulses", daemon=True)
@@ -120,7 +122,7 @@ class Supervisor:
         service.prepare()
         child = Child(service)
         with self._registry:
-            kept = self._kept.setdefault(service.name, _Kept(child, _Ends(self._pauses)))
+            kept = self._kept.setdefault(service.name, _Kept(child, _Ends(self._pauses, self._calm_seconds)))
             kept.child, kept.pulse = child, Silence()
             self._guard.watch(child.record)
             self._write_down()
@@ -182,6 +184,9 @@ class Supervisor:
                 beats: object | None = None
                 with contextlib.suppress(Exception):  # whatever a client raises: who cannot be asked is not deaf
                     beats = service.beats(child.record.pid)
+                    if beats == NEVER:
+                        # It starts, which may take minutes on a loaded machine, but takes processor time.
+                        beats = child.work_mark()
                 if pulse.lasts(beats, time.monotonic()) > service.deaf_seconds:
                     self.say(f"{service.name}: has not beaten for {service.deaf_seconds:.0f} s, ending it")
                     # Not asked to leave: what is deaf does not hear that either. What it held is given to another.
@@ -217,7 +222,7 @@ class Supervisor:
                 self.bring_up(service)
 
     def _give_up(self, name: str, log: Path) -> None:
-        often = f"{name} ended again and again, never after more than {_CALM_SECONDS:.0f} s, so everything stops."
+        often = f"{name} ended again and again, never after more than {self._calm_seconds:.0f} s, so everything stops."
         self._failure = CrashLoop(f"{often}\n{log_tail(log)}")
         self._failed.set()
 
@@ -225,8 +230,8 @@ class Supervisor:
 class _Ends:
     """How often a process ended lately, and how long to wait before it is started again."""
 
-    def __init__(self, pauses: Sequence[float]) -> None:
-        self._pauses = pauses
+    def __init__(self, pauses: Sequence[float], calm_seconds: float) -> None:
+        self._pauses, self._calm_seconds = pauses, calm_seconds
         self._count = 0
 
     @property
@@ -236,15 +241,15 @@ class _Ends:
 
     def pause_after_another(self, ran_seconds: float) -> float:
         """Note another end of a process that was ready for so long; the last pause is the longest one."""
-        self._count = 1 if ran_seconds >= _CALM_SECONDS else self._count + 1
+        self._count = 1 if ran_seconds >= self._calm_seconds else self._count + 1
         return self._pauses[min(self._count, len(self._pauses)) - 1]
 
 
 class Silence:
     """How long a process has not beaten, as far as anybody could have heard it.
 
-    Only changes count, and only the clock of whoever listens: no two clocks are compared. A process that has never
-    been heard starts, or beats elsewhere.
+    Only changes count, and only the clock of whoever listens: no two clocks are compared. A process
+    that has never been heard starts, or beats elsewhere.
     """
 
     def __init__(self) -> None:

@@ -234,6 +234,15 @@ class BlobStore:
             self.ping()  # the answer to HEAD has no body to say whether it is the bucket that is missing
             raise
 
+    def media_type(self, key: str) -> str:
+        """Kind of an object's bytes, as it was stored with them.
+
+        Raises:
+            BlobMissing: if there is no such object.
+        """
+        with translated(key):
+            return self._client.head_object(Bucket=self.bucket, Key=key)["ContentType"]
+
     def keys(self, prefix: str = "", *, changed_before: datetime | None = None) -> Iterator[str]:
         """Keys under a prefix, in order; only those of older objects if so wished."""
         with translated(prefix):

@@ -8,7 +8,14 @@ from typing import Any
 import psycopg
 from sqlalchemy import create_engine, event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.exc import (
+    DBAPIError,
+    DisconnectionError,
+    InterfaceError,
+    OperationalError,
+    SQLAlchemyError,
+    StatementError,
+)
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
@@ -93,7 +100,7 @@ class Database:
         """Whether nobody else holds this lock while the block runs; it goes with its connection, however this ends.
 
         Args:
-            number: number of the lock, which nothing else in this database uses.
+            number: number of the lock, one of `store.locks`.
 
         Raises:
             psycopg.OperationalError: if the server does not answer.
@@ -117,6 +124,25 @@ class Database:
     def close(self) -> None:
         """Give all connections back."""
         self.engine.dispose()
+
+
+PASSING = {"08", "25", "40", "53", "55", "57", "58"}  # classes of SQLSTATE: the line, the moment, room, and the server
+
+
+def is_passing(error: SQLAlchemyError) -> bool:
+    """Whether the same statement may go well later: for an outage, a deadlock or a full disk, and not for bad data.
+
+    The server says so by the class of its SQLSTATE. Without one there was no server to say anything, unless the
+    statement was refused on our side already.
+    """
+    if not isinstance(error, StatementError):
+        return True  # no connection to be had
+    if not isinstance(error, DBAPIError):
+        return False
+    state = getattr(error.orig, "sqlstate", None)
+    if state is None or error.connection_invalidated:
+        return isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated
+    return state[:2] in PASSING
 
 
 def _check_alive(connection: DBAPIConnection, _record: ConnectionPoolEntry, _proxy: PoolProxiedConnection) -> None:

@@ -177,7 +177,7 @@ class FitAttempt(Base):
     worker: Mapped[str]
     started_at: Mapped[datetime] = mapped_column(server_default=NOW)
     ended_at: Mapped[datetime | None]
-    ended_as: Mapped[str | None]  # succeeded, failed, cancelled, paused, drained, lost
+    ended_as: Mapped[str | None]  # an AttemptEnd
 
 
 class FitEvent(Base):

@@ -9,7 +9,10 @@ from store.models import NOW, Base
 
 
 class Scrub(Base):
-    """The present pass over all rows that name an object, or the last one; there is one row."""
+    """The present pass over all rows that name an object, or the last one, in the row "objects".
+
+    Another, "unclean", has the time at which the database was last found restored, or after an unclean end.
+    """
 
     __tablename__ = "scrubs"
 

@@ -22,7 +22,7 @@ from types import TracebackType
 from sqlalchemy.exc import SQLAlchemyError
 
 from store.errors import LeaseLost
-from store.repositories.fits import Claim, Fits
+from store.repositories.fits import Claim, Excuse, Fits
 from store.status import Order
 from worker.resources import Resources
 
@@ -49,6 +49,7 @@ class Lease:
 
     Attributes:
         order: the service's order for the fit, as of the last answer.
+        excuse: why nothing may have been heard of this worker, if its lease is lost.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Lease:
         on_stall: Callable[[], None] = end_process,
     ) -> None:
         self.order = Order.CONTINUE
+        self.excuse: Excuse = "overtaken"
         self._resources = resources
         self._claim = claim
         self._on_stall = on_stall
@@ -110,12 +112,14 @@ class Lease:
             if started - self._last_step > settings.stall_seconds:
                 logger.error("no step of %s for %g s: giving it up", self._claim.fit_id, settings.stall_seconds)
                 self._lost.set()
+                self._give_up_hung()
                 self._on_stall()
                 return
             since = self._waits_since
             if since is not None and started - since > settings.lease_seconds:
                 # This thread's line is fine and the other's is not: the fit stands still, and others could go on.
                 logger.error("%s waits for the database for longer than a lease: letting it go", self._claim.fit_id)
+                self.excuse = "cut_off"
                 self._lost.set()
                 return
             try:
@@ -126,10 +130,23 @@ class Lease:
                 return
             except SQLAlchemyError as error:
                 logger.warning("heartbeat of %s failed: %s", self._claim.fit_id, error)
+                self.excuse = "cut_off"
                 if time.monotonic() + RETRY_SECONDS >= self._valid_until:
                     self._lost.set()
                     return
                 wait = RETRY_SECONDS
             else:
+                self.excuse = "overtaken"
                 self._valid_until = started + settings.lease_seconds
                 wait = settings.heartbeat_seconds
+
+    def _give_up_hung(self) -> None:
+        """Say that it hangs, before the process goes: else it counts as a worker that died."""
+        settings = self._resources.settings
+        try:
+            with self._resources.database.unit_of_work() as session:
+                Fits(session).give_up_hung(
+                    self._claim, max_hangs=settings.max_hangs, stall_seconds=settings.stall_seconds
+                )
+        except (LeaseLost, SQLAlchemyError) as error:
+            logger.warning("that %s hangs was not recorded: %s", self._claim.fit_id, error)

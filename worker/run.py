@@ -17,9 +17,10 @@ import torch
 from sqlalchemy.exc import SQLAlchemyError
 
 from store.blobs import sha256_hex
+from store.database import is_passing
 from store.errors import BlobDamaged, BlobMissing, BlobsUnavailable, DiskFull, IllegalMove, LeaseLost, StorageFull
 from store.keys import representation_key
-from store.repositories.fits import Claim, ClaimedFit, Fits, StoredObject
+from store.repositories.fits import Claim, ClaimedFit, Excuse, Fits, StoredObject
 from store.status import Order
 from tuner.codec.decode import decode
 from tuner.codec.encode import MEDIA_TYPE
@@ -69,6 +70,7 @@ def run_next_fit(resources: Resources) -> str | None:
     logger.info("attempt %s of %s begins", claim.attempt, claim.fit_id)
     too_large = partial(_give_up, resources, claim, _out_of_memory(claim, settings))
     too_long = partial(_give_up, resources, claim, _out_of_time(claim, settings))
+    excuse: Excuse | None = None
     with (
         Lease(resources, claim, since=asked_at) as lease,
         Deadline(settings.fit_seconds, too_long),
@@ -77,7 +79,10 @@ def run_next_fit(resources: Resources) -> str | None:
         try:
             _persist(resources, claim, lease, _run(resources, claimed, lease))
         except LeaseLost as error:
-            logger.warning("attempt %s of %s ends without a trace: %s", claim.attempt, claim.fit_id, error)
+            logger.warning("attempt %s of %s no longer counts: %s", claim.attempt, claim.fit_id, error)
+            excuse = lease.excuse
+    if excuse is not None:
+        _excuse(resources, claim, excuse)
     if settings.max_running_per_tenant is not None:
         # The hint of a fit that had to wait for this one's place was used up while there was none.
         resources.queue.publish(claim.fit_id)
@@ -142,12 +147,12 @@ def _run(resources: Resources, claimed: ClaimedFit, lease: Lease) -> End:
         return _out_of_memory(claim, resources.settings)
     except (TunerError, SignalTooCostly) as error:
         return _failure(claim, error.code, str(error))
-    except (BlobsUnavailable, SQLAlchemyError) as error:
-        # Not the fit's fault: it is tried again, from its last checkpoint.
-        logger.warning("attempt %s of %s lost its engines: %s", claim.attempt, claim.fit_id, error)
-        # Nor is it the next one's: a worker that went on at once would fail the whole queue while storage is away.
-        draining.wait(resources.settings.storage_retry_seconds)
-        return _retry(claim, resources.settings)
+    except SQLAlchemyError as error:
+        if not is_passing(error):
+            return _not_recorded(claim, error)
+        return _without_engines(resources, claim, error)
+    except BlobsUnavailable as error:
+        return _without_engines(resources, claim, error)
     except LeaseLost:
         raise
     except Exception as error:
@@ -156,6 +161,29 @@ def _run(resources: Resources, claimed: ClaimedFit, lease: Lease) -> End:
             return _out_of_memory(claim, resources.settings)
         logger.exception("attempt %s of %s failed", claim.attempt, claim.fit_id)
         return _failure(claim, "internal", "the worker failed in a way that it does not know: the log has the details")
+
+
+def _without_engines(resources: Resources, claim: Claim, error: Exception) -> End:
+    # Not the fit's fault: it is tried again, from its last checkpoint.
+    logger.warning("attempt %s of %s lost its engines: %s", claim.attempt, claim.fit_id, error)
+    # Nor is it the next one's: a worker that went on at once would fail the whole queue while storage is away.
+    draining.wait(resources.settings.storage_retry_seconds)
+    return _retry(claim, resources.settings)
+
+
+def _excuse(resources: Resources, claim: Claim, end: Excuse) -> None:
+    """Say that this worker lives, as soon as the database listens: it would count as one that died of the fit."""
+    logger.warning("attempt %s of %s was %s", claim.attempt, claim.fit_id, end.replace("_", " "))
+    while True:
+        try:
+            with resources.database.unit_of_work() as session:
+                Fits(session).excuse(claim, end)
+        except SQLAlchemyError as error:
+            logger.warning("the end of attempt %s of %s is not recorded yet: %s", claim.attempt, claim.fit_id, error)
+            if not is_passing(error) or draining.wait(RETRY_SECONDS):
+                return
+        else:
+            return
 
 
 def _train(resources: Resources, claimed: ClaimedFit, signal: Signal, reporter: Reporter) -> TargetResult:
@@ -211,6 +239,12 @@ def _failure(claim: Claim, code: str, message: str) -> End:
     return lambda fits: fits.fail(claim, code=code, message=message)
 
 
+def _not_recorded(claim: Claim, error: SQLAlchemyError) -> End:
+    """What the database refuses for good is refused at each attempt: the fit fails once."""
+    logger.error("attempt %s of %s cannot be recorded", claim.attempt, claim.fit_id, exc_info=error)
+    return _failure(claim, "internal", "the database refuses to record what came of it: the log has the details")
+
+
 def _out_of_memory(claim: Claim, settings: WorkerSettings) -> End:
     mebibytes = settings.fit_memory_bytes >> 20
     message = (
@@ -261,6 +295,7 @@ def _retry(claim: Claim, settings: WorkerSettings) -> End:
 def _persist(resources: Resources, claim: Claim, lease: Lease, end: End) -> None:
     """Write the last move, again and again while the database is away and the lease still holds."""
     left = False  # a result that does not count after all
+    refused = False  # by the database, for good
     while True:
         try:
             with resources.database.unit_of_work() as session:
@@ -271,7 +306,11 @@ def _persist(resources: Resources, claim: Claim, lease: Lease, end: End) -> None
         except StorageFull as error:
             end, left = _failure(claim, error.code, str(error)), True
         except SQLAlchemyError as error:
+            if not is_passing(error) and not refused:
+                end, refused, left = _not_recorded(claim, error), True, True
+                continue
             if lease.is_lost(within_seconds=RETRY_SECONDS):
+                lease.excuse = "cut_off"
                 raise LeaseLost("the database came back too late to record how the fit ended") from error
             logger.warning("the end of the fit could not be written yet: %s", error)
         else:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from threading import Event, Thread
 
 from store.errors import BlobDamaged, BlobMissing, StoreError
+from store.locks import Lock
 from store.models_scrub import Scrub
 from store.repositories.deletions import remove_objects
 from store.repositories.fits import Fits
@@ -27,7 +28,6 @@ logger = logging.getLogger(__name__)
 
 IDLE_SECONDS = 15.0  # until it is looked again whether a pass is due
 BATCH = 50  # objects between two notes of the position; so many are compared again after a kill
-_LOCK = 7_236_003  # any number that nothing else in this database uses
 
 
 def start_scrub(resources: Resources, stop: Event) -> Thread:
@@ -53,7 +53,7 @@ def scrub(resources: Resources, stop: Event) -> bool:
     Returns:
         Whether this process is the one that compares, and has nothing left to compare for now.
     """
-    with resources.database.lock(_LOCK) as is_mine:
+    with resources.database.lock(Lock.SCRUB) as is_mine:
         while is_mine and not stop.is_set():
             with resources.database.unit_of_work() as session:
                 scrubs = Scrubs(session)

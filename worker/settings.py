@@ -66,8 +66,9 @@ class WorkerSettings(BaseSettings):
 
     upkeep_every_seconds: float = Field(default=2.0, gt=0)
     republish_after_seconds: float = Field(default=30.0, gt=0, description="a queued fit is announced again after this")
-    max_tries: int = Field(default=3, ge=1, description="workers that a fit may cost before it is failed")
-    max_storage_failures: int = Field(default=10, ge=1, description="attempts that may fail for want of storage")
+    max_tries: int = Field(default=3, ge=1, description="workers that may die of a fit within an hour")
+    max_hangs: int = Field(default=2, ge=1, description="attempts within an hour that may make no step")
+    max_storage_failures: int = Field(default=10, ge=1, description="attempts within an hour that may fail for storage")
     storage_retry_seconds: float = Field(
         default=2.0,
         ge=0,
@@ -86,6 +87,20 @@ class WorkerSettings(BaseSettings):
         default=7 * 86_400.0, gt=0, description="a fit that waits longer expires; its spec may allow less"
     )
 
+    events_kept_seconds: float | None = Field(
+        default=30 * 86_400.0,
+        ge=0,
+        description="steps of training are told so long after a fit has ended, its moves always; None: both always",
+    )
+    attempts_kept_seconds: float | None = Field(
+        default=30 * 86_400.0,
+        ge=0,
+        description="attempts at a fit are listed so long after it has ended; None: for ever",
+    )
+    idempotency_kept_seconds: float | None = Field(
+        default=30 * 86_400.0, ge=0, description="an Idempotency-Key finds its first fit for so long; None: for ever"
+    )
+
     views_kept_seconds: float = Field(default=7 * 86_400.0, ge=0, description="a view that nobody asks for goes")
 
     webhook_timeout_seconds: float = Field(
@@ -102,6 +117,12 @@ class WorkerSettings(BaseSettings):
 
     sweep_every_seconds: float = Field(default=3600.0, gt=0, description="time between two looks for orphaned objects")
     orphan_seconds: float = Field(default=3600.0, ge=0, description="an object without a row may be this young")
+    restored_seconds: float = Field(
+        default=86_400.0,
+        ge=0,
+        description="objects without a row are left alone for so long after the database was restored or ended "
+        "uncleanly: they may belong to rows that a backup of another time has",
+    )
 
     scrub_every_seconds: float = Field(
         default=86_400.0, gt=0, description="time from one comparison of all rows with their objects to the next"

@@ -1,7 +1,8 @@
 """Objects that no row knows: of an upload whose process was killed before its row, of an attempt that lost its lease.
 
 They are harmless and cost space, so a look now and then is enough. Nothing young is touched: its row may be on its way.
-Any number of processes may sweep at the same time.
+Any number of processes may sweep at the same time. Upkeep lets a day pass after the database was restored: then an
+object without a row may be all that is left of the time since the backup.
 """
 
 import logging
@@ -10,11 +11,22 @@ from datetime import UTC, datetime, timedelta
 from store.keys import FITS, PROBES, RENDERS, SIGNALS, UPLOADS, owner_of_signal
 from store.repositories.fits import Fits
 from store.repositories.renders import Renders
+from store.repositories.scrubs import Scrubs
 from store.repositories.signals import Signals
 from worker.resources import Resources
 from worker.uploads import drop_expired_uploads, kept_uploads, take_upload
 
 logger = logging.getLogger(__name__)
+
+
+def sweep_if_settled(resources: Resources) -> int:
+    """Look at everything once, unless the database was restored a short time ago; returns how many were removed."""
+    with resources.database.unit_of_work() as session:
+        is_settled = Scrubs(session).is_settled(seconds=resources.settings.restored_seconds)
+    if is_settled:
+        return sweep(resources)
+    logger.info("objects that no row knows are left alone: the database is new, was restored or ended uncleanly")
+    return 0
 
 
 def sweep(resources: Resources) -> int:

@@ -16,6 +16,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from store.errors import BlobsUnavailable
+from store.locks import Lock
 from store.pulse import Pulse, Pulses
 from store.repositories.fits import Fits
 from store.settings import StoreSettings
@@ -23,8 +24,9 @@ from worker.deletion import delete_what_is_due
 from worker.leftovers import drop_checkpoints, tend_views
 from worker.outbound import Sender
 from worker.resources import Resources, resources
+from worker.retention import forget_history
 from worker.scrub import start_scrub
-from worker.sweep import sweep
+from worker.sweep import sweep_if_settled
 from worker.uploads import tend_uploads
 from worker.webhooks import forget_old_messages, start_senders
 
@@ -33,7 +35,6 @@ logger = logging.getLogger(__name__)
 Step = Callable[[Resources], object]
 
 LONGEST_STEP_SECONDS = 600.0  # of upkeep; then it is stuck
-UPKEEP_LOCK = 7_236_002  # any number that nothing else in this database uses
 
 
 def run_upkeep(resources: Resources, stop: Event, turn: Callable[[], None] = lambda: None) -> None:
@@ -78,7 +79,7 @@ def _alone(name: str, step: Step, resources: Resources, turn: Callable[[], None]
 def _fits(resources: Resources) -> Iterator[Fits | None]:
     """The fits, in a transaction, or None while another process sees to them."""
     with resources.database.unit_of_work() as session:
-        mine = session.scalar(select(func.pg_try_advisory_xact_lock(UPKEEP_LOCK)))
+        mine = session.scalar(select(func.pg_try_advisory_xact_lock(Lock.UPKEEP)))
         yield Fits(session) if mine else None
 
 
@@ -147,7 +148,11 @@ STEPS: tuple[tuple[str, Step], ...] = (
     ("deletions", delete_what_is_due),
     ("announcements", _announce_waiting),
 )
-SELDOM: tuple[tuple[str, Step], ...] = (("sweep", sweep), ("old messages", forget_old_messages))
+SELDOM: tuple[tuple[str, Step], ...] = (
+    ("sweep", sweep_if_settled),
+    ("old messages", forget_old_messages),
+    ("history", forget_history),
+)
 
 
 def main() -> None:

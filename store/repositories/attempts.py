@@ -10,13 +10,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from store.errors import SpecInvalid, SpecNewer
 from store.intervals import as_interval
 from store.models import Checkpoint, Fit, FitAttempt, Representation, Signal
 from store.repositories.deleted import DeletedObjects
-from store.repositories.moves import Claim, Moves, is_due, order_of
+from store.repositories.moves import Claim, Excuse, Moves, is_due, order_of
 from store.repositories.quotas import Quotas
 from store.repositories.turns import take_turn
 from store.spec import FitSpec, read_spec
@@ -245,7 +245,7 @@ class Attempts(Moves):
             claim: the attempt.
             code: code of the failure, which the client reads if this was the last attempt.
             message: the failure as a sentence, for the same reader.
-            max_failures: number of attempts that may fail like this. They do not count as lost workers.
+            max_failures: number of attempts that may fail like this within an hour. They do not count as lost workers.
             wait_seconds: seconds from the first failure to the next attempt; twice as long after each further one.
 
         Raises:
@@ -254,15 +254,62 @@ class Attempts(Moves):
         fit = self._held(claim)
         fit.tries -= 1
         self._end_attempt(claim, "failed")
-        failures = self._session.scalar(
-            select(func.count()).where(FitAttempt.fit_id == fit.id, FitAttempt.ended_as == "failed")
-        )
-        if fit.status is FitStatus.RUNNING and failures is not None and failures >= max_failures:
+        failures = self._count_lately(fit, "failed")
+        if fit.status is FitStatus.RUNNING and failures >= max_failures:
             self._fail(fit, code, f"{message} (tried {failures} times)")
             return
-        wait = min(wait_seconds * 2 ** min((failures or 1) - 1, 16), LONGEST_RETRY_WAIT_SECONDS)
+        wait = min(wait_seconds * 2 ** min(failures - 1, 16), LONGEST_RETRY_WAIT_SECONDS)
         fit.not_before = func.now() + as_interval(wait)
         self._give_back(fit, code)
+
+    def give_up_hung(self, claim: Claim, *, max_hangs: int, stall_seconds: float) -> None:
+        """The computation made no step for a long time: queue the fit again, from its last checkpoint, or give up.
+
+        Args:
+            claim: the attempt.
+            max_hangs: number of attempts that may end like this within an hour. They do not count as lost workers.
+            stall_seconds: time in seconds without a step, for the client who reads of it.
+
+        Raises:
+            LeaseLost: if the claim no longer holds the fit.
+        """
+        fit = self._held(claim)
+        fit.tries -= 1
+        hangs = self._count_lately(fit, "hung") + 1
+        if fit.status is FitStatus.RUNNING and hangs >= max_hangs:
+            self._fail(
+                fit,
+                "worker_hung",
+                f"training made no step for {stall_seconds:g} s, {hangs} times within an hour: ask for a smaller "
+                "network or another trainer, or let whoever runs the service look at its log",
+            )
+        else:
+            self._give_back(fit, "worker_hung")
+        self._end_attempt(claim, "hung")
+
+    def excuse(self, claim: Claim, end: Excuse) -> None:
+        """The worker of an attempt lives after all, and says why nothing was heard of it: then it is no dead worker.
+
+        Nothing of the fit changes if another attempt has it, or it has ended, but what it has cost.
+
+        Args:
+            claim: the attempt, which may be past.
+            end: what the worker says of it.
+        """
+        locked = select(Fit).where(Fit.id == claim.fit_id).with_for_update(of=Fit)
+        fit = self._session.scalar(locked.execution_options(populate_existing=True))
+        if fit is None or fit.status.is_terminal:
+            return
+        if fit.attempt == claim.attempt and fit.status in HELD:
+            fit.tries -= 1  # nobody has missed it yet
+            self._give_back(fit, end)
+            self._end_attempt(claim, end)
+            return
+        counted = update(FitAttempt).where(
+            FitAttempt.fit_id == claim.fit_id, FitAttempt.attempt == claim.attempt, FitAttempt.ended_as == "lost"
+        )
+        if self._session.scalar(counted.values(ended_as=end).returning(FitAttempt.attempt)) is not None:
+            fit.tries -= 1
 
     def release(self, claim: Claim) -> None:
         """Hand the fit back because the worker is leaving or the client wants a pause; the attempt does not count.

@@ -12,13 +12,13 @@ from sqlalchemy.orm import lazyload
 from store.errors import FitNotFound, IdempotencyConflict, IllegalMove
 from store.models import Fit, FitEvent, IdempotencyKey
 from store.repositories.attempts import Attempts, ClaimedFit, StoredObject
-from store.repositories.moves import EVENTS_CHANNEL, Claim
+from store.repositories.moves import EVENTS_CHANNEL, Claim, Excuse
 from store.repositories.repairs import Repairs
 from store.repositories.turns import MAX_POSITION, place_in_line
 from store.spec import FitSpec, read_spec
 from store.status import FitStatus
 
-__all__ = ["EVENTS_CHANNEL", "MAX_POSITION", "Claim", "ClaimedFit", "Fits", "StoredObject"]
+__all__ = ["EVENTS_CHANNEL", "MAX_POSITION", "Claim", "ClaimedFit", "Excuse", "Fits", "StoredObject"]
 
 
 class Fits(Attempts, Repairs):

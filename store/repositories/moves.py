@@ -20,7 +20,13 @@ from store.status import HELD, LEGAL_MOVES, FitStatus, Order
 
 EVENTS_CHANNEL = "fit_events"  # PostgreSQL notifies listeners here, with the fit's id, when an event is committed
 
-AttemptEnd = Literal["succeeded", "failed", "cancelled", "paused", "drained", "lost"]
+# Ends of which the worker itself says that nothing was wrong with it or the fit: it could not reach the database for a
+# whole lease, or it stood still (frozen, or its machine asleep) while another took the fit.
+Excuse = Literal["cut_off", "overtaken"]
+# "lost": nothing more was heard of the worker, so it is counted as dead until it says otherwise. "hung": the worker
+# lived and the computation made no step.
+AttemptEnd = Literal["succeeded", "failed", "cancelled", "paused", "drained", "lost", "hung", Excuse]
+BUDGET_HOURS = 1.0  # failures count against a fit for so long
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,7 @@ class Moves:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._writers: dict[str, int] = {}  # attempts that write here, by the fit
 
     def _locked(self, tenant: str, fit_id: str) -> Fit:
         fit = self._session.scalar(
@@ -66,6 +73,7 @@ class Moves:
         )
         if fit is None:
             raise LeaseLost(f"attempt {claim.attempt} no longer holds {claim.fit_id}: stop and write nothing")
+        self._writers[claim.fit_id] = claim.attempt
         return fit
 
     def _move(
@@ -116,9 +124,19 @@ class Moves:
         self._append_event(fit, kind, data)
 
     def _append_event(self, fit: Fit, kind: str, data: dict[str, Any] | None = None) -> None:
-        """Write the event that `event_seq` counts, and tell who listens; one statement."""
-        row = {"fit_id": fit.id, "seq": fit.event_seq, "kind": str(kind), "attempt": fit.attempt, "data": data or {}}
+        """Write the event that `event_seq` counts, and tell who listens; one statement.
+
+        It names the attempt that writes, not the row's: should a past one ever get here, the history shows it.
+        """
+        attempt = self._writers.get(fit.id, fit.attempt)
+        row = {"fit_id": fit.id, "seq": fit.event_seq, "kind": str(kind), "attempt": attempt, "data": data or {}}
         self._session.execute(_APPEND_EVENT, row)
+
+    def _count_lately(self, fit: Fit, end: AttemptEnd) -> int:
+        """How many attempts at a fit ended like this within the time that counts."""
+        lately = FitAttempt.ended_at > func.now() - as_interval(3600 * BUDGET_HOURS)
+        ends = select(func.count()).where(FitAttempt.fit_id == fit.id, FitAttempt.ended_as == end, lately)
+        return self._session.scalar(ends) or 0
 
     def _end_attempt(self, claim: Claim, end: AttemptEnd) -> None:
         self._session.execute(

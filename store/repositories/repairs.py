@@ -37,7 +37,8 @@ class Repairs(Moves):
     def reap_expired_leases(self, *, max_tries: int) -> list[str]:
         """End the attempts whose lease has run out.
 
-        Their fits are queued again, cancelled, or failed after `max_tries` attempts.
+        Their fits are queued again, cancelled, or failed after `max_tries` attempts within an hour whose workers died:
+        one that was only cut off, or overtaken, says so when it can (`Attempts.excuse`), and no longer counts.
 
         Returns:
             Ids of the fits that are queued again.
@@ -46,12 +47,13 @@ class Repairs(Moves):
         expired = select(Fit).where(Fit.status.in_(HELD), Fit.lease_until < func.now())
         for fit in self._session.scalars(expired.with_for_update(of=Fit, skip_locked=True)).all():
             with self._alone(fit):
-                if fit.status is FitStatus.RUNNING and fit.tries >= max_tries:
+                deaths = self._count_lately(fit, "lost") + 1 if fit.tries >= max_tries else 0
+                if fit.status is FitStatus.RUNNING and deaths >= max_tries:
                     self._fail(
                         fit,
                         "worker_lost",
-                        "the worker was lost while fitting this signal, most often for want of memory: ask for a "
-                        f"smaller network or a smaller signal (tried {fit.tries} times)",
+                        f"{deaths} workers died within an hour while fitting this signal, most often for want of "
+                        "memory: ask for a smaller network or a smaller signal",
                     )
                 else:
                     self._give_back(fit, "worker_lost")

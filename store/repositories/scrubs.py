@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import and_, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -21,6 +21,12 @@ _TABLES: dict[str, type[Signal | Representation | Checkpoint | Render]] = {
 }
 KINDS = tuple(_TABLES)
 _NAME = "objects"
+_UNCLEAN = "unclean"  # the row that says when the database was last found restored or after an unclean end
+# Cluster and database: what is restored elsewhere has another.
+_HERE = text(
+    "(SELECT (SELECT system_identifier FROM pg_control_system()) || '/' || oid FROM pg_database"
+    " WHERE datname = current_database())"
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,36 +64,39 @@ class Scrubs:
         After an unclean end of the database a new and urgent one begins in any case, from the beginning.
         """
         unclean = self._mark_clean()
+        if unclean:
+            self._begin(_UNCLEAN, is_urgent=False, ended_at=func.now())  # noted for `is_settled`
         scrub = self.last()
         if unclean or scrub is None:
             return self.begin(is_urgent=True)
-        late = Scrub.ended_at < func.now() - as_interval(every_seconds)
-        if scrub.kind is None and self._session.scalar(select(late)):
+        late = and_(Scrub.name == _NAME, Scrub.ended_at < func.now() - as_interval(every_seconds))
+        if scrub.kind is None and self._session.scalar(select(Scrub.name).where(late)):
             return self.begin(is_urgent=False)
         return None if scrub.kind is None else scrub
 
     def begin(self, *, is_urgent: bool) -> Scrub:
         """Start over with the newest objects; whoever is comparing goes on there."""
-        fresh = {
-            "kind": KINDS[0],
-            "before_id": None,
-            "is_urgent": is_urgent,
-            "objects": 0,
-            "byte_count": 0,
-            "damaged": 0,
-            "began_at": func.now(),
-            "ended_at": None,
-        }
-        new = insert(Scrub).values(name=_NAME, **fresh).on_conflict_do_update(index_elements=["name"], set_=fresh)
-        self._session.execute(new)
+        self._begin(_NAME, is_urgent=is_urgent, kind=KINDS[0])
         scrub = self.last()
         assert scrub is not None  # noqa: S101  written just now
         return scrub
+
+    def _begin(self, name: str, **what: object) -> None:
+        nothing = {"kind": None, "before_id": None, "objects": 0, "byte_count": 0, "damaged": 0, "ended_at": None}
+        fresh = nothing | {"began_at": func.now()} | what
+        new = insert(Scrub).values(name=name, **fresh).on_conflict_do_update(index_elements=["name"], set_=fresh)
+        self._session.execute(new)
 
     def last(self) -> Scrub | None:
         """The present pass or the last one; None if there never was one. Nobody else writes to it meanwhile."""
         query = select(Scrub).filter_by(name=_NAME).with_for_update().execution_options(populate_existing=True)
         return self._session.scalar(query)
+
+    def is_settled(self, *, seconds: float) -> bool:
+        """Whether the database has been this one, without an unclean end, for so many seconds."""
+        marked = self._session.scalar(select(func.count()).where(CleanMark.database == _HERE))
+        recent = select(func.count()).where(Scrub.name == _UNCLEAN, Scrub.began_at > func.now() - as_interval(seconds))
+        return bool(marked) and not self._session.scalar(recent)
 
     def batch(self, scrub: Scrub, *, limit: int) -> list[Named]:
         """Objects that come next in a pass; an empty list once the pass has ended, which is then noted."""
@@ -166,9 +175,5 @@ class Scrubs:
 
     def _mark_clean(self) -> bool:
         """Leave the mark that does not survive a crash; returns whether it was missing."""
-        here = (
-            "SELECT (SELECT system_identifier FROM pg_control_system()) || '/' || oid FROM pg_database"
-            " WHERE datname = current_database()"
-        )
-        mark = insert(CleanMark).values(database=self._session.scalar(text(here))).on_conflict_do_nothing()
+        mark = insert(CleanMark).values(database=_HERE).on_conflict_do_nothing()
         return self._session.scalar(mark.returning(CleanMark.database)) is not None

@@ -9,10 +9,10 @@ from sqlalchemy.orm import Session, aliased
 
 from store.errors import DeliveryNotFound, TooManyMessages, TooManyWebhooks, WebhookNotFound
 from store.intervals import as_interval
+from store.locks import Lock
 from store.models_webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 
 ENDPOINTS_PER_TENANT = 20
-_CLAIMS_LOCK = 7_236_003  # any number that nothing else in this database uses
 TEST_EVENT = "webhook.test"
 ASKED_PER_MINUTE = 10  # messages that a tenant may have sent by its own wish, all endpoints together
 
@@ -206,7 +206,7 @@ class Webhooks:
             max_per_tenant: messages of one tenant that may be under way at a time; None for any number.
         """
         # Two claims at once would both see the same place free.
-        self._session.execute(select(func.pg_advisory_xact_lock(_CLAIMS_LOCK)))
+        self._session.execute(select(func.pg_advisory_xact_lock(Lock.WEBHOOK_CLAIMS)))
         other, its = aliased(WebhookDelivery), aliased(WebhookEndpoint)
         under_way = (
             select(func.count())

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from tests.chaos.outage import run_outage
+from tests.chaos.restored import run_restored
 from tests.chaos.run import run_chaos, write_report
 
 
@@ -17,6 +18,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--broker-away", type=float, help="only this, for so many seconds, 20 fits and 50 submissions")
     parser.add_argument("--out", type=Path, default=Path("build/chaos"), help="folder of report.json and the logs")
+    parser.add_argument("--backup", type=int, help="only this: a backup while so many fits run, and what is made of it")
     asked = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     for noisy in ("httpx", "botocore", "urllib3"):
@@ -26,6 +28,11 @@ def main() -> int:
         write_report(outage, asked.out / "outage.json")
         sys.stdout.write(json.dumps(outage, indent=2) + "\n")
         return 0 if outage["succeeded"] == outage["accepted"] == 70 else 1
+    if asked.backup is not None:
+        restored = run_restored(fits=asked.backup)
+        write_report(restored, asked.out / "restored.json")
+        sys.stdout.write(json.dumps(restored, indent=2) + "\n")
+        return 0 if restored["same_bytes"] == restored["fits"] and not restored["strange"] else 1
     report = run_chaos(fits=asked.fits, faults=asked.faults, seed=asked.seed, logs=asked.out / "logs")
     write_report(report, asked.out / "report.json")
     sys.stdout.write(json.dumps(report, indent=2) + "\n")

@@ -5,9 +5,15 @@ over. One that finds nothing to hit, because its victim is just being started ag
 """
 
 import contextlib
+import json
+import os
+import shutil
+import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from math import inf
+from pathlib import Path
 from random import Random
 from signal import SIGCONT, SIGINT, SIGKILL, SIGSTOP, SIGTERM
 
@@ -15,9 +21,12 @@ import psutil
 import psycopg
 import redis
 
+from store.blobs import BlobStore
+from store.errors import BlobMissing
 from store.queue import FitQueue
 from tests.chaos.proxy import Weather
-from tests.chaos.stack import WORKERS, Stack
+from tests.chaos.stack import BEATING, WORKERS, Stack
+from tests.damage import damage
 from tests.engines import settings_of
 
 Fault = Callable[[Stack, Random], None]
@@ -28,17 +37,17 @@ LONGEST_SECONDS = 4.0  # of a fault that lasts
 def kill_pool_child(stack: Stack, chance: Random) -> None:
     """The process that trains, as the kernel does it when memory runs out."""
     children = [process for process in stack.tree(chance.choice(WORKERS))[1:] if _is_pool_child(process)]
-    _signal(children, SIGKILL)
+    _kill(stack, children)
 
 
 def kill_worker_parent(stack: Stack, chance: Random) -> None:
     """Celery's own process; the one that trains is left alone, for a while."""
-    _signal(stack.tree(chance.choice(WORKERS))[:1], SIGKILL)
+    _kill(stack, stack.tree(chance.choice(WORKERS)), only=1)
 
 
 def kill_worker_tree(stack: Stack, chance: Random) -> None:
     """The whole worker, as when its machine is lost."""
-    _signal(stack.tree(chance.choice(WORKERS)), SIGKILL)
+    _kill(stack, stack.tree(chance.choice(WORKERS)))
 
 
 def terminate_worker(stack: Stack, chance: Random) -> None:
@@ -156,9 +165,94 @@ def storage_resets(stack: Stack, chance: Random) -> None:
     _storage(stack, chance, Weather(resets=True))
 
 
+def damage_object(stack: Stack, chance: Random) -> None:
+    """An object of any kind loses its bytes, in any way; a client finds it out, or a comparison does."""
+    table = chance.choice(["signals", "checkpoints", "checkpoints", "representations", "renders"])
+    with _sql(stack) as connection:
+        query = f"SELECT object_key FROM {table} WHERE object_key IS NOT NULL ORDER BY id"
+        keys = [row[0] for row in connection.execute(query).fetchall()]
+    if not keys:
+        return
+    key, how = chance.choice(keys), chance.choice(["deleted", "truncated", "longer", "swapped", "rotten"])
+    if how == "rotten":
+        # As SeaweedFS answers for what it cannot read, while it reads everything else.
+        rot = Weather(http_status=500, verbs=(b"GET ",), names=(key.encode(),), s3_code="InternalError")
+        stack.harm.keys[key] = inf
+        _storage(stack, chance, rot)
+    else:
+        with suppress(BlobMissing):  # deleted meanwhile, by the service itself
+            damage(BlobStore(settings_of(stack.environment)), key, how)
+    stack.harm.keys[key] = time.time()
+
+
+def restore_storage(stack: Stack, chance: Random) -> None:
+    """Storage goes back to what it was some seconds ago, as after a power failure, or with a backup put in place."""
+    folder = stack.logs.parent / "seaweedfs"
+    earlier = folder.with_name(f"seaweedfs-{chance.random()}")
+    with _frozen(stack.tree("seaweedfs")):
+        shutil.copytree(folder, earlier, ignore=shutil.ignore_patterns("*.sock", "tmp"))
+    time.sleep(_moment(chance))
+    processes = stack.tree("seaweedfs")
+    with _frozen(processes):
+        folder.rename(folder.with_name(f"{earlier.name}-lost"))
+        earlier.rename(folder)
+        _signal(processes, SIGKILL)
+    stack.harm.restored_at.append(time.time())
+
+
+def bad_messages(stack: Stack, chance: Random) -> None:
+    """What is no message, at the head of each queue."""
+    other = json.dumps({"headers": {"task": "os.system", "id": "1"}, "properties": {"delivery_tag": "1"}})
+    with _broker(stack) as broker:
+        for queue in ("fits", "interactive"):
+            for content in (b"", b"\xff\x00", b"{}", b"[" * 100_000, b"null", other.encode(), os.urandom(300)):
+                broker.rpush(queue, content)
+
+
+def row_of_a_newer_version(stack: Stack, chance: Random) -> None:
+    """A fit that no process here can read, more urgent than all others of its tenant."""
+    with _sql(stack) as connection:
+        row = connection.execute(
+            "INSERT INTO fits (tenant, signal_id, spec, priority, event_seq)"
+            """ SELECT tenant, signal_id, spec || '{"version": 99, "colour": "new"}', 100, 1 FROM fits"""
+            " ORDER BY random() LIMIT 1 RETURNING id"
+        ).fetchone()
+        if row is not None:
+            connection.execute(
+                "INSERT INTO fit_events (fit_id, seq, kind, attempt, data) VALUES (%s, 1, 'queued', 0, '{}')", row
+            )
+            stack.harm.newer.append(row[0])
+
+
+def silence_line_to_postgres(stack: Stack, chance: Random) -> None:
+    """All connections of one process to the database say nothing more and do not break; new ones are fine."""
+    stack.lines[chance.choice(BEATING)].silence()
+
+
+def deafen_main_process(stack: Stack, chance: Random) -> None:
+    """A main process stops for good, its children do not, and whoever looks finds it there."""
+    _signal(stack.tree(chance.choice(BEATING))[:1], SIGSTOP)
+
+
+def fill_disk(stack: Stack, chance: Random) -> None:
+    """The file system that the service looks at has no room; the engines have theirs, which is what a floor is for."""
+    _point(stack.disk, Path("/proc"))  # a file system without a single free block
+    try:
+        time.sleep(_moment(chance))
+    finally:
+        _point(stack.disk, stack.logs.parent)
+
+
 FAULTS: dict[str, Fault] = {
     fault.__name__: fault
     for fault in (
+        damage_object,
+        restore_storage,
+        bad_messages,
+        row_of_a_newer_version,
+        silence_line_to_postgres,
+        deafen_main_process,
+        fill_disk,
         kill_pool_child,
         kill_worker_parent,
         kill_worker_tree,
@@ -205,17 +299,36 @@ def _moment(chance: Random) -> float:
 
 
 def _freeze(processes: Sequence[psutil.Process], seconds: float) -> None:
+    with _frozen(processes):
+        time.sleep(seconds)
+
+
+@contextmanager
+def _frozen(processes: Sequence[psutil.Process]) -> Iterator[None]:
     _signal(processes, SIGSTOP)
     try:
-        time.sleep(seconds)
+        yield
     finally:
         _signal(processes, SIGCONT)
+
+
+def _point(link: Path, folder: Path) -> None:
+    beside = link.with_name("disk.new")
+    beside.symlink_to(folder, target_is_directory=True)
+    beside.replace(link)
 
 
 def _signal(processes: Sequence[psutil.Process], number: int) -> None:
     for process in processes:
         with suppress(psutil.NoSuchProcess):
             process.send_signal(number)
+
+
+def _kill(stack: Stack, tree: Sequence[psutil.Process], only: int | None = None) -> None:
+    """Kill some of a worker's processes, and note all: the children of a parent that is gone do not work on."""
+    now, host = time.time(), socket.gethostname()
+    stack.harm.killed += [(f"{host}:{process.pid}", now) for process in tree]
+    _signal(tree[:only], SIGKILL)
 
 
 def _is_pool_child(process: psutil.Process) -> bool:

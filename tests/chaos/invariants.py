@@ -16,16 +16,21 @@ from sqlalchemy import func, select
 
 from store.blobs import BlobStore, sha256_hex
 from store.database import Database
-from store.models import Checkpoint, Fit, FitAttempt, FitEvent, IdempotencyKey, Representation
+from store.errors import BlobDamaged, BlobMissing
+from store.keys import checkpoint_key
+from store.models import Checkpoint, Fit, FitAttempt, FitEvent, IdempotencyKey, Representation, Signal
+from store.models_renders import Render
 from store.status import LEGAL_MOVES, FitStatus
-from tests.chaos.clients import History, Promise
-from tests.chaos.stack import Usage
+from tests.chaos.clients import ADVISED, History, Promise
+from tests.chaos.stack import Harm, Usage
 from tests.factories import picture_png
 from tuner.codec.decode import decode
 from tuner.metrics import picture_psnr_db
 from tuner.signal.image import read_image
 
 FILES_OF_POOLS = 40  # connections to the engines that a busy process has in hand and a fresh one has not
+
+MEBIBYTES_OF_USE = 150  # what a process takes that has seen every path of the code, and a leak would pass soon
 
 STATUSES = {str(status) for status in FitStatus}
 
@@ -35,32 +40,44 @@ class Evidence:
     """Everything that is left to look at.
 
     Attributes:
-        right: the hash of the right result of each seed, from fits that nothing disturbed.
+        right: the hash of the right result of each kind and seed, from fits that nothing disturbed.
+        harm: what was done to stored objects on purpose.
+        told: status of each fit as its tenant's webhook heard it.
+        tenants: owners of the fits as their clients know them.
         downloads: hash of what a client downloads, by fit.
-        objects: keys in the bucket, after orphans were swept.
+        wanted: keys of objects that rows name.
+        objects: keys in the bucket, after the service itself has swept orphans.
         uploads: multipart uploads that were begun and not ended.
         messages: left in the broker.
         usage: files and memory of each service, fresh and at the end.
     """
 
     history: History
-    right: Mapping[int, str]
+    right: Mapping[tuple[int, int], str]
+    harm: Harm
+    told: Mapping[str, set[tuple[str, str]]]
+    max_tries: int
     fits: Mapping[str, Fit]
     events: Mapping[str, list[FitEvent]]
     attempts: Mapping[str, list[FitAttempt]]
-    keys: Mapping[str, str]
+    keys: Mapping[tuple[str, str], str]
     contents: Mapping[str, bytes]
     downloads: Mapping[str, str]
     checkpoints: int
     objects: frozenset[str]
+    wanted: frozenset[str]
     uploads: int
     messages: int
     open_transactions: int
     usage: Mapping[str, tuple[Usage, Usage]]
 
     def promised(self) -> dict[str, Promise]:
-        """Promises by the id of their fit."""
-        return {promise.fit_ids[0]: promise for promise in self.history.promises if promise.fit_ids}
+        """Promises by the id of the fit that counts."""
+        return {promise.fit_id: promise for promise in self.history.promises if promise.fit_ids}
+
+    def superseded(self) -> set[str]:
+        """Fits that came to nothing, or whose bytes were lost, and which a client asked for again as it was told."""
+        return {fit_id for one in self.history.promises for fit_id in one.fit_ids[:1] + one.again} - {*self.promised()}
 
 
 def violations(evidence: Evidence) -> dict[str, list[str]]:
@@ -81,7 +98,8 @@ def lost(evidence: Evidence) -> list[str]:
 
 def duplicated(evidence: Evidence) -> list[str]:
     """Keys under which there is more than one fit, and fits that nobody asked for."""
-    asked = {fit_id for promise in evidence.history.promises for fit_id in promise.fit_ids}
+    asked = {fit_id for promise in evidence.history.promises for fit_id in promise.fit_ids + promise.again}
+    asked |= {*evidence.harm.newer}
     twice = [promise.key for promise in evidence.history.promises if len(set(promise.fit_ids)) > 1]
     return twice + sorted(set(evidence.fits) - asked)
 
@@ -92,7 +110,42 @@ def every_accepted_fit_ends(evidence: Evidence) -> list[str]:
     for fit_id in lost(evidence):
         fit = evidence.fits.get(fit_id)
         found.append(f"{fit_id} is {'gone' if fit is None else f'{fit.status}: {fit.error_code} {fit.error_message}'}")
+    for fit_id in evidence.superseded():
+        fit = evidence.fits[fit_id]
+        if fit.status is FitStatus.FAILED and fit.error_code not in ADVISED:
+            found.append(f"{fit_id} failed as {fit.error_code}")
     return found
+
+
+def only_deaths_count_as_deaths(evidence: Evidence) -> list[str]:
+    """1, too: a fit is given up for its workers' deaths after as many of them as it may cost, and for nothing else."""
+    found: list[str] = []
+    for fit_id, fit in evidence.fits.items():
+        ends = Counter(one.ended_as for one in evidence.attempts.get(fit_id, []))
+        if fit.error_code == "worker_lost" and ends["lost"] < evidence.max_tries:
+            found.append(f"{fit_id} was given up as worker_lost after {dict(ends)}")
+    return found
+
+
+def every_end_is_told(evidence: Evidence) -> list[str]:
+    """10: the webhook of a fit's tenant hears of its end, as it was, and no other tenant's does."""
+    found: list[str] = []
+    for fit_id, fit in evidence.fits.items():
+        for tenant, heard in evidence.told.items():
+            statuses = {status for one, status in heard if one == fit_id}
+            expected = {str(fit.status)} if tenant == fit.tenant and fit.status.is_terminal else set()
+            if statuses != expected:
+                found.append(f"{tenant} was told of {fit_id}, which is {fit.tenant}'s and {fit.status}: {statuses}")
+    return found
+
+
+def rows_of_newer_versions_wait(evidence: Evidence) -> list[str]:
+    """11: a row of a newer version still waits in its own words, and is cancelled when it is asked to be."""
+    return [
+        f"{fit_id}, of a newer version, is {fit.status}"
+        for fit_id in evidence.harm.newer
+        if (fit := evidence.fits[fit_id]).status is not FitStatus.CANCELLED
+    ]
 
 
 def one_key_one_fit(evidence: Evidence) -> list[str]:
@@ -101,7 +154,7 @@ def one_key_one_fit(evidence: Evidence) -> list[str]:
     return found + [
         f"{promise.key} was answered with {promise.fit_ids[0]}, its row is another"
         for promise in evidence.history.promises
-        if promise.fit_ids and evidence.keys.get(promise.key) != promise.fit_ids[0]
+        if promise.fit_ids and evidence.keys.get((promise.tenant, promise.key)) != promise.fit_ids[0]
     ]
 
 
@@ -146,6 +199,10 @@ def success_can_be_reproduced(evidence: Evidence) -> list[str]:
         if row is None:
             continue
         content = evidence.contents.get(fit_id, b"")
+        if fit_id in evidence.superseded() and sha256_hex(content) != row.sha256:
+            if not evidence.harm.excuses(row.object_key, row.created_at.timestamp()):
+                found.append(f"{fit_id}: its bytes are gone, and nobody took them")
+            continue
         if (len(content), sha256_hex(content)) != (row.byte_count, row.sha256):
             found.append(f"{fit_id}: {len(content)} bytes in the bucket, {row.byte_count} recorded, or another hash")
             continue
@@ -172,17 +229,24 @@ def cancelled_stays_cancelled(evidence: Evidence) -> list[str]:
 
 
 def resumed_fits_lose_nothing(evidence: Evidence) -> list[str]:
-    """7: no attempt goes back behind a committed checkpoint, and all end with the bytes of an undisturbed fit."""
+    """7: no attempt goes back behind a committed checkpoint that is whole; all end with the bytes of a calm fit."""
     found: list[str] = []
     for fit_id, events in evidence.events.items():
-        kept, attempt_of_kept = 0, 0
+        kept: tuple[int, int, float] | None = None  # step, attempt, time
         for event in events:
+            now = event.created_at.timestamp()
             if event.kind == "checkpoint":
-                kept, attempt_of_kept = event.data["step"], event.attempt
-            elif event.kind == "progress" and event.attempt > attempt_of_kept and event.data["step"] <= kept:
-                found.append(f"{fit_id} had a checkpoint at step {kept}, a later attempt was at {event.data['step']}")
+                kept = event.data["step"], event.attempt, now
+            elif event.kind == "progress" and kept is not None and event.attempt > kept[1]:
+                key = checkpoint_key(fit_id, kept[1], kept[0])
+                if event.data["step"] <= kept[0] and not evidence.harm.excuses(key, kept[2]):
+                    found.append(
+                        f"{fit_id} had a checkpoint at step {kept[0]}, a later attempt was at {event.data['step']}"
+                    )
     for fit_id, promise in evidence.promised().items():
-        if (content := evidence.contents.get(fit_id)) and sha256_hex(content) != evidence.right[promise.seed]:
+        if (content := evidence.contents.get(fit_id)) and sha256_hex(content) != evidence.right[
+            promise.kind, promise.seed
+        ]:
             found.append(f"{fit_id} ended with other bytes than an undisturbed fit")
     return found
 
@@ -195,10 +259,14 @@ def answers_make_sense(evidence: Evidence) -> list[str]:
 def nothing_is_left_over(evidence: Evidence) -> list[str]:
     """9: no lease, checkpoint, orphaned object, unfinished upload, message, transaction or open file remains."""
     found = [f"{fit_id} still has a lease" for fit_id, fit in evidence.fits.items() if fit.lease_until is not None]
-    wanted = {fit.signal.object_key for fit in evidence.fits.values()}
-    wanted |= {fit.representation.object_key for fit in evidence.fits.values() if fit.representation is not None}
+    wanted = evidence.wanted
     found += [f"object {key} belongs to nobody" for key in sorted(evidence.objects - wanted)]
-    found += [f"object {key} is gone" for key in sorted(wanted - evidence.objects)]
+    counting = {
+        fit.representation.object_key
+        for fit_id in evidence.promised()
+        if (fit := evidence.fits.get(fit_id)) is not None and fit.representation is not None
+    }
+    found += [f"object {key} is gone" for key in sorted(counting - evidence.objects)]
     counts = {
         "checkpoints of finished fits": evidence.checkpoints,
         "unfinished uploads": evidence.uploads,
@@ -210,11 +278,17 @@ def nothing_is_left_over(evidence: Evidence) -> list[str]:
         for name, (fresh, used) in evidence.usage.items()
         if used.files > fresh.files + FILES_OF_POOLS
     ]
+    found += [
+        f"{name} held {fresh.mebibytes} MiB and holds {used.mebibytes}"
+        for name, (fresh, used) in evidence.usage.items()
+        if used.mebibytes > fresh.mebibytes + MEBIBYTES_OF_USE
+    ]
     return found + [f"{count} {what} are left" for what, count in counts.items() if count]
 
 
 INVARIANTS: tuple[Callable[[Evidence], list[str]], ...] = (
     every_accepted_fit_ends,
+    only_deaths_count_as_deaths,
     one_key_one_fit,
     one_attempt_at_a_time,
     histories_are_legal,
@@ -223,6 +297,8 @@ INVARIANTS: tuple[Callable[[Evidence], list[str]], ...] = (
     resumed_fits_lose_nothing,
     answers_make_sense,
     nothing_is_left_over,
+    every_end_is_told,
+    rows_of_newer_versions_wait,
 )
 
 
@@ -253,18 +329,30 @@ def read_rows(database: Database, blobs: BlobStore) -> dict[str, Any]:
             events[event.fit_id].append(event)
         for attempt in session.scalars(select(FitAttempt).order_by(FitAttempt.fit_id, FitAttempt.attempt)):
             attempts[attempt.fit_id].append(attempt)
-        keys = {row.key: row.fit_id for row in session.scalars(select(IdempotencyKey))}
+        keys = {(row.tenant, row.key): row.fit_id for row in session.scalars(select(IdempotencyKey))}
         places = {row.fit_id: row.object_key for row in session.scalars(select(Representation))}
         checkpoints = session.scalar(select(func.count()).select_from(Checkpoint)) or 0
+        views = session.scalars(select(Render.object_key).where(Render.object_key.is_not(None)))
+        wanted = frozenset([*places.values(), *views, *session.scalars(select(Signal.object_key))])
+    objects = frozenset(blobs.keys())
     return {
         "fits": fits,
         "events": events,
         "attempts": attempts,
         "keys": keys,
         "checkpoints": checkpoints,
-        "objects": frozenset(blobs.keys()),
-        "contents": {fit_id: blobs.read(key) for fit_id, key in places.items()},
+        "objects": objects,
+        "wanted": wanted,
+        "orphans": objects - wanted,
+        "contents": {fit_id: _content(blobs, key) for fit_id, key in places.items()},
     }
+
+
+def _content(blobs: BlobStore, key: str) -> bytes:
+    try:
+        return blobs.read(key)
+    except (BlobMissing, BlobDamaged):
+        return b""
 
 
 def ends(evidence: Evidence) -> dict[str, int]:

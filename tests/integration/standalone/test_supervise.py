@@ -102,6 +102,18 @@ def test_a_process_that_stops_beating_is_replaced(home: Home) -> None:
     assert "worker: has not beaten for 2 s, ending it" in said
 
 
+def test_what_stops_before_its_first_beat_is_replaced_and_what_works_is_not(home: Home) -> None:
+    said: list[str] = []
+    idle, busy = "import time; time.sleep(600)", "while True: pass"
+    with home.locked(), Supervisor(home, said.append, pulse_every_seconds=0.5) as running:
+        for name, code in (("stopped", idle), ("slow", busy)):
+            running.start(stand_in(home, name, code, is_vital=False, beats=lambda _: NEVER, deaf_seconds=3.0))
+        first, second = (record.pid for record in running.records())
+        eventually(lambda: running.records()[0].pid != first)
+        assert running.records()[1].pid == second
+    assert "stopped: has not beaten for 3 s, ending it" in said
+
+
 def test_only_what_could_have_been_heard_is_silence() -> None:
     silence = Silence()
     assert silence.lasts(NEVER, 0.0) == silence.lasts(NEVER, 100.0) == 0.0, "it starts"

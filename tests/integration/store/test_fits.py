@@ -5,12 +5,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, select, text
 
 from store.database import Database
 from store.errors import FitNotFound, IdempotencyConflict, IllegalMove, LeaseLost
 from store.models import Fit, FitAttempt
-from store.repositories.fits import MAX_POSITION, Claim, Fits, StoredObject
+from store.repositories.fits import MAX_POSITION, Claim, Excuse, Fits, StoredObject
 from store.spec import FitSpec
 from store.status import FitStatus, Order
 from tests.factories import add_fit, add_signal, claim, claim_next
@@ -152,6 +152,66 @@ def test_a_fit_that_keeps_killing_its_worker_fails(database: Database) -> None:
         fit = Fits(session).get("local", fit_id)
     assert fit.status is FitStatus.FAILED
     assert fit.error_code == "worker_lost"
+
+
+def test_deaths_of_long_ago_do_not_count(database: Database) -> None:
+    fit_id = add_fit(database)
+    for _ in range(5):
+        claim(database, lease_seconds=-1)
+        assert reap(database, max_tries=4) == [fit_id]  # the last 25 minutes apart: three of them are within an hour
+        with database.unit_of_work() as session:
+            session.execute(text("UPDATE fit_attempts SET ended_at = ended_at - interval '25 minutes'"))
+    claim(database, lease_seconds=-1)
+    assert reap(database, max_tries=3) == []
+    assert status_of(database, fit_id) is FitStatus.FAILED
+
+
+@pytest.mark.parametrize("end", ["cut_off", "overtaken"])
+def test_a_worker_that_lives_after_all_does_not_count_as_dead(database: Database, end: Excuse) -> None:
+    """Three outages, each longer than a lease; the worker comes back after upkeep has missed it."""
+    fit_id = add_fit(database)
+    for _ in range(3):
+        held = claim(database, lease_seconds=-1).claim
+        assert reap(database, max_tries=2) == [fit_id]
+        with database.unit_of_work() as session:
+            Fits(session).excuse(held, end)
+    with database.unit_of_work() as session:
+        fit = Fits(session).get("local", fit_id)
+        ends = session.scalars(select(FitAttempt.ended_as).where(FitAttempt.fit_id == fit_id)).all()
+    assert (fit.status, fit.tries, ends) == (FitStatus.QUEUED, 0, [end] * 3)
+
+
+def test_a_worker_that_comes_back_before_it_is_missed_hands_its_fit_back(database: Database) -> None:
+    fit_id = add_fit(database)
+    held = claim(database, lease_seconds=-1).claim
+    with database.unit_of_work() as session:
+        Fits(session).excuse(held, "cut_off")
+    assert status_of(database, fit_id) is FitStatus.QUEUED
+    assert reap(database) == []
+    following = claim(database).claim
+    before = history_of(database, fit_id)
+    with database.unit_of_work() as session:
+        Fits(session).excuse(held, "cut_off")  # again, and late: another has it
+        assert Fits(session).get("local", fit_id).tries == 1
+    assert (status_of(database, fit_id), history_of(database, fit_id)) == (FitStatus.RUNNING, before)
+    with database.unit_of_work() as session:
+        Fits(session).beat(following, lease_seconds=30)
+
+
+def test_hangs_are_counted_apart_and_named(database: Database) -> None:
+    fit_id = add_fit(database)
+    for _ in range(2):
+        claim(database, lease_seconds=-1)
+        reap(database)
+    for hangs in (1, 2):
+        held = claim(database).claim
+        with database.unit_of_work() as session:
+            Fits(session).give_up_hung(held, max_hangs=2, stall_seconds=900)
+        assert status_of(database, fit_id) is (FitStatus.QUEUED if hangs == 1 else FitStatus.FAILED)
+    with database.unit_of_work() as session:
+        fit = Fits(session).get("local", fit_id)
+    assert fit.error_code == "worker_hung"
+    assert "no step for 900 s, 2 times" in (fit.error_message or "")
 
 
 def test_a_drained_attempt_does_not_count(database: Database) -> None:

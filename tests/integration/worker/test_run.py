@@ -11,13 +11,14 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
 from store.blobs import BlobStore, sha256_hex
 from store.database import Database
 from store.errors import LeaseLost
 from store.keys import PROBES, checkpoint_key, representation_key, signal_key
-from store.models import Fit, FitEvent
+from store.models import Fit, FitAttempt, FitEvent
 from store.queue import FitQueue
 from store.repositories.fits import Fits
 from store.repositories.signals import Signals
@@ -449,7 +450,45 @@ def test_a_computation_that_hangs_lets_its_fit_go(resources: Resources) -> None:
         assert lease.is_lost()
         time.sleep(0.6)
         upkeep_round(resources)
-    assert look(resources, fit_id).status is FitStatus.QUEUED
+    fit = look(resources, fit_id)
+    assert (fit.status, fit.tries, ends(resources, fit_id)) == (FitStatus.QUEUED, 0, ["hung"])
+
+
+def ends(resources: Resources, fit_id: str) -> list[str | None]:
+    with resources.database.unit_of_work() as session:
+        query = select(FitAttempt.ended_as).where(FitAttempt.fit_id == fit_id).order_by(FitAttempt.attempt)
+        return list(session.scalars(query))
+
+
+def test_a_worker_that_is_overtaken_says_so(resources: Resources) -> None:
+    """As one that was frozen: its lease runs out, upkeep misses it, and it comes back."""
+    fit_id = submit(resources, LONG)
+    worker = begin(resources, fit_id)
+    with resources.database.unit_of_work() as session:
+        fit = session.get_one(Fit, fit_id, with_for_update={"of": Fit})
+        fit.lease_until = fit.created_at
+        session.flush()
+        assert Fits(session).reap_expired_leases(max_tries=3) == [fit_id]
+    worker.join(timeout=20)
+    assert not worker.is_alive()
+    fit = look(resources, fit_id)
+    assert (fit.status, fit.tries, ends(resources, fit_id)) == (FitStatus.QUEUED, 0, ["overtaken"])
+    with resources.database.unit_of_work() as session:
+        Fits(session).request_cancel("local", fit_id)
+
+
+def test_what_the_database_refuses_for_good_fails_once(resources: Resources) -> None:
+    fit_id = submit(resources)
+    with resources.database.unit_of_work() as session:
+        session.execute(text("ALTER TABLE representations ADD CONSTRAINT refused CHECK (false) NOT VALID"))
+    try:
+        assert run_next_fit(resources) == fit_id
+    finally:
+        with resources.database.unit_of_work() as session:
+            session.execute(text("ALTER TABLE representations DROP CONSTRAINT refused"))
+    fit = look(resources, fit_id)
+    assert (fit.status, fit.error_code, fit.attempt) == (FitStatus.FAILED, "internal", 1)
+    assert not list(resources.blobs.keys(f"fits/{fit_id}/attempts/1/representation"))
 
 
 def test_a_fit_whose_thread_waits_for_an_engine_is_let_go(resources: Resources) -> None:

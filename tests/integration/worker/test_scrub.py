@@ -1,26 +1,31 @@
 """Rows are compared with objects: all that is damaged or lost is found, and what can be made again is."""
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from threading import Event
 from urllib.parse import urlsplit
 
 import pytest
 from sqlalchemy import func, select, text
 
+import store.locks
 from store.blobs import BlobStore, sha256_hex
 from store.database import Database
 from store.errors import BlobsUnavailable
 from store.keys import checkpoint_key, render_key, representation_key, signal_key
+from store.locks import Lock
 from store.models import Checkpoint, Fit, Representation, Signal
 from store.models_renders import Render
 from store.models_scrub import Scrub
 from store.queue import FitQueue
 from store.repositories.scrubs import Scrubs
+from store.repositories.webhooks import Webhooks
 from store.settings import StoreSettings
 from store.spec import FitSpec
 from store.status import FitStatus
@@ -178,6 +183,36 @@ def test_fifty_of_a_thousand_objects_are_found_and_made_again(
     assert scrub(resources, Event())
     assert last(resources).damaged == 0
     assert not marked(resources, Signal) | marked(resources, Representation)
+
+
+def test_one_pass_follows_another_only_when_it_is_time(resources: Resources) -> None:
+    assert scrub(resources, Event())
+    began_at = last(resources).began_at
+    with resources.database.unit_of_work() as session:
+        session.execute(text("UPDATE scrubs SET ended_at = ended_at - interval '1 day' WHERE name <> 'objects'"))
+    assert scrub(resources, Event())
+    assert last(resources).began_at == began_at
+
+
+def test_each_lock_is_held_without_the_others(resources: Resources) -> None:
+    """A pass takes hours; webhooks, upkeep and migrations go on meanwhile."""
+    for held in Lock:
+        with resources.database.lock(held):
+            for other in Lock:
+                with resources.database.lock(other) as is_free:
+                    assert is_free == (other is not held)
+    with resources.database.lock(Lock.SCRUB), resources.database.unit_of_work() as session:
+        session.execute(text("SET LOCAL lock_timeout = 500"))
+        assert Webhooks(session).claim_next(patience_seconds=1) is None
+
+
+def test_every_advisory_lock_has_its_number_from_one_place() -> None:
+    root = Path(store.locks.__file__).parents[1]
+    for folder in ("api", "store", "worker", "migrations"):
+        for source in (root / folder).rglob("*.py"):
+            for line in source.read_text().splitlines():
+                if re.search(r"pg_(try_)?advisory\w*lock\(", line):
+                    assert re.search(r"Lock\.|hashtextextended|%s", line), f"{source}: {line}"
 
 
 def test_a_pass_goes_on_where_it_was(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
