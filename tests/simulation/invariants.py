@@ -25,8 +25,10 @@ MOVES = {
 }
 STATUSES = ENDED | HELD | {"queued", "paused"}
 # Ends of an attempt that took nothing from the fit's budget of lost workers.
-GIVEN_BACK = {"drained", "paused"}
-REASONS = {"worker_lost": "lost", "worker_drained": "drained", "storage_unavailable": "failed"}
+EXCUSED = {"cut_off", "overtaken"}
+GIVEN_BACK = {"drained", "paused", "hung"} | EXCUSED
+REASONS = {"worker_lost": "lost", "worker_drained": "drained", "storage_unavailable": "failed", "worker_hung": "hung"}
+REASONS |= {end: end for end in EXCUSED}
 LATE_STEPS = 2  # a worker may take after its lease has run out: one is under way, one is being reported
 # A worker hears from another's decision (a deadline, a cancel given up) with its next beat, or when its lease is over.
 DEAF_STEPS = 40
@@ -216,10 +218,10 @@ class Watch:
         end, new, role = known[-1]["ended_as"], str(after["status"]), transaction.process.role
         fine = {
             "succeeded": {"succeeded"},
-            "failed": {"failed", "lost"},
-            "cancelled": {"cancelled", "lost", "drained", "failed"},
-            "paused": {"paused", "lost", "failed"},
-            "queued": {"lost", "drained", "failed"},
+            "failed": {"failed", "lost", "hung"},
+            "cancelled": {"cancelled", "lost", "drained", "failed", "hung"} | EXCUSED,
+            "paused": {"paused", "lost", "failed", "hung"} | EXCUSED,
+            "queued": {"lost", "drained", "failed", "hung"} | EXCUSED,
         }
         if end not in fine.get(new, set()):
             self.wrong(f"{fit_id} became {new} when its attempt ended as {end}")
@@ -246,10 +248,11 @@ class Watch:
             step = self.last_step[fit_id, after["attempt"]]
             if before["status"] == "running" and self.kept.get((fit_id, after["attempt"]), 0) < step:
                 self.wrong(f"{fit_id} was handed back at step {step} without a checkpoint of it")
-        if end == "lost" and new == "failed" and after["tries"] < SETTINGS.max_tries:
-            self.wrong(f"{fit_id} was given up after {after['tries']} lost workers")
-        if end == "lost" and new == "queued" and after["tries"] >= SETTINGS.max_tries:
-            self.wrong(f"{fit_id} was queued again after {after['tries']} lost workers")
+        deaths = [row["ended_as"] for row in known].count("lost")
+        if end == "lost" and new == "failed" and deaths < SETTINGS.max_tries:
+            self.wrong(f"{fit_id} was given up after {deaths} lost workers")
+        if end == "lost" and new == "queued" and deaths >= SETTINGS.max_tries:
+            self.wrong(f"{fit_id} was queued again after {deaths} lost workers")
         if (
             new == "queued"
             and end == "failed"
@@ -286,6 +289,8 @@ class Watch:
         match code:
             case "worker_lost":
                 fine = ends.count("lost") == SETTINGS.max_tries and transaction.process.role == "upkeep"
+            case "worker_hung":
+                fine = ends.count("hung") == SETTINGS.max_hangs and transaction.process.role == "worker"
             case "storage_unavailable":
                 fine = ends.count("failed") == SETTINGS.max_storage_failures
             case "blob_missing" | "blob_damaged":

@@ -54,9 +54,7 @@ MUTANTS = (
         "self._record(fit, status, data)",
         'self._record(fit, "moved", data)',
     ),
-    Mutant(
-        "wrong attempt in an event", MOVES + "_append_event", '"attempt": fit.attempt', '"attempt": fit.attempt - 1'
-    ),
+    Mutant("wrong attempt in an event", MOVES + "_append_event", '"attempt": attempt', '"attempt": attempt - 1'),
     Mutant("a gap in the history", MOVES + "_record", "fit.event_seq += 1", "fit.event_seq += 2"),
     Mutant(
         "a lost worker's cancel is forgotten",
@@ -252,7 +250,7 @@ MUTANTS = (
     ),
     Mutant(
         "an outage fails the fit",
-        "worker.run:_run",
+        "worker.run:_without_engines",
         "return _retry(claim, resources.settings)",
         'return _failure(claim, "storage_unavailable", "away")',
     ),
