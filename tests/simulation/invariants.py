@@ -86,7 +86,9 @@ class Watch:
             if before is not None and after is None and key[0] in self.world.bucket.seen:
                 self.wrong(f"the object {key[0]} counts as removed and is there")
         for _, _, before, after in by_table.get("fit_attempts", ()):
-            if before is not None and after is not None and before["ended_at"] is not None:
+            if before is None or after is None or before["ended_at"] is None:
+                continue
+            if not self._is_excuse(transaction.process, before, after):
                 self.wrong(f"attempt {after['attempt']} of {after['fit_id']} ended twice")
 
     def _forgotten(self, object_key: str, by_table: dict[str, list[Change]]) -> None:
@@ -137,6 +139,12 @@ class Watch:
             if event["attempt"] not in allowed:
                 self.wrong(f"event {event['seq']} ({event['kind']}) of {fit_id} says attempt {event['attempt']}")
 
+    def _is_excuse(self, process: Process, before: Row, after: Row) -> bool:
+        """Whether a worker says of an attempt of its own that counted as lost that it lives, and nothing else."""
+        changed = {name for name in after if after[name] != before[name]}
+        is_its_own = self.owners.get((after["fit_id"], after["attempt"])) is process
+        return is_its_own and changed == {"ended_as"} and before["ended_as"] == "lost" and after["ended_as"] in EXCUSED
+
     def _fence(self, transaction: Transaction, fit_id: str, before: Row | None, after: Row) -> None:
         attempt = after["attempt"]
         earlier = 0 if before is None else before["attempt"]
@@ -154,6 +162,9 @@ class Watch:
             return
         if process.role != "worker" or before is None:
             return
+        changed = {name for name in after if after[name] != before[name]} - {"updated_at"}
+        if changed == {"tries"} and after["tries"] == before["tries"] - 1:
+            return  # an excuse, which has an attempt of this worker's that counted as lost beside it
         if self.owners.get((fit_id, attempt)) is not process or self.latest.get(process) != (fit_id, attempt):
             self.wrong(f"{process.name} wrote to {fit_id}, whose attempt {attempt} is another's")
         if before["status"] not in HELD:
