@@ -26,7 +26,7 @@ class Weights:
         hidden: weights W of each sine layer, (H, inputs).
         biases: biases b of each sine layer, (H,).
         skip: weights S from the fields to the values, (C, U).
-        readout: weights C from the last sine layer to the values, (C, H).
+        readout: weights R from the last sine layer to the values, (C, H).
         bias: constant e of the values, (C,).
     """
 
