@@ -17,8 +17,8 @@ def test_parameters_have_the_numbers_and_the_values_of_the_fit() -> None:
     parameters = as_parameters(replace(SMALL, reach=4), passes, weights, latents)
     for own, tensor in zip(parameters.tensors(), weights.tensors(), strict=True):
         assert np.array_equal(own, tensor.numpy())
-    for codes, own in zip(latents, parameters.latents, strict=True):
-        assert np.array_equal(own, codes.numpy())
+    for codes, integers in zip(latents, parameters.latents, strict=True):
+        assert np.array_equal(integers, codes.numpy())
     axes = [Grid((12, 10), 2.5).axis(dimension) for dimension in range(2)]
     values = torch.from_numpy(values_on_grid(parameters, axes).reshape(passes.points, -1).T.copy())
     torch.testing.assert_close(values, values_of(passes, latents, weights))
