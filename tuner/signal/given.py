@@ -78,10 +78,10 @@ def _array(given: Any) -> np.ndarray:
     try:
         samples = np.asarray(given)
     except Exception as error:  # an object's own __array__ may raise anything
-        raise InvalidSignal(f"a {type(given).__name__} is no array of numbers: {error}") from error
+        raise InvalidSignal(f"the {type(given).__name__} is no array of numbers: {error}") from error
     if samples.dtype.kind not in "iuf":
         raise InvalidSignal(
-            f"a {type(given).__name__} makes an array of {samples.dtype}, expected a path, or integers or floats: "
+            f"the {type(given).__name__} makes an array of {samples.dtype}, expected a path, or integers or floats: "
             "convert it, for example with .astype(numpy.float32)"
         )
     if samples.ndim < 1 or samples.size == 0:
