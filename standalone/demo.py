@@ -44,7 +44,7 @@ class Report:
 
     psnr_db: float
     bytes: int
-    bits_per_pixel: float
+    bits_per_sample: float
     fit_seconds: float
     total_seconds: float
     fit_id: str
@@ -97,7 +97,7 @@ def run_demo(
     report = Report(
         psnr_db=round(quality_db, 3),
         bytes=size,
-        bits_per_pixel=round(8 * size / (original.shape[0] * original.shape[1]), 4),
+        bits_per_sample=round(8 * size / (original.shape[0] * original.shape[1]), 4),
         fit_seconds=fit["result"]["facts"]["fit_seconds"],
         total_seconds=round(time.monotonic() - started, 2),
         fit_id=fit["id"],
@@ -180,7 +180,7 @@ def _table(report: Report, out: Path) -> Table:
     for name, value in (
         ("PSNR of the decoded picture", f"{report.psnr_db:.2f} dB"),
         ("compressed file", f"{report.bytes:,} bytes"),
-        ("bits per pixel", f"{report.bits_per_pixel:.3f}"),
+        ("bits per sample", f"{report.bits_per_sample:.3f}"),
         ("smaller than raw pixels", f"{report.ratio_to_raw:.1f} times"),
         ("smaller than the PNG", f"{report.ratio_to_png:.1f} times"),
         ("a JPEG of the same PSNR", _beside_jpeg(report)),

@@ -30,8 +30,8 @@ def stack(
     Args:
         home: the data folder.
         api_port: port on which the api must listen; None for 8000 or, if that is taken, any that is free.
-        with_worker: without a worker, fits wait until one is started by hand (`tunerd env` helps).
-        say: told each line of progress.
+        with_worker: whether a worker is started; if not, fits wait until one is started by hand (`tunerd env` helps).
+        say: function that is told each line of progress.
 
     Raises:
         AlreadyRunning: the folder is in use.
@@ -56,6 +56,12 @@ def stack(
 @contextlib.contextmanager
 def engines(home: Home, *, durable: bool = True, say: Say = quiet) -> Iterator[Supervisor]:
     """Run the engines of a data folder; `environment` of what is yielded says how to reach them.
+
+    Args:
+        home: the data folder.
+        durable: whether the engines wait for the disk before they say that something is stored; without it they are
+            quicker, and what was written last may be lost when the machine loses its power, as tests can afford.
+        say: function that is told each line of progress.
 
     Raises:
         AlreadyRunning: the folder is in use.

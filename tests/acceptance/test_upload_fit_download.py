@@ -131,7 +131,7 @@ def test_the_demo_leaves_what_it_promises(running: Supervisor, tmp_path: Path) -
     report = run_demo(running.api_url, picture, tmp_path, Console(), started=time.monotonic(), effort="fast")
     assert report.psnr_db > 20
     assert report.bytes == (tmp_path / "compressed.tnr").stat().st_size
-    promised = {"psnr_db", "bytes", "bits_per_pixel", "fit_seconds", "total_seconds", "fit_id"}
+    promised = {"psnr_db", "bytes", "bits_per_sample", "fit_seconds", "total_seconds", "fit_id"}
     assert promised <= set(json.loads((tmp_path / "report.json").read_text()))
     with Image.open(tmp_path / "comparison.png") as comparison:
         assert comparison.size == (3 * picture.shape[1], picture.shape[0])

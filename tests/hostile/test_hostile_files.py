@@ -16,7 +16,7 @@ from tuner.codec.file.header import Header, pack_header
 from tuner.codec.limits import DecodeLimits
 from tuner.errors import FormatError, LimitExceeded
 
-TIGHT = DecodeLimits(file_bytes=10_000, chunk_bytes=5_000, weights=20_000, samples=5_000, channels=8)
+TIGHT = DecodeLimits(file_bytes=12_000, chunk_bytes=11_000, weights=20_000, samples=5_000, channels=8)
 GOLDEN = small_files("v1", "v1-scaled", "v1-kinds")
 WAVELETS = small_files("v1-core")
 

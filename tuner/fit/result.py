@@ -1,4 +1,4 @@
-"""How a fit ended, in words that say what to try next, and how much of a budget is too much."""
+"""How a fit ended, in words that say what to try next, and whether a budget is used up."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields

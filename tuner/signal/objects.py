@@ -54,6 +54,8 @@ def as_numpy(given: Any) -> np.ndarray:
             given = given.detach().cpu()
             if "bfloat16" in str(given.dtype):  # numpy has none, and no float32 differs from it
                 given = given.float()
+            if "bfloat16" in str(given.dtype):  # numpy has none, and no float32 differs from it
+                given = given.float()
             given = given.numpy()
         return np.asarray(given)
     except Exception as error:  # an object's own conversion may raise anything

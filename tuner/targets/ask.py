@@ -65,7 +65,8 @@ class SinesAsk(Ask):
         free_size: whether the search chooses the size of the network; if not, only how long it trains and how coarsely
             it is rounded.
         max_loss_db: the PSNR in dB, above 0, that rounding may cost where no target says how good or large the file is.
-        thorough: whether such a file is rounded with all care; see `tuner.rounding.compress`.
+        thorough: whether the weights of such a file are trained on before and while they are rounded, for a smaller
+            file after one to two times as long as the fit took; see `tuner.rounding.compress`.
     """
 
     kind: ClassVar[NetworkKind] = NetworkKind.SINES

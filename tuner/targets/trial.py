@@ -35,7 +35,7 @@ class Trial:
         steps: training steps that led to the network.
         max_steps: largest number of training steps that the fit was allowed.
         seconds: time of the training in seconds.
-        work: work of the training, as `tuner.targets.sines.forecast` counts it.
+        work: work of the training, in seconds of the machine that forecasts were measured on.
         psnr_db: the picture PSNR of the fit, before its file was made.
         file_bytes: size in bytes of the file that suits the target best; None if no file of the network meets it.
         goes_on: whether the fit went on from where the trial before ended; the steps then include those of that one.

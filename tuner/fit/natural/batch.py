@@ -16,7 +16,7 @@ import torch
 from tuner.decibels import mse_to_psnr_db
 from tuner.errors import ConfigError, FitDiverged, InvalidSignal
 from tuner.fit.config import FitConfig, NaturalGradientConfig
-from tuner.fit.natural.descent import Search
+from tuner.fit.natural.descent import Descent
 from tuner.fit.natural.samples import grid_sweeps
 from tuner.fit.natural.sweeps import Sweeps
 from tuner.fit.natural.trainer import starting_point, write_member
@@ -86,7 +86,7 @@ class _Run:
         grid = Grid(signals[0].grid_shape, config.network.period)
         network = SineNetwork.initial(config.network, grid, signals[0].channels, config.seed).to(device)
         self._networks = [network, *(deepcopy(network) for _ in signals[1:])]
-        self._search = Search(
+        self._descent = Descent(
             _sweeps(network, signals, trainer),
             starting_point(self._networks),
             [layer.bounds_M for layer in network.layers],
@@ -100,10 +100,10 @@ class _Run:
     def step(self) -> None:
         """Let all members step, and part with those that are done."""
         started = monotonic()
-        self._search.step()
+        self._descent.step()
         self._seconds += monotonic() - started
         going_on = []
-        for position, (member, loss) in enumerate(zip(self.members, self._search.losses.tolist(), strict=True)):
+        for position, (member, loss) in enumerate(zip(self.members, self._descent.losses.tolist(), strict=True)):
             self._histories[member].append(loss)
             end = self._end(position, member)
             if end is None:
@@ -111,7 +111,7 @@ class _Run:
             else:
                 self.ended[member] = end
         if going_on and len(going_on) < len(self.members):
-            self._search.keep(torch.tensor(going_on, device=self._networks[0].phases_M.device))
+            self._descent.keep(torch.tensor(going_on, device=self._networks[0].phases_M.device))
         self.members = [self.members[position] for position in going_on]
 
     def _end(self, position: int, member: int) -> FitResult | FitDiverged | None:
@@ -127,7 +127,7 @@ class _Run:
         outcome = FitOutcome.CONVERGED if on_target else spent(self._budget, history, self._seconds)
         if outcome is None:
             return None
-        write_member(self._search, position, self._networks[member])
+        write_member(self._descent, position, self._networks[member])
         return FitResult(
             network=self._networks[member],
             outcome=outcome,

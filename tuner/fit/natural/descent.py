@@ -1,4 +1,4 @@
-"""The natural-gradient search: Gauss-Newton directions in Kronecker factors, output layers that are always optimal.
+"""The natural-gradient descent: Gauss-Newton directions in Kronecker factors, output layers that are always optimal.
 
 It runs B fits of one shape in step: every sweep and every factorisation is made for all of them, while damping, the
 previous step and the verdict on a step are each member's own. One fit is a batch of one (`tuner.fit.natural.trainer`);
@@ -35,7 +35,7 @@ MAX_DAMPING = 1e6
 MIN_CURVATURE_SAMPLES = 8192
 
 
-class Search:
+class Descent:
     """B fits of one shape that take their steps together.
 
     Args:
@@ -93,7 +93,7 @@ class Search:
 
     @torch.no_grad()
     def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
-        """Continue from the `tensors` of another search of the same signals and configuration.
+        """Continue from the `tensors` of another descent of the same signals and configuration.
 
         Raises:
             StateMismatch: if a name is missing or a shape differs.
@@ -110,7 +110,7 @@ class Search:
 
     @torch.no_grad()
     def _begin(self) -> None:
-        """Measure the point that the search starts or goes on from."""
+        """Measure the point that the descent starts or goes on from."""
         with single_threaded():
             self._covariance = self._sweeps.sines.covariance(self.point.phases)
             self.readout, self._squares = self._measure(self.point)

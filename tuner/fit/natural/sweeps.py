@@ -1,4 +1,4 @@
-"""Sweeps over all samples: the products that the natural-gradient search needs, in cache-sized tiles.
+"""Sweeps over all samples: the products that the natural-gradient descent needs, in cache-sized tiles.
 
 A fit spends its time here. Sweeps of an iteration:
 

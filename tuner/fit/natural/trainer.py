@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from tuner.fit.config import NaturalGradientConfig
-from tuner.fit.natural.descent import Search
+from tuner.fit.natural.descent import Descent
 from tuner.fit.natural.sums import Hidden
 from tuner.fit.natural.sweeps import Sweeps
 from tuner.fit.sines.module import SineNetwork
@@ -27,8 +27,8 @@ class NaturalGradientTrainer:
 
     def __init__(self, network: SineNetwork, sweeps: Sweeps, config: NaturalGradientConfig) -> None:
         self.network = network
-        self._search = Search(sweeps, starting_point([network]), [layer.bounds_M for layer in network.layers], config)
-        write_member(self._search, 0, network)
+        self._descent = Descent(sweeps, starting_point([network]), [layer.bounds_M for layer in network.layers], config)
+        write_member(self._descent, 0, network)
 
     def step(self) -> float:
         """Take one step, or keep the network as it is if no step lowers the loss.
@@ -36,17 +36,17 @@ class NaturalGradientTrainer:
         Returns:
             The exact mean squared error, never more than the step before gave.
         """
-        self._search.step()
-        write_member(self._search, 0, self.network)
+        self._descent.step()
+        write_member(self._descent, 0, self.network)
         return self.finish()
 
     def finish(self) -> float:
         """The mean squared error: the output layer is already the best one for all samples."""
-        return float(self._search.losses[0])
+        return float(self._descent.losses[0])
 
     def tensors(self) -> dict[str, Tensor]:
         """The point, the previous step (zero if there is none), the damping and the count of steps."""
-        return self._search.tensors()
+        return self._descent.tensors()
 
     def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
         """Continue from the `tensors` of another trainer of the same signal and configuration.
@@ -54,8 +54,8 @@ class NaturalGradientTrainer:
         Raises:
             StateMismatch: if a name is missing or a shape differs.
         """
-        self._search.load_tensors(tensors)
-        write_member(self._search, 0, self.network)
+        self._descent.load_tensors(tensors)
+        write_member(self._descent, 0, self.network)
 
 
 @torch.no_grad()
@@ -69,11 +69,11 @@ def starting_point(networks: list[SineNetwork]) -> Hidden:
 
 
 @torch.no_grad()
-def write_member(search: Search, member: int, network: SineNetwork) -> None:
-    """Bring a module up to date with its member of the search."""
-    network.phases_M.copy_(search.point.phases)
-    for module, layer in zip(network.layers, search.point.layers, strict=True):
+def write_member(descent: Descent, member: int, network: SineNetwork) -> None:
+    """Bring a module up to date with its member of the descent."""
+    network.phases_M.copy_(descent.point.phases)
+    for module, layer in zip(network.layers, descent.point.layers, strict=True):
         module.weight_HM.copy_(layer[member, :, :-1])
         module.bias_H.copy_(layer[member, :, -1])
-    network.readout_weight_CH.copy_(search.readout.matrix[member, :, :-1])
-    network.readout_bias_C.copy_(search.readout.matrix[member, :, -1])
+    network.readout_weight_CH.copy_(descent.readout.matrix[member, :, :-1])
+    network.readout_bias_C.copy_(descent.readout.matrix[member, :, -1])

@@ -2,7 +2,7 @@
 
     s = sin(2 pi/p K x + phi)       input layer, K frozen                        (section 3.1 of arXiv 2407.21121)
     h = sin(W s + b)                hidden layer, |W_ij| <= c_j; more may follow
-    f(x) = C h + e
+    f(x) = R h + e
 
 Weights are in effective units, without the factor omega_hidden of the published code. Because every frequency is a
 multiple of 2 pi/p, so is every harmonic: f is p-periodic in each coordinate, at any depth.
@@ -42,7 +42,7 @@ class SineNetwork(Network):
         period: length p of the period, in units of the coordinates.
         phases_M: parameter of the input phases in radians, (M,).
         hidden: the hidden layers, first to last; `layers` gives them with their type.
-        readout_weight_CH: parameter C of the output layer, (C, H).
+        readout_weight_CH: parameter R of the output layer, (C, H).
         readout_bias_C: parameter e of the output layer, (C,).
     """
 
@@ -82,7 +82,7 @@ class SineNetwork(Network):
         return torch.sin(torch.addmm(self.phases_M, coords_PD, self.angular_MD.T))
 
     def readout(self, hidden_PH: Float[Tensor, "points hidden"]) -> Float[Tensor, "points channels"]:
-        """The output layer f = C h + e."""
+        """The output layer f = R h + e."""
         return torch.addmm(self.readout_bias_C, hidden_PH, self.readout_weight_CH.T)
 
     def forward(self, coords_PD: Float[Tensor, "points dims"]) -> Float[Tensor, "points channels"]:

@@ -30,12 +30,12 @@ class WeightDescent:
         random: generator that decides which tiles a step looks at.
 
     Attributes:
-        steps: quantisation step of each tensor, once the weights are rounded in every pass; None before.
+        step_sizes: quantisation step of each tensor, once the weights are rounded in every pass; None before.
     """
 
     def __init__(self, weights: Weights, config: WaveletConfig, random: torch.Generator) -> None:
         self._weights, self._config, self._random = weights, config, random
-        self.steps: tuple[float, ...] | None = None
+        self.step_sizes: tuple[float, ...] | None = None
         self._adam = torch.optim.Adam(weights.inner(), lr=config.weight_rate, betas=(0.9, 0.99), eps=1e-12)
         for tensor in weights.inner():
             # As Adam would at its first step: a checkpoint names them all.
@@ -64,8 +64,8 @@ class WeightDescent:
             mine.copy_(found)
 
     def as_passes_see_them(self) -> Weights:
-        """The weights, rounded once there are steps for them."""
-        return self._weights if self.steps is None else self._weights.rounded(self.steps)
+        """The weights, rounded once there are step sizes for them."""
+        return self._weights if self.step_sizes is None else self._weights.rounded(self.step_sizes)
 
     def moments(self) -> dict[str, list[Tensor]]:
         """What later steps depend on beside the weights, by name."""

@@ -14,7 +14,8 @@ from tuner.fit.progress import Clock, Progress, Verdict
 from tuner.fit.result import FitSummary
 from tuner.fit.state import FitState
 from tuner.fit.wavelets.config import MOST_AXES, TOO_MANY_AXES, WaveletConfig
-from tuner.fit.wavelets.trainer import FileBits, RoundedNetwork, WaveletTrainer
+from tuner.fit.wavelets.rounded import FileBits, RoundedNetwork
+from tuner.fit.wavelets.trainer import WaveletTrainer
 from tuner.network.wavelets.parameters import WaveletParameters
 from tuner.signal.signal import Signal
 

@@ -30,12 +30,12 @@ class LatentGradients:
     Attributes:
         loss: mean squared error over points and channels.
         slopes: first derivatives by the latents, one tensor per level, (subbands, *nodes).
-        bends: random sample of the second derivatives by each latent alone, from random signs.
+        second_derivatives: random sample of the second derivatives by each latent alone, from random signs.
     """
 
     loss: float
     slopes: list[Tensor]
-    bends: list[Tensor]
+    second_derivatives: list[Tensor]
 
 
 class GridPasses:
@@ -67,7 +67,7 @@ class GridPasses:
         plane = prod(self.grid_shape[1:])
         rows = max(1, _TILE_POINTS // plane)
         self.sines = 2 * len(frequencies)
-        self.layout = layout
+        self.layout, self.frequencies = layout, frequencies
         self.subbands = Subbands(layout, rows)
         self._differences = Differences(self.grid_shape)
         self.gains = torch.ones(layout.inputs)

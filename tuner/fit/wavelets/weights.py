@@ -26,7 +26,7 @@ class Weights:
         hidden: weights W of each sine layer, (H, inputs).
         biases: biases b of each sine layer, (H,).
         skip: weights S from the fields to the values, (C, U).
-        readout: weights C from the last sine layer to the values, (C, H).
+        readout: weights R from the last sine layer to the values, (C, H).
         bias: constant e of the values, (C,).
     """
 
@@ -58,19 +58,19 @@ class Weights:
         """The output layer."""
         return [self.skip, self.readout, self.bias]
 
-    def rounded(self, steps: tuple[float, ...]) -> "Weights":
+    def rounded(self, step_sizes: tuple[float, ...]) -> "Weights":
         """A copy in which every tensor is in whole steps, bit by bit what a file will hold."""
         copy = self._like(torch.clone)
-        for tensor, step in zip(copy.tensors(), steps, strict=True):
+        for tensor, step in zip(copy.tensors(), step_sizes, strict=True):
             step = float(torch.tensor(step))
             tensor.copy_((tensor.double() / step).round() * step)
         return copy
 
-    def widened(self, steps: tuple[float, ...]) -> tuple[float, ...]:
-        """The steps, longer where a tensor has outgrown what a file can hold."""
+    def widened(self, step_sizes: tuple[float, ...]) -> tuple[float, ...]:
+        """The step sizes, larger where a tensor has outgrown what a file can hold."""
         return tuple(
             max(step, float(tensor.abs().max()) / _MOST_STEPS)
-            for tensor, step in zip(self.tensors(), steps, strict=True)
+            for tensor, step in zip(self.tensors(), step_sizes, strict=True)
         )
 
     def arrays(self) -> list[FloatArray]:

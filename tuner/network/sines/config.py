@@ -28,7 +28,8 @@ class NetworkConfig:
         bound_deep: bound c of all columns of the second and later hidden layers, > 0.
         deviation: standard deviation of an initial hidden pre-activation in radians, whatever the width, > 0.
             Beyond 2 it ruins the fit; the natural gradient is best served by 1, Adam by 1.4.
-        windows: into which a line is cut, each an output of the network (`tuner.network.sines.windows`), >= 1.
+        windows: number of windows into which a line is cut, each an output of the network
+            (`tuner.network.sines.windows`), >= 1.
         bounded: whether the bounds hold at all; without them, the integer frequencies are what is left of the method.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The numbers that make up one plain sinusoidal network, f(x) = C h_L(... h_1(sin(2 pi/p K x + phi))) + e."""
+"""The numbers that make up one plain sinusoidal network, f(x) = R h_L(... h_1(sin(2 pi/p K x + phi))) + e."""
 
 from dataclasses import dataclass
 
@@ -11,14 +11,14 @@ from tuner.shapes import FloatArray, IntArray
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class SineParameters:
-    """All numbers of a network f(x) = C h_L(... h_1(sin(2 pi/p K x + phi))) + e.
+    """All numbers of a network f(x) = R h_L(... h_1(sin(2 pi/p K x + phi))) + e.
 
     Attributes:
         frequencies: input frequencies K, int32 (M, D), in cycles per period; frozen during a fit.
         period: period p, in units of the coordinates.
         phases: phi, float32 (M,), in radians.
         hidden: the hidden layers, first to last, at least one.
-        readout_weight: weights C of the output layer, float32 (C, H).
+        readout_weight: weights R of the output layer, float32 (C, H).
         readout_bias: bias e of the output layer, float32 (C,).
 
     Raises:

@@ -13,8 +13,8 @@ from math import prod
 
 from tuner.errors import ConfigError
 
-# Along the longest axis, by the number of axes: the third one makes coarse levels cheap to go on from, and their
-# integers grow by a half more with every scale.
+# Nodes that the coarsest level keeps along the longest axis; fewer for solids, whose coarse levels are cheap. They have
+# fewer scales, too: their integers grow by 2^(3/2) with every scale, those of pictures by 2.
 _LEAST_NODES, _LEAST_NODES_OF_SOLIDS = 8, 5
 _MOST_SCALES, _MOST_SCALES_OF_SOLIDS = 5, 4
 # How many of the finest levels have a field of their own; the coarser ones share the first field.
@@ -29,7 +29,7 @@ class Level:
         number: position among the levels, coarsest first; 0 is the low-pass level.
         spacing: samples per node along every axis, a power of two.
         field: number of the field that the subbands add to.
-        colours: number of channels of the signal's colours, each with its own subbands.
+        colours: number of colours (combinations of channels), each with subbands of its own.
         orientations: number of subbands for each colour, 1 in the low-pass level and 2^D - 1 in others.
         nodes: number of nodes along each axis.
     """

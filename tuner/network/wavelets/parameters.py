@@ -1,6 +1,6 @@
 """The numbers of a wavelet network: a small sine network whose phases are turned by fields of wavelets.
 
-    z_1 = W s(x) + V m(x) + b_1,   h_1 = sin z_1,   h_l = sin(W_l h_l-1 + b_l),   f = C h_L + S u(x) + e
+    z_1 = W s(x) + V m(x) + b_1,   h_1 = sin z_1,   h_l = sin(W_l h_l-1 + b_l),   f = R h_L + S u(x) + e
 
 s(x) holds sin(2 pi/p k.x) for some integer frequencies k, then cos of the same. The samples of the fields u are sums of
 wavelets with integer coefficients, the latents (`tuner.network.wavelets.filters`), and a cubic spline goes through
@@ -38,7 +38,7 @@ class WaveletParameters:
         latents: the integer coefficients, int32 (subbands, *nodes) for each level of the layout.
         hidden: the sine layers; the first has 2 F + M inputs: sines, cosines, `tuner.network.wavelets.inputs`.
         skip: weight S from the fields to the values, float32 (C, U).
-        readout_weight: weight C from the last sine layer to the values, float32 (C, H).
+        readout_weight: weight R from the last sine layer to the values, float32 (C, H).
         readout_bias: bias e of the values, float32 (C,).
         exponents: one for each of the M inputs beside the sines, which is multiplied by 2^exponent.
 

@@ -1,4 +1,4 @@
-"""Values of a wavelet network: on its own samples by the core, at any points and on other grids in numpy.
+"""Values of a wavelet network: on its own samples by the core (the compiled decoder, `tuner.core`), else by numpy.
 
 A tile is some rows of the first axis, so that memory stays bounded. `values_at` takes any points, `values_on_grid` is
 the quicker way on a grid; `values_in_tiles` computes in numpy what the core does, and tests compare them.

@@ -40,7 +40,7 @@ class SinesTrial(Trial):
 
     Attributes:
         late_gain_db: gain of the second half of the steps, in dB.
-        peak: largest error of a sample, in root mean square errors of the fit.
+        peak: largest error of a sample over the root mean square error of the fit.
         loss_db: loss by rounding in the file that suits the target best, in dB; None if there is no file.
         is_pilot: whether this was the beginning of a fit, to see whether the network is of the right size; there is no
             file then.

@@ -60,7 +60,10 @@ class SinesStrategy(Strategy[SinesPlan, FitResult, SinesTrial]):
     def learn(
         self, plan: SinesPlan, fitted: FitResult, trials: Sequence[SinesTrial]
     ) -> tuple[RoundedFile | None, SinesTrial]:
-        """Round the weights as the target wants them, unless the network was a pilot."""
+        """Round the weights as the target wants them.
+
+        Unless the network was a pilot, a short fit that only shows whether its size is worth more: that has no file.
+        """
         # A pilot that used up its time, or reached its goal, is a fit like any other.
         is_pilot = plan.is_pilot and fitted.outcome is FitOutcome.STEP_LIMIT
         representation = Representation.of(fitted.network.parameters_numpy(), self._signal)

@@ -9,7 +9,7 @@ bits are worth, towards zero more, so fits aim a little below.
 from collections.abc import Callable
 
 from tuner.codec.encode import encode
-from tuner.fit.wavelets.trainer import RoundedNetwork
+from tuner.fit.wavelets.rounded import RoundedNetwork
 from tuner.representation import Representation
 from tuner.signal.signal import Signal
 from tuner.targets.files import File, measured

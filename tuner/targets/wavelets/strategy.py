@@ -13,7 +13,7 @@ from math import fsum, log10
 from tuner.fit.state import FitState
 from tuner.fit.wavelets.config import WaveletConfig
 from tuner.fit.wavelets.fit import WaveletResult, fit_wavelets
-from tuner.fit.wavelets.trainer import RoundedNetwork
+from tuner.fit.wavelets.rounded import RoundedNetwork
 from tuner.network.wavelets.parameters import WaveletParameters
 from tuner.signal.signal import Signal
 from tuner.targets.ask import WaveletsAsk

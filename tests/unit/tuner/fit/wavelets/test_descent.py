@@ -24,7 +24,7 @@ def test_passes_see_rounded_weights_once_there_are_steps() -> None:
     _, _, weights = passes_over((20, 14))
     descent = WeightDescent(weights, CONFIG, torch.Generator().manual_seed(0))
     assert descent.as_passes_see_them() is weights
-    descent.steps = tuple(0.5 for _ in weights.tensors())
+    descent.step_sizes = tuple(0.5 for _ in weights.tensors())
     for tensor in descent.as_passes_see_them().tensors():
         assert torch.equal(tensor * 2.0, (tensor * 2.0).round())
 

@@ -43,7 +43,7 @@ def test_random_signs_sample_the_curvature() -> None:
     samples = 400
     for _ in range(samples):
         signs = torch.randint(0, 2, (2, passes.points), generator=random).float() * 2.0 - 1.0
-        for mean, bend in zip(total, passes.latent_gradients(weights, signs).bends, strict=True):
+        for mean, bend in zip(total, passes.latent_gradients(weights, signs).second_derivatives, strict=True):
             mean += bend / samples
     for level, code in enumerate(latents):
         step = 2e-2

@@ -67,7 +67,7 @@ def test_weights_are_rounded_in_the_last_share_of_the_clock() -> None:
     quarter = replace(SMALL, rounded_share=0.25)
     for taken, rounds in ((30, False), (31, True)):
         made, _ = trainer(quarter, taken=taken)
-        assert (len(made.tensors()["steps"]) > 0) == rounds, taken
+        assert (len(made.tensors()["step_sizes"]) > 0) == rounds, taken
 
 
 def test_tensors_of_another_network_are_refused_by_name() -> None:

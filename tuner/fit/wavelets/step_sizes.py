@@ -21,7 +21,7 @@ _SMALLEST_CURVATURE = 1e-9
 _MOST_LEVELS = 1500.0
 
 
-def wavelet_steps(parameters: WaveletParameters, trade: float) -> tuple[float, ...]:
+def wavelet_step_sizes(parameters: WaveletParameters, trade: float) -> tuple[float, ...]:
     """One quantisation step per tensor, in the order of the file.
 
     Args:
@@ -29,11 +29,11 @@ def wavelet_steps(parameters: WaveletParameters, trade: float) -> tuple[float, .
         trade: mean squared error that one bit is worth, > 0.
     """
     numerator = 6.0 * parameters.channels * trade / log(2.0)
-    steps = []
+    step_sizes = []
     for tensor, curvature in zip(parameters.tensors(), _curvatures(parameters), strict=True):
         step = sqrt(numerator / max(curvature, _SMALLEST_CURVATURE))
-        steps.append(max(step, float(np.abs(tensor).max(initial=0.0)) / _MOST_LEVELS))
-    return tuple(steps)
+        step_sizes.append(max(step, float(np.abs(tensor).max(initial=0.0)) / _MOST_LEVELS))
+    return tuple(step_sizes)
 
 
 def _curvatures(parameters: WaveletParameters) -> list[float]:
