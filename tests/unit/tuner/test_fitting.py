@@ -98,3 +98,12 @@ def test_every_kind_of_signal_has_a_picture(name: str) -> None:
 def test_public_names_are_offered_for_completion() -> None:
     assert {"represent", "load", "save", "Representation"} <= set(dir(tuner))
     assert "HOMES" not in dir(tuner)
+
+
+@pytest.mark.parametrize("psnr_db", [3.0, 8.0, 20.0])
+def test_a_low_quality_of_noise_is_met_as_well(psnr_db: float) -> None:
+    """What a fit aims at and what rounding leaves of it lie apart by decibels there."""
+    noise = np.random.default_rng(0).normal(size=(6, 5, 7)).astype(np.float32)
+    result = represent(noise, psnr_db=psnr_db, effort="fast", max_steps=2, progress=False)
+    assert result.is_met
+    assert result.psnr_db >= psnr_db

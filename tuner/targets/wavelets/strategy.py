@@ -31,6 +31,7 @@ _MORE_STEPS = 0.5  # of those before, for a fit that goes on
 # one that learns being 400 to 700 bytes.
 _LARGE_CODE, _SMALL_BYTES = 300, 2500
 _LEAST_BYTES = 100
+_MOST_EXACT = 4  # networks that learn nothing for one quality
 _MOST_LARGE_CODE = 6000  # with larger ones, it is the better for certain
 # Where a fit aims, below what is asked for: rounding away from zero then makes up for it, cheaply.
 _AIM, _AIM_DB = 0.975, 0.05
@@ -98,7 +99,7 @@ class WaveletsStrategy(Strategy[WaveletsPlan, WaveletResult, WaveletsTrial]):
             is_hopeless = not self._config.learned or (bool(trials) and trials[-1].largest >= _MOST_LARGE_CODE)
             return None if is_hopeless else WaveletsPlan(config=replace(self._config, max_seconds=left))
         if not trials[-1].learned:
-            return None
+            return self._higher(len(trials) - len(learned), best, left)
         last = learned[-1]
         is_large = last.largest >= _LARGE_CODE
         is_asked = self._ask.target is not None and self._ask.target.kind is not TargetKind.SECONDS
@@ -113,6 +114,24 @@ class WaveletsStrategy(Strategy[WaveletsPlan, WaveletResult, WaveletsTrial]):
     def _exact(self, seconds: float | None) -> WaveletsPlan:
         """A network that learns nothing, which is not counted among those that may be trained."""
         return WaveletsPlan(config=replace(self._config, learned=False, steps=1, max_seconds=seconds))
+
+    def _higher(self, made: int, best: File | None, seconds: float | None) -> WaveletsPlan | None:
+        """For a quality that is still missed, a network that learns nothing and aims as much higher.
+
+        Where quality is low, what a fit aims at and what rounding leaves of it lie apart by decibels.
+
+        Args:
+            made: number of networks that learn nothing so far.
+            best: best file so far.
+            seconds: time that is left.
+        """
+        target = self._ask.target
+        if target is None or target.kind is not TargetKind.PSNR_DB or best is None or best.meets(target):
+            return None
+        if made >= _MOST_EXACT or self._config.psnr_db is None:
+            return None
+        raised = self._config.psnr_db + 1.5 * made * (target.value - best.psnr_db)
+        return WaveletsPlan(config=replace(self._config, psnr_db=raised, learned=False, steps=1, max_seconds=seconds))
 
     def fit(self, plan: WaveletsPlan, resume: FitState | None, on_step: OnStep) -> WaveletResult:
         """Train the network, its size judged by real files."""
