@@ -8,7 +8,7 @@ from tuner.targets.sines.sizes import solve_rising, weight_count
 from tuner.targets.target import TargetKind
 
 # Files that are written until one suits the target, in the mean.
-_FILES = {TargetKind.BYTES: 2.3, TargetKind.BITS_PER_SAMPLE: 2.3, TargetKind.MAX_ERROR: 4.0}
+FILES = {TargetKind.BYTES: 2.3, TargetKind.BITS_PER_SAMPLE: 2.3, TargetKind.MAX_ERROR: 4.0}
 # Fits that a search makes, in the mean: a pilot now and then ends in another network, or a file does not suit.
 _FITS = 1.1
 
@@ -40,7 +40,7 @@ def foresee_sines(ask: SinesAsk, forecast: Forecast, speed: float) -> Foreseen:
     max_bytes = None if ask.target is None else ask.target.max_bytes(forecast.samples)
     if max_bytes is not None:
         size = min(size, float(max_bytes))
-    files = 1.0 if ask.target is None else _FILES.get(ask.target.kind, 1.0)
+    files = 1.0 if ask.target is None else FILES.get(ask.target.kind, 1.0)
     # With all care a file takes about as long as its fit.
     fits = (2.0 if ask.thorough else 1.0) if loss_db == ask.max_loss_db else _FITS
     return Foreseen(

@@ -18,6 +18,7 @@ from tuner.network.wavelets.parameters import WaveletParameters
 from tuner.signal.signal import Signal
 from tuner.targets.ask import WaveletsAsk
 from tuner.targets.files import File, measured
+from tuner.targets.outlook import Ahead
 from tuner.targets.strategy import OnStep, Strategy
 from tuner.targets.target import TargetKind
 from tuner.targets.trial import Plan, Trial, separate
@@ -31,6 +32,10 @@ _MORE_STEPS = 0.5  # of those before, for a fit that goes on
 # one that learns being 400 to 700 bytes.
 _LARGE_CODE, _SMALL_BYTES = 300, 2500
 _LEAST_BYTES = 100
+# Work for those who wait, in steps: what precedes the first one, the files that are tried, and the one step of a
+# network that learns nothing, which tries what its latents should be. Roughly, from a few fits of small pictures.
+_BEGIN, _FILES, _EXACT_STEP = 6.0, 8.0, 15.0
+_BOTH_DB = 48.0  # from which the second network is expected
 _MOST_LARGE_CODE = 6000  # with larger ones, it is the better for certain
 # Where a fit aims, below what is asked for: rounding away from zero then makes up for it, cheaply.
 _AIM, _AIM_DB = 0.975, 0.05
@@ -113,6 +118,38 @@ class WaveletsStrategy(Strategy[WaveletsPlan, WaveletResult, WaveletsTrial]):
     def _exact(self, seconds: float | None) -> WaveletsPlan:
         """A network that learns nothing, which is not counted among those that may be trained."""
         return WaveletsPlan(config=replace(self._config, learned=False, steps=1, max_seconds=seconds))
+
+    def ahead(self, plan: WaveletsPlan, trials: Sequence[WaveletsTrial]) -> Ahead:
+        """The steps, and the other of the two networks where it is likely to be made, too."""
+        config, target = self._config, self._ask.target
+        step = work_per_step(config, self._signal.grid_shape, self._signal.channels)
+        exact_work, learned_work = (_EXACT_STEP + _FILES) * step, (config.steps + _BEGIN + _FILES) * step
+        later_steps, later_work = 0, 0.0
+        if not plan.config.learned:
+            if not trials and config.learned:
+                later_steps, later_work = config.steps, learned_work
+                if config.max_seconds is not None and config.max_seconds < learned_work:
+                    later_steps, later_work = round(config.max_seconds / step), config.max_seconds
+            return Ahead(
+                steps=1,
+                step_work=_EXACT_STEP * step,
+                files_work=_FILES * step,
+                later_steps=later_steps,
+                later_work=later_work,
+            )
+        if all(trial.learned for trial in trials):
+            wants_much = target is not None and target.kind is TargetKind.PSNR_DB and target.value > _BOTH_DB
+            if wants_much or (self._max_bytes is not None and self._max_bytes < _SMALL_BYTES):
+                later_steps, later_work = 1, exact_work
+        return Ahead(
+            steps=plan.config.steps,
+            step_work=step,
+            begin_work=_BEGIN * step,
+            files_work=_FILES * step,
+            later_steps=later_steps,
+            later_work=later_work,
+            max_seconds=plan.config.max_seconds,
+        )
 
     def fit(self, plan: WaveletsPlan, resume: FitState | None, on_step: OnStep) -> WaveletResult:
         """Train the network, its size judged by real files."""
