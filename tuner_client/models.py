@@ -89,8 +89,9 @@ class Upload(Answer):
 
 
 class Progress(Answer):
-    """How far the training of a fit is."""
+    """How far a fit is; `phase` is what its worker is doing, in a word."""
 
+    phase: str | None = None
     step: int | None = None
     total_steps: int | None = None
     loss: float | None = None
