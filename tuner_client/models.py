@@ -198,11 +198,12 @@ class Estimate(Answer):
     """What a fit would weigh, reach and take."""
 
     weights: int
-    bytes: int
-    bits_per_sample: float
-    psnr_db: float
+    bytes: int | None = None
+    bits_per_sample: float | None = None
+    psnr_db: float | None = None
     steps: int
     seconds: float
+    unforeseen: str | None = None
     speed_is_measured: bool
 
 

@@ -122,7 +122,7 @@ class SinesStrategy(Strategy[SinesPlan, FitResult, SinesTrial]):
 
     def refusal(self) -> str:
         """The file of the smallest network, rounded as coarsely as can be, is the least."""
-        smallest = self._forecast.file_bytes(self._forecast.weight_range()[0], 20.0, LOSSES_DB[1])
+        smallest = self._forecast.smallest_file_bytes()
         return (
             f"no network that was tried fits into {self._ask.target}: ask for more, about {smallest:.0f} bytes at least"
         )

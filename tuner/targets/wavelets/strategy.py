@@ -22,7 +22,7 @@ from tuner.targets.outlook import Ahead
 from tuner.targets.strategy import OnStep, Strategy
 from tuner.targets.target import TargetKind
 from tuner.targets.trial import Plan, Trial, separate
-from tuner.targets.wavelets.forecast import work_per_step
+from tuner.targets.wavelets.forecast import BOTH_DB, LEAST_BYTES, work_per_step
 from tuner.targets.wavelets.landing import encoded, land_on_quality, land_on_size
 
 _WORTH_FILLING = 0.95  # of a limit of bytes
@@ -31,11 +31,9 @@ _MORE_STEPS = 0.5  # of those before, for a fit that goes on
 # Where a network that learns nothing may be the better: with integers so large, and in files so small, the layers of
 # one that learns being 400 to 700 bytes.
 _LARGE_CODE, _SMALL_BYTES = 300, 2500
-_LEAST_BYTES = 100
 # Work for those who wait, in steps: what precedes the first one, the files that are tried, and the one step of a
 # network that learns nothing, which tries what its latents should be. Roughly, from a few fits of small pictures.
 _BEGIN, _FILES, _EXACT_STEP = 6.0, 8.0, 15.0
-_BOTH_DB = 48.0  # from which the second network is expected
 _MOST_LARGE_CODE = 6000  # with larger ones, it is the better for certain
 # Where a fit aims, below what is asked for: rounding away from zero then makes up for it, cheaply.
 _AIM, _AIM_DB = 0.975, 0.05
@@ -138,7 +136,7 @@ class WaveletsStrategy(Strategy[WaveletsPlan, WaveletResult, WaveletsTrial]):
                 later_work=later_work,
             )
         if all(trial.learned for trial in trials):
-            wants_much = target is not None and target.kind is TargetKind.PSNR_DB and target.value > _BOTH_DB
+            wants_much = target is not None and target.kind is TargetKind.PSNR_DB and target.value > BOTH_DB
             if wants_much or (self._max_bytes is not None and self._max_bytes < _SMALL_BYTES):
                 later_steps, later_work = 1, exact_work
         return Ahead(
@@ -190,7 +188,7 @@ class WaveletsStrategy(Strategy[WaveletsPlan, WaveletResult, WaveletsTrial]):
     def refusal(self) -> str:
         """The least is a file of zeros: its header, its levels, and whatever else belongs to the signal."""
         return (
-            f"no network with wavelets fits into {self._ask.target}: ask for more, about {_LEAST_BYTES} bytes at "
+            f"no network with wavelets fits into {self._ask.target}: ask for more, about {LEAST_BYTES} bytes at "
             "least beside what belongs to the signal, or for the network kind 'sines'"
         )
 
