@@ -97,7 +97,7 @@ def _case(name: str, signal: Signal, kind: str, value: float, effort: str) -> Ca
         channels=signal.channels,
         target=f"{value:g} {kind}",
         effort=effort,
-        estimated={"weights": foreseen.weights, "bytes": foreseen.bytes, "seconds": foreseen.seconds},
+        estimated={"weights": foreseen.weights, "bytes": foreseen.bytes or 0, "seconds": foreseen.seconds},
         true={"weights": chosen[-1].weights, "bytes": len(result.content), "seconds": round(seconds, 3)},
         work_seconds=seconds,
         work=foreseen.seconds,

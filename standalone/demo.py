@@ -117,17 +117,17 @@ def _watch(client: httpx.Client, fit_id: str, console: Console) -> None:
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("queued", total=None, quality="")
         for kind, payload in _events(client, fit_id):
-            if kind != "progress":
+            if kind not in {"progress", "phase"}:
                 progress.update(task, description=kind)
                 continue
-            quality = "" if payload["psnr_db"] is None else f"{payload['psnr_db']:.2f} dB"
-            done, left = payload["seconds"], payload["eta_seconds"]
+            quality = "" if payload.get("psnr_db") is None else f"{payload['psnr_db']:.2f} dB"
+            done, left = payload.get("seconds") or 0.0, payload["eta_seconds"]
             progress.update(
                 task,
                 completed=done,
                 total=None if left is None else done + left,
                 quality=quality,
-                description="training",
+                description=payload["phase"],
             )
         progress.update(task, total=1, completed=1)
 

@@ -149,7 +149,7 @@ class Fit(Base):
     pause_requested: Mapped[bool] = mapped_column(server_default=text("false"))  # the client's wish while it runs
     event_seq: Mapped[int] = mapped_column(server_default=text("0"))  # sequence number of the last event
 
-    progress: Mapped[dict[str, Any] | None]  # step, total_steps, psnr_db, seconds, eta_seconds
+    progress: Mapped[dict[str, Any] | None]  # phase, step, total_steps, psnr_db, seconds, eta_seconds
     outcome: Mapped[str | None]  # how training ended, as one sentence
     error_code: Mapped[str | None]
     error_message: Mapped[str | None]
@@ -187,7 +187,7 @@ class FitEvent(Base):
 
     fit_id: Mapped[str] = mapped_column(ForeignKey("fits.id", ondelete="CASCADE"), primary_key=True)
     seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    kind: Mapped[str]  # a FitStatus for a move; else "progress", "checkpoint", "pause_requested" …
+    kind: Mapped[str]  # a FitStatus for a move; else "progress", "phase", "checkpoint", "pause_requested" …
     attempt: Mapped[int]
     data: Mapped[dict[str, Any]]
     created_at: Mapped[datetime] = mapped_column(server_default=text("clock_timestamp()"))

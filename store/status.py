@@ -63,6 +63,15 @@ LEGAL_MOVES: dict[FitStatus, frozenset[FitStatus]] = {
 }
 
 
+class Phase(StrEnum):
+    """What the attempt that holds a running fit is doing; told in `progress` of the row and in events."""
+
+    READING = "reading"  # the signal is fetched and decoded
+    TRAINING = "training"  # a network is made, then its steps are taken; there may be several networks
+    COMPRESSING = "compressing"  # weights are rounded and coded, and files are tried until one suits
+    STORING = "storing"  # the file is decoded again, compared with the signal, and stored
+
+
 class Order(StrEnum):
     """What the service wants of the worker that holds a fit; every beat of its heart is answered with one."""
 

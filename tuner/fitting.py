@@ -105,7 +105,7 @@ def represent(
     from tuner.targets.search import fit_to_target
 
     with progress_bar(shown=progress) as show:
-        found = fit_to_target(samples, ask, on_step=_first_then(show, on_step), device=device)
+        found = fit_to_target(samples, ask, on_step=_first_then(show, on_step), on_phase=show.enter, device=device)
     if found.content is None:
         raise ConfigError("on_step has stopped the fit before there was a file, expected it to go on to the end")
     is_met = found.outcome is TargetOutcome.MET

@@ -1,22 +1,33 @@
 """A bar that shows how far a fit is, in a terminal or a notebook."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from tuner.fit.progress import Progress, Verdict
+    from tuner.targets.outlook import Standing
+
+
+class Shown(Protocol):
+    """A bar that can be moved; it never stops a fit."""
+
+    def __call__(self, progress: "Progress") -> "Verdict":
+        """Show a step."""
+
+    def enter(self, standing: "Standing") -> None:
+        """Show a phase that begins."""
 
 
 @contextmanager
-def progress_bar(*, shown: bool | None = None) -> "Iterator[Callable[[Progress], Verdict]]":
-    """A bar on the standard error stream, or below a notebook's cell, moved by the function that this yields.
+def progress_bar(*, shown: bool | None = None) -> "Iterator[Shown]":
+    """A bar on the standard error stream, or below a notebook's cell, moved by what this yields.
 
     Args:
         shown: whether there is a bar; None for one where somebody can see it, a terminal or a notebook.
 
     Yields:
-        A function to be called after every step; it never stops the fit.
+        What is to be called after every step, and told of every phase.
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
@@ -34,10 +45,19 @@ def progress_bar(*, shown: bool | None = None) -> "Iterator[Callable[[Progress],
     console = Console(stderr=True)
     visible = console.is_terminal or console.is_jupyter
     with Bar(*columns, console=console, transient=True, disable=not (visible if shown is None else shown)) as bar:
-        task = bar.add_task("fitting", total=None, quality="")
+        task = bar.add_task("training", total=None, quality="")
 
-        def show(progress: "Progress") -> "Verdict":
-            bar.update(task, completed=progress.step, total=progress.total_steps, quality=f"{progress.psnr_db:.2f} dB")
-            return Verdict.CONTINUE
+        class Moved:
+            """Moves the bar."""
 
-        yield show
+            def __call__(self, progress: "Progress") -> "Verdict":
+                quality = f"{progress.psnr_db:.2f} dB"
+                bar.update(task, completed=progress.step, total=progress.total_steps, quality=quality)
+                return Verdict.CONTINUE
+
+            def enter(self, standing: "Standing") -> None:
+                bar.update(
+                    task, description=standing.phase, completed=standing.step, total=standing.total_steps or None
+                )
+
+        yield Moved()

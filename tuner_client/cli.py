@@ -66,14 +66,13 @@ def _watch(client: "Client", fit: "Fit") -> "Fit":
 
 
 def _show(bar: Progress, task: TaskID, event: "Event") -> None:
-    if event.kind != "progress":
+    if event.kind not in {"progress", "phase"}:
         bar.update(task, description=event.kind)
         return
     data: dict[str, Any] = event.data
     quality = "" if data.get("psnr_db") is None else f"{data['psnr_db']:.2f} dB"
-    bar.update(
-        task, description="training", completed=data.get("step") or 0, total=data.get("total_steps"), quality=quality
-    )
+    phase = str(data.get("phase") or "training")
+    bar.update(task, description=phase, completed=data.get("step") or 0, total=data.get("total_steps"), quality=quality)
 
 
 def _summary(fit: "Fit") -> str:

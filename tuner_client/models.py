@@ -89,8 +89,9 @@ class Upload(Answer):
 
 
 class Progress(Answer):
-    """How far the training of a fit is."""
+    """How far a fit is; `phase` is what its worker is doing, in a word."""
 
+    phase: str | None = None
     step: int | None = None
     total_steps: int | None = None
     loss: float | None = None
@@ -226,11 +227,12 @@ class Estimate(Answer):
     """What a fit would weigh, reach and take."""
 
     weights: int
-    bytes: int
-    bits_per_sample: float
-    psnr_db: float
+    bytes: int | None = None
+    bits_per_sample: float | None = None
+    psnr_db: float | None = None
     steps: int
     seconds: float
+    unforeseen: str | None = None
     speed_is_measured: bool
 
 

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
 from types import TracebackType
+from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -50,6 +51,8 @@ class Lease:
     Attributes:
         order: the service's order for the fit, as of the last answer.
         excuse: why nothing may have been heard of this worker, if its lease is lost.
+        sign_of_life: asked with every beat for what to publish of the fit, or None where that was done just now; the
+            thread that computes may be in something long.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class Lease:
     ) -> None:
         self.order = Order.CONTINUE
         self.excuse: Excuse = "overtaken"
+        self.sign_of_life: Callable[[], dict[str, Any] | None] = lambda: None
         self._resources = resources
         self._claim = claim
         self._on_stall = on_stall
@@ -125,6 +129,8 @@ class Lease:
             try:
                 with self._resources.database.unit_of_work() as session:
                     self.note(Fits(session).beat(self._claim, lease_seconds=settings.lease_seconds))
+                    if (standing := self.sign_of_life()) is not None:
+                        Fits(session).report_progress(self._claim, standing, kind="phase")
             except LeaseLost:
                 self._lost.set()
                 return

@@ -1,22 +1,33 @@
-"""Between two training steps: tell the service how far it is, keep a checkpoint, and see whether to stop."""
+"""From the first second of a fit to the last: tell how far it is, keep checkpoints, and see whether to stop.
+
+The thread that computes tells of phases when they begin and of steps when they are taken. While it is in something
+long, be it a step, the thread of the lease tells that the phase lasts, with a forecast that has grown shorter.
+"""
 
 import logging
 import math
 import time
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from store.errors import LeaseLost
 from store.repositories.fits import Claim, Fits
-from store.status import Order
+from store.status import Order, Phase
 from tuner.fit.progress import Progress, Verdict
+from tuner.targets.outlook import Standing
+from tuner.targets.result import TargetResult
 from worker.checkpoints import save_checkpoint
 from worker.drain import draining
 from worker.lease import Lease
 from worker.resources import Resources
 
 logger = logging.getLogger(__name__)
+
+# Between two reports there are so many seconds for each that the attempt has taken, up to the most: a fit of a day has
+# some twenty thousand events and not a hundred thousand.
+_SECONDS_PER_SECOND, _MOST_SECONDS = 1 / 60, 4.0
+_LATE_SHARE = 0.2  # of the time since it was foreseen is left, at least, of what takes longer than that
 
 
 class Interrupted(Exception):
@@ -34,7 +45,10 @@ class Reporter:
         self._resources = resources
         self._claim = claim
         self._lease = lease
-        now = time.monotonic()
+        now = self._began = self._told = time.monotonic()
+        self._standing: dict[str, Any] = {"phase": Phase.READING}
+        self._foreseen: tuple[float, float | None] = (now, None)  # at what time, how many seconds
+        lease.sign_of_life = self._sign_of_life
         self._next_report = now
         self._next_checkpoint = now + resources.settings.checkpoint_every_seconds
         self.handed_over = False
@@ -56,14 +70,38 @@ class Reporter:
             return Verdict.STOP
         now = time.monotonic()
         if now >= self._next_report:
-            self._next_report = now + settings.progress_every_seconds
-            with self._lease.waiting():
-                self._report(progress)
+            self._next_report = now + self._pause()
+            self._report("progress", progress_json(Phase.TRAINING, progress), progress.eta_seconds)
+        else:
+            self._keep(progress_json(Phase.TRAINING, progress), progress.eta_seconds)
         if now >= self._next_checkpoint:
             save_checkpoint(self._resources, self._claim, progress.capture())
             self._next_checkpoint = time.monotonic() + settings.checkpoint_every_seconds
         self._expect_lease()
         return Verdict.CONTINUE
+
+    def read(self) -> None:
+        """The signal is fetched and read from now on."""
+        self._report("phase", {"phase": Phase.READING}, None)
+
+    def enter(self, standing: Standing) -> None:
+        """The search has begun something else.
+
+        Raises:
+            LeaseLost: if another attempt holds the fit by now.
+        """
+        self._lease.note_step()
+        self._report("phase", progress_json(Phase(standing.phase), standing), standing.eta_seconds)
+
+    def store(self, result: TargetResult) -> None:
+        """The file is there, and remains to be compared and stored: the steps that were taken are all there will be."""
+        self._lease.note_step()
+        ended = {"step": result.steps, "total_steps": result.steps, "seconds": finite(result.seconds, digits=3)}
+        self._report("phase", self._standing | ended | {"phase": Phase.STORING}, self._eta(time.monotonic()))
+
+    def last(self, psnr_db: float | None) -> dict[str, Any]:
+        """What clients see of a fit that has its file, with the quality of that."""
+        return self._standing | {"psnr_db": finite(psnr_db, digits=3), "eta_seconds": 0.0}
 
     def heed(self) -> None:
         """See between two pieces of the reading whether to go on.
@@ -81,22 +119,47 @@ class Reporter:
         if self._lease.is_lost():
             raise LeaseLost(f"the lease on {self._claim.fit_id} could not be extended in time")
 
-    def _report(self, progress: Progress) -> None:
+    def _keep(self, standing: dict[str, Any], eta_seconds: float | None) -> None:
+        """For the sign of life that is to come."""
+        self._standing, self._foreseen = standing, (time.monotonic(), eta_seconds)
+
+    def _pause(self) -> float:
+        """Seconds between two reports."""
+        least = self._resources.settings.progress_every_seconds
+        return max(least, min(_MOST_SECONDS, _SECONDS_PER_SECOND * (time.monotonic() - self._began)))
+
+    def _eta(self, now: float) -> float | None:
+        """Seconds that are left of those that were foreseen: what is late has not ended for that."""
+        then, seconds = self._foreseen
+        return None if seconds is None else max(seconds - (now - then), _LATE_SHARE * (now - then))
+
+    def _sign_of_life(self) -> dict[str, Any] | None:
+        """What the lease's thread is to publish, if nothing has been for a while."""
+        now = time.monotonic()
+        if now - self._told < self._pause():
+            return None
+        self._told = now
+        return self._standing | {"eta_seconds": finite(self._eta(now), digits=1)}
+
+    def _report(self, kind: Literal["progress", "phase"], standing: dict[str, Any], eta_seconds: float | None) -> None:
+        self._keep(standing, eta_seconds)
+        told = standing | {"eta_seconds": finite(eta_seconds, digits=1)}
+        self._told = time.monotonic()
         try:
-            with self._resources.database.unit_of_work() as session:
-                self._lease.note(Fits(session).report_progress(self._claim, progress_json(progress)))
+            with self._lease.waiting(), self._resources.database.unit_of_work() as session:
+                self._lease.note(Fits(session).report_progress(self._claim, told, kind=kind))
         except SQLAlchemyError as error:
             logger.warning("progress of %s was not reported: %s", self._claim.fit_id, error)
 
 
-def progress_json(progress: Progress) -> dict[str, Any]:
-    """What clients see of a step; numbers that are not finite become null."""
+def progress_json(phase: Phase, progress: Progress | Standing) -> dict[str, Any]:
+    """What clients see of a step or a phase, its forecast aside; numbers that are not finite become null."""
     return {
+        "phase": phase,
         "step": progress.step,
         "total_steps": progress.total_steps,
         "psnr_db": finite(progress.psnr_db, digits=3),
         "seconds": finite(progress.seconds, digits=3),
-        "eta_seconds": finite(progress.eta_seconds, digits=1),
     }
 
 

@@ -126,18 +126,19 @@ End = Callable[[Fits], None]  # the last move of an attempt, written in one tran
 def _run(resources: Resources, claimed: ClaimedFit, lease: Lease) -> End:
     claim = claimed.claim
     try:
+        reporter = Reporter(resources, claim, lease)
+        reporter.read()
         content = resources.blobs.read(
             claimed.signal.object_key, sha256=claimed.signal.sha256, max_bytes=claimed.signal.byte_count
         )
-        reporter = Reporter(resources, claim, lease)
         signal = read_caged(content, resources.settings, reporter.heed)
         result = _train(resources, claimed, signal, reporter)
         if reporter.handed_over:
             return _handed_back(claim)
         if lease.order is Order.CANCEL or result.content is None:
             return _cancelled(claim)
-        lease.note_step()
-        return _store(resources, claimed, signal, result, result.content)
+        reporter.store(result)
+        return _store(resources, claimed, signal, result, result.content, reporter)
     except Interrupted:
         return _cancelled(claim) if lease.order is Order.CANCEL else _handed_back(claim)
     except (BlobMissing, BlobDamaged) as error:
@@ -192,13 +193,20 @@ def _train(resources: Resources, claimed: ClaimedFit, signal: Signal, reporter: 
     states = load_checkpoints(resources, claimed.claim.fit_id) if claimed.claim.attempt > 1 else iter(())
     for state in states:
         try:
-            return fit_to_target(signal, ask, resume=state, on_step=reporter, device=device)
+            return fit_to_target(signal, ask, resume=state, on_step=reporter, on_phase=reporter.enter, device=device)
         except StateMismatch as error:
             logger.warning("a checkpoint of %s is of no use: %s", claimed.claim.fit_id, error)
-    return fit_to_target(signal, ask, on_step=reporter, device=device)
+    return fit_to_target(signal, ask, on_step=reporter, on_phase=reporter.enter, device=device)
 
 
-def _store(resources: Resources, claimed: ClaimedFit, signal: Signal, result: TargetResult, content: bytes) -> End:
+def _store(
+    resources: Resources,
+    claimed: ClaimedFit,
+    signal: Signal,
+    result: TargetResult,
+    content: bytes,
+    reporter: Reporter,
+) -> End:
     """Check that the bytes decode to what is promised, upload, and hand back the move that makes it count."""
     claim = claimed.claim
     decoded = decode(content)
@@ -217,12 +225,14 @@ def _store(resources: Resources, claimed: ClaimedFit, signal: Signal, result: Ta
         "gradient_psnr_db": None if slope_db is None else finite(slope_db, digits=4),
         **file_facts(decoded, len(content)),
     }
+    last = reporter.last(psnr_db)
     return lambda fits: fits.succeed(
         claim,
         stored=stored,
         psnr_db=psnr_db,
         facts=facts,
         outcome=result.sentence,
+        progress=last,
         max_stored_bytes=resources.max_stored_bytes,
     )
 

@@ -57,7 +57,9 @@ class WorkerSettings(BaseSettings):
         default=900.0, gt=0, description="time without a step after which a fit's process gives it up and ends"
     )
     progress_every_seconds: float = Field(
-        default=1.0, gt=0, description="time between two reports, and until a cancel is noticed"
+        default=1.0,
+        gt=0,
+        description="time between two reports, and until a cancel is noticed; it grows with the fit to four seconds",
     )
     checkpoint_every_seconds: float = Field(default=30.0, gt=0)
     checkpoints_kept: int = Field(

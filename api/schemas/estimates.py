@@ -15,17 +15,25 @@ class EstimateView(BaseModel):
                 "psnr_db": 28.4,
                 "steps": 100,
                 "seconds": 41.5,
+                "unforeseen": None,
                 "speed_is_measured": True,
             }
         }
     )
 
     weights: int = Field(description="number of weights of the network, without its frozen frequencies")
-    bytes: int = Field(description="expected size of the file in bytes")
-    bits_per_sample: float = Field(description="expected bits of the file per sample, all channels together")
-    psnr_db: float = Field(description="expected PSNR of the file, in dB")
+    bytes: int | None = Field(description="expected size of the file in bytes; null if nobody can say")
+    bits_per_sample: float | None = Field(
+        description="expected bits of the file per sample, all channels together; null if nobody can say"
+    )
+    psnr_db: float | None = Field(description="expected PSNR of the file, in dB; null if nobody can say")
     steps: int = Field(description="number of training steps")
     seconds: float = Field(
         description="expected seconds from the start on a worker to the file, without the time in the queue"
+    )
+    unforeseen: str | None = Field(
+        default=None,
+        description="why there is neither size nor quality, in a sentence: no file is so small or so good, or only one "
+        "that is exact; null if there are",
     )
     speed_is_measured: bool = Field(description="whether the seconds go by what earlier fits took on these workers")

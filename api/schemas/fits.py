@@ -13,7 +13,7 @@ from store.errors import SpecInvalid, SpecNewer
 from store.models import Fit, FitEvent
 from store.repositories.listing import FitOrder, Place
 from store.spec import FitSpec, read_spec
-from store.status import WAITING, FitStatus
+from store.status import WAITING, FitStatus, Phase
 
 ID_PATTERN = r"^fit_[0-9a-f]{32}$"
 EXAMPLE_ID = "fit_0199d3a9f4b47c1d8e52a3b4c5d6e7f8"
@@ -88,14 +88,26 @@ class FitRequest(FitSpec):
 
 
 class Progress(BaseModel):
-    """How far training is."""
+    """How far a fit is: as the last report said while it runs, and once it has succeeded as it ended."""
 
-    step: int | None = None
-    total_steps: int | None = None
+    phase: Phase | None = Field(
+        default=None,
+        description="what the worker is doing: `reading` the signal, `training` a network, of which there may be "
+        "several, `compressing` it into a file, or `storing` that, which is compared with the signal first",
+    )
+    step: int | None = Field(default=None, description="training steps so far, of all networks")
+    total_steps: int | None = Field(
+        default=None,
+        description="training steps that there will be, as far as is planned; a plan may change, and at the end it is "
+        "`step`",
+    )
     loss: float | None = None
     psnr_db: float | None = None
     seconds: float | None = Field(default=None, description="seconds spent training")
-    eta_seconds: float | None = Field(default=None, description="seconds until the last step, at the present pace")
+    eta_seconds: float | None = Field(
+        default=None,
+        description="seconds until the file is stored, foreseen from the pace so far; null while nobody can tell",
+    )
 
 
 class FitError(BaseModel):
@@ -163,7 +175,14 @@ class FitView(FitSummary):
                 "priority": 0,
                 "labels": {"album": "holidays"},
                 "spec": {"version": 2, "preset": "balanced", "target": {"psnr_db": 35.0}, "seed": 0},
-                "progress": {"step": 120, "total_steps": 400, "psnr_db": 28.7, "seconds": 9.8, "eta_seconds": 22.9},
+                "progress": {
+                    "phase": "training",
+                    "step": 120,
+                    "total_steps": 400,
+                    "psnr_db": 28.7,
+                    "seconds": 9.8,
+                    "eta_seconds": 22.9,
+                },
                 "attempts": 1,
                 "outcome": None,
                 "error": None,
@@ -237,7 +256,8 @@ class EventView(BaseModel):
 
     seq: int = Field(description="number of the event: 1, 2, 3 … without gap or repeat")
     kind: str = Field(
-        description="a status for a move into it; else `progress`, `checkpoint`, `pause_requested`, `pause_withdrawn`"
+        description="a status for a move into it; else `progress` after a step, `phase` for one that begins or "
+        "lasts, both with the members of the fit's `progress`, `checkpoint`, `pause_requested`, `pause_withdrawn`"
     )
     attempt: int
     data: dict[str, Any]

@@ -63,7 +63,8 @@ class Estimator:
         found: dict[str, Any] = json.loads(done.stdout)
         if "refused" in found:
             raise InvalidRequest(found["refused"])
-        bits = round(8 * found["bytes"] / request["samples"], 4)
+        size = found["bytes"]
+        bits = None if size is None else round(8 * size / request["samples"], 4)
         return EstimateView(**found, bits_per_sample=bits, speed_is_measured=speed is not None)
 
 
@@ -77,6 +78,7 @@ def _request(signal: Signal, spec: FitSpec) -> dict[str, Any]:
         "grid_shape": shape,
         "channels": facts["channels"],
         "compaction_db": facts.get("compaction_db"),
+        "sample_format": facts.get("sample_format"),
         "effort": spec.preset,
         "target": None if spec.target is None else spec.target.asked(),
         "network": options,

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import func, select, update
 
@@ -127,8 +127,15 @@ class Attempts(Moves):
         fit.lease_until = func.now() + as_interval(lease_seconds)
         return order_of(fit)
 
-    def report_progress(self, claim: Claim, progress: dict[str, Any]) -> Order:
-        """Publish how far training is.
+    def report_progress(
+        self, claim: Claim, progress: dict[str, Any], *, kind: Literal["progress", "phase"] = "progress"
+    ) -> Order:
+        """Publish how far a fit is.
+
+        Args:
+            claim: the attempt.
+            progress: what clients see of it.
+            kind: kind of the event: "progress" after a step, "phase" for a phase that begins or lasts.
 
         Returns:
             What the worker is to do, as `beat` does.
@@ -138,7 +145,7 @@ class Attempts(Moves):
         """
         fit = self._held(claim)
         fit.progress = progress
-        self._record(fit, "progress", progress)
+        self._record(fit, kind, progress)
         return order_of(fit)
 
     def add_checkpoint(self, claim: Claim, *, step: int, stored: StoredObject) -> None:
@@ -186,6 +193,7 @@ class Attempts(Moves):
         psnr_db: float | None,
         facts: dict[str, Any],
         outcome: str,
+        progress: dict[str, Any] | None = None,
         max_stored_bytes: int | None = None,
     ) -> None:
         """Switch the fit to its stored and verified representation.
@@ -196,6 +204,7 @@ class Attempts(Moves):
             psnr_db: how close the decoded file is; None where it is exact.
             facts: what else is known of the file.
             outcome: how training ended, as a sentence.
+            progress: what clients see last of how far the fit is; None to leave it as it was.
             max_stored_bytes: largest number of bytes that the tenant may have with it; None for any number.
 
         Raises:
@@ -216,6 +225,8 @@ class Attempts(Moves):
             )
         )
         fit.outcome = outcome
+        if progress is not None:
+            fit.progress = progress
         self._move(fit, FitStatus.SUCCEEDED, {"bytes": stored.byte_count, "psnr_db": psnr_db})
         self._end_attempt(claim, "succeeded")
         Quotas(self._session).check_stored_bytes(fit.tenant, max_stored_bytes)

@@ -62,6 +62,8 @@ def run(seed: int, *, tell: bool = False) -> Outcome:
             f"{SETTLE_SECONDS:g} s after the last fault something still waits for a hand: {watch.unsettled()}"
         )
     watch.when_settled()
+    # Who stood still goes on before that, and may leave an object.
+    scheduler.run(scheduler.now + faults.LONGEST_SECONDS)
     # Nobody does anything for a while; then whatever nobody owns is swept.
     scheduler.now += QUIET_SECONDS
     scheduler.run(scheduler.now + 20.0)

@@ -11,6 +11,7 @@ from store.spec import FitSpec
 from tests.simulation.scheduler import Scheduler
 from tuner.errors import StateMismatch, TunerError
 from tuner.fit.progress import Verdict
+from tuner.targets.outlook import Phase, Standing
 from tuner.targets.result import TargetOutcome
 
 STEP_SECONDS = 1.0
@@ -84,7 +85,14 @@ class Trainer:
         self.on_step: Callable[[str, int, int], None] = lambda fit_id, attempt, step: None
 
     def fit_to_target(
-        self, signal: Any, ask: FitSpec, *, on_step: Callable[[Any], Verdict], device: str, resume: State | None = None
+        self,
+        signal: Any,
+        ask: FitSpec,
+        *,
+        on_step: Callable[[Any], Verdict],
+        on_phase: Callable[[Any], None],
+        device: str,
+        resume: State | None = None,
     ) -> Any:
         seed, total = ask.seed, ask.max_steps or 1
         if resume is not None and resume.seed != seed:
@@ -94,6 +102,7 @@ class Trainer:
         kind = kind_of(seed)
         claim = on_step._claim  # type: ignore[attr-defined]  # of the Reporter
         self.on_begin(claim.fit_id, claim.attempt, begun)
+        on_phase(Standing(phase=Phase.TRAINING, step=begun, total_steps=total, psnr_db=None, seconds=0, eta_seconds=1))
         for step in range(begun + 1, total + 1):
             self._scheduler.pause(STEP_SECONDS)
             self.on_step(claim.fit_id, claim.attempt, step)

@@ -24,12 +24,14 @@ class Progress:
 
     Attributes:
         step: number of steps taken so far, those before a resume included.
-        total_steps: largest number of steps that the budget allows.
+        total_steps: number of steps that there will be: of one fit the largest that its budget allows, of a search what
+            is planned now, which may change.
         loss: mean squared error, as the last step reported it.
         psnr_db: quality in dB that this mean squared error stands for; an estimate where the error is one. The quality
             in the result is exact.
         seconds: time spent in steps so far, in seconds, that before a resume included.
-        eta_seconds: time until the budget is used up, in seconds, at the present pace; None where nobody can tell.
+        eta_seconds: time until the budget is used up, in seconds, at the present pace, or in a search until there is a
+            file; None where nobody can tell.
         capture: returns a checkpoint of the fit at this very step; to be called before the caller answers, since the
             fit moves on then.
     """

@@ -1,8 +1,8 @@
 """`python -m tuner.targets.estimate REQUEST`: what a fit will weigh and take, as one JSON object on standard output.
 
 The request is JSON: {"kind", "samples", "grid_shape", "channels", "effort"} and, if wanted, {"compaction_db", "target":
-{"bytes": 40000}, "network", "network_kind", "max_steps", "max_seconds", "max_loss_db", "speed"}; the answer is an
-`Estimate`.
+{"bytes": 40000}, "network", "network_kind", "max_steps", "max_seconds", "max_loss_db", "speed",
+"sample_format"}; the answer is an `Estimate`.
 Arithmetic only: it imports neither torch nor numpy, so that a service that has neither can ask.
 """
 
@@ -14,10 +14,11 @@ from typing import Any
 from tuner.errors import ConfigError
 from tuner.signal.kind import SignalKind
 from tuner.targets.ask import Ask, SinesAsk, WaveletsAsk
+from tuner.targets.foreseen import beyond_samples
 from tuner.targets.request import ask_for
 from tuner.targets.sines.estimate import foresee_sines
 from tuner.targets.sines.forecast import TYPICAL_COMPACTION_DB, Forecast
-from tuner.targets.target import Target
+from tuner.targets.target import Target, TargetKind
 from tuner.targets.wavelets.forecast import foresee_wavelets
 
 
@@ -27,26 +28,30 @@ class Estimate:
 
     Attributes:
         weights: the number of weights of the network.
-        bytes: size of the file in bytes.
-        psnr_db: the picture PSNR of the file, in dB.
+        bytes: size of the file in bytes; None where nobody can say.
+        psnr_db: the picture PSNR of the file, in dB; None where nobody can say.
         steps: the steps of training, in all trials.
         seconds: time from the start to the file in seconds.
+        unforeseen: why there is neither size nor quality, in a sentence, such as a size that no file has; None if there
+            are.
     """
 
     weights: int
-    bytes: int
-    psnr_db: float
+    bytes: int | None
+    psnr_db: float | None
     steps: int
     seconds: float
+    unforeseen: str | None = None
 
 
-def estimate(ask: Ask, forecast: Forecast, *, speed: float = 1.0) -> Estimate:
+def estimate(ask: Ask, forecast: Forecast, *, speed: float = 1.0, sample_format: str | None = None) -> Estimate:
     """Foresee a search.
 
     Args:
         ask: request to foresee.
         forecast: what is known of the signal.
         speed: the work that the machine which will run the search does in a second.
+        sample_format: how the source stored a sample, such as "u8"; None if nobody knows.
     """
     match ask:
         case SinesAsk():
@@ -55,12 +60,17 @@ def estimate(ask: Ask, forecast: Forecast, *, speed: float = 1.0) -> Estimate:
             foreseen = foresee_wavelets(ask.config, forecast, speed)
         case _:
             raise TypeError(f"the request is a {type(ask).__name__}, expected one of sines or of wavelets")
+    unforeseen = foreseen.unforeseen
+    if ask.target is not None and ask.target.kind is TargetKind.PSNR_DB:
+        values = forecast.samples * forecast.channels
+        unforeseen = beyond_samples(ask.target.value, sample_format, values) or unforeseen
     return Estimate(
         weights=foreseen.weights,
-        bytes=foreseen.bytes,
-        psnr_db=round(foreseen.psnr_db, 2),
+        bytes=foreseen.bytes if unforeseen is None else None,
+        psnr_db=round(foreseen.psnr_db, 2) if unforeseen is None else None,
         steps=foreseen.steps,
         seconds=round(foreseen.work / speed, 2),
+        unforeseen=unforeseen,
     )
 
 
@@ -106,7 +116,9 @@ def main() -> None:
     answer: dict[str, Any]
     try:
         ask, forecast = ask_from(request)
-        answer = asdict(estimate(ask, forecast, speed=request.get("speed", 1.0)))
+        answer = asdict(
+            estimate(ask, forecast, speed=request.get("speed", 1.0), sample_format=request.get("sample_format"))
+        )
     except ConfigError as error:
         answer = {"refused": str(error)}
     sys.stdout.write(json.dumps(answer) + "\n")

@@ -1,6 +1,7 @@
 """What a search is expected to come to, whatever the kind of network. No arrays, no torch here."""
 
 from dataclasses import dataclass
+from math import log10
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -13,6 +14,8 @@ class Foreseen:
         psnr_db: the PSNR of the file, in dB.
         steps: the steps of training.
         work: the work of the whole fit, its files included.
+        unforeseen: why size and quality are no numbers to rely on, in a sentence: what is asked for cannot be had, or
+            nobody can say at what size; None if they are.
     """
 
     weights: int
@@ -20,3 +23,37 @@ class Foreseen:
     psnr_db: float
     steps: int
     work: float
+    unforeseen: str | None = None
+
+
+def beyond_db(psnr_db: float, most_db: float) -> str:
+    """A sentence for a quality that no file is expected to have."""
+    return (
+        f"{psnr_db:g} dB is more than a file of this signal is expected to reach, about {most_db:.0f} dB: it may be "
+        "missed, or be had only by a file that is exact, whose size nobody can say"
+    )
+
+
+def below_bytes(max_bytes: int, least_bytes: float) -> str:
+    """A sentence for a size that no file has."""
+    return f"no file has at most {max_bytes} bytes: ask for more, about {least_bytes:.0f} at least"
+
+
+def beyond_samples(psnr_db: float, sample_format: str | None, values: int) -> str | None:
+    """A sentence for a quality that integers cannot tell from exactness; None if they can.
+
+    Args:
+        psnr_db: quality that is asked for, in dB.
+        sample_format: how the source stored a sample, such as "u8"; None if nobody knows.
+        values: number of samples of the signal, each channel counted.
+    """
+    if sample_format is None or sample_format.startswith("f"):
+        return None
+    bits = int(sample_format[1:])
+    finest_db = 20.0 * log10(2.0**bits - 1.0) + 10.0 * log10(values)
+    if psnr_db <= finest_db:
+        return None
+    return (
+        f"{psnr_db:g} dB is more than samples of {bits} bits can tell apart, {finest_db:.1f} dB where one of them is "
+        "off by one: only a file that is exact has it, and its size nobody can say"
+    )

@@ -19,11 +19,12 @@ from tuner.fit.state import FitState
 from tuner.signal.signal import Signal
 from tuner.targets.ask import Ask, SinesAsk, WaveletsAsk
 from tuner.targets.files import File, measured
+from tuner.targets.outlook import Outlook
 from tuner.targets.report import reported
 from tuner.targets.result import TargetOutcome, TargetResult
 from tuner.targets.sines.strategy import SinesStrategy
 from tuner.targets.state import SearchState
-from tuner.targets.strategy import FittedT, OnStep, Strategy
+from tuner.targets.strategy import FittedT, OnPhase, OnStep, Strategy
 from tuner.targets.trial import PlanT, TrialT, separate
 from tuner.targets.wavelets.strategy import WaveletsStrategy
 
@@ -36,6 +37,7 @@ def fit_to_target(
     *,
     resume: FitState | None = None,
     on_step: OnStep | None = None,
+    on_phase: OnPhase | None = None,
     device: str = "cpu",
 ) -> TargetResult:
     """Fit networks to a signal until a file meets the target.
@@ -45,7 +47,9 @@ def fit_to_target(
         ask: the request, as `tuner.targets.request.ask_for` makes it.
         resume: a checkpoint of the same signal and request.
         on_step: a function that is called after every step of every fit, with steps and seconds that count on from one
-            fit to the next; it may capture a checkpoint, and may stop the search.
+            fit to the next, the steps that the whole search will take, and the time until there is a file; it may
+            capture a checkpoint, and may stop the search.
+        on_phase: a function that is called whenever a fit begins, whenever files are made of one, and at the end.
         device: processor to compute on, as torch names it; networks with wavelets are always fitted on the CPU.
 
     Returns:
@@ -58,9 +62,9 @@ def fit_to_target(
     """
     match ask:
         case SinesAsk():
-            return _Search(signal, ask, SinesStrategy(signal, ask, device), resume).run(on_step)
+            return _Search(signal, ask, SinesStrategy(signal, ask, device), resume, on_phase).run(on_step)
         case WaveletsAsk():
-            return _Search(signal, ask, WaveletsStrategy(signal, ask), resume).run(on_step)
+            return _Search(signal, ask, WaveletsStrategy(signal, ask), resume, on_phase).run(on_step)
     raise TypeError(f"the request is a {type(ask).__name__}, expected one of sines or of wavelets")
 
 
@@ -68,8 +72,14 @@ class _Search(Generic[PlanT, FittedT, TrialT]):
     """The state of one call: trials, the best file, and the fit that a checkpoint interrupted."""
 
     def __init__(
-        self, signal: Signal, ask: Ask, strategy: Strategy[PlanT, FittedT, TrialT], resume: FitState | None
+        self,
+        signal: Signal,
+        ask: Ask,
+        strategy: Strategy[PlanT, FittedT, TrialT],
+        resume: FitState | None,
+        on_phase: OnPhase | None,
     ) -> None:
+        self._outlook, self._on_phase = Outlook(), on_phase
         self._signal, self._ask, self._strategy = signal, ask, strategy
         self._name = ask.fingerprint()
         self._trials: list[TrialT] = []
@@ -94,6 +104,8 @@ class _Search(Generic[PlanT, FittedT, TrialT]):
                 sentence=self._ended.advice,
                 trials=tuple(self._trials),
             )
+        self._outlook.end()
+        self._tell()
         return self._result()
 
     def _carry_out(self, plan: PlanT, on_step: OnStep | None) -> PlanT | None:
@@ -102,6 +114,8 @@ class _Search(Generic[PlanT, FittedT, TrialT]):
         self._ended = fitted.outcome
         if self._ended is FitOutcome.STOPPED:
             return None
+        self._outlook.compress()
+        self._tell()
         file, trial = self._strategy.learn(plan, fitted, self._trials)
         if file is not None and (self._best is None or file.is_better(self._best, self._ask.target)):
             self._best = file
@@ -122,24 +136,34 @@ class _Search(Generic[PlanT, FittedT, TrialT]):
             resume = replace(resume, config=plan.config.fingerprint())
         others = separate(self._trials)[:-1] if plan.goes_on else separate(self._trials)
         steps, seconds = sum(trial.steps for trial in others), math.fsum(trial.seconds for trial in others)
+        first = (0, 0.0) if resume is None else (resume.step, resume.seconds)
+        self._outlook.begin(self._strategy.ahead(plan, self._trials), before=(steps, seconds), first=first)
+        self._tell()
         last: Progress | None = None
 
         def follow(progress: Progress) -> Verdict:
             nonlocal last
             last = progress
+            self._outlook.stepped(progress)
             if on_step is None:
                 return Verdict.CONTINUE
+            standing = self._outlook.standing
             return on_step(
                 replace(
                     progress,
-                    step=steps + progress.step,
-                    total_steps=steps + progress.total_steps,
-                    seconds=seconds + progress.seconds,
+                    step=standing.step,
+                    total_steps=standing.total_steps,
+                    seconds=standing.seconds,
+                    eta_seconds=standing.eta_seconds,
                     capture=lambda: self._capture(progress, steps, seconds),
                 )
             )
 
         return self._strategy.fit(plan, resume, follow), last
+
+    def _tell(self) -> None:
+        if self._on_phase is not None:
+            self._on_phase(self._outlook.standing)
 
     def _capture(self, progress: Progress, steps: int, seconds: float) -> FitState:
         best = None if self._best is None else self._best.content

@@ -12,9 +12,11 @@ from tuner.fit.progress import Progress, Verdict
 from tuner.fit.result import FitOutcome
 from tuner.fit.state import FitState
 from tuner.targets.files import File
+from tuner.targets.outlook import Ahead, Standing
 from tuner.targets.trial import PlanT, TrialT
 
 OnStep = Callable[[Progress], Verdict]
+OnPhase = Callable[[Standing], None]
 
 
 @runtime_checkable
@@ -53,6 +55,10 @@ class Strategy(ABC, Generic[PlanT, FittedT, TrialT]):
             trials: what has been tried so far, in order.
             best: the file so far that serves the target best.
         """
+
+    @abstractmethod
+    def ahead(self, plan: PlanT, trials: Sequence[TrialT]) -> Ahead:
+        """What a plan, and what will probably follow it, is expected to take; for those who wait."""
 
     @abstractmethod
     def fit(self, plan: PlanT, resume: FitState | None, on_step: OnStep) -> FittedT:

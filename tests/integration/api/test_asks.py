@@ -52,10 +52,20 @@ def test_validate_only_estimates_and_stores_nothing(client: httpx.Client, world:
     small, large = (estimate(client, {"signal_id": signal["id"], "target": {"bytes": size}}) for size in (300, 900))
     assert world.counts() == before
     assert (small["bytes"], large["bytes"]) <= (300, 900)
-    assert small["weights"] < large["weights"]
+    assert small["weights"] <= large["weights"]
     assert small["psnr_db"] < large["psnr_db"]
     assert 0 < small["seconds"] < 100
     assert small["bits_per_sample"] == pytest.approx(8 * small["bytes"] / (24 * 40), abs=1e-3)
+
+
+@pytest.mark.parametrize("target", [{"bytes": 1}, {"psnr_db": 119.0}], ids=str)
+def test_an_estimate_of_what_cannot_be_had_names_no_number(
+    client: httpx.Client, world: World, target: dict[str, float]
+) -> None:
+    found = estimate(client, {"signal_id": world.add_signal(), "target": target})
+    assert (found["bytes"], found["bits_per_sample"], found["psnr_db"]) == (None, None, None)
+    assert "file" in found["unforeseen"]
+    assert found["seconds"] > 0
 
 
 def test_estimates_go_by_the_speed_of_the_workers(client: httpx.Client, world: World) -> None:

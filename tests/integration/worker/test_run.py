@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from itertools import groupby
 from threading import Event, Thread
 from threading import enumerate as running_threads
 from urllib.parse import urlsplit
@@ -34,6 +35,7 @@ from tuner.metrics import gradient_psnr_db, picture_psnr_db
 from tuner.network.wavelets.parameters import WaveletParameters
 from tuner.signal.grid import Grid
 from tuner.signal.image import read_image
+from tuner.signal.signal import Signal
 from tuner.targets.search import fit_to_target
 from worker.checkpoints import save_checkpoint
 from worker.drain import draining
@@ -240,6 +242,56 @@ def test_a_search_is_taken_over_in_its_second_network(resources: Resources) -> N
         event.data["step"] for event in events(resources, taken_over) if event.kind == "progress" and event.attempt == 2
     ]
     assert first_steps[0] == 9
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [SMALL, FitSpec.model_validate({"target": {"psnr_db": 34.0}, "max_steps": 6}), FitSpec(max_seconds=0.2)],
+    ids=["one network", "several", "out of time"],
+)
+def test_a_fit_tells_its_phase_from_the_first_second_to_the_last(resources: Resources, spec: FitSpec) -> None:
+    fit_id = submit(resources, spec)
+    run_next_fit(resources)
+    fit = look(resources, fit_id)
+    assert (fit.status, fit.representation is not None) == (FitStatus.SUCCEEDED, True), fit.error_message
+    history = events(resources, fit_id)
+    told = [event for event in history if event.kind in {"phase", "progress"}]
+    assert [event.kind for event in history][-2:] == ["phase", "succeeded"]
+    phases = [phase for phase, _ in groupby(event.data["phase"] for event in told)]
+    networks = fit.representation.facts["networks"] if fit.representation else 0
+    assert phases == ["reading", *["training", "compressing"] * networks, "storing"]
+    steps = [event.data["step"] for event in told if "step" in event.data]
+    assert steps == sorted(steps)
+    assert all(event.data["step"] <= event.data["total_steps"] for event in told if "step" in event.data)
+    assert all(event.data["eta_seconds"] >= 0.0 for event in told if event.data["phase"] != "reading")
+    last = fit.progress or {}
+    assert (last["phase"], last["step"], last["eta_seconds"]) == ("storing", last["total_steps"], 0.0)
+    assert last["step"] == fit.representation.facts["steps"] if fit.representation else 0
+    assert last["step"] == told[-1].data["step"] == told[-1].data["total_steps"]
+
+
+def test_a_phase_in_which_nothing_ends_is_told_of_all_the_same(
+    resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the thread of the lease: reading, a long step, files and storing tell nothing themselves while they last."""
+    told = Event()
+
+    def read(content: bytes, *_: object) -> Signal:
+        fit_id = submitted[0]
+        deadline = time.monotonic() + 20
+        while kinds(resources, fit_id).count("phase") < 4:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        told.set()
+        return read_image(content)
+
+    monkeypatch.setattr("worker.run.read_caged", read)
+    submitted = [submit(resources)]
+    run_next_fit(resources)
+    assert told.is_set()
+    assert look(resources, submitted[0]).status is FitStatus.SUCCEEDED
+    reading = [event.data for event in events(resources, submitted[0]) if event.data.get("phase") == "reading"]
+    assert len(reading) >= 4
 
 
 def test_the_same_request_gives_the_same_bytes(resources: Resources) -> None:
@@ -600,7 +652,7 @@ def test_a_fit_over_its_budget_of_memory_fails_once_and_says_so(
     assert 0 < held[0] <= max(held) <= held[0] + (64 << 20) + MARGIN_BYTES
     assert ended.is_set() or piece_bytes > MARGIN_BYTES or not pause_seconds
     assert resource.getrlimit(resource.RLIMIT_DATA) == limits
-    assert kinds(resources, fit_id) == ["queued", "running", "failed"]
+    assert [kind for kind in kinds(resources, fit_id) if kind != "phase"] == ["queued", "running", "failed"]
 
 
 def test_a_fit_that_takes_too_long_fails_once_and_ends_its_process(
@@ -622,7 +674,7 @@ def test_a_fit_that_takes_too_long_fails_once_and_ends_its_process(
     assert ended.is_set()
     assert (fit.status, fit.error_code, fit.attempt) == (FitStatus.FAILED, "out_of_time", 1)
     assert "0.5 s (TUNER_WORKER_FIT_SECONDS)" in (fit.error_message or "")
-    assert kinds(resources, fit_id) == ["queued", "running", "failed"]
+    assert [kind for kind in kinds(resources, fit_id) if kind != "phase"] == ["queued", "running", "failed"]
 
 
 def test_a_fit_in_time_is_left_alone(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -104,6 +104,6 @@ def test_public_names_are_offered_for_completion() -> None:
 def test_a_low_quality_of_noise_is_met_as_well(psnr_db: float) -> None:
     """What a fit aims at and what rounding leaves of it lie apart by decibels there."""
     noise = np.random.default_rng(0).normal(size=(6, 5, 7)).astype(np.float32)
-    result = represent(noise, psnr_db=psnr_db, effort="fast", max_steps=2, progress=False)
+    result = tuner.represent(noise, psnr_db=psnr_db, effort="fast", max_steps=2, progress=False)
     assert result.is_met
     assert result.psnr_db >= psnr_db

@@ -11,9 +11,9 @@ from tuner.representation import Representation
 from tuner.rounding.compress import compress
 from tuner.signal.signal import Signal
 from tuner.targets.files import File, measured
-from tuner.targets.sines.forecast import DESIGN_LOSS_DB
+from tuner.targets.sines.forecast import COARSEST_LOSS_DB, DESIGN_LOSS_DB
 
-LOSSES_DB = (0.01, 10.0)  # the finest and the coarsest rounding that is tried
+LOSSES_DB = (0.01, COARSEST_LOSS_DB)  # the finest and the coarsest rounding that is tried
 _TRIES = 6
 _ENOUGH = 0.97  # a file that fills so much of its limit is large enough
 _WELL_FILLED, _SOON = 0.9, 3  # and so is this one, once so many have been made

@@ -22,6 +22,7 @@ from tuner.network.sines.config import NetworkConfig
 from tuner.targets.sines.sizes import LEAST_NEURONS, MOST_NEURONS, sized, solve_rising, weight_count
 
 DESIGN_LOSS_DB = 0.4  # of a file that is asked for by target: there a dB costs as much in rounding as in weights
+COARSEST_LOSS_DB = 10.0  # of a file that is tried
 FILE_OVERHEAD_BYTES = 60
 LEAST_BITS_PER_WEIGHT = 2.0
 
@@ -87,6 +88,10 @@ class Forecast:
         least = weight_count(sized(template, 8.0 * LEAST_NEURONS**2), self.channels)
         most = weight_count(sized(template, 2048.0 * MOST_NEURONS), self.channels)
         return float(least), float(max(least + 1, min(most, self.samples * self.channels)))
+
+    def smallest_file_bytes(self) -> float:
+        """Size of the file of the smallest network, rounded as coarsely as can be."""
+        return self.file_bytes(self.weight_range()[0], 20.0, COARSEST_LOSS_DB)
 
     def work_per_step(self, network: NetworkConfig) -> float:
         """Work of one step of the natural gradient."""

@@ -19,6 +19,8 @@ from tuner.signal.compaction import compaction_db
 from tuner.signal.signal import Signal
 from tuner.targets.ask import SinesAsk
 from tuner.targets.files import File, max_error
+from tuner.targets.outlook import Ahead
+from tuner.targets.sines.estimate import FILES
 from tuner.targets.sines.files import LOSSES_DB, RoundedFile, file_good_enough, file_with_loss, file_within_bytes
 from tuner.targets.sines.forecast import Forecast
 from tuner.targets.sines.plan import SinesPlan, SinesTrial, needed_psnr_db, next_plan
@@ -52,6 +54,24 @@ class SinesStrategy(Strategy[SinesPlan, FitResult, SinesTrial]):
         if target is not None and target.kind is TargetKind.SECONDS and _SPEED not in self.facts:
             self.facts[_SPEED] = self._measured_speed()
         return next_plan(self._ask, self._forecast, trials, speed=self.facts.get(_SPEED, 1.0))
+
+    def ahead(self, plan: SinesPlan, trials: Sequence[SinesTrial]) -> Ahead:  # noqa: ARG002
+        """The steps and the files; after a pilot, the rest of its fit."""
+        budget, target = plan.config.budget, self._ask.target
+        step = self._forecast.work_per_step(plan.config.network)
+        files = (1.0 if target is None else FILES.get(target.kind, 1.0)) * self._forecast.work_per_file(
+            plan.config.network
+        )
+        if not plan.is_pilot:
+            return Ahead(steps=budget.max_steps, step_work=step, files_work=files, max_seconds=budget.max_seconds)
+        later_steps = max(0, self._ask.config.budget.max_steps - budget.max_steps)
+        return Ahead(
+            steps=budget.max_steps,
+            step_work=step,
+            later_steps=later_steps,
+            later_work=later_steps * step + files,
+            max_seconds=budget.max_seconds,
+        )
 
     def fit(self, plan: SinesPlan, resume: FitState | None, on_step: OnStep) -> FitResult:
         """Train the network of a plan."""
@@ -105,7 +125,7 @@ class SinesStrategy(Strategy[SinesPlan, FitResult, SinesTrial]):
 
     def refusal(self) -> str:
         """The file of the smallest network, rounded as coarsely as can be, is the least."""
-        smallest = self._forecast.file_bytes(self._forecast.weight_range()[0], 20.0, LOSSES_DB[1])
+        smallest = self._forecast.smallest_file_bytes()
         return (
             f"no network that was tried fits into {self._ask.target}: ask for more, about {smallest:.0f} bytes at least"
         )

@@ -8,7 +8,7 @@ signal's best approximation with as many coefficients (`tuner.signal.compaction`
 from math import prod
 
 from tuner.fit.wavelets.config import WaveletConfig
-from tuner.targets.foreseen import Foreseen
+from tuner.targets.foreseen import Foreseen, below_bytes, beyond_db
 from tuner.targets.sines.forecast import Forecast
 from tuner.targets.sines.sizes import solve_rising
 
@@ -26,7 +26,8 @@ _STEPS_DB = 0.15
 _LONG_FIT = 60.0
 _LANDING_STEPS = 20.0  # that the files take which are tried
 # Below so many bytes, or above so many decibels, both networks are made, the second by files alone.
-_BOTH_BYTES, _BOTH_DB = 2500, 48.0
+_BOTH_BYTES, BOTH_DB = 2500, 48.0
+LEAST_BYTES = 100  # of a file, whatever it holds
 
 
 def foresee_wavelets(config: WaveletConfig, forecast: Forecast, speed: float) -> Foreseen:
@@ -40,20 +41,26 @@ def foresee_wavelets(config: WaveletConfig, forecast: Forecast, speed: float) ->
     per_step, steps = work_per_step(config, forecast.grid_shape, forecast.channels), config.steps
     if config.max_seconds is not None:
         steps = max(1, min(steps, round(config.max_seconds * speed / per_step)))
+    unforeseen = None
     if config.bits_per_sample is not None:
         size = config.bits_per_sample * forecast.samples / 8.0
         psnr_db = _psnr_db(size, steps, config, forecast)
+        if size < LEAST_BYTES:
+            unforeseen = below_bytes(round(size), LEAST_BYTES)
     else:
         assert config.psnr_db is not None  # noqa: S101  one of them is there
         psnr_db = config.psnr_db
         most = 8.0 * forecast.samples * forecast.channels
+        if psnr_db > (most_db := _psnr_db(most, steps, config, forecast)):
+            unforeseen = beyond_db(psnr_db, most_db)
         size = solve_rising(lambda size: _psnr_db(size, steps, config, forecast), psnr_db, 1.0, most)
     return Foreseen(
         weights=config.weight_count(forecast.grid_shape, forecast.channels),
         bytes=round(size),
         psnr_db=psnr_db,
         steps=steps,
-        work=steps * per_step + per_step * _LANDING_STEPS * (3 if size < _BOTH_BYTES or psnr_db > _BOTH_DB else 1),
+        work=steps * per_step + per_step * _LANDING_STEPS * (3 if size < _BOTH_BYTES or psnr_db > BOTH_DB else 1),
+        unforeseen=unforeseen,
     )
 
 

@@ -18,10 +18,11 @@ from tuner.network.wavelets.parameters import WaveletParameters
 from tuner.signal.signal import Signal
 from tuner.targets.ask import WaveletsAsk
 from tuner.targets.files import File, measured
+from tuner.targets.outlook import Ahead
 from tuner.targets.strategy import OnStep, Strategy
 from tuner.targets.target import TargetKind
 from tuner.targets.trial import Plan, Trial, separate
-from tuner.targets.wavelets.forecast import work_per_step
+from tuner.targets.wavelets.forecast import BOTH_DB, LEAST_BYTES, work_per_step
 from tuner.targets.wavelets.landing import encoded, land_on_quality, land_on_size
 
 _WORTH_FILLING = 0.95  # of a limit of bytes
@@ -30,8 +31,10 @@ _MORE_STEPS = 0.5  # of those before, for a fit that goes on
 # Where a network that learns nothing may be the better: with integers so large, and in files so small, the layers of
 # one that learns being 400 to 700 bytes.
 _LARGE_CODE, _SMALL_BYTES = 300, 2500
-_LEAST_BYTES = 100
 _MOST_EXACT = 4  # networks that learn nothing for one quality
+# Work for those who wait, in steps: what precedes the first one, the files that are tried, and the one step of a
+# network that learns nothing, which tries what its latents should be. Roughly, from a few fits of small pictures.
+_BEGIN, _FILES, _EXACT_STEP = 6.0, 8.0, 15.0
 _MOST_LARGE_CODE = 6000  # with larger ones, it is the better for certain
 # Where a fit aims, below what is asked for: rounding away from zero then makes up for it, cheaply.
 _AIM, _AIM_DB = 0.975, 0.05
@@ -133,6 +136,38 @@ class WaveletsStrategy(Strategy[WaveletsPlan, WaveletResult, WaveletsTrial]):
         raised = self._config.psnr_db + 1.5 * made * (target.value - best.psnr_db)
         return WaveletsPlan(config=replace(self._config, psnr_db=raised, learned=False, steps=1, max_seconds=seconds))
 
+    def ahead(self, plan: WaveletsPlan, trials: Sequence[WaveletsTrial]) -> Ahead:
+        """The steps, and the other of the two networks where it is likely to be made, too."""
+        config, target = self._config, self._ask.target
+        step = work_per_step(config, self._signal.grid_shape, self._signal.channels)
+        exact_work, learned_work = (_EXACT_STEP + _FILES) * step, (config.steps + _BEGIN + _FILES) * step
+        later_steps, later_work = 0, 0.0
+        if not plan.config.learned:
+            if not trials and config.learned:
+                later_steps, later_work = config.steps, learned_work
+                if config.max_seconds is not None and config.max_seconds < learned_work:
+                    later_steps, later_work = round(config.max_seconds / step), config.max_seconds
+            return Ahead(
+                steps=1,
+                step_work=_EXACT_STEP * step,
+                files_work=_FILES * step,
+                later_steps=later_steps,
+                later_work=later_work,
+            )
+        if all(trial.learned for trial in trials):
+            wants_much = target is not None and target.kind is TargetKind.PSNR_DB and target.value > BOTH_DB
+            if wants_much or (self._max_bytes is not None and self._max_bytes < _SMALL_BYTES):
+                later_steps, later_work = 1, exact_work
+        return Ahead(
+            steps=plan.config.steps,
+            step_work=step,
+            begin_work=_BEGIN * step,
+            files_work=_FILES * step,
+            later_steps=later_steps,
+            later_work=later_work,
+            max_seconds=plan.config.max_seconds,
+        )
+
     def fit(self, plan: WaveletsPlan, resume: FitState | None, on_step: OnStep) -> WaveletResult:
         """Train the network, its size judged by real files."""
         file_bits = None if self._max_bytes is None else self._file_bits
@@ -172,7 +207,7 @@ class WaveletsStrategy(Strategy[WaveletsPlan, WaveletResult, WaveletsTrial]):
     def refusal(self) -> str:
         """The least is a file of zeros: its header, its levels, and whatever else belongs to the signal."""
         return (
-            f"no network with wavelets fits into {self._ask.target}: ask for more, about {_LEAST_BYTES} bytes at "
+            f"no network with wavelets fits into {self._ask.target}: ask for more, about {LEAST_BYTES} bytes at "
             "least beside what belongs to the signal, or for the network kind 'sines'"
         )
 

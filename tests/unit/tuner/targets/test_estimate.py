@@ -23,7 +23,9 @@ from tuner.targets.estimate import ask_from, estimate
 def test_every_kind_can_be_estimated(kind: str, shape: list[int], target: dict[str, float] | None) -> None:
     request = {"kind": kind, "samples": prod(shape), "grid_shape": shape, "channels": 1, "effort": "fast"}
     ask, forecast = ask_from(request | {"target": target, "network_kind": "sines"})
-    assert estimate(ask, forecast).bytes > 0
+    found = estimate(ask, forecast)
+    assert (found.bytes is None) is (found.unforeseen is not None)
+    assert (found.bytes or 1) > 0
     signal = Signal(values=np.zeros((*shape, 1), np.float32), kind=SignalKind(kind))
     assert ask.config == signal_config(signal, "fast")
 
@@ -36,11 +38,37 @@ def test_the_estimate_is_a_program_without_arrays(kind: NetworkKind) -> None:
     asked = json.dumps(request | {"network_kind": kind})
     done = subprocess.run([sys.executable, "-c", code, asked], capture_output=True, check=True)
     answer = json.loads(done.stdout)
-    assert answer.keys() == {"weights", "bytes", "psnr_db", "steps", "seconds"}
+    assert answer.keys() == {"weights", "bytes", "psnr_db", "steps", "seconds", "unforeseen"}
     assert answer["bytes"] <= 9000
 
 
-def test_what_cannot_be_had_is_said() -> None:
+@pytest.mark.parametrize("kind", NetworkKind)
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ({"bytes": 1}, "no file has at most 1 bytes"),
+        ({"bits_per_sample": 0.0001}, "no file has"),
+        ({"psnr_db": 119.0}, "samples of 8 bits"),
+        ({"psnr_db": 85.0}, "expected to reach"),
+    ],
+    ids=str,
+)
+def test_no_number_is_named_for_what_cannot_be_had(kind: NetworkKind, target: dict[str, float], words: str) -> None:
+    request = {"samples": 128**2, "grid_shape": [128, 128], "channels": 3, "effort": "fast", "network_kind": kind}
+    found = estimate(*ask_from(request | {"target": target}), sample_format="u8")
+    assert (found.bytes, found.psnr_db) == (None, None)
+    assert words in (found.unforeseen or "")
+
+
+@pytest.mark.parametrize("target", [None, {"bytes": 4000}, {"psnr_db": 30.0}, {"seconds": 3.0}], ids=str)
+@pytest.mark.parametrize("kind", NetworkKind)
+def test_and_one_is_for_what_can(kind: NetworkKind, target: dict[str, float] | None) -> None:
+    request = {"samples": 128**2, "grid_shape": [128, 128], "channels": 3, "effort": "fast", "network_kind": kind}
+    found = estimate(*ask_from(request | {"target": target}), sample_format="u8")
+    assert (found.unforeseen, found.bytes is None, found.psnr_db is None) == (None, False, False)
+
+
+def test_what_cannot_be_asked_for_is_said() -> None:
     request = {"samples": 64, "grid_shape": [8, 8], "channels": 1, "effort": "fast", "network_kind": "wavelets"}
     command = [sys.executable, "-m", "tuner.targets.estimate", json.dumps(request | {"target": {"max_error": 0.1}})]
     done = subprocess.run(command, capture_output=True, check=True)

@@ -23,7 +23,7 @@ def test_estimates_of_other_kinds_are_near() -> None:
         result = fit_to_target(signal, asked)
         assert result.content is not None
         foreseen = estimate(asked, forecast_of(signal))
-        assert 0.5 < foreseen.bytes / len(result.content) < 2.0
+        assert 0.5 < (foreseen.bytes or 0) / len(result.content) < 2.0
         assert 0.8 < foreseen.weights / result.trials[0].weights < 1.25
 
 
@@ -32,13 +32,13 @@ def test_more_is_better_larger_and_slower() -> None:
     few, many = (
         estimate(*ask_from(request | {"effort": "fast", "target": {"bytes": size}})) for size in (8000, 30_000)
     )
-    assert few.psnr_db < many.psnr_db
+    assert 0.0 < (few.psnr_db or 0.0) < (many.psnr_db or 0.0)
     assert (few.bytes, many.bytes) == (8000, 30_000)
     low, high = (
         estimate(*ask_from(request | {"effort": effort, "target": {"psnr_db": psnr_db}}))
         for effort, psnr_db in (("fast", 28.0), ("best", 34.0))
     )
-    assert low.bytes < high.bytes
+    assert 0 < (low.bytes or 0) < (high.bytes or 0)
     assert low.seconds < high.seconds
     hurried = estimate(*ask_from(request | {"effort": "best", "target": {"bytes": 8000}, "max_seconds": 5.0}))
     assert hurried.seconds < 10.0
