@@ -1,5 +1,6 @@
 """`tuner fit` and `tuner decode` turn every kind of file into a small one and back, for other programs to open."""
 
+import re
 import wave
 from fractions import Fraction
 from io import BytesIO
@@ -51,7 +52,8 @@ def test_a_sound(tmp_path: Path) -> None:
     with wave.open(str(output)) as opened:
         assert (opened.getnchannels(), opened.getframerate(), opened.getnframes()) == (2, 8000, 512)
         samples = np.frombuffer(opened.readframes(512), "<i2").reshape(-1, 2) / np.float32(32768)
-    quality = snr_db(SIGNALS["sound"].values, samples.astype(np.float32))
+    source = read_signal(tmp_path / "a.wav").values  # 16 bits of the sound, like what comes back
+    quality = snr_db(source, samples.astype(np.float32))
     assert quality > 20
     assert f"{quality:.1f}" in said or f"{quality + 0.05:.1f}" in said or f"{quality - 0.05:.1f}" in said
     assert "kbit/s" in said
@@ -87,7 +89,7 @@ def test_a_mesh(tmp_path: Path) -> None:
     assert opened.volume == pytest.approx(4 / 3 * 1.5**3, rel=0.05)
     surface = Mesh(np.array(opened.vertices, dtype=np.float64), np.array(opened.faces, dtype=np.int64))
     assert chamfer_distance(octahedron(), surface, samples=4000) < 0.05 * 1.5
-    assert "insides overlap by 9" in said
+    assert re.search(r"insides overlap by (9\d\.\d|100\.0) %", said)
 
 
 def test_an_array(tmp_path: Path) -> None:
