@@ -1,6 +1,6 @@
 """Each measure against a slow and obvious twin, and at the points where its value is known."""
 
-from math import inf, log10, sqrt
+from math import e, inf, log10, sqrt
 
 import numpy as np
 import pytest
@@ -36,7 +36,7 @@ def slow_out_of_band(values: FloatArray, resolution: int) -> float:
     for v in range(-(height // 2), height - height // 2):
         for u in range(-(width // 2), width - width // 2):
             wave = np.exp(-2j * np.pi * (v * np.arange(height)[:, None] / height + u * np.arange(width) / width))
-            logs[v, u] = log10(1 + abs((np.array(grey) * wave).sum())) / log10(np.e)
+            logs[v, u] = log10(1 + abs((np.array(grey) * wave).sum())) / log10(e)
     low, high = min(logs.values()), max(logs.values())
     half = (1.1 * resolution + 1) / 2
     outside = [int(255 * (log - low) / (high - low)) for (v, u), log in logs.items() if abs(v) > half or abs(u) > half]

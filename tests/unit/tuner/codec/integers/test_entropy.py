@@ -1,5 +1,6 @@
 """Tables and coder, held against a decoder that has integers only."""
 
+import math
 import struct
 from collections.abc import Iterator
 
@@ -58,7 +59,7 @@ def test_the_length_is_what_the_table_promises(values: IntArray) -> None:
 
 def test_near_the_entropy_of_a_normal_distribution() -> None:
     values = np.rint(np.random.default_rng(1).standard_normal(90_000) * 12).astype(np.int32)
-    entropy = 0.5 * np.log2(2 * np.pi * np.e * 144)
+    entropy = 0.5 * np.log2(2 * np.pi * math.e * 144)
     assert IntegerTable.fitted(values).cost_bits(values) / values.size < entropy + 0.02
 
 
