@@ -97,6 +97,9 @@ def catalogue() -> list[ProblemKind]:
 
 
 async def _answer(request: Request, error: Exception) -> Response:
+    if isinstance(error, store.FitNotFound) and request.url.path in request.app.openapi()["paths"]:
+        # A word that is a path of its own, such as /fits/batch, came to the route of an id with another method.
+        return await _answer_framework(request, HTTPException(405))
     return problem_response(request.scope, error)
 
 
@@ -120,6 +123,8 @@ async def _answer_framework(request: Request, error: Exception) -> Response:
 
 def _methods(request: Request) -> set[str]:
     paths = request.app.openapi()["paths"]
+    if (own := paths.get(request.url.path)) is not None:  # a word, and no id in a template
+        return {method.upper() for method in own}
     found = [methods for path, methods in paths.items() if compile_path(path)[0].match(request.url.path)]
     return {method.upper() for methods in found for method in methods}
 

@@ -268,7 +268,6 @@ get("20 kB of a header", 431, "head_too_large", "/fits", X_Long="x" * 20_000)
 get("20 kB of a query", 431, "head_too_large", f"/fits?x={'x' * 20_000}")
 for method, path in (
     ("PUT", "/fits"),
-    ("PATCH", "/fits/{fit}"),
     ("TRACE", "/signals"),
     ("FOO", "/"),
     ("POST", "/livez"),

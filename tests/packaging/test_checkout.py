@@ -47,7 +47,7 @@ def test_without_its_libraries_tunerd_says_in_one_line_what_to_install(
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()
     library, _, advice = line.removeprefix("tunerd: ").partition(" is missing: ")
-    assert library in {"platformdirs", "psutil"}
+    assert library in {"platformdirs", "psutil", "psycopg"}
     assert advice == (
         "install the extra `standalone` in the checkout, pip install -c constraints.txt -e . -e './service[standalone]'"
     )

@@ -44,7 +44,7 @@ def test_with_a_full_disk_everything_is_read_and_nothing_added(
         adding = [
             path.replace("{fit_id}", fit_id).replace("{signal_id}", signal_id)
             for path, methods in documented.items()
-            if "post" in methods and not path.endswith(("/cancel", "/pause"))
+            if "post" in methods and not path.endswith(("/cancel", "/pause")) and not path.startswith("/keys")
         ]
         assert len(adding) >= 8
         assert client.get("/readyz").json()["read_only"] is False

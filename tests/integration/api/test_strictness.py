@@ -106,6 +106,8 @@ def test_head_is_there_wherever_get_is(client: httpx.Client, owned: dict[str, st
     own = {"date", "x-request-id", "transfer-encoding"}
     described = {name: value for name, value in whole.headers.items() if name not in own}
     assert {name: value for name, value in head.headers.items() if name not in own} == described
+    if whole.status_code == 403:  # of what a client may not use at all, nothing more is told
+        return
     assert "HEAD" in client.request("PROPFIND", url).headers["allow"]
     assert client.head(url, params={"undeclared": "1"}).status_code == 422
 
