@@ -58,6 +58,18 @@ def _case(random: np.random.Generator, layout: Layout, coded: bytes, levels: int
         seed=int(random.integers(1 << 30)),
     )
     network = Network(period=like.period, frequencies=like.frequencies, factors=like.gains, tensors=like.tensors())
+    return case_of(layout, network, coded, levels)
+
+
+def case_of(layout: Layout, network: Network, coded: bytes, levels: int = 0) -> Case:
+    """A file as the core is given it, decoded by this engine.
+
+    Args:
+        layout: subbands of the file.
+        network: what turns their sums into values.
+        coded: coded integers, as far as the levels go.
+        levels: number of levels that are wanted, 0 for all.
+    """
     integers = decode(coded, layout, levels=levels or None)
     found = values([integers], layout, network)
     digests = [hashlib.sha256(array.tobytes()).hexdigest() for array in (integers, found)]

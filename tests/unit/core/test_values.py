@@ -1,7 +1,7 @@
 """Values from the core are those of the slow twin in numpy, and the same bits in another engine."""
 
+import hashlib
 import shutil
-import subprocess
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.build import MODULE
+from tests.other_engine.agreement import case_of, disagreements
 from tests.wavelets import random_wavelets
 from tuner.codec.decode import load
 from tuner.core.host import Layout, Limits, encode
@@ -143,9 +143,6 @@ def test_another_engine_gives_the_same_bits(path: Path, tmp_path: Path) -> None:
     assert isinstance(parameters, WaveletParameters)
     layout, network = _parts(parameters)
     coded = encode(np.concatenate([codes.reshape(-1) for codes in parameters.latents]), layout, Limits())
-    names = [tmp_path / name for name in ("description", "coded", "network")]
-    for name, data in zip(names, (layout.description(), coded, network.words()), strict=True):
-        name.write_bytes(data)
-    program = Path(__file__).with_name("values.mjs")
-    found = subprocess.run(["node", program, MODULE, *names], capture_output=True, check=True, timeout=60).stdout
-    assert found == _core(parameters).tobytes()
+    case = case_of(layout, network, coded)
+    assert case.digests.split()[1] == hashlib.sha256(_core(parameters).tobytes()).hexdigest()
+    assert disagreements([case], tmp_path) == []

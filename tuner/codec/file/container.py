@@ -72,15 +72,7 @@ def read_container(data: bytes, limits: DecodeLimits) -> tuple[Header, dict[Chun
     header.check_limits(limits)
     payloads: dict[ChunkType, bytes] = {}
     for number in range(1, header.chunks + 1):
-        chunk = _unpack(reader, f"chunk {number} of {header.chunks}", limits)
-        if chunk.type in _KNOWN:
-            if chunk.type in payloads:
-                raise CorruptFile(f"chunk type {chunk.type:#04x} occurs twice, expected once: the file is damaged")
-            payloads[ChunkType(chunk.type)] = chunk.payload
-        elif not chunk.type & _SKIPPABLE:
-            raise UnsupportedVersion(
-                f"chunk type {chunk.type:#04x} is unknown and may not be skipped: use a newer tuner"
-            )
+        _admit(payloads, _unpack(reader, f"chunk {number} of {header.chunks}", limits))
     if reader.remaining:
         raise CorruptFile(f"{reader.remaining} bytes follow the last chunk, expected none: the file is damaged")
     networks = payloads.keys() & NETWORKS
@@ -111,16 +103,12 @@ def read_beginning(data: bytes, limits: DecodeLimits) -> tuple[Header, dict[Chun
         if reader.remaining < _HEAD:
             return header, payloads, True
         start, what = reader.position, f"chunk {number} of {header.chunks}"
-        kind, length = reader.byte(what), reader.varint(what)
-        limits.check("chunk_bytes", length)
+        kind, length = _open(reader, what, limits)
         if length + _CHECKSUM > reader.remaining:
-            if kind in _KNOWN:
-                payloads.setdefault(ChunkType(kind), reader.take(min(length, reader.remaining), what))
+            _admit(payloads, Chunk(kind, reader.take(min(length, reader.remaining), what)))
             return header, payloads, True
         reader.position = start
-        chunk = _unpack(reader, what, limits)
-        if chunk.type in _KNOWN:
-            payloads.setdefault(ChunkType(chunk.type), chunk.payload)
+        _admit(payloads, _unpack(reader, what, limits))
     return header, payloads, False
 
 
@@ -129,11 +117,26 @@ def _pack(chunk: Chunk) -> bytes:
     return packed + checksum(packed)
 
 
+def _admit(payloads: dict[ChunkType, bytes], chunk: Chunk) -> None:
+    """Add a chunk to those that were read, unless it is one that may be skipped."""
+    if chunk.type in _KNOWN:
+        if chunk.type in payloads:
+            raise CorruptFile(f"chunk type {chunk.type:#04x} occurs twice, expected once: the file is damaged")
+        payloads[ChunkType(chunk.type)] = chunk.payload
+    elif not chunk.type & _SKIPPABLE:
+        raise UnsupportedVersion(f"chunk type {chunk.type:#04x} is unknown and may not be skipped: use a newer tuner")
+
+
+def _open(reader: ByteReader, what: str, limits: DecodeLimits) -> tuple[int, int]:
+    """Type of the next chunk, and size of its payload in bytes, which the limits allow."""
+    kind, length = reader.byte(what), reader.varint(what)
+    limits.check("chunk_bytes", length)
+    return kind, length
+
+
 def _unpack(reader: ByteReader, what: str, limits: DecodeLimits) -> Chunk:
     start = reader.position
-    kind = reader.byte(what)
-    length = reader.varint(what)
-    limits.check("chunk_bytes", length)
+    kind, length = _open(reader, what, limits)
     payload = reader.take(length, what)
     expected = checksum(reader.since(start))
     if reader.take(len(expected), what) != expected:

@@ -114,9 +114,10 @@ class WaveletsStrategy(Strategy[WaveletsPlan, WaveletResult, WaveletsTrial]):
         is_small = best is not None and len(best.content) < _SMALL_BYTES
         return self._exact(left) if len(learned) == len(trials) and (is_large or is_small or not is_done) else None
 
-    def _exact(self, seconds: float | None) -> WaveletsPlan:
+    def _exact(self, seconds: float | None, raised_db: float = 0.0) -> WaveletsPlan:
         """A network that learns nothing, which is not counted among those that may be trained."""
-        return WaveletsPlan(config=replace(self._config, learned=False, steps=1, max_seconds=seconds))
+        aim = None if self._config.psnr_db is None else self._config.psnr_db + raised_db
+        return WaveletsPlan(config=replace(self._config, psnr_db=aim, learned=False, steps=1, max_seconds=seconds))
 
     def _higher(self, made: int, best: File | None, seconds: float | None) -> WaveletsPlan | None:
         """For a quality that is still missed, a network that learns nothing and aims as much higher.
@@ -131,10 +132,9 @@ class WaveletsStrategy(Strategy[WaveletsPlan, WaveletResult, WaveletsTrial]):
         target = self._ask.target
         if target is None or target.kind is not TargetKind.PSNR_DB or best is None or best.meets(target):
             return None
-        if made >= _MOST_EXACT or self._config.psnr_db is None:
+        if made >= _MOST_EXACT:
             return None
-        raised = self._config.psnr_db + 1.5 * made * (target.value - best.psnr_db)
-        return WaveletsPlan(config=replace(self._config, psnr_db=raised, learned=False, steps=1, max_seconds=seconds))
+        return self._exact(seconds, 1.5 * made * (target.value - best.psnr_db))
 
     def ahead(self, plan: WaveletsPlan, trials: Sequence[WaveletsTrial]) -> Ahead:
         """The steps, and the other of the two networks where it is likely to be made, too."""

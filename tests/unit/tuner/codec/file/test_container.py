@@ -3,7 +3,7 @@
 import pytest
 
 from tests.unit.tuner.codec.file.test_header import ASTRONAUT
-from tuner.codec.file.container import Chunk, ChunkType, read_container, write_container
+from tuner.codec.file.container import Chunk, ChunkType, read_beginning, read_container, write_container
 from tuner.codec.file.header import pack_header
 from tuner.codec.limits import DecodeLimits
 from tuner.errors import CorruptFile, UnsupportedVersion
@@ -32,6 +32,10 @@ def test_an_unknown_chunk_is_skipped_if_it_may_be() -> None:
 def test_an_unknown_chunk_is_refused_if_it_may_not() -> None:
     with pytest.raises(UnsupportedVersion, match="chunk type 0x70 is unknown"):
         read_container(write_container(ASTRONAUT, [NETWORK, Chunk(0x70, b"")]), DecodeLimits())
+    data = write_container(ASTRONAUT, [Chunk(0x70, b"a chunk of the future"), PROFILE])
+    for end in (len(data) - 1, data.index(b"future")):  # whole, and itself cut off
+        with pytest.raises(UnsupportedVersion, match="chunk type 0x70 is unknown"):
+            read_beginning(data[:end], DecodeLimits())
 
 
 def test_every_flipped_bit_is_noticed() -> None:
