@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from standalone import processes
@@ -82,3 +83,10 @@ def test_uploads_estimates_views_and_upkeep_need_no_torch(running: Supervisor, c
         # Upkeep takes the checkpoint away.
         eventually(lambda: not any("checkpoint" in key for key in world.blobs.keys(fit_prefix(fit))))
     assert not complaint.exists(), complaint.read_text()
+
+
+def test_upkeep_is_small(running: Supervisor) -> None:
+    """With torch it takes 550 MiB; a library that nobody meant to bring along shows here first."""
+    (process,) = [record.pid for record in running.records() if record.name == "upkeep"]
+    eventually(lambda: psutil.Process(process).memory_info().rss > 60 << 20)  # it has begun
+    assert psutil.Process(process).memory_info().rss < 120 << 20
