@@ -39,7 +39,10 @@ check: $(READY) ## formatting, lints and types
 	$(BIN)/mypy
 
 test: check ## everything that must be green, against the real engines
-	$(BIN)/python -m pytest -n 2 --dist loadfile  # two processes, each with engines of its own
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not long"  # two processes, each with engines of its own
+
+test-long: $(READY) ## the tests that take long: the built site, fuzzed requests, replaced processes, every resumption
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m long
 
 test-napari: ## the reader in the real napari, installed with Qt into build/napari (about 300 MB)
 	$(PYTHON) -m venv build/napari

@@ -2,6 +2,8 @@
 
 from random import Random
 
+import pytest
+
 from tests.chaos.faults import FAULTS, draw_schedule
 from tests.chaos.outage import run_outage
 from tests.chaos.run import run_chaos
@@ -18,6 +20,7 @@ def test_a_long_schedule_holds_every_kind_of_fault() -> None:
     assert {kind for _, kind in draw_schedule(60, Random(1))} == set(FAULTS)
 
 
+@pytest.mark.long
 def test_while_the_broker_is_away_everything_is_accepted_and_then_completed() -> None:
     report = run_outage(seconds=5, fits=3, submissions=5)
     assert (report["accepted"], report["succeeded"], report["tried_again"]) == (8, 8, 0), report

@@ -14,6 +14,12 @@ import tuner_client
 ROOT = Path(__file__).parents[2]
 
 
+def test_names_of_the_client_have_entries() -> None:
+    """By the source of the page, which is quick; the built pages are looked at by the long tests."""
+    text = (ROOT / "docs" / "site" / "client.rst").read_text("utf-8")
+    assert not set(tuner_client.__all__) - set(re.findall(r"^\.\. auto\w+:: (\w+)$", text, re.MULTILINE))
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """As `make docs` builds it: the tutorial runs, too."""
@@ -24,6 +30,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
+@pytest.mark.long
 def test_public_names_and_routes_are_in_it(site: Path) -> None:
     for page, module in (("library", tuner), ("client", tuner_client)):
         text = (site / "docs" / "site" / f"{page}.html").read_text("utf-8")
@@ -38,12 +45,14 @@ def test_public_names_and_routes_are_in_it(site: Path) -> None:
     )
 
 
+@pytest.mark.long
 def test_the_tutorial_has_run(site: Path) -> None:
     text = (site / "docs" / "tutorial.html").read_text("utf-8")
     assert "target met: True" in text
     assert text.count("<img") >= 3
 
 
+@pytest.mark.long
 def test_nothing_is_fetched_from_elsewhere(site: Path) -> None:
     """No page makes a browser ask another server for a font, a script, a style or a picture."""
     for page in site.rglob("*.html"):

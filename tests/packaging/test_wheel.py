@@ -64,6 +64,7 @@ print(json.dumps(folders))
 """
 
 
+@pytest.mark.long
 def test_the_five_regimes_run_as_installed_without_a_copied_file(wheel: Path, tmp_path: Path) -> None:
     libraries = ["numpy", "pillow", "rich", "typer", "wasmtime", "constriction", "google-crc32c"]
     libraries += ["torch", "safetensors", "jaxtyping", "matplotlib", "pyyaml"]

@@ -140,6 +140,7 @@ def test_a_connection_that_breaks_before_the_body_is_sent_ends_the_put(store_set
         listener.shutdown(socket.SHUT_RDWR)
 
 
+@pytest.mark.long
 def test_what_storage_cannot_read_while_it_reads_others_is_damaged_and_no_outage(blobs: BlobStore) -> None:
     content = os.urandom(5000)
     blobs.put("rotten", content)

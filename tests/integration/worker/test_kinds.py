@@ -166,7 +166,7 @@ def test_every_kind_asked_for_by_size_becomes_wavelets(resources: Resources, tmp
     )
     assert made.kind is NetworkKind.WAVELETS
     assert 15.0 < (estimate(made, forecast).psnr_db or 0.0) < 90.0
-    spec = FitSpec.model_validate({"target": target, "preset": "fast", "max_steps": 16})
+    spec = FitSpec.model_validate({"target": target, "preset": "fast", "max_steps": 6})
     fit_id = submit(resources, content, facts, spec)
     assert run_next_fit(resources) == fit_id
     with resources.database.unit_of_work() as session:

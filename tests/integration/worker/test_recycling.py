@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import pytest
 from sqlalchemy import select
 
 from store.blobs import BlobStore, sha256_hex
@@ -40,6 +41,7 @@ def running_worker(environment: Mapping[str, str], log: Path, **settings: str) -
             worker.wait()
 
 
+@pytest.mark.long
 def test_no_fit_is_lost_when_its_process_is_replaced(
     database: Database,
     blobs: BlobStore,

@@ -63,14 +63,27 @@ def uninterrupted(name: str) -> tuple[TargetResult, Recorder]:
     return fit_to_target(*SEARCHES[name], on_step=recorder), recorder
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", SEARCHES)
 def test_resumed_anywhere_it_ends_with_the_same_bytes(name: str) -> None:
+    whole = uninterrupted(name)[0]
+    first = whole.trials[0].steps
+    resumed_ends_the_same(name, {1, first, 2 * first + 1, whole.steps - 1} & set(range(1, whole.steps + 1)))
+
+
+@pytest.mark.parametrize("name", SEARCHES)
+def test_resumed_in_its_second_network_it_ends_with_the_same_bytes(name: str) -> None:
+    whole = uninterrupted(name)[0]
+    resumed_ends_the_same(name, {min(whole.trials[0].steps + 1, whole.steps)})
+
+
+def resumed_ends_the_same(name: str, steps: set[int]) -> None:
+    """Continue a search from what it kept after each of the steps, and compare everything that it says."""
     signal, ask = SEARCHES[name]
     whole, recorder = uninterrupted(name)
     assert [state.step for state in recorder.states] == list(range(1, whole.steps + 1))
     assert all(state.step <= total for state, total in zip(recorder.states, recorder.totals, strict=True))
-    first = whole.trials[0].steps
-    for step in {1, first, first + 1, 2 * first + 1, whole.steps - 1} & set(range(1, whole.steps + 1)):
+    for step in steps:
         again = Recorder()
         resumed = fit_to_target(signal, ask, resume=recorder.states[step - 1], on_step=again)
         assert [state.step for state in again.states] == list(range(step + 1, whole.steps + 1)), "nothing is done twice"

@@ -27,6 +27,7 @@ def narrow_fit(spare_mebibytes: int, after_step: int) -> subprocess.CompletedPro
 
 
 @needs_limits
+@pytest.mark.long
 @pytest.mark.parametrize(("spare_mebibytes", "after_step"), [(90, 0), (0, 1)])
 def test_a_fit_that_runs_out_of_memory_makes_all_its_steps(spare_mebibytes: int, after_step: int) -> None:
     ended = narrow_fit(spare_mebibytes, after_step)
