@@ -1,0 +1,160 @@
+/** The core, which every decoder runs, in JavaScript: all calls to its entry points are here, and nowhere else. */
+import { TnrError, corrupt } from "./errors.js";
+import { checkLimit, product } from "./limits.js";
+import { levelsOf } from "./wavelets.js";
+
+/** @typedef {import("./wavelets.js").Wavelets} Wavelets */
+/** @typedef {import("./limits.js").Limits} Limits */
+
+/** @type {Record<number, () => TnrError>} */
+const ANSWERS = {
+  1: () => corrupt("the layout is none that the core knows: 1 to 4 axes, 1 to 255 colours, at most 2^28 integers"),
+  2: () => new TnrError("limit_exceeded", "the memory is too small for this signal: close other pages, or take a smaller signal"),
+  3: () => corrupt("the coded bytes end before the last integer"),
+  4: () => corrupt("coded bytes are left over after the last integer"),
+  5: () => corrupt("an integer is larger than 2^29"),
+  7: () => new TnrError("limit_exceeded", "the work allowed is too little for this signal"),
+  8: () => new TnrError("unsupported", "the network is larger than the core evaluates: decode the file with the Python library"),
+};
+
+/** @param {number} answer */
+const expectFine = (answer) => {
+  if (answer !== 0) throw (ANSWERS[answer] ?? (() => new TnrError("unsupported", `the core answered ${answer}`)))();
+};
+
+/** The core, compiled once; every call has an instance of its own, so that no call leaves anything behind. */
+export class Core {
+  /**
+   * @param {WebAssembly.Module} module
+   * @param {Limits} limits
+   */
+  constructor(module, limits) {
+    this.module = module;
+    this.limits = limits;
+  }
+
+  /**
+   * Integers of all subbands, in the order of the file; those of missing levels are 0.
+   * @param {Wavelets} network
+   * @param {number} missing number of finest levels that are not read
+   */
+  integers(network, missing) {
+    const { latents, scales } = network;
+    if (missing > scales) throw corrupt(`the beginning of the file lacks ${missing} of ${scales + 1} levels`);
+    checkLimit(this.limits, "memory", memoryNeeded(network, latents.length));
+    const instance = new CoreInstance(this.module, network);
+    instance.put(latents, instance.exports.core_coded_room(latents.length));
+    instance.exports.core_want_levels(missing ? scales + 1 - missing : 0);
+    expectFine(instance.exports.core_decode());
+    const { core_integers, core_integer_count } = instance.exports;
+    return new Int32Array(instance.bytes(core_integers(), 4 * core_integer_count()).slice().buffer);
+  }
+
+  /**
+   * Values on the samples of the signal, some rows of the first axis at a time; the array is valid within the call.
+   * @param {Wavelets} network
+   * @param {Int32Array} integers
+   * @param {(values: Float32Array, first: number, rows: number) => boolean} take returns whether to go on
+   */
+  rows(network, integers, take) {
+    const { samples, channels } = network;
+    checkLimit(this.limits, "memory", memoryNeeded(network, 0) + pixelMemory(network));
+    const instance = new CoreInstance(this.module, network);
+    const { core_integers, core_network_room, core_pixels, core_next, core_values } = instance.exports;
+    instance.put(new Uint8Array(integers.buffer, integers.byteOffset, integers.byteLength), core_integers());
+    const words = networkWords(network);
+    instance.put(words, core_network_room(words.length / 4));
+    expectFine(core_pixels());
+    const row = channels * product(samples.slice(samples.length > 1 ? 1 : 0));
+    for (let first = 0, rows = core_next(); rows; first += rows, rows = core_next()) {
+      const values = new Float32Array(instance.memory.buffer, core_values() >>> 0, rows * row);
+      if (!take(values, first, rows)) return;
+    }
+  }
+}
+
+/** One instance of the core with a layout, ready to be called. */
+class CoreInstance {
+  /**
+   * @param {WebAssembly.Module} module
+   * @param {Wavelets} network
+   */
+  constructor(module, { samples, scales, colours }) {
+    this.exports = /** @type {any} */ (new WebAssembly.Instance(module).exports);
+    this.memory = /** @type {WebAssembly.Memory} */ (this.exports.memory);
+    const description = Uint32Array.of(1, samples.length, colours, scales, ...samples, ...Array(4 - samples.length).fill(1));
+    this.put(new Uint8Array(description.buffer), this.exports.core_description());
+    expectFine(this.exports.core_prepare());
+  }
+
+  /**
+   * @param {number} address
+   * @param {number} size
+   */
+  bytes(address, size) {
+    return new Uint8Array(this.memory.buffer, address >>> 0, size);
+  }
+
+  /**
+   * @param {Uint8Array} data
+   * @param {number} address
+   */
+  put(data, address) {
+    if (!address) expectFine(2);
+    this.bytes(address, data.length).set(data);
+  }
+}
+
+/**
+ * The network as the core reads it; `core/network.h` says in which words.
+ * @param {Wavelets} network
+ */
+function networkWords({ frequencies, channels, widths, period, exponents, tensors }) {
+  const flat = frequencies.flat();
+  const size = tensors.reduce((sum, tensor) => sum + tensor.length, 0);
+  const buffer = new ArrayBuffer(4 * (6 + widths.length + flat.length + exponents.length + size));
+  new Uint32Array(buffer).set([frequencies.length, channels, widths.length]);
+  new DataView(buffer).setFloat64(16, period, true);
+  new Uint32Array(buffer).set(widths, 6);
+  new Int32Array(buffer).set(flat, 6 + widths.length);
+  const floats = new Float32Array(buffer);
+  let at = 6 + widths.length + flat.length;
+  floats.set(exponents.map((exponent) => 2 ** exponent), at);
+  at += exponents.length;
+  for (const tensor of tensors) {
+    floats.set(tensor, at);
+    at += tensor.length;
+  }
+  return new Uint8Array(buffer);
+}
+
+/**
+ * Bytes that an honest signal needs at most for its integers; figures as in `tuner/core/host.py`.
+ * @param {Wavelets} network
+ * @param {number} coded
+ */
+function memoryNeeded({ samples, scales, colours }, coded) {
+  return levelsOf(samples, scales, colours).reduce(
+    (memory, { nodes, subbands }) =>
+      memory + subbands * (512 + 4 * product(nodes) + 2 * product(nodes.map((count) => count + 2))),
+    2 ** 23 + 2 * coded,
+  );
+}
+
+/**
+ * Bytes that values take beside the integers, at most; figures as in `tuner/core/synthesis.py`.
+ * @param {Wavelets} network
+ */
+function pixelMemory({ samples, scales, colours, channels, frequencies, widths, tensors }) {
+  const fields = 1 + Math.min(scales, 3);
+  const [first, ...others] = samples.length > 1 ? samples : [1, ...samples];
+  const [plane, last] = [product(others), others[others.length - 1]];
+  const rows = Math.min(first, Math.max(2, Math.floor(8192 / plane))) + 8;
+  const sums = fields + colours - 1 + (colours > 1 ? channels : 0);
+  const coarse = product(samples.map((count) => Math.ceil(count / 2))) + 16;
+  let floats = tensors.reduce((sum, tensor) => sum + tensor.length, 0) * 32 + 8 * (frequencies.length * samples.length + 64);
+  floats += ((fields - 1) * colours + 1) * coarse;
+  floats += rows * ((sums + channels) * plane + (plane / last) * (last + 32)) + sums * (4 * fields * colours + 64);
+  floats += (2 * frequencies.length + 4 * (Math.max(...widths) + channels) + 64) * 272;
+  return 4 * floats;
+}
