@@ -2,7 +2,8 @@
 import { CHUNK, isReached, readContainer, readMetadata, readPlaces } from "./container.js";
 import { Core } from "./core.js";
 import { TnrError, corrupt } from "./errors.js";
-import { LIMITS, product } from "./limits.js";
+import { LIMITS, checkLimit, product } from "./limits.js";
+import { OffGrid } from "./offgrid.js";
 import { toSamples } from "./samples.js";
 import { readWavelets } from "./wavelets.js";
 
@@ -21,7 +22,7 @@ export class Decoder {
   constructor(module, limits = {}) {
     this.limits = { ...LIMITS, ...limits };
     this.core = new Core(module, this.limits);
-    /** @type {{network: import("./wavelets.js").Wavelets, integers: Int32Array, values: Float32Array | null} | null} */
+    /** @type {{network: import("./wavelets.js").Wavelets, integers: Int32Array, values: Float32Array | null, offGrid: OffGrid | null} | null} */
     this.last = null;
     this.lastMissing = -1;
   }
@@ -74,23 +75,63 @@ export class Decoder {
    * @param {PixelOptions} [options]
    * @returns {Pixels}
    */
-  pixels({ region, scale = 1, missing, as = "values" } = {}) {
+  pixels({ region, scale = 1, shape: asked, missing, as = "values" } = {}) {
     const header = this.expectHeader();
     const wanted = Math.max(missing ?? 0, this.missing ?? 0);
+    const axes = header.shape.length;
+    if ((region && region.length !== axes) || (asked && asked.length !== axes)) {
+      throw new TnrError("config_error", `the region is ${region} and the shape ${asked}, expected ${axes} axes`);
+    }
     const box = header.shape.map((count, axis) => checkedInterval(region?.[axis], count, axis));
-    if (region && region.length !== box.length) {
-      throw new TnrError("config_error", `the region has ${region.length} axes, expected ${box.length} pairs [from, to]`);
+    if (!(scale > 0 && scale < Infinity)) throw new TnrError("config_error", `the scale is ${scale}, expected a finite number above 0`);
+    const shape = asked ?? box.map(([from, to]) => Math.max(1, Math.round((to - from) * scale)));
+    if (!shape.every((count) => Number.isInteger(count) && count >= 1)) {
+      throw new TnrError("config_error", `the shape is ${shape}, expected at least one sample along each axis`);
     }
-    if (!(scale > 0 && scale <= 1)) {
-      throw new TnrError(
-        scale > 1 ? "unsupported" : "config_error",
-        `the scale is ${scale}, expected more than 0 and at most 1: finer than the samples of the signal, the core evaluates nothing yet`,
-      );
-    }
-    const shape = box.map(([from, to]) => Math.max(1, Math.round((to - from) * scale)));
-    const values = this.reduced(this.cropped(box, wanted), box, shape);
+    checkLimit(this.limits, "values", product(shape) * header.channels);
+    const isOnSamples = box.every(([from, to], axis) => Number.isInteger(from) && Number.isInteger(to) && shape[axis] <= to - from);
+    const values = isOnSamples ? this.reduced(this.cropped(box, wanted), box, shape) : this.between(box, shape, wanted);
     const pixels = { shape, channels: header.channels, missing: wanted };
     return { ...pixels, data: toSamples(values, as, header.sampleFormat, this.scaling ?? null, header.channels) };
+  }
+
+  /** @param {Float32Array} points */
+  at(points) {
+    return this.offGrid(this.missing ?? 0).at(this.checkedPoints(points));
+  }
+
+  /** @param {Float32Array} points */
+  gradient(points) {
+    return this.offGrid(this.missing ?? 0).gradient(this.checkedPoints(points));
+  }
+
+  /** @param {Float32Array} points */
+  checkedPoints(points) {
+    const axes = this.expectHeader().shape.length;
+    if (!(points instanceof Float32Array) || points.length % axes || !points.every(Number.isFinite)) {
+      throw new TnrError("config_error", `points are ${points?.length} numbers, expected a Float32Array of ${axes} finite ones for each point`);
+    }
+    return points;
+  }
+
+  /** @param {number} missing */
+  offGrid(missing) {
+    const decoded = this.decoded(missing);
+    return (decoded.offGrid ??= new OffGrid(decoded.network, decoded.integers));
+  }
+
+  /**
+   * Values between the samples: at the middles of as many cells as are wanted.
+   * @param {[number, number][]} box
+   * @param {number[]} shape
+   * @param {number} missing
+   */
+  between(box, shape, missing) {
+    const samples = this.expectHeader().shape;
+    const middles = box.map(([from, to], axis) =>
+      Float64Array.from({ length: shape[axis] }, (_, cell) => (2 * (from + ((cell + 0.5) * (to - from)) / shape[axis])) / samples[axis] - 1),
+    );
+    return this.offGrid(missing).grid(middles);
   }
 
   /** @param {number} missing */
@@ -106,7 +147,7 @@ export class Decoder {
       const place = this.places?.find((one) => one.missing === missing);
       if (missing && !place) throw new TnrError("config_error", `the file names no place that lacks ${missing} levels`);
       const network = readWavelets(place ? this.payload.subarray(0, place.end) : this.payload, header, this.limits);
-      this.last = { network, integers: this.core.integers(network, missing), values: null };
+      this.last = { network, integers: this.core.integers(network, missing), values: null, offGrid: null };
       this.lastMissing = missing;
     }
     return this.last;
@@ -204,8 +245,8 @@ function tooShort(bytes, places, networkAt, payload) {
  */
 function checkedInterval(interval, count, axis) {
   const [from, to] = interval ?? [0, count];
-  if (!(Number.isInteger(from) && Number.isInteger(to) && from >= 0 && from < to && to <= count)) {
-    throw new TnrError("config_error", `the region is ${from} to ${to} along axis ${axis}, expected integers, 0 <= from < to <= ${count}`);
+  if (!(from >= 0 && from < to && to <= count)) {
+    throw new TnrError("config_error", `the region is ${from} to ${to} along axis ${axis}, expected 0 <= from < to <= ${count}`);
   }
   return [from, to];
 }

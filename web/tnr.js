@@ -21,8 +21,9 @@ export { TnrError };
  */
 /**
  * @typedef {object} PixelOptions
- * @property {[number, number][]} [region] from and to along each axis, in samples, integers; all of the signal if absent
- * @property {number} [scale] samples that are wanted for a sample of the signal, along each axis, at most 1
+ * @property {[number, number][]} [region] from and to along each axis, in samples of the signal; all of it if absent
+ * @property {number} [scale] samples that are wanted for a sample of the signal, along each axis
+ * @property {number[]} [shape] samples that are wanted along each axis, instead of a scale
  * @property {number} [missing] number of finest levels to leave out, one of those in `info.places`
  * @property {"values" | "samples" | "rgba"} [as] what the numbers are: see README.md
  */

@@ -12,6 +12,8 @@ const QUESTIONS = {
   },
   take: (bytes, isWhole) => decoder?.take(bytes, isWhole),
   pixels: (options) => decoder?.pixels(options),
+  at: (points) => decoder?.at(points),
+  gradient: (points) => decoder?.gradient(points),
   integers: (missing) => decoder?.integers(missing),
 };
 
