@@ -132,15 +132,19 @@ function lifted(low, high, sizes, axis, count) {
   const found = new Float32Array(before * count * after);
   for (let outer = 0; outer < before; outer++) {
     const to = outer * count * after;
-    for (let at = 0; at < count; at++) {
-      const source = at % 2 ? high : low;
+    for (let parity = 0; parity < 2; parity++) {
+      const source = parity ? high : low;
       if (!source) continue;
-      const gain = count === 1 ? 1 : at % 2 ? LOW_GAIN : 1 / LOW_GAIN;
-      const from = (outer * half + (at >> 1)) * after;
-      for (let inner = 0; inner < after; inner++) found[to + at * after + inner] = gain * source[from + inner];
+      const gain = count === 1 ? 1 : parity ? LOW_GAIN : 1 / LOW_GAIN;
+      for (let at = parity, from = outer * half * after; at < count; at += 2, from += after) {
+        for (let inner = 0, here = to + at * after; inner < after; inner++) found[here + inner] = gain * source[from + inner];
+      }
     }
-    if (count === 1) continue;
-    for (const [parity, factor] of LIFTING) {
+  }
+  if (count === 1) return found;
+  for (const [parity, factor] of LIFTING) {
+    for (let outer = 0; outer < before; outer++) {
+      const to = outer * count * after;
       for (let at = parity; at < count; at += 2) {
         const here = to + at * after;
         const left = to + (at ? at - 1 : 1) * after;

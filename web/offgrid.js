@@ -3,7 +3,8 @@ import { splineNodes } from "./fields.js";
 import { product } from "./limits.js";
 
 /** @typedef {import("./wavelets.js").Wavelets} Wavelets */
-/** @typedef {{first: number, weights: Float64Array}} Tap four weights; nodes before the first one and beyond the last are moved */
+/** @typedef {{first: number, weights: number[]}} Tap four weights; nodes before the first one and beyond the last are moved */
+/** @typedef {{window: [number, number], places: Int32Array, weights: Float64Array}} Taps of points: four places in a window for each */
 
 /** Points of a line that go through the layers together. */
 const BLOCK = 128;
@@ -39,6 +40,7 @@ export class OffGrid {
    */
   grid(coordinates) {
     const last = coordinates[this.axes - 1];
+    const blocks = Array.from({ length: Math.ceil(last.length / BLOCK) }, (_, block) => new Block(this, last.subarray(block * BLOCK, (block + 1) * BLOCK)));
     const lines = product(coordinates.slice(0, -1).map((axis) => axis.length));
     const { channels } = this.network;
     const found = new Float32Array(lines * last.length * channels);
@@ -48,7 +50,7 @@ export class OffGrid {
         others[axis] = coordinates[axis][rest % coordinates[axis].length];
         rest = Math.floor(rest / coordinates[axis].length);
       }
-      this.line(others, last, found.subarray(line * last.length * channels), null);
+      blocks.forEach((block, number) => this.line(others, block, found.subarray((line * last.length + number * BLOCK) * channels), null));
     }
     return found;
   }
@@ -60,7 +62,7 @@ export class OffGrid {
   at(points) {
     const [count, channels] = [points.length / this.axes, this.network.channels];
     const found = new Float32Array(count * channels);
-    this.each(points, (others, last, point) => this.line(others, last, found.subarray(point * channels), null));
+    this.each(points, (others, block, point) => this.line(others, block, found.subarray(point * channels), null));
     return found;
   }
 
@@ -72,75 +74,68 @@ export class OffGrid {
     const size = this.network.channels * this.axes;
     const found = new Float32Array((points.length / this.axes) * size);
     const values = new Float32Array(this.network.channels);
-    this.each(points, (others, last, point) => this.line(others, last, values, found.subarray(point * size)));
+    this.each(points, (others, block, point) => this.line(others, block, values, found.subarray(point * size)));
     return found;
   }
 
   /**
    * @param {Float32Array} points
-   * @param {(others: number[], last: Float64Array, point: number) => void} take
+   * @param {(others: number[], block: Block, point: number) => void} take
    */
   each(points, take) {
     for (let point = 0; point * this.axes < points.length; point++) {
       const all = Array.from(points.subarray(point * this.axes, (point + 1) * this.axes));
-      take(all.slice(0, -1), Float64Array.of(all[this.axes - 1]), point);
+      take(all.slice(0, -1), new Block(this, Float64Array.of(all[this.axes - 1])), point);
     }
   }
 
   /**
    * Values along a line of the last axis.
    * @param {number[]} others coordinates along the other axes
-   * @param {Float64Array} last coordinates along the last one
+   * @param {Block} block
    * @param {Float32Array} out
    * @param {Float32Array | null} derivatives where those of the points go, if they are asked for
    */
-  line(others, last, out, derivatives) {
-    const { channels } = this.network;
-    for (let start = 0; start < last.length; start += BLOCK) {
-      const some = last.subarray(start, start + BLOCK);
-      this.layers.begin(others, some);
-      this.readings(others, some, -1);
-      this.layers.values(some.length, out.subarray(start * channels));
-      for (let axis = 0; derivatives && axis < this.axes; axis++) {
-        this.readings(others, some, axis);
-        this.layers.derivatives(axis, some.length, derivatives.subarray(start * channels * this.axes), this.axes);
-      }
+  line(others, block, out, derivatives) {
+    this.layers.begin(others, block);
+    this.readings(others, block, -1);
+    this.layers.values(block.count, out);
+    for (let axis = 0; derivatives && axis < this.axes; axis++) {
+      this.readings(others, block, axis);
+      this.layers.derivatives(axis, block.count, derivatives, this.axes);
     }
   }
 
   /**
    * Put what the layers read beside the waves in its place, or its derivative along an axis.
    * @param {number[]} others
-   * @param {Float64Array} last
+   * @param {Block} block
    * @param {number} derived axis, or -1
    */
-  readings(others, last, derived) {
+  readings(others, block, derived) {
     const { samples, exponents } = this.network;
     const { first, others: sums, skips, brightness } = this.nodes;
     const { inputs, skipped } = this.layers;
     const end = this.axes - 1;
-    /** @type {(coordinate: number, axis: number, step: number, isLimited: boolean) => Tap} */
-    const tap = (coordinate, axis, step, isLimited) => tapOf(coordinate, samples[axis], step, isLimited, axis === derived);
-    const lastTaps = (/** @type {number} */ step, /** @type {boolean} */ isLimited) => Array.from(last, (coordinate) => tap(coordinate, end, step, isLimited));
-    const free = others.map((coordinate, axis) => tap(coordinate, axis, 0, false));
-    const along = lastTaps(0, false);
-    const window = windowOf(along, samples[end]);
-    const rowOf = (/** @type {Float32Array} */ nodes) => this.contracted(nodes, free, window);
-    [...first, ...sums].forEach((nodes, input) => readRow(rowOf(nodes), window, along, 2 ** exponents[input], inputs[input], true));
-    skips.forEach((nodes, channel) => readRow(rowOf(nodes), window, along, 1, skipped[channel], true));
-
-    const stepped = [-1, 0, 1].map((step) => lastTaps(step, true));
-    const wide = windowOf(stepped.flat(), samples[end]);
+    /** @type {(steps: number[] | null) => Tap[]} */
+    const tapsAt = (steps) => others.map((coordinate, axis) => tapOf(coordinate, samples[axis], steps ? steps[axis] : 0, !!steps, axis === derived));
+    const [along, stepped] = derived === end ? block.derived() : block.plain();
+    const free = tapsAt(null);
+    const put = (/** @type {Float32Array} */ nodes, /** @type {number} */ factor, /** @type {Float64Array} */ out) =>
+      readRow(this.contracted(nodes, free, along.window), along, factor, out.fill(0), block.count);
+    first.forEach((nodes, input) => put(nodes, 2 ** exponents[input], inputs[input]));
+    sums.forEach((nodes, sum) => put(nodes, 2 ** exponents[first.length + sum], inputs[first.length + sum]));
+    skips.forEach((nodes, channel) => put(nodes, 1, skipped[channel]));
     /** @type {Map<string, Float64Array>} */
     const rows = new Map();
-    const begin = first.length + sums.length;
     this.differences.forEach((readings, number) => {
-      readings.forEach(([factor, steps], reading) => {
+      const input = first.length + sums.length + number;
+      inputs[input].fill(0);
+      for (const [factor, steps] of readings) {
         const key = steps.slice(0, -1).join();
-        if (!rows.has(key)) rows.set(key, this.contracted(brightness, others.map((coordinate, axis) => tap(coordinate, axis, steps[axis], true)), wide));
-        const row = /** @type {Float64Array} */ (rows.get(key));
-        readRow(row, wide, stepped[steps[end] + 1], factor * 2 ** exponents[begin + number], inputs[begin + number], reading === 0);
-      });
+        if (!rows.has(key)) rows.set(key, this.contracted(brightness, tapsAt(steps), stepped[0].window));
+        readRow(/** @type {Float64Array} */ (rows.get(key)), stepped[steps[end] + 1], factor * 2 ** exponents[input], inputs[input], block.count);
+      }
     });
   }
 
@@ -184,13 +179,64 @@ function tapOf(coordinate, count, step, isLimited, isDerived) {
   const first = Math.floor(place);
   const r = place - first;
   if (!isDerived) {
-    const weights = Float64Array.of((1 - r) ** 3, 4 - 6 * r * r + 3 * r ** 3, 1 + 3 * r + 3 * r * r - 3 * r ** 3, r ** 3);
+    const weights = [(1 - r) ** 3, 4 - 6 * r * r + 3 * r ** 3, 1 + 3 * r + 3 * r * r - 3 * r ** 3, r ** 3];
     return { first: first - 1, weights: weights.map((weight) => weight / 6) };
   }
   const isInside = (/** @type {number} */ at) => at >= -1e-9 * count && at <= count - 1 + 1e-9 * count;
   const isMoving = !isLimited || (isInside(free) && isInside(free + step));
-  const weights = Float64Array.of(-3 * (1 - r) ** 2, -12 * r + 9 * r * r, 3 + 6 * r - 9 * r * r, 3 * r * r);
+  const weights = [-3 * (1 - r) ** 2, -12 * r + 9 * r * r, 3 + 6 * r - 9 * r * r, 3 * r * r];
   return { first: first - 1, weights: weights.map((weight) => (isMoving ? (weight * count) / 12 : 0)) };
+}
+
+/** Some points of the last axis: what is the same of them in every line. */
+class Block {
+  /**
+   * @param {OffGrid} offGrid
+   * @param {Float64Array} last coordinates
+   */
+  constructor({ network: { samples, frequencies, period }, axes }, last) {
+    this.last = last;
+    this.count = last.length;
+    this.samples = samples[axes - 1];
+    const turns = frequencies.map((frequency) => (2 * Math.PI * frequency[axes - 1]) / period);
+    this.sines = turns.map((turn) => last.map((coordinate) => Math.sin(turn * coordinate)));
+    this.cosines = turns.map((turn) => last.map((coordinate) => Math.cos(turn * coordinate)));
+    /** @type {[Taps, Taps[]] | null} */
+    this.kept = null;
+  }
+
+  /** Taps at the points, and one sample before, at, and after them. @returns {[Taps, Taps[]]} */
+  plain() {
+    return (this.kept ??= this.both(false));
+  }
+
+  /** @returns {[Taps, Taps[]]} */
+  derived() {
+    return this.both(true);
+  }
+
+  /**
+   * @param {boolean} isDerived
+   * @returns {[Taps, Taps[]]}
+   */
+  both(isDerived) {
+    const listed = (/** @type {number} */ step, /** @type {boolean} */ isLimited) =>
+      Array.from(this.last, (coordinate) => tapOf(coordinate, this.samples, step, isLimited, isDerived));
+    const [free, stepped] = [listed(0, false), [-1, 0, 1].map((step) => listed(step, true))];
+    const wide = windowOf(stepped.flat(), this.samples);
+    return [packed(free, windowOf(free, this.samples)), stepped.map((taps) => packed(taps, wide))];
+  }
+}
+
+/**
+ * @param {Tap[]} taps
+ * @param {[number, number]} window
+ * @returns {Taps}
+ */
+function packed(taps, window) {
+  const most = window[1] - window[0] - 1;
+  const places = Int32Array.from({ length: 4 * taps.length }, (_, at) => Math.min(most, Math.max(0, taps[at >> 2].first + (at & 3) - window[0])));
+  return { window, places, weights: Float64Array.from({ length: 4 * taps.length }, (_, at) => taps[at >> 2].weights[at & 3]) };
 }
 
 /**
@@ -206,20 +252,21 @@ function windowOf(taps, count) {
 }
 
 /**
+ * Add what points read of a row.
  * @param {Float64Array} row
- * @param {[number, number]} window
- * @param {Tap[]} taps
+ * @param {Taps} taps
  * @param {number} factor
  * @param {Float64Array} out
- * @param {boolean} isFirst whether to replace what is there, instead of adding to it
+ * @param {number} count
  */
-function readRow(row, [from, to], taps, factor, out, isFirst) {
-  const most = to - from - 1;
-  for (let point = 0; point < taps.length; point++) {
-    const { first, weights } = taps[point];
-    let sum = 0;
-    for (let node = 0; node < 4; node++) sum += weights[node] * row[Math.min(most, Math.max(0, first + node - from))];
-    out[point] = (isFirst ? 0 : out[point]) + factor * sum;
+function readRow(row, { places, weights }, factor, out, count) {
+  for (let point = 0, tap = 0; point < count; point++, tap += 4) {
+    out[point] +=
+      factor *
+      (weights[tap] * row[places[tap]] +
+        weights[tap + 1] * row[places[tap + 1]] +
+        weights[tap + 2] * row[places[tap + 2]] +
+        weights[tap + 3] * row[places[tap + 3]]);
   }
 }
 
@@ -246,18 +293,19 @@ class Layers {
   /**
    * Be at some points of a line.
    * @param {number[]} others
-   * @param {Float64Array} last
+   * @param {Block} block
    */
-  begin(others, last) {
+  begin(others, block) {
     const { frequencies, period } = this.network;
     const unit = (2 * Math.PI) / period;
     frequencies.forEach((frequency, number) => {
-      const base = others.reduce((sum, coordinate, axis) => sum + coordinate * frequency[axis], 0);
-      const step = frequency[frequency.length - 1];
+      const angle = unit * others.reduce((sum, coordinate, axis) => sum + coordinate * frequency[axis], 0);
+      const [sine, cosine] = [Math.sin(angle), Math.cos(angle)];
       const [sines, cosines] = [this.waves[number], this.waves[frequencies.length + number]];
-      for (let point = 0; point < last.length; point++) {
-        const angle = unit * (base + step * last[point]);
-        [sines[point], cosines[point]] = [Math.sin(angle), Math.cos(angle)];
+      const [ownSines, ownCosines] = [block.sines[number], block.cosines[number]];
+      for (let point = 0; point < block.count; point++) {
+        sines[point] = sine * ownCosines[point] + cosine * ownSines[point];
+        cosines[point] = cosine * ownCosines[point] - sine * ownSines[point];
       }
     });
   }
