@@ -43,6 +43,7 @@ function cborValue(reader, depth) {
   }
   if (major === 4) return Array.from({ length: argument }, () => cborValue(reader, depth - 1));
   const entries = new Map();
+  /** @type {Uint8Array} */
   let last = new Uint8Array(0);
   for (let entry = 0; entry < argument; entry++) {
     const start = reader.at;

@@ -9,7 +9,7 @@ import { readWavelets } from "./wavelets.js";
 
 /** @typedef {import("./tnr.js").Info} Info */
 /** @typedef {import("./tnr.js").PixelOptions} PixelOptions */
-/** @typedef {import("./tnr.js").Pixels} Pixels */
+/** @typedef {import("./tnr.js").Pixels<any>} Pixels */
 
 /** Values of all samples are kept for the next question up to so many bytes. */
 const KEPT_BYTES = 2 ** 28;
@@ -52,8 +52,9 @@ export class Decoder {
     [this.last, this.lastMissing] = [null, -1];
     const metadata = readMetadata(payloads.get(CHUNK.metadata), header.kind);
     this.scaling = metadata.scaling;
+    /** @type {Info} */
     this.info = {
-      ...{ kind: header.kind, shape: header.shape, channels: header.channels, sampleFormat: header.sampleFormat },
+      ...{ kind: /** @type {Info["kind"]} */ (header.kind), shape: header.shape, channels: header.channels, sampleFormat: /** @type {Info["sampleFormat"]} */ (header.sampleFormat) },
       network: /** @type {"sines" | "wavelets"} */ (payload ? "wavelets" : "sines"),
       ...{ bytes: bytes.length, missing, ...metadata },
       profile: payloads.get(CHUNK.profile)?.slice() ?? null,

@@ -1,6 +1,7 @@
 /** The element `<tnr-image src alt>`: a picture that loads when it is near, coarse first, and can be zoomed into without end. */
 import { TnrError } from "./errors.js";
 import { listen } from "./gestures.js";
+import { canvasOf } from "./samples.js";
 import { open } from "./tnr.js";
 import { View } from "./view.js";
 
@@ -41,8 +42,8 @@ export class TnrImage extends Base {
     this.view = new View();
     /** @type {import("./tnr.js").TnrFile | null} */
     this.file = null;
-    /** Bytes of the file, instead of an address. @type {Uint8Array | null} */
-    this.bytes = null;
+    /** A file that has been opened already, instead of an address; it stays open. @type {import("./tnr.js").TnrFile | null} */
+    this.given = null;
     this.turn = 0;
     this.frame = 0;
     this.isDrawing = false;
@@ -121,13 +122,12 @@ export class TnrImage extends Base {
     this.nearing?.disconnect();
     this.unload();
     const turn = ++this.turn;
-    if (!this.src && !this.bytes) return;
+    if (!this.src && !this.given) return;
     this.isLoading = true;
     try {
-      const file = await open(this.bytes ?? new URL(this.src, document.baseURI), {
-        onLevel: (info) => turn === this.turn && this.file && this.drawHome(info.missing),
-      });
-      if (turn !== this.turn) return file.close();
+      const onLevel = (/** @type {import("./tnr.js").Info} */ info) => void (turn === this.turn && this.file && this.drawHome(info.missing));
+      const file = this.given ?? (await open(new URL(this.src, document.baseURI), { onLevel }));
+      if (turn !== this.turn) return void (file === this.given || file.close());
       this.file = file;
       await this.begin(file, turn);
       await file.whole;
@@ -167,7 +167,7 @@ export class TnrImage extends Base {
     this.isLoading = false;
     this.isShown = false;
     this.shown = null;
-    this.file?.close();
+    if (this.file !== this.given) this.file?.close();
     this.file = null;
     this.stop();
     this.stop = () => {};
@@ -203,10 +203,9 @@ export class TnrImage extends Base {
   async drawHome(missing) {
     const { file, turn } = this;
     if (!file) return;
-    const { data, shape } = await file.pixels({ as: "rgba", missing });
+    const pixels = await file.pixels({ as: "rgba", missing });
     if (turn !== this.turn) return;
-    this.home = new OffscreenCanvas(shape[1], shape[0]);
-    this.home.getContext("2d")?.putImageData(new ImageData(data, shape[1], shape[0]), 0, 0);
+    this.home = canvasOf(pixels);
     this.isShown = true;
     if (this.view.isHome) this.paintHome();
     else this.changed();
@@ -266,9 +265,7 @@ export class TnrImage extends Base {
         const asked = /** @type {[number, number][]} */ ([[region.top, region.bottom], [region.left, region.right]]);
         const pixels = await file.pixels({ region: asked, shape, as: "rgba" });
         if (turn !== this.turn) return;
-        const bitmap = new OffscreenCanvas(shape[1], shape[0]);
-        bitmap.getContext("2d")?.putImageData(new ImageData(pixels.data, shape[1], shape[0]), 0, 0);
-        this.shown = { bitmap, region };
+        this.shown = { bitmap: canvasOf(pixels), region };
         if (this.view.isHome) return;
         this.paintMoved();
         done = frame;

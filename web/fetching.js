@@ -4,8 +4,10 @@ import { TnrError } from "./errors.js";
 /** How many bytes are asked for first where only the beginning is wanted: metadata and places come within them. */
 const FIRST_BYTES = 4096;
 
+/** @typedef {{info: import("./tnr.js").Info, whole: Promise<void>, ask: (question: string, given: any[]) => Promise<any>}} OpenFile */
+
 /**
- * @param {import("./tnr.js").TnrFile} file its `info` and `whole` are set
+ * @param {OpenFile} file its `info` and `whole` are set
  * @param {string | URL} address
  * @param {import("./tnr.js").OpenOptions} options
  */
@@ -66,7 +68,7 @@ class GrowingBytes {
 }
 
 /**
- * @param {import("./tnr.js").TnrFile} file
+ * @param {OpenFile} file
  * @param {ReadableStreamDefaultReader<Uint8Array>} reader
  * @param {number} length of the whole file, if that is known
  * @param {import("./tnr.js").OpenOptions} options
@@ -101,7 +103,7 @@ async function readAll(file, reader, length, options, onFirst) {
 }
 
 /**
- * @param {import("./tnr.js").TnrFile} file
+ * @param {OpenFile} file
  * @param {string | URL} address
  * @param {number} missing
  * @param {import("./tnr.js").OpenOptions} options

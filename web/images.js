@@ -1,4 +1,5 @@
 /** `<img src="x.tnr">` on pages as they are: each picture is decoded when it is near, and shown in its own `<img>`. */
+import { canvasOf } from "./samples.js";
 import { open } from "./tnr.js";
 
 /** @type {WeakSet<HTMLImageElement>} */
@@ -57,9 +58,7 @@ async function show(image) {
  * @param {import("./tnr.js").TnrFile} file
  */
 async function draw(image, file) {
-  const { data, shape } = await file.pixels({ as: "rgba" });
-  const canvas = new OffscreenCanvas(shape[1], shape[0]);
-  canvas.getContext("2d")?.putImageData(new ImageData(data, shape[1], shape[0]), 0, 0);
+  const canvas = canvasOf(await file.pixels({ as: "rgba" }));
   const address = URL.createObjectURL(await canvas.convertToBlob());
   image.addEventListener("load", () => URL.revokeObjectURL(address), { once: true });
   image.src = address;

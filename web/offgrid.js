@@ -277,9 +277,13 @@ class Layers {
     this.network = network;
     const { tensors, widths, frequencies, exponents, channels, colours, scales } = network;
     const rows = (/** @type {number} */ count) => Array.from({ length: count }, () => new Float64Array(BLOCK));
-    [this.sineWeight, this.inputWeight, this.bias] = tensors;
+    this.sineWeight = tensors[0];
+    this.inputWeight = tensors[1];
+    this.bias = tensors[2];
     this.deeper = widths.slice(1).map((_, layer) => ({ weight: tensors[3 + 2 * layer], bias: tensors[4 + 2 * layer] }));
-    [this.skip, this.readout, this.outBias] = tensors.slice(-3);
+    this.skip = tensors[tensors.length - 3];
+    this.readout = tensors[tensors.length - 2];
+    this.outBias = tensors[tensors.length - 1];
     this.fields = 1 + Math.min(scales, 3);
     this.inputs = rows(exponents.length);
     this.waves = rows(2 * frequencies.length);

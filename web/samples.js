@@ -1,5 +1,15 @@
 /** Values of a network as samples of a format, or as pixels of a canvas. */
 
+/**
+ * A canvas off the screen with the answer to a question for "rgba", height before width.
+ * @param {import("./tnr.js").Pixels<Uint8ClampedArray<ArrayBuffer>>} pixels
+ */
+export function canvasOf({ data, shape: [height, width] }) {
+  const canvas = new OffscreenCanvas(width, height);
+  canvas.getContext("2d")?.putImageData(new ImageData(data, width, height), 0, 0);
+  return canvas;
+}
+
 const SAMPLE_TYPES = {
   ...{ u8: Uint8Array, u16: Uint16Array, u32: Uint32Array, s8: Int8Array, s16: Int16Array, s24: Int32Array, s32: Int32Array },
   ...{ u64: Float64Array, s64: Float64Array, f32: Float32Array, f64: Float64Array },
@@ -33,7 +43,7 @@ export function toSamples(values, as, format, scaling, channels) {
   const { isInteger, low, high, scale, offset, range } = storageOf(format, scaling);
   if (as === "rgba") return toRgba(values, channels, range);
   if (as !== "samples") return values.map((value) => Math.min(range[1], Math.max(range[0], value)));
-  const Samples = SAMPLE_TYPES[/** @type {keyof typeof SAMPLE_TYPES} */ (format)];
+  const Samples = /** @type {Float64ArrayConstructor} */ (SAMPLE_TYPES[/** @type {keyof typeof SAMPLE_TYPES} */ (format)]);
   return Samples.from(values, (value) => {
     const sample = Math.min(range[1], Math.max(range[0], value)) * scale + offset;
     return isInteger ? Math.min(high, Math.max(low, halfEven(sample))) : sample;

@@ -4,43 +4,10 @@ import { fetchFile } from "./fetching.js";
 
 export { TnrError };
 
-/**
- * @typedef {object} Info
- * @property {"image" | "audio" | "volume" | "video" | "sdf" | "array"} kind
- * @property {number[]} shape samples along each axis, as FORMAT.md orders them
- * @property {number} channels values of each sample
- * @property {string} sampleFormat u8, s16, f32, ...
- * @property {"sines" | "wavelets"} network
- * @property {number} bytes how many bytes have been read
- * @property {number} missing number of finest levels of detail that have not been read; 0 if the file is whole
- * @property {{scale: number, offset: number} | null} scaling
- * @property {Record<string, unknown> | null} details
- * @property {Record<string, unknown>} report
- * @property {Uint8Array | null} profile ICC profile of the colours
- * @property {{missing: number, end: number}[]} places beginnings of the file that show a coarser signal, by their bytes
- */
-/**
- * @typedef {object} PixelOptions
- * @property {[number, number][]} [region] from and to along each axis, in samples of the signal; all of it if absent
- * @property {number} [scale] samples that are wanted for a sample of the signal, along each axis
- * @property {number[]} [shape] samples that are wanted along each axis, instead of a scale
- * @property {number} [missing] number of finest levels to leave out, one of those in `info.places`
- * @property {"values" | "samples" | "rgba"} [as] what the numbers are: see README.md
- */
-/**
- * @typedef {object} Pixels
- * @property {number[]} shape
- * @property {number} channels
- * @property {number} missing number of finest levels that they lack
- * @property {any} data a typed array, the channels of a sample one after the other; of "rgba" four numbers a sample
- */
-/**
- * @typedef {object} OpenOptions
- * @property {Partial<import("./limits.js").Limits>} [limits]
- * @property {number} [missing] read only as much of an address as shows a signal that lacks so many levels, or fewer
- * @property {(info: Info) => void} [onLevel] called each time that more bytes show a finer signal
- * @property {AbortSignal} [signal]
- */
+/** @typedef {import("./tnr.js").Info} Info what tnr.d.ts says of it, as of the others */
+/** @typedef {import("./tnr.js").PixelOptions} PixelOptions */
+/** @typedef {import("./tnr.js").Pixels<any>} Pixels */
+/** @typedef {import("./tnr.js").OpenOptions} OpenOptions */
 
 const settings = {
   /** @type {string | URL | Uint8Array | WebAssembly.Module} */
@@ -135,13 +102,10 @@ export class TnrFile {
  * @returns {Promise<TnrFile>}
  */
 export async function open(source, options = {}) {
-  const module = await (compiled ??= compiledCore().catch((error) => {
-    compiled = null;
-    throw error;
-  }));
+  compiled ??= compiledCore();
   const file = typeof Worker === "undefined" ? await localFile() : workerFile();
   try {
-    await file.ask("start", [module, options.limits]);
+    await file.ask("start", [await compiled, options.limits]);
     if (typeof source === "string" || source instanceof URL) await fetchFile(file, source, options);
     else {
       const bytes = source instanceof Blob ? await source.arrayBuffer() : source;
@@ -149,6 +113,7 @@ export async function open(source, options = {}) {
     }
     return file;
   } catch (error) {
+    compiled = null;
     file.close();
     throw error;
   }

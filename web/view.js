@@ -5,11 +5,11 @@ export const MOST_ZOOM = 4096;
 
 export class View {
   constructor() {
-    [this.width, this.height] = [1, 1];
-    [this.screenWidth, this.screenHeight] = [1, 1];
+    this.width = this.height = 1;
+    this.screenWidth = this.screenHeight = 1;
     /** Device pixels for a sample; 0: as large as fits. */
     this.zoom = 0;
-    [this.x, this.y] = [0.5, 0.5];
+    this.x = this.y = 0.5;
   }
 
   /**

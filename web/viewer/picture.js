@@ -7,13 +7,12 @@ const MOST_POINTS = 256;
 /**
  * @param {HTMLElement} stage
  * @param {import("../tnr.js").TnrFile} file
- * @param {Uint8Array} bytes
  * @param {string} name
  */
-export async function showPicture(stage, file, bytes, name) {
+export async function showPicture(stage, file, name) {
   const [height, width] = file.info.shape;
   const picture = document.createElement("tnr-image");
-  Object.assign(picture, { bytes, alt: `Picture in ${name}` });
+  Object.assign(picture, { given: file, alt: `Picture in ${name}` });
   picture.setAttribute("loading", "eager");
   const steps = { "Zoom in": "+", "Zoom out": "-", "All of it": "0" };
   const buttons = Object.entries(steps).map(([text, key]) => {

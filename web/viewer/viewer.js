@@ -26,7 +26,7 @@ export async function showFile(root, bytes, name) {
     if (info.network === "sines") await file.pixels({ region: info.shape.map(() => [0, 1]) });
     if (info.shape.length === 1) await showLine(stage, file, name);
     else if (info.kind === "video" && info.shape.length === 3) await showFrames(stage, file, name);
-    else if (info.shape.length === 2) await showPicture(stage, file, bytes, name);
+    else if (info.shape.length === 2) await showPicture(stage, file, name);
     else await showSlices(stage, file, name);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
