@@ -19,6 +19,8 @@ const STYLE = `
 const FIRST_SHARE = 0.3;
 /** Device pixels for a sample in the frame that comes first while a picture is moved. */
 const QUICK = 4;
+/** Pixels that are sampled between two looks at whether the picture has been moved again. */
+const BAND = 2 ** 15;
 
 const Base = /** @type {typeof HTMLElement} */ (globalThis.HTMLElement ?? class {});
 
@@ -38,7 +40,6 @@ export class TnrImage extends Base {
     this.message.hidden = true;
     this.root.append(this.canvas, this.message);
     this.internals = this.attachInternals();
-    this.internals.role = "img";
     this.view = new View();
     /** @type {import("./tnr.js").TnrFile | null} */
     this.file = null;
@@ -106,9 +107,12 @@ export class TnrImage extends Base {
 
   /** The accessible name, and keys where there is something to zoom. */
   describe() {
+    if (!this.isConnected) return;
     const isStatic = this.hasAttribute("static");
-    this.internals.ariaLabel = this.alt || null;
-    this.internals.role = this.getAttribute("alt") === "" && isStatic ? "presentation" : "img";
+    // Attributes and not internals: not everything that reads pages aloud, or checks them, sees these yet.
+    this.setAttribute("role", this.getAttribute("alt") === "" && isStatic ? "presentation" : "img");
+    if (this.alt) this.setAttribute("aria-label", this.alt);
+    else this.removeAttribute("aria-label");
     if (!isStatic && !this.hasAttribute("tabindex")) this.tabIndex = 0;
     const [width, height] = [this.getAttribute("width"), this.getAttribute("height")].map(Number);
     const size = width && height ? [width, height] : this.file?.info ? [this.columns, this.lines] : null;
@@ -177,7 +181,7 @@ export class TnrImage extends Base {
   refuse(error) {
     this.message.textContent = this.alt ? `${this.alt} (${error.message})` : error.message;
     this.message.hidden = false;
-    this.internals.ariaLabel = this.alt || error.message;
+    if (!this.alt) this.setAttribute("aria-label", error.message);
     this.dispatchEvent(new CustomEvent("error", { detail: error }));
   }
 
@@ -257,21 +261,19 @@ export class TnrImage extends Base {
   /** Sample what the canvas shows until it has been shown as finely as the screen can. */
   async sample() {
     this.isDrawing = true;
+    const { turn } = this;
     try {
-      let done = -1;
-      for (let coarseness = QUICK; this.file && !this.view.isHome && (done !== this.frame || coarseness === 1); ) {
-        const { frame, turn, file } = this;
-        const { region, shape } = this.view.part(coarseness);
-        const asked = /** @type {[number, number][]} */ ([[region.top, region.bottom], [region.left, region.right]]);
-        const pixels = await file.pixels({ region: asked, shape, as: "rgba" });
-        if (turn !== this.turn) return;
-        this.shown = { bitmap: canvasOf(pixels), region };
-        if (this.view.isHome) return;
-        this.paintMoved();
-        done = frame;
-        const isFine = coarseness === 1 && frame === this.frame;
-        this.dispatchEvent(new CustomEvent("view", { detail: { scale: this.view.scale, isFine } }));
-        if (isFine) return;
+      for (let coarseness = QUICK; this.file && !this.view.isHome; ) {
+        const { frame } = this;
+        const shown = await this.sampled(coarseness, () => turn === this.turn && (coarseness > 1 || frame === this.frame));
+        if (turn !== this.turn || this.view.isHome) return;
+        if (shown) {
+          this.shown = shown;
+          this.paintMoved();
+          const isFine = coarseness === 1 && frame === this.frame;
+          this.dispatchEvent(new CustomEvent("view", { detail: { scale: this.view.scale, isFine } }));
+          if (isFine) return;
+        }
         coarseness = frame === this.frame ? 1 : QUICK;
       }
     } catch (error) {
@@ -279,6 +281,29 @@ export class TnrImage extends Base {
     } finally {
       this.isDrawing = false;
     }
+  }
+
+  /**
+   * What the canvas shows, sampled, or nothing if that is no longer wanted.
+   * @param {number} coarseness
+   * @param {() => boolean} isWanted
+   */
+  async sampled(coarseness, isWanted) {
+    const { region, shape } = this.view.part(coarseness);
+    const [rows, columns] = shape;
+    const height = region.bottom - region.top;
+    // On its samples the core is quick, and cannot be asked for a band of whole samples only.
+    const band = rows > height ? Math.max(8, Math.floor(BAND / columns)) : rows;
+    const bitmap = new OffscreenCanvas(columns, rows);
+    for (let first = 0; first < rows; first += band) {
+      const some = Math.min(band, rows - first);
+      const from = region.top + (height * first) / rows;
+      const to = first + some === rows ? region.bottom : region.top + (height * (first + some)) / rows;
+      const pixels = await this.file?.pixels({ region: [[from, to], [region.left, region.right]], shape: [some, columns], as: "rgba" });
+      if (!pixels || !isWanted()) return null;
+      bitmap.getContext("2d")?.drawImage(canvasOf(pixels), 0, first);
+    }
+    return { bitmap, region };
   }
 }
 

@@ -100,7 +100,8 @@ def damaged(data: bytes) -> list[bytes]:
 
 
 def test_what_the_library_refuses_is_refused_with_the_same_code(tmp_path: Path) -> None:
-    paths, codes = [], []
+    paths: list[Path] = []
+    codes: list[str | None] = []
     for number, data in enumerate(damaged((GOLDEN / "v1-core" / "places.tnr").read_bytes())):
         paths.append(tmp_path / f"{number}.tnr")
         paths[-1].write_bytes(data)
