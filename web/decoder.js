@@ -22,7 +22,7 @@ export class Decoder {
   constructor(module, limits = {}) {
     this.limits = { ...LIMITS, ...limits };
     this.core = new Core(module, this.limits);
-    /** @type {{network: import("./wavelets.js").Wavelets, integers: Int32Array, values: Float32Array | null, offGrid: OffGrid | null} | null} */
+    /** @type {{network: import("./wavelets.js").Wavelets, integers: Int32Array, values: Float32Array | null, offGrid: OffGrid | null, span: [number, number] | null} | null} */
     this.last = null;
     this.lastMissing = -1;
   }
@@ -93,7 +93,25 @@ export class Decoder {
     const isOnSamples = box.every(([from, to], axis) => Number.isInteger(from) && Number.isInteger(to) && shape[axis] <= to - from);
     const values = isOnSamples ? this.reduced(this.cropped(box, wanted), box, shape) : this.between(box, shape, wanted);
     const pixels = { shape, channels: header.channels, missing: wanted };
-    return { ...pixels, data: toSamples(values, as, header.sampleFormat, this.scaling ?? null, header.channels) };
+    return { ...pixels, data: toSamples(values, as, header.sampleFormat, this.scaling ?? null, header.channels, () => this.spanned(wanted)) };
+  }
+
+  /**
+   * Least and largest of all values.
+   * @param {number} missing
+   * @returns {[number, number]}
+   */
+  spanned(missing) {
+    const decoded = this.decoded(missing);
+    if (!decoded.span) {
+      let [low, high] = [Infinity, -Infinity];
+      this.core.rows(decoded.network, decoded.integers, (values) => {
+        for (const value of values) [low, high] = [Math.min(low, value), Math.max(high, value)];
+        return true;
+      });
+      decoded.span = [low, high > low ? high : low + 1];
+    }
+    return decoded.span;
   }
 
   /** @param {Float32Array} points */
@@ -148,7 +166,7 @@ export class Decoder {
       const place = this.places?.find((one) => one.missing === missing);
       if (missing && !place) throw new TnrError("config_error", `the file names no place that lacks ${missing} levels`);
       const network = readWavelets(place ? this.payload.subarray(0, place.end) : this.payload, header, this.limits);
-      this.last = { network, integers: this.core.integers(network, missing), values: null, offGrid: null };
+      this.last = { network, integers: this.core.integers(network, missing), values: null, offGrid: null, span: null };
       this.lastMissing = missing;
     }
     return this.last;

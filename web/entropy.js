@@ -52,8 +52,10 @@ export class RangeDecoder {
     return low;
   }
 
+  /** Nothing is left: no word, and of the last ones no more than an encoder may have written to end with. */
   finish() {
-    if (this.at < this.view.byteLength) throw corrupt("coded integers are left over after the last one");
+    const isAtEnd = this.range === STATE_MASK || this.distance < 2n * 2n ** WORD_BITS - 1n;
+    if (this.at < this.view.byteLength || !isAtEnd) throw corrupt("coded integers are left over after the last one");
   }
 }
 

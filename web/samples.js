@@ -38,10 +38,11 @@ export function storageOf(format, scaling) {
  * @param {string} format
  * @param {{scale: number, offset: number} | null} scaling
  * @param {number} channels
+ * @param {() => [number, number]} spanned least and largest of all values, asked for where nothing else says what is black
  */
-export function toSamples(values, as, format, scaling, channels) {
+export function toSamples(values, as, format, scaling, channels, spanned) {
   const { isInteger, low, high, scale, offset, range } = storageOf(format, scaling);
-  if (as === "rgba") return toRgba(values, channels, range);
+  if (as === "rgba") return toRgba(values, channels, isInteger ? (range[0] < 0 ? range : [0, 1]) : scaling ? [0, 1] : spanned());
   if (as !== "samples") return values.map((value) => Math.min(range[1], Math.max(range[0], value)));
   const Samples = /** @type {Float64ArrayConstructor} */ (SAMPLE_TYPES[/** @type {keyof typeof SAMPLE_TYPES} */ (format)]);
   return Samples.from(values, (value) => {
@@ -58,19 +59,12 @@ function halfEven(value) {
 }
 
 /**
- * Pixels of a canvas: grey, grey and alpha, colours, or colours and alpha; signed and unlimited values are stretched.
+ * Pixels of a canvas: grey, grey and alpha, colours, or colours and alpha.
  * @param {Float32Array} values
  * @param {number} channels
- * @param {number[]} range
+ * @param {number[]} range what is black and what is white
  */
-function toRgba(values, channels, range) {
-  let [low, high] = [0, 1];
-  if (range[0] < 0 && range[0] > -Infinity) [low, high] = range;
-  else if (range[0] === -Infinity) {
-    [low, high] = [Infinity, -Infinity];
-    for (const value of values) [low, high] = [Math.min(low, value), Math.max(high, value)];
-    if (!(high > low)) high = low + 1;
-  }
+function toRgba(values, channels, [low, high]) {
   const factor = 255 / (high - low);
   const count = values.length / channels;
   // Clamped arrays round halves to even, as numpy does.
