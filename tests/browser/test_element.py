@@ -79,9 +79,8 @@ def test_what_cannot_be_shown_is_said_in_words(tab: "Page", site: Site) -> None:
 def test_a_plain_img_shows_the_file(tab: "Page", site: Site) -> None:
     site.put("/colour.tnr", COLOUR.read_bytes())
     visited(tab, site, '<img src="/colour.tnr" alt="Stripes">')
-    tab.wait_for_function(
-        "document.querySelector('img').src.startsWith('blob:') && document.querySelector('img').complete"
-    )
+    shown = "(({ src, naturalWidth }) => src.startsWith('blob:') && naturalWidth)(document.querySelector('img'))"
+    tab.wait_for_function(shown)
     drawn = """(() => { const image = document.querySelector("img"); const canvas = document.createElement("canvas");
       [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
       canvas.getContext("2d").drawImage(image, 0, 0); return canvas; })()"""
