@@ -14,6 +14,7 @@ const ANSWERS = {
   4: () => corrupt("coded bytes are left over after the last integer"),
   5: () => corrupt("an integer is larger than 2^29"),
   7: () => new TnrError("limit_exceeded", "the work allowed is too little for this signal"),
+  9: () => new TnrError("config_error", "the core takes at most 2^28 coordinates along an axis, and at least one"),
   8: () => new TnrError("unsupported", "the network is larger than the core evaluates: decode the file with the Python library"),
 };
 
@@ -48,6 +49,17 @@ export class Core {
     expectFine(instance.exports.core_decode());
     const { core_integers, core_integer_count } = instance.exports;
     return new Int32Array(instance.bytes(core_integers(), 4 * core_integer_count()).slice().buffer);
+  }
+
+  /**
+   * Values and derivatives anywhere, where this core has entry points for them.
+   * @param {Wavelets} network
+   * @param {Int32Array} integers
+   * @returns {CoreEvaluation | null}
+   */
+  evaluation(network, integers) {
+    if (!WebAssembly.Module.exports(this.module).some(({ name }) => name === "core_grid")) return null;
+    return new CoreEvaluation(this.module, network, integers);
   }
 
   /**
@@ -102,6 +114,84 @@ class CoreInstance {
   put(data, address) {
     if (!address) expectFine(2);
     this.bytes(address, data.length).set(data);
+  }
+}
+
+/** Points that are asked for at once. */
+const MOST_POINTS_AT_ONCE = 2 ** 16;
+
+/** A network in an instance of the core, with its splines made, to be asked again and again. */
+class CoreEvaluation {
+  /**
+   * @param {WebAssembly.Module} module
+   * @param {Wavelets} network
+   * @param {Int32Array} integers
+   */
+  constructor(module, network, integers) {
+    this.axes = network.samples.length;
+    this.channels = network.channels;
+    this.instance = new CoreInstance(module, network);
+    const { core_integers, core_network_room, core_evaluate } = this.instance.exports;
+    this.instance.put(new Uint8Array(integers.buffer, integers.byteOffset, integers.byteLength), core_integers());
+    const words = networkWords(network);
+    this.instance.put(words, core_network_room(words.length / 4));
+    expectFine(core_evaluate());
+  }
+
+  /**
+   * Values on the product of coordinates along each axis.
+   * @param {Float64Array[]} coordinates
+   */
+  grid(coordinates) {
+    const { core_grid_room, core_grid } = this.instance.exports;
+    const counts = coordinates.map((axis) => axis.length);
+    const all = Float64Array.from(coordinates.flatMap((axis) => Array.from(axis)));
+    this.instance.put(new Uint8Array(all.buffer), core_grid_room(...counts, ...Array(4 - counts.length).fill(1)));
+    expectFine(core_grid());
+    const row = product(counts.slice(this.axes > 1 ? 1 : 0)) * this.channels;
+    return this.collected(product(counts) * this.channels, row);
+  }
+
+  /** @param {Float32Array} points */
+  at(points) {
+    return this.of(points, 0, this.channels);
+  }
+
+  /** @param {Float32Array} points */
+  gradient(points) {
+    return this.of(points, 1, this.channels * this.axes);
+  }
+
+  /**
+   * @param {Float32Array} points
+   * @param {0 | 1} derivatives
+   * @param {number} size numbers of a point
+   */
+  of(points, derivatives, size) {
+    const { core_points_room, core_points } = this.instance.exports;
+    const found = new Float32Array((points.length / this.axes) * size);
+    for (let first = 0; first * this.axes < points.length; first += MOST_POINTS_AT_ONCE) {
+      const some = Float64Array.from(points.subarray(first * this.axes, (first + MOST_POINTS_AT_ONCE) * this.axes));
+      const count = some.length / this.axes;
+      this.instance.put(new Uint8Array(some.buffer), core_points_room(count));
+      expectFine(core_points(derivatives));
+      found.set(this.collected(count * size, size), first * size);
+    }
+    return found;
+  }
+
+  /**
+   * @param {number} count
+   * @param {number} row numbers that the core counts as one
+   */
+  collected(count, row) {
+    const { core_next, core_values } = this.instance.exports;
+    const found = new Float32Array(count);
+    for (let at = 0, rows = core_next(); rows; rows = core_next()) {
+      found.set(new Float32Array(this.instance.memory.buffer, core_values() >>> 0, rows * row), at);
+      at += rows * row;
+    }
+    return found;
   }
 }
 

@@ -22,7 +22,7 @@ export class Decoder {
   constructor(module, limits = {}) {
     this.limits = { ...LIMITS, ...limits };
     this.core = new Core(module, this.limits);
-    /** @type {{network: import("./wavelets.js").Wavelets, integers: Int32Array, values: Float32Array | null, offGrid: OffGrid | null, span: [number, number] | null} | null} */
+    /** @type {{network: import("./wavelets.js").Wavelets, integers: Int32Array, values: Float32Array | null, offGrid: Pick<OffGrid, "grid" | "at" | "gradient"> | null, span: [number, number] | null} | null} */
     this.last = null;
     this.lastMissing = -1;
   }
@@ -136,7 +136,7 @@ export class Decoder {
   /** @param {number} missing */
   offGrid(missing) {
     const decoded = this.decoded(missing);
-    return (decoded.offGrid ??= new OffGrid(decoded.network, decoded.integers));
+    return (decoded.offGrid ??= this.core.evaluation(decoded.network, decoded.integers) ?? new OffGrid(decoded.network, decoded.integers));
   }
 
   /**
