@@ -14,6 +14,7 @@ const ANSWERS = {
   4: () => corrupt("coded bytes are left over after the last integer"),
   5: () => corrupt("an integer is larger than 2^29"),
   7: () => new TnrError("limit_exceeded", "the work allowed is too little for this signal"),
+  10: () => corrupt("the payload of the network is not what an encoder writes"),
   9: () => new TnrError("config_error", "the core takes at most 2^28 coordinates along an axis, and at least one"),
   8: () => new TnrError("unsupported", "the network is larger than the core evaluates: decode the file with the Python library"),
 };
@@ -58,8 +59,44 @@ export class Core {
    * @returns {CoreEvaluation | null}
    */
   evaluation(network, integers) {
-    if (!WebAssembly.Module.exports(this.module).some(({ name }) => name === "core_grid")) return null;
-    return new CoreEvaluation(this.module, network, integers);
+    if (!this.has("core_grid")) return null;
+    const instance = new CoreInstance(this.module, network);
+    const { core_integers, core_network_room } = instance.exports;
+    instance.put(new Uint8Array(integers.buffer, integers.byteOffset, integers.byteLength), core_integers());
+    const words = networkWords(network);
+    instance.put(words, core_network_room(words.length / 4));
+    return new CoreEvaluation(instance, network.samples.length, network.channels);
+  }
+
+  /**
+   * A network of sines, from the payload of its chunk.
+   * @param {number} chunk
+   * @param {Uint8Array} payload
+   * @param {import("./container.js").Header} header
+   */
+  sines(chunk, payload, { shape, channels, frequencies, period, widths }) {
+    if (!this.has("core_sines") || (chunk !== 1 && chunk !== 3)) {
+      throw new TnrError(
+        "unsupported",
+        `the file is a network of sines in chunk ${chunk}, which the core of this decoder does not evaluate: decode it with the Python library`,
+      );
+    }
+    const instance = new CoreInstance(this.module, null);
+    const { core_prepare_sines, core_network_room, core_coded_room, core_sines } = instance.exports;
+    expectFine(core_prepare_sines(shape.length));
+    const head = new DataView(new ArrayBuffer(4 * (6 + widths.length)));
+    [frequencies, channels, widths.length, 1].forEach((word, at) => head.setUint32(4 * at, word, true));
+    head.setFloat64(16, period, true);
+    widths.forEach((width, layer) => head.setUint32(24 + 4 * layer, width, true));
+    instance.put(new Uint8Array(head.buffer), core_network_room(6 + widths.length));
+    instance.put(payload, core_coded_room(payload.length));
+    expectFine(core_sines(chunk));
+    return new CoreEvaluation(instance, shape.length, channels);
+  }
+
+  /** @param {string} entry name of an entry point */
+  has(entry) {
+    return WebAssembly.Module.exports(this.module).some(({ name }) => name === entry);
   }
 
   /**
@@ -89,11 +126,13 @@ export class Core {
 class CoreInstance {
   /**
    * @param {WebAssembly.Module} module
-   * @param {Wavelets} network
+   * @param {Wavelets | null} network whose layout is prepared, if it has one
    */
-  constructor(module, { samples, scales, colours }) {
+  constructor(module, network) {
     this.exports = /** @type {any} */ (new WebAssembly.Instance(module).exports);
     this.memory = /** @type {WebAssembly.Memory} */ (this.exports.memory);
+    if (!network) return;
+    const { samples, scales, colours } = network;
     const description = Uint32Array.of(1, samples.length, colours, scales, ...samples, ...Array(4 - samples.length).fill(1));
     this.put(new Uint8Array(description.buffer), this.exports.core_description());
     expectFine(this.exports.core_prepare());
@@ -123,19 +162,15 @@ const MOST_POINTS_AT_ONCE = 2 ** 16;
 /** A network in an instance of the core, with its splines made, to be asked again and again. */
 class CoreEvaluation {
   /**
-   * @param {WebAssembly.Module} module
-   * @param {Wavelets} network
-   * @param {Int32Array} integers
+   * @param {CoreInstance} instance with a network in place
+   * @param {number} axes
+   * @param {number} channels
    */
-  constructor(module, network, integers) {
-    this.axes = network.samples.length;
-    this.channels = network.channels;
-    this.instance = new CoreInstance(module, network);
-    const { core_integers, core_network_room, core_evaluate } = this.instance.exports;
-    this.instance.put(new Uint8Array(integers.buffer, integers.byteOffset, integers.byteLength), core_integers());
-    const words = networkWords(network);
-    this.instance.put(words, core_network_room(words.length / 4));
-    expectFine(core_evaluate());
+  constructor(instance, axes, channels) {
+    this.instance = instance;
+    this.axes = axes;
+    this.channels = channels;
+    expectFine(instance.exports.core_evaluate());
   }
 
   /**

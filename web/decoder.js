@@ -47,6 +47,10 @@ export class Decoder {
     }
     this.header = header;
     this.payload = payload;
+    this.sineChunk = [CHUNK.sines, CHUNK.scaledSines, CHUNK.windows].find((type) => payloads.has(type)) ?? 0;
+    this.sinePayload = payloads.get(this.sineChunk)?.slice();
+    /** @type {ReturnType<Core["sines"]> | null} */
+    this.sines = null;
     this.places = places;
     this.missing = missing;
     [this.last, this.lastMissing] = [null, -1];
@@ -91,7 +95,10 @@ export class Decoder {
     }
     checkLimit(this.limits, "values", product(shape) * header.channels);
     const isOnSamples = box.every(([from, to], axis) => Number.isInteger(from) && Number.isInteger(to) && shape[axis] <= to - from);
-    const values = isOnSamples ? this.reduced(this.cropped(box, wanted), box, shape) : this.between(box, shape, wanted);
+    const isCoreRows = isOnSamples && this.payload;
+    const whole = box.map(([from, to], axis) => (isOnSamples ? to - from : shape[axis]));
+    const there = isCoreRows ? this.cropped(box, wanted) : this.between(box, whole, wanted);
+    const values = isOnSamples ? this.reduced(there, box, shape) : there;
     const pixels = { shape, channels: header.channels, missing: wanted };
     return { ...pixels, data: toSamples(values, as, header.sampleFormat, this.scaling ?? null, header.channels, () => this.spanned(wanted)) };
   }
@@ -102,6 +109,12 @@ export class Decoder {
    * @returns {[number, number]}
    */
   spanned(missing) {
+    if (!this.payload) {
+      const samples = this.expectHeader().shape;
+      const values = this.between(samples.map((count) => [0, count]), samples, 0);
+      const low = values.reduce((least, value) => Math.min(least, value), Infinity);
+      return [low, values.reduce((most, value) => Math.max(most, value), low + 1e-30)];
+    }
     const decoded = this.decoded(missing);
     if (!decoded.span) {
       let [low, high] = [Infinity, -Infinity];
@@ -135,6 +148,8 @@ export class Decoder {
 
   /** @param {number} missing */
   offGrid(missing) {
+    const header = this.expectHeader();
+    if (this.sinePayload) return (this.sines ??= this.core.sines(this.sineChunk ?? 0, this.sinePayload, header));
     const decoded = this.decoded(missing);
     return (decoded.offGrid ??= this.core.evaluation(decoded.network, decoded.integers) ?? new OffGrid(decoded.network, decoded.integers));
   }
@@ -159,7 +174,7 @@ export class Decoder {
     if (!this.payload) {
       throw new TnrError(
         "unsupported",
-        "the file is a network of sines, and the core of this decoder evaluates wavelets only: decode it with the Python library",
+        "the file is a network of sines, whose integers this decoder does not hand out: decode it with the Python library",
       );
     }
     if (!this.last || this.lastMissing !== missing) {
