@@ -16,7 +16,7 @@ QUICK := tests/golden/test_golden.py::test_the_integers_never_change tests/docs/
          tests/unit/tuner/test_representation.py tests/unit/tuner/test_metrics.py tests/unit/tuner/test_public_names.py
 
 .DEFAULT_GOAL := help
-.PHONY: core fuzz-coverage help demo test check up format bench-fit bench-jobs chaos clean openapi quick fuzz-api load test-napari test-node bench-rd bench-kinds bench-robust fuzz-codec docs docs-pictures bench-estimate bench-weights bench-hostile simulate mutants test-readers
+.PHONY: core fuzz-coverage help demo test check up format bench-fit bench-jobs chaos clean openapi quick fuzz-api load test-napari test-browser test-node bench-rd bench-kinds bench-robust fuzz-codec docs docs-pictures bench-estimate bench-weights bench-hostile simulate mutants test-readers
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -98,6 +98,11 @@ bench-hostile: $(READY) ## what each hostile file takes of whoever reads it: bui
 
 test-node: $(READY) ## a thousand random files by Node and by the library: the same integers, the same bits of every value
 	$(BIN)/python -m tests.other_engine $(NODE_OPTIONS)
+
+test-browser: $(READY) ## web/ in Debian's chromium under playwright, and its types where npx is there: apt install chromium
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e . -e './service[browser]'
+	$(BIN)/python -m pytest -n 0 -v --durations 5 tests/browser
+	@if command -v npx > /dev/null; then npx --yes -p typescript@5.9.3 tsc -p web; else echo "types of web/ not checked: no npx"; fi
 
 fuzz-codec: $(READY) ## 100,000 mutated .tnr files against the reader, in limited memory
 	$(BIN)/python -m tests.hostile.mutate $(FUZZ_OPTIONS)

@@ -30,6 +30,7 @@ from tuner.signal.mesh import RESOLUTION
 from tuner.targets.ask import NetworkKind
 from tuner.targets.target import EXAMPLES, Target
 from tuner.terminal import errors_in_one_line, with_checked_paths
+from tuner.view.cli import view
 
 # Torch's threads otherwise spin while they wait, and take the cores from each other on a busy machine. Read when torch
 # is first imported, by `fit`.
@@ -178,6 +179,7 @@ def _printable(text: str) -> str:
 
 
 app.command()(export)
+app.command()(view)
 add_commands(app, errors_in_one_line())
 # The client speaks HTTP, which this package does not know: it is found by its name, where it is installed.
 with suppress(ModuleNotFoundError):

@@ -92,6 +92,8 @@ def test_it_holds_the_library_and_its_client_and_nothing_else(wheel: Path) -> No
     needed = {"tuner/py.typed", "tuner_client/py.typed", "tuner/codec/FORMAT.md", "tuner/codec/tnr.magic"}
     assert needed <= set(names)
     assert any(name.startswith("tuner/experiment/configs/") for name in names)
+    modules = {path.relative_to(ROOT / "web").as_posix() for path in (ROOT / "web").glob("**/*.js")}
+    assert {f"tuner/web/{module}" for module in modules} <= set(names)
     assert not [name for name in names if "__pycache__" in name]
 
 
@@ -151,6 +153,13 @@ def test_golden_files_decode_there(installed: Installed, tmp_path: Path) -> None
     expected = [hashlib.sha256(decode(path.read_bytes()).render().values.tobytes()).hexdigest() for path in GOLDEN]
     assert GOLDEN
     assert json.loads(installed.program(code, tmp_path)) == expected
+
+
+def test_a_page_is_written_there(installed: Installed, tmp_path: Path) -> None:
+    shutil.copy2(ROOT / "tests" / "golden" / "v1-core" / "colour.tnr", tmp_path)
+    done = installed.run(installed.folder / "bin" / "tuner", "view", "colour.tnr", "-o", "colour.html", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "colour.html").read_text(encoding="utf-8").endswith("</html>\n")
 
 
 def test_torch_and_the_service_are_not_there(installed: Installed, tmp_path: Path) -> None:

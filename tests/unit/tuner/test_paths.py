@@ -62,8 +62,8 @@ def expect_one_line(result: Result, *words: str) -> None:
 
 
 def test_all_commands_with_paths_are_here() -> None:
-    assert {name for name, _ in READ} == {"decode", "experiment", "export", "fit", "info", "paper", "submit"}
-    assert {name for name, _ in WRITTEN} == {"decode", "export", "fit", "submit"}
+    assert {name for name, _ in READ} == {"decode", "experiment", "export", "fit", "info", "paper", "submit", "view"}
+    assert {name for name, _ in WRITTEN} == {"decode", "export", "fit", "submit", "view"}
 
 
 @pytest.mark.parametrize(("command", "parameter"), READ)

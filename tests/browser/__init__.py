@@ -1,0 +1,1 @@
+"""What is in `web/`, in the engines that run it: Node, and a browser."""

@@ -1,0 +1,88 @@
+"""`<tnr-image>` and `<img>` on a page of a server: coarse first, no more bytes than wanted, errors in words."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tests.browser.serving import Site
+from tests.browser.test_conformance import GOLDEN
+from tests.browser.test_page import COLOUR, expected, pixels
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+PLACES = GOLDEN / "v1-core" / "places.tnr"
+PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><link rel="icon" href="data:,"><title>A page</title>
+<body>{body}<script type="module">
+import {{ define }} from "/web/element.js";
+import {{ upgradeImages }} from "/web/images.js";
+import {{ configure, open }} from "/web/tnr.js";
+configure({{ core: "/tuner/core/core.wasm" }});
+window.seen = [];
+for (const name of ["coarse", "load", "error"]) document.addEventListener(name, (event) => {{
+  if (event.target.localName === "tnr-image") seen.push([name, event.detail?.missing ?? event.detail?.code ?? null]);
+}}, true);
+define();
+upgradeImages();
+window.open_ = open;
+</script></body></html>"""
+
+
+def visited(tab: "Page", site: Site, body: str) -> None:
+    site.put("/page.html", PAGE.format(body=body).encode())
+    tab.goto(f"{site.address}/page.html")
+
+
+def test_the_coarse_picture_is_there_before_the_rest_of_the_file(tab: "Page", site: Site) -> None:
+    served = site.put("/places.tnr", PLACES.read_bytes(), pause_at=5000)
+    visited(tab, site, '<figure><tnr-image src="/places.tnr" alt="Noise" width="96"></tnr-image></figure>')
+    tab.wait_for_function("seen.length === 1")
+    assert tab.evaluate("seen") == [["coarse", 1]]
+    assert not tab.evaluate("document.querySelector('tnr-image').complete")
+    served.goes_on.set()
+    tab.wait_for_function("seen.length === 2")
+    assert tab.evaluate("seen")[1][0] == "load"
+    assert np.abs(pixels(tab)[..., 0] - expected(PLACES)[..., 0]).max() <= 1
+    assert tab.evaluate("document.querySelector('tnr-image').clientWidth") == 96
+    assert tab.get_by_role("img", name="Noise").count() == 1
+
+
+def test_a_coarse_picture_takes_no_more_bytes_than_it_needs(tab: "Page", site: Site) -> None:
+    served = site.put("/places.tnr", PLACES.read_bytes())
+    visited(tab, site, "")
+    tab.wait_for_function("!!window.open_")
+    info = tab.evaluate("open_('/places.tnr', { missing: 2 }).then((file) => file.info)")
+    assert info["missing"] in {1, 2}
+    assert served.ranges == ["bytes=0-4095"]
+    assert served.sent == 4096 < len(served.data)
+
+
+def test_what_is_far_below_is_not_asked_for_until_it_comes_near(tab: "Page", site: Site) -> None:
+    served = site.put("/colour.tnr", COLOUR.read_bytes())
+    visited(tab, site, '<div style="height: 4000px"></div><tnr-image src="/colour.tnr" alt="Stripes"></tnr-image>')
+    tab.wait_for_timeout(300)
+    assert served.sent == 0
+    tab.evaluate("scrollTo(0, 4000)")
+    tab.wait_for_function("seen.some(([name]) => name === 'load')")
+    assert served.sent == len(served.data)
+
+
+def test_what_cannot_be_shown_is_said_in_words(tab: "Page", site: Site) -> None:
+    site.put("/cut.tnr", COLOUR.read_bytes()[:-9])
+    visited(tab, site, '<tnr-image src="/cut.tnr" alt="Stripes"></tnr-image>')
+    tab.wait_for_function("seen.length === 1")
+    assert tab.evaluate("seen") == [["error", "corrupt_file"]]
+    assert "truncated" in tab.evaluate("document.querySelector('tnr-image').message.textContent")
+    assert tab.get_by_role("img", name="Stripes").count() == 1
+
+
+def test_a_plain_img_shows_the_file(tab: "Page", site: Site) -> None:
+    site.put("/colour.tnr", COLOUR.read_bytes())
+    visited(tab, site, '<img src="/colour.tnr" alt="Stripes">')
+    shown = "(({ src, naturalWidth }) => src.startsWith('blob:') && naturalWidth)(document.querySelector('img'))"
+    tab.wait_for_function(shown)
+    drawn = """(() => { const image = document.querySelector("img"); const canvas = document.createElement("canvas");
+      [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
+      canvas.getContext("2d").drawImage(image, 0, 0); return canvas; })()"""
+    assert np.abs(pixels(tab, drawn)[..., :3] - expected(COLOUR)).max() <= 1
+    assert tab.get_by_role("img", name="Stripes").count() == 1

@@ -1,0 +1,329 @@
+/** A file in memory, decoded as far as it is asked for: runs in a worker, in Node, or on the page itself. */
+import { CHUNK, isReached, readContainer, readMetadata, readPlaces } from "./container.js";
+import { Core } from "./core.js";
+import { TnrError, corrupt } from "./errors.js";
+import { LIMITS, checkLimit, product } from "./limits.js";
+import { OffGrid } from "./offgrid.js";
+import { toSamples } from "./samples.js";
+import { readWavelets } from "./wavelets.js";
+
+/** @typedef {import("./tnr.js").Info} Info */
+/** @typedef {import("./tnr.js").PixelOptions} PixelOptions */
+/** @typedef {import("./tnr.js").Pixels<any>} Pixels */
+
+/** Values of all samples are kept for the next question up to so many bytes. */
+const KEPT_BYTES = 2 ** 28;
+
+export class Decoder {
+  /**
+   * @param {WebAssembly.Module} module
+   * @param {Partial<import("./limits.js").Limits>} [limits]
+   */
+  constructor(module, limits = {}) {
+    this.limits = { ...LIMITS, ...limits };
+    this.core = new Core(module, this.limits);
+    /** @type {{network: import("./wavelets.js").Wavelets, integers: Int32Array, values: Float32Array | null, offGrid: Pick<OffGrid, "grid" | "at" | "gradient"> | null, span: [number, number] | null} | null} */
+    this.last = null;
+    this.lastMissing = -1;
+  }
+
+  /**
+   * Take the bytes that there are of a file, and say what it holds.
+   * @param {Uint8Array} bytes from the first one of the file on
+   * @param {boolean} isWhole whether these are all
+   * @returns {Info}
+   */
+  take(bytes, isWhole) {
+    const { header, payloads, isCut, networkAt } = readContainer(bytes, this.limits, isWhole);
+    const payload = payloads.get(CHUNK.wavelets);
+    const places = readPlaces(payloads.get(CHUNK.places));
+    let missing = 0;
+    if (isCut) {
+      const reached = payload && places.filter((place) => isReached(place, payload)).pop();
+      if (!payload || !reached) throw tooShort(bytes, places, networkAt, payload);
+      missing = reached.missing;
+    } else if (payload && !places.every((place) => isReached(place, payload))) {
+      throw corrupt("a prefix is not the beginning of the network of its file");
+    }
+    this.header = header;
+    this.payload = payload;
+    this.sineChunk = [CHUNK.sines, CHUNK.scaledSines, CHUNK.windows].find((type) => payloads.has(type)) ?? 0;
+    this.sinePayload = payloads.get(this.sineChunk)?.slice();
+    /** @type {ReturnType<Core["sines"]> | null} */
+    this.sines = null;
+    this.places = places;
+    this.missing = missing;
+    [this.last, this.lastMissing] = [null, -1];
+    const metadata = readMetadata(payloads.get(CHUNK.metadata), header.kind);
+    this.scaling = metadata.scaling;
+    /** @type {Info} */
+    this.info = {
+      ...{ kind: /** @type {Info["kind"]} */ (header.kind), shape: header.shape, channels: header.channels, sampleFormat: /** @type {Info["sampleFormat"]} */ (header.sampleFormat) },
+      network: /** @type {"sines" | "wavelets"} */ (payload ? "wavelets" : "sines"),
+      ...{ bytes: bytes.length, missing, ...metadata },
+      profile: payloads.get(CHUNK.profile)?.slice() ?? null,
+      places: places.map((place) => ({ missing: place.missing, end: networkAt + place.end })),
+    };
+    return this.info;
+  }
+
+  /**
+   * The integers of the file: of the weights, and of the latents as far as levels are wanted.
+   * @param {number} [missing]
+   */
+  integers(missing = this.missing ?? 0) {
+    const { network, integers } = this.decoded(missing);
+    return { frequencies: network.frequencies, weights: network.integers, latents: integers };
+  }
+
+  /**
+   * @param {PixelOptions} [options]
+   * @returns {Pixels}
+   */
+  pixels({ region, scale = 1, shape: asked, missing, as = "values" } = {}) {
+    const header = this.expectHeader();
+    const wanted = Math.max(missing ?? 0, this.missing ?? 0);
+    const axes = header.shape.length;
+    if ((region && region.length !== axes) || (asked && asked.length !== axes)) {
+      throw new TnrError("config_error", `the region is ${region} and the shape ${asked}, expected ${axes} axes`);
+    }
+    const box = header.shape.map((count, axis) => checkedInterval(region?.[axis], count, axis));
+    if (!(scale > 0 && scale < Infinity)) throw new TnrError("config_error", `the scale is ${scale}, expected a finite number above 0`);
+    const shape = asked ?? box.map(([from, to]) => Math.max(1, Math.round((to - from) * scale)));
+    if (!shape.every((count) => Number.isInteger(count) && count >= 1)) {
+      throw new TnrError("config_error", `the shape is ${shape}, expected at least one sample along each axis`);
+    }
+    checkLimit(this.limits, "values", product(shape) * header.channels);
+    const isOnSamples = box.every(([from, to], axis) => Number.isInteger(from) && Number.isInteger(to) && shape[axis] <= to - from);
+    const isCoreRows = isOnSamples && this.payload;
+    const whole = box.map(([from, to], axis) => (isOnSamples ? to - from : shape[axis]));
+    const there = isCoreRows ? this.cropped(box, wanted) : this.between(box, whole, wanted);
+    const values = isOnSamples ? this.reduced(there, box, shape) : there;
+    const pixels = { shape, channels: header.channels, missing: wanted };
+    return { ...pixels, data: toSamples(values, as, header.sampleFormat, this.scaling ?? null, header.channels, () => this.spanned(wanted)) };
+  }
+
+  /**
+   * Least and largest of all values.
+   * @param {number} missing
+   * @returns {[number, number]}
+   */
+  spanned(missing) {
+    if (!this.payload) {
+      const samples = this.expectHeader().shape;
+      const values = this.between(samples.map((count) => [0, count]), samples, 0);
+      const low = values.reduce((least, value) => Math.min(least, value), Infinity);
+      return [low, values.reduce((most, value) => Math.max(most, value), low + 1e-30)];
+    }
+    const decoded = this.decoded(missing);
+    if (!decoded.span) {
+      let [low, high] = [Infinity, -Infinity];
+      this.core.rows(decoded.network, decoded.integers, (values) => {
+        for (const value of values) [low, high] = [Math.min(low, value), Math.max(high, value)];
+        return true;
+      });
+      decoded.span = [low, high > low ? high : low + 1];
+    }
+    return decoded.span;
+  }
+
+  /** @param {Float32Array} points */
+  at(points) {
+    return this.offGrid(this.missing ?? 0).at(this.checkedPoints(points));
+  }
+
+  /** @param {Float32Array} points */
+  gradient(points) {
+    return this.offGrid(this.missing ?? 0).gradient(this.checkedPoints(points));
+  }
+
+  /** @param {Float32Array} points */
+  checkedPoints(points) {
+    const axes = this.expectHeader().shape.length;
+    if (!(points instanceof Float32Array) || points.length % axes || !points.every(Number.isFinite)) {
+      throw new TnrError("config_error", `points are ${points?.length} numbers, expected a Float32Array of ${axes} finite ones for each point`);
+    }
+    return points;
+  }
+
+  /** @param {number} missing */
+  offGrid(missing) {
+    const header = this.expectHeader();
+    if (this.sinePayload) return (this.sines ??= this.core.sines(this.sineChunk ?? 0, this.sinePayload, header));
+    const decoded = this.decoded(missing);
+    return (decoded.offGrid ??= this.core.evaluation(decoded.network, decoded.integers) ?? new OffGrid(decoded.network, decoded.integers));
+  }
+
+  /**
+   * Values between the samples: at the middles of as many cells as are wanted.
+   * @param {[number, number][]} box
+   * @param {number[]} shape
+   * @param {number} missing
+   */
+  between(box, shape, missing) {
+    const samples = this.expectHeader().shape;
+    const middles = box.map(([from, to], axis) =>
+      Float64Array.from({ length: shape[axis] }, (_, cell) => (2 * (from + ((cell + 0.5) * (to - from)) / shape[axis])) / samples[axis] - 1),
+    );
+    return this.offGrid(missing).grid(middles);
+  }
+
+  /** @param {number} missing */
+  decoded(missing) {
+    const header = this.expectHeader();
+    if (!this.payload) {
+      throw new TnrError(
+        "unsupported",
+        "the file is a network of sines, whose integers this decoder does not hand out: decode it with the Python library",
+      );
+    }
+    if (!this.last || this.lastMissing !== missing) {
+      const place = this.places?.find((one) => one.missing === missing);
+      if (missing && !place) throw new TnrError("config_error", `the file names no place that lacks ${missing} levels`);
+      const network = readWavelets(place ? this.payload.subarray(0, place.end) : this.payload, header, this.limits);
+      this.last = { network, integers: this.core.integers(network, missing), values: null, offGrid: null, span: null };
+      this.lastMissing = missing;
+    }
+    return this.last;
+  }
+
+  /**
+   * Values of a box of samples, from those of all samples if these may be kept.
+   * @param {[number, number][]} box
+   * @param {number} missing
+   */
+  cropped(box, missing) {
+    const decoded = this.decoded(missing);
+    const { network, integers } = decoded;
+    const { samples, channels } = network;
+    const all = product(samples) * channels;
+    const keep = 4 * all <= KEPT_BYTES;
+    const row = all / samples[0];
+    const isLine = samples.length === 1;
+    const inner = isLine ? box : box.slice(1);
+    const innerSamples = isLine ? samples : samples.slice(1);
+    const [from, to] = isLine ? [0, 1] : box[0];
+    const size = product(inner.map(([start, stop]) => stop - start)) * channels;
+    const found = new Float32Array((to - from) * size);
+    const line = isLine ? all : row;
+    /** @type {(values: Float32Array, first: number, rows: number) => boolean} */
+    const crop = (values, first, rows) => {
+      for (let at = Math.max(from, first); at < Math.min(to, first + rows); at++) {
+        copyBox(values.subarray((at - first) * line, (at - first + 1) * line), innerSamples, inner, channels, found.subarray((at - from) * size));
+      }
+      return first + rows < to;
+    };
+    if (keep) {
+      if (!decoded.values) {
+        const values = new Float32Array(all);
+        this.core.rows(network, integers, (some, first) => {
+          values.set(some, first * line);
+          return true;
+        });
+        decoded.values = values;
+      }
+      if (size * (to - from) === all) return decoded.values;
+      crop(decoded.values, 0, isLine ? 1 : samples[0]);
+    } else {
+      this.core.rows(network, integers, crop);
+    }
+    return found;
+  }
+
+  /**
+   * Means over the samples that each of fewer samples covers, axis by axis.
+   * @param {Float32Array} values
+   * @param {[number, number][]} box
+   * @param {number[]} shape
+   */
+  reduced(values, box, shape) {
+    const sizes = box.map(([from, to]) => to - from);
+    const channels = this.expectHeader().channels;
+    let current = values;
+    for (let axis = sizes.length - 1; axis >= 0; axis--) {
+      if (sizes[axis] === shape[axis]) continue;
+      current = meansAlong(current, product(sizes.slice(0, axis)), sizes[axis], shape[axis], product(sizes.slice(axis + 1)) * channels);
+      sizes[axis] = shape[axis];
+    }
+    return current;
+  }
+
+  expectHeader() {
+    if (!this.header) throw new TnrError("config_error", "no file has been opened: open one first");
+    return this.header;
+  }
+}
+
+/**
+ * @param {Uint8Array} bytes
+ * @param {import("./container.js").Place[]} places
+ * @param {number} networkAt
+ * @param {Uint8Array | undefined} payload
+ */
+function tooShort(bytes, places, networkAt, payload) {
+  if (!places.length) {
+    return new TnrError("too_short", `${bytes.length} bytes name no place at which a reader may stop: fetch more of the file`);
+  }
+  if (payload && payload.length >= places[0].end) {
+    return corrupt(`the checksum of the first ${places[0].end} bytes of the network differs`);
+  }
+  const needed = payload ? networkAt + places[0].end : undefined;
+  return new TnrError("too_short", `${bytes.length} bytes hold no whole level of detail: fetch more of the file`, needed);
+}
+
+/**
+ * @param {[number, number] | undefined} interval
+ * @param {number} count
+ * @param {number} axis
+ * @returns {[number, number]}
+ */
+function checkedInterval(interval, count, axis) {
+  const [from, to] = interval ?? [0, count];
+  if (!(from >= 0 && from < to && to <= count)) {
+    throw new TnrError("config_error", `the region is ${from} to ${to} along axis ${axis}, expected 0 <= from < to <= ${count}`);
+  }
+  return [from, to];
+}
+
+/**
+ * @param {Float32Array} values of an array of some samples
+ * @param {number[]} samples
+ * @param {[number, number][]} box
+ * @param {number} channels
+ * @param {Float32Array} out
+ */
+function copyBox(values, samples, box, channels, out) {
+  if (box.length === 1) {
+    out.set(values.subarray(box[0][0] * channels, box[0][1] * channels));
+    return;
+  }
+  const [stride, size] = [product(samples.slice(1)) * channels, product(box.slice(1).map(([from, to]) => to - from)) * channels];
+  for (let at = box[0][0]; at < box[0][1]; at++) {
+    const rest = out.subarray((at - box[0][0]) * size);
+    copyBox(values.subarray(at * stride, (at + 1) * stride), samples.slice(1), box.slice(1), channels, rest);
+  }
+}
+
+/**
+ * @param {Float32Array} values of (before, count, after) numbers
+ * @param {number} before
+ * @param {number} count
+ * @param {number} fewer
+ * @param {number} after
+ */
+function meansAlong(values, before, count, fewer, after) {
+  const found = new Float32Array(before * fewer * after);
+  const width = count / fewer;
+  for (let outer = 0; outer < before; outer++) {
+    for (let at = 0; at < fewer; at++) {
+      const [start, stop] = [at * width, Math.min(count, (at + 1) * width)];
+      const to = (outer * fewer + at) * after;
+      for (let sample = Math.floor(start); sample < stop; sample++) {
+        const share = (Math.min(stop, sample + 1) - Math.max(start, sample)) / (stop - start);
+        const from = (outer * count + sample) * after;
+        for (let inner = 0; inner < after; inner++) found[to + inner] += share * values[from + inner];
+      }
+    }
+  }
+  return found;
+}

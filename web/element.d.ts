@@ -1,0 +1,17 @@
+/** Types of element.js. */
+import type { TnrFile } from "./tnr.js";
+
+export declare class TnrImage extends HTMLElement {
+  src: string;
+  alt: string;
+  /** A file that has been opened already, instead of an address. */
+  given: TnrFile | null;
+  readonly complete: boolean;
+}
+export declare function define(name?: string): void;
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "tnr-image": TnrImage;
+  }
+}

@@ -1,0 +1,2 @@
+/** Types of images.js. */
+export declare function upgradeImages(root?: ParentNode & Node): () => void;

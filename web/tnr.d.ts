@@ -1,0 +1,86 @@
+/** Types of tnr.js, element.js and images.js. */
+export type Kind = "image" | "audio" | "volume" | "video" | "sdf" | "array";
+export type SampleFormat = "u8" | "u16" | "s8" | "s16" | "s24" | "u32" | "s32" | "u64" | "s64" | "f32" | "f64";
+export type Code =
+  | "not_a_representation" | "unsupported_version" | "corrupt_file" | "limit_exceeded" | "config_error"
+  | "unsupported" | "too_short" | "fetch_failed" | "closed" | "internal";
+
+/** What the reader is ready to spend, by the names of `DecodeLimits` in Python; `memory` is that of the core, in bytes. */
+export interface Limits {
+  file_bytes: number; chunks: number; chunk_bytes: number; weights: number; axes: number;
+  samples: number; channels: number; values: number; work: number; memory: number;
+}
+
+export interface Info {
+  kind: Kind;
+  /** Samples along each axis, in the order of the format: height before width. */
+  shape: number[];
+  channels: number;
+  sampleFormat: SampleFormat;
+  network: "sines" | "wavelets";
+  /** How many bytes have been read. */
+  bytes: number;
+  /** Number of finest levels of detail that have not been read. */
+  missing: number;
+  scaling: { scale: number; offset: number } | null;
+  details: Record<string, unknown> | null;
+  report: Record<string, unknown>;
+  profile: Uint8Array | null;
+  places: { missing: number; end: number }[];
+}
+
+export interface PixelOptions {
+  /** From and to along each axis, in samples of the signal. */
+  region?: [number, number][];
+  /** Samples that are wanted for a sample of the signal. */
+  scale?: number;
+  /** Samples that are wanted along each axis, instead of a scale. */
+  shape?: number[];
+  /** Number of finest levels to leave out: one of `Info.places`. */
+  missing?: number;
+  as?: "values" | "samples" | "rgba";
+}
+
+/** As a file of the kind has them: integers of the format, 64-bit ones as doubles. */
+export type Samples = Float32Array | Float64Array | Uint8Array | Uint16Array | Uint32Array | Int8Array | Int16Array | Int32Array;
+
+export interface Pixels<Data = Float32Array> {
+  shape: number[];
+  channels: number;
+  /** Number of finest levels that they lack. */
+  missing: number;
+  /** The channels of a sample one after the other; four of "rgba", whatever the channels. */
+  data: Data;
+}
+
+export interface OpenOptions {
+  limits?: Partial<Limits>;
+  /** Read only as much of an address as shows a signal that lacks so many levels, or fewer. */
+  missing?: number;
+  onLevel?: (info: Info) => void;
+  signal?: AbortSignal;
+}
+
+export declare class TnrError extends Error {
+  readonly code: Code;
+  /** How many bytes suffice, where too few were there. */
+  readonly needed?: number;
+}
+
+export declare class TnrFile {
+  readonly info: Info;
+  /** Fulfilled when all that was asked for has been read. */
+  readonly whole: Promise<void>;
+  pixels(options: PixelOptions & { as: "rgba" }): Promise<Pixels<Uint8ClampedArray<ArrayBuffer>>>;
+  pixels(options: PixelOptions & { as: "samples" }): Promise<Pixels<Samples>>;
+  pixels(options?: PixelOptions & { as?: "values" }): Promise<Pixels<Float32Array>>;
+  /** Values at points, whose coordinates, from -1 to 1 along each axis, stand one point after the other. */
+  at(points: Float32Array): Promise<Float32Array>;
+  /** For each point, for each channel, the derivatives along each axis, per unit of the coordinates. */
+  gradient(points: Float32Array): Promise<Float32Array>;
+  integers(): Promise<{ frequencies: number[][]; weights: Int32Array[]; latents: Int32Array }>;
+  close(): void;
+}
+
+export declare function open(source: string | URL | Uint8Array | ArrayBuffer | Blob, options?: OpenOptions): Promise<TnrFile>;
+export declare function configure(changed: { core?: string | URL | Uint8Array | WebAssembly.Module; worker?: string | URL; isModule?: boolean }): void;

@@ -1,0 +1,168 @@
+/** Reading .tnr files in a browser or in Node: `open` gives a file that can be asked for what it holds and for pixels. */
+import { TnrError } from "./errors.js";
+import { fetchFile } from "./fetching.js";
+
+export { TnrError };
+
+/** @typedef {import("./tnr.js").Info} Info what tnr.d.ts says of it, as of the others */
+/** @typedef {import("./tnr.js").PixelOptions} PixelOptions */
+/** @typedef {import("./tnr.js").Pixels<any>} Pixels */
+/** @typedef {import("./tnr.js").OpenOptions} OpenOptions */
+
+const settings = {
+  /** @type {string | URL | Uint8Array | WebAssembly.Module} */
+  core: new URL("core.wasm", import.meta.url),
+  /** @type {string | URL} */
+  worker: new URL("worker.js", import.meta.url),
+  isModule: true,
+};
+
+/**
+ * Where the core and the worker are, unless they lie beside this file; before the first `open`.
+ * @param {Partial<typeof settings>} changed
+ */
+export function configure(changed) {
+  Object.assign(settings, changed);
+}
+
+/** @type {Promise<WebAssembly.Module> | null} */
+let compiled = null;
+
+async function compiledCore() {
+  const { core } = settings;
+  if (core instanceof WebAssembly.Module) return core;
+  if (core instanceof Uint8Array) return WebAssembly.compile(/** @type {BufferSource} */ (core));
+  const answer = await fetch(core);
+  if (!answer.ok) throw new TnrError("fetch_failed", `${core} was answered with ${answer.status}: configure({ core }) says where core.wasm is`);
+  return WebAssembly.compile(await answer.arrayBuffer());
+}
+
+/** A file, whole or as far as it has been read. */
+export class TnrFile {
+  /**
+   * @param {(question: string, given: any[], moved?: Transferable[]) => Promise<any>} ask
+   * @param {() => void} end
+   */
+  constructor(ask, end) {
+    this.ask = ask;
+    this.end = end;
+    /** @type {Info} */
+    this.info = /** @type {any} */ (null);
+    /** Fulfilled when all that was asked for has been read. @type {Promise<void>} */
+    this.whole = Promise.resolve();
+  }
+
+  /**
+   * Samples of the signal, or of a part of it.
+   * @param {PixelOptions} [options]
+   * @returns {Promise<Pixels>}
+   */
+  pixels(options = {}) {
+    return this.ask("pixels", [options]);
+  }
+
+  /**
+   * Values at any points.
+   * @param {Float32Array} points coordinates, point after point; the signal covers -1 ... 1 along each axis
+   * @returns {Promise<Float32Array>}
+   */
+  at(points) {
+    return this.ask("at", [points]);
+  }
+
+  /**
+   * Exact derivatives at any points: for each point, for each channel, along each axis.
+   * @param {Float32Array} points
+   * @returns {Promise<Float32Array>}
+   */
+  gradient(points) {
+    return this.ask("gradient", [points]);
+  }
+
+  /**
+   * The integers that the file holds.
+   * @returns {Promise<{frequencies: number[][], weights: Int32Array[], latents: Int32Array}>}
+   */
+  integers() {
+    return this.ask("integers", []);
+  }
+
+  /** End the worker; what is still asked for is refused. */
+  close() {
+    this.end();
+  }
+}
+
+/**
+ * Read a file.
+ *
+ * Of an address the promise is fulfilled as soon as there is something to show; `file.whole` says when all has come.
+ * @param {string | URL | Uint8Array | ArrayBuffer | Blob} source
+ * @param {OpenOptions} [options]
+ * @returns {Promise<TnrFile>}
+ */
+export async function open(source, options = {}) {
+  compiled ??= compiledCore();
+  const file = typeof Worker === "undefined" ? await localFile() : workerFile();
+  try {
+    await file.ask("start", [await compiled, options.limits]);
+    if (typeof source === "string" || source instanceof URL) await fetchFile(file, source, options);
+    else {
+      const bytes = source instanceof Blob ? await source.arrayBuffer() : source;
+      file.info = await file.ask("take", [bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes), true]);
+    }
+    return file;
+  } catch (error) {
+    compiled = null;
+    file.close();
+    throw error;
+  }
+}
+
+function workerFile() {
+  const worker = new Worker(settings.worker, { type: settings.isModule ? "module" : "classic" });
+  /** @type {Map<number, {resolve: (answer: any) => void, reject: (error: Error) => void}>} */
+  const waiting = new Map();
+  let number = 0;
+  /** @type {TnrError | null} */
+  let ended = null;
+  const end = (/** @type {TnrError} */ error) => {
+    ended ??= error;
+    worker.terminate();
+    for (const { reject } of waiting.values()) reject(error);
+    waiting.clear();
+  };
+  worker.addEventListener("message", ({ data: { id, answer, error } }) => {
+    const asked = waiting.get(id);
+    waiting.delete(id);
+    if (error) asked?.reject(new TnrError(error.code, error.message, error.needed));
+    else asked?.resolve(answer);
+  });
+  worker.addEventListener("error", (event) => end(new TnrError("unsupported", `the worker cannot run: ${event.message ?? settings.worker}`)));
+  /** @type {(question: string, given: any[]) => Promise<any>} */
+  const ask = (question, given) =>
+    new Promise((resolve, reject) => {
+      if (ended) return reject(ended);
+      waiting.set(++number, { resolve, reject });
+      worker.postMessage({ id: number, question, given });
+    });
+  return new TnrFile(ask, () => end(new TnrError("closed", "the file has been closed: open it again")));
+}
+
+/** Where there are no workers, as in Node, decoding is done at once. */
+async function localFile() {
+  const { Decoder } = await import("./decoder.js");
+  /** @type {any} */
+  let decoder = null;
+  let isClosed = false;
+  return new TnrFile(
+    async (question, given) => {
+      if (isClosed) throw new TnrError("closed", "the file has been closed: open it again");
+      if (question === "start") decoder = new Decoder(given[0], given[1]);
+      else return decoder[question](...given);
+    },
+    () => {
+      isClosed = true;
+    },
+  );
+}

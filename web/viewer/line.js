@@ -1,0 +1,80 @@
+/** A signal of one axis: its wave, and if it is a sound, playback. */
+import { element } from "./parts.js";
+
+const WIDTH = 1024;
+const HEIGHT = 160;
+
+/**
+ * @param {HTMLElement} stage
+ * @param {import("../tnr.js").TnrFile} file
+ * @param {string} name
+ */
+export async function showLine(stage, file, name) {
+  const { channels, kind, shape, details } = file.info;
+  const { data } = await file.pixels();
+  const canvas = element("canvas", { width: WIDTH, height: HEIGHT * channels, className: "wave", role: "img" });
+  canvas.setAttribute("aria-label", `${kind === "audio" ? "Waveform" : "Curve"} of ${name}, ${shape[0]} samples`);
+  stage.replaceChildren(canvas);
+  const paint = () => paintWave(canvas, data, channels);
+  paint();
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
+  if (kind !== "audio") return;
+  const { data: samples } = await file.pixels({ as: "values" });
+  const address = URL.createObjectURL(new Blob([wavFile(samples, channels, Number(details?.sample_rate ?? 8000))], { type: "audio/wav" }));
+  const player = element("audio", { controls: true, src: address });
+  player.setAttribute("aria-label", `Play ${name}`);
+  stage.append(player);
+}
+
+/**
+ * Least and largest value of every column.
+ * @param {HTMLCanvasElement} canvas
+ * @param {Float32Array} data
+ * @param {number} channels
+ */
+function paintWave(canvas, data, channels) {
+  const context = canvas.getContext("2d");
+  if (!context) return;
+  let [low, high] = [0, 0];
+  for (const value of data) [low, high] = [Math.min(low, value), Math.max(high, value)];
+  const count = data.length / channels;
+  context.clearRect(0, 0, WIDTH, HEIGHT * channels);
+  context.fillStyle = getComputedStyle(canvas).color;
+  for (let channel = 0; channel < channels; channel++) {
+    const at = (/** @type {number} */ value) => HEIGHT * (channel + 1) - 4 - ((value - low) / (high - low || 1)) * (HEIGHT - 8);
+    for (let column = 0; column < WIDTH; column++) {
+      let [least, most] = [Infinity, -Infinity];
+      const stop = Math.max(Math.floor((column * count) / WIDTH) + 1, Math.ceil(((column + 1) * count) / WIDTH) + 1);
+      for (let sample = Math.floor((column * count) / WIDTH); sample < Math.min(count, stop); sample++) {
+        const value = data[sample * channels + channel];
+        [least, most] = [Math.min(least, value), Math.max(most, value)];
+      }
+      context.fillRect(column, at(most), 1, Math.max(1, at(least) - at(most)));
+    }
+  }
+}
+
+/**
+ * A WAV file of 16 bits.
+ * @param {Float32Array} values
+ * @param {number} channels
+ * @param {number} rate
+ */
+function wavFile(values, channels, rate) {
+  const view = new DataView(new ArrayBuffer(44 + 2 * values.length));
+  const word = (/** @type {number} */ at, /** @type {string} */ text) => [...text].forEach((letter, index) => view.setUint8(at + index, letter.charCodeAt(0)));
+  word(0, "RIFF");
+  view.setUint32(4, 36 + 2 * values.length, true);
+  word(8, "WAVEfmt ");
+  view.setUint32(16, 16, true);
+  view.setUint16(20, 1, true);
+  view.setUint16(22, channels, true);
+  view.setUint32(24, rate, true);
+  view.setUint32(28, 2 * rate * channels, true);
+  view.setUint16(32, 2 * channels, true);
+  view.setUint16(34, 16, true);
+  word(36, "data");
+  view.setUint32(40, 2 * values.length, true);
+  values.forEach((value, index) => view.setInt16(44 + 2 * index, Math.round(Math.min(1, Math.max(-1, value)) * 32767), true));
+  return view.buffer;
+}

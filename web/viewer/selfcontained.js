@@ -1,0 +1,11 @@
+/** Beginning of a page that holds decoder, core and file itself: takes them out of its own markup, and asks nobody. */
+import { configure } from "../tnr.js";
+import { showFile } from "./viewer.js";
+
+const heldText = (/** @type {string} */ id) => document.getElementById(id)?.textContent ?? "";
+const heldBytes = (/** @type {string} */ id) => Uint8Array.from(atob(heldText(id).trim()), (letter) => letter.charCodeAt(0));
+
+const workerAddress = URL.createObjectURL(new Blob([heldText("tnr-worker")], { type: "text/javascript" }));
+configure({ core: heldBytes("tnr-core"), worker: workerAddress, isModule: false });
+const stageOfPage = document.getElementById("viewer");
+if (stageOfPage) showFile(stageOfPage, heldBytes("tnr-file"), document.title);
