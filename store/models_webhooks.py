@@ -16,10 +16,15 @@ class WebhookEndpoint(Base):
     """An address that a tenant wants to be told at, and the secret that messages to it are signed with."""
 
     __tablename__ = "webhook_endpoints"
-    __table_args__ = (Index("ix_webhook_endpoints_tenant_id", "tenant", "id"),)
+    __table_args__ = (
+        Index("ix_webhook_endpoints_registered", "tenant", "id", postgresql_where=text("fit_id IS NULL")),
+        Index("ix_webhook_endpoints_fit_id", "fit_id", unique=True, postgresql_where=text("fit_id IS NOT NULL")),
+    )
 
     id: Mapped[str] = mapped_column(primary_key=True, server_default=_new_id("whe"))
     tenant: Mapped[str]
+    # The one fit that it hears of, and with which it goes; None for all of the tenant's.
+    fit_id: Mapped[str | None] = mapped_column(ForeignKey("fits.id", ondelete="CASCADE"))
     url: Mapped[str]
     description: Mapped[str | None]
     event_types: Mapped[list[str]] = mapped_column(ARRAY(Text()))
