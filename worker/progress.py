@@ -51,6 +51,7 @@ class Reporter:
         lease.sign_of_life = self._sign_of_life
         self._next_report = now
         self._next_checkpoint = now + resources.settings.checkpoint_every_seconds
+        self._resolved: dict[str, Any] | None = None
         self.handed_over = False
 
     def __call__(self, progress: Progress) -> Verdict:
@@ -83,6 +84,14 @@ class Reporter:
     def read(self) -> None:
         """The signal is fetched and read from now on."""
         self._report("phase", {"phase": Phase.READING}, None)
+
+    def decide(self, resolved: dict[str, Any]) -> None:
+        """It is known with which settings the signal is fitted; clients hear of them with the next report.
+
+        Args:
+            resolved: the settings, as clients see them.
+        """
+        self._resolved = resolved
 
     def enter(self, standing: Standing) -> None:
         """The search has begun something else.
@@ -147,7 +156,9 @@ class Reporter:
         self._told = time.monotonic()
         try:
             with self._lease.waiting(), self._resources.database.unit_of_work() as session:
-                self._lease.note(Fits(session).report_progress(self._claim, told, kind=kind))
+                order = Fits(session).report_progress(self._claim, told, kind=kind, resolved=self._resolved)
+            self._lease.note(order)
+            self._resolved = None  # once is enough
         except SQLAlchemyError as error:
             logger.warning("progress of %s was not reported: %s", self._claim.fit_id, error)
 

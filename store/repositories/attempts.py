@@ -128,7 +128,12 @@ class Attempts(Moves):
         return order_of(fit)
 
     def report_progress(
-        self, claim: Claim, progress: dict[str, Any], *, kind: Literal["progress", "phase"] = "progress"
+        self,
+        claim: Claim,
+        progress: dict[str, Any],
+        *,
+        kind: Literal["progress", "phase"] = "progress",
+        resolved: dict[str, Any] | None = None,
     ) -> Order:
         """Publish how far a fit is.
 
@@ -136,6 +141,7 @@ class Attempts(Moves):
             claim: the attempt.
             progress: what clients see of it.
             kind: kind of the event: "progress" after a step, "phase" for a phase that begins or lasts.
+            resolved: the settings that the attempt has chosen; None to leave them as they were.
 
         Returns:
             What the worker is to do, as `beat` does.
@@ -145,6 +151,8 @@ class Attempts(Moves):
         """
         fit = self._held(claim)
         fit.progress = progress
+        if resolved is not None:
+            fit.resolved = resolved
         self._record(fit, kind, progress)
         return order_of(fit)
 
