@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from store.models import NOW, Base, _new_id, _one_of
 
 DELIVERY_STATUSES = ("pending", "delivered", "failed")
+STARTED_EVENT, PROGRESS_EVENT = "fit.started", "fit.progress"
 
 
 class WebhookEndpoint(Base):
@@ -47,6 +48,11 @@ class WebhookDelivery(Base):
         Index("ix_webhook_deliveries_due", "next_try_at", postgresql_where=text("status = 'pending'")),
         Index("ix_webhook_deliveries_endpoint_id_id", "endpoint_id", "id"),
         Index("ix_webhook_deliveries_sending", "sending_until", postgresql_where=text("sending_until IS NOT NULL")),
+        Index(
+            "ix_webhook_deliveries_progress",
+            "endpoint_id",
+            postgresql_where=text(f"status = 'pending' AND event_type = '{PROGRESS_EVENT}'"),
+        ),
         Index("ix_webhook_deliveries_asked", "asked_at", postgresql_where=text("asked_at IS NOT NULL")),
     )
 

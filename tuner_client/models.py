@@ -138,6 +138,7 @@ class FitLinks(Answer):
     retry: str
     clone: str
     signal: str
+    webhook: str | None = None
     representation: str | None = None
 
 
@@ -327,6 +328,7 @@ class Webhook(Answer):
     """An address that is told when fits end."""
 
     id: str
+    fit_id: str | None = None
     url: str
     events: list[str]
     description: str | None = None

@@ -9,9 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.schemas import signals
 from api.schemas.changes import changes
 from api.schemas.representations import ResultView
+from api.schemas.webhooks import FitWebhookRequest
 from store.errors import SpecInvalid, SpecNewer
 from store.models import Fit, FitEvent
 from store.repositories.listing import FitOrder, Place
+from store.repositories.webhooks import endpoint_of_fit
 from store.spec import FitSpec, read_spec
 from store.status import WAITING, FitStatus, Phase
 
@@ -37,6 +39,9 @@ Priority = Annotated[
 ]
 
 
+WEBHOOK_WORDS = "an address that is told of this fit only, beside those that are registered; needs `webhooks:write`"
+
+
 class FitOverrides(FitSpec):
     """What a clone does differently from its original; what is left out stays as it was."""
 
@@ -44,6 +49,7 @@ class FitOverrides(FitSpec):
 
     priority: Priority = 0
     labels: Labels = Field(default_factory=dict)
+    webhook: FitWebhookRequest | None = Field(default=None, description=WEBHOOK_WORDS)
 
 
 class FitChange(BaseModel):
@@ -74,10 +80,11 @@ class FitRequest(FitSpec):
     ]
     priority: Priority = 0
     labels: Labels = Field(default_factory=dict)
+    webhook: FitWebhookRequest | None = Field(default=None, description=WEBHOOK_WORDS)
 
     def spec(self) -> FitSpec:
         """The part that goes into the row."""
-        return FitSpec.model_validate(self.model_dump(exclude={"signal_id", "priority", "labels"}))
+        return FitSpec.model_validate(self.model_dump(exclude={"signal_id", "priority", "labels", "webhook"}))
 
     @classmethod
     def like(cls, fit: Fit, overrides: FitOverrides) -> Self:
@@ -128,6 +135,9 @@ class FitLinks(BaseModel):
     retry: str
     clone: str
     signal: str
+    webhook: str | None = Field(
+        default=None, description="address of the webhook that was named with the fit, and of its messages below it"
+    )
     representation: str | None = Field(description="address of the representation; null until the fit has succeeded")
 
 
@@ -177,7 +187,9 @@ class ResolvedSettings(BaseModel):
     steps: int | None = Field(description="the most training steps of each network")
     seconds: float | None = Field(description="the most seconds of training in all; null for no limit once decided")
     trials: int | None = Field(description="how many networks may be trained to meet a target")
-    max_loss_db: float | None = Field(description="PSNR in dB that rounding may cost; null for wavelets, which need none")
+    max_loss_db: float | None = Field(
+        description="PSNR in dB that rounding may cost; null for wavelets, which need none"
+    )
 
     @classmethod
     def of(cls, spec: FitSpec, chosen: dict[str, Any] | None) -> Self:
@@ -254,6 +266,7 @@ class FitView(FitSummary):
                     "retry": f"/fits/{EXAMPLE_ID}/retry",
                     "clone": f"/fits/{EXAMPLE_ID}/clone",
                     "signal": f"/signals/{signals.EXAMPLE_ID}",
+                    "webhook": None,
                     "representation": None,
                 },
             }
@@ -382,6 +395,7 @@ def _fields(fit: Fit) -> dict[str, Any]:
             "retry": f"{here}/retry",
             "clone": f"{here}/clone",
             "signal": f"/signals/{fit.signal_id}",
+            "webhook": f"/webhooks/{endpoint_of_fit(fit.id)}" if fit.has_webhook else None,
             "representation": None if result is None else result.links.representation,
         },
     }

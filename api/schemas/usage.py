@@ -37,7 +37,9 @@ class Allowance(BaseModel):
 class Allowances(BaseModel):
     """Everything of a tenant's that is limited and counted."""
 
-    waiting_fits: Allowance = Field(description="fits that are queued or paused, counted as far as the limit, or 10 001 for more")
+    waiting_fits: Allowance = Field(
+        description="fits that are queued or paused, counted as far as the limit, or 10 001 for more"
+    )
     stored_bytes: Allowance
     open_uploads: Allowance = Field(description="large uploads under way")
 

@@ -16,6 +16,8 @@ _INDEXES = {
     "ix_webhook_endpoints_fit_id": (["fit_id"], "fit_id IS NOT NULL", True),
 }
 
+_WAITING = "ix_webhook_deliveries_progress"
+
 
 def upgrade() -> None:
     op.add_column("fits", sa.Column("cancel_requested_at", sa.DateTime(timezone=True), nullable=True))
@@ -28,9 +30,22 @@ def upgrade() -> None:
         # A tenant has twenty rows here at most before this migration, so these are made at once.
         op.create_index(name, "webhook_endpoints", columns, unique=is_unique, postgresql_where=sa.text(where))
     op.drop_index("ix_webhook_endpoints_tenant_id", table_name="webhook_endpoints")
+    op.add_column("fits", sa.Column("has_webhook", sa.Boolean(), server_default=sa.text("false"), nullable=False))
+    with op.get_context().autocommit_block():
+        op.drop_index(_WAITING, table_name="webhook_deliveries", if_exists=True, postgresql_concurrently=True)
+        op.create_index(
+            _WAITING,
+            "webhook_deliveries",
+            ["endpoint_id"],
+            unique=False,
+            postgresql_where=sa.text("status = 'pending' AND event_type = 'fit.progress'"),
+            postgresql_concurrently=True,
+        )
 
 
 def downgrade() -> None:
+    op.drop_index(_WAITING, table_name="webhook_deliveries")
+    op.drop_column("fits", "has_webhook")
     op.execute("DELETE FROM webhook_endpoints WHERE fit_id IS NOT NULL")
     op.create_index("ix_webhook_endpoints_tenant_id", "webhook_endpoints", ["tenant", "id"], unique=False)
     for name, (_, where, _unique) in reversed(_INDEXES.items()):
