@@ -12,7 +12,7 @@ from store.models_webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoi
 
 ENDPOINT_PATTERN = r"^whe_[0-9a-f]{32}$"
 EXAMPLE_ENDPOINT = "whe_0199d3c1a1f27b3c9a40d5e6f7081920"
-SECRET_PATTERN = r"^whsec_(?:[A-Za-z0-9+/]{4}){8,21}(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
+SIGNING_PATTERN = r"^whsec_(?:[A-Za-z0-9+/]{4}){8,21}(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
 DELIVERY_PATTERN = r"^msg_[0-9a-f]{32}$"
 EXAMPLE_DELIVERY = "msg_0199d3c2b2e38c4d8b51e6f708192a3b"
 
@@ -71,7 +71,7 @@ class FitWebhookRequest(BaseModel):
 
     url: Url
     events: EventTypes = Field(default=ENDS, validate_default=True)
-    secret: Annotated[str, Field(pattern=SECRET_PATTERN)] | None = Field(
+    secret: Annotated[str, Field(pattern=SIGNING_PATTERN)] | None = Field(
         default=None,
         description="signs the messages, as standardwebhooks.com says: `whsec_` and at least 24 bytes in base64. If "
         "left out, the service makes one, and POST to `rotate-secret` below `links.webhook` of the fit shows a new one",
