@@ -28,7 +28,8 @@ _CANDIDATES = ("postgres", "_postgres", "nobody")
 
 # What our own processes import first and last; found if the folders that hold them can be entered and listed.
 _PACKAGES = ("api", "cage", "celery", "store", "torch", "tuner", "uvicorn", "worker")
-_PROBE = f"import importlib.util as u, sys; sys.exit(not all(u.find_spec(name) for name in {_PACKAGES}))"
+# ssl and ctypes are libraries of Python's own, which may lie elsewhere than Python.
+_PROBE = f"import ctypes, importlib.util as u, ssl, sys; sys.exit(not all(u.find_spec(name) for name in {_PACKAGES}))"
 
 
 class PopenAccount(TypedDict, total=False):

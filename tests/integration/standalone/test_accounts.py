@@ -56,6 +56,8 @@ def test_nothing_but_the_supervisor_and_its_guard_runs_as_root(open_folder: Path
     packages = [path for path in paths if not Path(path).is_relative_to(sys.base_prefix)]
     home = Home(open_folder / "home")
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[3]), *packages])}
+    if len(python) > 1:  # its library is looked for where it was built
+        environment["LD_LIBRARY_PATH"] = str(open_folder / "python" / "lib")
     with (open_folder / "up.log").open("w") as log:
         up = subprocess.Popen(
             [*python, "-m", "standalone", "up", "--home", str(home.path)], env=environment, stdout=log, stderr=log
@@ -67,8 +69,9 @@ def test_nothing_but_the_supervisor_and_its_guard_runs_as_root(open_folder: Path
         recorded = home.running()
         # What answers has also read and written: a signal goes through the cage, storage and its folder.
         with Client(recorded.api_url) as client:
-            signal = client.upload_signal(picture_png())
-            fit = client.wait(client.create_fit({"signal_id": signal.id, "preset": "fast", "max_steps": 3}), seconds=120)
+            picture = open_folder / "picture.png"
+            picture.write_bytes(picture_png())
+            fit = client.wait(client.submit(picture, preset="fast", max_steps=3).id, timeout=120)
             assert fit.status == "succeeded", fit.error_message
         owner = (home.path / SERVICE_FOLDER).stat().st_uid
         assert owner != 0
@@ -111,5 +114,7 @@ def users(children: tuple[ProcessRecord, ...]) -> Iterator[tuple[str, set[int]]]
 def is_up(home: Home) -> bool:
     with suppress(Exception):
         recorded = home.running()
-        return bool(recorded.api_url) and {"worker", "api"} <= {child.name for child in recorded.children}
+        with Client(recorded.api_url, timeout=5) as client:
+            client.readyz()
+        return {"worker", "api"} <= {child.name for child in recorded.children}
     return False
