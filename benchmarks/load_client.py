@@ -68,6 +68,18 @@ class Load:
     async def _post_fits(self) -> Report:
         return await self._open_loop([self._post] * round(self._plan["rate"] * self._plan["seconds"]))
 
+    async def _post_signals(self) -> Report:
+        """Pictures of 64 x 64 that were never seen before, one after the other."""
+        seconds: list[float] = []
+        statuses: Counter[int] = Counter()
+        for number, picture in enumerate(self._plan["pictures"]):
+            started = time.perf_counter()
+            path = f"/signals?filename=small{number}.png"
+            answer = await self._http.request("POST", path, bytes.fromhex(picture), "image/png")
+            statuses[answer.status] += 1
+            seconds.append(time.perf_counter() - started)
+        return _summary(seconds, None, statuses)
+
     async def _get_status_200(self) -> Report:
         return await self._open_loop([self._status] * (10 * self._plan["rate"]))
 

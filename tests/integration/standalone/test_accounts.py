@@ -80,7 +80,7 @@ def test_nothing_but_the_supervisor_and_its_guard_runs_as_root(open_folder: Path
         seen = dict(users(recorded.children))
         assert {"postgres", "valkey", "seaweedfs", "api", "upkeep", "interactive", "worker"} <= seen.keys()
         assert seen.pop("postgres") != {owner}
-        assert seen == dict.fromkeys(seen, {owner}), said
+        assert all(uids == {owner} for uids in seen.values()), (seen, said)
         files = {path.stat().st_uid for part in ("seaweedfs", "valkey") for path in (home.path / part).rglob("*")}
         assert files == {owner}
         assert all(0 not in uids for _, uids in users(recorded.children))
