@@ -91,8 +91,8 @@ def _pictures(count: int) -> list[str]:
 
 
 def _client(url: str | None, plan: dict[str, Any]) -> dict[str, Any]:
-    command = [sys.executable, "-m", "benchmarks.load_client", str(url), json.dumps(plan)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+    command = [sys.executable, "-m", "benchmarks.load_client", str(url)]
+    done = subprocess.run(command, input=json.dumps(plan).encode(), stdout=subprocess.PIPE, check=True)
     report: dict[str, Any] = json.loads(done.stdout)
     return report
 

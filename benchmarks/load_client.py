@@ -1,4 +1,4 @@
-"""The load generator, a process of its own: `python -m benchmarks.load_client URL PLAN`, a JSON object in and one out.
+"""The load generator, a process of its own: `python -m benchmarks.load_client URL`, a JSON object in and one out.
 
 Open loops send at fixed times whatever the server does, and count each latency from the time at which it should have
 been sent: a server that stalls cannot hide the requests that it kept from being sent.
@@ -219,4 +219,4 @@ def _summary(seconds: Sequence[float], wall: float | None = None, statuses: Coun
 
 
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(Load(sys.argv[1], json.loads(sys.argv[2])).run())))  # noqa: T201
+    print(json.dumps(asyncio.run(Load(sys.argv[1], json.load(sys.stdin)).run())))  # noqa: T201
