@@ -24,7 +24,7 @@ from store.spec import CodecSpec, FitSpec, read_spec
 BYTES_PER_VALUE: Final = 36  # measured at the comparison of the file with the signal, where both lie in memory
 
 
-# Of a picture of C channels wavelets take 110 + 150 C bytes a sample at least: nine tenths of what `benchmarks.memory`
+# Of a picture of C channels wavelets take 110 + 150 C bytes a sample at least: 75 to 94 % of what `make bench-memory`
 # found from 256 x 256 to 1024 x 1024, with the preset that makes the smallest network.
 _WAVELETS_PER_SAMPLE, _WAVELETS_PER_VALUE = 110, 150
 # So many values are fitted with wavelets whatever the kind of signal, where nothing else is asked for.
