@@ -1,4 +1,4 @@
-"""The load generator, a process of its own: `python -m benchmarks.load_client URL PLAN`, a JSON object in and one out.
+"""The load generator, a process of its own: `python -m benchmarks.load_client URL`, a JSON object in and one out.
 
 Open loops send at fixed times whatever the server does, and count each latency from the time at which it should have
 been sent: a server that stalls cannot hide the requests that it kept from being sent.
@@ -67,6 +67,18 @@ class Load:
 
     async def _post_fits(self) -> Report:
         return await self._open_loop([self._post] * round(self._plan["rate"] * self._plan["seconds"]))
+
+    async def _post_signals(self) -> Report:
+        """Pictures of 64 x 64 that were never seen before, one after the other."""
+        seconds: list[float] = []
+        statuses: Counter[int] = Counter()
+        for number, picture in enumerate(self._plan["pictures"]):
+            started = time.perf_counter()
+            path = f"/signals?filename=small{number}.png"
+            answer = await self._http.request("POST", path, bytes.fromhex(picture), "image/png")
+            statuses[answer.status] += 1
+            seconds.append(time.perf_counter() - started)
+        return _summary(seconds, None, statuses)
 
     async def _get_status_200(self) -> Report:
         return await self._open_loop([self._status] * (10 * self._plan["rate"]))
@@ -207,4 +219,4 @@ def _summary(seconds: Sequence[float], wall: float | None = None, statuses: Coun
 
 
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(Load(sys.argv[1], json.loads(sys.argv[2])).run())))  # noqa: T201
+    print(json.dumps(asyncio.run(Load(sys.argv[1], json.load(sys.stdin)).run())))  # noqa: T201

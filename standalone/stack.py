@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from functools import partial
 
 from standalone import migrate, processes
-from standalone.engines import Engine, all_engines
+from standalone.accounts import service_account
+from standalone.engines import Engine, all_engines, programs
 from standalone.errors import NoFreePort, StartFailed
 from standalone.home import Home
 from standalone.ports import Ports, port_is_free
+from standalone.program import python_environment
 from standalone.records import Say, find_by_folder, quiet
 from standalone.supervise import Supervisor, stop_leftovers
 from store.disk import Disk
@@ -46,10 +48,11 @@ def stack(
         say("tables: up to date")
         port = _api_port(home, api_port)
         supervisor.publish(environment, f"http://127.0.0.1:{port}")
-        background = [processes.upkeep(home, environment), processes.interactive(home, environment)]
+        account = supervisor.account
+        background = [processes.upkeep(home, environment, account), processes.interactive(home, environment, account)]
         if with_worker:
-            background.append(processes.worker(home, environment))
-        supervisor.start(processes.api(home, environment, port), *background)
+            background.append(processes.worker(home, environment, account))
+        supervisor.start(processes.api(home, environment, port, account), *background)
         yield supervisor
 
 
@@ -69,7 +72,8 @@ def engines(home: Home, *, durable: bool = True, say: Say = quiet) -> Iterator[S
         StartFailed: an engine did not become ready.
     """
     with home.locked():
-        chosen = all_engines(home, durable=durable)
+        wanted = service_account(home.path, programs(), python_environment())
+        chosen = all_engines(home, durable=durable, account=wanted.account)
         strays = [stray for engine in chosen for stray in find_by_folder(engine.name, engine.binary, engine.folder)]
         stop_leftovers(home.recorded(), strays, say)
         ports = Ports(home.path / "ports.json")
@@ -80,6 +84,9 @@ def engines(home: Home, *, durable: bool = True, say: Say = quiet) -> Iterator[S
             def start(engine: Engine) -> None:
                 environment.update(start_engine(engine, ports, supervisor))
 
+            supervisor.account = wanted.account
+            if wanted.reason:
+                say(wanted.reason)
             supervisor.side_by_side([partial(start, engine) for engine in chosen])
             supervisor.publish(environment)
             yield supervisor

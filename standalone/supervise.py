@@ -20,6 +20,7 @@ from typing import Self
 
 import psutil
 
+from standalone.accounts import Account
 from standalone.errors import CrashLoop, StandaloneError, log_tail
 from standalone.guard import Guard
 from standalone.home import Home, StackRecord
@@ -62,6 +63,7 @@ class Supervisor:
         self.home = home
         self._pulse_every_seconds = pulse_every_seconds
         self._has_room = has_room
+        self.account: Account | None = None  # of everything that has none of its own
         self.environment: Mapping[str, str] = {}
         self.api_url = ""
         self.say = say

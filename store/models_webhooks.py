@@ -10,16 +10,22 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from store.models import NOW, Base, _new_id, _one_of
 
 DELIVERY_STATUSES = ("pending", "delivered", "failed")
+STARTED_EVENT, PROGRESS_EVENT = "fit.started", "fit.progress"
 
 
 class WebhookEndpoint(Base):
     """An address that a tenant wants to be told at, and the secret that messages to it are signed with."""
 
     __tablename__ = "webhook_endpoints"
-    __table_args__ = (Index("ix_webhook_endpoints_tenant_id", "tenant", "id"),)
+    __table_args__ = (
+        Index("ix_webhook_endpoints_registered", "tenant", "id", postgresql_where=text("fit_id IS NULL")),
+        Index("ix_webhook_endpoints_fit_id", "fit_id", unique=True, postgresql_where=text("fit_id IS NOT NULL")),
+    )
 
     id: Mapped[str] = mapped_column(primary_key=True, server_default=_new_id("whe"))
     tenant: Mapped[str]
+    # The one fit that it hears of, and with which it goes; None for all of the tenant's.
+    fit_id: Mapped[str | None] = mapped_column(ForeignKey("fits.id", ondelete="CASCADE"))
     url: Mapped[str]
     description: Mapped[str | None]
     event_types: Mapped[list[str]] = mapped_column(ARRAY(Text()))
@@ -42,6 +48,11 @@ class WebhookDelivery(Base):
         Index("ix_webhook_deliveries_due", "next_try_at", postgresql_where=text("status = 'pending'")),
         Index("ix_webhook_deliveries_endpoint_id_id", "endpoint_id", "id"),
         Index("ix_webhook_deliveries_sending", "sending_until", postgresql_where=text("sending_until IS NOT NULL")),
+        Index(
+            "ix_webhook_deliveries_progress",
+            "endpoint_id",
+            postgresql_where=text(f"status = 'pending' AND event_type = '{PROGRESS_EVENT}'"),
+        ),
         Index("ix_webhook_deliveries_asked", "asked_at", postgresql_where=text("asked_at IS NOT NULL")),
     )
 

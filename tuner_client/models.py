@@ -138,6 +138,7 @@ class FitLinks(Answer):
     retry: str
     clone: str
     signal: str
+    webhook: str | None = None
     representation: str | None = None
 
 
@@ -179,11 +180,27 @@ class FitSummary(Answer):
         return None if self.error is None else self.error.message
 
 
+class ResolvedSettings(Answer):
+    """With which settings a fit is made; until `is_decided` None stands for what a worker will choose."""
+
+    is_decided: bool
+    preset: str
+    seed: int
+    network_kind: str | None = None
+    network: Json
+    trainer: Json
+    steps: int | None = None
+    seconds: float | None = None
+    trials: int | None = None
+    max_loss_db: float | None = None
+
+
 class Fit(FitSummary):
     """A request to turn a signal into a representation, and how far it is."""
 
     queue_position: int | None = None
     waits_because: str | None = None
+    resolved: ResolvedSettings | None = None
     spec: Json
 
 
@@ -311,6 +328,7 @@ class Webhook(Answer):
     """An address that is told when fits end."""
 
     id: str
+    fit_id: str | None = None
     url: str
     events: list[str]
     description: str | None = None
@@ -466,10 +484,14 @@ class Work(Answer):
 
 
 class Usage(Answer):
-    """What the owner of the key has and uses at this moment; `fits` counts those in each status."""
+    """What the owner of the key has and uses at this moment; `fits` counts those in each status.
+
+    Statuses with more fits than that are in `more_fits_than_counted`.
+    """
 
     stored: StoredBytes
     fits: dict[str, int]
+    more_fits_than_counted: list[str] = Field(default_factory=list)
     allowances: Allowances
     month: Work
 

@@ -51,6 +51,8 @@ class Reporter:
         lease.sign_of_life = self._sign_of_life
         self._next_report = now
         self._next_checkpoint = now + resources.settings.checkpoint_every_seconds
+        self._next_announcement = now
+        self._resolved: dict[str, Any] | None = None
         self.handed_over = False
 
     def __call__(self, progress: Progress) -> Verdict:
@@ -83,6 +85,14 @@ class Reporter:
     def read(self) -> None:
         """The signal is fetched and read from now on."""
         self._report("phase", {"phase": Phase.READING}, None)
+
+    def decide(self, resolved: dict[str, Any]) -> None:
+        """It is known with which settings the signal is fitted; clients hear of them with the next report.
+
+        Args:
+            resolved: the settings, as clients see them.
+        """
+        self._resolved = resolved
 
     def enter(self, standing: Standing) -> None:
         """The search has begun something else.
@@ -144,10 +154,17 @@ class Reporter:
     def _report(self, kind: Literal["progress", "phase"], standing: dict[str, Any], eta_seconds: float | None) -> None:
         self._keep(standing, eta_seconds)
         told = standing | {"eta_seconds": finite(eta_seconds, digits=1)}
-        self._told = time.monotonic()
+        now = self._told = time.monotonic()
+        is_announced = kind == "progress" and now >= self._next_announcement
+        if is_announced:
+            self._next_announcement = now + self._resources.settings.webhook_progress_seconds
         try:
             with self._lease.waiting(), self._resources.database.unit_of_work() as session:
-                self._lease.note(Fits(session).report_progress(self._claim, told, kind=kind))
+                order = Fits(session).report_progress(
+                    self._claim, told, kind=kind, resolved=self._resolved, announce=is_announced
+                )
+            self._lease.note(order)
+            self._resolved = None  # once is enough
         except SQLAlchemyError as error:
             logger.warning("progress of %s was not reported: %s", self._claim.fit_id, error)
 

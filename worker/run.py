@@ -38,6 +38,7 @@ from worker.lease import Lease, end_process
 from worker.memory import MemoryBudget
 from worker.progress import Interrupted, Reporter, finite
 from worker.reading import SignalTooCostly, read_caged, start_reader
+from worker.resolved import resolved_settings
 from worker.resources import Resources
 from worker.settings import WorkerSettings
 from worker.translate import ask_from_spec
@@ -189,6 +190,7 @@ def _excuse(resources: Resources, claim: Claim, end: Excuse) -> None:
 
 def _train(resources: Resources, claimed: ClaimedFit, signal: Signal, reporter: Reporter) -> TargetResult:
     ask = ask_from_spec(claimed.spec, signal)
+    reporter.decide(resolved_settings(ask))
     device = _device(resources.settings.device)
     states = load_checkpoints(resources, claimed.claim.fit_id) if claimed.claim.attempt > 1 else iter(())
     for state in states:

@@ -115,6 +115,9 @@ class WorkerSettings(BaseSettings):
     webhook_disable_after_seconds: float = Field(
         default=5 * 86_400.0, gt=0, description="an endpoint that fails for so long is switched off"
     )
+    webhook_progress_seconds: float = Field(
+        default=10.0, gt=0, description="least time between two messages of one fit's progress"
+    )
     webhook_log_seconds: float = Field(default=30 * 86_400.0, gt=0, description="settled messages are kept so long")
 
     sweep_every_seconds: float = Field(default=3600.0, gt=0, description="time between two looks for orphaned objects")

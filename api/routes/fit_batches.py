@@ -4,11 +4,12 @@ from fastapi import Depends, Response
 
 from api import errors
 from api.answers import TEXT_HEADER
-from api.dependencies import InjectedServices, Tenant, json_body
+from api.dependencies import CallerNow, InjectedServices, Tenant, json_body
 from api.errors import problems
 from api.routes.fits import ASK_PROBLEMS, IdempotencyKey
 from api.routing import Routes
 from api.schemas.batches import FitBatch, FitBatchRequest, FitCancellation, FitCancellations
+from api.services.webhooks import check_named
 
 router = Routes(prefix="/fits", tags=["fits"])
 
@@ -30,9 +31,13 @@ def create_fits(
     response: Response,
     services: InjectedServices,
     tenant: Tenant,
+    caller: CallerNow,
     idempotency_key: IdempotencyKey = None,
 ) -> FitBatch:
     """Ask for many fits at once: all of them are queued, or none and the answer says which request is to blame."""
+    for number, one in enumerate(body.fits):
+        pointer = f"#/fits/{number}/webhook/url"
+        check_named(one.webhook, caller.scopes, services.private_networks, pointer=pointer)
     batch, created = services.batches.submit(tenant, body.fits, idempotency_key)
     if not created:
         response.headers["Idempotent-Replayed"] = "true"

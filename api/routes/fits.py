@@ -13,7 +13,7 @@ from pydantic import AwareDatetime, BeforeValidator, Field
 
 from api import errors, headers
 from api.answers import ACCEPTED, ENDED, TEXT_HEADER, awaited, say_accepted, view_of
-from api.dependencies import FitId, InjectedServices, Tenant, Wait, json_body
+from api.dependencies import CallerNow, FitId, InjectedServices, Tenant, Wait, json_body
 from api.errors import problems
 from api.routing import Routes
 from api.schemas.estimates import EstimateView
@@ -34,6 +34,7 @@ from api.schemas.pages import DEFAULT_LIMIT, Limit
 from api.schemas.problems import Fault
 from api.schemas.signals import ID_PATTERN as SIGNAL_ID_PATTERN
 from api.services.removal import delete_fit as delete_now
+from api.services.webhooks import check_named
 from store import errors as store
 from store.repositories import listing
 from store.repositories.fits import Fits
@@ -97,6 +98,7 @@ async def create_fit(
     response: Response,
     services: InjectedServices,
     tenant: Tenant,
+    caller: CallerNow,
     wait: Wait,
     idempotency_key: IdempotencyKey = None,
     validate_only: Annotated[
@@ -104,6 +106,7 @@ async def create_fit(
     ] = False,
 ) -> FitView | EstimateView:
     """Ask for a representation of a signal. It is made in the background: poll the fit, or follow its events."""
+    check_named(body.webhook, caller.scopes, services.private_networks)
     if validate_only:
         response.status_code = 200
         return await services.estimator.estimate(tenant, body.signal_id, body.spec())
@@ -123,11 +126,13 @@ async def clone_fit(
     response: Response,
     services: InjectedServices,
     tenant: Tenant,
+    caller: CallerNow,
     fit_id: FitId,
     wait: Wait,
     idempotency_key: IdempotencyKey = None,
 ) -> FitView:
-    """Queue a new fit of the same signal, like this one but for what the body says."""
+    """Queue a new fit of the same signal, like this one but for what the body says; with a webhook like its own."""
+    check_named(body.webhook, caller.scopes, services.private_networks)
     fit, created = await to_thread.run_sync(services.submissions.clone, tenant, fit_id, body, idempotency_key)
     say_accepted(response, fit, created=created)
     return await awaited(response, services, tenant, fit, wait)

@@ -20,6 +20,7 @@ def get_usage(services: InjectedServices, tenant: Tenant) -> UsageView:
             quotas.usage(tenant),
             quotas.fits_by_status(tenant),
             quotas.work_of_month(tenant),
+            waiting_fits=quotas.waiting_fits(tenant, settings.max_waiting_fits),
             open_uploads=LargeUploads(session).open_count(tenant),
             limits=(settings.max_waiting_fits, settings.max_stored_bytes, settings.max_open_uploads),
         )

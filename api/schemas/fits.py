@@ -1,7 +1,7 @@
 """FitRequest (a FitSpec) in; status, progress, events and outcome out."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
@@ -9,9 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.schemas import signals
 from api.schemas.changes import changes
 from api.schemas.representations import ResultView
+from api.schemas.webhooks import FitWebhookRequest
 from store.errors import SpecInvalid, SpecNewer
 from store.models import Fit, FitEvent
 from store.repositories.listing import FitOrder, Place
+from store.repositories.webhooks import endpoint_of_fit
 from store.spec import FitSpec, read_spec
 from store.status import WAITING, FitStatus, Phase
 
@@ -37,6 +39,9 @@ Priority = Annotated[
 ]
 
 
+WEBHOOK_WORDS = "an address that is told of this fit only, beside those that are registered; needs `webhooks:write`"
+
+
 class FitOverrides(FitSpec):
     """What a clone does differently from its original; what is left out stays as it was."""
 
@@ -44,6 +49,7 @@ class FitOverrides(FitSpec):
 
     priority: Priority = 0
     labels: Labels = Field(default_factory=dict)
+    webhook: FitWebhookRequest | None = Field(default=None, description=WEBHOOK_WORDS)
 
 
 class FitChange(BaseModel):
@@ -74,10 +80,11 @@ class FitRequest(FitSpec):
     ]
     priority: Priority = 0
     labels: Labels = Field(default_factory=dict)
+    webhook: FitWebhookRequest | None = Field(default=None, description=WEBHOOK_WORDS)
 
     def spec(self) -> FitSpec:
         """The part that goes into the row."""
-        return FitSpec.model_validate(self.model_dump(exclude={"signal_id", "priority", "labels"}))
+        return FitSpec.model_validate(self.model_dump(exclude={"signal_id", "priority", "labels", "webhook"}))
 
     @classmethod
     def like(cls, fit: Fit, overrides: FitOverrides) -> Self:
@@ -128,6 +135,9 @@ class FitLinks(BaseModel):
     retry: str
     clone: str
     signal: str
+    webhook: str | None = Field(
+        default=None, description="address of the webhook that was named with the fit, and of its messages below it"
+    )
     representation: str | None = Field(description="address of the representation; null until the fit has succeeded")
 
 
@@ -161,6 +171,48 @@ class FitSummary(BaseModel):
         return cls.model_validate(_fields(fit))
 
 
+class ResolvedSettings(BaseModel):
+    """With which settings a fit is made: those of the request, and those that were chosen where it left them open."""
+
+    is_decided: bool = Field(
+        description="whether a worker has read the signal and chosen; until then null stands for what it will choose"
+    )
+    preset: str
+    seed: int
+    network_kind: Literal["sines", "wavelets"] | None
+    network: dict[str, Any] = Field(
+        description="settings of the network; where a target is to be met, those with which the search for it begins"
+    )
+    trainer: dict[str, Any] = Field(description="how it is trained: `kind`, and the settings of that kind")
+    steps: int | None = Field(description="the most training steps of each network")
+    seconds: float | None = Field(description="the most seconds of training in all; null for no limit once decided")
+    trials: int | None = Field(description="how many networks may be trained to meet a target")
+    max_loss_db: float | None = Field(
+        description="PSNR in dB that rounding may cost; null for wavelets, which need none"
+    )
+
+    @classmethod
+    def of(cls, spec: FitSpec, chosen: dict[str, Any] | None) -> Self:
+        """From a request and what a worker chose.
+
+        Args:
+            spec: the request.
+            chosen: settings as the worker wrote them down; None if it has not yet.
+        """
+        asked = {
+            "network_kind": spec.network_kind(),
+            "network": spec.network.model_dump(mode="json", exclude_none=True, exclude={"kind"})
+            | spec.regime.model_dump(exclude_none=True),
+            "trainer": spec.trainer.model_dump(exclude_none=True),
+            "steps": spec.max_steps,
+            "seconds": spec.max_seconds,
+            "trials": None,
+            "max_loss_db": None if spec.network_kind() == "wavelets" else spec.codec.max_loss_db,
+            "seed": spec.seed,
+        }
+        return cls.model_validate(asked | (chosen or {}) | {"preset": spec.preset, "is_decided": chosen is not None})
+
+
 class FitView(FitSummary):
     """Everything about a fit."""
 
@@ -175,6 +227,18 @@ class FitView(FitSummary):
                 "priority": 0,
                 "labels": {"album": "holidays"},
                 "spec": {"version": 2, "preset": "balanced", "target": {"psnr_db": 35.0}, "seed": 0},
+                "resolved": {
+                    "is_decided": True,
+                    "preset": "balanced",
+                    "seed": 0,
+                    "network_kind": "wavelets",
+                    "network": {"psnr_db": 35.1, "widths": [16], "frequencies": 2},
+                    "trainer": {"kind": "wavelets"},
+                    "steps": 400,
+                    "seconds": None,
+                    "trials": 3,
+                    "max_loss_db": None,
+                },
                 "progress": {
                     "phase": "training",
                     "step": 120,
@@ -202,6 +266,7 @@ class FitView(FitSummary):
                     "retry": f"/fits/{EXAMPLE_ID}/retry",
                     "clone": f"/fits/{EXAMPLE_ID}/clone",
                     "signal": f"/signals/{signals.EXAMPLE_ID}",
+                    "webhook": None,
                     "representation": None,
                 },
             }
@@ -217,6 +282,9 @@ class FitView(FitSummary):
         default=None,
         description="why it waits although a worker may be free, in a sentence; null if it is only its turn",
     )
+    resolved: ResolvedSettings | None = Field(
+        default=None, description="the settings of the fit; null if this version cannot read the request"
+    )
     spec: FitSpec | dict[str, Any] = Field(
         description="the request, in the words of its own version if this one does not know all of them"
     )
@@ -225,12 +293,13 @@ class FitView(FitSummary):
     def at(cls, fit: Fit, *, queue_position: int | None) -> Self:
         """From a row and its place in the queue."""
         spec: FitSpec | dict[str, Any] = fit.spec
-        reason = None
+        reason = resolved = None
         try:
             spec = read_spec(fit.spec)
+            resolved = ResolvedSettings.of(spec, fit.resolved)
         except (SpecNewer, SpecInvalid) as error:
             reason = str(error) if fit.status in WAITING else None
-        told = {"spec": spec, "queue_position": queue_position, "waits_because": reason}
+        told = {"spec": spec, "resolved": resolved, "queue_position": queue_position, "waits_because": reason}
         return cls.model_validate(_fields(fit) | told)
 
 
@@ -326,6 +395,7 @@ def _fields(fit: Fit) -> dict[str, Any]:
             "retry": f"{here}/retry",
             "clone": f"{here}/clone",
             "signal": f"/signals/{fit.signal_id}",
+            "webhook": f"/webhooks/{endpoint_of_fit(fit.id)}" if fit.has_webhook else None,
             "representation": None if result is None else result.links.representation,
         },
     }

@@ -20,6 +20,7 @@ WORDS = {pattern: f"expected an id such as {example}" for pattern, example in _I
     r"^[^\x00-\x1f\x7f]*$": "expected text without control characters",
     r"^[^\x00]*$": "expected text without the character of code 0",
     rf"^{results.NUMBER}(?:,{results.NUMBER}){{1,7}}$": "expected two to eight numbers with commas, as 0,0,16.5,16",
+    webhooks.SIGNING_PATTERN: "expected whsec_ and 24 to 64 bytes in base64",
     r"^[0-9a-f]{64}$": "expected 64 hexadecimal digits, in lower case",
     r"^https?://[\x21-\x7e]+$": "expected an address that begins with https:// or http://, without spaces",
 }

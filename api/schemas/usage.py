@@ -4,6 +4,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from store.repositories.listing import MOST_COUNTED
 from store.repositories.quotas import Usage, Work
 from store.status import FitStatus
 
@@ -36,7 +37,9 @@ class Allowance(BaseModel):
 class Allowances(BaseModel):
     """Everything of a tenant's that is limited and counted."""
 
-    waiting_fits: Allowance = Field(description="fits that are queued or paused")
+    waiting_fits: Allowance = Field(
+        description="fits that are queued or paused, counted as far as the limit, or 10 001 for more"
+    )
     stored_bytes: Allowance
     open_uploads: Allowance = Field(description="large uploads under way")
 
@@ -68,6 +71,7 @@ class UsageView(BaseModel):
                     "counted": 5_700_000,
                 },
                 "fits": {str(status): 12 if status is FitStatus.QUEUED else 0 for status in FitStatus},
+                "more_fits_than_counted": [],
                 "allowances": {
                     "waiting_fits": {"used": 12, "limit": 10_000, "left": 9_988},
                     "stored_bytes": {"used": 5_700_000, "limit": None, "left": None},
@@ -79,7 +83,10 @@ class UsageView(BaseModel):
     )
 
     stored: StoredBytes
-    fits: dict[FitStatus, int] = Field(description="number of fits in each status")
+    fits: dict[FitStatus, int] = Field(description="number of fits in each status; counting ends at 10 000 of one")
+    more_fits_than_counted: list[FitStatus] = Field(
+        description="statuses of which there are more fits than `fits` says, because counting ended"
+    )
     allowances: Allowances
     month: WorkView
 
@@ -90,6 +97,7 @@ class UsageView(BaseModel):
         fits: dict[FitStatus, int],
         work: Work,
         *,
+        waiting_fits: int,
         open_uploads: int,
         limits: tuple[int | None, int | None, int],
     ) -> "UsageView":
@@ -97,8 +105,9 @@ class UsageView(BaseModel):
 
         Args:
             usage: bytes by kind.
-            fits: number of fits in each status.
+            fits: number of fits in each status, or one more than the most that are counted.
             work: what workers did in this month.
+            waiting_fits: number of fits that are queued or paused.
             open_uploads: number of large uploads under way.
             limits: the most waiting fits, stored bytes and open uploads that there may be.
         """
@@ -112,12 +121,12 @@ class UsageView(BaseModel):
             reserved=usage.reserved,
             counted=usage.counted,
         )
-        waiting = fits[FitStatus.QUEUED] + fits[FitStatus.PAUSED]
         return cls(
             stored=stored,
-            fits=fits,
+            fits={status: min(count, MOST_COUNTED) for status, count in fits.items()},
+            more_fits_than_counted=[status for status, count in fits.items() if count > MOST_COUNTED],
             allowances=Allowances(
-                waiting_fits=Allowance.of(waiting, most_waiting),
+                waiting_fits=Allowance.of(waiting_fits, most_waiting),
                 stored_bytes=Allowance.of(usage.counted, most_bytes),
                 open_uploads=Allowance.of(open_uploads, most_uploads),
             ),

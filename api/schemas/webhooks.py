@@ -12,6 +12,7 @@ from store.models_webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoi
 
 ENDPOINT_PATTERN = r"^whe_[0-9a-f]{32}$"
 EXAMPLE_ENDPOINT = "whe_0199d3c1a1f27b3c9a40d5e6f7081920"
+SIGNING_PATTERN = r"^whsec_(?:[A-Za-z0-9+/]{4}){8,21}(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
 DELIVERY_PATTERN = r"^msg_[0-9a-f]{32}$"
 EXAMPLE_DELIVERY = "msg_0199d3c2b2e38c4d8b51e6f708192a3b"
 
@@ -32,12 +33,15 @@ Url = Annotated[
 class EventType(StrEnum):
     """What an endpoint may want to hear of."""
 
+    STARTED = "fit.started"  # a worker has begun with it; not told of again if another worker goes on with it
+    PROGRESS = "fit.progress"  # every ten seconds or so while it is trained, each time once: it may be missed
     SUCCEEDED = "fit.succeeded"
     FAILED = "fit.failed"
     CANCELLED = "fit.cancelled"
     EXPIRED = "fit.expired"
 
 
+ENDS = [EventType.SUCCEEDED, EventType.FAILED, EventType.CANCELLED, EventType.EXPIRED]
 EventTypes = Annotated[list[EventType], Field(min_length=1, max_length=len(EventType))]
 Description = Annotated[str, Field(max_length=200, pattern=r"^[^\x00]*$")]
 
@@ -51,8 +55,27 @@ class WebhookRequest(BaseModel):
     )
 
     url: Url
-    events: EventTypes = Field(default=list(EventType), validate_default=True)
+    events: EventTypes = Field(default=ENDS, validate_default=True)
     description: Description | None = None
+
+
+class FitWebhookRequest(BaseModel):
+    """Be told of one fit, at an address of its own. The messages carry the fit's labels."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"url": "https://example.com/hooks/tuner", "events": ["fit.started", "fit.succeeded"]}]
+        },
+    )
+
+    url: Url
+    events: EventTypes = Field(default=ENDS, validate_default=True)
+    secret: Annotated[str, Field(pattern=SIGNING_PATTERN)] | None = Field(
+        default=None,
+        description="signs the messages, as standardwebhooks.com says: `whsec_` and at least 24 bytes in base64. If "
+        "left out, the service makes one, and POST to `rotate-secret` below `links.webhook` of the fit shows a new one",
+    )
 
 
 class WebhookChange(BaseModel):
@@ -70,6 +93,7 @@ class WebhookView(BaseModel):
     """An endpoint, without its secret."""
 
     id: str
+    fit_id: str | None = Field(description="the one fit that it is about; null if it is about all of yours")
     url: str
     events: list[EventType]
     description: str | None
@@ -161,6 +185,7 @@ class DeliveryPage(BaseModel):
 def _fields(endpoint: WebhookEndpoint) -> dict[str, Any]:
     return {
         "id": endpoint.id,
+        "fit_id": endpoint.fit_id,
         "url": endpoint.url,
         "events": endpoint.event_types,
         "description": endpoint.description,

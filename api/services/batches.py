@@ -15,6 +15,7 @@ from api.schemas.fits import FitRequest, FitSummary
 from api.services.fit_memory import check_memory
 from api.services.idempotency import batch_sha256
 from api.services.publishing import Publisher
+from api.services.webhooks import wanted_webhook
 from api.settings import ApiSettings
 from store.database import Database
 from store.errors import FitNotFound, IllegalMove, SignalNotFound
@@ -62,7 +63,13 @@ class FitBatches:
             fits = batches.submit(
                 tenant=tenant,
                 wanted=[
-                    WantedFit(signal_id=one.signal_id, spec=one.spec(), priority=one.priority, labels=one.labels)
+                    WantedFit(
+                        signal_id=one.signal_id,
+                        spec=one.spec(),
+                        priority=one.priority,
+                        labels=one.labels,
+                        webhook=None if one.webhook is None else wanted_webhook(one.webhook),
+                    )
                     for one in requests
                 ],
                 idempotency=name,

@@ -13,6 +13,7 @@ from api.schemas.fits import FitOverrides, FitRequest, FitView
 from api.services.fit_memory import check_memory
 from api.services.idempotency import clone_sha256, replay, request_sha256
 from api.services.publishing import Publisher
+from api.services.webhooks import wanted_webhook
 from api.settings import ApiSettings
 from store.blobs import BlobStore
 from store.database import Database
@@ -21,6 +22,7 @@ from store.models import Fit
 from store.repositories.fits import Fits
 from store.repositories.quotas import Quotas
 from store.repositories.signals import Signals
+from store.repositories.webhooks import FitWebhook, Webhooks
 
 
 class Submissions:
@@ -72,7 +74,9 @@ class Submissions:
 
         def queue(session: Session) -> tuple[FitView, bool]:
             request = FitRequest.like(Fits(session).get(tenant, fit_id), overrides)
-            return self._queue(session, tenant, request, name)
+            keeps = overrides.webhook is None and "webhook" not in overrides.model_fields_set
+            like = Webhooks(session).of_fit(fit_id) if keeps else None
+            return self._queue(session, tenant, request, name, like=like)
 
         return self._once(tenant, name, queue)
 
@@ -100,6 +104,8 @@ class Submissions:
             fit, created = fits.submit_again(tenant, fit_id, is_lost=is_lost, kept_seconds=kept_seconds)
             if created:
                 self._check(session, fit)
+                if (hook := Webhooks(session).of_fit(fit_id)) is not None:
+                    Webhooks(session).add_of_fits(tenant, {fit.id: hook})
             return FitView.at(fit, queue_position=fits.queue_position(fit)), created
 
         return self._once(tenant, (f"retry of {fit_id}", "retry"), queue)
@@ -138,9 +144,23 @@ class Submissions:
         return view, created
 
     def _queue(
-        self, session: Session, tenant: str, request: FitRequest, name: tuple[str, str] | None
+        self,
+        session: Session,
+        tenant: str,
+        request: FitRequest,
+        name: tuple[str, str] | None,
+        *,
+        like: FitWebhook | None = None,
     ) -> tuple[FitView, bool]:
-        """Write the row of a fit; of two requests with one key at the same moment the later one finds the other's."""
+        """Write the row of a fit; of two requests with one key at the same moment the later one finds the other's.
+
+        Args:
+            session: the transaction.
+            tenant: owner of the fit.
+            request: what is asked for.
+            name: the request's key and its hash; None if it has no key.
+            like: the webhook that the fit gets if the request names none.
+        """
         Signals(session).get_for_fit(tenant, request.signal_id)
         fits = Fits(session)
         fit, created = fits.submit(
@@ -154,6 +174,9 @@ class Submissions:
         )
         if created:
             self._check(session, fit)
+            hook = like if request.webhook is None else wanted_webhook(request.webhook)
+            if hook is not None:
+                Webhooks(session).add_of_fits(tenant, {fit.id: hook})
         return FitView.at(fit, queue_position=fits.queue_position(fit)), created
 
     def _check(self, session: Session, fit: Fit) -> None:

@@ -17,6 +17,7 @@ from store.intervals import as_interval
 from store.models import Checkpoint, Fit, FitAttempt, Representation, Signal
 from store.repositories.deleted import DeletedObjects
 from store.repositories.moves import Claim, Excuse, Moves, is_due, order_of
+from store.repositories.outbox import announce_progress, announce_start
 from store.repositories.quotas import Quotas
 from store.repositories.turns import take_turn
 from store.spec import FitSpec, read_spec
@@ -93,6 +94,8 @@ class Attempts(Moves):
         fit.started_at = fit.started_at or func.now()
         self._move(fit, FitStatus.RUNNING, {"worker": worker}, lease_seconds=lease_seconds)
         self._session.add(FitAttempt(fit_id=fit.id, attempt=fit.attempt, worker=worker))
+        if fit.attempt == 1:
+            announce_start(self._session, fit)
         return Claim(fit.id, fit.attempt)
 
     def _pass_over(self, fit_id: str) -> None:
@@ -128,7 +131,13 @@ class Attempts(Moves):
         return order_of(fit)
 
     def report_progress(
-        self, claim: Claim, progress: dict[str, Any], *, kind: Literal["progress", "phase"] = "progress"
+        self,
+        claim: Claim,
+        progress: dict[str, Any],
+        *,
+        kind: Literal["progress", "phase"] = "progress",
+        resolved: dict[str, Any] | None = None,
+        announce: bool = False,
     ) -> Order:
         """Publish how far a fit is.
 
@@ -136,6 +145,8 @@ class Attempts(Moves):
             claim: the attempt.
             progress: what clients see of it.
             kind: kind of the event: "progress" after a step, "phase" for a phase that begins or lasts.
+            resolved: the settings that the attempt has chosen; None to leave them as they were.
+            announce: whether webhooks that want to hear of progress are told, too.
 
         Returns:
             What the worker is to do, as `beat` does.
@@ -145,7 +156,11 @@ class Attempts(Moves):
         """
         fit = self._held(claim)
         fit.progress = progress
+        if resolved is not None:
+            fit.resolved = resolved
         self._record(fit, kind, progress)
+        if announce:
+            announce_progress(self._session, fit)
         return order_of(fit)
 
     def add_checkpoint(self, claim: Claim, *, step: int, stored: StoredObject) -> None:

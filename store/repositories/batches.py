@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from store.errors import IdempotencyConflict
 from store.models import Fit, IdempotencyKey
 from store.repositories.moves import EVENTS_CHANNEL
+from store.repositories.webhooks import FitWebhook, Webhooks
 from store.spec import FitSpec
 
 MOST_FITS = 100  # of a batch: its transaction locks as many signals, and a request of all of them fits into a body
@@ -33,12 +34,14 @@ class WantedFit:
         spec: options of the fit, as they were asked for.
         priority: among the tenant's own fits, a higher one is claimed earlier.
         labels: the client's own words about the fit.
+        webhook: an endpoint that hears of this fit only; None for none.
     """
 
     signal_id: str
     spec: FitSpec
     priority: int = 0
     labels: dict[str, str] = field(default_factory=dict)
+    webhook: FitWebhook | None = None
 
 
 class Batches:
@@ -114,6 +117,8 @@ class Batches:
                     ]
                 )
             )
+        hooks = {fit_id: one.webhook for fit_id, one in zip(fit_ids, wanted, strict=True) if one.webhook is not None}
+        Webhooks(self._session).add_of_fits(tenant, hooks)
         self._session.execute(_APPEND_EVENTS, {"fit_ids": fit_ids, "channel": EVENTS_CHANNEL})
         return self._fits(fit_ids)
 

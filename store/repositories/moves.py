@@ -87,6 +87,8 @@ class Moves:
         elif not status.is_held:
             fit.lease_until = None
             fit.pause_requested = False
+        if status is FitStatus.CANCELLING:
+            fit.cancel_requested_at = func.now()
         if status.is_terminal:
             fit.finished_at = func.now()
             if fit.kept_seconds is not None:

@@ -96,8 +96,10 @@ class Repairs(Moves):
         Returns:
             Ids of those fits.
         """
+        # Not by the last change, which progress is, and labels are, whoever sets them again and again.
+        since = func.coalesce(Fit.cancel_requested_at, Fit.updated_at)
         stuck = select(Fit).where(
-            Fit.status == FitStatus.CANCELLING, Fit.updated_at < func.now() - as_interval(older_than_seconds)
+            Fit.status == FitStatus.CANCELLING, since < func.now() - as_interval(older_than_seconds)
         )
         fits = self._session.scalars(stuck.with_for_update(of=Fit, skip_locked=True)).all()
         for fit in fits:

@@ -1,20 +1,41 @@
 """Queries about webhook endpoints and their messages, for those who manage them and for the one who delivers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select, true, update
+from sqlalchemy import func, insert, select, true, update
 from sqlalchemy.orm import Session, aliased
 
 from store.errors import DeliveryNotFound, TooManyMessages, TooManyWebhooks, WebhookNotFound
 from store.intervals import as_interval
 from store.locks import Lock
-from store.models_webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint
+from store.models import Fit
+from store.models_webhooks import PROGRESS_EVENT, WebhookAttempt, WebhookDelivery, WebhookEndpoint
 
 ENDPOINTS_PER_TENANT = 20
 TEST_EVENT = "webhook.test"
 ASKED_PER_MINUTE = 10  # messages that a tenant may have sent by its own wish, all endpoints together
+
+
+@dataclass(frozen=True, slots=True)
+class FitWebhook:
+    """An endpoint that hears of one fit only.
+
+    Attributes:
+        url: address that messages go to.
+        event_types: names of the events that it wants to hear of.
+        secret: secret that messages are signed with.
+    """
+
+    url: str
+    event_types: tuple[str, ...]
+    secret: str
+
+
+def endpoint_of_fit(fit_id: str) -> str:
+    """The id of a fit's own endpoint, whether or not it has one."""
+    return f"whe_{fit_id.removeprefix('fit_')}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,7 +91,11 @@ class Webhooks:
         """
         # Two requests at once count one after the other.
         self._session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"webhooks\n{tenant}", 0))))
-        owned = select(func.count()).select_from(WebhookEndpoint).where(WebhookEndpoint.tenant == tenant)
+        owned = (
+            select(func.count())
+            .select_from(WebhookEndpoint)
+            .where(WebhookEndpoint.tenant == tenant, WebhookEndpoint.fit_id.is_(None))
+        )
         if (self._session.scalar(owned) or 0) >= ENDPOINTS_PER_TENANT:
             raise TooManyWebhooks(f"there are {ENDPOINTS_PER_TENANT} endpoints already: delete one first")
         endpoint = WebhookEndpoint(
@@ -79,6 +104,41 @@ class Webhooks:
         self._session.add(endpoint)
         self._session.flush()
         return endpoint
+
+    def add_of_fits(self, tenant: str, wanted: Mapping[str, FitWebhook]) -> None:
+        """An endpoint of its own for each of some new fits, with which it goes; one statement.
+
+        They do not count among those that a tenant registers: there are as many at most as there are fits.
+
+        Args:
+            tenant: owner of the fits.
+            wanted: the endpoints, by the id of the fit.
+        """
+        if not wanted:
+            return
+        rows = [
+            {
+                "id": endpoint_of_fit(fit_id),
+                "tenant": tenant,
+                "fit_id": fit_id,
+                "url": one.url,
+                "event_types": list(one.event_types),
+                "secret": one.secret,
+            }
+            for fit_id, one in wanted.items()
+        ]
+        self._session.execute(insert(WebhookEndpoint).values(rows))
+        self._session.execute(
+            update(Fit)
+            .where(Fit.id.in_(wanted))
+            .values(has_webhook=True)
+            .execution_options(synchronize_session="fetch")
+        )
+
+    def of_fit(self, fit_id: str) -> FitWebhook | None:
+        """What a fit's own endpoint is like; None if it has none, or none any more."""
+        found = self._session.scalar(select(WebhookEndpoint).where(WebhookEndpoint.fit_id == fit_id))
+        return None if found is None else FitWebhook(found.url, tuple(found.event_types), found.secret)
 
     def get(self, tenant: str, endpoint_id: str) -> WebhookEndpoint:
         """The tenant's endpoint with this id.
@@ -92,8 +152,13 @@ class Webhooks:
         return endpoint
 
     def page(self, tenant: str, *, limit: int, before: str | None) -> list[WebhookEndpoint]:
-        """Up to `limit` endpoints, newest first, older than the id `before`."""
-        query = select(WebhookEndpoint).filter_by(tenant=tenant).order_by(WebhookEndpoint.id.desc()).limit(limit)
+        """Up to `limit` endpoints, newest first, older than the id `before`, none of which is a single fit's."""
+        query = (
+            select(WebhookEndpoint)
+            .filter_by(tenant=tenant, fit_id=None)
+            .order_by(WebhookEndpoint.id.desc())
+            .limit(limit)
+        )
         return list(self._session.scalars(query if before is None else query.where(WebhookEndpoint.id < before)))
 
     def change(
@@ -286,7 +351,8 @@ class Webhooks:
             delivery.status, delivery.delivered_at = "delivered", func.now()
             endpoint.failing_since = None
             return
-        if delivery.tries > len(pauses_seconds):
+        # Progress is told once: the next message says more than this one would, late.
+        if delivery.tries > len(pauses_seconds) or delivery.event_type == PROGRESS_EVENT:
             delivery.status = "failed"
         else:
             delivery.next_try_at = func.now() + as_interval(pauses_seconds[delivery.tries - 1])

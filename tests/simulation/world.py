@@ -390,6 +390,7 @@ def patched() -> Iterator[None]:
         (worker.run, "fit_to_target", _of_current("fit_to_target")),
         (worker.run, "read_caged", _of_current("read_caged")),
         (worker.run, "ask_from_spec", lambda spec, signal: spec),
+        (worker.run, "resolved_settings", lambda spec: {"seed": spec.seed}),
         (worker.run, "decode", training.decode),
         (worker.run, "written_psnr_db", lambda *_: 30.0),
         (worker.run, "slope_quality_db", lambda *_: None),

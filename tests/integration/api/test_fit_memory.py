@@ -55,6 +55,26 @@ def test_what_no_worker_can_hold_is_refused(narrow: Server, world: World, ended:
     assert world.counts() == before
 
 
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [
+        ({}, 422),
+        ({"target": {"psnr_db": 30}}, 422),
+        ({"network": {"kind": "wavelets"}}, 422),
+        ({"network": {"kind": "sines"}}, 202),
+        ({"target": {"max_error": 0.1}}, 202),
+        ({"codec": {"max_loss_db": 0.5}}, 202),
+    ],
+)
+def test_wavelets_take_more_than_sines(narrow: Server, world: World, asked: dict[str, object], status: int) -> None:
+    """A picture of 512 x 256 takes 73 MiB of training with wavelets; sines are trained in parts that shrink."""
+    signal = world.add_signal()
+    with world.database.unit_of_work() as session:
+        session.get_one(Signal, signal).facts = LARGE | {"width": 512, "height": 256}
+    with httpx.Client(base_url=narrow.url, trust_env=False) as client:
+        assert client.post("/fits", json={"signal_id": signal} | asked).status_code == status
+
+
 def test_what_a_worker_can_hold_is_taken(narrow: Server, world: World) -> None:
     with httpx.Client(base_url=narrow.url, trust_env=False) as client:
         assert client.post("/fits", json={"signal_id": world.add_signal()}).status_code == 202

@@ -120,7 +120,7 @@ def test_every_end_is_told_once_and_thinly(
     assert message["type"] == "fit.succeeded"
     assert message["data"]["fit_id"] == fit_id
     assert message["data"]["status"] == "succeeded"
-    assert set(message["data"]) == {"fit_id", "signal_id", "status", "fit", "events"}
+    assert set(message["data"]) == {"fit_id", "signal_id", "status", "labels", "fit", "events"}
     assert send_next(worker, SENDER) is None
     delivery = only_delivery(hooks, endpoint)
     assert (delivery["status"], delivery["attempts"], delivery["id"]) == ("delivered", 1, got.headers["webhook-id"])

@@ -21,7 +21,7 @@ import redis
 
 from standalone.home import Home
 from standalone.program import python_environment
-from standalone.seaweed import _weed
+from standalone.seaweed import program as weed
 from tests.engines import s3_client, throwaway_home
 from tests.integration.standalone.stranger import Attempt, Door, Plan
 
@@ -120,7 +120,7 @@ def attempts(stack: Stack) -> list[Attempt]:
         lock=str(home / "lock"),
         bucket=stack.environment["TUNER_S3_BUCKET"],
         keys=(KEY,),
-        weed=str(_weed()),
+        weed=str(weed()),
     )
     if os.geteuid() != 0:  # the stranger is the same user then, for whom files and sockets are open
         plan = dataclasses.replace(plan, sockets=(), pids=(), files=(), lock="/nonexistent")
@@ -187,7 +187,7 @@ def test_the_owner_opens_with_the_same_tools_what_the_stranger_could_not(stack: 
     names = {name: port for port, name in names_of(stack.home, stack.api_url).items()}
     address = {p: f"127.0.0.1:{names[f'seaweedfs.{p}']}.{names[f'seaweedfs.{p}.grpc']}" for p in ("master", "filer")}
     shell = subprocess.run(
-        [_weed(), "shell", f"-master={address['master']}", f"-filer={address['filer']}"],
+        [weed(), "shell", f"-master={address['master']}", f"-filer={address['filer']}"],
         input=f"fs.ls -l /buckets/{stack.environment['TUNER_S3_BUCKET']}/signals/tenant-a\nexit\n",
         cwd=stack.home.path / "seaweedfs",  # where the certificate is
         capture_output=True,

@@ -386,3 +386,21 @@ def test_checkpoints_come_back_furthest_first(database: Database) -> None:
     succeed(database, held)
     with database.unit_of_work() as session:
         assert len(Fits(session).finished_checkpoints()) == 3
+
+
+def test_neither_labels_nor_progress_put_off_the_end_of_a_stuck_cancel(database: Database) -> None:
+    add_fit(database)
+    held = claim(database)
+    fit_id = held.claim.fit_id
+    with database.unit_of_work() as session:
+        Fits(session).request_cancel("local", fit_id)
+    with database.unit_of_work() as session:
+        session.execute(text("UPDATE fits SET cancel_requested_at = now() - interval '10 s'"))
+    with database.unit_of_work() as session:
+        before = Fits(session).get("local", fit_id).updated_at
+        Fits(session).change_labels("local", fit_id, {"album": "sea"})
+        Fits(session).report_progress(held.claim, {"step": 1})
+    with database.unit_of_work() as session:
+        assert Fits(session).get("local", fit_id).updated_at > before, "lists of what changed have to show both"
+        assert Fits(session).end_stuck_cancels(older_than_seconds=60) == []
+        assert Fits(session).end_stuck_cancels(older_than_seconds=5) == [fit_id]

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from store.database import Database
@@ -71,3 +72,27 @@ def test_without_a_limit_nobody_waits(database: Database) -> None:
     with database.unit_of_work() as session:
         Quotas(session).check_waiting_fits("local", None)
         Quotas(session).check_stored_bytes("local", None)
+
+
+def test_a_status_is_counted_as_far_as_is_said_and_no_further(database: Database) -> None:
+    """With a million fits it takes as long as with ten thousand, since it looks at no more of them."""
+    signal_id, others = add_signal(database), add_signal(database, tenant="stranger")
+    with database.unit_of_work() as session:
+        for tenant, signal, status, count in [
+            ("local", signal_id, "succeeded", 40),
+            ("local", signal_id, "queued", 9),
+            ("local", signal_id, "paused", 2),
+            ("stranger", others, "failed", 5),
+        ]:
+            session.execute(
+                text(
+                    "INSERT INTO fits (tenant, signal_id, spec, status) SELECT :tenant, :signal, '{}', :status "
+                    "FROM generate_series(1, :count)"
+                ),
+                {"tenant": tenant, "signal": signal, "status": status, "count": count},
+            )
+    with database.reading() as session:
+        quotas = Quotas(session)
+        counted = {status.value: count for status, count in quotas.fits_by_status("local", most=9).items() if count}
+        assert counted == {"succeeded": 10, "queued": 9, "paused": 2}
+        assert quotas.waiting_fits("local", 5) == quotas.waiting_fits("local", None) == 11

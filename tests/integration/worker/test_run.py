@@ -41,6 +41,7 @@ from worker.checkpoints import save_checkpoint
 from worker.drain import draining
 from worker.lease import Lease
 from worker.memory import MARGIN_BYTES, data_bytes
+from worker.resolved import resolved_settings
 from worker.resources import Resources
 from worker.run import run_next_fit
 from worker.settings import WorkerSettings
@@ -264,6 +265,8 @@ def test_a_fit_tells_its_phase_from_the_first_second_to_the_last(resources: Reso
     assert steps == sorted(steps)
     assert all(event.data["step"] <= event.data["total_steps"] for event in told if "step" in event.data)
     assert all(event.data["eta_seconds"] >= 0.0 for event in told if event.data["phase"] != "reading")
+    chosen = resolved_settings(ask_from_spec(spec, SIGNAL))
+    assert ((fit.resolved or {})["network_kind"], fit.resolved) == (chosen["network_kind"], chosen)
     last = fit.progress or {}
     assert (last["phase"], last["step"], last["eta_seconds"]) == ("storing", last["total_steps"], 0.0)
     assert last["step"] == fit.representation.facts["steps"] if fit.representation else 0
