@@ -143,7 +143,7 @@ class LatentRate:
 
     def _expected(self, level: Level, magnitudes: Tensor, seen: list[_Sum]) -> tuple[list[list[Tensor]], Tensor]:
         """Weights of what is seen, (inputs,) for each orientation and part of the colours, and what is expected."""
-        split, weights = self._split(level, magnitudes), []
+        split, weights = self._split(level, magnitudes), list[list[Tensor]]()
         found = torch.zeros_like(split)
         for kind in range(level.orientations):
             weights.append([])
@@ -252,13 +252,9 @@ class LatentRate:
 
     def _at(self, padded: Tensor, offset: tuple[int, ...], level: Level) -> Tensor:
         """What is at an offset from each node."""
-        margin = self._margin
-        return padded[
-            (
-                ...,
-                *(slice(margin + step, margin + step + nodes) for step, nodes in zip(offset, level.nodes, strict=True)),
-            )
-        ]
+        for axis, (step, nodes) in enumerate(zip(offset, level.nodes, strict=True), start=-self._dimensions):
+            padded = padded.narrow(axis, self._margin + step, nodes)
+        return padded
 
     def _parents(self, level: Level, codes: Sequence[Tensor]) -> Tensor:
         """What is at the same place in the level before."""
@@ -315,7 +311,8 @@ class LatentRate:
                 table, here = tables[contexts.group_of(level, colour)][row], above.view(self._colours, -1)[colour]
                 parts.append(torch.lerp(table[here - 1], table[here], share.reshape(self._colours, -1)[colour]))
             found.append(torch.cat(parts).view(means.shape))
-        return Costs(*found, lean, torch.zeros_like(lean))
+        zero, one, more = found
+        return Costs(zero=zero, one=one, more=more, lean=lean, others=torch.zeros_like(lean))
 
 
 def _before(
