@@ -70,7 +70,7 @@ class _Sum:
     """A sum of magnitudes around each latent of a level.
 
     Attributes:
-        values: the sums, (colours, orientations, *nodes).
+        values: sums, (colours, *nodes).
         offsets: places, from the node, of what is added up.
         origin: whose magnitudes they are.
     """
@@ -97,10 +97,9 @@ class LatentRate:
     def costs(self, codes: Sequence[Tensor]) -> tuple[float, list[Costs]]:
         """All bits, and the costs of every level, at integer codes."""
         magnitudes = [each.abs() for each in codes]
-        seen = [self._seen(level, magnitudes) for level in self._levels]
         weights, means = [], []
-        for level, each in zip(self._levels, seen, strict=True):
-            found, expected = self._expected(level, magnitudes[level.number], each)
+        for level in self._levels:
+            found, expected = self._expected(level, magnitudes)
             weights.append(found)
             means.append(expected)
         tables = self._tables(magnitudes, means)
@@ -109,47 +108,44 @@ class LatentRate:
             for level, mean in zip(self._levels, means, strict=True)
         ]
         bits = sum(float(cost.of(each).sum()) for cost, each in zip(costs, codes, strict=True))
-        for level in self._levels:
-            slopes = self._slopes(tables, level, means[level.number], magnitudes[level.number])
-            self._spread(level, seen[level.number], weights[level.number], slopes, costs)
+        for level, some, mean in zip(self._levels, weights, means, strict=True):
+            slopes = self._slopes(tables, level, mean, magnitudes[level.number])
+            for kind in range(level.orientations):
+                self._spread(level, kind, self._seen(level, kind, magnitudes), some[kind], slopes[:, kind], costs)
         for cost in costs:
             cost.others.clamp_(-_MOST_OTHERS, _MOST_OTHERS)
         return bits, costs
 
-    def _seen(self, level: Level, magnitudes: Sequence[Tensor]) -> list[_Sum]:
-        """What a decoder sees around each latent before it is decoded: sums of magnitudes in some plane."""
+    def _seen(self, level: Level, kind: int, magnitudes: Sequence[Tensor]) -> list[_Sum]:
+        """What a decoder sees around each latent of an orientation before it is decoded: sums of magnitudes."""
         split = self._split(level, magnitudes[level.number])
-        planes = [(split, 1, _OWN)]
-        if level.number > 1:
-            planes.append((self._parents(level, magnitudes), 2, _PARENT))
-        if level.orientations > 1:
-            planes.append((self._earlier(split.cumsum(1), 1, 1), 1, _SIBLINGS))
-        if self._colours > 1:
-            planes.append((self._earlier(split, 0, 1), 1, _COLOUR))
-        found = []
+        own, centre = split[:, kind], (0,) * self._dimensions
         box = list(product((-1, 0, 1), repeat=self._dimensions))
-        for plane, step, origin in planes:
+        planes = [(own, 1, _OWN, [*([offset] for offset in self._near), self._wide, self._ring])]
+        if level.number > 1:
+            planes.append((self._parents(level, magnitudes)[:, kind], 2, _PARENT, [[centre], box]))
+        if level.orientations > 1:
+            planes.append((split[:, :kind].sum(1), 1, _SIBLINGS, [[centre], box]))
+        if self._colours > 1:
+            planes.append((self._earlier(own, 0, 1), 1, _COLOUR, [[centre], box]))
+        found = []
+        for plane, step, origin, sums in planes:
             padded = self._padded(plane)
-            sums = (
-                [[offset] for offset in self._near] + [self._wide, self._ring]
-                if origin == _OWN
-                else [box[len(box) // 2 :][:1], box]
-            )
-            for offsets in sums:
-                if offsets:
-                    steps = [tuple(step * each for each in offset) for offset in offsets]
-                    found.append(_Sum(_sum([self._at(padded, offset, level) for offset in steps]), steps, origin))
+            for offsets in filter(None, sums):
+                steps = [tuple(step * each for each in offset) for offset in offsets]
+                found.append(_Sum(_sum([self._at(padded, offset, level) for offset in steps]), steps, origin))
         return found
 
-    def _expected(self, level: Level, magnitudes: Tensor, seen: list[_Sum]) -> tuple[list[list[Tensor]], Tensor]:
+    def _expected(self, level: Level, magnitudes: Sequence[Tensor]) -> tuple[list[list[Tensor]], Tensor]:
         """Weights of what is seen, (inputs,) for each orientation and part of the colours, and what is expected."""
-        split, weights = self._split(level, magnitudes), list[list[Tensor]]()
+        split, weights = self._split(level, magnitudes[level.number]), list[list[Tensor]]()
         found = torch.zeros_like(split)
         for kind in range(level.orientations):
+            seen = self._seen(level, kind, magnitudes)
             weights.append([])
             for colours in _PARTS:
                 mine = found[colours, kind]
-                rows, target = self._rows(seen, kind, colours), _coarse(split[colours, kind].reshape(-1))
+                rows, target = self._rows(seen, colours), _coarse(split[colours, kind].reshape(-1))
                 weighted = rows / (torch.linalg.vecdot(rows, rows, dim=0) + _CALM)
                 gram = (weighted @ rows.T).double()
                 gram.diagonal().add_(_RIDGE)
@@ -159,9 +155,9 @@ class LatentRate:
         return weights, found.view(level.shape)
 
     @staticmethod
-    def _rows(seen: list[_Sum], kind: int, colours: slice) -> Tensor:
-        """What is seen of some subbands, (inputs, nodes), and whether it is anything."""
-        rows = torch.stack([_coarse(each.values[colours, kind].reshape(-1)) for each in seen])
+    def _rows(seen: list[_Sum], colours: slice) -> Tensor:
+        """What is seen of some colours, (inputs, nodes), and whether it is anything."""
+        rows = torch.stack([_coarse(each.values[colours].reshape(-1)) for each in seen])
         return torch.cat([rows, (rows.sum(0, keepdim=True) > 0.0).to(rows.dtype)])
 
     def _slopes(self, tables: list[Tensor], level: Level, means: Tensor, magnitudes: Tensor) -> Tensor:
@@ -174,41 +170,37 @@ class LatentRate:
             zero, one, more = tables[contexts.group_of(level, colour)]
             low, high = first.view(self._colours, -1)[colour], last.view(self._colours, -1)[colour]
             size = magnitudes.reshape(self._colours, -1)[colour]
-            of = (one + 0.0, more)
-            rise = torch.where(
-                size < 0.5, zero[high] - zero[low], of[0][high] - of[0][low] + (size - 1.0) * (more[high] - more[low])
-            )
+            beyond = one[high] - one[low] + (size - 1.0) * (more[high] - more[low])
+            rise = torch.where(size < 0.5, zero[high] - zero[low], beyond)
             parts.append(rise / (centres[high] - centres[low]))
         return torch.cat(parts).view(self._colours, level.orientations, *level.nodes)
 
     def _spread(
-        self, level: Level, seen: list[_Sum], weights: list[list[Tensor]], slopes: Tensor, costs: list[Costs]
+        self, level: Level, kind: int, seen: list[_Sum], weights: list[Tensor], slopes: Tensor, costs: list[Costs]
     ) -> None:
-        """Give every latent what it does to the bits of those that see it."""
+        """Give every latent what it does to the bits of those of an orientation that see it."""
         split = self._split(level, costs[level.number].others)
         for number, each in enumerate(seen):
             share = _coarse_slope(each.values).mul_(slopes)
-            for kind in range(level.orientations):
-                for colours, some in zip(_PARTS, weights[kind], strict=True):
-                    share[colours, kind] *= some[number]
+            for colours, some in zip(_PARTS, weights, strict=True):
+                share[colours] *= some[number]
             total = self._padded(torch.zeros_like(share))
             for offset in each.offsets:
                 self._at(total, offset, level).add_(share)
             inner = self._at(total, (0,) * self._dimensions, level)
             if each.origin == _OWN:
-                split += inner
+                split[:, kind] += inner
             elif each.origin == _COLOUR:
-                split[:-1] += inner[1:]
+                split[:-1, kind] += inner[1:]
             elif each.origin == _SIBLINGS:
-                after = inner.flip(1).cumsum(1).flip(1)
-                split[:, :-1] += after[:, 1:]
+                split[:, :kind] += inner[:, None]
             else:
                 above = self._levels[level.number - 1]
-                for axis, nodes in enumerate(above.nodes, start=2):
+                for axis, nodes in enumerate(above.nodes, start=1):
                     grown = torch.zeros(*inner.shape[:axis], nodes, *inner.shape[axis + 1 :])
                     grown.index_add_(axis, torch.arange(inner.shape[axis]) // 2, inner)
                     inner = grown
-                self._split(above, costs[above.number].others).add_(inner)
+                self._split(above, costs[above.number].others)[:, kind] += inner
 
     def _lean(self, level: Level, codes: Sequence[Tensor]) -> Tensor:
         """Logarithm of how many times likelier + is than - at each latent."""

@@ -51,10 +51,7 @@ def test_what_a_latent_does_to_the_bits_of_others_is_foreseen(shape: tuple[int, 
     rate, little = LatentRate(layout), 1e-3
     magnitudes = [code.abs() for code in codes]
     _, costs = rate.costs(codes)
-    seen = [rate._seen(level, magnitudes) for level in layout.levels]
-    found = [
-        rate._expected(level, magnitudes[level.number], some) for level, some in zip(layout.levels, seen, strict=True)
-    ]
+    found = [rate._expected(level, magnitudes) for level in layout.levels]
     tables = rate._tables(magnitudes, [expected for _, expected in found])
     for number, place in ((0, 5), (1, 7), (2, 11)):
         grown = [each.clone() for each in magnitudes]
@@ -64,9 +61,10 @@ def test_what_a_latent_does_to_the_bits_of_others_is_foreseen(shape: tuple[int, 
             slopes = rate._slopes(tables, level, before, magnitudes[level.number])
             after = torch.zeros_like(slopes)
             for kind in range(level.orientations):
+                seen = rate._seen(level, kind, grown)
                 for colours, some in zip((slice(0, 1), slice(1, None)), weights[kind], strict=True):
-                    rows = rate._rows(rate._seen(level, grown), kind, colours)
-                    after[colours, kind] = (some @ rows).view(after[colours, kind].shape)
+                    mine = after[colours, kind]
+                    mine.copy_((some @ rate._rows(seen, colours)).view(mine.shape))
             moved = after - before.view(after.shape)
             total += float((slopes * moved)[before.view(after.shape) > 0.0].sum()) / little
         assert float(costs[number].others.view(-1)[place]) == pytest.approx(total, abs=0.05)
