@@ -3,8 +3,8 @@
 What a latent should be were it free follows from the gradient of the squared error and its curvature, since wavelets
 are nearly orthogonal: a Newton step of one variable, and a short one, since the network that the gradient saw is
 another one farther away. Among the integers around that and zero, the cheapest is taken (rate-distortion optimised
-quantisation, as in video coders). Only a random share of the latents moves at once: those that move together are then
-far enough from each other for their steps to add up.
+quantisation, as in video coders); what it does to the bits of others is counted in. Only a random share of the latents
+moves at once: those that move together are then far enough from each other for their steps to add up.
 """
 
 from collections.abc import Sequence
@@ -20,6 +20,8 @@ _MOVING = 0.2
 _FARTHEST = 1.5
 # A little less than what a file can hold: a latent that hardly matters any more has its optimum anywhere.
 _LARGEST_CODE = 2000.0
+# Of what a latent does to the bits of others, which is the slope of an estimate at one place.
+_OTHERS = 0.8
 
 
 def free_values(codes: Sequence[Tensor], gradients: Sequence[Tensor], curvatures: Sequence[Tensor]) -> list[Tensor]:
@@ -67,10 +69,12 @@ def cheapest(
     for target, curvature, cost in zip(free, curvatures, costs, strict=True):
         size = target.abs()
         below = size.floor().clamp(max=_LARGEST_CODE - 1.0)
+        sign = target.sign()
         best, least = torch.zeros_like(size), curvature / 2.0 * size.square() + trade * cost.of(torch.zeros_like(size))
         for candidate in (below.clamp(min=1.0), below + 1.0):
-            price = curvature / 2.0 * (candidate - size).square() + trade * cost.of(candidate)
+            bits = cost.of(sign * candidate) + _OTHERS * cost.others * candidate
+            price = curvature / 2.0 * (candidate - size).square() + trade * bits
             better = price < least
             best, least = torch.where(better, candidate, best), torch.where(better, price, least)
-        found.append(target.sign() * best)
+        found.append(sign * best)
     return found

@@ -34,9 +34,13 @@ def learn_curvatures(known: Sequence[Tensor], sample: Sequence[Tensor], samples_
         pool = (torch.nn.functional.avg_pool1d, torch.nn.functional.avg_pool2d, torch.nn.functional.avg_pool3d)[
             axes - 1
         ]
-        window = [min(_WINDOW, nodes - 1 + nodes % 2) for nodes in new.shape[1:]]
-        margin = [size // 2 for size in window]
-        around = pool(new[:, None], window, stride=1, padding=margin, count_include_pad=False)[:, 0]
+        around = new[:, None]
+        for axis, nodes in enumerate(new.shape[1:]):  # one axis after the other: the mean over a box, for less work
+            window, margin = [1] * axes, [0] * axes
+            window[axis] = min(_WINDOW, nodes - 1 + nodes % 2)
+            margin[axis] = window[axis] // 2
+            around = pool(around, window, stride=1, padding=margin, count_include_pad=False)
+        around = around[:, 0]
         mean = new.mean(tuple(range(1, axes + 1)), keepdim=True)
         smooth = torch.maximum(around, _LEAST_SHARE * mean).clamp(min=1e-20)
         old.copy_(smooth if share == 1.0 else torch.lerp(old, smooth, share))

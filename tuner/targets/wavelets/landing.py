@@ -17,7 +17,7 @@ from tuner.targets.files import File, measured
 _TRIES = 10
 # The shift of `WaveletTrainer.rounded`; much is a last resort, for fits that had no time.
 _LARGEST_FILE, _SMALLEST_FILE = -0.5, 12.0
-_ENOUGH = 0.985  # a file that fills so much of its limit is large enough
+_ENOUGH = 0.996  # a file that fills so much of its limit is large enough: a larger limit then has no worse a file
 _ENOUGH_DB = 0.03  # and one that is above its quality by no more is small enough
 # Logarithm of the size and decibels that a shift of 1 takes, for the second try; the others learn from those before.
 _SIZE_SLOPE, _QUALITY_SLOPE = 0.8, 3.0

@@ -32,5 +32,5 @@ def test_latents_go_where_error_and_bits_together_are_least(nearest: bool, share
 def test_no_latent_outgrows_what_a_file_can_hold() -> None:
     """One that hardly matters has its optimum anywhere."""
     one = torch.ones(1, 1)
-    (found,) = cheapest([torch.tensor([[-12345.0]])], [one], [Costs(one, one, 0.0 * one)], trade=1e-9)
+    (found,) = cheapest([torch.tensor([[-12345.0]])], [one], [Costs(one, one, *[0.0 * one] * 3)], trade=1e-9)
     assert found.tolist() == [[-2000.0]]

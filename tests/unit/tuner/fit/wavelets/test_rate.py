@@ -1,8 +1,11 @@
-"""What a latent costs depends on what is around it."""
+"""What a latent costs depends on what is around it, and it changes what those around it cost."""
 
+from math import log2
+
+import pytest
 import torch
 
-from tuner.fit.wavelets.rate import LatentRate
+from tuner.fit.wavelets.rate import Costs, LatentRate
 from tuner.network.wavelets.layout import Layout
 
 
@@ -16,3 +19,52 @@ def test_lonely_latents_cost_more_bits_than_crowds() -> None:
     assert bits[0] < 0.8 * bits[1]
     beside, far = costs[0][2], costs[1][2]
     assert float(beside.one[0, 1, 1]) < float(far.one[0, 5, 5])
+
+
+def test_an_unlikely_sign_costs_more_than_a_likely_one() -> None:
+    zero, one, more = torch.tensor([0.5]), torch.tensor([3.0]), torch.tensor([2.0])
+    costs = Costs(zero=zero, one=one, more=more, lean=torch.tensor([1.5]), others=0.0 * zero)
+    bits = [float(costs.of(torch.tensor([value]))) for value in (-3.0, -1.0, 0.0, 1.0, 3.0)]
+    assert bits[2] == 0.5
+    assert bits[0] - bits[1] == pytest.approx(4.0) == bits[4] - bits[3]
+    # Both signs together are as likely as a magnitude whose sign nothing is known of.
+    assert log2(2.0 ** -bits[1] + 2.0 ** -bits[3]) == pytest.approx(1.0 - 3.0)
+
+
+@pytest.mark.parametrize("shape", [(256,), (48, 64), (16, 20, 24)], ids=["line", "picture", "solid"])
+def test_signs_are_learned_from_what_is_around(shape: tuple[int, ...]) -> None:
+    layout, random = Layout(shape, 2, 1), torch.Generator().manual_seed(1)
+    codes = [torch.zeros(level.shape) for level in layout.levels]
+    signs = torch.randint(0, 2, (codes[2].shape[0], *codes[2].shape[1:-1], 1), generator=random) * 2.0 - 1.0
+    codes[2] += signs * (torch.rand(codes[2].shape, generator=random) < 0.7)  # alike along the last axis
+    lean = LatentRate(layout).costs(codes)[1][2].lean
+    before = codes[2][..., :-1]
+    known = before.count_nonzero()
+    assert int((lean[..., 1:] * before > 0.0).sum()) > 0.9 * int(known)
+
+
+@pytest.mark.parametrize("shape", [(300,), (72, 56), (20, 18, 22)], ids=["line", "picture", "solid"])
+def test_what_a_latent_does_to_the_bits_of_others_is_foreseen(shape: tuple[int, ...]) -> None:
+    """The tables of what was there before, at what is expected after it has grown: by a little, so that slopes do."""
+    layout, random = Layout(shape, 2, 2), torch.Generator().manual_seed(3)
+    codes = [(torch.randn(level.shape, generator=random) * 1.3).round() for level in layout.levels]
+    rate, little = LatentRate(layout), 1e-3
+    magnitudes = [code.abs() for code in codes]
+    _, costs = rate.costs(codes)
+    found = [rate._expected(level, magnitudes) for level in layout.levels]
+    tables = rate._tables(magnitudes, [expected for _, expected in found])
+    for number, place in ((0, 5), (1, 7), (2, 11)):
+        grown = [each.clone() for each in magnitudes]
+        grown[number].view(-1)[place] += little
+        total = 0.0
+        for level, (weights, before) in zip(layout.levels, found, strict=True):
+            slopes = rate._slopes(tables, level, before, magnitudes[level.number])
+            after = torch.zeros_like(slopes)
+            for kind in range(level.orientations):
+                seen = rate._seen(level, kind, grown)
+                for colours, some in zip((slice(0, 1), slice(1, None)), weights[kind], strict=True):
+                    mine = after[colours, kind]
+                    mine.copy_((some @ rate._rows(seen, colours)).view(mine.shape))
+            moved = after - before.view(after.shape)
+            total += float((slopes * moved)[before.view(after.shape) > 0.0].sum()) / little
+        assert float(costs[number].others.view(-1)[place]) == pytest.approx(total, abs=0.05)
