@@ -30,6 +30,8 @@ enum {
     CORE_NOT_PREPARED = 6,    /* no description has been accepted, or no coded bytes were announced */
     CORE_TOO_MUCH_WORK = 7,   /* the work that the host allows is too little for this signal */
     CORE_BAD_NETWORK = 8,     /* the words of the network are not as many as it has, or out of their range */
+    CORE_BAD_GRID = 9,        /* more than 2^28 coordinates along an axis or in a row, or none */
+    CORE_DAMAGED = 10,        /* the payload of a network is not what an encoder writes */
 };
 
 #endif

@@ -26,6 +26,13 @@ void memory_reset(void) {
     end = (start() + 15) & ~15ull;
 }
 
+u64 memory_mark(void) { return end; }
+
+void memory_return(u64 mark) {
+    if (end > touched) touched = end;
+    end = mark;
+}
+
 int memory_extend(u64 bytes) {
     if (bytes > 1ull << 32) return 0;
     if (end + bytes > size() && !grow((end + bytes - size() + 65535) >> 16)) return 0;
