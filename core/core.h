@@ -19,6 +19,10 @@ enum {
     LARGEST_VALUE = 1 << 29,
 };
 
+/* Once in the module, however often it is called; and small, where it is called seldom. */
+#define ONCE __attribute__((noinline))
+#define SELDOM __attribute__((noinline, minsize))
+
 /* Answers of the entry points; hosts turn every one but CORE_FINE into an error of their own. */
 enum {
     CORE_FINE = 0,

@@ -29,7 +29,7 @@ static float *values;
 static float *kept;        /* waves of every piece of a line that is not even, if there is room for them */
 static u32 chunk;
 
-static int taps_make(u32 axis) {
+SELDOM static int taps_make(u32 axis) {
     u32 count = counts[axis], samples = splines->sizes[axis];
     taps[axis] = memory_take((u64)count * sizeof(Tap));
     for (u32 step = 0; step < STEPS; step++) moved_taps[axis][step] = memory_take((u64)count * sizeof(Tap));
@@ -44,7 +44,7 @@ static int taps_make(u32 axis) {
     return 1;
 }
 
-static int readings_make(Readings *to, int step) {
+SELDOM static int readings_make(Readings *to, int step) {
     const u32 last = MOST_AXES - 1;
     u32 count = counts[last], samples = splines->sizes[last];
     to->cells = memory_take(((u64)count + BORDER) * sizeof(i32));
@@ -66,7 +66,7 @@ static int readings_make(Readings *to, int step) {
 }
 
 /* The lines that a line of the grid reads, each a sum of those around it. */
-static int lines_make(void) {
+SELDOM static int lines_make(void) {
     i32 least = readings.least, most = readings.most;
     for (u32 step = 0; step < STEPS; step++) {
         least = moved_readings[step].least < least ? moved_readings[step].least : least;
@@ -93,7 +93,7 @@ static int lines_make(void) {
 }
 
 /* Waves of a piece of a line that is not even: made, or as they were kept. */
-static void piece_waves(u32 start, u32 points, int keep) {
+SELDOM static void piece_waves(u32 start, u32 points, int keep) {
     u64 size = (u64)network.wave_rows * POINTS_ROOM;
     float *there = kept + start / POINTS * size;
     if (kept && !keep) {
@@ -106,7 +106,7 @@ static void piece_waves(u32 start, u32 points, int keep) {
     if (keep) __builtin_memcpy(there, network.waves, size * sizeof(float));
 }
 
-u64 grid_work(const Network *outline, const Splines *through, const u32 *given) {
+SELDOM u64 grid_work(const Network *outline, const Splines *through, const u32 *given) {
     u64 lines_of_grid = 1, points, each = outline->products, each_line = 0;
     u32 axes = outline->description->axes;
     for (u32 axis = 0; axis + 1 < axes; axis++) lines_of_grid = at_most_work(lines_of_grid, given[axis]);
@@ -120,7 +120,7 @@ u64 grid_work(const Network *outline, const Splines *through, const u32 *given) 
     return work < MOST_WORK ? work : MOST_WORK;
 }
 
-i32 grid_begin(const Description *d, const Splines *through, const u32 *words, u32 word_count, Outputs outputs,
+SELDOM i32 grid_begin(const Description *d, const Splines *through, const u32 *words, u32 word_count, Outputs outputs,
                const double *coordinates, const u32 *given) {
     total = done = 0;
     splines = through;
@@ -179,7 +179,7 @@ i32 grid_begin(const Description *d, const Splines *through, const u32 *words, u
 }
 
 /* A line of nodes as the sum of those around a place along the other axes, from node to node. */
-static void line_sum(float *to, const float *nodes, const Tap *const *at) {
+ONCE static void line_sum(float *to, const float *nodes, const Tap *const *at) {
     const u32 *sizes = splines->sizes;
     i32 size = (i32)sizes[MOST_AXES - 1], from = readings.least < 0 ? 0 : readings.least, until = readings.most + 1;
     if (from >= size) from = size - 1;
@@ -211,7 +211,7 @@ static void line_sum(float *to, const float *nodes, const Tap *const *at) {
 }
 
 /* Splines at points of a line: four points at a time. */
-static void read_line(const Readings *reading, const float *line, u32 start, u32 points, float *to) {
+ONCE static void read_line(const Readings *reading, const float *line, u32 start, u32 points, float *to) {
     line -= line_start + 1;
     for (u32 point = 0; point < points; point += LANES) {
         const i32 *cells = reading->cells + start + point;
@@ -233,7 +233,7 @@ static void seen(const i32 *steps, u32 points, float *row) {
     read_line(moved_readings + 1 + steps[MOST_AXES - 1], lines[line_of(steps)], chunk, points, row);
 }
 
-static void lines_fill(const u32 *place) {
+SELDOM static void lines_fill(const u32 *place) {
     const Tap *at[MOST_AXES - 1];
     for (u32 axis = 0; axis + 1 < MOST_AXES; axis++) at[axis] = taps[axis] + place[axis];
     for (u32 sum = 0; sum < splines->count; sum++) line_sum(lines[sum], splines->sums[sum].rows, at);
@@ -247,7 +247,7 @@ static void lines_fill(const u32 *place) {
             }
 }
 
-static void chunk_make(const u32 *place, u32 start, u32 points, float *out) {
+SELDOM static void chunk_make(const u32 *place, u32 start, u32 points, float *out) {
     u32 channels = network.channels, padded = (points + 7) & ~7u, absent = MOST_AXES - network.description->axes;
     double from[MOST_AXES];
     for (u32 axis = absent; axis < MOST_AXES; axis++) from[axis - absent] = positions[axis][axis + 1 < MOST_AXES ? place[axis] : start];
@@ -271,7 +271,7 @@ static void chunk_make(const u32 *place, u32 start, u32 points, float *out) {
     }
 }
 
-u32 grid_next(void) {
+SELDOM u32 grid_next(void) {
     if (done >= total) return 0;
     u32 until = done + stripe < total ? done + stripe : total, size = counts[MOST_AXES - 1];
     float *out = values;

@@ -40,7 +40,7 @@ int memory_extend(u64 bytes) {
     return 1;
 }
 
-void *memory_take(u64 bytes) {
+ONCE void *memory_take(u64 bytes) {
     u64 at = (end + 15) & ~15ull;
     if (bytes > 1ull << 32 || !memory_extend(at - end + bytes)) return 0;
     for (u64 byte = at; byte < at + bytes && byte < touched; byte++) *ADDRESS(byte) = 0;

@@ -14,14 +14,14 @@ static u64 weight_at(u32 output, u32 input, u32 inputs) {
 }
 
 /* Weights of a row by row matrix where `layer_sum` looks for them, from some input on. */
-static void put_weights(float *to, u32 all, u32 from, const float *matrix, u32 outputs, u32 inputs, u32 stride, const float *factors, double unit) {
+SELDOM static void put_weights(float *to, u32 all, u32 from, const float *matrix, u32 outputs, u32 inputs, u32 stride, const float *factors, double unit) {
     for (u32 output = 0; output < outputs; output++)
         for (u32 input = 0; input < inputs; input++)
             store4(to + weight_at(output, from + input, all),
                    all4((float)((double)matrix[(u64)output * stride + input] * unit * (factors ? factors[input] : 1.0f))));
 }
 
-static float *layer_take(Layer *layer, u32 outputs, u32 inputs, const float *bias, double unit) {
+SELDOM static float *layer_take(Layer *layer, u32 outputs, u32 inputs, const float *bias, double unit) {
     layer->outputs = fours(outputs);
     layer->inputs = inputs;
     float *weights = memory_take((u64)layer->outputs * inputs * LANES * sizeof(float));
@@ -34,7 +34,7 @@ static float *layer_take(Layer *layer, u32 outputs, u32 inputs, const float *bia
 }
 
 /* Sines and cosines of the distance from the first of POINTS samples along the last axis. */
-static void waves_make(Network *network) {
+SELDOM static void waves_make(Network *network) {
     const Description *d = network->description;
     u32 count = network->frequency_count, last = d->axes - 1;
     for (u32 each = 0; each < count; each++)
@@ -47,7 +47,7 @@ static void waves_make(Network *network) {
 }
 
 /* Which frequencies are alike along the last axis but for their sign: 0 if memory did not suffice. */
-static int alike_find(Network *network) {
+SELDOM static int alike_find(Network *network) {
     u32 axes = network->description->axes, count = network->frequency_count, slots = 4;
     while (slots < 2 * count) slots *= 2;
     u32 *table = memory_take((u64)slots * sizeof(u32)); /* one more than the number of a size; 0: free */
@@ -68,7 +68,7 @@ static int alike_find(Network *network) {
 }
 
 /* Weights of waves by frequency, four neurons side by side. */
-static int by_frequency_make(Network *network) {
+SELDOM static int by_frequency_make(Network *network) {
     u32 count = network->frequency_count, width = fours(network->first_width), columns = network->is_sines ? count : 2 * count;
     network->by_frequency = memory_take((u64)columns * width * sizeof(float));
     network->turned_weights = memory_take(2ull * network->alike_count * width * sizeof(float));
@@ -85,7 +85,7 @@ typedef struct {
 } Size;
 
 /* What a network comes to; no words if a number is out of its range. */
-static Size size_of(const Description *d, const u32 *words, u32 count) {
+SELDOM static Size size_of(const Description *d, const u32 *words, u32 count) {
     const u32 most = 1 << 16;
     Size size = {0};
     if (count < 6) return size;
@@ -117,7 +117,7 @@ static Size size_of(const Description *d, const u32 *words, u32 count) {
     return size;
 }
 
-i32 network_outline(Network *network, const Description *d, const u32 *words, u32 count) {
+SELDOM i32 network_outline(Network *network, const Description *d, const u32 *words, u32 count) {
     Size size = size_of(d, words, count);
     if (size.words != count || !count) return CORE_BAD_NETWORK;
     *network = (Network){.description = d, .is_sines = words[3], .frequency_count = words[0], .channels = words[1],
@@ -127,7 +127,7 @@ i32 network_outline(Network *network, const Description *d, const u32 *words, u3
     return CORE_FINE;
 }
 
-i32 network_make(Network *network, const Description *d, const u32 *words, u32 count, Waves mode, Outputs outputs) {
+SELDOM i32 network_make(Network *network, const Description *d, const u32 *words, u32 count, Waves mode, Outputs outputs) {
     i32 answer = network_outline(network, d, words, count);
     if (answer) return answer;
     if (!outputs.count) outputs = (Outputs){0, network->channels};
@@ -187,7 +187,7 @@ i32 network_make(Network *network, const Description *d, const u32 *words, u32 c
     return CORE_FINE;
 }
 
-void network_place(Network *network, const u32 *place) {
+ONCE void network_place(Network *network, const u32 *place) {
     const Description *d = network->description;
     u32 count = network->frequency_count, inputs = network->layers[0].inputs;
     for (u32 each = 0; each < count; each++) {
@@ -212,7 +212,7 @@ void network_place(Network *network, const u32 *place) {
     }
 }
 
-void network_turn(Network *network, const double *place) {
+ONCE void network_turn(Network *network, const double *place) {
     u32 axes = network->description->axes, count = network->frequency_count, width = fours(network->first_width);
     u64 all = (u64)network->alike_count * width;
     float *sines = network->turned_weights, *cosines = sines + all;
@@ -246,7 +246,7 @@ void network_turn(Network *network, const double *place) {
     }
 }
 
-void network_distances(Network *network, const double *distances, u32 points) {
+SELDOM void network_distances(Network *network, const double *distances, u32 points) {
     u32 count = network->alike_count;
     for (u32 each = 0; each < count; each++) {
         float *sines = network->waves + (u64)each * POINTS_ROOM, *cosines = sines + (u64)count * POINTS_ROOM;
@@ -258,7 +258,7 @@ void network_distances(Network *network, const double *distances, u32 points) {
     }
 }
 
-void network_points(Network *network, const double *coordinates, u32 points, int slopes) {
+ONCE void network_points(Network *network, const double *coordinates, u32 points, int slopes) {
     /* Adding it rounds to an integer. */
     const double round = 6755399441055744.0;
     u32 axes = network->description->axes, count = network->frequency_count;
@@ -320,30 +320,34 @@ static inline __attribute__((always_inline)) void layer_sum(const Layer *layer, 
         }
 }
 
+ONCE static void layer_plain(const Layer *layer, const float *rows, u32 points, float *out) { layer_sum(layer, rows, points, out, PLAIN); }
+ONCE static void layer_sines(const Layer *layer, const float *rows, u32 points, float *out) { layer_sum(layer, rows, points, out, SINES); }
+ONCE static void layer_unbiased(const Layer *layer, const float *rows, u32 points, float *out) { layer_sum(layer, rows, points, out, UNBIASED); }
+
 /* The readout of a layer and of the fields of the first colour, which lie among the inputs. */
-static void readout(Network *network, float *hidden, const float *inputs, u32 points, int is_slope) {
+ONCE static void readout(Network *network, float *hidden, const float *inputs, u32 points, int is_slope) {
     const Layer *layer = network->layers + network->layer_count;
     float *fields = hidden + (u64)(layer->inputs - network->fields) * POINTS_ROOM;
     for (u32 field = 0; field < network->fields; field++, fields += POINTS_ROOM)
         for (u32 point = 0; point < points; point += LANES)
             store4(fields + point, load4(inputs + (u64)field * POINTS_ROOM + point));
     if (is_slope)
-        layer_sum(layer, hidden, points, network->values, UNBIASED);
+        layer_unbiased(layer, hidden, points, network->values);
     else
-        layer_sum(layer, hidden, points, network->values, PLAIN);
+        layer_plain(layer, hidden, points, network->values);
 }
 
-void network_values(Network *network, u32 points) {
+ONCE void network_values(Network *network, u32 points) {
     const float *rows = network->inputs_room;
     u32 turn = 0;
     for (u32 layer = 0; layer < network->layer_count; layer++, turn = !turn) {
-        layer_sum(network->layers + layer, rows, points, network->hidden[turn], SINES);
+        layer_sines(network->layers + layer, rows, points, network->hidden[turn]);
         rows = network->hidden[turn];
     }
     readout(network, network->hidden[!turn], network->inputs_room, points, 0);
 }
 
-int network_take_slopes(Network *network) {
+SELDOM int network_take_slopes(Network *network) {
     for (u32 axis = 0; axis < network->description->axes; axis++)
         for (u32 each = 0; each < 3; each++) {
             u64 inputs = (u64)network->layers[0].inputs * POINTS_ROOM * sizeof(float);
@@ -353,15 +357,15 @@ int network_take_slopes(Network *network) {
     return 1;
 }
 
-void network_slopes(Network *network, u32 points) {
+ONCE void network_slopes(Network *network, u32 points) {
     u32 axes = network->description->axes;
     for (u32 number = 0; number < network->layer_count; number++) {
         const Layer *layer = network->layers + number;
         u32 turn = number & 1, from = number ? 1 + !turn : 0;
         float *hidden = network->hidden[turn];
-        layer_sum(layer, number ? network->hidden[!turn] : network->inputs_room, points, hidden, PLAIN);
+        layer_plain(layer, number ? network->hidden[!turn] : network->inputs_room, points, hidden);
         for (u32 axis = 0; axis < axes; axis++)
-            layer_sum(layer, network->slopes[axis][from], points, network->slopes[axis][1 + turn], UNBIASED);
+            layer_unbiased(layer, network->slopes[axis][from], points, network->slopes[axis][1 + turn]);
         for (u32 output = 0; output < layer->outputs; output++)
             for (u32 point = 0; point < points; point += LANES) {
                 u64 at = (u64)output * POINTS_ROOM + point;
@@ -375,7 +379,7 @@ void network_slopes(Network *network, u32 points) {
     }
 }
 
-void network_slope(Network *network, u32 axis, u32 points) {
+SELDOM void network_slope(Network *network, u32 axis, u32 points) {
     float **slopes = network->slopes[axis];
     readout(network, slopes[1 + ((network->layer_count - 1) & 1)], slopes[0], points, 1);
 }

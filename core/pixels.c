@@ -17,7 +17,7 @@ static float *brightness;     /* sums of all fields of the first colour, in line
 static u32 line_room, lines;  /* floats of such a line, lines of a row */
 static float *values;
 
-i32 pixels_begin(const Layout *layout, const i32 *integers, const u32 *words, u32 count) {
+SELDOM i32 pixels_begin(const Layout *layout, const i32 *integers, const u32 *words, u32 count) {
     total = done = 0;
     i32 answer = network_make(&network, layout->description, words, count, WAVES_OF_SAMPLES, (Outputs){0});
     if (!answer && network.is_sines) answer = CORE_BAD_NETWORK;
@@ -108,7 +108,7 @@ static void place_next(u32 *place) {
     }
 }
 
-u32 pixels_next(void) {
+ONCE u32 pixels_next(void) {
     if (done >= total) return 0;
     u32 until = done + stripe < total ? done + stripe : total, from = done ? done - 1 : 0;
     u32 seen = until < total ? until + 1 : total, size = fine.sizes[MOST_AXES - 1];

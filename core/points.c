@@ -16,14 +16,14 @@ static Place *places, *slopes; /* by point and axis of the signal; of derivative
 static u32 along;              /* axis of the derivative that is being made, MOST_AXES: of none */
 static float *values;
 
-u64 points_work(const Network *outline, const Splines *through, u32 count, int slopes_too) {
+SELDOM u64 points_work(const Network *outline, const Splines *through, u32 count, int slopes_too) {
     u32 axes = outline->description->axes;
     u64 each = outline->products;
     if (through) each += ((u64)through->count + offset_count(axes)) << 2 * axes;
     return at_most_work(at_most_work(each, slopes_too ? 1 + axes : 1), count);
 }
 
-i32 points_begin(const Description *d, const Splines *through, const u32 *words, u32 word_count, Outputs outputs,
+SELDOM i32 points_begin(const Description *d, const Splines *through, const u32 *words, u32 word_count, Outputs outputs,
                  const double *given, u32 count, int slopes_too) {
     total = done = 0;
     splines = through;
@@ -43,7 +43,7 @@ i32 points_begin(const Description *d, const Splines *through, const u32 *words,
     return CORE_FINE;
 }
 
-static void places_make(const double *at, u32 points) {
+SELDOM static void places_make(const double *at, u32 points) {
     u32 axes = splines->axes;
     for (u32 each = 0; each < points * axes; each++) {
         u32 samples = splines->sizes[splines->absent + each % axes];
@@ -61,7 +61,7 @@ static void places_make(const double *at, u32 points) {
 }
 
 /* A spline at points some samples from those of the places, or its derivative; `steps` is 0 for the points themselves. */
-static void read_places(const float *nodes, const i32 *steps, u32 points, float *row) {
+ONCE static void read_places(const float *nodes, const i32 *steps, u32 points, float *row) {
     static const Tap absent = {.count = 1, .weights = {1.0f}};
     u32 axes = splines->axes;
     for (u32 point = 0; point < points; point++) {
@@ -80,13 +80,13 @@ static void read_places(const float *nodes, const i32 *steps, u32 points, float 
 
 static void seen(const i32 *steps, u32 points, float *row) { read_places(splines->brightness, steps, points, row); }
 
-static void inputs_fill(u32 points, float *inputs) {
+SELDOM static void inputs_fill(u32 points, float *inputs) {
     for (u32 sum = 0; sum < splines->read; sum++, inputs += POINTS_ROOM) read_places(splines->sums[sum].rows, 0, points, inputs);
     differences_fill(seen, splines->axes, points, inputs);
 }
 
 /* What the readout gives, and what the skip adds of other colours. */
-static void put(u32 points, float *to, u32 stride) {
+SELDOM static void put(u32 points, float *to, u32 stride) {
     float *more = network.hidden[0];
     for (u32 channel = 0; channel < network.channels; channel++) {
         const float *from = network.values + (u64)channel * POINTS_ROOM;
@@ -97,7 +97,7 @@ static void put(u32 points, float *to, u32 stride) {
     }
 }
 
-u32 points_next(void) {
+SELDOM u32 points_next(void) {
     u32 points = total - done < POINTS ? total - done : POINTS, padded = (points + 7) & ~7u, axes = network.description->axes;
     if (!points) return 0;
     const double *at = coordinates + (u64)done * axes;

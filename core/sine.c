@@ -2,7 +2,7 @@
 
 static const double TAU = 6.283185307179586476925;
 
-static Turn in_quarter(double quarters, double sine, double cosine) {
+ONCE static Turn in_quarter(double quarters, double sine, double cosine) {
     double quarter = quarters - 4.0 * __builtin_floor(0.25 * quarters);
     if (quarter == 1.0) return (Turn){cosine, -sine};
     if (quarter == 2.0) return (Turn){-sine, -cosine};
@@ -10,7 +10,7 @@ static Turn in_quarter(double quarters, double sine, double cosine) {
     return (Turn){sine, cosine};
 }
 
-Turn turn_of(double turns) {
+SELDOM Turn turn_of(double turns) {
     double quarters = __builtin_rint(4.0 * turns), angle = (turns - 0.25 * quarters) * TAU, square = angle * angle;
     double sine = 0.0, cosine = 0.0;
     /* Taylor; beyond pi / 4 nothing is asked for. */
@@ -23,7 +23,7 @@ Turn turn_of(double turns) {
     return in_quarter(quarters, sine, cosine);
 }
 
-Turn quick_turn(double turns) {
+ONCE Turn quick_turn(double turns) {
     double quarters = __builtin_rint(4.0 * turns), angle = (turns - 0.25 * quarters) * TAU, square = angle * angle;
     double sine = -1.0 / 39916800.0, cosine = 1.0 / 479001600.0;
     sine = 1.0 / 362880.0 + square * sine;

@@ -4,7 +4,7 @@
 #include "vector.h"
 
 /* (c[n-1] + 4 c[n] + c[n+1]) / 6 = v[n] by elimination, of rows that are `inner` numbers apart. */
-static void solve_rows(float *values, u32 count, u64 inner, const float *inverse) {
+ONCE static void solve_rows(float *values, u32 count, u64 inner, const float *inverse) {
     f32x4 six = all4(6.0f);
     u64 all = count * inner, each = 0;
     for (; each + LANES <= all; each += LANES) store4(values + each, six * load4(values + each));
@@ -26,7 +26,7 @@ static void solve_rows(float *values, u32 count, u64 inner, const float *inverse
 }
 
 /* The same along the last axis, of four lines at a time: one waits for another otherwise. */
-static void solve_lines(float *values, u64 lines, u32 count, const float *inverse, float *room) {
+SELDOM static void solve_lines(float *values, u64 lines, u32 count, const float *inverse, float *room) {
     u64 line = 0;
     for (; line + LANES <= lines; line += LANES, values += (u64)LANES * count) {
         for (u32 lane = 0; lane < LANES; lane++)
@@ -38,7 +38,7 @@ static void solve_lines(float *values, u64 lines, u32 count, const float *invers
     for (; line < lines; line++, values += count) solve_rows(values, count, 1, inverse);
 }
 
-static int nodes_make(const Splines *splines) {
+SELDOM static int nodes_make(const Splines *splines) {
     u32 longest = 1;
     for (u32 axis = 0; axis < MOST_AXES; axis++) longest = splines->sizes[axis] > longest ? splines->sizes[axis] : longest;
     float *inverse = memory_take((u64)longest * sizeof(float)), *room = memory_take((u64)longest * LANES * sizeof(float));
@@ -70,14 +70,14 @@ static int nodes_make(const Splines *splines) {
     return 1;
 }
 
-u64 splines_work(const Layout *layout, const Network *outline) {
+SELDOM u64 splines_work(const Layout *layout, const Network *outline) {
     const Description *d = layout->description;
     u64 all = 1;
     for (u32 axis = 0; axis < d->axes; axis++) all *= d->samples[axis];
     return all * sums_count(outline) * (8 * d->axes + 4);
 }
 
-int splines_make(Splines *splines, const Layout *layout, const i32 *integers, const Network *outline) {
+SELDOM int splines_make(Splines *splines, const Layout *layout, const i32 *integers, const Network *outline) {
     float **coarse = wavelets_coarse(layout, integers);
     if (!coarse) return 0;
     Scale scale;
@@ -93,7 +93,7 @@ int splines_make(Splines *splines, const Layout *layout, const i32 *integers, co
     return nodes_make(splines);
 }
 
-i32 spline_cell(double position, u32 samples, double *rest) {
+ONCE i32 spline_cell(double position, u32 samples, double *rest) {
     double at = (position + 1.0) * ((double)samples / 2.0) - 0.5, first = __builtin_floor(at), last = (double)samples - 1.0;
     *rest = at - first;
     /* A coordinate may lie far outside, or be no number; none of these reaches the integers. */
@@ -102,7 +102,7 @@ i32 spline_cell(double position, u32 samples, double *rest) {
     return (i32)first;
 }
 
-void spline_weights(double r, u32 samples, int derivative, float *weights) {
+ONCE void spline_weights(double r, u32 samples, int derivative, float *weights) {
     if (derivative) {
         double unit = (double)samples / 4.0;
         weights[0] = (float)(-((1.0 - r) * (1.0 - r)) * unit);
@@ -117,7 +117,7 @@ void spline_weights(double r, u32 samples, int derivative, float *weights) {
     }
 }
 
-Tap spline_tap(double position, u32 samples, int derivative) {
+ONCE Tap spline_tap(double position, u32 samples, int derivative) {
     Tap tap = {.count = TAPS};
     double rest;
     i32 first = spline_cell(position, samples, &rest), last = (i32)samples - 1;
@@ -129,7 +129,7 @@ Tap spline_tap(double position, u32 samples, int derivative) {
     return tap;
 }
 
-double moved_position(double position, u32 samples, i32 step, int *follows) {
+ONCE double moved_position(double position, u32 samples, i32 step, int *follows) {
     double last = 1.0 - 1.0 / (double)samples, most = last + 1e-9;
     double inside = position < -last ? -last : position > last ? last : position;
     double wanted = inside + 2.0 * (double)step / (double)samples;
@@ -137,7 +137,7 @@ double moved_position(double position, u32 samples, i32 step, int *follows) {
     return wanted < -last ? -last : wanted > last ? last : wanted;
 }
 
-float spline_at(const Splines *splines, const float *nodes, const Tap *const *taps) {
+ONCE float spline_at(const Splines *splines, const float *nodes, const Tap *const *taps) {
     const u32 *sizes = splines->sizes;
     const Tap *last = taps[MOST_AXES - 1];
     int together = last->nodes[TAPS - 1] - last->nodes[0] == TAPS - 1;
@@ -156,7 +156,7 @@ float spline_at(const Splines *splines, const float *nodes, const Tap *const *ta
     return (found[0] + found[1]) + (found[2] + found[3]);
 }
 
-void differences_fill(Seen seen, u32 axes, u32 points, float *first) {
+ONCE void differences_fill(Seen seen, u32 axes, u32 points, float *first) {
     static float rows[7][POINTS_ROOM];
     float *second = first + axes * POINTS_ROOM, *mixed = second + axes * POINTS_ROOM;
     i32 steps[MOST_AXES] = {0};

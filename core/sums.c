@@ -3,14 +3,14 @@
 #include "memory.h"
 #include "vector.h"
 
-static int sum_take(Sum *sum, const Scale *scale, u32 coarse, u32 colours) {
+SELDOM static int sum_take(Sum *sum, const Scale *scale, u32 coarse, u32 colours) {
     sum->coarse = memory_take((u64)(coarse + 1) * sizeof(Coarse));
     sum->fine = memory_take((u64)(colours + 1) * sizeof(Fine));
     sum->rows = memory_take(((u64)scale->capacity * scale->plane + SLACK) * sizeof(float));
     return sum->coarse && sum->fine && sum->rows;
 }
 
-static void add_channel(Sum *sum, const Layout *layout, float **coarse, u32 field, u32 colour, float weight) {
+SELDOM static void add_channel(Sum *sum, const Layout *layout, float **coarse, u32 field, u32 colour, float weight) {
     u32 own = own_fields(layout), colours = layout->description->colours;
     if (field < own)
         sum->coarse[sum->coarse_count++] = (Coarse){coarse[field * colours + colour], weight};
@@ -18,7 +18,7 @@ static void add_channel(Sum *sum, const Layout *layout, float **coarse, u32 fiel
         sum->fine[sum->fine_count++] = (Fine){level_bands(layout, layout->description->scales, colour), weight};
 }
 
-Sum *sums_make(const Layout *layout, const Network *network, const Scale *scale, float **coarse) {
+SELDOM Sum *sums_make(const Layout *layout, const Network *network, const Scale *scale, float **coarse) {
     u32 own = own_fields(layout), colours = layout->description->colours, channels = network->channels;
     Sum *sums = memory_take((u64)sums_count(network) * sizeof(Sum));
     if (!sums) return 0;
