@@ -1,6 +1,7 @@
 /* The entry points. A host writes a description, prepares, puts integers or coded bytes in place, and calls. */
 #include "core.h"
 
+#include "chunks.h"
 #include "grid.h"
 #include "layout.h"
 #include "memory.h"
@@ -73,7 +74,7 @@ const u32 *EXPORT(core_level_ends)(void) { return levels.ends; }
 static i64 budget(void) { return allowed ? (i64)allowed << 10 : 1ll << 62; }
 
 u8 *EXPORT(core_coded_room)(u32 bytes) {
-    coded = integers ? memory_take((u64)bytes + 1) : 0;
+    coded = integers || is_sines ? memory_take((u64)bytes + 1) : 0;
     coded_size = bytes;
     return coded;
 }
@@ -118,6 +119,39 @@ u32 *EXPORT(core_network_room)(u32 words) {
     network_words = words;
     return network;
 }
+
+u32 *EXPORT(core_network)(void) { return network; }
+
+u32 EXPORT(core_network_words)(void) { return network_words; }
+
+/* The network's words from its head, in their room, and a payload, in that of coded bytes. */
+static i32 chunk_read(u32 chunk) {
+    if (!network || !coded) return CORE_NOT_PREPARED;
+    u64 words = network_size(&description, network, network_words);
+    if (!words || network[3] != (is_sines ? NETWORK_OF_SINES : NETWORK_OF_WAVELETS) || words > MOST_NODES) return CORE_BAD_NETWORK;
+    if ((i64)words > budget()) return CORE_TOO_MUCH_WORK;
+    u32 *all = memory_take(words * sizeof(u32)), end = coded_size;
+    if (!all) return CORE_NO_MEMORY;
+    i32 answer = is_sines ? chunk_sines(&description, network, chunk, coded, coded_size, all)
+                          : chunk_wavelets(&description, network, coded, coded_size, all, &end);
+    if (answer) {
+        network = 0;
+        return answer;
+    }
+    network = all;
+    network_words = (u32)words;
+    coded += end;
+    coded_size -= end;
+    mark = 0;
+    making = NOTHING;
+    return CORE_FINE;
+}
+
+/* Of sines: chunk 1 or 3. */
+i32 EXPORT(core_sines)(u32 chunk) { return is_sines ? chunk_read(chunk) : CORE_NOT_PREPARED; }
+
+/* Of wavelets; the coded integers, which follow, are ready for `core_decode`. */
+i32 EXPORT(core_wavelets)(void) { return is_sines ? CORE_NOT_PREPARED : chunk_read(0); }
 
 /* After the integers are in place, by the host or by `core_decode`, and the network is in its room. */
 i32 EXPORT(core_pixels)(void) {

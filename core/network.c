@@ -117,6 +117,8 @@ SELDOM static Size size_of(const Description *d, const u32 *words, u32 count) {
     return size;
 }
 
+u64 network_size(const Description *d, const u32 *head, u32 count) { return size_of(d, head, count).words; }
+
 SELDOM i32 network_outline(Network *network, const Description *d, const u32 *words, u32 count) {
     Size size = size_of(d, words, count);
     if (size.words != count || !count) return CORE_BAD_NETWORK;

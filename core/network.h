@@ -69,6 +69,9 @@ i32 network_make(Network *network, const Description *description, const u32 *wo
 /* Check the words, and learn from them what takes no memory: an answer of core.h. */
 i32 network_outline(Network *network, const Description *description, const u32 *words, u32 count);
 
+/* How many words a network has by its head, those up to the widths; 0 if that is none. */
+u64 network_size(const Description *description, const u32 *head, u32 count);
+
 /* Be at the samples of a line from some place on, which has an index for each axis of the description. */
 void network_place(Network *network, const u32 *place);
 
