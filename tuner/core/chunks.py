@@ -89,8 +89,8 @@ def _words(core: Core) -> bytes:
 
 
 def _memory(start: bytes, payload: bytes, axes: int) -> int:
-    frequencies, channels, layers = np.frombuffer(start[:12], dtype="<u4").tolist()
-    sizes = [*np.frombuffer(start[24:], dtype="<u4").tolist()[:layers], channels]
+    words: list[int] = np.frombuffer(start, dtype="<u4").tolist()
+    frequencies, sizes = words[0], [*words[6:], words[1]]
     weights, inputs = frequencies * (axes + 1), 2 * frequencies + 600
     for size in sizes:
         weights += size * (inputs + 1)

@@ -14,7 +14,7 @@ import numpy as np
 from tuner.core.host import Core, Instance, Integers, Layout, Limits
 from tuner.core.synthesis import Network, values_memory
 from tuner.errors import ConfigError
-from tuner.shapes import DoubleArray, FloatArray, IntArray
+from tuner.shapes import FloatArray, IntArray
 
 _MOST_AXES, _MOST_UNITS, _MOST_LAYERS = 4, 1 << 16, 64
 _SHORTEST_PERIOD, _LONGEST_PERIOD = 1e-30, 1e30
@@ -113,7 +113,7 @@ class Evaluation:
         self._core.write(words, self._core.room("core_network_room", len(words) // 4))
         self._core.check(self._core.call("core_evaluate"))
 
-    def on_grid(self, axes: Sequence[DoubleArray], outputs: tuple[int, int] | None = None) -> FloatArray:
+    def on_grid(self, axes: Sequence[np.ndarray], outputs: tuple[int, int] | None = None) -> FloatArray:
         """Values on the product of some coordinates along each axis, float32 (*shape, C), not limited to any range.
 
         Args:
@@ -140,11 +140,11 @@ class Evaluation:
         found = self._rows(np.empty((first, prod(others) * channels), dtype=np.float32))
         return found.reshape(*shape, channels)
 
-    def at(self, coords_PD: DoubleArray) -> FloatArray:
+    def at(self, coords_PD: np.ndarray) -> FloatArray:
         """Values at any points, float32 (P, C); arguments and errors are those of `gradients`."""
         return self._points(coords_PD, derivatives=False)
 
-    def gradients(self, coords_PD: DoubleArray) -> FloatArray:
+    def gradients(self, coords_PD: np.ndarray) -> FloatArray:
         """Exact derivatives at any points, float32 (P, C, D), per unit of the coordinates.
 
         Args:
@@ -157,7 +157,7 @@ class Evaluation:
         found = self._points(coords_PD, derivatives=True)
         return found.reshape(len(coords_PD), self._network.channels, self._axes)
 
-    def _points(self, coords_PD: DoubleArray, *, derivatives: bool) -> FloatArray:
+    def _points(self, coords_PD: np.ndarray, *, derivatives: bool) -> FloatArray:
         if coords_PD.ndim != 2 or coords_PD.shape[1] != self._axes:
             raise ConfigError(f"coordinates have shape {coords_PD.shape}, expected (points, {self._axes})")
         found = np.empty(
