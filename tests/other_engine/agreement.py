@@ -1,4 +1,4 @@
-"""Files drawn from a seed, decoded by wasmtime and by Node: which differ in an integer, a weight, a value or a slope."""
+"""Files drawn from a seed, decoded by wasmtime and by Node: which differ in an integer, a weight or a value."""
 
 import hashlib
 import subprocess
@@ -92,7 +92,7 @@ def _case_of_sines(random: np.random.Generator, axes: int) -> Case:
     drawn = random_payload(random, axes)
     network = drawn.network
     words = sine_words(axes, drawn.start, drawn.chunk, drawn.payload)
-    assert words == network.words()  # noqa: S101  a test
+    assert words == network.words()
     places, points = _places((int(random.integers(1, 400)) if axes == 1 else 9,) * axes)
     evaluation = Evaluation(network)
     arrays = (np.frombuffer(words, dtype="<u4"), evaluation.on_grid(places), evaluation.gradients(points))

@@ -28,7 +28,13 @@ def head(frequencies: int, channels: int, widths: Sequence[int], period: float, 
     return b"".join(part.tobytes() for part in parts)
 
 
-def sine_words(axes: int, start: bytes, chunk: int, payload: bytes, limits: Limits = Limits()) -> bytes:
+def sine_words(
+    axes: int,
+    start: bytes,
+    chunk: int,
+    payload: bytes,
+    limits: Limits = Limits(),  # noqa: B008  frozen
+) -> bytes:
     """The words of a network of sines.
 
     Args:
@@ -52,7 +58,12 @@ def sine_words(axes: int, start: bytes, chunk: int, payload: bytes, limits: Limi
 
 
 def wavelet_words(
-    layout: Layout, start: bytes, payload: bytes, limits: Limits = Limits(), *, levels: int | None = None
+    layout: Layout,
+    start: bytes,
+    payload: bytes,
+    limits: Limits = Limits(),  # noqa: B008  frozen
+    *,
+    levels: int | None = None,
 ) -> tuple[bytes, Integers]:
     """The words of a network of wavelets, and its integers.
 

@@ -1,4 +1,4 @@
-"""Values and derivatives of a network of either kind where a caller wants them, by the core: grids and scattered points.
+"""Values and derivatives of a network of either kind where a caller wants them, by the core: on grids, at points.
 
 Coordinates are float64, each signal covering [-1, 1] along every axis. Wavelets are splines there, through the samples
 of the signal, made once; then any number of grids and points may follow. On the signal's own samples
@@ -57,7 +57,7 @@ class SineNetwork:
         sizes = [*self.widths, self.channels, len(self.frequencies)]
         return (
             1 <= self.frequencies.shape[1] <= _MOST_AXES
-            and 1 <= min(sizes)
+            and min(sizes) >= 1
             and max(sizes) <= _MOST_UNITS
             and len(self.widths) <= _MOST_LAYERS
             and _SHORTEST_PERIOD < self.period < _LONGEST_PERIOD
@@ -92,7 +92,7 @@ class Evaluation:
         network: Network | SineNetwork,
         layout: Layout | None = None,
         integers: Sequence[Integers] = (),
-        limits: Limits = Limits(),
+        limits: Limits = Limits(),  # noqa: B008  frozen
     ) -> None:
         self._network, self._layout, self._limits = network, layout, limits
         self._axes = network.frequencies.shape[1]

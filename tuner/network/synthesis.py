@@ -1,4 +1,4 @@
-"""Values of a network of any kind, by the core where it can: the one place that knows which module evaluates which parameters."""
+"""Values of a network of any kind: the one place that knows which module evaluates which parameters."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable

@@ -59,14 +59,10 @@ def random_payload(random: np.random.Generator, axes: int) -> Payload:
 def network_of(parameters: SineParameters) -> SineNetwork:
     """As the core takes it."""
     phases, *others = tensors(parameters)
-    return SineNetwork(
-        period=parameters.period, frequencies=parameters.frequencies, phases=phases, tensors=others
-    )
+    return SineNetwork(period=parameters.period, frequencies=parameters.frequencies, phases=phases, tensors=others)
 
 
-def _steps(
-    random: np.random.Generator, parameters: SineParameters, fineness: float, *, by_row: bool
-) -> Steps:
+def _steps(random: np.random.Generator, parameters: SineParameters, fineness: float, *, by_row: bool) -> Steps:
     arrays = tensors(parameters)
     if not by_row:
         return tuple(fineness * float(random.uniform(0.5, 2.0)) for _ in arrays)

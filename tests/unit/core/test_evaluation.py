@@ -19,6 +19,7 @@ from tuner.network.wavelets import synthesis as wavelets
 from tuner.network.wavelets.parameters import WaveletParameters
 from tuner.shapes import FloatArray
 
+_ALL = Limits()
 # What the pages state: of the greatest value.
 _DISTANCE = 2e-5
 SHAPES = [(1000,), (37,), (1,), (45, 70), (1, 33), (33, 1), (2, 3), (13, 16, 21), (4, 1, 7, 9)]
@@ -209,12 +210,12 @@ def _parts(parameters: WaveletParameters) -> tuple[Layout, Network]:
     )
 
 
-def _of_wavelets(parameters: WaveletParameters, limits: Limits = Limits()) -> Evaluation:
+def _of_wavelets(parameters: WaveletParameters, limits: Limits = _ALL) -> Evaluation:
     layout, network = _parts(parameters)
     return Evaluation(network, layout, parameters.latents, limits)
 
 
-def _of_sines(parameters: SineParameters, limits: Limits = Limits()) -> Evaluation:
+def _of_sines(parameters: SineParameters, limits: Limits = _ALL) -> Evaluation:
     hidden = [array for layer in parameters.hidden for array in (layer.weight, layer.bias)]
     network = SineNetwork(
         period=parameters.period,
