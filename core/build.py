@@ -13,7 +13,8 @@ FOLDER = Path(__file__).parent
 MODULE = FOLDER.parent / "tuner/core/core.wasm"
 _SOURCES = (
     "core.c", "memory.c", "logistic.c", "mixer.c", "layout.c", "contexts.c", "subbands.c", "wavelets.c", "sine.c",
-    "network.c", "pixels.c",
+    "network.c", "sums.c", "pixels.c", "splines.c", "grid.c", "points.c", "ranges.c",
+    "chunks.c",
 )  # fmt: skip
 # No library and no entry; -s drops names and paths; wrapping arithmetic, so that no integer is undefined; one memory
 # that grows, of which the stack takes the first 64 KiB.

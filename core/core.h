@@ -19,6 +19,10 @@ enum {
     LARGEST_VALUE = 1 << 29,
 };
 
+/* Once in the module, however often it is called; and small, where it is called seldom. */
+#define ONCE __attribute__((noinline))
+#define SELDOM __attribute__((noinline, minsize))
+
 /* Answers of the entry points; hosts turn every one but CORE_FINE into an error of their own. */
 enum {
     CORE_FINE = 0,
@@ -30,6 +34,8 @@ enum {
     CORE_NOT_PREPARED = 6,    /* no description has been accepted, or no coded bytes were announced */
     CORE_TOO_MUCH_WORK = 7,   /* the work that the host allows is too little for this signal */
     CORE_BAD_NETWORK = 8,     /* the words of the network are not as many as it has, or out of their range */
+    CORE_BAD_GRID = 9,        /* more than 2^28 coordinates along an axis or in a row, or none */
+    CORE_DAMAGED = 10,        /* the payload of a network is not what an encoder writes */
 };
 
 #endif

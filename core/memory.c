@@ -26,6 +26,13 @@ void memory_reset(void) {
     end = (start() + 15) & ~15ull;
 }
 
+u64 memory_mark(void) { return end; }
+
+void memory_return(u64 mark) {
+    if (end > touched) touched = end;
+    end = mark;
+}
+
 int memory_extend(u64 bytes) {
     if (bytes > 1ull << 32) return 0;
     if (end + bytes > size() && !grow((end + bytes - size() + 65535) >> 16)) return 0;
@@ -33,7 +40,7 @@ int memory_extend(u64 bytes) {
     return 1;
 }
 
-void *memory_take(u64 bytes) {
+ONCE void *memory_take(u64 bytes) {
     u64 at = (end + 15) & ~15ull;
     if (bytes > 1ull << 32 || !memory_extend(at - end + bytes)) return 0;
     for (u64 byte = at; byte < at + bytes && byte < touched; byte++) *ADDRESS(byte) = 0;

@@ -2,6 +2,7 @@
 
 #include "memory.h"
 #include "network.h"
+#include "sums.h"
 #include "vector.h"
 #include "wavelets.h"
 
@@ -10,54 +11,16 @@ enum { STRIPE = 8192, LEFT = 4 };
 
 static Network network;
 static Scale fine;
-static Sum *sums;             /* fields of the first colour; sums of every other; what the skip adds of these */
+static Sum *sums;
 static u32 sum_count, stripe, done, total;
 static float *brightness;     /* sums of all fields of the first colour, in lines with a sample repeated at both ends */
 static u32 line_room, lines;  /* floats of such a line, lines of a row */
 static float *values;
 
-static int sum_take(Sum *sum, u32 coarse, u32 colours) {
-    sum->coarse = memory_take((u64)(coarse + 1) * sizeof(Coarse));
-    sum->fine = memory_take((u64)(colours + 1) * sizeof(Fine));
-    sum->rows = memory_take(((u64)fine.capacity * fine.plane + SLACK) * sizeof(float));
-    return sum->coarse && sum->fine && sum->rows;
-}
-
-static void add_channel(Sum *sum, const Layout *layout, float **coarse, u32 field, u32 colour, float weight) {
-    u32 own = own_fields(layout), colours = layout->description->colours;
-    if (field < own)
-        sum->coarse[sum->coarse_count++] = (Coarse){coarse[field * colours + colour], weight};
-    else
-        sum->fine[sum->fine_count++] = (Fine){level_bands(layout, layout->description->scales, colour), weight};
-}
-
-static int sums_make(const Layout *layout, float **coarse) {
-    u32 own = own_fields(layout), colours = layout->description->colours, channels = network.channels;
-    sum_count = own + colours + (colours > 1 ? channels : 0);
-    sums = memory_take((u64)sum_count * sizeof(Sum));
-    if (!sums) return 0;
-    Sum *sum = sums;
-    for (u32 field = 0; field <= own; field++, sum++) {
-        if (!sum_take(sum, 1, 1)) return 0;
-        add_channel(sum, layout, coarse, field, 0, 1.0f);
-    }
-    for (u32 colour = 1; colour < colours; colour++, sum++) {
-        if (!sum_take(sum, own, 1)) return 0;
-        for (u32 field = 0; field <= own; field++) add_channel(sum, layout, coarse, field, colour, 1.0f);
-    }
-    for (u32 channel = 0; colours > 1 && channel < channels; channel++, sum++) {
-        if (!sum_take(sum, own * colours, colours)) return 0;
-        for (u32 field = 0; field <= own; field++)
-            for (u32 colour = 1; colour < colours; colour++)
-                add_channel(sum, layout, coarse, field, colour,
-                            network.skip[((u64)channel * (own + 1) + field) * colours + colour]);
-    }
-    return 1;
-}
-
-i32 pixels_begin(const Layout *layout, const i32 *integers, const u32 *words, u32 count) {
+SELDOM i32 pixels_begin(const Layout *layout, const i32 *integers, const u32 *words, u32 count) {
     total = done = 0;
-    i32 answer = network_make(&network, layout, words, count);
+    i32 answer = network_make(&network, layout->description, words, count, WAVES_OF_SAMPLES, (Outputs){0});
+    if (!answer && network.is_sines) answer = CORE_BAD_NETWORK;
     if (answer) return answer;
     float **coarse = wavelets_coarse(layout, integers);
     if (!coarse) return CORE_NO_MEMORY;
@@ -68,7 +31,9 @@ i32 pixels_begin(const Layout *layout, const i32 *integers, const u32 *words, u3
     if (!scale_begin(&fine, layout, integers, 0, stripe)) return CORE_NO_MEMORY;
     u32 rows = fine.sizes[fine.axis];
     if (stripe > rows) stripe = rows;
-    if (!sums_make(layout, coarse)) return CORE_NO_MEMORY;
+    sums = sums_make(layout, &network, &fine, coarse);
+    if (!sums) return CORE_NO_MEMORY;
+    sum_count = sums_count(&network);
     line_room = fine.sizes[MOST_AXES - 1] + LEFT + SLACK;
     lines = fine.plane / fine.sizes[MOST_AXES - 1];
     brightness = memory_take((u64)(stripe + 2) * lines * line_room * sizeof(float));
@@ -116,7 +81,7 @@ static void differences_make(const float *here, const i64 (*steps)[2], u32 point
 
 /* Values of some points of a line of a row, whose place has an index for every axis. */
 static void points_make(const u32 *place, u64 start, const float *here, const i64 (*steps)[2], u32 points, float *out) {
-    u32 channels = network.channels, summed = network.fields + network.description->colours - 1;
+    u32 channels = network.channels, summed = sums_read(&network);
     u32 padded = (points + 7) & ~7u;
     float *inputs = network.inputs_room;
     for (u32 each = 0; each < summed; each++, inputs += POINTS_ROOM)
@@ -143,7 +108,7 @@ static void place_next(u32 *place) {
     }
 }
 
-u32 pixels_next(void) {
+ONCE u32 pixels_next(void) {
     if (done >= total) return 0;
     u32 until = done + stripe < total ? done + stripe : total, from = done ? done - 1 : 0;
     u32 seen = until < total ? until + 1 : total, size = fine.sizes[MOST_AXES - 1];

@@ -7,7 +7,7 @@ static const float GAIN = 1.149604398860241f;
 /* Lifting of the inverse 9/7: even, odd, even, odd samples take shares of their neighbours. */
 static const float LIFTS[4] = {-0.443506852043971f, -0.882911075530934f, 0.052980118572961f, 1.586134342059924f};
 
-int scale_begin(Scale *scale, const Layout *layout, const i32 *integers, u32 number, u32 rows) {
+SELDOM int scale_begin(Scale *scale, const Layout *layout, const i32 *integers, u32 number, u32 rows) {
     const Description *d = layout->description;
     u32 axes = d->axes, absent = MOST_AXES - axes;
     *scale = (Scale){.integers = integers, .axis = absent < ROW_AXIS_OF_LINES ? absent : ROW_AXIS_OF_LINES, .plane = 1};
@@ -61,7 +61,7 @@ static int add_fine(float *to, const i32 *from, u32 count, float weight, int hav
 }
 
 /* Samples of one half of a line take a share of the two of the other half next to them. */
-static void lift_half(float *to, const float *before, const float *after, u32 count, float share) {
+ONCE static void lift_half(float *to, const float *before, const float *after, u32 count, float share) {
     f32x4 by = all4(share);
     u32 each = 0;
     for (; each + LANES <= count; each += LANES)
@@ -133,7 +133,7 @@ static void line_make(Scale *scale, const Sum *sum, const u32 *place, float *lin
 }
 
 /* Lift along an axis whose samples are `inner` numbers apart, as few rows at a time as can be. */
-static void lift_at(float *rows, u32 size, u32 inner, u32 first, u32 at) {
+ONCE static void lift_at(float *rows, u32 size, u32 inner, u32 first, u32 at) {
     for (u32 step = 0; step < 4 && step <= at; step++) {
         u32 here = at - step;
         if (here >= size) continue;
@@ -163,7 +163,7 @@ static void row_fill(Scale *scale, const Sum *sum, u32 row, float *to) {
     }
 }
 
-void scale_advance(Scale *scale, Sum *sums, u32 count, u32 from, u32 until) {
+ONCE void scale_advance(Scale *scale, Sum *sums, u32 count, u32 from, u32 until) {
     u32 rows = scale->sizes[scale->axis], plane = scale->plane;
     if (from > scale->first) {
         u64 drop = (u64)(from - scale->first) * plane, kept = (u64)(scale->filled - from) * plane;
@@ -210,7 +210,7 @@ static float *channel(const Layout *layout, const i32 *integers, u32 field, u32 
     return out;
 }
 
-float **wavelets_coarse(const Layout *layout, const i32 *integers) {
+ONCE float **wavelets_coarse(const Layout *layout, const i32 *integers) {
     const Description *d = layout->description;
     u32 channels = own_fields(layout) * d->colours;
     u64 nodes = layout->subbands[layout->subband_count - 1].count;

@@ -21,8 +21,8 @@ def main() -> int:
     version = subprocess.run(["node", "--version"], capture_output=True, check=True, text=True).stdout.strip()
     samples = sum(case.samples for case in drawn)
     sys.stdout.write(
-        f"{len(drawn)} files of {samples} samples by wasmtime and Node {version}: {len(wrong)} differ in an integer "
-        f"or a bit of a value{': ' if wrong else ''}{', '.join(map(str, wrong))}\n"
+        f"{len(drawn)} files of {samples} samples by wasmtime and Node {version}: {len(wrong)} differ in an "
+        f"integer, or a bit of a weight, a value or a derivative{': ' if wrong else ''}{', '.join(map(str, wrong))}\n"
     )
     return 1 if wrong else 0
 

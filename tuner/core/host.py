@@ -43,7 +43,9 @@ _ANSWERS: dict[int, tuple[type[TunerError], str]] = {
     4: (CorruptFile, "coded bytes are left over after the last integer: the file is damaged"),
     5: (CorruptFile, "an integer is larger than 2^29: the file is damaged"),
     7: (LimitExceeded, "the work allowed is too little: allow more, or take a smaller signal"),
-    8: (ConfigError, "the network is none that the core evaluates, which `Network.fits` tells"),
+    8: (ConfigError, "the network is none that the core evaluates, which its `fits` tells"),
+    9: (ConfigError, "expected 1 to 2^28 coordinates along each axis, and no more in a row of the grid"),
+    10: (CorruptFile, "the network is not what an encoder writes: the file is damaged"),
 }
 _modules: "dict[bool, tuple[wasmtime.Engine, wasmtime.Module]]" = {}
 _compiling = Lock()
@@ -153,10 +155,7 @@ def decode(coded: bytes, layout: Layout, limits: Limits = Limits(), *, levels: i
         LimitExceeded: if work or memory does not suffice.
     """
     instance = Instance(layout, len(coded), limits)
-    room = instance.call("core_coded_room", len(coded))
-    if not room:
-        raise LimitExceeded(_ANSWERS[2][1])
-    instance.write(coded, room)
+    instance.write(coded, instance.room("core_coded_room", len(coded)))
     instance.call("core_want_levels", levels or 0)
     instance.check(instance.call("core_decode"))
     data = instance.read(instance.call("core_integers"), 4 * instance.call("core_integer_count"))
@@ -222,23 +221,19 @@ def memory_needed(layout: Layout, coded: int) -> int:
     return memory
 
 
-class Instance:
-    """The core with a layout, ready to be called.
+class Core:
+    """The core with a memory of its own, ready to be prepared for something.
 
     Args:
-        layout: subbands that the integers belong to.
-        coded: bytes that will be read, or written at most.
-        limits: work and memory that the instance may use.
+        memory: bytes that the core may use.
     """
 
-    def __init__(self, layout: Layout, coded: int, limits: Limits) -> None:
-        description = layout.description()
-        memory = memory_needed(layout, coded)
+    def __init__(self, memory: int) -> None:
         import wasmtime
 
         engine, module = _compiled()
         self._store = wasmtime.Store(engine)
-        self._store.set_limits(memory_size=min(memory if limits.memory is None else limits.memory, 1 << 32))
+        self.allow_memory(memory)
         try:
             self._exports = wasmtime.Instance(self._store, module, []).exports(self._store)
         except (wasmtime.WasmtimeError, wasmtime.Trap) as error:
@@ -246,13 +241,26 @@ class Instance:
         memory_export = self._exports["memory"]
         assert isinstance(memory_export, wasmtime.Memory)  # noqa: S101  the module is ours
         self._memory = memory_export
-        self.write(description, self.call("core_description"))
-        answer = self.call("core_prepare")
-        if answer == 1:
-            raise ConfigError(f"the layout is {layout}, {_ANSWERS[1][1]}")
-        self.check(answer)
-        if limits.work is not None:
-            self.call("core_allow", max(1, min(-(-limits.work // 1024), (1 << 31) - 1)))
+
+    def allow_memory(self, memory: int) -> None:
+        """Bytes that the core may use from now on; what it has it keeps."""
+        self._store.set_limits(memory_size=min(memory, 1 << 32))
+
+    def allow_work(self, work: int | None) -> None:
+        """Limit the work of each call that follows, in decisions by one counter, as in `Limits`."""
+        if work is not None:
+            self.call("core_allow", max(1, min(-(-work // 1024), (1 << 31) - 1)))
+
+    def room(self, name: str, *arguments: int) -> int:
+        """Call an entry point that answers with an address.
+
+        Raises:
+            LimitExceeded: if the memory does not suffice.
+        """
+        address = self.call(name, *arguments)
+        if not address:
+            raise LimitExceeded(_ANSWERS[2][1])
+        return address
 
     def call(self, name: str, *arguments: int) -> int:
         """Call an entry point; what it returns counts as unsigned."""
@@ -284,6 +292,26 @@ class Instance:
     def read(self, address: int, size: int) -> bytearray:
         """A copy of bytes from the memory of the core."""
         return self._memory.read(self._store, address, address + size)
+
+
+class Instance(Core):
+    """The core with a layout, ready to be called.
+
+    Args:
+        layout: subbands that the integers belong to.
+        coded: bytes that will be read, or written at most.
+        limits: work and memory that the instance may use.
+    """
+
+    def __init__(self, layout: Layout, coded: int, limits: Limits) -> None:
+        description = layout.description()
+        super().__init__(memory_needed(layout, coded) if limits.memory is None else limits.memory)
+        self.write(description, self.call("core_description"))
+        answer = self.call("core_prepare")
+        if answer == 1:
+            raise ConfigError(f"the layout is {layout}, {_ANSWERS[1][1]}")
+        self.check(answer)
+        self.allow_work(limits.work)
 
 
 def _compiled() -> "tuple[wasmtime.Engine, wasmtime.Module]":

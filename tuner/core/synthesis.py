@@ -12,7 +12,7 @@ from math import prod
 import numpy as np
 
 from tuner.core.host import Instance, Integers, Layout, Limits, memory_needed
-from tuner.errors import ConfigError, LimitExceeded
+from tuner.errors import ConfigError
 from tuner.shapes import FloatArray, IntArray
 
 _OWN_FIELDS = 3
@@ -90,10 +90,7 @@ def values(integers: Sequence[Integers], layout: Layout, network: Network, memor
         raise ConfigError(f"there are {given} integers, expected {count} for {layout}")
     room = instance.view(instance.call("core_integers"), 4 * count).view("<i4")
     np.concatenate([part.reshape(-1) for part in integers], out=room)
-    address = instance.call("core_network_room", len(words) // 4)
-    if not address:
-        raise LimitExceeded("the memory allowed is too small for the network: allow more")
-    instance.write(words, address)
+    instance.write(words, instance.room("core_network_room", len(words) // 4))
     instance.check(instance.call("core_pixels"))
     first, *others = layout.samples if len(layout.samples) > 1 else (1, *layout.samples)
     found = np.empty((first, prod(others) * network.channels), dtype=np.float32)

@@ -1,11 +1,11 @@
-"""Values of a network of any kind, in numpy: the one place that knows which module evaluates which parameters."""
+"""Values of a network of any kind: the one place that knows which module evaluates which parameters."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from tuner.errors import ConfigError
 from tuner.network.parameters import Parameters
-from tuner.network.sines import synthesis as sines
+from tuner.network.sines import by_core as sines
 from tuner.network.sines import windows_synthesis as windows
 from tuner.network.sines.parameters import SineParameters
 from tuner.network.sines.windows import WindowedParameters

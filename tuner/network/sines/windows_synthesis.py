@@ -1,10 +1,10 @@
-"""Values of a line cut into windows, in numpy: each point is evaluated in the window that it lies in."""
+"""Values of a line cut into windows: each point is evaluated in the window that it lies in."""
 
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from tuner.network.sines import synthesis as network
+from tuner.network.sines import by_core as network
 from tuner.network.sines.windows import WindowedParameters
 from tuner.shapes import DoubleArray, FloatArray, IndexArray
 

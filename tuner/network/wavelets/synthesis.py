@@ -1,7 +1,8 @@
-"""Values of a wavelet network: on its own samples by the core (the compiled decoder, `tuner.core`), else by numpy.
+"""Values of a wavelet network by the core (the compiled decoder, `tuner.core`), or by numpy beyond what that takes.
 
-A tile is some rows of the first axis, so that memory stays bounded. `values_at` takes any points, `values_on_grid` is
-the quicker way on a grid; `values_in_tiles` computes in numpy what the core does, and tests compare them.
+`values_at` takes any points, `values_on_grid` is the quicker way on a grid. What the core does is computed in numpy by
+`values_at_points`, `gradients_at_points` and `values_in_tiles`, and tests compare them. A tile is some rows of the
+first axis, so that memory stays bounded.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,6 +10,7 @@ from math import pi, prod
 
 import numpy as np
 
+from tuner.network.wavelets import by_core
 from tuner.network.wavelets.fields import are_samples, spline_nodes
 from tuner.network.wavelets.inputs import GridInputs, inputs_at
 from tuner.network.wavelets.on_samples import values_on_samples
@@ -22,6 +24,12 @@ _TILE_FLOATS = 1 << 17
 
 def values_at(parameters: WaveletParameters, coords_PD: FloatArray) -> FloatArray:
     """Values at any points, float32 (P, C)."""
+    values = by_core.values_at(parameters, coords_PD)
+    return values_at_points(parameters, coords_PD) if values is None else values
+
+
+def values_at_points(parameters: WaveletParameters, coords_PD: FloatArray) -> FloatArray:
+    """The same in numpy."""
     nodes = spline_nodes(parameters)
     values = np.empty((len(coords_PD), parameters.channels), dtype=np.float32)
     for rows in _chunks(parameters, len(coords_PD)):
@@ -33,6 +41,12 @@ def values_at(parameters: WaveletParameters, coords_PD: FloatArray) -> FloatArra
 
 def gradients_at(parameters: WaveletParameters, coords_PD: FloatArray) -> FloatArray:
     """Exact derivatives at any points, float32 (P, C, D), per unit of the coordinate."""
+    gradients = by_core.gradients_at(parameters, coords_PD)
+    return gradients_at_points(parameters, coords_PD) if gradients is None else gradients
+
+
+def gradients_at_points(parameters: WaveletParameters, coords_PD: FloatArray) -> FloatArray:
+    """The same in numpy."""
     points, dimensions = coords_PD.shape
     nodes = spline_nodes(parameters)
     gradients = np.empty((points, parameters.channels, dimensions), dtype=np.float32)
@@ -52,20 +66,18 @@ def gradients_at(parameters: WaveletParameters, coords_PD: FloatArray) -> FloatA
 
 
 def values_on_grid(parameters: WaveletParameters, axes: Sequence[FloatArray]) -> FloatArray:
-    """Values on the product of the given axes: by the core if these are the samples of the signal.
+    """Values on the product of the given axes, which cost least if these are the samples of the signal.
 
     Args:
         parameters: numbers of the network.
         axes: coordinates along each dimension, float (N_d,), ascending.
 
     Returns:
-        float32 (*shape, C), not limited to any range; on the samples the same bits on every machine.
+        float32 (*shape, C), not limited to any range.
     """
-    if are_samples(parameters.grid_shape, axes):
-        values = values_on_samples(parameters)
-        if values is not None:
-            return values
-    return values_in_tiles(parameters, axes)
+    on_samples = are_samples(parameters.grid_shape, axes)
+    values = values_on_samples(parameters) if on_samples else by_core.values_on_grid(parameters, axes)
+    return values_in_tiles(parameters, axes) if values is None else values
 
 
 def values_in_tiles(parameters: WaveletParameters, axes: Sequence[FloatArray]) -> FloatArray:
