@@ -21,7 +21,7 @@ from tuner.shapes import FloatArray
 
 _ALL = Limits()
 # What the pages state: of the greatest value.
-_DISTANCE = 7e-6
+_DISTANCE = 2e-5
 SHAPES = [(1000,), (37,), (1,), (45, 70), (1, 33), (33, 1), (2, 3), (13, 16, 21), (4, 1, 7, 9)]
 # Coordinates along an axis: longer than what is done at once, in few dimensions.
 _MOST = {1: 700, 2: 40, 3: 9, 4: 3}

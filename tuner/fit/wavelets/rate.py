@@ -72,7 +72,7 @@ class _Sum:
     Attributes:
         values: sums, (colours, *nodes).
         offsets: places, from the node, of what is added up.
-        origin: whose magnitudes they are.
+        origin: number of the group whose magnitudes are added up: own subband, colour before, or orientations before.
     """
 
     values: Tensor
