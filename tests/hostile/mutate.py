@@ -3,7 +3,8 @@
 Each file is a golden one of any family with some bytes overwritten, cut, repeated or exchanged; two of three have their
 checksums made right again, so that the damage reaches the reader behind them. Whatever comes out must be a
 representation within the limits or a `FormatError`; the memory of the process is limited, and a file that takes too
-long, or memory that grows, counts as a failure. The number of a file is the seed of its mutation: `--first N --files 1` repeats one.
+long, or memory that grows, counts as a failure. The number of a file is the seed of its mutation: `--first N --files 1`
+repeats one.
 """
 
 import argparse
