@@ -29,7 +29,7 @@ export const CHUNK = { sines: 0x01, scaledSines: 0x03, windows: 0x04, wavelets: 
 const NETWORK_CHUNKS = [CHUNK.sines, CHUNK.scaledSines, CHUNK.windows, CHUNK.wavelets];
 const KNOWN_CHUNKS = new Set(Object.values(CHUNK));
 const KINDS = ["image", "audio", "volume", "video", "sdf", "array"];
-const SAMPLE_FORMATS = ["u8", "u16", "s8", "s16", "s24", "u32", "s32", "u64", "s64", "f32", "f64"];
+const SAMPLE_FORMATS = ["u8", "u16", "s8", "s16", "s24", "u32", "s32", "u64", "s64", "f32", "f64", "f16"];
 const CHUNK_HEAD = 6;
 const CHECKSUM = 4;
 

@@ -1,6 +1,6 @@
 /** Types of tnr.js, element.js and images.js. */
 export type Kind = "image" | "audio" | "volume" | "video" | "sdf" | "array";
-export type SampleFormat = "u8" | "u16" | "s8" | "s16" | "s24" | "u32" | "s32" | "u64" | "s64" | "f32" | "f64";
+export type SampleFormat = "u8" | "u16" | "s8" | "s16" | "s24" | "u32" | "s32" | "u64" | "s64" | "f32" | "f64" | "f16";
 export type Code =
   | "not_a_representation" | "unsupported_version" | "corrupt_file" | "limit_exceeded" | "config_error"
   | "unsupported" | "too_short" | "fetch_failed" | "closed" | "internal";

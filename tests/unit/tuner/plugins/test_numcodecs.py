@@ -47,10 +47,9 @@ def test_numcodecs_finds_it_by_its_name() -> None:
     np.testing.assert_array_equal(out, stored(VOLUME))
 
 
-@pytest.mark.parametrize("dtype", [">i2", "f2"])
-def test_types_that_would_not_come_back_are_refused(dtype: str) -> None:
+def test_a_byte_order_that_would_not_come_back_is_refused() -> None:
     with pytest.raises(ConfigError, match="Zarr 3"):
-        TunerCodec(**QUICK).encode(RAMP.astype(dtype))
+        TunerCodec(**QUICK).encode(RAMP.astype(">i2"))
 
 
 def test_what_is_no_number_is_refused() -> None:
