@@ -1,7 +1,6 @@
 """The service's page for people, and the stream by which it hears of every fit."""
 
 from fastapi import Request, Response
-from fastapi.responses import RedirectResponse
 from starlette.exceptions import HTTPException
 
 from api import headers
@@ -12,17 +11,11 @@ from api.services.sites import SITE, part
 
 router = Routes(include_in_schema=False)
 
-# Scripts and styles from here only, none within the page. The core is WebAssembly, and each file is decoded by a worker.
+# Scripts and styles from here only, none within the page. The core is WebAssembly, and a worker decodes each file.
 _POLICY = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' blob: data:; "
     "connect-src 'self' {storage}; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-
-
-@router.get("/")
-def to_the_page() -> Response:
-    """Whoever opens the bare address in a browser means the page."""
-    return RedirectResponse(SITE, status_code=307)
 
 
 @router.get(SITE)
