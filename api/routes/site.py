@@ -5,6 +5,7 @@ from starlette.exceptions import HTTPException
 
 from api import headers
 from api.dependencies import InjectedServices, Tenant
+from api.errors import InvalidRequest
 from api.routing import Routes
 from api.services.events import EventStream
 from api.services.sites import SITE, part
@@ -43,6 +44,8 @@ def show(request: Request, services: InjectedServices) -> Response:
 @router.get("/fits/changes")
 def follow_changes(request: Request, services: InjectedServices, tenant: Tenant) -> Response:
     """Every fit of the tenant, as it changes: one stream for a whole page, since browsers open six connections."""
+    if EventStream.media_type not in request.headers.get("accept", ""):
+        raise InvalidRequest(f"there is nothing here but a stream: send Accept: {EventStream.media_type}")
     if request.method == "HEAD":
         return Response(media_type=EventStream.media_type)
     services.events.check_room(tenant)

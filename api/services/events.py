@@ -157,8 +157,6 @@ class EventHub:
                     patience = min(patience, self._settings.events_poll_seconds)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(wake.wait(), max(patience, 0))
-                if self._closed:
-                    return
                 wake.clear()
                 changed = await to_thread.run_sync(self._read_changes, tenant, seen, limiter=self._readers)
                 for fit in changed:

@@ -161,7 +161,7 @@ export function fitView({ changes }, id) {
           ["Training", duration(metrics.fit_seconds)],
           ["Compressing", duration(metrics.compress_seconds)],
         ]),
-        fit.result?.damage ? alertOf(new Problem(fit.result.damage.advice ?? "the stored file is damaged: retry the fit", { code: fit.result.damage.kind })) : null,
+        fit.result?.damage ? alertOf(new Problem(fit.result.damage.message, { code: fit.result.damage.code })) : null,
         element("div", { className: "tools" }, button(`Download ${file}`, () => download("representation", file)), button("Save as a page", () => download("view.html", `${file}.html`))),
       ),
     );
