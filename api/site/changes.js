@@ -58,7 +58,7 @@ export class Changes extends EventTarget {
     let timer = setTimeout(() => silent.abort(), SILENCE);
     try {
       const answer = await request("/fits/changes", { headers: { Accept: "text/event-stream" }, signal: AbortSignal.any([signal, silent.signal]) });
-      const reader = /** @type {ReadableStream<Uint8Array>} */ (answer.body).pipeThrough(new TextDecoderStream()).getReader();
+      const reader = /** @type {ReadableStream<any>} */ (answer.body).pipeThrough(new TextDecoderStream()).getReader();
       for (let rest = ""; ; ) {
         const { done, value } = await reader.read();
         if (done) return;

@@ -12,7 +12,7 @@ export function usageView(session) {
   async function load() {
     try {
       const [usage, ready] = await Promise.all([ask("/usage"), ask("/readyz").catch((error) => ({ error }))]);
-      const left = (/** @type {any} */ { used, limit }, words = String) => (limit === null ? words(used) : `${words(used)} of ${words(limit)}`);
+      const left = (/** @type {any} */ { used, limit }, words = (/** @type {any} */ count) => String(count)) => (limit === null ? words(used) : `${words(used)} of ${words(limit)}`);
       body.replaceChildren(
         panel("Fits", facts(Object.entries(usage.fits).map(([status, count]) => [status, String(count)]))),
         panel("Storage", facts(["signals", "representations", "checkpoints", "views", "reserved"].map((name) => [name, bytes(usage.stored[name])])), facts([["Counted", left(usage.allowances.stored_bytes, bytes)], ["Waiting fits", left(usage.allowances.waiting_fits)], ["Uploads under way", left(usage.allowances.open_uploads)]])),
