@@ -58,7 +58,7 @@ export function fitView({ changes }, id) {
     ["pause", button("Pause", () => move("pause")), (fit) => ["queued", "running"].includes(fit.status) && !fit.pause_requested],
     ["resume", button("Resume", () => move("resume")), (fit) => fit.status === "paused" || fit.pause_requested],
     ["retry", button("Retry", () => move("retry")), ({ status, result }) => ["failed", "cancelled", "expired"].includes(status) || Boolean(result?.damage)],
-    ["clone", button("Clone", () => move("clone", {})), () => true],
+    ["clone", button("Clone", () => (location.hash = `#/new/${id}`)), () => true],
     ["remove", button("Delete", remove), ({ status }) => ENDED.has(status)],
   ];
   const curvePanel = element("section", { className: "panel", "aria-label": "Curve" }, element("h2", {}, "Quality"), curve.root);
@@ -71,7 +71,7 @@ export function fitView({ changes }, id) {
     element("div", { className: "tools", role: "group", "aria-label": "Actions" }, ...moves.map(([, made]) => made)),
     trouble,
     why,
-    element("div", { className: "columns" }, element("div", {}, curvePanel, stage), element("div", {}, about, results, history, others)),
+    element("div", { className: "columns" }, element("div", {}, curvePanel, stage), element("div", {}, results, about, history, others)),
   );
   moves.forEach(([, made]) => (made.hidden = true));
 
@@ -181,10 +181,10 @@ export function fitView({ changes }, id) {
     }
   }
 
-  /** @param {string} name @param {unknown} [json] */
-  async function move(name, json) {
+  /** @param {string} name */
+  async function move(name) {
     try {
-      const moved = await ask(`/fits/${id}/${name}`, { method: "POST", json });
+      const moved = await ask(`/fits/${id}/${name}`, { method: "POST" });
       if (moved.id !== id) location.hash = `#/fits/${moved.id}`;
       else await refresh();
     } catch (error) {
@@ -227,7 +227,9 @@ const panel = (title, ...children) => element("section", { className: "panel", "
 
 /** @param {any} fit */
 function errorOf({ error }) {
-  const next = /too_large|limit|memory/.test(error.code)
+  const next = /config|spec/.test(error.code)
+    ? "Clone it and ask for something else."
+    : /too_large|limit|memory/.test(error.code)
     ? "Clone it with a smaller target or a smaller signal."
     : /signal|blob|damaged|missing/.test(error.code)
       ? "Send the file again, then retry."

@@ -139,7 +139,7 @@ export function listView({ changes, capabilities }) {
       "section",
       {},
       element("div", { className: "tools" }, element("h1", {}, "Fits"), element("a", { className: "button main", href: "#/new" }, "New fit")),
-      element("div", { className: "tools", role: "group", "aria-label": "Filters" }, element("label", { htmlFor: "status" }, "Status"), status, element("label", { htmlFor: "label" }, "Label"), label, element("label", { htmlFor: "order" }, "Order"), order),
+      element("div", { className: "tools", role: "group", "aria-label": "Filters" }, ...[["Status", status], ["Label", label], ["Order", order]].map(([text, field]) => element("span", { className: "pair" }, element("label", { htmlFor: field.id }, text), field))),
       bar,
       trouble,
       note,

@@ -34,7 +34,7 @@ let shown = null;
  */
 function viewOf(session) {
   const [, name, id] = location.hash.split("/");
-  if (name === "new") return newView(session);
+  if (name === "new") return newView(session, id ? decodeURIComponent(id) : undefined);
   if (name === "usage") return usageView(session);
   if (name === "fits" && id) return fitView(session, decodeURIComponent(id));
   if (name === "compare" && id) return compareView(session, decodeURIComponent(id).split(","));

@@ -1,5 +1,5 @@
-/** A new fit: a file is dropped or chosen and sent, a target is set, its cost is foreseen, and the fit is asked for. */
-import { ask } from "./api.js";
+/** A new fit: a file is sent, or that of another fit taken; a target is set, its cost foreseen, and the fit asked for. */
+import { ask, signalOf } from "./api.js";
 import { alertOf, bytes, decibels, duration, element, facts, say } from "./parts.js";
 import { upload } from "./upload.js";
 
@@ -14,9 +14,10 @@ const TARGETS = {
 
 /**
  * @param {import("./main.js").Session} session
+ * @param {string} [original] id of a fit that the new one is like, but for what is chosen here
  * @returns {import("./main.js").View}
  */
-export function newView({ capabilities }) {
+export function newView({ capabilities }, original) {
   let sending = new AbortController();
   /** @type {any} */
   let signal = null;
@@ -88,19 +89,8 @@ export function newView({ capabilities }) {
         },
       });
       if (mine.signal.aborted) return;
-      signal = found;
-      const { facts: what } = found;
       say(words, `${file.name} is there.`);
-      about.replaceChildren(
-        facts([
-          ["Kind", what.kind],
-          ["Format", what.format],
-          ["Samples", what.shape.join(" × ")],
-          ["Channels", String(what.channels)],
-          ["Size", bytes(found.bytes)],
-        ]),
-      );
-      form.hidden = false;
+      use(found);
       choose();
       kind.focus();
     } catch (error) {
@@ -109,6 +99,44 @@ export function newView({ capabilities }) {
       trouble.replaceChildren(alertOf(error));
     } finally {
       if (mine === sending) progress.hidden = true;
+    }
+  }
+
+  /** @param {any} found signal that is to be fitted */
+  function use(found) {
+    signal = found;
+    const { facts: what } = found;
+    about.replaceChildren(
+      facts([
+        ["Kind", what.kind],
+        ["Format", what.format],
+        ["Samples", what.shape.join(" × ")],
+        ["Channels", String(what.channels)],
+        ["Size", bytes(found.bytes)],
+      ]),
+    );
+    form.hidden = false;
+  }
+
+  /** @param {string} id of the fit to begin with */
+  async function begunFrom(id) {
+    drop.hidden = true;
+    say(words, "Loading …");
+    try {
+      const fit = await ask(`/fits/${id}`);
+      const found = await signalOf(fit.signal_id);
+      if (sending.signal.aborted) return;
+      say(words, `Like the fit of ${found.filename ?? found.id}, but for what is different here.`);
+      use(found);
+      const target = Object.entries(fit.spec?.target ?? {}).find(([, value]) => value !== null);
+      if (target) kind.value = target[0];
+      choose();
+      if (target) value.value = String(target[1]);
+      preset.value = fit.spec?.preset ?? "balanced";
+      labels.value = Object.entries(fit.labels).map((one) => one.join("=")).join(", ");
+    } catch (error) {
+      say(words, "");
+      trouble.replaceChildren(alertOf(error));
     }
   }
 
@@ -151,7 +179,9 @@ export function newView({ capabilities }) {
     begin.disabled = true;
     try {
       const named = labels.value.split(",").map((/** @type {string} */ pair) => pair.trim()).filter(Boolean).map((/** @type {string} */ pair) => [pair.split("=")[0].trim(), pair.split("=").slice(1).join("=").trim()]);
-      const fit = await ask("/fits", { method: "POST", json: { ...wanted(), labels: Object.fromEntries(named) }, headers: { "Idempotency-Key": wish } });
+      const { signal_id: _, ...changed } = wanted();
+      const [address, json] = original ? [`/fits/${original}/clone`, changed] : ["/fits", wanted()];
+      const fit = await ask(address, { method: "POST", json: { ...json, labels: Object.fromEntries(named) }, headers: { "Idempotency-Key": wish } });
       location.hash = `#/fits/${fit.id}`;
     } catch (error) {
       trouble.replaceChildren(alertOf(error));
@@ -159,9 +189,10 @@ export function newView({ capabilities }) {
     }
   }
 
+  if (original) begunFrom(original);
   return {
     title: "New fit",
-    root: element("section", {}, element("h1", {}, "New fit"), drop, progress, words, trouble, about, form),
+    root: element("section", {}, element("h1", {}, original ? "Clone" : "New fit"), drop, progress, words, trouble, about, form),
     stop: () => {
       turn++;
       clearTimeout(timer);

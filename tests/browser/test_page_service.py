@@ -317,9 +317,17 @@ def test_a_key_stays_in_memory_and_a_lost_worker_shows(tabs: Tabs, guarded: tupl
     tab.locator("#where", has_text="next in the queue").wait_for()
     tab.get_by_role("button", name="Cancel").click()
     tab.locator(".badge.cancelled").wait_for()
+    tab.get_by_role("button", name="Clone").click()
+    tab.get_by_text(f"Like the fit of {NASTY}").wait_for()
+    tab.locator("#kind").select_option("bytes")
+    tab.locator("#value").fill("4000")
+    tab.get_by_role("button", name="Fit", exact=True).click()
+    tab.get_by_text("4000 bytes at most").wait_for()
+    tab.get_by_role("button", name="Cancel").click()
+    tab.locator(".badge.cancelled").wait_for()
 
     tab.get_by_role("link", name="Fits", exact=True).click()
-    tab.locator(".fits li").nth(1).wait_for()
+    tab.locator(".fits li").nth(2).wait_for()
     assert serious(tab) == []
     tab.get_by_label("All shown").check()
     tab.on("dialog", lambda dialog: dialog.accept())
