@@ -218,7 +218,7 @@ class EventHub:
         """The fits that were changed since the last look.
 
         Args:
-            tenant: whose fits.
+            tenant: tenant that the fits belong to.
             seen: time of the last change that was told, by the id of the fit; it is brought up to date.
         """
         since = max(seen.values(), default=datetime.now(UTC)) - LATE_COMMIT
