@@ -53,6 +53,14 @@ def test_a_flac_has_24_bits_at_most_and_a_wav_what_there_was(subtype: str, flac:
     assert soundfile.info(BytesIO(encode_signal(signal, "x.wav"))).subtype == subtype
 
 
+@pytest.mark.parametrize("subtype", ["PCM_32", "DOUBLE"])
+def test_wide_samples_are_kept_to_24_bits(subtype: str) -> None:
+    data = written(RANDOM.uniform(-0.9, 0.9, (500, 2)), "WAV", subtype)
+    expected, _ = soundfile.read(BytesIO(data), dtype="float64")
+    back, _ = soundfile.read(BytesIO(encode_signal(read_signal(data), "x.wav")), dtype="float64")
+    assert 0 < np.abs(back - expected).max() <= 2**-24
+
+
 def test_titles_cue_points_loops_and_loudspeakers_are_not_kept() -> None:
     plain = wav(SOUND)
     title = riff(b"LIST", b"INFO" + riff(b"INAM", b"a title\0"))
@@ -79,18 +87,18 @@ OTHERS = [
 def test_other_codecs_and_containers_are_refused_with_what_to_convert_to(container: str, subtype: str) -> None:
     data = written(chirp(5000), container, subtype)
     words = {"W64": "Wave64", "WAV": "of the WAV are of codec"}.get(container, container)
-    with pytest.raises(UnsupportedFormat, match=f"{words}.*convert it to a WAV.* or a FLAC"):
+    with pytest.raises(UnsupportedFormat, match=rf"{words}.*convert it to a WAV.* or a FLAC"):
         read_signal(data)
 
 
 def test_an_mp3_within_a_wav_is_refused_with_what_to_convert_to() -> None:
     data = wav(SOUND)
-    with pytest.raises(UnsupportedFormat, match="codec .*convert it to a WAV of 16 bits or a FLAC"):
+    with pytest.raises(UnsupportedFormat, match=r"codec .*convert it to a WAV of 16 bits or a FLAC"):
         read_signal(data[:20] + b"\x55\0" + data[22:])
 
 
 def test_an_m4a_is_refused_with_what_to_convert_to() -> None:
-    with pytest.raises(UnsupportedFormat, match="M4A.*convert it to a WAV or a FLAC"):
+    with pytest.raises(UnsupportedFormat, match=r"M4A.*convert it to a WAV or a FLAC"):
         read_signal(b"\0\0\0\x1cftypM4A " + bytes(40))
 
 
@@ -139,6 +147,25 @@ def test_what_lies_beside_the_frames_is_passed_over_and_not_written() -> None:
             assert (len(opened.streams), len(opened.chapters())) == (1, 0)
             assert opened.streams.video[0].codec_context.sample_aspect_ratio in {None, 0, 1}
             assert "stereo_mode" not in opened.streams.video[0].metadata
+
+
+def test_subtitles_are_passed_over_and_not_written() -> None:
+    words = b"1\n00:00:00,000 --> 00:00:00,200\nsome words\n\n"
+    file = BytesIO()
+    with av.open(file, "w", format="matroska") as output, av.open(BytesIO(words), format="srt") as text:
+        stream: Any = output.add_stream("ffv1", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 48, 32, "bgr0"
+        track = output.add_stream_from_template(text.streams.subtitles[0])
+        for packet in text.demux(text.streams.subtitles[0]):
+            if packet.size:
+                packet.stream = track
+                output.mux(packet)
+        for number, samples in enumerate(FRAMES):
+            output.mux(stream.encode(picture(samples, number)))
+        output.mux(stream.encode())
+    assert b"some words" in file.getvalue()
+    np.testing.assert_array_equal(shown(file.getvalue()), FRAMES)
+    assert b"some words" not in encode_signal(read_signal(file.getvalue()), "x.mkv")
 
 
 @pytest.mark.parametrize("first", [False, True])
