@@ -61,6 +61,8 @@ export interface OpenOptions {
   missing?: number;
   onLevel?: (info: Info) => void;
   signal?: AbortSignal;
+  /** How `fetch` takes an address: from a cache, or not. */
+  cache?: RequestCache;
 }
 
 export declare class TnrError extends Error {
