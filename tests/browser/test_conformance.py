@@ -29,6 +29,7 @@ from tuner.signal.samples import Storage
 pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="Node is not installed")
 
 PROGRAM = Path(__file__).with_name("conformance.mjs")
+WEB = Path(__file__).parents[2] / "web/tnr.js"
 GOLDEN = Path(__file__).parents[1] / "golden"
 WAVELETS = sorted((GOLDEN / "v1-core").glob("*.tnr"))
 SINES = sorted(path for path in GOLDEN.glob("v*/*.tnr") if path not in WAVELETS)
@@ -101,6 +102,25 @@ def test_networks_of_sines_are_the_same_and_their_samples_too() -> None:
         found = np.array(answer["samples"], np.float64).reshape(answer["shape"])
         allowed = 1.0 if representation.sample_format.is_integer else 1e-6 * np.abs(samples).max()
         assert np.abs(found - samples).max() <= allowed, path
+
+
+LIMITED = """
+const [web, core, path, most] = process.argv.slice(1);
+const { readFileSync } = await import("node:fs");
+const { configure, open } = await import(web);
+configure({ core: new Uint8Array(readFileSync(core)) });
+const file = await open(new Uint8Array(readFileSync(path)), { limits: { memory: Number(most) } });
+const asked = [() => file.pixels({ scale: 1.5 }), () => file.at(new Float32Array(file.info.shape.length)), () => file.pixels({ every: 2 })];
+console.log(JSON.stringify(await Promise.all(asked.map((ask) => ask().then(() => null, ({ code }) => code)))));
+"""
+
+
+@pytest.mark.parametrize("name", ["v1/colour.tnr", "v1-kinds/windows.tnr", "v1-core/colour.tnr"])
+def test_memory_is_held_to_its_limit_before_it_is_taken(name: str) -> None:
+    for most, expected in ((1 << 20, "limit_exceeded"), (1 << 31, None)):
+        command = ["node", "-e", LIMITED, WEB, MODULE, GOLDEN / name, str(most)]
+        done = subprocess.run(command, capture_output=True, check=True, text=True)
+        assert json.loads(done.stdout) == [expected] * 3
 
 
 def damaged(data: bytes) -> list[bytes]:
