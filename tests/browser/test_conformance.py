@@ -110,7 +110,8 @@ const { readFileSync } = await import("node:fs");
 const { configure, open } = await import(web);
 configure({ core: new Uint8Array(readFileSync(core)) });
 const file = await open(new Uint8Array(readFileSync(path)), { limits: { memory: Number(most) } });
-const asked = [() => file.pixels({ scale: 1.5 }), () => file.at(new Float32Array(file.info.shape.length)), () => file.pixels({ every: 2 })];
+const origin = new Float32Array(file.info.shape.length);
+const asked = [() => file.pixels({ scale: 1.5 }), () => file.at(origin), () => file.pixels({ every: 2 })];
 console.log(JSON.stringify(await Promise.all(asked.map((ask) => ask().then(() => null, ({ code }) => code)))));
 """
 
