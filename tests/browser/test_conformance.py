@@ -119,7 +119,7 @@ console.log(JSON.stringify(await Promise.all(asked.map((ask) => ask().then(() =>
 @pytest.mark.parametrize("name", ["v1/colour.tnr", "v1-kinds/windows.tnr", "v1-core/colour.tnr"])
 def test_memory_is_held_to_its_limit_before_it_is_taken(name: str) -> None:
     for most, expected in ((1 << 20, "limit_exceeded"), (1 << 31, None)):
-        command = ["node", "-e", LIMITED, WEB, MODULE, GOLDEN / name, str(most)]
+        command = ["node", "-e", LIMITED, *map(str, (WEB, MODULE, GOLDEN / name, most))]
         done = subprocess.run(command, capture_output=True, check=True, text=True)
         assert json.loads(done.stdout) == [expected] * 3
 
