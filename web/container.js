@@ -3,6 +3,7 @@ import { ByteReader, crc32c } from "./bytes.js";
 import { unpackCbor } from "./cbor.js";
 import { TnrError, corrupt } from "./errors.js";
 import { checkLimit, product } from "./limits.js";
+import { weightsOf } from "./networks.js";
 
 /** @typedef {import("./limits.js").Limits} Limits */
 /** @typedef {{missing: number, end: number, crc: number}} Place end: bytes of the network's payload */
@@ -82,8 +83,7 @@ function readHeader(reader, limits) {
     ...{ chunks, shape, channels, period, frequencies, widths },
   };
   const samples = product(shape);
-  let [weights, inputs] = [frequencies * (shape.length + 1), frequencies];
-  for (const width of [...widths, channels]) [weights, inputs] = [weights + width * (inputs + 1), width];
+  const weights = weightsOf(header);
   checkLimit(limits, "chunks", chunks);
   checkLimit(limits, "axes", shape.length);
   checkLimit(limits, "channels", channels);

@@ -170,7 +170,7 @@ def decode(data: bytes) -> Decoded:
     for (rows, columns), (m, frequencies) in zip(shapes, tables, strict=True):
         numbers = iter(coder.symbols(rows * columns, frequencies))
         matrices.append([[next(numbers) - m for _ in range(columns)] for _ in range(rows)])
-    assert not coder.words
+    coder.finish()
     start = source.at
     bands, ends = tnr_latents.decode(source.take(len(source.data) - start), shape, scales, colours)
     if places is not None:

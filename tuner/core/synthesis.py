@@ -69,7 +69,9 @@ class Network:
         return b"".join(part.tobytes() for part in parts)
 
 
-def values(integers: Sequence[Integers], layout: Layout, network: Network, memory: int | None = None) -> FloatArray:
+def values(
+    integers: Sequence[Integers], layout: Layout, network: Network, memory: int | None = None, *, every: int = 1
+) -> FloatArray:
     """Values on the samples of a signal, float32 (*samples, C), not limited to any range.
 
     Args:
@@ -77,6 +79,7 @@ def values(integers: Sequence[Integers], layout: Layout, network: Network, memor
         layout: subbands that the integers belong to.
         network: what turns fields into values.
         memory: bytes that the core may use; None for what the layout needs.
+        every: how many samples along each axis have one value, that of the one in their middle.
 
     Raises:
         ConfigError: if layout or network are outside of what the core knows.
@@ -91,14 +94,16 @@ def values(integers: Sequence[Integers], layout: Layout, network: Network, memor
     room = instance.view(instance.call("core_integers"), 4 * count).view("<i4")
     np.concatenate([part.reshape(-1) for part in integers], out=room)
     instance.write(words, instance.room("core_network_room", len(words) // 4))
+    instance.call("core_every", every)
     instance.check(instance.call("core_pixels"))
-    first, *others = layout.samples if len(layout.samples) > 1 else (1, *layout.samples)
+    samples = tuple((count - 1 - min(every // 2, count - 1)) // every + 1 for count in layout.samples)
+    first, *others = samples if len(samples) > 1 else (1, *samples)
     found = np.empty((first, prod(others) * network.channels), dtype=np.float32)
     done, address = 0, instance.call("core_values")
     while rows := instance.call("core_next"):
         found[done : done + rows] = instance.view(address, found[:1].nbytes * rows).view("<f4").reshape(rows, -1)
         done += rows
-    return found.reshape(*layout.samples, network.channels)
+    return found.reshape(*samples, network.channels)
 
 
 def values_memory(layout: Layout, network: Network) -> int:
