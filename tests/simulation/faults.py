@@ -33,6 +33,12 @@ def freeze(world: World, process: Process) -> None:
     process.frozen_until = max(process.frozen_until, world.scheduler.now + seconds)
 
 
+def freeze_until_missed(world: World, process: Process) -> None:
+    """The process stands still, and goes on just when upkeep is about to miss it."""
+    process.frozen_until = max(process.frozen_until, world.scheduler.now + LONGEST_SECONDS)
+    world.sleepers.append(process)
+
+
 def cut(world: World, process: Process) -> None:
     """Nothing gets through between the process, or one of its threads, and one engine."""
     tasks = sorted(process.tasks, key=lambda task: task.turn)
@@ -84,6 +90,11 @@ def stop_storage(world: World, process: Process) -> None:
     world.bucket.down_until = world.scheduler.now + world.chance.uniform(1.0, LONGEST_SECONDS)
 
 
+def fill_storage(world: World, process: Process) -> None:
+    """Storage answers and reads, and has no room."""
+    world.bucket.full_until = world.scheduler.now + world.chance.uniform(10.0, 120.0)
+
+
 def lose_messages(world: World, process: Process) -> None:
     """The broker starts anew, empty."""
     world.broker.lose_all(world.chance.uniform(0.0, 10.0))
@@ -123,6 +134,7 @@ def spoil_object(world: World, process: Process) -> None:
 FAULTS = (
     Fault("kill", 8, kill),
     Fault("freeze", 8, freeze),
+    Fault("freeze until missed", 3, freeze_until_missed),
     Fault("cut", 6, cut),
     Fault("lost answer", 6, lose_answer),
     Fault("drain", 2, drain),
@@ -130,6 +142,7 @@ FAULTS = (
     Fault("clock is set", 1, step_clock),
     Fault("power is cut", 3, cut_power),
     Fault("storage stops", 2, stop_storage),
+    Fault("storage is full", 3, fill_storage),
     Fault("messages lost", 2, lose_messages),
     Fault("object spoilt", 4, spoil_object),
 )

@@ -32,6 +32,7 @@ class Process:
         skew_seconds: how far its wall clock is ahead.
         draining: whether it was told to leave.
         tasks: its threads that have not ended.
+        late: threads that were due while it stood still.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Process:
     skew_seconds: float = 0.0
     draining: bool = False
     tasks: set["Task"] = field(default_factory=set)
+    late: list["Ticket"] = field(default_factory=list)
 
 
 class Task:
@@ -112,6 +114,7 @@ class Scheduler:
                 continue
             if process.frozen_until > when:
                 self._push(process.frozen_until, task, turn)
+                process.late.append((task, turn))
                 continue
             self.now = max(self.now, when)
             task.greenlet.switch()
@@ -134,6 +137,13 @@ class Scheduler:
             self._bury()
         elif mine.process is process:
             raise ProcessDead
+
+    def thaw(self, process: Process, *, after: float = 0.0) -> None:
+        """Let a process go on that stands still, with what it is late with."""
+        process.frozen_until = min(process.frozen_until, self.now + after)
+        late, process.late = process.late, []
+        for task, turn in late:
+            self._push(process.frozen_until, task, turn)
 
     def _bury(self) -> None:
         """Unwind the threads of the dead; only the hub can, since they end where they were begun."""
@@ -257,6 +267,26 @@ class SimulatedThread:
         while task is not None and not task.is_done and not self._scheduler.process.is_dead:
             task.waiters.append(self._scheduler.ticket())
             self._scheduler.wait()
+
+
+class SimulatedTimer:
+    """Stands for `threading.Timer`."""
+
+    def __init__(self, scheduler: Scheduler, seconds: float, act: Callable[[], object]) -> None:
+        self._seconds = seconds
+        self._act = act
+        self._cancelled = SimulatedEvent(scheduler)
+        self._thread = SimulatedThread(scheduler, self._run)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def cancel(self) -> None:
+        self._cancelled.set()
+
+    def _run(self) -> None:
+        if not self._cancelled.wait(self._seconds):
+            self._act()
 
 
 class Draining:
