@@ -159,6 +159,8 @@ class Watch:
                 self.wrong(f"{fit_id} went from attempt {earlier} to {attempt} by {process.name}")
             if before is not None and before["not_before"] is not None and before["not_before"] > transaction.now:
                 self.wrong(f"{fit_id} was claimed before {before['not_before']}")
+            if before is not None and set(self.world.faults) <= ASIDE_FROM_UPKEEP:
+                self._waited(fit_id, before, transaction.now)
             is_away = self.world.bucket.down_until > self.world.scheduler.now > self.world.bucket.down_since + 1.0
             if is_away and set(self.world.faults) <= {"storage stops"}:
                 self.wrong(f"{fit_id} was claimed while storage was away")
@@ -428,24 +430,30 @@ class Watch:
         world = self.world
         if not set(world.faults) <= ASIDE_FROM_UPKEEP:
             return
-        now, grace = world.server.clock(), SETTINGS.upkeep_every_seconds + ROUND_SECONDS
+        now = world.server.clock()
         for (fit_id,), row in world.server.tables["fits"].items():
             promise = self._promise(fit_id)
             if promise is None:
                 continue
             if row["status"] == "running" and promise.max_run_seconds is not None:
                 spent = self._spent(fit_id, now)
-                if spent > promise.max_run_seconds + grace:
+                if spent > promise.max_run_seconds + SETTINGS.upkeep_every_seconds + ROUND_SECONDS:
                     self.wrong(f"{fit_id} was worked on for {spent} s, {promise.max_run_seconds} were allowed")
-            if row["status"] == "queued" and promise.max_queue_seconds is not None:
-                waited = (now - row["queued_at"]).total_seconds()
-                if waited > promise.max_queue_seconds + grace:
-                    self.wrong(f"{fit_id} has waited for {waited} s, {promise.max_queue_seconds} were allowed")
+            if row["status"] == "queued":
+                self._waited(fit_id, row, now)
+
+    def _waited(self, fit_id: str, row: Row, now: datetime) -> None:
+        promise = self._promise(fit_id)
+        allowed = None if promise is None else promise.max_queue_seconds
+        waited = (now - row["queued_at"]).total_seconds()
+        if allowed is not None and waited > allowed + SETTINGS.upkeep_every_seconds + ROUND_SECONDS:
+            self.wrong(f"{fit_id} has waited for {waited} s, {allowed} were allowed")
 
     def _spent(self, fit_id: str, now: datetime) -> float:
         """Seconds that workers have held a fit, all attempts together."""
         rows = (row for row in self.world.server.tables["fit_attempts"].values() if row["fit_id"] == fit_id)
-        return sum(((row["ended_at"] or now) - row["started_at"]).total_seconds() for row in rows)
+        seconds: float = sum(((row["ended_at"] or now) - row["started_at"]).total_seconds() for row in rows)
+        return seconds
 
     def _is_reaped(self, fit_id: str, attempt: int) -> bool:
         """Whether its lease ran out by a clock that went as the worker's did."""
