@@ -54,6 +54,7 @@ class Watch:
         self.last_step: dict[tuple[str, int], int] = {}
         self.begun: dict[tuple[str, int], int] = {}
         self.kept: dict[tuple[str, int], int] = {}
+        self.were_overdue: set[str] = set()
         world.observers.append(self.committed)
         world.trainer.on_begin = self.begins_to_train
         world.trainer.on_step = self.takes_a_step
@@ -87,6 +88,9 @@ class Watch:
                         self.kept[after["fit_id"], after["attempt"]] = after["step"]
                 elif before is not None and after is None:
                     self._forgotten(before["object_key"], by_table)
+                    fit = self.world.server.tables["fits"].get((before["fit_id"],))
+                    if transaction.process.role == "upkeep" and fit is not None and fit["status"] not in ENDED:
+                        self.wrong(f"upkeep dropped {before['object_key']} of a fit that is {fit['status']}")
         for _, key, before, after in by_table.get("deleted_objects", ()):
             if before is not None and after is None and key[0] in self.world.bucket.seen:
                 self.wrong(f"the object {key[0]} counts as removed and is there")
@@ -322,6 +326,7 @@ class Watch:
             case "cannot_be_fitted":
                 fine = kind == "fails"
             case "deadline_exceeded":
+                self.were_overdue.add(fit_id)
                 spent = self._spent(fit_id, transaction.now)
                 own = None if promise is None else promise.max_run_seconds
                 fine = (
@@ -486,11 +491,10 @@ class Watch:
     def when_settled(self) -> None:
         """Where nothing was disturbed, nothing is left for the sweep."""
         world = self.world
-        fits = world.server.tables["fits"].values()
         # A worker hears only with its next beat that its fit's time was over, and may have stored something since.
-        if world.faults or any(
-            self._kind(row["id"]) != "plain" or row["error_code"] == "deadline_exceeded" for row in fits
-        ):
+        if world.faults or self.were_overdue:
+            return
+        if any(self._kind(row["id"]) != "plain" for row in world.server.tables["fits"].values()):
             return
         wanted = {
             row["object_key"] for name in ("signals", "representations") for row in world.server.tables[name].values()

@@ -51,7 +51,7 @@ def run(seed: int, *, tell: bool = False) -> Outcome:
     if world.chance.random() < 0.3:
         world.start("upkeep", "upkeep-1", after=2.0)
     faults.draw(world, span)
-    clients = [_client(world, number) for number in range(world.chance.choice([1, 2, 2, 3]))]
+    clients = [_client(world, number, is_hasty=nobody > 0 and number > 0) for number in range(world.chance.choice([1, 2, 2, 3]))]
     scheduler = world.scheduler
     scheduler.run(span)
     world.calm_down()
@@ -113,7 +113,7 @@ def _request(signal_id: str, seed: int, steps: int, max_run: float | None, max_q
     )
 
 
-def _client(world: World, number: int) -> Any:
+def _client(world: World, number: int, *, is_hasty: bool) -> Any:
     chance = world.chance
     which = chance.randrange(len(TENANTS))
     max_run_seconds = chance.choice([6.0, 30.0]) if chance.random() < 0.1 else None
@@ -125,7 +125,7 @@ def _client(world: World, number: int) -> Any:
         steps=chance.choice([3, 5, 8, 14, 22] if max_run_seconds is None else [14, 30, 60]),
         key=f"key {number}",
         max_run_seconds=max_run_seconds,
-        max_queue_seconds=chance.choice([4.0, 15.0]) if chance.random() < 0.1 else None,
+        max_queue_seconds=4.0 if is_hasty else 15.0 if chance.random() < 0.06 else None,
     )
     world.promises.append(promise)
     process = Process(name=f"client {number}", role="client")
