@@ -1,8 +1,8 @@
 """What it costs that an object is on the disk before a row names it: `python -m tests.chaos.durability`.
 
-Two apis on the same durable engines, one of which does not wait for the disk (`TUNER_S3_SYNC=false`), are asked in turn,
-so that a machine that is busy with other things is so for both; then a worker takes fits in the same way. What is
-reported are medians. What hashing costs is reported as seconds for each MiB, on the same processor.
+Two apis on the same durable engines, one of which does not wait for the disk (`TUNER_S3_SYNC=false`), are asked in
+turn, so that a machine that is busy with other things is so for both; then a worker takes fits in the same way. What is
+reported are medians in milliseconds, and what hashing costs for each MiB.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -68,10 +69,11 @@ def _requests(environment: Mapping[str, str], folder: Path, count: int) -> dict[
         def post(client: httpx.Client, content: bytes) -> Callable[[], object]:
             return lambda: client.post("/signals", files={"file": ("noise.png", content)}).raise_for_status()
 
+        def upload(side: int, way: str) -> Callable[[], object]:
+            return post(clients[way], _noise(chance, side))
+
         for name, side in SIDES.items():
-            report[name] = _in_turn(
-                max(5, count // (side // 128)), lambda way, side=side: post(clients[way], _noise(chance, side))
-            )
+            report[name] = _in_turn(max(5, count // (side // 128)), partial(upload, side))
         signal_id = synced.post("/signals", files={"file": ("a.png", picture_png())}).raise_for_status().json()["id"]
         body = {"signal_id": signal_id}
         report["post_fits"] = _in_turn(

@@ -51,7 +51,8 @@ def run(seed: int, *, tell: bool = False) -> Outcome:
     if world.chance.random() < 0.3:
         world.start("upkeep", "upkeep-1", after=2.0)
     faults.draw(world, span)
-    clients = [_client(world, number, is_hasty=nobody > 0 and number > 0) for number in range(world.chance.choice([1, 2, 2, 3]))]
+    count = world.chance.choice([1, 2, 2, 3])
+    clients = [_client(world, number, is_hasty=nobody > 0 and number > 0) for number in range(count)]
     scheduler = world.scheduler
     scheduler.run(span)
     world.calm_down()

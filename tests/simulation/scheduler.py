@@ -53,6 +53,7 @@ class Task:
         self.process = process
         self.turn = 0  # number of the wait that it is in: a wake-up for an earlier one comes too late
         self.is_done = False
+        self.only_waits = False  # for a time to come, and has no line to anybody
         self.waiters: list[tuple[Task, int]] = []
         self.greenlet = greenlet(body, parent)
 
@@ -259,8 +260,9 @@ class SimulatedThread:
         self._target = target
         self._task: Task | None = None
 
-    def start(self) -> None:
+    def start(self) -> Task:
         self._task = self._scheduler.spawn(self._scheduler.process, self._target)
+        return self._task
 
     def join(self, timeout: float | None = None) -> None:
         task = self._task
@@ -279,7 +281,7 @@ class SimulatedTimer:
         self._thread = SimulatedThread(scheduler, self._run)
 
     def start(self) -> None:
-        self._thread.start()
+        self._thread.start().only_waits = True
 
     def cancel(self) -> None:
         self._cancelled.set()
