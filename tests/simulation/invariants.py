@@ -4,7 +4,7 @@ The rules are written down here a second time, in words of their own: nothing is
 """
 
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 from store.blobs import sha256_hex
@@ -34,7 +34,12 @@ LATE_STEPS = 2  # a worker may take after its lease has run out: one is under wa
 DEAF_STEPS = 40
 HEARS_WITHIN_STEPS = 8  # where nothing disturbs: a heartbeat
 UNSAVED_STEPS = 6  # where nothing disturbs: a pause between two checkpoints
-HARMLESS = {"database restarts", "storage stops", "messages lost", "object spoilt", "drain"}  # no worker dies of them
+# No worker dies of them.
+HARMLESS = {"database restarts", "storage stops", "storage is full", "messages lost", "object spoilt", "drain"}
+# Upkeep does its rounds whatever they do.
+ASIDE_FROM_UPKEEP = {"messages lost", "object spoilt", "drain"}
+ROUND_SECONDS = 5.0  # that a round of upkeep takes at most, with what it waits for
+OWN_WORDS = {"worker_lost", "worker_hung", "storage_unavailable", "deadline_exceeded"}  # no failures of the fit itself
 
 
 class Watch:
@@ -49,6 +54,7 @@ class Watch:
         self.last_step: dict[tuple[str, int], int] = {}
         self.begun: dict[tuple[str, int], int] = {}
         self.kept: dict[tuple[str, int], int] = {}
+        self.were_overdue: set[str] = set()
         world.observers.append(self.committed)
         world.trainer.on_begin = self.begins_to_train
         world.trainer.on_step = self.takes_a_step
@@ -82,6 +88,9 @@ class Watch:
                         self.kept[after["fit_id"], after["attempt"]] = after["step"]
                 elif before is not None and after is None:
                     self._forgotten(before["object_key"], by_table)
+                    fit = self.world.server.tables["fits"].get((before["fit_id"],))
+                    if transaction.process.role == "upkeep" and fit is not None and fit["status"] not in ENDED:
+                        self.wrong(f"upkeep dropped {before['object_key']} of a fit that is {fit['status']}")
         for _, key, before, after in by_table.get("deleted_objects", ()):
             if before is not None and after is None and key[0] in self.world.bucket.seen:
                 self.wrong(f"the object {key[0]} counts as removed and is there")
@@ -154,6 +163,8 @@ class Watch:
                 self.wrong(f"{fit_id} went from attempt {earlier} to {attempt} by {process.name}")
             if before is not None and before["not_before"] is not None and before["not_before"] > transaction.now:
                 self.wrong(f"{fit_id} was claimed before {before['not_before']}")
+            if before is not None and set(self.world.faults) <= ASIDE_FROM_UPKEEP:
+                self._waited(fit_id, before, transaction.now)
             is_away = self.world.bucket.down_until > self.world.scheduler.now > self.world.bucket.down_since + 1.0
             if is_away and set(self.world.faults) <= {"storage stops"}:
                 self.wrong(f"{fit_id} was claimed while storage was away")
@@ -252,6 +263,8 @@ class Watch:
             self.wrong(f"{fit_id} was queued again although a pause was wanted")
         if before["status"] == "cancelling" and new not in {"cancelled", "failed"}:
             self.wrong(f"{fit_id} became {new} although it was being cancelled")
+        if before["status"] == "cancelling" and new == "failed" and code in OWN_WORDS:
+            self.wrong(f"{fit_id} was being cancelled and failed with {code}, which is nothing that it did")
         is_harmless = set(self.world.faults) <= HARMLESS and self._kind(fit_id) not in {"kills", "hangs"}
         if end == "lost" and is_harmless and new != "cancelled":
             self.wrong(f"an attempt of {fit_id} counts as lost, and no worker was: {dict(self.world.faults)}")
@@ -270,6 +283,9 @@ class Watch:
             and (after["not_before"] is None or after["not_before"] <= transaction.now)
         ):
             self.wrong(f"{fit_id} is tried again at once after a failure of storage")
+        failures = [row["ended_as"] for row in known].count("failed")
+        if end == "failed" and new == "queued" and failures >= SETTINGS.max_storage_failures:
+            self.wrong(f"{fit_id} was queued again after {failures} failures of storage")
         if new == "queued" and after["worker"] is not None:
             self.wrong(f"{fit_id} is queued and names a worker")
 
@@ -310,9 +326,8 @@ class Watch:
             case "cannot_be_fitted":
                 fine = kind == "fails"
             case "deadline_exceeded":
-                spent = sum(
-                    ((row["ended_at"] or transaction.now) - row["started_at"]).total_seconds() for row in attempts
-                )
+                self.were_overdue.add(fit_id)
+                spent = self._spent(fit_id, transaction.now)
                 own = None if promise is None else promise.max_run_seconds
                 fine = (
                     spent > min(own or SETTINGS.max_run_seconds, SETTINGS.max_run_seconds)
@@ -387,6 +402,7 @@ class Watch:
         """Whoever has lost its lease stops by itself; whoever is told something hears of it."""
         world, process = self.world, self.world.scheduler.process
         self.last_step[fit_id, attempt] = step
+        self._limits()
         row = world.server.tables["fits"].get((fit_id,))
         holds = row is not None and row["attempt"] == attempt and row["status"] in HELD
         promise = self._promise(fit_id)
@@ -413,6 +429,36 @@ class Watch:
         if late > allowed:
             what = ", ".join(reason for reason, holds_now in reasons.items() if holds_now)
             self.wrong(f"attempt {attempt} of {fit_id} {what} and trains on, {late} steps by now")
+
+    def _limits(self) -> None:
+        """Nobody is worked on, and nobody waits, for longer than is allowed and upkeep takes to see it."""
+        world = self.world
+        if not set(world.faults) <= ASIDE_FROM_UPKEEP:
+            return
+        now = world.server.clock()
+        for (fit_id,), row in world.server.tables["fits"].items():
+            promise = self._promise(fit_id)
+            if promise is None:
+                continue
+            if row["status"] == "running" and promise.max_run_seconds is not None:
+                spent = self._spent(fit_id, now)
+                if spent > promise.max_run_seconds + SETTINGS.upkeep_every_seconds + ROUND_SECONDS:
+                    self.wrong(f"{fit_id} was worked on for {spent} s, {promise.max_run_seconds} were allowed")
+            if row["status"] == "queued":
+                self._waited(fit_id, row, now)
+
+    def _waited(self, fit_id: str, row: Row, now: datetime) -> None:
+        promise = self._promise(fit_id)
+        allowed = None if promise is None else promise.max_queue_seconds
+        waited = (now - row["queued_at"]).total_seconds()
+        if allowed is not None and waited > allowed + SETTINGS.upkeep_every_seconds + ROUND_SECONDS:
+            self.wrong(f"{fit_id} has waited for {waited} s, {allowed} were allowed")
+
+    def _spent(self, fit_id: str, now: datetime) -> float:
+        """Seconds that workers have held a fit, all attempts together."""
+        rows = (row for row in self.world.server.tables["fit_attempts"].values() if row["fit_id"] == fit_id)
+        seconds: float = sum(((row["ended_at"] or now) - row["started_at"]).total_seconds() for row in rows)
+        return seconds
 
     def _is_reaped(self, fit_id: str, attempt: int) -> bool:
         """Whether its lease ran out by a clock that went as the worker's did."""
@@ -445,7 +491,10 @@ class Watch:
     def when_settled(self) -> None:
         """Where nothing was disturbed, nothing is left for the sweep."""
         world = self.world
-        if world.faults or any(self._kind(row["id"]) != "plain" for row in world.server.tables["fits"].values()):
+        # A worker hears only with its next beat that its fit's time was over, and may have stored something since.
+        if world.faults or self.were_overdue:
+            return
+        if any(self._kind(row["id"]) != "plain" for row in world.server.tables["fits"].values()):
             return
         wanted = {
             row["object_key"] for name in ("signals", "representations") for row in world.server.tables[name].values()
