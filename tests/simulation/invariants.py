@@ -49,7 +49,7 @@ class Watch:
         self.world = world
         self.owners: dict[tuple[str, int], Process] = {}
         self.latest: dict[Process, tuple[str, int]] = {}
-        self.steps_late: dict[tuple[str, int], int] = {}
+        self.steps_late: dict[tuple[str, int, str], int] = {}
         self.ended: dict[str, str] = {}
         self.last_step: dict[tuple[str, int], int] = {}
         self.begun: dict[tuple[str, int], int] = {}
@@ -412,23 +412,27 @@ class Watch:
             "is to be paused": holds and promise is not None and promise.paused_at is not None,
             "was told to leave": process.draining,
         }
-        if not any(reasons.values()):
-            self.steps_late.pop((fit_id, attempt), None)
-            if (
-                not world.faults
-                and step - self.kept.get((fit_id, attempt), self.begun.get((fit_id, attempt), 0)) > UNSAVED_STEPS
-            ):
-                self.wrong(f"attempt {attempt} of {fit_id} keeps no checkpoint, it is at step {step}")
-            return
-        late = self.steps_late[fit_id, attempt] = self.steps_late.get((fit_id, attempt), 0) + 1
-        allowed = DEAF_STEPS
-        if reasons["was told to leave"] or (reasons["is over"] and self._is_reaped(fit_id, attempt)):
-            allowed = LATE_STEPS
-        elif not world.faults or set(world.faults) <= {"drain", "messages lost"}:
-            allowed = HEARS_WITHIN_STEPS
-        if late > allowed:
-            what = ", ".join(reason for reason, holds_now in reasons.items() if holds_now)
-            self.wrong(f"attempt {attempt} of {fit_id} {what} and trains on, {late} steps by now")
+        # Each reason has its own count: who has a beat's time to hear of a cancel may be told to leave at its end.
+        for reason, holds_now in reasons.items():
+            place = fit_id, attempt, reason
+            self.steps_late[place] = self.steps_late.get(place, 0) + 1 if holds_now else 0
+            late, allowed = self.steps_late[place], self._deaf_steps(reason, fit_id, attempt)
+            if late > allowed:
+                self.wrong(f"attempt {attempt} of {fit_id} {reason} and trains on, {late} steps by now")
+        if (
+            not any(reasons.values())
+            and not world.faults
+            and step - self.kept.get((fit_id, attempt), self.begun.get((fit_id, attempt), 0)) > UNSAVED_STEPS
+        ):
+            self.wrong(f"attempt {attempt} of {fit_id} keeps no checkpoint, it is at step {step}")
+
+    def _deaf_steps(self, reason: str, fit_id: str, attempt: int) -> int:
+        """How many steps an attempt may take on, for all that is so."""
+        if reason == "was told to leave" or (reason == "is over" and self._is_reaped(fit_id, attempt)):
+            return LATE_STEPS
+        if set(self.world.faults) <= {"drain", "messages lost"}:
+            return HEARS_WITHIN_STEPS
+        return DEAF_STEPS
 
     def _limits(self) -> None:
         """Nobody is worked on, and nobody waits, for longer than is allowed and upkeep takes to see it."""
