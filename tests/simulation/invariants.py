@@ -36,6 +36,8 @@ HEARS_WITHIN_STEPS = 8  # where nothing disturbs: a heartbeat
 UNSAVED_STEPS = 6  # where nothing disturbs: a pause between two checkpoints
 # No worker dies of them.
 HARMLESS = {"database restarts", "storage stops", "storage is full", "messages lost", "object spoilt", "drain"}
+# Nobody who asked whether storage is there, and then claims, is held up by them in between.
+BETWEEN_NO_LINES = {"storage stops", "storage is full", "messages lost", "object spoilt", "drain", "kill"}
 # Upkeep does its rounds whatever they do.
 ASIDE_FROM_UPKEEP = {"messages lost", "object spoilt", "drain"}
 ROUND_SECONDS = 5.0  # that a round of upkeep takes at most, with what it waits for
@@ -166,7 +168,7 @@ class Watch:
             if before is not None and set(self.world.faults) <= ASIDE_FROM_UPKEEP:
                 self._waited(fit_id, before, transaction.now)
             is_away = self.world.bucket.down_until > self.world.scheduler.now > self.world.bucket.down_since + 1.0
-            if is_away and set(self.world.faults) <= {"storage stops"}:
+            if is_away and set(self.world.faults) <= BETWEEN_NO_LINES:
                 self.wrong(f"{fit_id} was claimed while storage was away")
             self.owners[fit_id, attempt] = process
             self.latest[process] = (fit_id, attempt)
@@ -408,6 +410,7 @@ class Watch:
         promise = self._promise(fit_id)
         reasons = {
             "is over": not holds,
+            "holds a lease that has run out": holds and row is not None and self._has_run_out(row),
             "is being cancelled": holds and row is not None and row["status"] == "cancelling",
             "is to be paused": holds and promise is not None and promise.paused_at is not None,
             "was told to leave": process.draining,
@@ -428,11 +431,17 @@ class Watch:
 
     def _deaf_steps(self, reason: str, fit_id: str, attempt: int) -> int:
         """How many steps an attempt may take on, for all that is so."""
-        if reason == "was told to leave" or (reason == "is over" and self._is_reaped(fit_id, attempt)):
+        if reason in {"was told to leave", "holds a lease that has run out"}:
+            return LATE_STEPS
+        if reason == "is over" and self._is_reaped(fit_id, attempt):
             return LATE_STEPS
         if set(self.world.faults) <= {"drain", "messages lost"}:
             return HEARS_WITHIN_STEPS
         return DEAF_STEPS
+
+    def _has_run_out(self, row: Row) -> bool:
+        """Whether a lease is over by a clock that went as the worker's did, which believes in it for less long."""
+        return not self.world.clock_was_set and bool(row["lease_until"] < self.world.server.clock())
 
     def _limits(self) -> None:
         """Nobody is worked on, and nobody waits, for longer than is allowed and upkeep takes to see it."""
