@@ -453,7 +453,7 @@ def test_half_floats_stay_what_they_are_where_a_file_has_them() -> None:
     volume = replace(signal, kind=SignalKind.VOLUME, details=VolumeDetails())
     np.testing.assert_array_equal(read_signal(encode_signal(volume, "x.nii")).values.shape, signal.values.shape)
     sound = Signal(
-        values=np.float32([[0.25], [-0.5]]),
+        values=np.array([[0.25], [-0.5]], dtype=np.float32),
         kind=SignalKind.AUDIO,
         sample_format=SampleFormat.F16,
         details=AudioDetails(sample_rate=8000),
