@@ -224,7 +224,7 @@ def test_interlaced_frames_stay_as_they_are_stored() -> None:
     with av.open(BytesIO(file.getvalue()), "r") as opened:
         decoded = list(opened.decode(video=0))
         assert all(frame.interlaced_frame for frame in decoded)
-        expected = np.stack([frame.to_ndarray(format="gray") for frame in decoded])
+        expected = np.stack([frame.to_ndarray(format="gray") for frame in decoded]).astype(np.float64)
     assert np.abs(shown(file.getvalue())[..., 0] - expected).max() <= 1  # lines that were mixed differ by far more
 
 
