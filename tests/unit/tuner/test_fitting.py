@@ -49,7 +49,7 @@ def test_a_missed_target_is_said_and_not_raised() -> None:
 def test_seconds_alone_are_a_target_and_beside_one_a_limit() -> None:
     alone = tuner.represent(PIXELS, seconds=0.5, effort="fast")
     assert "0.5 seconds" in alone.message
-    beside = tuner.represent(PIXELS, psnr_db=80.0, seconds=0.3, effort="fast", network="sines")
+    beside = tuner.represent(PIXELS, psnr_db=80.0, seconds=1.5, effort="fast", network="sines")
     assert "80 dB" in beside.message
 
 
