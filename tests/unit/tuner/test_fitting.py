@@ -100,7 +100,9 @@ def test_public_names_are_offered_for_completion() -> None:
     assert "HOMES" not in dir(tuner)
 
 
-@pytest.mark.parametrize("psnr_db", [3.0, 8.0, 20.0])
+@pytest.mark.parametrize(
+    "psnr_db", [pytest.param(3.0, marks=pytest.mark.long), 8.0, pytest.param(20.0, marks=pytest.mark.long)]
+)
 def test_a_low_quality_of_noise_is_met_as_well(psnr_db: float) -> None:
     """What a fit aims at and what rounding leaves of it lie apart by decibels there."""
     noise = np.random.default_rng(0).normal(size=(6, 5, 7)).astype(np.float32)

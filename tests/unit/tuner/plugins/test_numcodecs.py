@@ -18,6 +18,7 @@ RAMP = np.add.outer(100 * np.arange(6), 3 * np.arange(5)).astype(np.int16)
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.long
 def test_an_array_of_zarr_2_reads_in_its_order(tmp_path: Path, order: Literal["C", "F"]) -> None:
     zarr.create_array(
         tmp_path / "a.zarr",
