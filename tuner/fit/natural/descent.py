@@ -63,7 +63,7 @@ class Descent:
     @property
     def losses(self) -> Tensor:
         """Mean squared error of each member at its point, (B,); its output layer is the best one for all samples."""
-        losses: Tensor = self._squares / self._sweeps.targets_BCP[0].numel()
+        losses: Tensor = self._squares / (self._sweeps.samples * self._sweeps.targets_BCP.shape[1])
         return losses
 
     @torch.no_grad()

@@ -14,6 +14,7 @@ from tuner.fit.natural.input_sines import DenseSines, InputSines
 from tuner.fit.natural.separable import grid_sines
 from tuner.fit.natural.sweeps import Sweeps
 from tuner.fit.sines.module import SineNetwork
+from tuner.shapes import BoolArray
 from tuner.signal.grid import Grid
 from tuner.signal.signal import Signal
 
@@ -26,7 +27,13 @@ MEMORY_SHARE = 4
 
 
 def grid_sweeps(
-    network: SineNetwork, signal: Signal, config: NaturalGradientConfig, *, members: int = 1, parts: int = 1
+    network: SineNetwork,
+    signal: Signal,
+    config: NaturalGradientConfig,
+    *,
+    members: int = 1,
+    parts: int = 1,
+    held_out: BoolArray | None = None,
 ) -> Sweeps:
     """All samples of a signal on its grid.
 
@@ -38,6 +45,8 @@ def grid_sweeps(
             times smaller.
         parts: number of times that tiles are made smaller for want of memory, when nothing is kept between sweeps
             either; 1 for neither.
+        held_out: mask of the samples that the fit does not learn from, bool (*grid_shape); None for none. They are
+            evaluated like all others, which keeps the fast ways of a grid, and weigh nothing.
     """
     device = network.phases_M.device
     grid = Grid(signal.grid_shape, network.period)
@@ -49,7 +58,8 @@ def grid_sweeps(
         phases_M=_fixed_phases(network, config),
         keep=parts == 1 and _fits(network, grid.size * members),
     )
-    return _sweeps(network, sines, torch.tensor(signal.values, device=device), members, may_keep=parts == 1)
+    values = torch.tensor(signal.values, device=device)
+    return _sweeps(network, sines, values, members, may_keep=parts == 1, held_out=held_out)
 
 
 def scattered_sweeps(
@@ -83,11 +93,21 @@ def _fits(network: SineNetwork, points: int) -> bool:
 
 
 def _sweeps(
-    network: SineNetwork, sines: InputSines, values: Tensor, members: int = 1, *, may_keep: bool = True
+    network: SineNetwork,
+    sines: InputSines,
+    values: Tensor,
+    members: int = 1,
+    *,
+    may_keep: bool = True,
+    held_out: BoolArray | None = None,
 ) -> Sweeps:
+    seen_P = None
+    if held_out is not None and held_out.any():
+        seen_P = sines.arrange(torch.tensor(~held_out, device=values.device)[..., None])[0]
     widths = [len(layer.bias_H) for layer in network.layers]
     keep = may_keep and _fits(network, sines.points * members)
-    return Sweeps(sines, sines.arrange(values)[None], widths, keep=keep, threads=torch.get_num_threads())
+    arranged = sines.arrange(values)[None]
+    return Sweeps(sines, arranged, widths, keep=keep, threads=torch.get_num_threads(), seen_P=seen_P)
 
 
 def _tile_points(network: SineNetwork, parts: int = 1) -> int:

@@ -37,12 +37,30 @@ class Sweeps:
         widths: number of neurons in each hidden layer.
         keep: whether activations are kept between sweeps (8 bytes a neuron and sample) instead of being computed again.
         threads: number of threads that share the work on a CPU; the result does not depend on it.
+        seen_P: mask of the points that the fits learn from, bool (P,) in the order of `sines`; None for all. The others
+            stay in the sweeps, since a whole grid is cheaper than most of it, and weigh nothing in the sums that decide.
+
+    Attributes:
+        samples: number of points of one signal that the fits learn from.
     """
 
     def __init__(
-        self, sines: InputSines, targets_BCP: Tensor, widths: Sequence[int], *, keep: bool, threads: int
+        self,
+        sines: InputSines,
+        targets_BCP: Tensor,
+        widths: Sequence[int],
+        *,
+        keep: bool,
+        threads: int,
+        seen_P: Tensor | None = None,
     ) -> None:
         self.sines = sines
+        self.samples = sines.points if seen_P is None else int(seen_P.sum())
+        self._seen_P = seen_P
+        self._left_out: list[Tensor] = []
+        if seen_P is not None:
+            targets_BCP = torch.where(seen_P, targets_BCP, 0.0)
+            self._left_out = [(~seen_P[tile.start : tile.stop]).nonzero()[:, 0] for tile in sines.tiles]
         self.targets_BCP = targets_BCP
         self.widths = tuple(widths)
         self.keep = keep
@@ -52,14 +70,16 @@ class Sweeps:
         self._changes: list[Tensor] = []
         self._forward = ForwardPass(sines, widths, targets_BCP, keep=keep)
 
-    @property
-    def samples(self) -> int:
-        """Number of points P of one signal."""
-        return self.targets_BCP.shape[2]
-
     def of(self, members: Tensor) -> "Sweeps":
         """The same for some of the signals, by their indices."""
-        return Sweeps(self.sines, self.targets_BCP[members], self.widths, keep=self.keep, threads=self.threads)
+        return Sweeps(
+            self.sines,
+            self.targets_BCP[members],
+            self.widths,
+            keep=self.keep,
+            threads=self.threads,
+            seen_P=self._seen_P,
+        )
 
     def evaluate(self, hidden: Hidden) -> Normal:
         """Run the networks up to their last hidden layer; sums for the output layer."""
@@ -69,13 +89,17 @@ class Sweeps:
 
         def work(stripe: Sequence[int]) -> Normal:
             gram, cross = self._zeros(batch, width, width), self._zeros(batch, width, channels)
+            unseen = self._zeros(batch, width, width)
             for index in stripe:
                 h = self._forward.run(hidden, plan, index).sine[-1]
                 values = self._part(self.targets_BCP, self.sines.tiles[index])
                 add_gram_with_ones(gram, h)
+                if self._left_out:
+                    # All points less the few that do not count: products of whole tiles are the fast ones.
+                    add_gram_with_ones(unseen, h[:, :, self._left_out[index]])
                 cross[:, :-1] += h @ values.mT
                 cross[:, -1] += values.double().sum(2)
-            return Normal(gram, cross)
+            return Normal(gram - unseen, cross)
 
         parts = self._sweep(work)
         return Normal(mirrored(total([part.gram for part in parts])), total([part.cross for part in parts]))
@@ -94,7 +118,7 @@ class Sweeps:
                 tile = self.sines.tiles[index]
                 residual = _affine(readout, self._forward.at(hidden, plan, index).sine[-1])
                 residual -= self._part(self.targets_BCP, tile)
-                self._part(self.residual_BCP, tile).copy_(residual)
+                self._part(self.residual_BCP, tile).copy_(self._silence(residual, index))
                 squares += residual.double().square().sum((1, 2))
             return squares
 
@@ -145,7 +169,7 @@ class Sweeps:
             for index in stripe:
                 tile = self.sines.tiles[index]
                 run = self._forward.at(hidden, plan, index)
-                residual = self._residual(tile, correction, run.sine[-1])
+                residual = self._silence(self._residual(tile, correction, run.sine[-1]), index)
                 slope = self._forward.product("slope", backward, residual).mul_(run.cosine[-1])
                 for layer in reversed(range(1, len(weights))):
                     sums[layer][:, :, :-1] += slope @ run.sine[layer - 1].mT
@@ -185,7 +209,8 @@ class Sweeps:
                 tile = self.sines.tiles[index]
                 run = self._forward.at(hidden, plan, index)
                 for change, move, first in zip(self._changes[seen:], directions, series, strict=True):
-                    self._part(change, tile).copy_(read @ self._forward.tangent(hidden, run, move, first, tile))
+                    moved = read @ self._forward.tangent(hidden, run, move, first, tile)
+                    self._part(change, tile).copy_(self._silence(moved, index))
                 rows = [self._part(change, tile) for change in (*self._changes, self.residual_BCP)]
                 flat = torch.stack([row.flatten(1) for row in rows], 1)
                 inner += flat @ flat.mT
@@ -212,6 +237,12 @@ class Sweeps:
         for k, change in enumerate(self._changes[: correction.coefficients.shape[1]]):
             residual += correction.coefficients[:, k, None, None].to(h.dtype) * self._part(change, tile)
         return residual
+
+    def _silence(self, outputs: Tensor, index: int) -> Tensor:
+        """Zero at the points of a tile that the fits do not learn from, in place; (B, C, points)."""
+        if self._left_out:
+            outputs[:, :, self._left_out[index]] = 0.0
+        return outputs
 
     def _plan(self, hidden: Hidden) -> Tensor | None:
         """The first layer's plan, needed only if the kept activations are of another point."""

@@ -1,7 +1,7 @@
 """From a signal and its configuration to a trainer: all samples of a grid, those not held out, or scattered ones.
 
-A grid has fast ways to be evaluated. The first-order trainers keep them when samples are held out, since a block that
-is evaluated whole can leave some out of its loss; the natural gradient sums over points then.
+A grid has fast ways to be evaluated, and trainers keep them when samples are held out: what is evaluated whole can
+leave some out of its sums. Only where most samples are held out are the others visited as scattered points.
 """
 
 from dataclasses import dataclass
@@ -29,6 +29,9 @@ from tuner.signal.grid import Grid
 from tuner.signal.scattered import ScatteredSignal, on_grid
 from tuner.signal.signal import Signal
 from tuner.signal.triangles import Mesh
+
+# Share of the samples of a grid beyond which it is cheaper to visit the others one by one.
+MOST_LEFT_OUT = 0.5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -103,11 +106,12 @@ def make_trainer(task: Task, config: FitConfig, device: torch.device, parts: int
     signal = task.signal if isinstance(task.signal, ScatteredSignal) else fold(task.signal, config.network.windows)
     grid = Grid(signal.grid_shape, config.network.period)
     network = SineNetwork.initial(config.network, grid, signal.channels, config.seed).to(device)
-    seen = signal if task.held_out is None else _part(signal, ~task.held_out)
 
     def sweeps(settings: NaturalGradientConfig) -> Sweeps:
-        if isinstance(seen, Signal):
-            return grid_sweeps(network, seen, settings, parts=parts)
+        if isinstance(signal, Signal) and (task.held_out is None or task.held_out.mean() <= MOST_LEFT_OUT):
+            return grid_sweeps(network, signal, settings, parts=parts, held_out=task.held_out)
+        seen = signal if task.held_out is None else _part(signal, ~task.held_out)
+        assert isinstance(seen, ScatteredSignal)  # noqa: S101  a part of a signal is
         coords_PD, values_PC = (torch.tensor(array, device=device) for array in (seen.coords, seen.values))
         return scattered_sweeps(network, coords_PD, values_PC, settings, parts=parts)
 
