@@ -81,6 +81,9 @@ def paper(
     low_limit: Annotated[
         float | None, typer.Option(help="TUNER's box of low frequencies, as a share of Nyquist.")
     ] = None,
+    seconds: Annotated[
+        float | None, typer.Option(help="Seconds of the processor for the library's own trainer on a picture.")
+    ] = None,
     search: Annotated[
         bool, typer.Option(help="Search the learning rate of each method, too, on the first picture.")
     ] = False,
@@ -99,6 +102,7 @@ def paper(
         "steps": steps,
         "batch_samples": batch,
         "seeds": seeds,
+        "seconds": seconds,
     }
     changes |= {"band_limit": band_limit, "low_limit": low_limit}
     changes = {name: value for name, value in changes.items() if value is not None}
@@ -122,9 +126,9 @@ def _pictures(folder: Path, images: str | None) -> list[Path]:
     found = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES)
     if images is None or not found:
         return found
-    if images.isdigit():
-        return found[: int(images)]
     by_name = {path.stem: path for path in found}
+    if images.isdigit() and images not in by_name:  # pictures may be named 00, 01, ...
+        return found[: int(images)]
     missing = [name for name in images.split(",") if name not in by_name]
     if missing:
         raise ConfigError(f"{folder} has no picture named {', '.join(missing)}, expected one of {', '.join(by_name)}")

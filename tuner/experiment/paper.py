@@ -19,8 +19,9 @@ from tuner.errors import ConfigError, FitDiverged
 from tuner.experiment.methods import NATURAL_GRADIENT, make_network, method
 from tuner.experiment.networks.registry import Architecture, width_for
 from tuner.experiment.samples import Samples, centre_crop
-from tuner.experiment.training import Measurement, TrainingConfig, measurement, train
-from tuner.fit.config import Budget, FitConfig, NaturalGradientConfig
+from tuner.experiment.training import TrainingConfig, measurement, train
+from tuner.fit.config import Budget, FitConfig, NaturalGradientConfig, WatchConfig
+from tuner.fit.progress import Progress, Verdict
 from tuner.fit.sines.fit import fit
 from tuner.fit.sines.module import SineNetwork
 from tuner.fit.sines.trainable import Network, weight_count
@@ -46,6 +47,8 @@ class PaperConfig:
         search: whether to run every method at the best rate of a search, too.
         band_limit: largest frequency B of networks on integer frequencies, instead of their own; see `NetworkConfig`.
         low_limit: half side l of the low box of those networks, instead of their own.
+        seconds: seconds of the processor after which the library's own trainer stops, > 0; None for its steps alone.
+            With a limit the last digits depend on the machine.
 
     Raises:
         ConfigError: if a setting is out of its range.
@@ -61,6 +64,7 @@ class PaperConfig:
     search: bool = False
     band_limit: float | None = None
     low_limit: float | None = None
+    seconds: float | None = None
 
     def __post_init__(self) -> None:
         for name in self.methods:
@@ -69,6 +73,8 @@ class PaperConfig:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigError(f"{name} is {value}, expected at least 1")
+        if self.seconds is not None and not 0.0 < self.seconds < float("inf"):
+            raise ConfigError(f"seconds is {self.seconds}, expected a finite number above 0, or None")
 
 
 # The two tables of the paper: widths 416 / 416 and 256 / 256, epochs of four steps.
@@ -80,7 +86,12 @@ PAPER_TABLES = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cell:
-    """One training and how it ended; a diverged one has no numbers."""
+    """One training and how it ended; a diverged one has no numbers.
+
+    The library's own trainer watches samples among those that are not held out, and returns the network that knows them
+    best: `watched_psnr_db` is that network's, `peak_watched_psnr_db` the best that the training passed through,
+    `best_step` says when the network was as it is, and `taken_steps` how many steps there were.
+    """
 
     image: str
     method: str
@@ -99,6 +110,12 @@ class Cell:
     gradient_psnr_db: float | None = None
     band_limit: float | None = None
     low_limit: float | None = None
+    seconds_limit: float | None = None
+    authors_gradient_psnr_db: float | None = None
+    watched_psnr_db: float | None = None
+    peak_watched_psnr_db: float | None = None
+    best_step: int | None = None
+    taken_steps: int | None = None
 
     @property
     def ranges(self) -> tuple[tuple[str, float], ...]:
@@ -225,7 +242,7 @@ def _train_cell(image: str, signal: Signal, name: str, seed: int, rate: float, c
     started = process_time()
     try:
         if name == NATURAL_GRADIENT:
-            last = asdict(_natural_gradient(network, signal, samples, config, seed))
+            last = _natural_gradient(network, signal, samples, config, seed)
         else:
             last = asdict(train(network, samples, recipe, seed=seed).measurements[-1])
     except FitDiverged:
@@ -242,37 +259,59 @@ def _train_cell(image: str, signal: Signal, name: str, seed: int, rate: float, c
         batch_samples=config.batch_samples,
         trained_weights=weight_count(network),
         width=width,
-        seconds=round(process_time() - started, 2),
+        seconds=round(last.get("seconds", process_time() - started), 2),
         **ranges,
-        **{metric: round(last[metric], 3) for metric in METRICS if metric in last},
+        seconds_limit=config.seconds if name == NATURAL_GRADIENT else None,
+        best_step=last.get("best_step"),
+        taken_steps=last.get("taken_steps"),
+        **{metric: round(last[metric], 3) for metric in (*METRICS, *WATCHED) if last.get(metric) is not None},
     )
 
 
 def _natural_gradient(
     network: Network, signal: Signal, samples: Samples, config: PaperConfig, seed: int
-) -> Measurement:
+) -> dict[str, Any]:
     """The library's own trainer on the network's frequencies and widths, from its own start, for a tenth of the steps.
 
-    One of its steps costs about ten of Adam's on a batch.
+    One of its steps costs about ten of Adam's on a batch. It watches some of the samples that are not held out, so that
+    those that are play no part in any choice.
     """
     assert isinstance(network, SineNetwork)  # noqa: S101  by its method
     frequencies, hidden = network.frequencies_MD, tuple(len(layer.bias_H) for layer in network.layers)
     ranges: dict[str, Any] = _ranges(NATURAL_GRADIENT, config)
-    steps = max(1, config.steps // 10)
+    watched, started = [float("-inf")], process_time()
+
+    def on_step(progress: Progress) -> Verdict:
+        if progress.held_out_psnr_db is not None:
+            watched.append(progress.held_out_psnr_db)
+        is_over = config.seconds is not None and process_time() - started >= config.seconds
+        return Verdict.STOP if is_over else Verdict.CONTINUE
+
     fitted = fit(
         signal,
         FitConfig(
             network=NetworkConfig(frequencies=len(frequencies), hidden=hidden, period=PERIOD, **ranges),
-            trainer=NaturalGradientConfig(),
-            budget=Budget(max_steps=steps),
+            trainer=NaturalGradientConfig(prior=1.0),
+            budget=Budget(max_steps=max(1, config.steps // 10)),
             seed=seed,
+            watch=WatchConfig(),
         ),
         held_out=samples.held_out_P.reshape(samples.shape),
+        on_step=on_step,
     )
-    return measurement(fitted.network, samples, step=fitted.steps, loss=fitted.history[-1])
+    seconds = process_time() - started
+    measured = measurement(fitted.network, samples, step=fitted.steps, loss=fitted.history[-1])
+    return asdict(measured) | {
+        "seconds": seconds,
+        "watched_psnr_db": fitted.watched_psnr_db,
+        "peak_watched_psnr_db": max(watched) if len(watched) > 1 else None,
+        "best_step": fitted.best_step,
+        "taken_steps": fitted.steps,
+    }
 
 
 METRICS = ("train_psnr_db", "test_psnr_db", "gradient_psnr_db")
+WATCHED = ("authors_gradient_psnr_db", "watched_psnr_db", "peak_watched_psnr_db")
 
 
 def _ranges(name: str, config: PaperConfig) -> dict[str, float]:
@@ -286,4 +325,5 @@ def _ranges(name: str, config: PaperConfig) -> dict[str, float]:
 def _key(image: str, name: str, seed: int, rate: float, config: PaperConfig | Cell) -> tuple[object, ...]:
     ranges = tuple(sorted(_ranges(name, config).items())) if isinstance(config, PaperConfig) else config.ranges
     size = (config.size, config.weights, config.layers, config.steps, config.batch_samples)
-    return (image, name, seed, rate, *size, ranges)
+    limit = config.seconds_limit if isinstance(config, Cell) else config.seconds if name == NATURAL_GRADIENT else None
+    return (image, name, seed, rate, *size, ranges, limit)

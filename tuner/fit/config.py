@@ -81,6 +81,9 @@ class NaturalGradientConfig:
         curvature_share: the curvature factors see one sample of so many, >= 1.
         inner_steps: number of directions that are tried at one point before the network is evaluated at the next, >= 1.
         train_phases: whether the phases of the input layer move too.
+        prior: strength of a Gaussian prior on the hidden weights (`tuner.fit.natural.prior`), relative to that which
+            the samples make the most likely, >= 0; 0 for none, where the loss never rises. Needs fixed phases.
+        prior_power: power of the frequency of a weight's column with which its cost under the prior grows, >= 0.
 
     Raises:
         ConfigError: if a setting is out of its range.
@@ -92,6 +95,8 @@ class NaturalGradientConfig:
     curvature_share: int = 3
     inner_steps: int = 3
     train_phases: bool = False
+    prior: float = 0.0
+    prior_power: float = 1.0
 
     def __post_init__(self) -> None:
         for name in ("damping", "damping_floor", "ridge"):
@@ -101,6 +106,46 @@ class NaturalGradientConfig:
         for name in ("curvature_share", "inner_steps"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}, expected at least 1")
+        for name in ("prior", "prior_power"):
+            if not 0.0 <= getattr(self, name) < float("inf"):
+                raise ConfigError(f"{name} is {getattr(self, name)}, expected a finite number, 0 or more")
+        if self.prior and self.train_phases:
+            raise ConfigError(f"prior is {self.prior} and train_phases is true, expected fixed phases, or no prior")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WatchConfig:
+    """Samples that a fit does not learn from, which decide what network it returns (`tuner.fit.watch`).
+
+    Attributes:
+        share: share of the samples that is watched, above 0 and below 1.
+        block_share: share of the watched samples that come in blocks instead of one by one, in [0, 1].
+        block_side: number of samples along each axis of such a block, >= 1.
+        every: number of steps from one measurement to the next, >= 1.
+        margin_db: gain in dB that a later network must bring to take the place of the kept one, >= 0.
+        patience: number of steps without such a gain after which the fit stops, >= 1.
+
+    Raises:
+        ConfigError: if a setting is out of its range.
+    """
+
+    share: float = 0.05
+    block_share: float = 0.0
+    block_side: int = 4
+    every: int = 2
+    margin_db: float = 0.1
+    patience: int = 12
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.share < 1.0:
+            raise ConfigError(f"share is {self.share}, expected a number between 0 and 1")
+        if not 0.0 <= self.block_share <= 1.0:
+            raise ConfigError(f"block_share is {self.block_share}, expected a number from 0 to 1")
+        for name in ("block_side", "every", "patience"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} is {getattr(self, name)}, expected at least 1")
+        if not 0.0 <= self.margin_db < float("inf"):
+            raise ConfigError(f"margin_db is {self.margin_db}, expected a finite number, 0 or more")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -200,6 +245,8 @@ class FitConfig:
         trainer: training algorithm, named by the class of its settings.
         budget: limits at which the fit stops.
         seed: seed of the frequencies, the initial weights and the batches, >= 0.
+        watch: samples that the fit does not learn from and that decide which of its networks is returned; None to learn
+            from all and return the last one, as a network should that stands for the samples themselves.
 
     Raises:
         ConfigError: if the seed is negative.
@@ -209,6 +256,7 @@ class FitConfig:
     budget: Budget
     trainer: TrainerConfig = field(default_factory=FirstOrderConfig)
     seed: int = 0
+    watch: WatchConfig | None = None
 
     def __post_init__(self) -> None:
         if self.seed < 0:

@@ -19,6 +19,7 @@ from tuner.fit.progress import Clock, Progress, Verdict
 from tuner.fit.result import FitOutcome, FitSummary, spent
 from tuner.fit.state import FitState
 from tuner.fit.trainer import Trainer
+from tuner.fit.watch import PREFIX, Watch
 from tuner.shapes import BoolArray
 from tuner.signal.scattered import ScatteredSignal
 from tuner.signal.signal import Signal
@@ -44,6 +45,7 @@ def train(
     *,
     resume: FitState | None = None,
     on_step: Callable[[Progress], Verdict] | None = None,
+    watch: Watch | None = None,
 ) -> FitSummary:
     """Let a training algorithm step until its budget is used up, its target is reached, or the caller has enough.
 
@@ -54,6 +56,8 @@ def train(
         fingerprints: identity of configuration and signal, which checkpoints carry.
         resume: checkpoint of the same configuration and signal to go on from; None for a fit from the beginning.
         on_step: function that is called after every step; it may capture a checkpoint, and its answer may stop the fit.
+        watch: keeper of the best network by samples that the algorithm does not see, which is returned unless the last
+            one has reached the target; None to return the last one.
 
     Returns:
         How the fit ended, and how good the network is.
@@ -62,7 +66,7 @@ def train(
         FitDiverged: if the loss is no longer a number.
         StateMismatch: if the checkpoint is of another signal or configuration.
     """
-    run = _Run(trainer, clock, fingerprints)
+    run = _Run(trainer, clock, fingerprints, watch)
     if resume is not None:
         run.resume(resume)
     while (outcome := run.outcome()) is None:
@@ -76,8 +80,8 @@ def train(
 class _Run:
     """The state of one call of `train`, in the order resume, outcome?, step, finish."""
 
-    def __init__(self, trainer: Trainer, clock: Clock, fingerprints: Fingerprints) -> None:
-        self._trainer, self._clock, self._fingerprints = trainer, clock, fingerprints
+    def __init__(self, trainer: Trainer, clock: Clock, fingerprints: Fingerprints, watch: Watch | None) -> None:
+        self._trainer, self._clock, self._fingerprints, self._watch = trainer, clock, fingerprints, watch
         self._history: list[float] = []
 
     def resume(self, state: FitState) -> None:
@@ -88,7 +92,11 @@ class _Run:
                     f"the checkpoint is of another {name} ({getattr(state, name)[:12]}..., expected {own[:12]}...): "
                     f"resume with the very {name} it was made with, or start the fit anew"
                 )
-        self._trainer.load_tensors(state.tensors)
+        self._trainer.load_tensors(
+            {name: tensor for name, tensor in state.tensors.items() if not name.startswith(PREFIX)}
+        )
+        if self._watch is not None:
+            self._watch.load_tensors(state.tensors)
         self._history = list(state.history)
         self._clock.set(state.step, state.seconds)
 
@@ -96,12 +104,16 @@ class _Run:
         """Why the fit is over, or None if it is not."""
         if self._is_on_target():
             return FitOutcome.CONVERGED
+        if self._watch is not None and self._watch.is_over(self._clock.steps):
+            return FitOutcome.PLATEAU
         return spent(self._clock.budget, self._history, self._clock.seconds)
 
     def step(self) -> Progress:
         """Let the trainer step, and say where the fit stands."""
         started = monotonic()
         loss = self._trainer.step()
+        if self._watch is not None and isfinite(loss):
+            self._watch.look(self._clock.steps + 1, self._trainer.tensors)
         self._clock.tick(monotonic() - started)
         self._history.append(loss)
         if not isfinite(loss):
@@ -117,16 +129,23 @@ class _Run:
             seconds=self._clock.seconds,
             eta_seconds=self._clock.eta_seconds,
             capture=self._capture,
+            held_out_psnr_db=None if self._watch is None else self._watch.latest_psnr_db,
         )
 
     def finish(self, outcome: FitOutcome) -> FitSummary:
-        """Make the network ready for use and measure it."""
+        """Make the network ready for use and measure it; the best one, where samples were watched."""
+        watch = self._watch
+        if watch is not None and watch.best() and outcome is not FitOutcome.CONVERGED:
+            self._trainer.load_tensors(watch.best())
+        is_kept = watch is not None and bool(watch.best())
         return FitSummary(
             outcome=outcome,
             steps=self._clock.steps,
             seconds=self._clock.seconds,
             psnr_db=mse_to_psnr_db(self._trainer.finish()),
             history=tuple(self._history),
+            watched_psnr_db=watch.best_psnr_db if watch is not None and is_kept else None,
+            best_step=watch.best_step if watch is not None and is_kept else None,
         )
 
     def _is_on_target(self) -> bool:
@@ -137,12 +156,13 @@ class _Run:
         return mse_to_psnr_db(self._trainer.finish()) >= target
 
     def _capture(self) -> FitState:
+        tensors = self._trainer.tensors() | ({} if self._watch is None else self._watch.tensors())
         return FitState(
             **self._fingerprints._asdict(),
             step=self._clock.steps,
             seconds=self._clock.seconds,
             history=tuple(self._history),
-            tensors={name: tensor.to("cpu", copy=True) for name, tensor in self._trainer.tensors().items()},
+            tensors={name: tensor.to("cpu", copy=True) for name, tensor in tensors.items()},
         )
 
 

@@ -32,6 +32,8 @@ class Progress:
         seconds: time spent in steps so far, in seconds, that before a resume included.
         eta_seconds: time until the budget is used up, in seconds, at the present pace, or in a search until there is a
             file; None where nobody can tell.
+        held_out_psnr_db: quality in dB on the watched samples, which the fit does not learn from, when it was last
+            measured; None where none are watched or none has been measured yet.
         capture: returns a checkpoint of the fit at this very step; to be called before the caller answers, since the
             fit moves on then.
     """
@@ -43,6 +45,7 @@ class Progress:
     seconds: float
     eta_seconds: float | None
     capture: Callable[[], FitState]
+    held_out_psnr_db: float | None = None
 
 
 class Clock:

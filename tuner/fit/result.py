@@ -42,6 +42,9 @@ class FitSummary:
         seconds: time spent in steps, in seconds, that before a resume included.
         psnr_db: exact quality in dB over all channels and all samples that were not held out, unclamped.
         history: mean squared error that each step reported, those before a resume included.
+        watched_psnr_db: quality in dB on the watched samples that decided on the network; None if none were watched.
+        best_step: number of steps after which the returned network was as it is, where samples were watched; None if it
+            is the last one because none were.
     """
 
     outcome: FitOutcome
@@ -49,6 +52,8 @@ class FitSummary:
     seconds: float
     psnr_db: float
     history: tuple[float, ...]
+    watched_psnr_db: float | None = None
+    best_step: int | None = None
 
     def facts(self) -> dict[str, Any]:
         """The attributes by name, for a result that adds its own."""

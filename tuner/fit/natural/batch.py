@@ -19,7 +19,7 @@ from tuner.fit.config import FitConfig, NaturalGradientConfig
 from tuner.fit.natural.descent import Descent
 from tuner.fit.natural.samples import grid_sweeps
 from tuner.fit.natural.sweeps import Sweeps
-from tuner.fit.natural.trainer import starting_point, write_member
+from tuner.fit.natural.trainer import column_costs, starting_point, write_member
 from tuner.fit.result import FitOutcome, spent
 from tuner.fit.sines.fit import FitResult
 from tuner.fit.sines.module import SineNetwork
@@ -47,7 +47,7 @@ def fit_batch(
         For each signal, in order, what `fit` would have returned, or the error that it would have raised.
 
     Raises:
-        ConfigError: if the configuration asks for another trainer, or for trained phases.
+        ConfigError: if the configuration asks for another trainer, for trained phases or for watched samples.
         InvalidSignal: if there is no signal, or if shapes differ.
     """
     trainer, place = _checked(signals, config), torch.device(device)
@@ -91,6 +91,7 @@ class _Run:
             starting_point(self._networks),
             [layer.bounds_M for layer in network.layers],
             trainer,
+            column_costs(network, trainer.prior_power),
         )
         self._histories: list[list[float]] = [[] for _ in signals]
         self._seconds = 0.0
@@ -149,6 +150,8 @@ def _checked(signals: Sequence[Signal], config: FitConfig) -> NaturalGradientCon
             f"the trainer of a batch is {config.trainer}, expected NaturalGradientConfig with train_phases=False: fit "
             "the signals one by one"
         )
+    if config.watch is not None:
+        raise ConfigError(f"the batch is to watch samples ({config.watch}), expected None: fit the signals one by one")
     return config.trainer
 
 

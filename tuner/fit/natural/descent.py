@@ -8,7 +8,8 @@ An iteration linearises the networks once and solves the linear least-squares pr
 each preconditioned by the curvature factors and combined with all earlier ones, the previous step among them, by the
 exact quadratic model (`tuner.fit.natural.direction`); this is preconditioned conjugate gradients with a memory. Then
 the weights are clamped to their bounds and the true loss decides. A step counts only if the loss fell; if it did not,
-the combination of fewer directions is tried, then shorter ones.
+the combination of fewer directions is tried, then shorter ones. With a prior on the weights (`tuner.fit.natural.prior`)
+it is the loss and the prior's share together that must fall.
 
 `docs/decisions/0005-natural-gradient.md` has the measurements behind the choices.
 """
@@ -20,8 +21,15 @@ from torch import Tensor
 
 from tuner.errors import StateMismatch
 from tuner.fit.config import NaturalGradientConfig
-from tuner.fit.natural.direction import Preconditioner, Readout, best_combination, solve_readout
-from tuner.fit.natural.sums import Hidden
+from tuner.fit.natural.direction import (
+    Preconditioner,
+    PriorPreconditioner,
+    Readout,
+    best_combination,
+    solve_readout,
+)
+from tuner.fit.natural.prior import Prior
+from tuner.fit.natural.sums import Correction, Hidden, Moves
 from tuner.fit.natural.sweeps import Sweeps
 from tuner.fit.stripes import single_threaded
 
@@ -43,10 +51,16 @@ class Descent:
         point: weights and phases at which the fits start.
         bounds: largest weight of each column of each hidden layer, (I,), or None; common to all members.
         config: damping, ridge and how many directions are tried at a point.
+        costs: costs of a weight of each column of each hidden layer under the prior, (I,) float64; None for no prior.
     """
 
     def __init__(
-        self, sweeps: Sweeps, point: Hidden, bounds: Sequence[Tensor | None], config: NaturalGradientConfig
+        self,
+        sweeps: Sweeps,
+        point: Hidden,
+        bounds: Sequence[Tensor | None],
+        config: NaturalGradientConfig,
+        costs: Sequence[Tensor] | None = None,
     ) -> None:
         self._sweeps = sweeps
         self._config = config
@@ -56,6 +70,7 @@ class Descent:
         device = point.phases.device
         self._damping = torch.full((point.members,), config.damping, dtype=torch.float64, device=device)
         self._steps = 0
+        self._prior = None if costs is None or config.prior == 0.0 else Prior(costs, point.members)
         self.readout: Readout
         self._squares: Tensor
         self._begin()
@@ -79,6 +94,8 @@ class Descent:
         self.point, self._previous = self.point.of(members), self._previous.of(members)
         self.readout, self._squares = self.readout.of(members), self._squares[members]
         self._damping = self._damping[members]
+        if self._prior is not None:
+            self._prior.strength = self._prior.strength[members]
         with single_threaded(), torch.no_grad():
             self._sweeps.loss(self.point, self.readout.matrix)
 
@@ -87,6 +104,7 @@ class Descent:
         return {
             **_named("point", self.point),
             **_named("previous", self._previous),
+            **({} if self._prior is None else {"strength": self._prior.strength}),
             "damping": self._damping,
             "steps": torch.tensor(self._steps, dtype=torch.int64),
         }
@@ -104,6 +122,8 @@ class Descent:
                 raise StateMismatch(f"the checkpoint has {came} as {name}, expected shape {tuple(own.shape)}")
         self._steps = int(tensors["steps"])
         self._damping = tensors["damping"].to(self._damping.device, copy=True)
+        if self._prior is not None:
+            self._prior.strength = tensors["strength"].to(self._damping.device, copy=True)
         self.point = _from_named("point", tensors, self.point)
         self._previous = _from_named("previous", tensors, self.point)
         self._begin()
@@ -118,6 +138,7 @@ class Descent:
     def _advance(self) -> None:
         """One iteration, from the slopes at the present point to a better one."""
         directions, lengths, promise = self._directions()
+        before = self._objective(self.point, self._squares)
         found = torch.zeros_like(self._squares, dtype=torch.bool)
         best, readout, squares = self.point, self.readout, self._squares
         for attempt, factors in enumerate(lengths):
@@ -127,7 +148,7 @@ class Descent:
             readout, squares = self._measure(candidate)
             # Several directions far beyond the linear model can end in a worse valley, if a little lower at first.
             asked = TRUST * promise if attempt == 0 and self._config.inner_steps > 1 else 0.0
-            fell = ~found & (squares < self._squares - asked)
+            fell = ~found & (self._objective(candidate, squares) < before - asked)
             self._damping = torch.where(fell, self._damping * (TIGHTEN if attempt else EASE), self._damping)
             best, found = candidate, found | fell
             if bool(found.all()):
@@ -140,6 +161,8 @@ class Descent:
         self._damping = self._damping.clamp(min=self._config.damping_floor)
         self._previous = best.minus(self.point).where(found, self.point.still())
         self.point, self.readout, self._squares = best, readout, squares
+        if self._prior is not None:
+            self._prior.weigh(best, squares, self._determined, self._sweeps, self._config.prior)
         if self._config.train_phases:
             self._covariance = self._sweeps.sines.covariance(best.phases)
 
@@ -151,24 +174,52 @@ class Descent:
         config, sweeps, point, readout = self._config, self._sweeps, self.point, self.readout.matrix
         share = max(1, min(config.curvature_share, sweeps.samples // MIN_CURVATURE_SAMPLES))
         curvature = sweeps.curvature(point, readout, share=share, offset=self._steps)
-        preconditioner = Preconditioner(curvature, self._covariance, point, self._damping, phases=config.train_phases)
-        gradient = sweeps.gradient(point, readout)
+        preconditioner: Preconditioner | PriorPreconditioner
+        if self._prior is None:
+            preconditioner = Preconditioner(
+                curvature, self._covariance, point, self._damping, phases=config.train_phases
+            )
+        else:
+            preconditioner = PriorPreconditioner(curvature, self._covariance, point, self._damping, self._prior)
+            self._determined = preconditioner.determined
+        gradient = self._gradient(None, [])
         directions = [preconditioner.direction(gradient)]
         if any(bool(layer.any()) for layer in self._previous.layers):
             directions.insert(0, self._previous)
-        moves = sweeps.directional(point, readout, directions)
+        moves = self._moves(directions, directions)
         correction, promise = best_combination(moves, self.readout.factor)
         lengths = [correction.coefficients]
         for _ in range(config.inner_steps - 1):
-            direction = preconditioner.direction(sweeps.gradient(point, readout, correction))
+            direction = preconditioner.direction(self._gradient(correction, directions))
             directions.append(direction)
-            moves = sweeps.directional(point, readout, [direction])
+            moves = self._moves([direction], directions)
             correction, promise = best_combination(moves, self.readout.factor)
             lengths.append(correction.coefficients)
         shorter = [lengths[0] * 0.5**i for i in range(1, HALVINGS + 1)]
         tried = [lengths[-1], *lengths[:1][: len(lengths) - 1], *shorter]
         padded = [torch.nn.functional.pad(factors, (0, len(directions) - factors.shape[1])) for factors in tried]
         return directions, padded, promise.clamp(min=0.0)
+
+    def _gradient(self, correction: Correction | None, directions: list[Hidden]) -> Hidden:
+        """Of half the mean of the objective, at the point or where the linear model ends after some directions."""
+        gradient = self._sweeps.gradient(self.point, self.readout.matrix, correction)
+        if self._prior is None:
+            return gradient
+        reached = self.point
+        if correction is not None:
+            reached = reached.plus(list(zip(correction.coefficients.T, directions, strict=True)))
+        return self._prior.pulled(gradient, reached)
+
+    def _moves(self, new: list[Hidden], directions: list[Hidden]) -> Moves:
+        """The sums of the quadratic model for all directions, of which some are new."""
+        moves = self._sweeps.directional(self.point, self.readout.matrix, new)
+        return moves if self._prior is None else self._prior.added(moves, self.point, directions, self._sweeps.samples)
+
+    def _objective(self, point: Hidden, squares: Tensor) -> Tensor:
+        """What a step must lower: the sum of squares, and the prior's share."""
+        if self._prior is None:
+            return squares
+        return squares + self._sweeps.samples * self._prior.strength * self._prior.energy(point)
 
     def _measure(self, point: Hidden) -> tuple[Readout, Tensor]:
         readout = solve_readout(self._sweeps.evaluate(point), self._config.ridge)

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from tuner.fit.natural.prior import Prior
 from tuner.fit.natural.sums import Correction, Curvature, Hidden, Moves, Normal
 
 # Against rounding in the sums, relative to the mean square of a neuron; tried in turn until the factorisation holds.
@@ -97,6 +98,43 @@ class Preconditioner:
         if self._turning is None:
             return Hidden(torch.zeros_like(gradient.phases, dtype=self._dtype), tuple(layers))
         return Hidden((-gradient.phases / self._turning).to(self._dtype), tuple(layers))
+
+
+class PriorPreconditioner:
+    """The same with a Gaussian prior on the weights: (G x A + strength D + damping) is diagonal in its eigenvectors.
+
+    Args:
+        curvature: Kronecker factors of the curvature of every layer.
+        covariance: E[s~ s~^T] of the first layer's inputs, (M + 1, M + 1), common to all members.
+        hidden: weights and phases at which the curvature was taken.
+        damping: damping of each member, relative to its mean curvature, (B,), > 0.
+        prior: costs and strength of the prior.
+    """
+
+    def __init__(self, curvature: Curvature, covariance: Tensor, hidden: Hidden, damping: Tensor, prior: Prior) -> None:
+        self._dtype = hidden.layers[0].dtype
+        self._parts: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
+        self.determined = torch.zeros_like(damping)
+        inputs = (covariance[None], *curvature.input_side)
+        for output_side, input_side, costs in zip(curvature.output_side, inputs, prior.costs, strict=True):
+            # The bias costs nothing; here it is scaled like a cheap weight, which only changes the direction.
+            scale = torch.cat([costs, costs.min()[None]]).rsqrt()
+            low, left = torch.linalg.eigh(output_side)
+            high, right = torch.linalg.eigh(scale[:, None] * input_side * scale)
+            product = low.clamp(min=0.0)[:, :, None] * high.clamp(min=0.0)[:, None]
+            strength = prior.strength[:, None, None]
+            self.determined += (product / (product + strength)).nan_to_num(0.0).sum((1, 2))
+            mean = product.mean((1, 2), keepdim=True)
+            divisor = product + strength + damping[:, None, None] * torch.where(mean > 0.0, mean, 1.0)
+            self._parts.append((left, right, scale, divisor))
+
+    def direction(self, gradient: Hidden) -> Hidden:
+        """Minus the gradient, divided by the curvature and the prior's own."""
+        layers = []
+        for slope, (left, right, scale, divisor) in zip(gradient.layers, self._parts, strict=True):
+            turned = left.mT @ (slope * scale) @ right / divisor
+            layers.append(-((left @ turned @ right.mT) * scale).to(self._dtype).contiguous())
+        return Hidden(torch.zeros_like(gradient.phases, dtype=self._dtype), tuple(layers))
 
 
 def best_combination(moves: Moves, factor: Tensor) -> tuple[Correction, Tensor]:

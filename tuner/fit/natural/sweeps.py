@@ -38,7 +38,7 @@ class Sweeps:
         keep: whether activations are kept between sweeps (8 bytes a neuron and sample) instead of being computed again.
         threads: number of threads that share the work on a CPU; the result does not depend on it.
         seen_P: mask of the points that the fits learn from, bool (P,) in the order of `sines`; None for all. The others
-            stay in the sweeps, since a whole grid is cheaper than most of it, and weigh nothing in the sums that decide.
+            stay in the sweeps, since a whole grid is cheaper than most of it, and weigh nothing in what decides.
 
     Attributes:
         samples: number of points of one signal that the fits learn from.

@@ -27,14 +27,20 @@ class NaturalGradientTrainer:
 
     def __init__(self, network: SineNetwork, sweeps: Sweeps, config: NaturalGradientConfig) -> None:
         self.network = network
-        self._descent = Descent(sweeps, starting_point([network]), [layer.bounds_M for layer in network.layers], config)
+        self._descent = Descent(
+            sweeps,
+            starting_point([network]),
+            [layer.bounds_M for layer in network.layers],
+            config,
+            column_costs(network, config.prior_power),
+        )
         write_member(self._descent, 0, network)
 
     def step(self) -> float:
         """Take one step, or keep the network as it is if no step lowers the loss.
 
         Returns:
-            The exact mean squared error, never more than the step before gave.
+            The exact mean squared error, never more than the step before gave, unless there is a prior on the weights.
         """
         self._descent.step()
         write_member(self._descent, 0, self.network)
@@ -77,3 +83,20 @@ def write_member(descent: Descent, member: int, network: SineNetwork) -> None:
         module.bias_H.copy_(layer[member, :, -1])
     network.readout_weight_CH.copy_(descent.readout.matrix[member, :, :-1])
     network.readout_bias_C.copy_(descent.readout.matrix[member, :, -1])
+
+
+# Share of the largest frequency below which columns cost about the same: the constant one must not cost nothing.
+CHEAPEST = 0.03
+
+
+def column_costs(network: SineNetwork, power: float) -> list[Tensor]:
+    """Costs of a weight of each column under the prior, of mean 1: the faster a column's input, the dearer.
+
+    Args:
+        network: network whose columns are meant.
+        power: power of the frequency with which the cost grows; those of later layers cost the same.
+    """
+    speed = network.frequencies_MD.double().norm(dim=1)
+    first = ((speed / speed.max()).square() + CHEAPEST**2) ** (power / 2.0)
+    same = (torch.ones(len(layer.bias_H)).to(first) for layer in network.layers[:-1])
+    return [first / first.mean(), *same]

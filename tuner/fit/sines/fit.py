@@ -26,7 +26,7 @@ class FitResult(FitSummary):
     Attributes:
         network: module ready for use, on the device of the fit, its hidden weights within their bounds.
         held_out_psnr_db: exact quality in dB over the samples that were held out; None if none was. That of the base
-            class is over all others.
+            class is over all others that the fit has learnt from.
     """
 
     network: SineNetwork
@@ -72,7 +72,8 @@ def fit(
     trainer = FrugalTrainer(lambda parts: make_trainer(task, config, place, parts))
     fingerprint = signal_fingerprint(task.signal, task.held_out, task.surface)
     fingerprints = Fingerprints(config=config.fingerprint(), signal=fingerprint)
-    summary = train(trainer, Clock(config.budget), fingerprints, resume=resume, on_step=on_step)
+    watch = task.watch(config.watch, trainer)
+    summary = train(trainer, Clock(config.budget), fingerprints, resume=resume, on_step=on_step, watch=watch)
     return FitResult(
         **summary.facts(), network=trainer.network, held_out_psnr_db=task.held_out_psnr_db(trainer.network)
     )

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from tests.unit.tuner.experiment.worlds import picture
 from tuner.cli import app
 from tuner.errors import ConfigError
+from tuner.experiment.commands import _pictures
 from tuner.experiment.networks.registry import width_for
 from tuner.experiment.paper import PAPER_TABLES, Cell, PaperConfig, read_cells, run_paper
 from tuner.experiment.samples import centre_crop
@@ -113,6 +114,13 @@ def test_the_command_writes_table_and_results(tmp_path: Path) -> None:
     assert "expected one of tuner, siren" in CliRunner().invoke(app, [*arguments, "--methods", "sirene"]).output
 
 
+def test_a_picture_whose_name_is_a_number_is_found_by_it(tmp_path: Path) -> None:
+    for name in ("00", "11"):
+        (tmp_path / f"{name}.png").write_bytes(b"")
+    assert [path.stem for path in _pictures(tmp_path, "11")] == ["11"]
+    assert [path.stem for path in _pictures(tmp_path, "1")] == ["00"]  # a number of pictures
+
+
 def test_pictures_of_both_sizes_and_modes_are_read(tmp_path: Path) -> None:
     Image.new("L", (20, 18), 100).save(tmp_path / "grey.png")
     outcome = CliRunner().invoke(
@@ -131,6 +139,12 @@ def test_the_own_trainer_has_one_row_and_ranges_make_another_cell(tmp_path: Path
     own = [cell for cell in run_paper(PICTURES[:1], config, results) if cell.method == "natural_gradient"]
     assert len(own) == 1
     assert own[0].test_psnr_db is not None
+    assert own[0].watched_psnr_db is not None
+    assert own[0].peak_watched_psnr_db is not None
+    assert own[0].peak_watched_psnr_db - 0.1 <= own[0].watched_psnr_db <= own[0].peak_watched_psnr_db
+    assert (own[0].best_step, own[0].taken_steps) == (2, 3)
+    hurried = replace(config, methods=("natural_gradient",), steps=1000, search=False, seconds=1e-9)
+    assert [cell.taken_steps for cell in run_paper(PICTURES[:1], hurried, results)] == [1]
     ranged = replace(config, methods=("tuner", "siren"), search=False, band_limit=0.2)
     found = run_paper(PICTURES[:1], ranged, results)
     assert [cell.band_limit for cell in found] == [0.2, None]

@@ -212,3 +212,31 @@ def test_some_of_the_members_go_on_alone() -> None:
     last = torch.tensor([1])
     alone = case.sweeps.of(last).loss(case.hidden.of(last), case.readout[last])
     torch.testing.assert_close(alone, both[1:])
+
+
+@pytest.mark.parametrize("separable", [True, False])
+def test_points_that_are_not_seen_weigh_nothing(separable: bool) -> None:
+    case = make_case((4, 3), separable=separable, keep=separable)
+    whole = case.sweeps
+    seen_P = torch.arange(whole.sines.points) % 5 != 2
+    axes = [(2 * torch.arange(n, dtype=torch.float64) + 1) / n - 1 for n in SHAPE]
+    grid = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)
+    coords = whole.sines.arrange(grid)[:, seen_P].T
+    k = torch.tensor([[0, 1], [1, 0], [1, 1], [2, -1], [0, 2]])
+    few = Sweeps(DenseSines(k, PERIOD, coords, 12), whole.targets_BCP[:, :, seen_P], (4, 3), keep=False, threads=2)
+    # Whatever the others are, not a number included, must not matter.
+    targets = torch.where(seen_P, whole.targets_BCP, float("nan"))
+    masked = Sweeps(whole.sines, targets, (4, 3), keep=separable, threads=2, seen_P=seen_P)
+    assert masked.samples == few.samples == int(seen_P.sum())
+    results = []
+    for sweeps in (few, masked, masked.of(torch.arange(BATCH))):
+        normals = sweeps.evaluate(case.hidden)
+        squares = sweeps.loss(case.hidden, case.readout)
+        gradient = sweeps.gradient(case.hidden, case.readout)
+        moves = sweeps.directional(case.hidden, case.readout, some_directions(case))
+        correction, promise = best_combination(moves, solve_readout(normals, 1e-6).factor)
+        later = sweeps.gradient(case.hidden, case.readout, correction)
+        results.append([normals.gram, normals.cross, squares, *gradient.layers, moves.products, promise, *later.layers])
+    for expected, found, part in zip(*results, strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-8)
+        torch.testing.assert_close(part, expected, rtol=1e-6, atol=1e-8)
