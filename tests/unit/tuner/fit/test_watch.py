@@ -194,4 +194,4 @@ def test_what_cannot_be_watched_is_refused() -> None:
         fit_batch([NOISY], CONFIG)
     for wrong in ({"share": 0.0}, {"share": 1.0}, {"block_share": 2.0}, {"every": 0}, {"margin_db": -1.0}):
         with pytest.raises(ConfigError, match=next(iter(wrong))):
-            WatchConfig(**wrong)  # type: ignore[arg-type]
+            WatchConfig(**wrong)

@@ -39,7 +39,7 @@ def prior() -> Prior:
 def test_its_gradient_is_that_of_its_energy() -> None:
     prior_, here = prior(), point(1)
     layers = tuple(layer.clone().requires_grad_() for layer in here.layers)
-    (0.5 * prior_.strength * prior_.energy(Hidden(here.phases, layers))).sum().backward()
+    (0.5 * prior_.strength * prior_.energy(Hidden(here.phases, layers))).sum().backward()  # type: ignore[no-untyped-call]
     pulled = prior_.pulled(here.still(), here)
     for layer, slope in zip(layers, pulled.layers, strict=True):
         torch.testing.assert_close(layer.grad, slope)
