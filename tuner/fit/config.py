@@ -124,6 +124,8 @@ class WatchConfig:
         every: number of steps from one measurement to the next, >= 1.
         margin_db: gain in dB that a later network must bring to take the place of the kept one, >= 0.
         patience: number of steps without such a gain after which the fit stops, >= 1.
+        max_gap_db: lead in dB of the samples that the fit learns from over the watched ones beyond which a network is
+            not kept, > 0; None for any. It holds quality back for the sake of calm between the samples.
 
     Raises:
         ConfigError: if a setting is out of its range.
@@ -135,6 +137,7 @@ class WatchConfig:
     every: int = 2
     margin_db: float = 0.1
     patience: int = 12
+    max_gap_db: float | None = None
 
     def __post_init__(self) -> None:
         if not 0.0 < self.share < 1.0:
@@ -146,6 +149,8 @@ class WatchConfig:
                 raise ConfigError(f"{name} is {getattr(self, name)}, expected at least 1")
         if not 0.0 <= self.margin_db < float("inf"):
             raise ConfigError(f"margin_db is {self.margin_db}, expected a finite number, 0 or more")
+        if self.max_gap_db is not None and not 0.0 < self.max_gap_db < float("inf"):
+            raise ConfigError(f"max_gap_db is {self.max_gap_db}, expected a finite number above 0, or None")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

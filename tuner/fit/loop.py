@@ -113,7 +113,7 @@ class _Run:
         started = monotonic()
         loss = self._trainer.step()
         if self._watch is not None and isfinite(loss):
-            self._watch.look(self._clock.steps + 1, self._trainer.tensors)
+            self._watch.look(self._clock.steps + 1, mse_to_psnr_db(loss), self._trainer.tensors)
         self._clock.tick(monotonic() - started)
         self._history.append(loss)
         if not isfinite(loss):

@@ -42,16 +42,20 @@ class Watch:
         self.best_step = 0
         self.latest_psnr_db: float | None = None
 
-    def look(self, step: int, tensors: Callable[[], Mapping[str, Tensor]]) -> None:
+    def look(self, step: int, seen_psnr_db: float, tensors: Callable[[], Mapping[str, Tensor]]) -> None:
         """Measure the network if it is time to, and keep it if it is better than the kept one.
 
         Args:
             step: number of steps taken.
+            seen_psnr_db: quality in dB on the samples that the fit learns from, as the step reported it.
             tensors: gives everything that the training algorithm needs to have this network again.
         """
         if step % self._config.every:
             return
         self.latest_psnr_db = self._measure()
+        limit = self._config.max_gap_db
+        if self._best and limit is not None and seen_psnr_db - self.latest_psnr_db > limit:
+            return
         if self.latest_psnr_db > self.best_psnr_db + (self._config.margin_db if self._best else 0.0):
             self.best_psnr_db, self.best_step = self.latest_psnr_db, step
             self._best = {name: tensor.to("cpu", copy=True) for name, tensor in tensors().items()}

@@ -37,6 +37,8 @@ CONFIG = FitConfig(
     watch=WatchConfig(share=0.15, every=1, margin_db=0.05, patience=6),
 )
 
+EVERY_SECOND = WatchConfig(every=2, margin_db=0.1, patience=4)
+
 
 class Counting:
     """A trainer whose only weight is the number of its steps."""
@@ -60,7 +62,12 @@ class Counting:
 
 
 def watched_run(
-    qualities: Mapping[int, float], *, resume: FitState | None = None, steps: int = 12, target: float | None = None
+    qualities: Mapping[int, float],
+    *,
+    resume: FitState | None = None,
+    steps: int = 12,
+    target: float | None = None,
+    settings: WatchConfig = EVERY_SECOND,
 ) -> tuple[FitSummary, Counting, list[Progress], list[FitState]]:
     """Train on a trainer whose quality after each step is given; every second step is measured."""
     trainer, reports, states = Counting(), [], []
@@ -70,7 +77,7 @@ def watched_run(
         states.append(FitState.from_bytes(progress.capture().to_bytes()))
         return Verdict.CONTINUE
 
-    watch = Watch(WatchConfig(every=2, margin_db=0.1, patience=4), lambda: qualities[int(trainer.count)])
+    watch = Watch(settings, lambda: qualities[int(trainer.count)])
     clock = Clock(Budget(max_steps=steps, target_psnr_db=target))
     summary = train(trainer, clock, NAMES, resume=resume, on_step=on_step, watch=watch)
     return summary, trainer, reports, states
@@ -104,6 +111,15 @@ def test_a_resumed_fit_keeps_the_same_network(step: int) -> None:
     resumed, other, _, _ = watched_run(RISE_AND_FALL, resume=states[step - 1])
     assert replace(resumed, seconds=0.0) == replace(whole, seconds=0.0)
     assert torch.equal(trainer.count, other.count)
+
+
+def test_a_network_that_is_too_far_ahead_on_what_it_has_seen_is_not_kept() -> None:
+    gains = {step: 3.0 * step - 0.2 * step for step in range(2, 13, 2)}  # what is seen gains 3.01 dB a step
+    settings = WatchConfig(every=2, patience=4, max_gap_db=1.0)
+    summary, trainer, _, _ = watched_run(gains, settings=settings)
+    assert (summary.best_step, float(trainer.count), summary.outcome) == (4, 4, FitOutcome.PLATEAU)
+    with pytest.raises(ConfigError, match="max_gap_db is 0"):
+        WatchConfig(max_gap_db=0.0)
 
 
 def test_a_checkpoint_without_watched_samples_is_refused() -> None:
