@@ -22,7 +22,7 @@ from tuner.targets.outlook import Ahead
 from tuner.targets.strategy import OnStep, Strategy
 from tuner.targets.target import TargetKind
 from tuner.targets.trial import Plan, Trial, separate
-from tuner.targets.wavelets.forecast import BOTH_DB, LEAST_BYTES, work_per_step
+from tuner.targets.wavelets.forecast import BOTH_DB, ENOUGH_BYTES, LEAST_BYTES, begins_exact, work_per_step
 from tuner.targets.wavelets.landing import encoded, land_on_quality, land_on_size
 
 _WORTH_FILLING = 0.95  # of a limit of bytes
@@ -83,11 +83,13 @@ class WaveletsStrategy(Strategy[WaveletsPlan, WaveletResult, WaveletsTrial]):
         elif bits is not None:
             self._max_bytes = int(bits * signal.sample_count / 8.0)
         self._config = self._aiming(ask.config)
+        self._begins_exact = begins_exact(ask.config, signal.values.size)
 
     def next_plan(self, trials: Sequence[WaveletsTrial], best: File | None) -> WaveletsPlan | None:
         """The fit, the same with more steps from where it ended, or a network that learns nothing.
 
-        That is made last, or first if there is a limit of seconds, of which it takes few.
+        That is made last, or first if there is a limit of seconds, of which it takes few, or if the signal is small and
+        its file may be all that is wanted.
         """
         limit = self._config.max_seconds
         learned = [trial for trial in trials if trial.learned]
@@ -96,8 +98,13 @@ class WaveletsStrategy(Strategy[WaveletsPlan, WaveletResult, WaveletsTrial]):
             return None
         left = None if limit is None else limit - spent
         is_done = best is not None and best.meets(self._ask.target) and self._is_tight(best)
-        if not trials and (limit is not None or not self._config.learned):
+        if not trials and (limit is not None or not self._config.learned or self._begins_exact):
             return self._exact(left)
+        if self._begins_exact and not learned:
+            if best is not None and best.meets(self._ask.target) and len(best.content) <= ENOUGH_BYTES:
+                return None
+            if (higher := self._higher(len(trials), best, left)) is not None:
+                return higher
         if not learned:
             is_hopeless = not self._config.learned or (bool(trials) and trials[-1].largest >= _MOST_LARGE_CODE)
             return None if is_hopeless else WaveletsPlan(config=replace(self._config, max_seconds=left))

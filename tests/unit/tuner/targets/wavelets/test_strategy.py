@@ -18,6 +18,7 @@ from tuner.targets.request import ask_for
 from tuner.targets.result import TargetOutcome
 from tuner.targets.search import fit_to_target
 from tuner.targets.target import Target, TargetKind
+from tuner.targets.wavelets.forecast import ENOUGH_BYTES
 from tuner.targets.wavelets.strategy import WaveletsTrial
 
 
@@ -77,6 +78,31 @@ def test_of_small_files_the_better_network_is_kept() -> None:
     exact = fit_to_target(PICTURE, replace(ask, config=replace(ask.config, learned=False, steps=1)))
     assert found.content == exact.content
     assert found.trials[0].psnr_db + 0.4 < exact.trials[0].psnr_db
+
+
+@pytest.mark.parametrize("psnr_db", [24.0, 30.0, 36.0])
+def test_a_small_file_of_a_quality_takes_no_learning(psnr_db: float) -> None:
+    """What learns is made only where the file has room for its layers, and is then the last word or no better."""
+    result = fit_to_target(PICTURE, wavelets("psnr_db", psnr_db))
+    assert result.outcome is TargetOutcome.MET, result.sentence
+    assert result.content is not None
+    learned = [trial.learned for trial in result.trials if isinstance(trial, WaveletsTrial)]
+    assert not learned[0]
+    is_small = len(result.content) <= ENOUGH_BYTES and all(trial.file_bytes is not None for trial in result.trials)
+    assert not is_small or learned == [False] * len(learned)
+    patient = fit_to_target(PICTURE, wavelets("psnr_db", psnr_db, steps=100))
+    assert patient.content is not None
+    assert len(result.content) <= 1.1 * len(patient.content)
+
+
+def test_a_quality_that_rounding_misses_is_met_by_aiming_higher_without_learning() -> None:
+    """A nearly flat picture at a low quality: its first file is of zeros alone."""
+    coords = np.linspace(0.45, 0.55, 48, dtype=np.float32)
+    values = np.broadcast_to(coords[:, None, None], (48, 48, 3)).copy()
+    flat = Signal(values=values, sample_format=SampleFormat.U8)
+    result = fit_to_target(flat, wavelets("psnr_db", 32.0, signal=flat))
+    assert result.outcome is TargetOutcome.MET, result.sentence
+    assert [trial.learned for trial in result.trials if isinstance(trial, WaveletsTrial)] == [False] * len(result.trials)
 
 
 def test_the_smoother_a_signal_the_more_every_byte_is_worth() -> None:
