@@ -1,9 +1,9 @@
 """What many small fits cost: `make bench-small`, results in build/bench/small.json.
 
-A real stack with two workers of one thread each gets pictures of 64 x 64 over HTTP, all to be fitted to a quality. Every
-process of the stack is asked how much processor time it took, and the same pictures are fitted once more in this
+A real stack with two workers of one thread each gets pictures of 64 x 64 over HTTP, all to be fitted to a quality. All
+processes of the stack are asked how much processor time they took, and the same pictures are fitted once more in this
 process, without any service: what the service takes beyond that is its overhead. Seconds on the wall mean nothing on a
-machine that has other work; seconds of processors hardly change, so that "a second of two free cores" is said by them.
+machine that has other work; seconds of processors change less, so that "a second of two free cores" is said by them.
 
 `--where` fits the same pictures by `worker.run.run_next_fit` in this process on engines alone, with a clock around each
 part, so that it can be seen where a fit's time goes.
@@ -11,6 +11,7 @@ part, so that it can be seen where a fit's time goes.
 
 import argparse
 import io
+import itertools
 import json
 import os
 import statistics
@@ -73,9 +74,10 @@ def _verdict(service: dict[str, Any], alone: dict[str, Any]) -> dict[str, Any]:
 
 def _service(home: Home, pictures: list[Picture], ask: dict[str, Any]) -> dict[str, Any]:
     """All pictures through HTTP."""
-    with stack(home, with_worker=False) as running, httpx.Client(
-        base_url=running.api_url, timeout=60, trust_env=False
-    ) as http:
+    with (
+        stack(home, with_worker=False) as running,
+        httpx.Client(base_url=running.api_url, timeout=60, trust_env=False) as http,
+    ):
         running.start(*(_worker(running, home, number) for number in range(WORKERS)))
         # Imports, pools and caches are paid for before the clock starts; both workers get some.
         warm = [_upload(http, picture) for picture in _pictures(8, None, 1000)]
@@ -152,7 +154,10 @@ def _wait(http: httpx.Client, fit_ids: list[str], seconds: float = 1800.0) -> No
     """Until the last one has ended; asked seldom, so that the asking costs nothing."""
     deadline, left = time.monotonic() + seconds, list(fit_ids)
     while left:
-        if http.get(f"/fits/{left[-1]}").raise_for_status().json()["status"] in FINAL:
+        status = ""
+        with suppress(httpx.TransportError):  # on a machine with much else to do the api may be started again
+            status = http.get(f"/fits/{left[-1]}").raise_for_status().json()["status"]
+        if status in FINAL:
             left.pop()
         elif time.monotonic() > deadline:
             raise TimeoutError(f"{len(left)} of {len(fit_ids)} fits had not ended after {seconds:g} s")
@@ -164,7 +169,7 @@ def _phases(events: list[list[dict[str, Any]]]) -> dict[str, float]:
     """Mean seconds from each event to the next one, by what the first of them says."""
     sums: dict[str, float] = defaultdict(float)
     for each in events:
-        for event, following in zip(each, each[1:], strict=False):
+        for event, following in itertools.pairwise(each):
             name = event["kind"] if event["kind"] not in {"phase", "progress"} else str(event["data"].get("phase"))
             sums[name] += _moment(following["created_at"]) - _moment(event["created_at"])
     return {name: round(total / len(events), 3) for name, total in sums.items()}

@@ -329,7 +329,7 @@ MUTANTS = (
     Mutant("objects are not synced", "store.blobs:BlobStore.put", "self._folder.sync()", NOTHING),
     Mutant(
         "a signal is not compared with its hash",
-        "worker.run:_run",
+        "worker.run:_attempt",
         "claimed.signal.object_key, sha256=claimed.signal.sha256, max_bytes",
         "claimed.signal.object_key, max_bytes",
     ),

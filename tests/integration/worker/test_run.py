@@ -63,7 +63,7 @@ def resources(database: Database, blobs: BlobStore, store_settings: StoreSetting
         device="cpu",
         lease_seconds=3,
         heartbeat_seconds=0.2,
-        progress_every_seconds=0.001,
+        progress_every_seconds=1e-9,
         checkpoint_every_seconds=0.001,
         republish_after_seconds=0.001,
     )
@@ -259,6 +259,18 @@ def test_a_fit_tells_its_phase_from_the_first_second_to_the_last(resources: Reso
     assert (last["phase"], last["step"], last["eta_seconds"]) == ("storing", last["total_steps"], 0.0)
     assert last["step"] == fit.representation.facts["steps"] if fit.representation else 0
     assert last["step"] == told[-1].data["step"] == told[-1].data["total_steps"]
+
+
+def test_a_brief_fit_tells_of_its_beginning_and_its_end(resources: Resources) -> None:
+    """With all that it would have told on the way: the settings that were chosen, and the last of its progress."""
+    rare = {"progress_every_seconds": 600.0, "checkpoint_every_seconds": 600.0}
+    brief = replace(resources, settings=resources.settings.model_copy(update=rare))
+    fit_id = submit(resources)
+    run_next_fit(brief)
+    assert kinds(resources, fit_id) == ["queued", "running", "succeeded"]
+    fit = look(resources, fit_id)
+    assert fit.resolved == resolved_settings(ask_from_spec(SMALL, SIGNAL))
+    assert (fit.progress or {})["phase"] == "storing"
 
 
 def test_a_phase_in_which_nothing_ends_is_told_of_all_the_same(

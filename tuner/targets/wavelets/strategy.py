@@ -31,6 +31,8 @@ _MORE_STEPS = 0.5  # of those before, for a fit that goes on
 # Where a network that learns nothing may be the better: with integers so large, and in files so small, the layers of
 # one that learns being 400 to 700 bytes.
 _LARGE_CODE, _SMALL_BYTES = 300, 2500
+# Of so few bytes a file cannot be better, even where its quality is more than was asked for.
+_TINY_BYTES = 256
 _MOST_EXACT = 4  # networks that learn nothing for one quality
 # Work for those who wait, in steps: what precedes the first one, the files that are tried, and the one step of a
 # network that learns nothing, which tries what its latents should be. Roughly, from a few fits of small pictures.
@@ -101,8 +103,9 @@ class WaveletsStrategy(Strategy[WaveletsPlan, WaveletResult, WaveletsTrial]):
         if not trials and (limit is not None or not self._config.learned or self._begins_exact):
             return self._exact(left)
         if self._begins_exact and not learned:
-            if best is not None and best.meets(self._ask.target) and len(best.content) <= ENOUGH_BYTES:
-                return None
+            if best is not None and best.meets(self._ask.target):
+                is_enough = len(best.content) <= (ENOUGH_BYTES if self._is_tight(best) else _TINY_BYTES)
+                return None if is_enough else WaveletsPlan(config=replace(self._config, max_seconds=left))
             if (higher := self._higher(len(trials), best, left)) is not None:
                 return higher
         if not learned:
@@ -150,7 +153,7 @@ class WaveletsStrategy(Strategy[WaveletsPlan, WaveletResult, WaveletsTrial]):
         exact_work, learned_work = (_EXACT_STEP + _FILES) * step, (config.steps + _BEGIN + _FILES) * step
         later_steps, later_work = 0, 0.0
         if not plan.config.learned:
-            if not trials and config.learned:
+            if not trials and config.learned and not self._begins_exact:
                 later_steps, later_work = config.steps, learned_work
                 if config.max_seconds is not None and config.max_seconds < learned_work:
                     later_steps, later_work = round(config.max_seconds / step), config.max_seconds

@@ -9,17 +9,20 @@ from tests.signals import blob
 from tests.unit.tuner.targets.cases import PICTURE, quality, wavelets
 from tuner.codec.decode import decode
 from tuner.errors import ConfigError
+from tuner.fit.progress import Verdict
 from tuner.fit.wavelets.config import WaveletConfig
 from tuner.network.wavelets.parameters import WaveletParameters
 from tuner.signal.array import array_signal
 from tuner.signal.details import AudioDetails
 from tuner.signal.signal import SampleFormat, Signal, SignalKind
+from tuner.targets.ask import WaveletsAsk
+from tuner.targets.files import File
 from tuner.targets.request import ask_for
 from tuner.targets.result import TargetOutcome
 from tuner.targets.search import fit_to_target
 from tuner.targets.target import Target, TargetKind
 from tuner.targets.wavelets.forecast import ENOUGH_BYTES
-from tuner.targets.wavelets.strategy import WaveletsTrial
+from tuner.targets.wavelets.strategy import WaveletsStrategy, WaveletsTrial
 
 
 # Some 3,800 bytes hold this picture to the last bit that its samples can show: more cannot be used.
@@ -80,19 +83,41 @@ def test_of_small_files_the_better_network_is_kept() -> None:
     assert found.trials[0].psnr_db + 0.4 < exact.trials[0].psnr_db
 
 
-@pytest.mark.parametrize("psnr_db", [24.0, 30.0, 36.0])
-def test_a_small_file_of_a_quality_takes_no_learning(psnr_db: float) -> None:
-    """What learns is made only where the file has room for its layers, and is then the last word or no better."""
-    result = fit_to_target(PICTURE, wavelets("psnr_db", psnr_db))
-    assert result.outcome is TargetOutcome.MET, result.sentence
-    assert result.content is not None
-    learned = [trial.learned for trial in result.trials if isinstance(trial, WaveletsTrial)]
-    assert not learned[0]
-    is_small = len(result.content) <= ENOUGH_BYTES and all(trial.file_bytes is not None for trial in result.trials)
-    assert not is_small or learned == [False] * len(learned)
-    patient = fit_to_target(PICTURE, wavelets("psnr_db", psnr_db, steps=100))
-    assert patient.content is not None
-    assert len(result.content) <= 1.1 * len(patient.content)
+@pytest.mark.parametrize(
+    ("psnr_db", "steps", "size", "expected"),
+    [
+        (30.0, 30, ENOUGH_BYTES, None),
+        (30.0, 30, ENOUGH_BYTES + 1, True),  # has room for layers
+        (31.0, 30, 200, None),  # could be no smaller
+        (31.0, 30, 300, True),  # more than was asked for
+        (29.0, 30, 300, False),  # aims higher
+    ],
+)
+def test_a_small_file_of_a_quality_takes_no_learning(
+    psnr_db: float, steps: int, size: int, *, expected: bool | None
+) -> None:
+    ask = wavelets("psnr_db", 30.0, steps=steps)
+    assert isinstance(ask, WaveletsAsk)
+    strategy = WaveletsStrategy(PICTURE, ask)
+    first = strategy.next_plan([], None)
+    assert first is not None
+    assert not first.config.learned
+    fitted = strategy.fit(first, None, lambda _: Verdict.CONTINUE)
+    trial = strategy.learn(first, fitted, [])[1]
+    following = strategy.next_plan([trial], File(bytes(size), psnr_db, 0.1))
+    assert (following and following.config.learned) is expected
+
+
+def test_who_asks_for_many_steps_gets_both_networks_as_do_large_signals() -> None:
+    large = Signal(values=np.zeros((256, 256, 3), dtype=np.float32))
+    for signal, ask in (
+        (PICTURE, wavelets("psnr_db", 30.0, steps=100)),
+        (large, wavelets("psnr_db", 30.0, signal=large)),
+    ):
+        assert isinstance(ask, WaveletsAsk)
+        first = WaveletsStrategy(signal, ask).next_plan([], None)
+        assert first is not None
+        assert first.config.learned
 
 
 def test_a_quality_that_rounding_misses_is_met_by_aiming_higher_without_learning() -> None:
@@ -102,7 +127,9 @@ def test_a_quality_that_rounding_misses_is_met_by_aiming_higher_without_learning
     flat = Signal(values=values, sample_format=SampleFormat.U8)
     result = fit_to_target(flat, wavelets("psnr_db", 32.0, signal=flat))
     assert result.outcome is TargetOutcome.MET, result.sentence
-    assert [trial.learned for trial in result.trials if isinstance(trial, WaveletsTrial)] == [False] * len(result.trials)
+    assert [trial.learned for trial in result.trials if isinstance(trial, WaveletsTrial)] == [False] * len(
+        result.trials
+    )
 
 
 def test_the_smoother_a_signal_the_more_every_byte_is_worth() -> None:
