@@ -83,7 +83,7 @@ export class TnrFile {
 
   /**
    * The numbers that the file stands for, which its integers and steps give exactly.
-   * @returns {Promise<{frequencies: number[][], weights: Float32Array[], latents: Int32Array}>}
+   * @returns {Promise<import("./tnr.js").Network>}
    */
   network() {
     return this.ask("network", []);

@@ -21,11 +21,8 @@ CANVAS = """(canvas) => {
   return { width, height, data: Array.from(canvas.getContext("2d").getImageData(0, 0, width, height).data) };
 }"""
 SHOWN = """() => new Promise((resolve) => {
-  const viewer = document.getElementById("viewer");
-  const isReading = () => viewer.querySelector("[role=status]");
-  const isThere = () => viewer.querySelector("[role=alert], canvas, tnr-image") && !isReading();
-  const picture = () => viewer.querySelector("tnr-image");
-  const done = () => isThere() && (!picture() || picture().complete) && (clearInterval(timer), resolve());
+  const isThere = () => document.querySelector("#viewer[data-shown]");
+  const done = () => isThere() && (clearInterval(timer), resolve());
   const timer = setInterval(done, 20);
 })"""
 
