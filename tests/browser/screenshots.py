@@ -1,4 +1,4 @@
-"""Pictures of every view, wide and as a phone, light and dark: python -m tests.browser.screenshots FOLDER [FILE.tnr ...].
+"""Pictures of every view, wide and as a phone, light and dark: python -m tests.browser.screenshots FOLDER [FILE ...].
 
 Of files, the pages that `tuner view` writes, with all of their maps. With --server, of the page of a service that runs
 already, such as one of `tunerd demo`; nothing is changed there.

@@ -1,13 +1,15 @@
 """Times of pictures in Chromium without a GPU: python -m tests.browser.times FILE.tnr [--rounds 6].
 
-Cold: a new process of the browser for each round, from the end of parsing until a canvas has the picture; of a page that
-fetches modules, core and file (page.html), and of one that `tuner view` writes (held.html). Moving: a view of 1280 x 720 that is dragged, and one that is zoomed, by a step at every frame of the browser.
+Cold: a new process of the browser for each round, from the end of parsing until a canvas has the picture; of a page
+that fetches modules, core and file (page.html), and of one that `tuner view` writes (held.html). Moving: a view of
+1280 x 720 that is dragged, and one that is zoomed, by a step at every frame of the browser.
 """
 
 import argparse
 import gzip
 import os
 import re
+import sys
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -23,7 +25,8 @@ if TYPE_CHECKING:
 
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><link rel="icon" href="data:,"><title>Times</title>
 <link rel="modulepreload" href="/web/element.js">
-<body style="margin: 0"><tnr-image src="/picture.tnr" loading="eager" alt="A picture" style="inline-size: 1280px; block-size: 720px"></tnr-image>
+<body style="margin: 0"><tnr-image src="/picture.tnr" loading="eager" alt="A picture"
+style="inline-size: 1280px; block-size: 720px"></tnr-image>
 <script type="module">
 import { define } from "/web/element.js";
 import { configure } from "/web/tnr.js";
@@ -88,6 +91,11 @@ def modules(entry: str, found: set[Path]) -> set[Path]:
     return found
 
 
+def say(text: str) -> None:
+    """A line with the load of the machine, without which a time says little."""
+    sys.stdout.write(f"{text}; load {os.getloadavg()[0]:.1f}\n")
+
+
 def main() -> None:
     """Print a line for each time."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -96,9 +104,7 @@ def main() -> None:
     given = parser.parse_args()
     files = modules("tnr.js", set()) | modules("worker.js", set()) | {ROOT / "tuner/core/core.wasm"}
     sizes = sum(len(gzip.compress(path.read_bytes(), 9)) for path in files)
-    print(
-        f"tnr.js, worker.js and the core, as gzip: {sizes} bytes; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
-    )
+    say(f"tnr.js, worker.js and the core, as gzip: {sizes} bytes")
     with sync_playwright() as playwright, Site() as site:
         site.put("/page.html", PAGE.encode())
         site.put("/picture.tnr", given.file.read_bytes())
@@ -111,19 +117,16 @@ def main() -> None:
                 browser.close()
             for event in ("coarse", "load"):
                 times = sorted(one[event] for one in rounds)
-                print(
-                    f"{name}, cold {event}: best {times[0]:.0f} ms, median {median(times):.0f} ms; load {os.getloadavg()[0]:.1f}"
-                )
+                say(f"{name}, cold {event}: best {times[0]:.0f} ms, median {median(times):.0f} ms")
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
         for scale in (4, 16):
             for how in ("pan", "zoom"):
                 found = moving(browser, site.address, scale, how)
                 frames, work, shown = (sorted(found[name]) for name in ("frames", "work", "shown"))
-                print(
-                    f"{how} at {scale} pixels a sample: frame median {median(frames):.0f} ms, 95% {frames[int(len(frames) * 0.95)]:.0f} ms,"
-                    f" of it on the page {median(work):.1f} ms, {len(shown)} times sampled, {found['exact']} finely, {median(shown):.0f} ms after a step, then fine after {found['fine']:.0f} ms;"
-                    f" load {os.getloadavg()[0]:.1f}"
-                )
+                late = frames[int(len(frames) * 0.95)]
+                sampled = f"{len(shown)} times sampled, {found['exact']} finely, {median(shown):.0f} ms after a step"
+                say(f"{how} at {scale} pixels a sample: frame median {median(frames):.0f} ms, 95% {late:.0f} ms")
+                say(f"  on the page {median(work):.1f} ms; {sampled}; fine {found['fine']:.0f} ms after the last one")
         browser.close()
 
 

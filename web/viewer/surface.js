@@ -8,6 +8,8 @@ const QUICK_SIZE = 128;
 const FINE_SIZE = 384;
 const REST_MILLISECONDS = 200;
 const DEGREES = 360;
+/** The picture shows this much of the ball around the box, whose corners are seldom solid. */
+const FILLED = 0.8;
 
 /**
  * @typedef {object} Grid
@@ -115,10 +117,11 @@ function rendered(grid, angles, size) {
   /** @type {{pixel: number, place: number[]}[]} */
   const hits = [];
   const reach = Math.hypot(...halves);
+  const seen = FILLED * reach;
   const step = 1 / Math.max(...counts);
   for (let pixel = 0; pixel < size * size; pixel++) {
-    const across = ((2 * ((pixel % size) + 0.5)) / size - 1) * reach;
-    const below = ((2 * (Math.floor(pixel / size) + 0.5)) / size - 1) * reach;
+    const across = ((2 * ((pixel % size) + 0.5)) / size - 1) * seen;
+    const below = ((2 * (Math.floor(pixel / size) + 0.5)) / size - 1) * seen;
     const origin = halves.map((_, axis) => across * right[axis] + below * down[axis]);
     let [enter, leave] = [-reach, reach];
     for (let axis = 0; axis < 3; axis++) {
