@@ -95,7 +95,7 @@ def test_maps_of_a_picture_show_spectrum_bits_slopes_and_weights(tab: "Page", tm
     weights, words = pressed(tab, "Weights", "How often weights")
     assert weights[..., 3].any()
     assert not weights[..., 3].all()
-    assert words.startswith("272 weights from -")
+    assert words.startswith("375 weights from -")
     assert "Of 7,731 latents" in words
 
 
