@@ -21,7 +21,7 @@ def random_tiles(
         random_wavelets(grid.tile_shape(number), scales=2, colours=colours, channels=channels, seed=seed + number)
         for number in range(grid.tiles)
     ]
-    return TiledParameters(grid=grid, tiles=tiles)
+    return TiledParameters(grid=grid, tiles=tiles, channels=channels, period=2.5)
 
 
 def tiled(parameters: TiledParameters) -> Representation:

@@ -84,10 +84,10 @@ def wavelet_files() -> dict[str, bytes]:
 def tiled_files() -> dict[str, bytes]:
     """Small files of signals in tiles."""
     signals = {
-        "picture.tnr": random_tiles((40, 36), (16, 20), (4, 3)),
-        "line.tnr": random_tiles((301,), (70,), (70,), colours=1, channels=1, seed=10),
-        "volume.tnr": random_tiles((9, 8, 11), (5, 9, 6), (2, 0, 1), seed=20),
-        "axes.tnr": random_tiles((5, 4, 6, 3), (3, 4, 3, 1), (1, 0, 2, 1), colours=1, channels=1, seed=30),
+        "picture.tnr": random_tiles((21, 15), (12, 8), (4, 3)),
+        "line.tnr": random_tiles((121,), (50,), (50,), colours=1, channels=1, seed=10),
+        "volume.tnr": random_tiles((6, 4, 7), (3, 9, 4), (2, 0, 1), colours=1, seed=20),
+        "axes.tnr": random_tiles((3, 2, 4, 2), (2, 2, 2, 1), (0, 0, 2, 1), colours=1, channels=1, seed=30),
         "one.tnr": random_tiles((7, 9), (8, 9), (0, 5), seed=40),
     }
     files = {}

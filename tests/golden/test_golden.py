@@ -59,7 +59,7 @@ def test_the_reference_decoder_of_tiles_agrees(path: Path) -> None:
     overlaps = [
         [min(n - 1, s + o // 2) for n, s, o in zip(reference.shape, reference.strides, reference.overlaps, strict=True)]
     ]
-    for position in [*overlaps, *([int(share * n) for n in reference.shape] for share in (0.0, 0.4, 0.99))]:
+    for position in [*overlaps, *([int(share * n) for n in reference.shape] for share in (0.0, 0.99))]:
         np.testing.assert_allclose(rendered[tuple(position)], reference.value(position), atol=1e-4)
 
 

@@ -7,7 +7,7 @@ that is not cut into tiles all is read.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, runtime_checkable
 
 from tuner.codec.decode import decode, representation_of
 from tuner.codec.file.container import NETWORKS, ChunkType, read_chunk, read_chunk_head
@@ -26,6 +26,7 @@ _FIRST_BYTES = 2048
 _HEAD, _CHECKSUM = 6, 4
 
 
+@runtime_checkable
 class Seekable(Protocol):
     """A file that can be read from any place, such as one that asks for ranges by HTTP."""
 

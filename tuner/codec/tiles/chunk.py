@@ -38,8 +38,8 @@ class PackedTiles(Sequence[WaveletParameters]):
     """
 
     def __init__(self, grid: TileGrid, header: Header, packed: Callable[[int], bytes], limits: DecodeLimits) -> None:
-        self._grid, self._header, self._limits = grid, header, limits
-        self.packed = packed
+        self._grid, self._limits = grid, limits
+        self.header, self.packed = header, packed
         self._kept: OrderedDict[int, WaveletParameters] = OrderedDict()
 
     def __len__(self) -> int:
@@ -52,7 +52,7 @@ class PackedTiles(Sequence[WaveletParameters]):
             LimitExceeded: if the tile has too many weights.
             CorruptFile: if its bytes are damaged, or are not what an encoder writes.
         """
-        header = replace(self._header, shape=self._grid.tile_shape(number))
+        header = replace(self.header, shape=self._grid.tile_shape(number))
         return unpack_wavelets(self.packed(number), header, self._limits)
 
     @overload
@@ -93,7 +93,8 @@ class QuantisedTiles:
 
     def parameters(self) -> TiledParameters:
         """The networks that the integers stand for."""
-        return TiledParameters(grid=self.grid, tiles=self.tiles)
+        header = self.tiles.header
+        return TiledParameters(grid=self.grid, tiles=self.tiles, channels=header.channels, period=header.period)
 
 
 def pack_tile(parameters: WaveletParameters, steps: tuple[float, ...] | None = None) -> bytes:

@@ -23,6 +23,8 @@ class TiledParameters:
     Attributes:
         grid: how the signal is cut.
         tiles: the network of each tile, in the order of their numbers.
+        channels: length C of a value.
+        period: p, length of a period in units of the coordinates of a tile.
 
     Raises:
         ConfigError: if there are not as many networks as tiles.
@@ -30,6 +32,8 @@ class TiledParameters:
 
     grid: TileGrid
     tiles: Sequence[WaveletParameters]
+    channels: int
+    period: float
 
     def __post_init__(self) -> None:
         if len(self.tiles) != self.grid.tiles:
@@ -46,11 +50,6 @@ class TiledParameters:
         return len(self.grid.shape)
 
     @property
-    def channels(self) -> int:
-        """Length C of a value."""
-        return self.first.channels
-
-    @property
     def weight_count(self) -> int:
         """Number of scalars of all tiles that a fit may change."""
         return self._counts[0]
@@ -59,11 +58,6 @@ class TiledParameters:
     def latent_count(self) -> int:
         """Number of latents of all tiles."""
         return self._counts[1]
-
-    @property
-    def period(self) -> float:
-        """p, in units of the coordinates of a tile."""
-        return self.first.period
 
     @property
     def frequencies(self) -> IntArray:
@@ -94,14 +88,14 @@ def check_alike(parameters: TiledParameters) -> None:
     Raises:
         ConfigError: if one is of another signal, or of other layers.
     """
-    expected = _outline(parameters.first)
+    expected = (parameters.period, parameters.channels, *_outline(parameters.first)[2:])
     for number, tile in enumerate(parameters.tiles):
         if tile.grid_shape != parameters.grid.tile_shape(number) or _outline(tile) != expected:
             raise ConfigError(
                 f"tile {number} has a network of {tile.grid_shape} with {_outline(tile)}, expected one of "
-                f"{parameters.grid.tile_shape(number)} with {expected}: period, frequencies, widths and channels"
+                f"{parameters.grid.tile_shape(number)} with {expected}: period, channels, frequencies and widths"
             )
 
 
-def _outline(tile: WaveletParameters) -> tuple[float, int, tuple[int, ...], int]:
-    return tile.period, len(tile.frequencies), tuple(len(layer.bias) for layer in tile.hidden), tile.channels
+def _outline(tile: WaveletParameters) -> tuple[float, int, int, tuple[int, ...]]:
+    return tile.period, tile.channels, len(tile.frequencies), tuple(len(layer.bias) for layer in tile.hidden)
