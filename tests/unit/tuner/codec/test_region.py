@@ -1,0 +1,118 @@
+"""A region is read from its own bytes, is the crop of the whole, and is told when they are damaged."""
+
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.networks import random_representation
+from tests.tiles import random_tiles, tiled
+from tuner.codec.decode import decode
+from tuner.codec.encode import encode
+from tuner.codec.limits import DecodeLimits
+from tuner.codec.region import load_region, open_tiles
+from tuner.errors import ConfigError, FormatError, LimitExceeded
+from tuner.network.tiles.parameters import TiledParameters
+from tuner.signal.details import AudioDetails
+from tuner.signal.signal import SignalKind
+
+PICTURE = replace(tiled(random_tiles((60, 90), (15, 18), (2, 4))), icc_profile=b"profile")
+DATA = encode(PICTURE)
+
+
+class Counted(BytesIO):
+    """A file behind HTTP: how many bytes were asked for, in how many requests."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self.total, self.requests = 0, 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        found = super().read(size)
+        self.total, self.requests = self.total + len(found), self.requests + 1
+        return found
+
+
+@pytest.fixture
+def _unasked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Types are checked while tests run, by asking parameters for all their properties; nobody else asks for these."""
+    monkeypatch.setattr(TiledParameters, "_counts", (1, 1))
+    monkeypatch.setattr(TiledParameters, "first", random_tiles().tiles[0])
+
+
+@pytest.mark.usefixtures("_unasked")
+def test_a_region_reads_the_head_and_its_tiles_only() -> None:
+    file = Counted(DATA)
+    representation = open_tiles(file)
+    file.total = file.requests = 0
+    found = representation.crop([(32, 42), (40, 50)])
+    np.testing.assert_array_equal(found.values, decode(DATA).render().values[32:42, 40:50])
+    assert found.icc_profile == b"profile"
+    assert len(DATA) > 10_000
+    assert 0.03 * len(DATA) < file.total < 0.07 * len(DATA)  # of 20 tiles
+    assert file.requests == 1
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_any_region_is_the_crop_of_the_whole(seed: int, tmp_path: Path) -> None:
+    path, rng = tmp_path / "picture.tnr", np.random.default_rng(seed)
+    path.write_bytes(DATA)
+    whole = decode(DATA).render().values
+    rows, columns = (tuple(sorted(rng.choice(n + 1, 2, replace=False).tolist())) for n in (60, 90))
+    np.testing.assert_array_equal(load_region(path, [rows, columns]).values, whole[slice(*rows), slice(*columns)])
+
+
+@pytest.mark.usefixtures("_unasked")
+def test_values_anywhere_read_the_tiles_that_they_lie_in() -> None:
+    file = Counted(DATA)
+    representation = open_tiles(file)
+    before, points = file.total, np.array([[0.9, 0.9], [0.91, 0.93]], np.float32)
+    np.testing.assert_array_equal(representation.at(points), decode(DATA).at(points))
+    assert 0 < file.total - before < 0.1 * len(DATA)
+
+
+def test_a_region_keeps_what_its_kind_needs() -> None:
+    sound = replace(
+        tiled(random_tiles((400,), (70,), (10,), colours=1, channels=1)),
+        kind=SignalKind.AUDIO,
+        details=AudioDetails(sample_rate=8000),
+    )
+    found = load_region(BytesIO(encode(sound)), [(100, 180)])
+    assert found.details == AudioDetails(sample_rate=8000)
+    assert found.grid_shape == (80,)
+
+
+def test_a_file_without_tiles_is_read_whole() -> None:
+    data = encode(random_representation())
+    found = load_region(BytesIO(data), [(2, 5), (3, 9)])
+    np.testing.assert_array_equal(found.values, decode(data).render().values[2:5, 3:9])
+    with pytest.raises(LimitExceeded, match="file bytes"):
+        load_region(BytesIO(data), [(2, 5), (3, 9)], DecodeLimits(file_bytes=100))
+
+
+@pytest.mark.parametrize("region", [[(0, 5)], [(0, 61), (0, 5)], [(3, 3), (0, 5)], [(-1, 5), (0, 5)]])
+def test_a_region_that_is_none_is_refused(region: list[tuple[int, int]]) -> None:
+    with pytest.raises(ConfigError, match="the region is"):
+        load_region(BytesIO(DATA), region)
+
+
+def test_damage_in_what_a_region_reads_is_told() -> None:
+    data = encode(tiled(random_tiles((12, 9), (8, 9), (2, 0), colours=1, channels=1)))
+    region, unread = [(0, 5), (0, 9)], 0
+    expected = load_region(BytesIO(data), region).values
+    for place in range(len(data)):
+        damaged = data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
+        try:
+            found = load_region(BytesIO(damaged), region).values
+        except FormatError:
+            continue
+        np.testing.assert_array_equal(found, expected)  # another tile, or the checksum of all of the chunk
+        unread += 1
+    assert 4 < unread < 0.6 * len(data)
+
+
+def test_a_file_that_ends_within_the_tile_is_told() -> None:
+    with pytest.raises(FormatError, match="truncated"):
+        load_region(BytesIO(DATA[:5000]), [(50, 60), (80, 90)])
