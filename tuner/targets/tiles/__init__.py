@@ -1,1 +1,0 @@
-"""Large signals by target: cut into tiles that are fitted one by one and blended."""
