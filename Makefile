@@ -69,8 +69,8 @@ fuzz-api: $(READY) ## EXAMPLES requests made up for each operation, from SEED: b
 chaos: $(READY) ## the whole service under FAULTS drawn from SEED while FITS run: build/chaos/report.json
 	$(BIN)/python -m tests.chaos --fits $(FITS) --faults $(FAULTS) --seed $(SEED) $(CHAOS_OPTIONS)
 
-simulate: $(READY) ## the job protocol on simulated time, SCHEDULES of them from SEED, on one core
-	$(BIN)/python -m tests.simulation --schedules $(SCHEDULES) --seed $(SEED) $(SIMULATE_OPTIONS)
+simulate: $(READY) ## the job protocol on simulated time, SCHEDULES of them from SEED, on one core; goes on where it was
+	$(BIN)/python -m tests.simulation --schedules $(SCHEDULES) --seed $(SEED) --into build/simulation $(SIMULATE_OPTIONS)
 
 mutants: $(READY) ## the job protocol broken in named ways, one at a time, and which the simulation notices
 	$(BIN)/python -m tests.simulation.mutants $(MUTANT_OPTIONS)

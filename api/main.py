@@ -34,6 +34,7 @@ from api.routes import (
     representations,
     results,
     signals,
+    site,
     uploads,
     usage,
     webhooks,
@@ -96,6 +97,7 @@ def build_app(settings: ApiSettings, store_settings: StoreSettings) -> FastAPI:
         responses=errors.problems(Exception),
     )
     for routes in (
+        site,  # before the fits, whose ids would take its stream for one of them
         signals,
         uploads,
         fits,

@@ -22,6 +22,7 @@ static u32 coded_size;
 static u32 *network;
 static u32 network_words;
 static Outputs outputs;
+static u32 every; /* so many samples of an axis pixels have one */
 static Splines splines;
 static u64 mark;            /* memory up to here is kept while grids and points come and go; 0: not yet */
 static int is_sines;
@@ -40,6 +41,7 @@ static void forget(void) {
     allowed = 0;
     levels = (Levels){0};
     outputs = (Outputs){0};
+    every = 1;
     mark = 0;
     coordinates = 0;
     is_sines = 0;
@@ -153,11 +155,14 @@ i32 EXPORT(core_sines)(u32 chunk) { return is_sines ? chunk_read(chunk) : CORE_N
 /* Of wavelets; the coded integers, which follow, are ready for `core_decode`. */
 i32 EXPORT(core_wavelets)(void) { return is_sines ? CORE_NOT_PREPARED : chunk_read(0); }
 
+/* Only every so many samples along each axis, from the next pixels on. */
+void EXPORT(core_every)(u32 samples) { every = samples ? samples : 1; }
+
 /* After the integers are in place, by the host or by `core_decode`, and the network is in its room. */
 i32 EXPORT(core_pixels)(void) {
     if (!integers || !network) return CORE_NOT_PREPARED;
     making = NOTHING;
-    i32 answer = pixels_begin(&layout, integers, network, network_words);
+    i32 answer = pixels_begin(&layout, integers, network, network_words, every);
     if (!answer) making = PIXELS;
     return answer;
 }

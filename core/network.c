@@ -33,13 +33,13 @@ SELDOM static float *layer_take(Layer *layer, u32 outputs, u32 inputs, const flo
     return weights;
 }
 
-/* Sines and cosines of the distance from the first of POINTS samples along the last axis. */
-SELDOM static void waves_make(Network *network) {
+/* Sines and cosines of the distance from the first of POINTS points along the last axis. */
+SELDOM void network_every(Network *network, u32 samples) {
     const Description *d = network->description;
     u32 count = network->frequency_count, last = d->axes - 1;
     for (u32 each = 0; each < count; each++)
         for (u32 point = 0; point < POINTS_ROOM; point++) {
-            double distance = 2.0 * (double)point / (double)d->samples[last];
+            double distance = 2.0 * (double)point * (double)samples / (double)d->samples[last];
             Turn turn = turn_of((double)network->frequencies[each * d->axes + last] * distance / network->period);
             network->waves[(u64)each * POINTS_ROOM + point] = (float)turn.sine;
             network->waves[(u64)(count + each) * POINTS_ROOM + point] = (float)turn.cosine;
@@ -185,7 +185,7 @@ SELDOM i32 network_make(Network *network, const Description *d, const u32 *words
     if (!network->inputs_room || !network->turned || !network->hidden[0] || !network->hidden[1] || !network->values)
         return CORE_NO_MEMORY;
     network->waves = network->inputs_room + (u64)own_inputs * POINTS_ROOM;
-    if (mode == WAVES_OF_SAMPLES) waves_make(network);
+    if (mode == WAVES_OF_SAMPLES) network_every(network, 1);
     return CORE_FINE;
 }
 

@@ -4,8 +4,10 @@
 
 #include "layout.h"
 
-/* Get ready for rows from the first one on; words describe the network (network.h): an answer of core.h. */
-i32 pixels_begin(const Layout *layout, const i32 *integers, const u32 *words, u32 count);
+/* Get ready for rows from the first one on; words describe the network (network.h): an answer of core.h.
+ *
+ * Of each axis every so many samples are wanted, from the middle of the first so many on; 1: all. */
+i32 pixels_begin(const Layout *layout, const i32 *integers, const u32 *words, u32 count, u32 every);
 
 /* Make the next rows: how many, 0 after the last one. */
 u32 pixels_next(void);

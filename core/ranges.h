@@ -42,7 +42,10 @@ Ranges ranges_of(const u8 *bytes, u32 words);
 /* The next integers, all by one table. */
 void ranges_take(Ranges *ranges, const Table *table, u32 count, i32 *to);
 
-/* Whether no word is left over, and all symbols were such. */
-static inline int ranges_end(const Ranges *ranges) { return !ranges->damaged && ranges->next >= ranges->words; }
+/* Whether all symbols were such and nothing is left over: no word, and of the last ones no more than an encoder ends with. */
+static inline int ranges_end(const Ranges *ranges) {
+    int is_spent = ranges->range == ~0ull || ranges->distance < (1ull << 33) - 1;
+    return !ranges->damaged && ranges->next >= ranges->words && is_spent;
+}
 
 #endif

@@ -2,6 +2,7 @@
 
 from uuid import uuid4
 
+from store.blobs import BlobStore, sha256_hex
 from store.database import Database
 from store.keys import signal_key
 from store.repositories.fits import ClaimedFit, Fits
@@ -31,6 +32,24 @@ def add_signal(database: Database, tenant: str = "local", sha256: str | None = N
             filename="photo.png",
             facts={"kind": "image", "width": 1, "height": 1, "channels": 3},
             object_key=signal_key(tenant, sha256),
+        )
+        return signal.id
+
+
+def upload_signal(database: Database, blobs: BlobStore, content: bytes) -> str:
+    """A signal of the tenant "local" with its object, as the api leaves them after an upload; returns its id."""
+    sha256 = sha256_hex(content)
+    key = signal_key("local", sha256)
+    blobs.put(key, content, media_type="image/png")
+    with database.unit_of_work() as session:
+        signal, _ = Signals(session).add(
+            tenant="local",
+            sha256=sha256,
+            byte_count=len(content),
+            media_type="image/png",
+            filename=None,
+            facts={},
+            object_key=key,
         )
         return signal.id
 

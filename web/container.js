@@ -3,6 +3,7 @@ import { ByteReader, crc32c } from "./bytes.js";
 import { unpackCbor } from "./cbor.js";
 import { TnrError, corrupt } from "./errors.js";
 import { checkLimit, product } from "./limits.js";
+import { weightsOf } from "./networks.js";
 
 /** @typedef {import("./limits.js").Limits} Limits */
 /** @typedef {{missing: number, end: number, crc: number}} Place end: bytes of the network's payload */
@@ -29,7 +30,7 @@ export const CHUNK = { sines: 0x01, scaledSines: 0x03, windows: 0x04, wavelets: 
 const NETWORK_CHUNKS = [CHUNK.sines, CHUNK.scaledSines, CHUNK.windows, CHUNK.wavelets];
 const KNOWN_CHUNKS = new Set(Object.values(CHUNK));
 const KINDS = ["image", "audio", "volume", "video", "sdf", "array"];
-const SAMPLE_FORMATS = ["u8", "u16", "s8", "s16", "s24", "u32", "s32", "u64", "s64", "f32", "f64"];
+const SAMPLE_FORMATS = ["u8", "u16", "s8", "s16", "s24", "u32", "s32", "u64", "s64", "f32", "f64", "f16"];
 const CHUNK_HEAD = 6;
 const CHECKSUM = 4;
 
@@ -82,8 +83,7 @@ function readHeader(reader, limits) {
     ...{ chunks, shape, channels, period, frequencies, widths },
   };
   const samples = product(shape);
-  let [weights, inputs] = [frequencies * (shape.length + 1), frequencies];
-  for (const width of [...widths, channels]) [weights, inputs] = [weights + width * (inputs + 1), width];
+  const weights = weightsOf(header);
   checkLimit(limits, "chunks", chunks);
   checkLimit(limits, "axes", shape.length);
   checkLimit(limits, "channels", channels);

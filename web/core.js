@@ -1,9 +1,12 @@
 /** The core, which every decoder runs, in JavaScript: all calls to its entry points are here, and nowhere else. */
 import { TnrError, corrupt } from "./errors.js";
 import { checkLimit, product } from "./limits.js";
-import { levelsOf } from "./wavelets.js";
+import { layoutOf, levelsOf, weightsOf } from "./networks.js";
 
-/** @typedef {import("./wavelets.js").Wavelets} Wavelets */
+/** @typedef {import("./networks.js").Layout} Layout */
+/** @typedef {import("./networks.js").Sines} Sines */
+/** @typedef {import("./container.js").Header} Header */
+/** @typedef {{layout: Layout, header: Header, words: Uint8Array, integers: Uint8Array}} Wavelets bytes of int32 */
 /** @typedef {import("./limits.js").Limits} Limits */
 
 /** @type {Record<number, () => TnrError>} */
@@ -24,7 +27,7 @@ const expectFine = (answer) => {
   if (answer !== 0) throw (ANSWERS[answer] ?? (() => new TnrError("unsupported", `the core answered ${answer}`)))();
 };
 
-/** The core, compiled once; every call has an instance of its own, so that no call leaves anything behind. */
+/** The core, compiled once; what it makes of a network has an instance of its own, so that no call leaves anything behind. */
 export class Core {
   /**
    * @param {WebAssembly.Module} module
@@ -36,85 +39,78 @@ export class Core {
   }
 
   /**
-   * Integers of all subbands, in the order of the file; those of missing levels are 0.
-   * @param {Wavelets} network
+   * A network of wavelets and its integers, of which those of missing levels are 0.
+   * @param {Uint8Array} payload of its chunk, or the beginning that has the levels
+   * @param {Header} header
    * @param {number} missing number of finest levels that are not read
+   * @returns {Wavelets}
    */
-  integers(network, missing) {
-    const { latents, scales } = network;
+  wavelets(payload, header, missing) {
+    const layout = layoutOf(payload, header, this.limits);
+    const { scales, sizes } = layout;
     if (missing > scales) throw corrupt(`the beginning of the file lacks ${missing} of ${scales + 1} levels`);
-    checkLimit(this.limits, "memory", memoryNeeded(network, latents.length));
-    const instance = new CoreInstance(this.module, network);
-    instance.put(latents, instance.exports.core_coded_room(latents.length));
-    instance.exports.core_want_levels(missing ? scales + 1 - missing : 0);
-    expectFine(instance.exports.core_decode());
-    const { core_integers, core_integer_count } = instance.exports;
-    return new Int32Array(instance.bytes(core_integers(), 4 * core_integer_count()).slice().buffer);
+    checkLimit(this.limits, "memory", memoryNeeded(layout, payload.length) + 16 * (sizes.reduce((all, size) => all + size, 0) + header.frequencies * 4));
+    const instance = new CoreInstance(this.module, layout);
+    const { core_wavelets, core_want_levels, core_decode, core_integers, core_integer_count } = instance.exports;
+    instance.putChunk(header, payload, 0);
+    expectFine(core_wavelets());
+    core_want_levels(missing ? scales + 1 - missing : 0);
+    expectFine(core_decode());
+    const integers = instance.bytes(core_integers(), 4 * core_integer_count()).slice();
+    return { layout, header, words: instance.words(), integers };
   }
 
   /**
-   * Values and derivatives anywhere, where this core has entry points for them.
+   * Values and derivatives of wavelets anywhere.
    * @param {Wavelets} network
-   * @param {Int32Array} integers
-   * @returns {CoreEvaluation | null}
    */
-  evaluation(network, integers) {
-    if (!this.has("core_grid")) return null;
-    const instance = new CoreInstance(this.module, network);
-    const { core_integers, core_network_room } = instance.exports;
-    instance.put(new Uint8Array(integers.buffer, integers.byteOffset, integers.byteLength), core_integers());
-    const words = networkWords(network);
-    instance.put(words, core_network_room(words.length / 4));
-    return new CoreEvaluation(instance, network.samples.length, network.channels);
+  between(network) {
+    const { layout, header } = network;
+    const { samples, scales, colours } = layout;
+    const sums = 2 + Math.min(scales, 3) + colours + (colours > 1 ? header.channels : 0);
+    const memory = memoryNeeded(layout, 0) + pixelMemory(network) + 4 * sums * (product(samples) + 64) + 32 * Math.max(...samples);
+    checkLimit(this.limits, "memory", memory);
+    return new CoreEvaluation(this.withNetwork(network), header, this.limits, memory, (4 + colours + header.channels + 19) * (samples[samples.length - 1] + 64));
   }
 
   /**
    * A network of sines, from the payload of its chunk.
-   * @param {number} chunk
-   * @param {Uint8Array} payload
-   * @param {import("./container.js").Header} header
+   * @param {Sines} sines
    */
-  sines(chunk, payload, { shape, channels, frequencies, period, widths }) {
-    if (!this.has("core_sines") || (chunk !== 1 && chunk !== 3)) {
-      throw new TnrError(
-        "unsupported",
-        `the file is a network of sines in chunk ${chunk}, which the core of this decoder does not evaluate: decode it with the Python library`,
-      );
-    }
+  sines({ chunk, payload, header }) {
+    const most = Math.max(header.frequencies, header.channels, ...header.widths);
+    const memory = 2 ** 22 + 24 * weightsOf(header) + 8 * payload.length + 32 * most;
+    checkLimit(this.limits, "memory", memory);
     const instance = new CoreInstance(this.module, null);
-    const { core_prepare_sines, core_network_room, core_coded_room, core_sines } = instance.exports;
-    expectFine(core_prepare_sines(shape.length));
-    const head = new DataView(new ArrayBuffer(4 * (6 + widths.length)));
-    [frequencies, channels, widths.length, 1].forEach((word, at) => head.setUint32(4 * at, word, true));
-    head.setFloat64(16, period, true);
-    widths.forEach((width, layer) => head.setUint32(24 + 4 * layer, width, true));
-    instance.put(new Uint8Array(head.buffer), core_network_room(6 + widths.length));
-    instance.put(payload, core_coded_room(payload.length));
-    expectFine(core_sines(chunk));
-    return new CoreEvaluation(instance, shape.length, channels);
+    expectFine(instance.exports.core_prepare_sines(header.shape.length));
+    instance.putChunk(header, payload, 1);
+    expectFine(instance.exports.core_sines(chunk));
+    return new CoreEvaluation(instance, header, this.limits, memory, 0);
   }
 
-  /** @param {string} entry name of an entry point */
-  has(entry) {
-    return WebAssembly.Module.exports(this.module).some(({ name }) => name === entry);
+  /** @param {Wavelets} network */
+  withNetwork({ layout, words, integers }) {
+    const instance = new CoreInstance(this.module, layout);
+    const { core_integers, core_network_room } = instance.exports;
+    instance.put(integers, core_integers());
+    instance.put(words, core_network_room(words.length / 4));
+    return instance;
   }
 
   /**
    * Values on the samples of the signal, some rows of the first axis at a time; the array is valid within the call.
    * @param {Wavelets} network
-   * @param {Int32Array} integers
    * @param {(values: Float32Array, first: number, rows: number) => boolean} take returns whether to go on
+   * @param {number} [every] so many samples along each axis have one value, that of the one in their middle
    */
-  rows(network, integers, take) {
-    const { samples, channels } = network;
-    checkLimit(this.limits, "memory", memoryNeeded(network, 0) + pixelMemory(network));
-    const instance = new CoreInstance(this.module, network);
-    const { core_integers, core_network_room, core_pixels, core_next, core_values } = instance.exports;
-    instance.put(new Uint8Array(integers.buffer, integers.byteOffset, integers.byteLength), core_integers());
-    const words = networkWords(network);
-    instance.put(words, core_network_room(words.length / 4));
+  rows(network, take, every = 1) {
+    checkLimit(this.limits, "memory", memoryNeeded(network.layout, 0) + pixelMemory(network));
+    const instance = this.withNetwork(network);
+    const { core_every, core_pixels, core_next, core_values } = instance.exports;
+    core_every(every);
     expectFine(core_pixels());
-    const row = channels * product(samples.slice(samples.length > 1 ? 1 : 0));
+    const samples = network.layout.samples.map((count) => everyCount(count, every));
+    const row = network.header.channels * product(samples.slice(samples.length > 1 ? 1 : 0));
     for (let first = 0, rows = core_next(); rows; first += rows, rows = core_next()) {
       const values = new Float32Array(instance.memory.buffer, core_values() >>> 0, rows * row);
       if (!take(values, first, rows)) return;
@@ -122,17 +118,39 @@ export class Core {
   }
 }
 
+/**
+ * How many of the samples of an axis have a value where every so many have one.
+ * @param {number} count
+ * @param {number} every
+ */
+export const everyCount = (count, every) => Math.floor((count - 1 - Math.min(every >> 1, count - 1)) / every) + 1;
+
+/**
+ * Numbers of a network in the words of the core, as `core/network.h` has them: exactly those that the file stands for.
+ * @param {Uint8Array} words
+ * @param {Header} header
+ * @param {number[]} sizes of what follows the frequencies
+ */
+export function numbersOf({ buffer, byteOffset }, { shape, frequencies: count, widths }, sizes) {
+  const start = byteOffset + 4 * (6 + widths.length);
+  const all = new Int32Array(buffer, start, count * shape.length);
+  const frequencies = Array.from({ length: count }, (_, each) => Array.from(all.subarray(each * shape.length, (each + 1) * shape.length)));
+  let at = start + all.byteLength;
+  const weights = sizes.map((size) => new Float32Array(buffer, (at += 4 * size) - 4 * size, size).slice());
+  return { frequencies, weights };
+}
+
 /** One instance of the core with a layout, ready to be called. */
 class CoreInstance {
   /**
    * @param {WebAssembly.Module} module
-   * @param {Wavelets | null} network whose layout is prepared, if it has one
+   * @param {Layout | null} layout that is prepared, if there is one
    */
-  constructor(module, network) {
+  constructor(module, layout) {
     this.exports = /** @type {any} */ (new WebAssembly.Instance(module).exports);
     this.memory = /** @type {WebAssembly.Memory} */ (this.exports.memory);
-    if (!network) return;
-    const { samples, scales, colours } = network;
+    if (!layout) return;
+    const { samples, scales, colours } = layout;
     const description = Uint32Array.of(1, samples.length, colours, scales, ...samples, ...Array(4 - samples.length).fill(1));
     this.put(new Uint8Array(description.buffer), this.exports.core_description());
     expectFine(this.exports.core_prepare());
@@ -154,23 +172,72 @@ class CoreInstance {
     if (!address) expectFine(2);
     this.bytes(address, data.length).set(data);
   }
+
+  /**
+   * The first words of a network, and the payload that has the others.
+   * @param {Header} header
+   * @param {Uint8Array} payload
+   * @param {0 | 1} isSines
+   */
+  putChunk({ frequencies, channels, period, widths }, payload, isSines) {
+    const head = new DataView(new ArrayBuffer(4 * (6 + widths.length)));
+    [frequencies, channels, widths.length, isSines].forEach((word, at) => head.setUint32(4 * at, word, true));
+    head.setFloat64(16, period, true);
+    widths.forEach((width, layer) => head.setUint32(24 + 4 * layer, width, true));
+    this.put(new Uint8Array(head.buffer), this.exports.core_network_room(6 + widths.length));
+    this.put(payload, this.exports.core_coded_room(payload.length));
+  }
+
+  /** A copy of the words of its network. */
+  words() {
+    return this.bytes(this.exports.core_network(), 4 * this.exports.core_network_words()).slice();
+  }
 }
 
 /** Points that are asked for at once. */
 const MOST_POINTS_AT_ONCE = 2 ** 16;
 
 /** A network in an instance of the core, with its splines made, to be asked again and again. */
-class CoreEvaluation {
+export class CoreEvaluation {
   /**
    * @param {CoreInstance} instance with a network in place
-   * @param {number} axes
-   * @param {number} channels
+   * @param {Header} header
+   * @param {Limits} limits
+   * @param {number} memory bytes that there are so far, at most
+   * @param {number} lines numbers that a grid takes for lines of nodes
    */
-  constructor(instance, axes, channels) {
+  constructor(instance, header, limits, memory, lines) {
     this.instance = instance;
-    this.axes = axes;
-    this.channels = channels;
+    this.header = header;
+    this.axes = header.shape.length;
+    this.all = this.channels = header.channels;
+    this.limits = limits;
+    this.memory = memory;
+    this.lines = lines;
     expectFine(instance.exports.core_evaluate());
+  }
+
+  /**
+   * Take only some of the values of a network of sines from now on.
+   * @param {number} first
+   * @param {number} count
+   */
+  only(first, count) {
+    this.channels = count;
+    this.instance.exports.core_outputs(first, count);
+  }
+
+  /**
+   * Whether memory suffices for what follows; figures as in `tuner/core/evaluation.py`.
+   * @param {number} numbers that are made beside the network
+   * @param {number} slopes axes along which derivatives are
+   */
+  checkMemory(numbers, slopes) {
+    const { frequencies, widths } = this.header;
+    const [inputs, most] = [2 * frequencies + 64, Math.max(...widths, this.channels) + 64];
+    const rooms = (inputs + 3 * most + slopes * (inputs + 2 * most)) * 272;
+    const weights = 20 * (weightsOf(this.header) + inputs * widths[0]) + 128 * (inputs + 8) + 4 * most * (widths.length + 1);
+    checkLimit(this.limits, "memory", this.memory + 2 ** 23 + 4 * (weights + rooms + numbers));
   }
 
   /**
@@ -180,31 +247,34 @@ class CoreEvaluation {
   grid(coordinates) {
     const { core_grid_room, core_grid } = this.instance.exports;
     const counts = coordinates.map((axis) => axis.length);
-    const all = Float64Array.from(coordinates.flatMap((axis) => Array.from(axis)));
+    const plane = product(counts.slice(this.axes > 1 ? 1 : 0));
+    const all = new Float64Array(counts.reduce((sum, count) => sum + count, 0));
+    this.checkMemory(Math.max(plane, 8192) * this.channels + 2 ** 23 + this.lines + 50 * all.length, 0);
+    coordinates.reduce((at, axis) => (all.set(axis, at), at + axis.length), 0);
     this.instance.put(new Uint8Array(all.buffer), core_grid_room(...counts, ...Array(4 - counts.length).fill(1)));
     expectFine(core_grid());
-    const row = product(counts.slice(this.axes > 1 ? 1 : 0)) * this.channels;
-    return this.collected(product(counts) * this.channels, row);
+    return this.collected(product(counts) * this.channels, plane * this.channels);
   }
 
-  /** @param {Float32Array} points */
+  /** @param {Float32Array | Float64Array} points */
   at(points) {
     return this.of(points, 0, this.channels);
   }
 
-  /** @param {Float32Array} points */
+  /** @param {Float32Array | Float64Array} points */
   gradient(points) {
     return this.of(points, 1, this.channels * this.axes);
   }
 
   /**
-   * @param {Float32Array} points
+   * @param {Float32Array | Float64Array} points
    * @param {0 | 1} derivatives
    * @param {number} size numbers of a point
    */
   of(points, derivatives, size) {
     const { core_points_room, core_points } = this.instance.exports;
     const found = new Float32Array((points.length / this.axes) * size);
+    this.checkMemory(1088 * this.channels + 2 ** 21 + 8 * Math.min(points.length, MOST_POINTS_AT_ONCE * this.axes), derivatives * this.axes);
     for (let first = 0; first * this.axes < points.length; first += MOST_POINTS_AT_ONCE) {
       const some = Float64Array.from(points.subarray(first * this.axes, (first + MOST_POINTS_AT_ONCE) * this.axes));
       const count = some.length / this.axes;
@@ -231,35 +301,12 @@ class CoreEvaluation {
 }
 
 /**
- * The network as the core reads it; `core/network.h` says in which words.
- * @param {Wavelets} network
- */
-function networkWords({ frequencies, channels, widths, period, exponents, tensors }) {
-  const flat = frequencies.flat();
-  const size = tensors.reduce((sum, tensor) => sum + tensor.length, 0);
-  const buffer = new ArrayBuffer(4 * (6 + widths.length + flat.length + exponents.length + size));
-  new Uint32Array(buffer).set([frequencies.length, channels, widths.length]);
-  new DataView(buffer).setFloat64(16, period, true);
-  new Uint32Array(buffer).set(widths, 6);
-  new Int32Array(buffer).set(flat, 6 + widths.length);
-  const floats = new Float32Array(buffer);
-  let at = 6 + widths.length + flat.length;
-  floats.set(exponents.map((exponent) => 2 ** exponent), at);
-  at += exponents.length;
-  for (const tensor of tensors) {
-    floats.set(tensor, at);
-    at += tensor.length;
-  }
-  return new Uint8Array(buffer);
-}
-
-/**
  * Bytes that an honest signal needs at most for its integers; figures as in `tuner/core/host.py`.
- * @param {Wavelets} network
+ * @param {Layout} layout
  * @param {number} coded
  */
-function memoryNeeded({ samples, scales, colours }, coded) {
-  return levelsOf(samples, scales, colours).reduce(
+function memoryNeeded(layout, coded) {
+  return levelsOf(layout).reduce(
     (memory, { nodes, subbands }) =>
       memory + subbands * (512 + 4 * product(nodes) + 2 * product(nodes.map((count) => count + 2))),
     2 ** 23 + 2 * coded,
@@ -270,16 +317,15 @@ function memoryNeeded({ samples, scales, colours }, coded) {
  * Bytes that values take beside the integers, at most; figures as in `tuner/core/synthesis.py`.
  * @param {Wavelets} network
  */
-function pixelMemory({ samples, scales, colours, channels, frequencies, widths, tensors }) {
+function pixelMemory({ layout: { samples, scales, colours }, header: { channels, frequencies, widths }, words }) {
   const fields = 1 + Math.min(scales, 3);
   const [first, ...others] = samples.length > 1 ? samples : [1, ...samples];
   const [plane, last] = [product(others), others[others.length - 1]];
   const rows = Math.min(first, Math.max(2, Math.floor(8192 / plane))) + 8;
   const sums = fields + colours - 1 + (colours > 1 ? channels : 0);
   const coarse = product(samples.map((count) => Math.ceil(count / 2))) + 16;
-  let floats = tensors.reduce((sum, tensor) => sum + tensor.length, 0) * 32 + 8 * (frequencies.length * samples.length + 64);
-  floats += ((fields - 1) * colours + 1) * coarse;
+  let floats = 8 * words.length + ((fields - 1) * colours + 1) * coarse;
   floats += rows * ((sums + channels) * plane + (plane / last) * (last + 32)) + sums * (4 * fields * colours + 64);
-  floats += (2 * frequencies.length + 4 * (Math.max(...widths) + channels) + 64) * 272;
+  floats += (2 * frequencies + 4 * (Math.max(...widths) + channels) + 64) * 272;
   return 4 * floats;
 }

@@ -1,15 +1,17 @@
 /** A file in memory, decoded as far as it is asked for: runs in a worker, in Node, or on the page itself. */
 import { CHUNK, isReached, readContainer, readMetadata, readPlaces } from "./container.js";
-import { Core } from "./core.js";
+import { Core, everyCount, numbersOf } from "./core.js";
 import { TnrError, corrupt } from "./errors.js";
 import { LIMITS, checkLimit, product } from "./limits.js";
-import { OffGrid } from "./offgrid.js";
+import { sinesOf } from "./networks.js";
 import { toSamples } from "./samples.js";
-import { readWavelets } from "./wavelets.js";
+import { Windows } from "./windows.js";
 
 /** @typedef {import("./tnr.js").Info} Info */
 /** @typedef {import("./tnr.js").PixelOptions} PixelOptions */
 /** @typedef {import("./tnr.js").Pixels<any>} Pixels */
+
+/** @typedef {Pick<import("./core.js").CoreEvaluation | Windows, "grid" | "at" | "gradient">} Evaluation */
 
 /** Values of all samples are kept for the next question up to so many bytes. */
 const KEPT_BYTES = 2 ** 28;
@@ -22,7 +24,7 @@ export class Decoder {
   constructor(module, limits = {}) {
     this.limits = { ...LIMITS, ...limits };
     this.core = new Core(module, this.limits);
-    /** @type {{network: import("./wavelets.js").Wavelets, integers: Int32Array, values: Float32Array | null, offGrid: Pick<OffGrid, "grid" | "at" | "gradient"> | null, span: [number, number] | null} | null} */
+    /** @type {{network: import("./core.js").Wavelets, values: Float32Array | null, evaluation: Evaluation | null, span: [number, number] | null} | null} */
     this.last = null;
     this.lastMissing = -1;
   }
@@ -36,7 +38,8 @@ export class Decoder {
   take(bytes, isWhole) {
     const { header, payloads, isCut, networkAt } = readContainer(bytes, this.limits, isWhole);
     const payload = payloads.get(CHUNK.wavelets);
-    const places = readPlaces(payloads.get(CHUNK.places));
+    // Of a network of sines, which has no levels, nobody reads them.
+    const places = payload || isCut ? readPlaces(payloads.get(CHUNK.places)) : [];
     let missing = 0;
     if (isCut) {
       const reached = payload && places.filter((place) => isReached(place, payload)).pop();
@@ -49,7 +52,7 @@ export class Decoder {
     this.payload = payload;
     this.sineChunk = [CHUNK.sines, CHUNK.scaledSines, CHUNK.windows].find((type) => payloads.has(type)) ?? 0;
     this.sinePayload = payloads.get(this.sineChunk)?.slice();
-    /** @type {ReturnType<Core["sines"]> | null} */
+    /** @type {Evaluation | null} */
     this.sines = null;
     this.places = places;
     this.missing = missing;
@@ -68,39 +71,80 @@ export class Decoder {
   }
 
   /**
-   * The integers of the file: of the weights, and of the latents as far as levels are wanted.
-   * @param {number} [missing]
+   * The numbers that the file stands for: frequencies, weights, and latents as far as they have been read.
    */
-  integers(missing = this.missing ?? 0) {
-    const { network, integers } = this.decoded(missing);
-    return { frequencies: network.frequencies, weights: network.integers, latents: integers };
+  network() {
+    const header = this.expectHeader();
+    if (!this.sinePayload) {
+      const { layout, words, integers } = this.decoded(this.missing ?? 0).network;
+      const { frequencies, weights } = numbersOf(words, header, [layout.inputs, ...layout.sizes]);
+      return { frequencies, weights: weights.slice(1), latents: new Int32Array(integers.slice().buffer) };
+    }
+    const sines = sinesOf(this.sineChunk ?? 0, this.sinePayload, header, this.limits);
+    const counts = [header.frequencies, ...header.widths, sines.header.channels];
+    const layers = counts.slice(1).flatMap((count, layer) => [count * counts[layer], count]);
+    const words = this.core.sines(sines).instance.words();
+    return { ...numbersOf(words, header, [header.frequencies, ...layers]), latents: new Int32Array(0) };
   }
 
   /**
    * @param {PixelOptions} [options]
    * @returns {Pixels}
    */
-  pixels({ region, scale = 1, shape: asked, missing, as = "values" } = {}) {
+  pixels({ region, scale = 1, shape: asked, missing, every = 1, as = "values" } = {}) {
     const header = this.expectHeader();
     const wanted = Math.max(missing ?? 0, this.missing ?? 0);
     const axes = header.shape.length;
     if ((region && region.length !== axes) || (asked && asked.length !== axes)) {
       throw new TnrError("config_error", `the region is ${region} and the shape ${asked}, expected ${axes} axes`);
     }
+    if (!(Number.isInteger(every) && every >= 1 && every < 2 ** 16) || (every > 1 && (region || asked || scale !== 1))) {
+      throw new TnrError("config_error", `every is ${every}, expected a whole number from 1 to 65535, and no region, scale or shape beside it`);
+    }
     const box = header.shape.map((count, axis) => checkedInterval(region?.[axis], count, axis));
     if (!(scale > 0 && scale < Infinity)) throw new TnrError("config_error", `the scale is ${scale}, expected a finite number above 0`);
-    const shape = asked ?? box.map(([from, to]) => Math.max(1, Math.round((to - from) * scale)));
+    const shape = asked ?? box.map(([from, to]) => (every > 1 ? everyCount(to, every) : Math.max(1, Math.round((to - from) * scale))));
     if (!shape.every((count) => Number.isInteger(count) && count >= 1)) {
       throw new TnrError("config_error", `the shape is ${shape}, expected at least one sample along each axis`);
     }
     checkLimit(this.limits, "values", product(shape) * header.channels);
     const isOnSamples = box.every(([from, to], axis) => Number.isInteger(from) && Number.isInteger(to) && shape[axis] <= to - from);
-    const isCoreRows = isOnSamples && this.payload;
-    const whole = box.map(([from, to], axis) => (isOnSamples ? to - from : shape[axis]));
-    const there = isCoreRows ? this.cropped(box, wanted) : this.between(box, whole, wanted);
-    const values = isOnSamples ? this.reduced(there, box, shape) : there;
+    const values = every > 1 ? this.middles(shape, every, wanted) : this.values(box, shape, wanted);
     const pixels = { shape, channels: header.channels, missing: wanted };
     return { ...pixels, data: toSamples(values, as, header.sampleFormat, this.scaling ?? null, header.channels, () => this.spanned(wanted)) };
+  }
+
+  /**
+   * @param {[number, number][]} box
+   * @param {number[]} shape
+   * @param {number} missing
+   */
+  values(box, shape, missing) {
+    const isOnSamples = box.every(([from, to], axis) => Number.isInteger(from) && Number.isInteger(to) && shape[axis] <= to - from);
+    if (!isOnSamples) return this.between(box, shape, missing);
+    const there = this.payload ? this.cropped(box, missing) : this.between(box, box.map(([from, to]) => to - from), missing);
+    return this.reduced(there, box, shape);
+  }
+
+  /**
+   * Values of one of so many samples along each axis, that in their middle.
+   * @param {number[]} shape
+   * @param {number} every
+   * @param {number} missing
+   */
+  middles(shape, every, missing) {
+    const samples = this.expectHeader().shape;
+    if (!this.payload) {
+      const first = samples.map((count) => Math.min(every >> 1, count - 1));
+      return this.evaluation(missing).grid(
+        shape.map((count, axis) => Float64Array.from({ length: count }, (_, at) => (2 * (first[axis] + at * every) + 1) / samples[axis] - 1)),
+      );
+    }
+    const { network } = this.decoded(missing);
+    const found = new Float32Array(product(shape) * network.header.channels);
+    const row = found.length / (shape.length > 1 ? shape[0] : 1);
+    this.core.rows(network, (some, at) => (found.set(some, at * row), true), every);
+    return found;
   }
 
   /**
@@ -118,7 +162,7 @@ export class Decoder {
     const decoded = this.decoded(missing);
     if (!decoded.span) {
       let [low, high] = [Infinity, -Infinity];
-      this.core.rows(decoded.network, decoded.integers, (values) => {
+      this.core.rows(decoded.network, (values) => {
         for (const value of values) [low, high] = [Math.min(low, value), Math.max(high, value)];
         return true;
       });
@@ -129,12 +173,12 @@ export class Decoder {
 
   /** @param {Float32Array} points */
   at(points) {
-    return this.offGrid(this.missing ?? 0).at(this.checkedPoints(points));
+    return this.evaluation(this.missing ?? 0).at(this.checkedPoints(points));
   }
 
   /** @param {Float32Array} points */
   gradient(points) {
-    return this.offGrid(this.missing ?? 0).gradient(this.checkedPoints(points));
+    return this.evaluation(this.missing ?? 0).gradient(this.checkedPoints(points));
   }
 
   /** @param {Float32Array} points */
@@ -147,11 +191,17 @@ export class Decoder {
   }
 
   /** @param {number} missing */
-  offGrid(missing) {
-    const header = this.expectHeader();
-    if (this.sinePayload) return (this.sines ??= this.core.sines(this.sineChunk ?? 0, this.sinePayload, header));
+  evaluation(missing) {
+    if (this.sinePayload) return (this.sines ??= this.ofSines(this.sinePayload));
     const decoded = this.decoded(missing);
-    return (decoded.offGrid ??= this.core.evaluation(decoded.network, decoded.integers) ?? new OffGrid(decoded.network, decoded.integers));
+    return (decoded.evaluation ??= this.core.between(decoded.network));
+  }
+
+  /** @param {Uint8Array} payload */
+  ofSines(payload) {
+    const sines = sinesOf(this.sineChunk ?? 0, payload, this.expectHeader(), this.limits);
+    const network = this.core.sines(sines);
+    return sines.windows > 1 ? new Windows(network, sines) : network;
   }
 
   /**
@@ -165,23 +215,19 @@ export class Decoder {
     const middles = box.map(([from, to], axis) =>
       Float64Array.from({ length: shape[axis] }, (_, cell) => (2 * (from + ((cell + 0.5) * (to - from)) / shape[axis])) / samples[axis] - 1),
     );
-    return this.offGrid(missing).grid(middles);
+    return this.evaluation(missing).grid(middles);
   }
 
   /** @param {number} missing */
   decoded(missing) {
     const header = this.expectHeader();
-    if (!this.payload) {
-      throw new TnrError(
-        "unsupported",
-        "the file is a network of sines, whose integers this decoder does not hand out: decode it with the Python library",
-      );
-    }
+    const { payload } = this;
+    if (!payload) throw new TnrError("config_error", "the file is a network of sines, which has no levels");
     if (!this.last || this.lastMissing !== missing) {
       const place = this.places?.find((one) => one.missing === missing);
       if (missing && !place) throw new TnrError("config_error", `the file names no place that lacks ${missing} levels`);
-      const network = readWavelets(place ? this.payload.subarray(0, place.end) : this.payload, header, this.limits);
-      this.last = { network, integers: this.core.integers(network, missing), values: null, offGrid: null, span: null };
+      const network = this.core.wavelets(place ? payload.subarray(0, place.end) : payload, header, missing);
+      this.last = { network, values: null, evaluation: null, span: null };
       this.lastMissing = missing;
     }
     return this.last;
@@ -194,8 +240,8 @@ export class Decoder {
    */
   cropped(box, missing) {
     const decoded = this.decoded(missing);
-    const { network, integers } = decoded;
-    const { samples, channels } = network;
+    const { network } = decoded;
+    const { shape: samples, channels } = this.expectHeader();
     const all = product(samples) * channels;
     const keep = 4 * all <= KEPT_BYTES;
     const row = all / samples[0];
@@ -216,7 +262,7 @@ export class Decoder {
     if (keep) {
       if (!decoded.values) {
         const values = new Float32Array(all);
-        this.core.rows(network, integers, (some, first) => {
+        this.core.rows(network, (some, first) => {
           values.set(some, first * line);
           return true;
         });
@@ -225,7 +271,7 @@ export class Decoder {
       if (size * (to - from) === all) return decoded.values;
       crop(decoded.values, 0, isLine ? 1 : samples[0]);
     } else {
-      this.core.rows(network, integers, crop);
+      this.core.rows(network, crop);
     }
     return found;
   }

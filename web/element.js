@@ -201,13 +201,13 @@ export class TnrImage extends Base {
   }
 
   /**
-   * All of the picture, with as many pixels as it has samples; the page scales it as it does any picture.
+   * All of the picture, with as many pixels as there are details in it; the page scales it as it does any picture.
    * @param {number} missing
    */
   async drawHome(missing) {
     const { file, turn } = this;
     if (!file) return;
-    const pixels = await file.pixels({ as: "rgba", missing });
+    const pixels = await file.pixels({ as: "rgba", missing, every: 2 ** Math.max(0, missing - 1) });
     if (turn !== this.turn) return;
     this.home = canvasOf(pixels);
     this.isShown = true;

@@ -16,7 +16,7 @@ export async function fetchFile(file, address, options) {
     await fetchBeginning(file, address, options.missing, options);
     return;
   }
-  const answer = await answered(address, options.signal);
+  const answer = await answered(address, options);
   const reader = bodyOf(answer);
   await new Promise((resolve, reject) => {
     const reading = readAll(file, reader, Number(answer.headers.get("content-length")), options, resolve);
@@ -27,11 +27,11 @@ export async function fetchFile(file, address, options) {
 
 /**
  * @param {string | URL} address
- * @param {AbortSignal} [signal]
+ * @param {import("./tnr.js").OpenOptions} options
  * @param {[number, number]} [range] first and last byte
  */
-async function answered(address, signal, range) {
-  const answer = await fetch(address, { signal, ...(range ? { headers: { Range: `bytes=${range[0]}-${range[1]}` } } : {}) });
+async function answered(address, { signal, cache }, range) {
+  const answer = await fetch(address, { signal, cache, ...(range ? { headers: { Range: `bytes=${range[0]}-${range[1]}` } } : {}) });
   if (!answer.ok && answer.status !== 416) {
     throw new TnrError("fetch_failed", `${address} was answered with ${answer.status}, expected a .tnr file`);
   }
@@ -112,7 +112,7 @@ async function fetchBeginning(file, address, missing, options) {
   const all = new GrowingBytes();
   let wanted = FIRST_BYTES;
   for (;;) {
-    const isWhole = await readUpTo(all, address, wanted, options.signal);
+    const isWhole = await readUpTo(all, address, wanted, options);
     try {
       file.info = await file.ask("take", [all.bytes().slice(), isWhole]);
       const place = file.info.places.find((one) => one.missing <= missing);
@@ -130,11 +130,11 @@ async function fetchBeginning(file, address, missing, options) {
  * @param {GrowingBytes} all
  * @param {string | URL} address
  * @param {number} wanted
- * @param {AbortSignal} [signal]
+ * @param {import("./tnr.js").OpenOptions} options
  * @returns {Promise<boolean>} whether this is all of the file
  */
-async function readUpTo(all, address, wanted, signal) {
-  const answer = await answered(address, signal, [all.size, wanted - 1]);
+async function readUpTo(all, address, wanted, options) {
+  const answer = await answered(address, options, [all.size, wanted - 1]);
   if (answer.status === 416) return true;
   const total = Number(answer.headers.get("content-range")?.split("/")[1]) || Infinity;
   const reader = bodyOf(answer);

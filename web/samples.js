@@ -12,7 +12,7 @@ export function canvasOf({ data, shape: [height, width] }) {
 
 const SAMPLE_TYPES = {
   ...{ u8: Uint8Array, u16: Uint16Array, u32: Uint32Array, s8: Int8Array, s16: Int16Array, s24: Int32Array, s32: Int32Array },
-  ...{ u64: Float64Array, s64: Float64Array, f32: Float32Array, f64: Float64Array },
+  ...{ u64: Float64Array, s64: Float64Array, f16: Float32Array, f32: Float32Array, f64: Float64Array },
 };
 
 /**

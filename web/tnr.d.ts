@@ -1,6 +1,6 @@
 /** Types of tnr.js, element.js and images.js. */
 export type Kind = "image" | "audio" | "volume" | "video" | "sdf" | "array";
-export type SampleFormat = "u8" | "u16" | "s8" | "s16" | "s24" | "u32" | "s32" | "u64" | "s64" | "f32" | "f64";
+export type SampleFormat = "u8" | "u16" | "s8" | "s16" | "s24" | "u32" | "s32" | "u64" | "s64" | "f32" | "f64" | "f16";
 export type Code =
   | "not_a_representation" | "unsupported_version" | "corrupt_file" | "limit_exceeded" | "config_error"
   | "unsupported" | "too_short" | "fetch_failed" | "closed" | "internal";
@@ -36,6 +36,8 @@ export interface PixelOptions {
   scale?: number;
   /** Samples that are wanted along each axis, instead of a scale. */
   shape?: number[];
+  /** One value for so many samples along each axis, that in their middle; quick, and beside no region, scale or shape. */
+  every?: number;
   /** Number of finest levels to leave out: one of `Info.places`. */
   missing?: number;
   as?: "values" | "samples" | "rgba";
@@ -59,6 +61,8 @@ export interface OpenOptions {
   missing?: number;
   onLevel?: (info: Info) => void;
   signal?: AbortSignal;
+  /** How `fetch` takes an address: from a cache, or not. */
+  cache?: RequestCache;
 }
 
 export declare class TnrError extends Error {
@@ -78,7 +82,8 @@ export declare class TnrFile {
   at(points: Float32Array): Promise<Float32Array>;
   /** For each point, for each channel, the derivatives along each axis, per unit of the coordinates. */
   gradient(points: Float32Array): Promise<Float32Array>;
-  integers(): Promise<{ frequencies: number[][]; weights: Int32Array[]; latents: Int32Array }>;
+  /** Numbers that the file stands for: weights tensor by tensor in its order, of sines with their phases first. */
+  network(): Promise<{ frequencies: number[][]; weights: Float32Array[]; latents: Int32Array }>;
   close(): void;
 }
 

@@ -80,11 +80,11 @@ export class TnrFile {
   }
 
   /**
-   * The integers that the file holds.
-   * @returns {Promise<{frequencies: number[][], weights: Int32Array[], latents: Int32Array}>}
+   * The numbers that the file stands for, which its integers and steps give exactly.
+   * @returns {Promise<{frequencies: number[][], weights: Float32Array[], latents: Int32Array}>}
    */
-  integers() {
-    return this.ask("integers", []);
+  network() {
+    return this.ask("network", []);
   }
 
   /** End the worker; what is still asked for is refused. */

@@ -14,7 +14,7 @@ const QUESTIONS = {
   pixels: (options) => decoder?.pixels(options),
   at: (points) => decoder?.at(points),
   gradient: (points) => decoder?.gradient(points),
-  integers: (missing) => decoder?.integers(missing),
+  network: () => decoder?.network(),
 };
 
 let turn = Promise.resolve();

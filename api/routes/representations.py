@@ -11,8 +11,11 @@ from api.errors import problems
 from api.routing import Routes
 from api.schemas.representations import EXTENSION, MEDIA_TYPE
 from api.services.downloads import StoredFile, download, file_responses
+from api.services.sites import view_template
 from store import errors as store
 from store.repositories.representations import Representations
+
+MOST_PAGE_BYTES = 32 << 20  # of a file that is put into a page; it is in memory as text meanwhile
 
 router = Routes(prefix="/fits", tags=["representations"])
 
@@ -47,3 +50,28 @@ def get_representation(request: Request, services: InjectedServices, tenant: Ten
         filename=(PurePath(filename).stem if filename else fit_id) + EXTENSION,
     )
     return download(request, services.blobs, file)
+
+
+@router.get("/{fit_id}/view.html", include_in_schema=False)
+def get_view_page(services: InjectedServices, tenant: Tenant, fit_id: FitId) -> Response:
+    """The result as a page of HTML that holds the file and its decoder, and opens anywhere, offline."""
+    with services.database.reading() as session:
+        representation = Representations(session).of_fit(tenant, fit_id)
+        filename = representation.fit.signal.filename
+    if representation.byte_count > MOST_PAGE_BYTES:
+        raise errors.ViewTooLarge(
+            f"the file has {representation.byte_count} bytes, and a page holds {MOST_PAGE_BYTES} at most: download the "
+            "file and have `tuner view` make the page"
+        )
+    content = services.blobs.read(
+        representation.object_key, sha256=representation.sha256, max_bytes=representation.byte_count
+    )
+    template = view_template()
+    name = (PurePath(filename).stem if filename else fit_id) + EXTENSION
+    described = {
+        # The page is somebody's file: it may run its own script, and is nobody of this origin.
+        "Content-Security-Policy": f"{template.policy}; frame-ancestors 'none'; sandbox allow-scripts allow-downloads",
+        "Cache-Control": "private, no-cache",
+        "Referrer-Policy": "no-referrer",
+    }
+    return Response(template.page(content, name), headers=described, media_type="text/html; charset=utf-8")

@@ -13,6 +13,7 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 from anyio import CapacityLimiter, to_thread
@@ -20,12 +21,14 @@ from starlette.responses import StreamingResponse
 from starlette.types import Send
 
 from api.errors import TooBusy
-from api.schemas.fits import EventView
+from api.schemas.fits import EventView, FitSummary
 from api.services.places import Places
 from api.settings import ApiSettings
 from store.database import Database
 from store.errors import FitNotFound
+from store.repositories import listing
 from store.repositories.fits import EVENTS_CHANNEL, Fits
+from store.repositories.listing import FitFilter, FitOrder, Place
 from store.status import FitStatus
 
 BATCH = 100  # events read at a time
@@ -33,6 +36,11 @@ READERS = 4  # threads, and database connections, that all streams share
 RECONNECT_SECONDS = 1.0
 LISTEN_CHECK_SECONDS = 15.0  # a quiet connection is asked whether it still lives
 CLIENT_RETRY_MILLISECONDS = 2000
+ANY = ""  # id under which streams wait that follow every fit
+# A change is stamped when its transaction begins and seen when it ends: so far back is looked at again.
+LATE_COMMIT = timedelta(seconds=30)
+CHANGES_PAUSE_SECONDS = 0.25  # between two looks at all fits of a tenant
+CHANGES = 500  # fits that are looked at in one go
 
 logger = logging.getLogger(__name__)
 
@@ -131,6 +139,34 @@ class EventHub:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(wake.wait(), max(patience, 0))
 
+    async def follow_changes(self, tenant: str) -> AsyncGenerator[bytes]:
+        """Every fit of a tenant, as it is after each change from now on, as server-sent events.
+
+        It begins with `hello`, after which whoever follows reads the lists once: no change is lost in between. There is
+        no going on from a place; who was away is greeted again.
+        """
+        keep_alive = self._settings.events_keep_alive_seconds
+        with self._subscription(tenant, ANY) as wake:
+            seen: dict[str, datetime] = {}
+            await to_thread.run_sync(self._read_changes, tenant, seen, limiter=self._readers)
+            yield f"retry: {CLIENT_RETRY_MILLISECONDS}\n\nevent: hello\ndata: {{}}\n\n".encode()
+            spoke = time.monotonic()
+            while not self._closed:
+                patience = spoke + keep_alive - time.monotonic()
+                if not self._listening:
+                    patience = min(patience, self._settings.events_poll_seconds)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(wake.wait(), max(patience, 0))
+                wake.clear()
+                changed = await to_thread.run_sync(self._read_changes, tenant, seen, limiter=self._readers)
+                for fit in changed:
+                    yield f"event: fit\ndata: {fit.model_dump_json()}\n\n".encode()
+                    spoke = time.monotonic()
+                if time.monotonic() - spoke >= keep_alive:
+                    yield b": keep-alive\n\n"
+                    spoke = time.monotonic()
+                await asyncio.sleep(CHANGES_PAUSE_SECONDS)
+
     async def wait_for(self, tenant: str, fit_id: str, reached: Callable[[FitStatus], bool], *, seconds: float) -> bool:
         """Wait for a fit to reach a status, without holding a thread; returns whether it has.
 
@@ -178,6 +214,29 @@ class EventHub:
             rows = fits.events(fit_id, after=after, limit=BATCH)
             return [EventView.of(row) for row in rows], ended
 
+    def _read_changes(self, tenant: str, seen: dict[str, datetime]) -> list[FitSummary]:
+        """The fits that were changed since the last look.
+
+        Args:
+            tenant: tenant that the fits belong to.
+            seen: time of the last change that was told, by the id of the fit; it is brought up to date.
+        """
+        since = max(seen.values(), default=datetime.now(UTC)) - LATE_COMMIT
+        changed: list[FitSummary] = []
+        after: Place | None = None
+        with self._database.reading() as session:
+            while True:
+                wanted = FitFilter(updated_after=since)
+                fits = listing.list_fits(session, tenant, wanted, limit=CHANGES, after=after, order=FitOrder.UPDATED)
+                changed += [FitSummary.of(fit) for fit in fits if seen.get(fit.id) != fit.updated_at]
+                if len(fits) < CHANGES:
+                    break
+                after = Place(fit_id=fits[-1].id, updated_at=fits[-1].updated_at)
+        for fit_id in [fit_id for fit_id, moment in seen.items() if moment < since]:
+            del seen[fit_id]
+        seen |= {fit.id: fit.updated_at for fit in changed}
+        return changed
+
     def _wake_all(self) -> None:
         for wakes in self._wakes.values():
             for wake in wakes:
@@ -205,8 +264,9 @@ class EventHub:
             self._wake_all()
             while True:
                 async for notice in connection.notifies(timeout=LISTEN_CHECK_SECONDS):
-                    for wake in self._wakes.get(notice.payload, ()):
-                        wake.set()
+                    for name in (notice.payload, ANY):
+                        for wake in self._wakes.get(name, ()):
+                            wake.set()
                 async with asyncio.timeout(LISTEN_CHECK_SECONDS):
                     await connection.execute("SELECT 1")
 

@@ -7,7 +7,9 @@ folder where small uploads wait, hashed on the way, and from there on it is an u
 import hashlib
 import logging
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from anyio import to_thread
 
@@ -43,6 +45,12 @@ class LargeUploads:
         self._multipart = MultipartUploads(blobs)
         self._uploads = uploads
         self._settings = settings
+
+    @cached_property
+    def storage_origin(self) -> str:
+        """Origin of the addresses that parts are sent to, as a browser writes it."""
+        address = urlsplit(self._multipart.part_url("any", "any", 1, byte_count=1, seconds=1))
+        return f"{address.scheme}://{address.netloc}"
 
     def begin(self, tenant: str, request: UploadRequest) -> UploadView:
         """Open an upload.

@@ -195,7 +195,9 @@ class Attempts(Moves):
         """Delete rows of checkpoints; returns the keys of their objects, which the caller removes after the commit."""
         wanted = select(Checkpoint, Fit.tenant).join(Fit, Fit.id == Checkpoint.fit_id)
         deleted, keys = DeletedObjects(self._session), []
-        for checkpoint, tenant in self._session.execute(wanted.where(Checkpoint.id.in_(checkpoint_ids))):
+        # Upkeep and a worker may forget the same one: whoever comes second finds no row, and does not note it again.
+        wanted = wanted.where(Checkpoint.id.in_(checkpoint_ids)).order_by(Checkpoint.id)
+        for checkpoint, tenant in self._session.execute(wanted.with_for_update(of=Checkpoint)):
             keys += deleted.note(tenant, [(checkpoint.object_key, checkpoint.byte_count)])
             self._session.delete(checkpoint)
         return keys

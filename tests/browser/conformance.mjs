@@ -12,10 +12,8 @@ for (const path of files) {
   try {
     const file = await open(new Uint8Array(readFileSync(path)));
     answer = { info: { ...file.info, profile: file.info.profile?.length ?? 0 } };
-    if (file.info.network === "wavelets") {
-      const { frequencies, weights, latents } = await file.integers();
-      answer.integers = [digest(Int32Array.from(frequencies.flat())), ...weights.map(digest), digest(latents)];
-    }
+    const { frequencies, weights, latents } = await file.network();
+    answer.network = [digest(Int32Array.from(frequencies.flat())), ...weights.map(digest), digest(latents)];
     const samples = await file.pixels({ as: "samples" });
     answer.shape = [...samples.shape, samples.channels];
     answer.samples = Array.from(samples.data);

@@ -14,23 +14,24 @@ import pytest
 
 from core.build import MODULE
 from tuner.codec.beginning import decode_beginning
-from tuner.codec.decode import decode, decode_integers
+from tuner.codec.decode import decode
 from tuner.codec.file.container import Chunk, ChunkType, read_beginning, read_container, write_container
 from tuner.codec.file.header import unpack_header
 from tuner.codec.file.primitives import ByteReader
 from tuner.codec.limits import DecodeLimits
-from tuner.codec.wavelets.chunk import QuantisedWavelets
+from tuner.codec.sines.quantise import tensors
 from tuner.codec.wavelets.prefixes import unpack_prefixes
 from tuner.errors import FormatError
+from tuner.network.sines.windows import plain_network
+from tuner.network.wavelets.parameters import WaveletParameters
 from tuner.signal.samples import Storage
 
 pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="Node is not installed")
 
 PROGRAM = Path(__file__).with_name("conformance.mjs")
+WEB = Path(__file__).parents[2] / "web/tnr.js"
 GOLDEN = Path(__file__).parents[1] / "golden"
 WAVELETS = sorted((GOLDEN / "v1-core").glob("*.tnr"))
-# Whether the module that is committed evaluates them; one that does not is refused by name.
-CORE_HAS_SINES = b"core_sines" in MODULE.read_bytes()
 SINES = sorted(path for path in GOLDEN.glob("v*/*.tnr") if path not in WAVELETS)
 
 
@@ -52,11 +53,13 @@ def of_wavelets() -> dict[str, dict[str, Any]]:
 def test_integers_are_the_same_and_samples_too(path: Path, of_wavelets: dict[str, dict[str, Any]]) -> None:
     answer, data = of_wavelets[path.name], path.read_bytes()
     assert "code" not in answer, answer
-    network, representation = decode_integers(data), decode(data)
-    assert isinstance(network, QuantisedWavelets)
-    latents = np.concatenate([codes.reshape(-1) for codes in network.latents])
-    expected = [network.frequencies, *network.integers, latents]
-    assert answer["integers"] == [digest(array.astype("<i4")) for array in expected]
+    representation = decode(data)
+    parameters = representation.parameters
+    assert isinstance(parameters, WaveletParameters)
+    latents = np.concatenate([codes.reshape(-1) for codes in parameters.latents])
+    # Weights are integers times steps, rounded once: the same bits mean the same integers.
+    expected = [parameters.frequencies.astype("<i4"), *parameters.tensors(), latents.astype("<i4")]
+    assert answer["network"] == [digest(array) for array in expected]
 
     rendered = representation.render()
     samples = Storage(representation.sample_format, representation.scaling).to_samples(rendered.values)
@@ -81,21 +84,44 @@ def test_places_to_stop_show_what_the_beginning_of_the_file_shows(of_wavelets: d
         assert coarse == digest(beginning.representation.render().values)
 
 
-def test_a_network_of_sines_is_evaluated_as_far_as_the_core_can_and_refused_in_words_beyond() -> None:
+def test_networks_of_sines_are_the_same_and_their_samples_too() -> None:
+    assert any(path.name == "windows.tnr" for path in SINES)
     for path, answer in zip(SINES, answers(SINES), strict=True):
+        assert "code" not in answer, (path, answer)
         representation = decode(path.read_bytes())
         info = answer["info"]
         assert info["network"] == "sines"
         assert (info["kind"], tuple(info["shape"])) == (representation.kind, representation.grid_shape)
-        if CORE_HAS_SINES and path.name != "windows.tnr":
-            storage = Storage(representation.sample_format, representation.scaling)
-            samples = storage.to_samples(representation.render().values).astype(np.float64)
-            found = np.array(answer["samples"], np.float64).reshape(answer["shape"])
-            allowed = 1.0 if representation.sample_format.is_integer else 1e-6 * np.abs(samples).max()
-            assert np.abs(found - samples).max() <= allowed, path
-        else:
-            assert answer["code"] == "unsupported"
-            assert "network of sines in chunk" in answer["message"]
+        parameters = representation.parameters
+        assert not isinstance(parameters, WaveletParameters)
+        network = plain_network(parameters)
+        expected = [network.frequencies.astype("<i4"), *tensors(network), np.empty(0, "<i4")]
+        assert answer["network"] == [digest(array) for array in expected], path
+        storage = Storage(representation.sample_format, representation.scaling)
+        samples = storage.to_samples(representation.render().values).astype(np.float64)
+        found = np.array(answer["samples"], np.float64).reshape(answer["shape"])
+        allowed = 1.0 if representation.sample_format.is_integer else 1e-6 * np.abs(samples).max()
+        assert np.abs(found - samples).max() <= allowed, path
+
+
+LIMITED = """
+const [web, core, path, most] = process.argv.slice(1);
+const { readFileSync } = await import("node:fs");
+const { configure, open } = await import(web);
+configure({ core: new Uint8Array(readFileSync(core)) });
+const file = await open(new Uint8Array(readFileSync(path)), { limits: { memory: Number(most) } });
+const origin = new Float32Array(file.info.shape.length);
+const asked = [() => file.pixels({ scale: 1.5 }), () => file.at(origin), () => file.pixels({ every: 2 })];
+console.log(JSON.stringify(await Promise.all(asked.map((ask) => ask().then(() => null, ({ code }) => code)))));
+"""
+
+
+@pytest.mark.parametrize("name", ["v1/colour.tnr", "v1-kinds/windows.tnr", "v1-core/colour.tnr"])
+def test_memory_is_held_to_its_limit_before_it_is_taken(name: str) -> None:
+    for most, expected in ((1 << 20, "limit_exceeded"), (1 << 31, None)):
+        command = ["node", "-e", LIMITED, *map(str, (WEB, MODULE, GOLDEN / name, most))]
+        done = subprocess.run(command, capture_output=True, check=True, text=True)
+        assert json.loads(done.stdout) == [expected] * 3
 
 
 def damaged(data: bytes) -> list[bytes]:
@@ -108,11 +134,11 @@ def damaged(data: bytes) -> list[bytes]:
     return found + contradicting(data)
 
 
-def contradicting(data: bytes) -> list[bytes]:
+def contradicting(data: bytes, kind: ChunkType = ChunkType.WAVELETS) -> list[bytes]:
     """The file with bytes of its network changed, and no place to stop, under checksums that are right."""
     header = unpack_header(ByteReader(data))
     _, payloads = read_container(data, DecodeLimits())
-    network = payloads[ChunkType.WAVELETS]
+    network = payloads[kind]
     random = np.random.default_rng(6)
     found = []
     for number in range(120):
@@ -120,24 +146,45 @@ def contradicting(data: bytes) -> list[bytes]:
         # Half of them where the counts and tables are.
         at = int(random.integers(60 if number % 2 else len(network)))
         changed[at] ^= 1 << int(random.integers(8))
-        found.append(write_container(header, [Chunk(ChunkType.WAVELETS, bytes(changed))]))
+        found.append(write_container(header, [Chunk(kind, bytes(changed))]))
+    # The last words, in which nothing but what an encoder ends with may be left.
+    for bit in range(1, 65, 4):
+        changed = bytearray(network)
+        changed[-1 - (bit - 1) // 8] ^= 1 << 7 - (bit - 1) % 8
+        found.append(write_container(header, [Chunk(kind, bytes(changed))]))
     found += [
-        write_container(header, [Chunk(ChunkType.WAVELETS, network), Chunk(kind, b"")])
-        for kind in (0x05, 0x90, ChunkType.METADATA, ChunkType.PREFIXES)
+        write_container(header, [Chunk(kind, network), Chunk(other, b"")])
+        for other in (0x05, 0x90, ChunkType.METADATA, ChunkType.PREFIXES)
     ]
     return found
 
 
-def test_what_the_library_refuses_is_refused_with_the_same_code(tmp_path: Path) -> None:
+def refusals(files: Sequence[bytes], folder: Path) -> tuple[list[str | None], list[str | None]]:
+    """The codes with which files are refused by tnr.js and by the library, None where they are not."""
     paths: list[Path] = []
     codes: list[str | None] = []
-    for number, data in enumerate(damaged((GOLDEN / "v1-core" / "places.tnr").read_bytes())):
-        paths.append(tmp_path / f"{number}.tnr")
+    for number, data in enumerate(files):
+        paths.append(folder / f"{number}.tnr")
         paths[-1].write_bytes(data)
         try:
             decode(data)
             codes.append(None)
         except FormatError as error:
             codes.append(error.code)
-    assert [answer.get("code") for answer in answers(paths)] == codes
+    return [answer.get("code") for answer in answers(paths)], codes
+
+
+def test_what_the_library_refuses_is_refused_with_the_same_code(tmp_path: Path) -> None:
+    found, codes = refusals(damaged((GOLDEN / "v1-core" / "places.tnr").read_bytes()), tmp_path)
+    assert found == codes
     assert set(codes) >= {None, "corrupt_file", "not_a_representation", "unsupported_version"}
+
+
+@pytest.mark.parametrize("name", ["v1/colour.tnr", "v1-scaled/colour.tnr", "v1-kinds/windows.tnr"])
+def test_damaged_networks_of_sines_are_refused_with_the_same_code(name: str, tmp_path: Path) -> None:
+    data = (GOLDEN / name).read_bytes()
+    _, payloads = read_container(data, DecodeLimits())
+    kind = next(ChunkType(kind) for kind in (1, 3, 4) if kind in payloads)
+    found, codes = refusals(contradicting(data, kind), tmp_path)
+    assert found == codes
+    assert set(codes) >= {None, "corrupt_file"}

@@ -76,8 +76,8 @@ def test_what_cannot_be_shown_is_said_in_words(tab: "Page", site: Site) -> None:
     assert tab.get_by_role("img", name="Stripes").count() == 1
 
 
-def test_a_plain_img_shows_the_file(tab: "Page", site: Site) -> None:
-    site.put("/colour.tnr", COLOUR.read_bytes())
+def test_a_plain_img_shows_the_file_and_asks_for_it_once(tab: "Page", site: Site) -> None:
+    served = site.put("/colour.tnr", COLOUR.read_bytes())
     visited(tab, site, '<img src="/colour.tnr" alt="Stripes">')
     shown = "(({ src, naturalWidth }) => src.startsWith('blob:') && naturalWidth)(document.querySelector('img'))"
     tab.wait_for_function(shown)
@@ -85,4 +85,5 @@ def test_a_plain_img_shows_the_file(tab: "Page", site: Site) -> None:
       [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
       canvas.getContext("2d").drawImage(image, 0, 0); return canvas; })()"""
     assert np.abs(pixels(tab, drawn)[..., :3] - expected(COLOUR)).max() <= 1
+    assert served.ranges == [None]
     assert tab.get_by_role("img", name="Stripes").count() == 1

@@ -9,11 +9,16 @@ import numpy as np
 import pytest
 
 from core.build import MODULE
-from tests.browser.test_conformance import WAVELETS
+from tests.browser.test_conformance import SINES, WAVELETS
 from tuner.codec.decode import decode
 
 pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="Node is not installed")
 
+# Of every kind and chunk of sines one.
+FILES = [
+    *WAVELETS,
+    *(path for path in SINES if path.parent.name in {"v1-kinds", "v1-scaled"} or path.name == "windows.tnr"),
+]
 PROGRAM = Path(__file__).with_name("points.mjs")
 
 
@@ -22,8 +27,8 @@ def test_values_derivatives_and_regions_are_those_of_the_library(tmp_path: Path)
     coordinates = np.concatenate([random.uniform(-1.1, 1.1, 240), [-1.0, 1.0, 0.0, 0.5, -0.99, 0.99] * 4])
     points = tmp_path / "points.json"
     points.write_text(json.dumps(np.float32(coordinates).tolist()))
-    done = subprocess.run(["node", PROGRAM, MODULE, points, *WAVELETS], capture_output=True, check=True, text=True)
-    for path, line in zip(WAVELETS, done.stdout.splitlines(), strict=True):
+    done = subprocess.run(["node", PROGRAM, MODULE, points, *FILES], capture_output=True, check=True, text=True)
+    for path, line in zip(FILES, done.stdout.splitlines(), strict=True):
         answer, representation = json.loads(line), decode(path.read_bytes())
         axes = len(representation.grid_shape)
         some = np.float32(coordinates[: len(coordinates) // axes * axes]).reshape(-1, axes)

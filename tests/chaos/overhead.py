@@ -20,16 +20,15 @@ import torch
 
 from standalone import migrate
 from standalone.stack import engines
-from store.blobs import BlobStore, sha256_hex
+from store.blobs import BlobStore
 from store.database import Database
-from store.keys import signal_key
 from store.queue import FitQueue
 from store.repositories.fits import Fits
-from store.repositories.signals import Signals
 from store.settings import StoreSettings
 from store.spec import FitSpec
 from store.status import FitStatus
 from tests.engines import fresh_corner, settings_of, throwaway_home
+from tests.factories import upload_signal
 from tuner.codec.decode import decode
 from tuner.metrics import written_psnr_db
 from tuner.signal.formats import read_signal
@@ -105,20 +104,9 @@ def cost_with_protocol(settings: StoreSettings, content: bytes, spec: FitSpec) -
 
 def submit(resources: Resources, content: bytes, spec: FitSpec) -> None:
     """As the api does."""
-    sha256 = sha256_hex(content)
-    key = signal_key("local", sha256)
-    resources.blobs.put(key, content)
+    signal_id = upload_signal(resources.database, resources.blobs, content)
     with resources.database.unit_of_work() as session:
-        signal, _ = Signals(session).add(
-            tenant="local",
-            sha256=sha256,
-            byte_count=len(content),
-            media_type="image/png",
-            filename=None,
-            facts={},
-            object_key=key,
-        )
-        Fits(session).submit(tenant="local", signal_id=signal.id, spec=spec)
+        Fits(session).submit(tenant="local", signal_id=signal_id, spec=spec)
 
 
 def cost_alone(content: bytes, spec: FitSpec) -> Cost:

@@ -12,6 +12,7 @@ from tuner.cli import MISSED, app
 from tuner.signal.formats import encode_signal
 
 PAGES = sorted((Path(__file__).parents[2] / "docs" / "signals").glob("*.md"))
+LONG = {"sdf", "video", "volume"}
 FILES = {
     "photo.png": "image",
     "sound.wav": "sound",
@@ -29,7 +30,9 @@ def _files_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize(
+    "page", [pytest.param(page, id=page.stem, marks=[pytest.mark.long] * (page.stem in LONG)) for page in PAGES]
+)
 def test_a_page(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     commands = [shlex.split(line)[1:] for line in re.findall(r"^tuner .*$", text, re.MULTILINE)]

@@ -107,6 +107,11 @@ class RangeDecoder:
             self.distance = self.distance << 32 | self.word()
         return q
 
+    def finish(self) -> None:
+        """After the last symbol."""
+        assert not self.words
+        assert self.distance < 2**33 - 1 or self.range == 2**64 - 1
+
 
 class Table:
     """A table of chunk 01."""
@@ -197,7 +202,7 @@ def network(source: Bytes, fields: dict[str, list[float]]) -> tuple[list[Matrix]
                 for column in members:
                     row[column] = next(integers)
         matrices.append(matrix)
-    assert not coder.words
+    coder.finish()
     for before, row in zip(matrices[0], matrices[0][1:], strict=False):
         row[:] = [a + b for a, b in zip(before, row, strict=True)]
     return matrices, steps
@@ -265,7 +270,7 @@ def scaled_network(source: Bytes, fields: dict[str, list[float]]) -> tuple[list[
         else:
             matrices += [[row[:-1] for row in matrix], [row[-1:] for row in matrix]]
             steps += [step, step]
-    assert not coder.words
+    coder.finish()
     return matrices, steps
 
 

@@ -190,7 +190,7 @@ def network(payload: bytes, header: Header, places: bytes | None = None) -> Deco
     for (rows, columns), (m, frequencies) in zip(shapes, tables, strict=True):
         numbers = iter(coder.symbols(rows * columns, frequencies))
         matrices.append([[next(numbers) - m for _ in range(columns)] for _ in range(rows)])
-    assert not coder.words
+    coder.finish()
     start = source.at
     bands, ends = tnr_latents.decode(source.take(len(source.data) - start), shape, scales, colours)
     if places is not None:

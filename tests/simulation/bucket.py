@@ -34,6 +34,7 @@ class Bucket:
         self.harmed: set[str] = set()  # keys of objects that a fault has hit, whatever became of them
         self.down_since = 0.0
         self.down_until = 0.0
+        self.full_until = 0.0
 
     def put(self, key: str, content: bytes) -> None:
         self.seen[key] = Stored(content, EPOCH + timedelta(seconds=self.scheduler.now))
@@ -63,6 +64,8 @@ class Client:
 
     def put_object(self, *, Key: str, Body: bytes, **_: Any) -> None:
         self._line(self._process, f"PUT {Key}")
+        if self._bucket.full_until > self._bucket.scheduler.now:
+            raise _answer("InsufficientStorage")
         self._bucket.put(Key, Body)
         self._line(self._process, "answer to PUT")
 

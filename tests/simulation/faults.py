@@ -33,15 +33,29 @@ def freeze(world: World, process: Process) -> None:
     process.frozen_until = max(process.frozen_until, world.scheduler.now + seconds)
 
 
+def freeze_until_missed(world: World, process: Process) -> None:
+    """The process stands still, and goes on just when upkeep is about to miss it."""
+    process.frozen_until = max(process.frozen_until, world.scheduler.now + LONGEST_SECONDS)
+    world.sleepers.append(process)
+
+
 def cut(world: World, process: Process) -> None:
-    """Nothing gets through between the process, or one of its threads, and one engine."""
-    tasks = sorted(process.tasks, key=lambda task: task.turn)
-    task = world.chance.choice(tasks) if tasks and world.chance.random() < 0.4 else None
+    """Nothing gets through between the process and one engine."""
     until = world.scheduler.now + world.chance.uniform(0.5, LONGEST_SECONDS)
     is_silent = world.chance.random() < 0.7
     world.cuts.append(
-        Cut(process=process, task=task, party=world.chance.choice(PARTIES), until=until, is_silent=is_silent)
+        Cut(process=process, task=None, party=world.chance.choice(PARTIES), until=until, is_silent=is_silent)
     )
+
+
+def cut_thread(world: World, process: Process) -> None:
+    """The connection of one thread to the database falls silent, while the others' are fine; often past its lease."""
+    tasks = sorted((task for task in process.tasks if not task.only_waits), key=lambda task: task.turn)
+    if tasks:
+        until = world.scheduler.now + world.chance.uniform(world.chance.choice([0.5, 25.0]), LONGEST_SECONDS)
+        world.cuts.append(
+            Cut(process=process, task=world.chance.choice(tasks), party="database", until=until, is_silent=True)
+        )
 
 
 def lose_answer(world: World, process: Process) -> None:
@@ -84,6 +98,11 @@ def stop_storage(world: World, process: Process) -> None:
     world.bucket.down_until = world.scheduler.now + world.chance.uniform(1.0, LONGEST_SECONDS)
 
 
+def fill_storage(world: World, process: Process) -> None:
+    """Storage answers and reads, and has no room."""
+    world.bucket.full_until = world.scheduler.now + world.chance.uniform(10.0, 120.0)
+
+
 def lose_messages(world: World, process: Process) -> None:
     """The broker starts anew, empty."""
     world.broker.lose_all(world.chance.uniform(0.0, 10.0))
@@ -123,13 +142,16 @@ def spoil_object(world: World, process: Process) -> None:
 FAULTS = (
     Fault("kill", 8, kill),
     Fault("freeze", 8, freeze),
+    Fault("freeze until missed", 3, freeze_until_missed),
     Fault("cut", 6, cut),
+    Fault("cut of a thread", 4, cut_thread),
     Fault("lost answer", 6, lose_answer),
     Fault("drain", 2, drain),
     Fault("database restarts", 3, restart_database),
     Fault("clock is set", 1, step_clock),
     Fault("power is cut", 3, cut_power),
     Fault("storage stops", 2, stop_storage),
+    Fault("storage is full", 3, fill_storage),
     Fault("messages lost", 2, lose_messages),
     Fault("object spoilt", 4, spoil_object),
 )

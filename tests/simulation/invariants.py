@@ -4,7 +4,7 @@ The rules are written down here a second time, in words of their own: nothing is
 """
 
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 from store.blobs import sha256_hex
@@ -34,7 +34,14 @@ LATE_STEPS = 2  # a worker may take after its lease has run out: one is under wa
 DEAF_STEPS = 40
 HEARS_WITHIN_STEPS = 8  # where nothing disturbs: a heartbeat
 UNSAVED_STEPS = 6  # where nothing disturbs: a pause between two checkpoints
-HARMLESS = {"database restarts", "storage stops", "messages lost", "object spoilt", "drain"}  # no worker dies of them
+# No worker dies of them.
+HARMLESS = {"database restarts", "storage stops", "storage is full", "messages lost", "object spoilt", "drain"}
+# Nobody who asked whether storage is there, and then claims, is held up by them in between.
+BETWEEN_NO_LINES = {"storage stops", "storage is full", "messages lost", "object spoilt", "drain", "kill"}
+# Upkeep does its rounds whatever they do.
+ASIDE_FROM_UPKEEP = {"messages lost", "object spoilt", "drain"}
+ROUND_SECONDS = 5.0  # that a round of upkeep takes at most, with what it waits for
+OWN_WORDS = {"worker_lost", "worker_hung", "storage_unavailable", "deadline_exceeded"}  # no failures of the fit itself
 
 
 class Watch:
@@ -44,11 +51,12 @@ class Watch:
         self.world = world
         self.owners: dict[tuple[str, int], Process] = {}
         self.latest: dict[Process, tuple[str, int]] = {}
-        self.steps_late: dict[tuple[str, int], int] = {}
+        self.steps_late: dict[tuple[str, int, str], int] = {}
         self.ended: dict[str, str] = {}
         self.last_step: dict[tuple[str, int], int] = {}
         self.begun: dict[tuple[str, int], int] = {}
         self.kept: dict[tuple[str, int], int] = {}
+        self.were_overdue: set[str] = set()
         world.observers.append(self.committed)
         world.trainer.on_begin = self.begins_to_train
         world.trainer.on_step = self.takes_a_step
@@ -82,6 +90,9 @@ class Watch:
                         self.kept[after["fit_id"], after["attempt"]] = after["step"]
                 elif before is not None and after is None:
                     self._forgotten(before["object_key"], by_table)
+                    fit = self.world.server.tables["fits"].get((before["fit_id"],))
+                    if transaction.process.role == "upkeep" and fit is not None and fit["status"] not in ENDED:
+                        self.wrong(f"upkeep dropped {before['object_key']} of a fit that is {fit['status']}")
         for _, key, before, after in by_table.get("deleted_objects", ()):
             if before is not None and after is None and key[0] in self.world.bucket.seen:
                 self.wrong(f"the object {key[0]} counts as removed and is there")
@@ -154,8 +165,10 @@ class Watch:
                 self.wrong(f"{fit_id} went from attempt {earlier} to {attempt} by {process.name}")
             if before is not None and before["not_before"] is not None and before["not_before"] > transaction.now:
                 self.wrong(f"{fit_id} was claimed before {before['not_before']}")
+            if before is not None and set(self.world.faults) <= ASIDE_FROM_UPKEEP:
+                self._waited(fit_id, before, transaction.now)
             is_away = self.world.bucket.down_until > self.world.scheduler.now > self.world.bucket.down_since + 1.0
-            if is_away and set(self.world.faults) <= {"storage stops"}:
+            if is_away and set(self.world.faults) <= BETWEEN_NO_LINES:
                 self.wrong(f"{fit_id} was claimed while storage was away")
             self.owners[fit_id, attempt] = process
             self.latest[process] = (fit_id, attempt)
@@ -252,6 +265,8 @@ class Watch:
             self.wrong(f"{fit_id} was queued again although a pause was wanted")
         if before["status"] == "cancelling" and new not in {"cancelled", "failed"}:
             self.wrong(f"{fit_id} became {new} although it was being cancelled")
+        if before["status"] == "cancelling" and new == "failed" and code in OWN_WORDS:
+            self.wrong(f"{fit_id} was being cancelled and failed with {code}, which is nothing that it did")
         is_harmless = set(self.world.faults) <= HARMLESS and self._kind(fit_id) not in {"kills", "hangs"}
         if end == "lost" and is_harmless and new != "cancelled":
             self.wrong(f"an attempt of {fit_id} counts as lost, and no worker was: {dict(self.world.faults)}")
@@ -270,6 +285,9 @@ class Watch:
             and (after["not_before"] is None or after["not_before"] <= transaction.now)
         ):
             self.wrong(f"{fit_id} is tried again at once after a failure of storage")
+        failures = [row["ended_as"] for row in known].count("failed")
+        if end == "failed" and new == "queued" and failures >= SETTINGS.max_storage_failures:
+            self.wrong(f"{fit_id} was queued again after {failures} failures of storage")
         if new == "queued" and after["worker"] is not None:
             self.wrong(f"{fit_id} is queued and names a worker")
 
@@ -310,9 +328,8 @@ class Watch:
             case "cannot_be_fitted":
                 fine = kind == "fails"
             case "deadline_exceeded":
-                spent = sum(
-                    ((row["ended_at"] or transaction.now) - row["started_at"]).total_seconds() for row in attempts
-                )
+                self.were_overdue.add(fit_id)
+                spent = self._spent(fit_id, transaction.now)
                 own = None if promise is None else promise.max_run_seconds
                 fine = (
                     spent > min(own or SETTINGS.max_run_seconds, SETTINGS.max_run_seconds)
@@ -387,32 +404,74 @@ class Watch:
         """Whoever has lost its lease stops by itself; whoever is told something hears of it."""
         world, process = self.world, self.world.scheduler.process
         self.last_step[fit_id, attempt] = step
+        self._limits()
         row = world.server.tables["fits"].get((fit_id,))
         holds = row is not None and row["attempt"] == attempt and row["status"] in HELD
         promise = self._promise(fit_id)
         reasons = {
             "is over": not holds,
+            "holds a lease that has run out": holds and row is not None and self._has_run_out(row),
             "is being cancelled": holds and row is not None and row["status"] == "cancelling",
             "is to be paused": holds and promise is not None and promise.paused_at is not None,
             "was told to leave": process.draining,
         }
-        if not any(reasons.values()):
-            self.steps_late.pop((fit_id, attempt), None)
-            if (
-                not world.faults
-                and step - self.kept.get((fit_id, attempt), self.begun.get((fit_id, attempt), 0)) > UNSAVED_STEPS
-            ):
-                self.wrong(f"attempt {attempt} of {fit_id} keeps no checkpoint, it is at step {step}")
+        # Each reason has its own count: who has a beat's time to hear of a cancel may be told to leave at its end.
+        for reason, holds_now in reasons.items():
+            place = fit_id, attempt, reason
+            self.steps_late[place] = self.steps_late.get(place, 0) + 1 if holds_now else 0
+            late, allowed = self.steps_late[place], self._deaf_steps(reason, fit_id, attempt)
+            if late > allowed:
+                self.wrong(f"attempt {attempt} of {fit_id} {reason} and trains on, {late} steps by now")
+        if (
+            not any(reasons.values())
+            and not world.faults
+            and step - self.kept.get((fit_id, attempt), self.begun.get((fit_id, attempt), 0)) > UNSAVED_STEPS
+        ):
+            self.wrong(f"attempt {attempt} of {fit_id} keeps no checkpoint, it is at step {step}")
+
+    def _deaf_steps(self, reason: str, fit_id: str, attempt: int) -> int:
+        """How many steps an attempt may take on, for all that is so."""
+        if reason in {"was told to leave", "holds a lease that has run out"}:
+            return LATE_STEPS
+        if reason == "is over" and self._is_reaped(fit_id, attempt):
+            return LATE_STEPS
+        if set(self.world.faults) <= {"drain", "messages lost"}:
+            return HEARS_WITHIN_STEPS
+        return DEAF_STEPS
+
+    def _has_run_out(self, row: Row) -> bool:
+        """Whether a lease is over by a clock that went as the worker's did, which believes in it for less long."""
+        return not self.world.clock_was_set and bool(row["lease_until"] < self.world.server.clock())
+
+    def _limits(self) -> None:
+        """Nobody is worked on, and nobody waits, for longer than is allowed and upkeep takes to see it."""
+        world = self.world
+        if not set(world.faults) <= ASIDE_FROM_UPKEEP:
             return
-        late = self.steps_late[fit_id, attempt] = self.steps_late.get((fit_id, attempt), 0) + 1
-        allowed = DEAF_STEPS
-        if reasons["was told to leave"] or (reasons["is over"] and self._is_reaped(fit_id, attempt)):
-            allowed = LATE_STEPS
-        elif not world.faults or set(world.faults) <= {"drain", "messages lost"}:
-            allowed = HEARS_WITHIN_STEPS
-        if late > allowed:
-            what = ", ".join(reason for reason, holds_now in reasons.items() if holds_now)
-            self.wrong(f"attempt {attempt} of {fit_id} {what} and trains on, {late} steps by now")
+        now = world.server.clock()
+        for (fit_id,), row in world.server.tables["fits"].items():
+            promise = self._promise(fit_id)
+            if promise is None:
+                continue
+            if row["status"] == "running" and promise.max_run_seconds is not None:
+                spent = self._spent(fit_id, now)
+                if spent > promise.max_run_seconds + SETTINGS.upkeep_every_seconds + ROUND_SECONDS:
+                    self.wrong(f"{fit_id} was worked on for {spent} s, {promise.max_run_seconds} were allowed")
+            if row["status"] == "queued":
+                self._waited(fit_id, row, now)
+
+    def _waited(self, fit_id: str, row: Row, now: datetime) -> None:
+        promise = self._promise(fit_id)
+        allowed = None if promise is None else promise.max_queue_seconds
+        waited = (now - row["queued_at"]).total_seconds()
+        if allowed is not None and waited > allowed + SETTINGS.upkeep_every_seconds + ROUND_SECONDS:
+            self.wrong(f"{fit_id} has waited for {waited} s, {allowed} were allowed")
+
+    def _spent(self, fit_id: str, now: datetime) -> float:
+        """Seconds that workers have held a fit, all attempts together."""
+        rows = (row for row in self.world.server.tables["fit_attempts"].values() if row["fit_id"] == fit_id)
+        seconds: float = sum(((row["ended_at"] or now) - row["started_at"]).total_seconds() for row in rows)
+        return seconds
 
     def _is_reaped(self, fit_id: str, attempt: int) -> bool:
         """Whether its lease ran out by a clock that went as the worker's did."""
@@ -445,7 +504,10 @@ class Watch:
     def when_settled(self) -> None:
         """Where nothing was disturbed, nothing is left for the sweep."""
         world = self.world
-        if world.faults or any(self._kind(row["id"]) != "plain" for row in world.server.tables["fits"].values()):
+        # A worker hears only with its next beat that its fit's time was over, and may have stored something since.
+        if world.faults or self.were_overdue:
+            return
+        if any(self._kind(row["id"]) != "plain" for row in world.server.tables["fits"].values()):
             return
         wanted = {
             row["object_key"] for name in ("signals", "representations") for row in world.server.tables[name].values()

@@ -15,8 +15,8 @@ from store.status import FitStatus
 from tests.simulation import faults
 from tests.simulation.invariants import Watch
 from tests.simulation.scheduler import Process
-from tests.simulation.training import SIGNALS, TENANTS
-from tests.simulation.world import TERMS, Promise, Publisher, World, installed
+from tests.simulation.training import SIGNALS, TENANTS, kind_of
+from tests.simulation.world import SETTINGS, SILENCE_SECONDS, TERMS, Promise, Publisher, World, installed
 from worker.resources import Resources
 
 SETTLE_SECONDS = 1200.0  # from the last fault until everything has ended by itself
@@ -43,13 +43,16 @@ def run(seed: int, *, tell: bool = False) -> Outcome:
     watch = Watch(world)
     span = world.chance.uniform(20.0, 70.0)
     _prepare(world)
+    # Now and then fits have to wait until there is anybody.
+    nobody = world.chance.uniform(20.0, 40.0) if world.chance.random() < 0.1 else 0.0
     for number in range(world.chance.choice([1, 2, 2])):
-        world.start("worker", f"worker-{number}", after=world.chance.uniform(0.0, 2.0))
+        world.start("worker", f"worker-{number}", after=nobody + world.chance.uniform(0.0, 2.0))
     world.start("upkeep", "upkeep-0")
     if world.chance.random() < 0.3:
         world.start("upkeep", "upkeep-1", after=2.0)
     faults.draw(world, span)
-    clients = [_client(world, number) for number in range(world.chance.choice([1, 2, 2, 3]))]
+    count = world.chance.choice([1, 2, 2, 3])
+    clients = [_client(world, number, is_hasty=nobody > 0 and number > 0) for number in range(count)]
     scheduler = world.scheduler
     scheduler.run(span)
     world.calm_down()
@@ -62,8 +65,8 @@ def run(seed: int, *, tell: bool = False) -> Outcome:
             f"{SETTLE_SECONDS:g} s after the last fault something still waits for a hand: {watch.unsettled()}"
         )
     watch.when_settled()
-    # Who stood still goes on before that, and may leave an object.
-    scheduler.run(scheduler.now + faults.LONGEST_SECONDS)
+    # Who stood still or waits for a silent line goes on before that, and may leave an object.
+    scheduler.run(scheduler.now + (max(SILENCE_SECONDS.values()) if world.faults else 1.0))
     # Nobody does anything for a while; then whatever nobody owns is swept.
     scheduler.now += QUIET_SECONDS
     scheduler.run(scheduler.now + 20.0)
@@ -111,17 +114,19 @@ def _request(signal_id: str, seed: int, steps: int, max_run: float | None, max_q
     )
 
 
-def _client(world: World, number: int) -> Any:
+def _client(world: World, number: int, *, is_hasty: bool) -> Any:
     chance = world.chance
     which = chance.randrange(len(TENANTS))
+    max_run_seconds = chance.choice([6.0, 30.0]) if chance.random() < 0.1 else None
     promise = Promise(
         tenant=TENANTS[which],
         signal=which,
-        seed=number * 100 + chance.choice([96, 97, 98, *[1] * 30]),
-        steps=chance.choice([3, 5, 8, 14, 22]),
+        seed=number * 100 + chance.choice([96, 96, 97, 98, *[1] * 30]),
+        # Who allows little has to ask for more, or the limit would never be met.
+        steps=chance.choice([3, 5, 8, 14, 22] if max_run_seconds is None else [14, 30, 60]),
         key=f"key {number}",
-        max_run_seconds=30.0 if chance.random() < 0.06 else None,
-        max_queue_seconds=15.0 if chance.random() < 0.06 else None,
+        max_run_seconds=max_run_seconds,
+        max_queue_seconds=4.0 if is_hasty else 15.0 if chance.random() < 0.06 else None,
     )
     world.promises.append(promise)
     process = Process(name=f"client {number}", role="client")
@@ -169,6 +174,8 @@ def _live(world: World, promise: Promise, *, depth: int) -> None:
             promise.deleted = True
             return
     if act.endswith("cancel"):
+        if kind_of(promise.seed) == "kills":
+            _wait_for_the_last_attempt(world, fit_id)
         promise.wants_cancel = True
         kind, status = world.insist(f"cancel {fit_id}", lambda mine: _moved(mine, Fits.request_cancel, tenant, fit_id))
         if kind == "done":
@@ -180,6 +187,16 @@ def _live(world: World, promise: Promise, *, depth: int) -> None:
     while not FitStatus(world.server.tables["fits"][fit_id,]["status"]).is_terminal:
         scheduler.pause(5.0)
     _afterwards(world, promise, fit_id, depth)
+
+
+def _wait_for_the_last_attempt(world: World, fit_id: str) -> None:
+    """Until the last worker has the fit that it may cost: a cancel then has to hold whatever becomes of that one."""
+    while True:
+        row = world.server.tables["fits"][fit_id,]
+        is_last = row["status"] == FitStatus.RUNNING and row["tries"] >= SETTINGS.max_tries
+        if is_last or FitStatus(row["status"]).is_terminal or row["status"] == FitStatus.PAUSED:
+            return
+        world.scheduler.pause(0.5)
 
 
 def _afterwards(world: World, promise: Promise, fit_id: str, depth: int) -> None:

@@ -32,6 +32,7 @@ class Process:
         skew_seconds: how far its wall clock is ahead.
         draining: whether it was told to leave.
         tasks: its threads that have not ended.
+        late: threads that were due while it stood still.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Process:
     skew_seconds: float = 0.0
     draining: bool = False
     tasks: set["Task"] = field(default_factory=set)
+    late: list["Ticket"] = field(default_factory=list)
 
 
 class Task:
@@ -51,6 +53,7 @@ class Task:
         self.process = process
         self.turn = 0  # number of the wait that it is in: a wake-up for an earlier one comes too late
         self.is_done = False
+        self.only_waits = False  # for a time to come, and has no line to anybody
         self.waiters: list[tuple[Task, int]] = []
         self.greenlet = greenlet(body, parent)
 
@@ -112,6 +115,7 @@ class Scheduler:
                 continue
             if process.frozen_until > when:
                 self._push(process.frozen_until, task, turn)
+                process.late.append((task, turn))
                 continue
             self.now = max(self.now, when)
             task.greenlet.switch()
@@ -134,6 +138,13 @@ class Scheduler:
             self._bury()
         elif mine.process is process:
             raise ProcessDead
+
+    def thaw(self, process: Process, *, after: float = 0.0) -> None:
+        """Let a process go on that stands still, with what it is late with."""
+        process.frozen_until = min(process.frozen_until, self.now + after)
+        late, process.late = process.late, []
+        for task, turn in late:
+            self._push(process.frozen_until, task, turn)
 
     def _bury(self) -> None:
         """Unwind the threads of the dead; only the hub can, since they end where they were begun."""
@@ -249,14 +260,35 @@ class SimulatedThread:
         self._target = target
         self._task: Task | None = None
 
-    def start(self) -> None:
+    def start(self) -> Task:
         self._task = self._scheduler.spawn(self._scheduler.process, self._target)
+        return self._task
 
     def join(self, timeout: float | None = None) -> None:
         task = self._task
         while task is not None and not task.is_done and not self._scheduler.process.is_dead:
             task.waiters.append(self._scheduler.ticket())
             self._scheduler.wait()
+
+
+class SimulatedTimer:
+    """Stands for `threading.Timer`."""
+
+    def __init__(self, scheduler: Scheduler, seconds: float, act: Callable[[], object]) -> None:
+        self._seconds = seconds
+        self._act = act
+        self._cancelled = SimulatedEvent(scheduler)
+        self._thread = SimulatedThread(scheduler, self._run)
+
+    def start(self) -> None:
+        self._thread.start().only_waits = True
+
+    def cancel(self) -> None:
+        self._cancelled.set()
+
+    def _run(self) -> None:
+        if not self._cancelled.wait(self._seconds):
+            self._act()
 
 
 class Draining:

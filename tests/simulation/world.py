@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import wraps
 from random import Random
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +14,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 import store.blobs
 import worker.checkpoints
+import worker.deadline
 import worker.lease
 import worker.progress
 import worker.run
@@ -20,6 +22,7 @@ import worker.sweep
 import worker.upkeep
 from api.settings import ApiSettings
 from store.errors import BlobsUnavailable, StoreError
+from store.repositories import attempts, deletions, moves, repairs
 from tests.simulation import training
 from tests.simulation.broker import Broker, Queue
 from tests.simulation.bucket import Blobs, Bucket, no_answer
@@ -30,6 +33,7 @@ from tests.simulation.scheduler import (
     Scheduler,
     SimulatedEvent,
     SimulatedThread,
+    SimulatedTimer,
     Task,
     Time,
 )
@@ -47,7 +51,7 @@ SETTINGS = WorkerSettings(
     upkeep_every_seconds=10.0,
     republish_after_seconds=10.0,
     max_tries=3,
-    max_storage_failures=4,
+    max_storage_failures=3,
     storage_retry_seconds=2.0,
     max_cancel_seconds=40.0,
     max_run_seconds=400.0,
@@ -125,6 +129,7 @@ class World:
         self.bucket = Bucket(self.scheduler)
         self.broker = Broker(self.scheduler)
         self.cuts: list[Cut] = []
+        self.sleepers: list[Process] = []  # stand still until upkeep is about to miss them
         self.counts: dict[str, int] = {}  # round trips so far, by role
         self.traps: dict[tuple[str, int], Callable[[Process], None]] = {}
         self.processes: dict[str, Process] = {}
@@ -146,6 +151,8 @@ class World:
         trap = self.traps.pop((process.role, number), None)
         if trap is not None and not self.is_calm:
             trap(process)
+        if self.sleepers and process.role == "upkeep":
+            self._wake_who_is_missed()
         self.scheduler.pause(self.chance.uniform(0.0005, 0.006))
         if is_down:
             return False
@@ -156,6 +163,18 @@ class World:
             self.scheduler.wait(min(cut.until, self.scheduler.now + SILENCE_SECONDS[party]))
             return self._cut(process, party) is None
         return False
+
+    def _wake_who_is_missed(self) -> None:
+        """Upkeep looks for leases that have run out: who is found has its next turn while it is being found."""
+        now = self.server.clock()
+        overdue = {
+            row["worker"]
+            for row in self.server.tables["fits"].values()
+            if row["lease_until"] is not None and row["lease_until"] < now
+        }
+        for process in [process for process in self.sleepers if process.name in overdue]:
+            self.sleepers.remove(process)
+            self.scheduler.thaw(process, after=self.chance.uniform(0.0, 0.03))
 
     def _cut(self, process: Process, party: str) -> Cut | None:
         if not self.cuts:
@@ -290,9 +309,11 @@ class World:
         self.is_calm = True
         self.cuts.clear()
         self.server.down_until = self.bucket.down_until = self.broker.down_until = min(now, self.server.down_until)
+        self.bucket.full_until = min(now, self.bucket.full_until)
         self.broker.is_disorderly = False
+        self.sleepers.clear()
         for process in self.processes.values():
-            process.frozen_until = min(process.frozen_until, now)
+            self.scheduler.thaw(process)
 
     # What is committed.
 
@@ -334,6 +355,8 @@ _current: list[World] = []
 def installed(world: World) -> None:
     """Have the service's modules look at this world's clock; see `patched`."""
     _current[:] = [world]
+    for known in _pieces:
+        known.clear()
     # Writing a line costs more than a statement does, so only what somebody reads is written.
     logging.disable(logging.WARNING if world.scheduler.history is None else logging.INFO)
 
@@ -349,6 +372,29 @@ class _Log(logging.Handler):
         if record.exc_info is not None and record.levelno >= logging.ERROR:
             # What the service did not expect, or what the simulation cannot do: neither may pass unseen.
             _current[0].violate(f"{who}: {record.getMessage()}: {record.exc_info[1]!r}")
+
+
+def _built_once(build: Callable[..., Any]) -> Callable[..., Any]:
+    """A piece of a statement, which is the same each time that it is built of the same numbers and words.
+
+    Building SQLAlchemy's trees is most of what a schedule costs. A schedule begins with none of them, so that it is the
+    same whatever ran before.
+    """
+    known: dict[Any, Any] = {}
+    _pieces.append(known)
+
+    @wraps(build)
+    def built(*given: Any) -> Any:
+        if not all(isinstance(one, str | int | float) for one in given):
+            return build(*given)
+        if given not in known:
+            known[given] = build(*given)
+        return known[given]
+
+    return built
+
+
+_pieces: list[dict[Any, Any]] = []
 
 
 class _Now:
@@ -395,6 +441,7 @@ def patched() -> Iterator[None]:
         (worker.run, "written_psnr_db", lambda *_: 30.0),
         (worker.run, "slope_quality_db", lambda *_: None),
         (worker.run, "file_facts", lambda *_: {}),
+        (worker.deadline, "Timer", lambda seconds, act: SimulatedTimer(_current[0].scheduler, seconds, act)),
         (worker.lease, "time", clock),
         (worker.lease, "Event", event),
         (worker.lease, "Thread", thread),
@@ -411,6 +458,12 @@ def patched() -> Iterator[None]:
         (store.blobs, "uuid4", lambda: SimpleNamespace(hex=f"{_current[0].chance.getrandbits(64):x}")),
         (Blobs, "abort_uploads", lambda self, **_: 0),
     ]
+    for module in (attempts, deletions, moves, repairs):
+        names += [
+            (module, name, _built_once(getattr(module, name)))
+            for name in ("as_interval", "is_due", "_allowed")
+            if hasattr(module, name)
+        ]
     defaults = worker.lease.Lease.__init__.__kwdefaults__ or {}
     before = dict(defaults)
     was_off = logging.root.manager.disable

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tuner.core.host import Core, Instance, Integers, Layout, Limits, memory_needed
-
-_SINES, _WAVELETS = 1, 0
+from tuner.core.synthesis import SINES, WAVELETS
 
 
 def head(frequencies: int, channels: int, widths: Sequence[int], period: float, *, is_sines: bool) -> bytes:
@@ -23,7 +22,7 @@ def head(frequencies: int, channels: int, widths: Sequence[int], period: float, 
         period: length of a period in units of the coordinates.
         is_sines: whether it is a network of sines, not of wavelets.
     """
-    words = [frequencies, channels, len(widths), _SINES if is_sines else _WAVELETS]
+    words = [frequencies, channels, len(widths), SINES if is_sines else WAVELETS]
     parts = [np.array(words, dtype="<u4"), np.array([period], dtype="<f8"), np.array(list(widths), dtype="<u4")]
     return b"".join(part.tobytes() for part in parts)
 

@@ -12,13 +12,20 @@ from math import prod
 import numpy as np
 
 from tuner.core.host import Core, Instance, Integers, Layout, Limits
-from tuner.core.synthesis import Network, values_memory
+from tuner.core.synthesis import (
+    LONGEST_PERIOD,
+    MOST_LAYERS,
+    MOST_UNITS,
+    SHORTEST_PERIOD,
+    SINES,
+    Network,
+    network_words,
+    values_memory,
+)
 from tuner.errors import ConfigError
 from tuner.shapes import FloatArray, IntArray
 
-_MOST_AXES, _MOST_UNITS, _MOST_LAYERS = 4, 1 << 16, 64
-_SHORTEST_PERIOD, _LONGEST_PERIOD = 1e-30, 1e30
-_WAVELETS, _SINES = 0, 1
+_MOST_AXES = 4
 _POINTS_ROOM, _STRIPE = 272, 8192
 _BASE_MEMORY, _KEPT = 4 << 20, 1 << 23
 # Positions of a line, and scattered points, that go in at a time; what is made for them stays that small.
@@ -58,18 +65,14 @@ class SineNetwork:
         return (
             1 <= self.frequencies.shape[1] <= _MOST_AXES
             and min(sizes) >= 1
-            and max(sizes) <= _MOST_UNITS
-            and len(self.widths) <= _MOST_LAYERS
-            and _SHORTEST_PERIOD < self.period < _LONGEST_PERIOD
+            and max(sizes) <= MOST_UNITS
+            and len(self.widths) <= MOST_LAYERS
+            and SHORTEST_PERIOD < self.period < LONGEST_PERIOD
         )
 
     def words(self) -> bytes:
         """As the core reads it; see `network.h`."""
-        head = [len(self.frequencies), self.channels, len(self.widths), _SINES]
-        parts = [np.array(head, dtype="<u4"), np.array([self.period], dtype="<f8"), np.array(self.widths, dtype="<u4")]
-        parts += [np.asarray(self.frequencies, dtype="<i4"), np.asarray(self.phases, dtype="<f4")]
-        parts += [np.asarray(tensor, dtype="<f4") for tensor in self.tensors]
-        return b"".join(part.tobytes() for part in parts)
+        return network_words(SINES, self.period, self.widths, self.frequencies, [self.phases, *self.tensors])
 
 
 class Evaluation:

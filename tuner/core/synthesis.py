@@ -16,10 +16,30 @@ from tuner.errors import ConfigError
 from tuner.shapes import FloatArray, IntArray
 
 _OWN_FIELDS = 3
-_MOST_UNITS, _MOST_LAYERS = 1 << 16, 64
-_SHORTEST_PERIOD, _LONGEST_PERIOD = 1e-30, 1e30
+MOST_UNITS, MOST_LAYERS = 1 << 16, 64
+SHORTEST_PERIOD, LONGEST_PERIOD = 1e-30, 1e30
+WAVELETS, SINES = 0, 1  # kinds of networks, as the core numbers them
 _POINTS_ROOM, _ROW_ROOM, _STRIPE = 272, 16, 8192
 _ROWS_AROUND = 8
+
+
+def network_words(
+    kind: int, period: float, widths: Sequence[int], frequencies: IntArray, tensors: Sequence[FloatArray]
+) -> bytes:
+    """A network as the core reads it; see `network.h`.
+
+    Args:
+        kind: number of the kind of network, `WAVELETS` or `SINES`.
+        period: length of a period in units of the coordinates.
+        widths: number of neurons of each layer.
+        frequencies: frequencies of the first layer in cycles per period, integers (F, D).
+        tensors: factors of the inputs or phases of the frequencies, then the weights in the order of a file, the bias
+            of the readout, which has one number for each channel, last.
+    """
+    head = [len(frequencies), len(tensors[-1]), len(widths), kind]
+    parts = [np.array(head, dtype="<u4"), np.array([period], dtype="<f8"), np.array(widths, dtype="<u4")]
+    parts += [np.asarray(frequencies, dtype="<i4"), *(np.asarray(tensor, dtype="<f4") for tensor in tensors)]
+    return b"".join(part.tobytes() for part in parts)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -54,22 +74,20 @@ class Network:
         """Whether the core evaluates networks of this size and period."""
         sizes = [*self.widths, self.channels, len(self.frequencies)]
         return (
-            max(sizes) <= _MOST_UNITS
+            max(sizes) <= MOST_UNITS
             and min(sizes[:-1]) >= 1
-            and len(self.widths) <= _MOST_LAYERS
-            and _SHORTEST_PERIOD < self.period < _LONGEST_PERIOD
+            and len(self.widths) <= MOST_LAYERS
+            and SHORTEST_PERIOD < self.period < LONGEST_PERIOD
         )
 
     def words(self) -> bytes:
         """As the core reads it; see `network.h`."""
-        head = [len(self.frequencies), self.channels, len(self.widths), 0]
-        parts = [np.array(head, dtype="<u4"), np.array([self.period], dtype="<f8"), np.array(self.widths, dtype="<u4")]
-        parts += [np.asarray(self.frequencies, dtype="<i4"), np.asarray(self.factors, dtype="<f4")]
-        parts += [np.asarray(tensor, dtype="<f4") for tensor in self.tensors]
-        return b"".join(part.tobytes() for part in parts)
+        return network_words(WAVELETS, self.period, self.widths, self.frequencies, [self.factors, *self.tensors])
 
 
-def values(integers: Sequence[Integers], layout: Layout, network: Network, memory: int | None = None) -> FloatArray:
+def values(
+    integers: Sequence[Integers], layout: Layout, network: Network, memory: int | None = None, *, every: int = 1
+) -> FloatArray:
     """Values on the samples of a signal, float32 (*samples, C), not limited to any range.
 
     Args:
@@ -77,6 +95,7 @@ def values(integers: Sequence[Integers], layout: Layout, network: Network, memor
         layout: subbands that the integers belong to.
         network: what turns fields into values.
         memory: bytes that the core may use; None for what the layout needs.
+        every: how many samples along each axis have one value, that of the one in their middle.
 
     Raises:
         ConfigError: if layout or network are outside of what the core knows.
@@ -91,14 +110,16 @@ def values(integers: Sequence[Integers], layout: Layout, network: Network, memor
     room = instance.view(instance.call("core_integers"), 4 * count).view("<i4")
     np.concatenate([part.reshape(-1) for part in integers], out=room)
     instance.write(words, instance.room("core_network_room", len(words) // 4))
+    instance.call("core_every", every)
     instance.check(instance.call("core_pixels"))
-    first, *others = layout.samples if len(layout.samples) > 1 else (1, *layout.samples)
+    samples = tuple((count - 1 - min(every // 2, count - 1)) // every + 1 for count in layout.samples)
+    first, *others = samples if len(samples) > 1 else (1, *samples)
     found = np.empty((first, prod(others) * network.channels), dtype=np.float32)
     done, address = 0, instance.call("core_values")
     while rows := instance.call("core_next"):
         found[done : done + rows] = instance.view(address, found[:1].nbytes * rows).view("<f4").reshape(rows, -1)
         done += rows
-    return found.reshape(*layout.samples, network.channels)
+    return found.reshape(*samples, network.channels)
 
 
 def values_memory(layout: Layout, network: Network) -> int:

@@ -7,7 +7,7 @@
     )
 
 It stands where a compressor does, the only codec of its array. numcodecs does not say what a chunk should become, so
-that types which no file tells apart are refused: half floats and foreign byte orders; the codec of Zarr 3 takes both.
+that foreign byte orders, which no file tells apart, are refused; the codec of Zarr 3 takes them.
 """
 
 from typing import Any, Final
@@ -52,7 +52,7 @@ class TunerCodec(Codec):  # type: ignore[misc]
         chunk = np.asarray(buf)
         if not chunk.dtype.isnative or SampleFormat.of(chunk.dtype).dtype != chunk.dtype:
             raise ConfigError(
-                f"elements are {chunk.dtype}, expected integers or floats of 32 or 64 bits in the byte order of this "
+                f"elements are {chunk.dtype}, expected integers or floats in the byte order of this "
                 "machine: convert them, or use Zarr 3"
             )
         columns_first = chunk.flags.f_contiguous and not chunk.flags.c_contiguous

@@ -38,6 +38,7 @@ _GREYS: Final = {
     SampleFormat.S16: "I",
     SampleFormat.S24: "I",
     SampleFormat.S32: "I",
+    SampleFormat.F16: "F",
     SampleFormat.F32: "F",
     SampleFormat.F64: "F",
 }

@@ -40,6 +40,7 @@ _SUBTYPES: Final = {
     SampleFormat.S16: "PCM_16",
     SampleFormat.S24: "PCM_24",
     SampleFormat.S32: "PCM_32",
+    SampleFormat.F16: "FLOAT",
     SampleFormat.F32: "FLOAT",
     SampleFormat.F64: "DOUBLE",
 }
@@ -119,8 +120,8 @@ def write_audio(signal: Signal, container: str) -> bytes:
     if signal.sample_format not in _SUBTYPES:
         raise InvalidSignal(f"samples are {signal.sample_format}, expected signed integers or floats for a sound")
     if container == "wav":
-        stored = signal.sample_format
-        subtype = _SUBTYPES[stored]
+        subtype = _SUBTYPES[signal.sample_format]
+        stored = _FORMATS[subtype] if subtype == "FLOAT" else signal.sample_format
     else:
         stored = signal.sample_format if signal.sample_format in _FLAC_SUBTYPES else SampleFormat.S24
         subtype = _FLAC_SUBTYPES.get(stored, "PCM_24") if container == "flac" else "VORBIS"

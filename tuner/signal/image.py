@@ -197,9 +197,9 @@ def _decode_checked(data: bytes, limits: ImageLimits) -> _Decoded:
         _check_size(image, limits)
         image.seek(page.place)
     else:
+        _check_codec(data)  # before Pillow, which takes some of them for no picture at all
         image = _open(data)
         _check_frames(image)
-        _check_codec(data)
     _check_size(image, limits)
     _check_scans(image, data, limits)
     if image.format == "PNG":

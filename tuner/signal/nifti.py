@@ -69,6 +69,8 @@ def write_nifti(signal: Signal, *, compressed: bool) -> bytes:
         raise InvalidSignal(f"the signal has {signal.channels} channels, expected one for a NIfTI file: write a .tif")
     details = signal.details if isinstance(signal.details, VolumeDetails) else VolumeDetails()
     samples = signal.storage.to_samples(signal.values)[..., 0]
+    if samples.dtype == np.float16:  # which NIfTI does not have
+        samples = samples.astype(np.float32)
     samples = samples.reshape(*samples.shape, *(1,) * details.unit_axes)
     try:
         plain = _encode_nifti(nibabel, samples, details)

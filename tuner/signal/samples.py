@@ -32,6 +32,7 @@ class SampleFormat(StrEnum):
     S32 = "s32"
     U64 = "u64"
     S64 = "s64"
+    F16 = "f16"
     F32 = "f32"
     F64 = "f64"
 
@@ -69,13 +70,13 @@ class SampleFormat(StrEnum):
 
     @classmethod
     def of(cls, dtype: np.dtype[Any]) -> "SampleFormat":
-        """The format of an array type; half floats count as 32 bits.
+        """The format of an array type.
 
         Raises:
             InvalidSignal: if samples of this type cannot be fitted.
         """
         letter = {"u": "u", "i": "s", "f": "f"}.get(dtype.kind, "")
-        name = "f32" if letter == "f" and dtype.itemsize == 2 else f"{letter}{8 * dtype.itemsize}"
+        name = f"{letter}{8 * dtype.itemsize}"
         if name not in cls.__members__.values():
             raise InvalidSignal(
                 f"samples are {dtype}, expected integers or floats of at most 64 bits: convert them, "
@@ -159,7 +160,8 @@ class Storage:
         """What is written for `values`, in the format's array type."""
         samples = self.limited(values).astype(np.float64) * self.effective.scale + self.effective.offset
         if not self.format.is_integer:
-            return samples.astype(self.format.dtype)
+            largest = float(np.finfo(self.format.dtype).max)
+            return np.clip(samples, -largest, largest).astype(self.format.dtype)
         return np.clip(np.rint(samples), self.format.least, self.format.largest).astype(self.format.dtype)
 
     def to_values(self, samples: NDArray[Any]) -> FloatArray:
@@ -180,7 +182,8 @@ class Storage:
 
     def as_written(self, values: FloatArray) -> FloatArray:
         """The values that come back after writing and reading."""
-        return self.to_values(self.to_samples(values)) if self.format.is_integer else values
+        coarse = self.format.is_integer or self.format is SampleFormat.F16
+        return self.to_values(self.to_samples(values)) if coarse else values
 
 
 def unflipped(array: FloatArray) -> FloatArray:

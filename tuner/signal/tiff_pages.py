@@ -54,6 +54,8 @@ _TIME_UNITS: Final = {
     **dict.fromkeys(("\N{MICRO SIGN}s", "us", "usec"), "usec"),
 }
 _OME_SIZES: Final = {"SizeZ", "SizeC", "SizeT"}
+_OME_FILES: Final = re.compile(r"<(?:\w+:)?UUID\b[^>]*>\s*([^<\s]*)")
+_OME_ELSEWHERE: Final = re.compile(r"<(?:\w+:)?BinaryOnly\b")
 _OME_NUMBERS: Final = re.compile(r"""\b(Size[ZCT]|SamplesPerPixel|PlaneCount|IFD|First[ZCT])\s*=\s*["']\s*\+?(\d+)""")
 _MOST_DIGITS: Final = 20
 _OME_UNITS: Final = {
@@ -315,8 +317,19 @@ def _check_planes(file: Any, limits: SignalLimits) -> None:
         limits.check("frames", max(planes, number))
 
 
+def _refuse_parts(file: Any) -> None:
+    """Refuse an OME-TIFF that is a part of a set: planes, or what is known of them, lie in other files."""
+    files = set(_OME_FILES.findall(file.ome_metadata or ""))
+    if len(files) > 1 or _OME_ELSEWHERE.search(file.ome_metadata or ""):
+        raise UnsupportedFormat(
+            "the OME-TIFF is one of several files that name each other, expected one that holds all planes: join them "
+            "(for example with bfconvert)"
+        )
+
+
 def _decode_stack(file: Any, page: Page, limits: SignalLimits) -> Signal:
     _check_planes(file, limits)
+    _refuse_parts(file)
     series = [found for found in file.series if not int(found.keyframe.subfiletype) & 1]
     if len(series) != 1:
         raise UnsupportedFormat(f"the TIFF has {len(series)} series of pages, expected pages of one size: split it")

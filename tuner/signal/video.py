@@ -140,7 +140,8 @@ def _stream_of(av: Any, container: Any) -> Any:
     if context is None:
         raise UnsupportedFormat("the video is of a codec that is not known, expected H.264 or another: convert it")
     # The alpha of VP8 and VP9 lies in a stream of its own, which the decoder leaves out; the container speaks of it.
-    apart = streams[0].metadata.get("alpha_mode") == "1"
+    # Files that FFmpeg wrote repeat it as a tag, in capitals, which takes the place of the container's own word.
+    apart = any(name.lower() == "alpha_mode" and value == "1" for name, value in streams[0].metadata.items())
     if apart or (context.pix_fmt is not None and _has_alpha(av, context.pix_fmt)):
         raise UnsupportedFormat(
             f"the video has transparency ({'alpha_mode 1' if apart else context.pix_fmt}), expected opaque frames: put "

@@ -67,7 +67,7 @@ def test_every_operation_refuses_foreign_pages(
     assert served.status_code not in {403, 421, 500}, served.text
 
 
-@pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json", "/nowhere", "//fits"])
+@pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json", "/page", "/fits/changes", "/nowhere", "//fits"])
 @pytest.mark.parametrize("what", sorted(FOREIGN))
 def test_so_does_what_the_document_does_not_have(here: httpx.Client, path: str, what: str) -> None:
     headers, code = FOREIGN[what]
@@ -76,7 +76,7 @@ def test_so_does_what_the_document_does_not_have(here: httpx.Client, path: str, 
 
 def test_a_link_leads_to_the_documentation_and_not_to_what_is_somebodys(here: httpx.Client) -> None:
     visit = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
-    for path in ("/", "/docs", "/problems/cross_site"):
+    for path in ("/", "/docs", "/page", "/problems/cross_site"):
         assert here.get(path, headers=visit).status_code == 200
         assert here.get(path, headers=visit | {"Sec-Fetch-Dest": "iframe"}).status_code == 403
     assert here.get("/fits", headers=visit).status_code == 403

@@ -3,15 +3,24 @@
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 
 import httpx
 import pytest
+from sqlalchemy import select, update
 
 from store.models import Fit
+from store.queue import FitQueue
+from store.status import FitStatus
+from tests.engines import settings_of
 from tests.factories import picture_png
 from tests.integration.api.conftest import Server, running_api
 from tests.integration.api.world import World
+from worker.resources import Resources
+from worker.run import run_next_fit
+from worker.settings import WorkerSettings
+from worker.upkeep import upkeep_round
 
 MEBIBYTE = 1 << 20
 
@@ -90,6 +99,39 @@ def test_every_route_answers_for_a_fit_that_cannot_be_read(client: httpx.Client,
     answer = client.post(f"/fits/{fit_id}/retry")
     assert (answer.status_code, answer.json()["code"]) == (409, code)
     assert client.delete(f"/fits/{fit_id}").status_code == 204
+
+
+def test_while_versions_change_later_fits_run_past_newer_rows_and_the_service_answers(
+    client: httpx.Client, world: World, environment: Mapping[str, str]
+) -> None:
+    """A rolling upgrade: an api of the next version has accepted urgent fits that no worker here can read."""
+    with world.database.unit_of_work() as session:  # what tests of other pages and tenants have left
+        session.execute(update(Fit).where(Fit.status == FitStatus.QUEUED).values(status=FitStatus.CANCELLED))
+    signal = client.post("/signals", files={"file": ("a.png", picture_png())}).json()["id"]
+    quick = {"signal_id": signal, "max_steps": 3, "network": {"frequencies": 8, "hidden": [8]}}
+    newer = [world.add_fit(signal) for _ in range(30)]
+    with world.database.unit_of_work() as session:
+        for fit in session.scalars(select(Fit).where(Fit.id.in_(newer))):
+            fit.spec, fit.priority = {"version": 3, "network": {"kind": "ripples"}}, 9
+    own = [client.post("/fits", json=quick).json()["id"] for _ in range(2)]
+    settings = settings_of(environment)
+    with closing(FitQueue(settings)) as queue:
+        worker = Resources(
+            settings=WorkerSettings(device="cpu"), database=world.database, blobs=world.blobs, queue=queue
+        )
+        assert [run_next_fit(worker) for _ in own] == own
+        assert run_next_fit(worker) is None
+        assert upkeep_round(worker) == []
+    assert [client.get(f"/fits/{fit_id}").json()["status"] for fit_id in own] == ["succeeded"] * len(own)
+    assert client.get(f"/fits/{own[0]}/representation").status_code == 200
+    assert client.get("/readyz").status_code == 200
+    listed = client.get("/fits?status=queued&limit=100").json()["data"]
+    assert set(newer) <= {fit["id"] for fit in listed}
+    assert all("newer" in client.get(f"/fits/{fit_id}").json()["waits_because"] for fit_id in newer)
+    assert client.post(f"/fits/{newer[0]}/cancel").json()["status"] == "cancelled"
+    with world.database.unit_of_work() as session:
+        rows = session.scalars(select(Fit).where(Fit.id.in_(newer[1:]))).all()
+        assert {(row.status, row.attempt, row.event_seq) for row in rows} == {(FitStatus.QUEUED, 0, 1)}
 
 
 def test_the_age_of_the_queue_is_told(client: httpx.Client, world: World, server: Server) -> None:

@@ -70,7 +70,7 @@ def test_the_names_that_are_known_are_told(client: httpx.Client, world: World) -
     assert (many.status_code, len(many.json()["errors"])) == (422, 10)
 
 
-@pytest.mark.parametrize("path", ["/docs", "/openapi.json", "/docs/operations.js"])
+@pytest.mark.parametrize("path", ["/docs", "/openapi.json", "/docs/operations.js", "/page", "/page/main.js"])
 def test_pages_are_strict_too(client: httpx.Client, path: str) -> None:
     assert client.get(path).status_code == 200
     assert client.get(path, params={"v": "5"}).status_code == 422

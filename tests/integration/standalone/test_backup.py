@@ -21,14 +21,14 @@ from standalone.errors import BackupUnusable
 from standalone.home import Home
 from store.blobs import BlobStore, sha256_hex
 from store.database import Database
-from store.keys import representation_key, signal_key
+from store.keys import representation_key
 from store.models import Fit, Representation, Signal
 from store.queue import FitQueue
 from store.repositories.fits import Fits, StoredObject
 from store.repositories.scrubs import Scrubs
-from store.repositories.signals import Signals
 from store.spec import FitSpec
 from tests.engines import fresh_corner, settings_of
+from tests.factories import upload_signal
 from tests.integration.standalone.test_cli import running_here
 from worker.resources import Resources
 from worker.scrub import scrub
@@ -52,23 +52,6 @@ def opened(environment: Mapping[str, str]) -> Iterator[Resources]:
     settings = settings_of(environment)
     with closing(Database(settings)) as database, closing(FitQueue(settings)) as queue:
         yield Resources(settings=SETTINGS, database=database, blobs=BlobStore(settings), queue=queue)
-
-
-def add_signal(resources: Resources, content: bytes) -> str:
-    sha256 = sha256_hex(content)
-    key = signal_key("local", sha256)
-    resources.blobs.put(key, content, media_type="image/png")
-    with resources.database.unit_of_work() as session:
-        signal, _ = Signals(session).add(
-            tenant="local",
-            sha256=sha256,
-            byte_count=len(content),
-            media_type="image/png",
-            filename=None,
-            facts={},
-            object_key=key,
-        )
-        return signal.id
 
 
 def add_result(resources: Resources, signal_id: str, content: bytes) -> str:
@@ -105,7 +88,7 @@ def test_rows_and_objects_come_back_as_they_were(
 ) -> None:
     folder = tmp_path / "a backup"
     with opened(store_environment) as old:
-        signal_id = add_signal(old, b"picture")
+        signal_id = upload_signal(old.database, old.blobs, b"picture")
         add_result(old, signal_id, b"file" * 1000)
         add_result(old, signal_id, b"file" * 1000)  # the same bytes twice
         running_here(data, store_environment)
@@ -144,10 +127,10 @@ def two_times(
     with opened(store_environment) as old:
         for key in list(old.blobs.keys()):
             old.blobs.delete(key)  # other tests'
-        signal_id = add_signal(old, b"early")
+        signal_id = upload_signal(old.database, old.blobs, b"early")
         add_result(old, signal_id, b"early result")
         back_up(data, store_environment, tmp_path / "early")
-        late_signal = add_signal(old, b"late")
+        late_signal = upload_signal(old.database, old.blobs, b"late")
         late_fit = add_result(old, signal_id, b"late result")
         back_up(data, store_environment, tmp_path / "late")
     return tmp_path / "early", tmp_path / "late", late_signal, late_fit
@@ -172,7 +155,7 @@ def test_rows_beside_older_objects_end_in_a_report_and_in_repairs(
             with new.database.unit_of_work() as session:
                 queued = session.scalars(select(Fit).where(Fit.status == "queued")).all()
                 assert [fit.signal.sha256 for fit in queued] == [sha256_hex(b"early")]
-            assert add_signal(new, b"late") == late_signal  # as it is uploaded again
+            assert upload_signal(new.database, new.blobs, b"late") == late_signal  # as it is uploaded again
             with new.database.unit_of_work() as session:
                 Scrubs(session).begin(is_urgent=True)
             assert scrub(new, Event())

@@ -155,7 +155,9 @@ LARGER = {
 }
 
 
-@pytest.mark.parametrize("name", LARGER)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.long) if name in {"wav", "obj"} else name for name in LARGER]
+)
 def test_every_kind_asked_for_by_size_becomes_wavelets(resources: Resources, tmp_path: Path, name: str) -> None:
     """Chosen by the worker as by the estimate, which knows the outline only."""
     content, target = LARGER[name], {"bytes": 1300}

@@ -11,14 +11,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from store.blobs import BlobStore, sha256_hex
+from store.blobs import BlobStore
 from store.database import Database
-from store.keys import signal_key
 from store.models import FitAttempt
 from store.queue import FitQueue
 from store.settings import StoreSettings
 from store.spec import FitSpec
-from tests.factories import add_fit, add_signal, picture_png
+from tests.factories import add_fit, picture_png, upload_signal
 
 TINY = FitSpec.model_validate({"max_steps": 3, "network": {"frequencies": 16, "hidden": [8]}})
 FITS, FITS_PER_PROCESS = 3, 2
@@ -50,8 +49,7 @@ def test_no_fit_is_lost_when_its_process_is_replaced(
     tmp_path: Path,
 ) -> None:
     content = picture_png()
-    blobs.put(signal_key("local", sha256_hex(content)), content)
-    signal_id = add_signal(database, sha256=sha256_hex(content), byte_count=len(content))
+    signal_id = upload_signal(database, blobs, content)
     log = tmp_path / "worker.log"
     settings = {"TUNER_WORKER_FITS_PER_PROCESS": str(FITS_PER_PROCESS), "TUNER_WORKER_DEVICE": "cpu"}
     with closing(FitQueue(store_settings)) as queue, running_worker(store_environment, log, **settings):

@@ -53,6 +53,21 @@ def _parts(parameters: WaveletParameters) -> tuple[Layout, Network]:
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("every", [2, 3, 16])
+def test_every_so_many_samples_are_those_of_all(shape: tuple[int, ...], every: int) -> None:
+    parameters = random_wavelets(shape, scales=3, colours=3, channels=3, widths=(6, 5))
+    layout, network = _parts(parameters)
+    middles = tuple(slice(min(every // 2, count - 1), None, every) for count in shape)
+    everything = values(parameters.latents, layout, network)
+    found = values(parameters.latents, layout, network, every=every)
+    assert found.shape == everything[middles].shape
+    # Only the waves are counted from other places.
+    np.testing.assert_allclose(
+        found, everything[middles], rtol=0, atol=5e-6 * max(1.0, float(np.abs(everything).max()))
+    )
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("scales", [1, 2, 5])
 def test_values_are_those_of_numpy(shape: tuple[int, ...], scales: int) -> None:
     for colours, channels, widths in NETWORKS:

@@ -49,7 +49,7 @@ def test_a_missed_target_is_said_and_not_raised() -> None:
 def test_seconds_alone_are_a_target_and_beside_one_a_limit() -> None:
     alone = tuner.represent(PIXELS, seconds=0.5, effort="fast")
     assert "0.5 seconds" in alone.message
-    beside = tuner.represent(PIXELS, psnr_db=80.0, seconds=0.3, effort="fast", network="sines")
+    beside = tuner.represent(PIXELS, psnr_db=80.0, seconds=1.5, effort="fast", network="sines")
     assert "80 dB" in beside.message
 
 
@@ -100,7 +100,9 @@ def test_public_names_are_offered_for_completion() -> None:
     assert "HOMES" not in dir(tuner)
 
 
-@pytest.mark.parametrize("psnr_db", [3.0, 8.0, 20.0])
+@pytest.mark.parametrize(
+    "psnr_db", [pytest.param(3.0, marks=pytest.mark.long), 8.0, pytest.param(20.0, marks=pytest.mark.long)]
+)
 def test_a_low_quality_of_noise_is_met_as_well(psnr_db: float) -> None:
     """What a fit aims at and what rounding leaves of it lie apart by decibels there."""
     noise = np.random.default_rng(0).normal(size=(6, 5, 7)).astype(np.float32)

@@ -149,7 +149,17 @@ def test_what_says_nothing_is_said_in_few_bytes(target: Target) -> None:
         assert written_psnr_db(signal.values, decode(content).render().values, signal.storage) > 90.0
 
 
-@pytest.mark.parametrize("shape", [(3000, 1), (1, 3000), (1, 1, 3000), (2, 3, 700), (700, 2, 3)], ids=str)
+@pytest.mark.parametrize(
+    "shape",
+    [
+        (3000, 1),
+        pytest.param((1, 3000), marks=pytest.mark.long),
+        pytest.param((1, 1, 3000), marks=pytest.mark.long),
+        (2, 3, 700),
+        pytest.param((700, 2, 3), marks=pytest.mark.long),
+    ],
+    ids=str,
+)
 def test_axes_may_be_as_short_as_they_like(shape: tuple[int, ...]) -> None:
     values = np.random.default_rng(0).normal(size=shape).cumsum(int(np.argmax(shape)))
     content, _ = by_target(array_signal(values), Target(TargetKind.BYTES, 2000), steps=3)

@@ -41,6 +41,7 @@ SAMPLE_FORMAT_CODES = {
     SampleFormat.S64: 9,
     SampleFormat.F32: 10,
     SampleFormat.F64: 11,
+    SampleFormat.F16: 12,
 }
 # Integers by the range coder of constriction 0.5, as FORMAT.md describes it.
 RANGE_CODER = 1

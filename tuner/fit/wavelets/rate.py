@@ -16,8 +16,7 @@ from math import log
 import torch
 from torch import Tensor
 
-from tuner.network.wavelets import contexts
-from tuner.network.wavelets.layout import Layout, Level
+from tuner.network.wavelets.layout import GROUPS, Layout, Level, group_of
 
 # Centres of the classes of expected magnitude.
 _CENTRES = (0.0, 0.02, 0.04, 0.07, 0.1, 0.15, 0.2, 0.3, 0.4, 0.55, 0.75, 1.0, 1.5, 2.5, 4.0, 8.0, 16.0, 64.0)
@@ -72,7 +71,7 @@ class _Sum:
     Attributes:
         values: sums, (colours, *nodes).
         offsets: places, from the node, of what is added up.
-        origin: whose magnitudes they are.
+        origin: number of the group whose magnitudes are added up: own subband, colour before, or orientations before.
     """
 
     values: Tensor
@@ -167,7 +166,7 @@ class LatentRate:
         first, last = (above - _SLOPE_OVER).clamp(min=0), (above + _SLOPE_OVER - 1).clamp(max=len(centres) - 1)
         parts = []
         for colour in range(self._colours):
-            zero, one, more = tables[contexts.group_of(level, colour)]
+            zero, one, more = tables[group_of(level, colour)]
             low, high = first.view(self._colours, -1)[colour], last.view(self._colours, -1)[colour]
             size = magnitudes.reshape(self._colours, -1)[colour]
             beyond = one[high] - one[low] + (size - 1.0) * (more[high] - more[low])
@@ -267,11 +266,11 @@ class LatentRate:
     def _tables(self, magnitudes: Sequence[Tensor], means: Sequence[Tensor]) -> list[Tensor]:
         """Bits of a zero, of a one, of more, by class: (3, classes) for every group of subbands."""
         tables = []
-        for chosen in range(contexts.GROUPS):
+        for chosen in range(GROUPS):
             values, around = [], []
             for level, magnitude, mean in zip(self._levels, magnitudes, means, strict=True):
                 for colour in range(self._colours):
-                    if contexts.group_of(level, colour) == chosen:
+                    if group_of(level, colour) == chosen:
                         values.append(magnitude.view(self._colours, -1)[colour])
                         around.append(mean.view(self._colours, -1)[colour])
             tables.append(self._fitted(torch.cat(values), torch.cat(around)) if values else torch.zeros(0))
@@ -300,7 +299,7 @@ class LatentRate:
         for row in range(3):
             parts = []
             for colour in range(self._colours):
-                table, here = tables[contexts.group_of(level, colour)][row], above.view(self._colours, -1)[colour]
+                table, here = tables[group_of(level, colour)][row], above.view(self._colours, -1)[colour]
                 parts.append(torch.lerp(table[here - 1], table[here], share.reshape(self._colours, -1)[colour]))
             found.append(torch.cat(parts).view(means.shape))
         zero, one, more = found

@@ -19,6 +19,8 @@ _LEAST_NODES, _LEAST_NODES_OF_SOLIDS = 8, 5
 _MOST_SCALES, _MOST_SCALES_OF_SOLIDS = 5, 4
 # How many of the finest levels have a field of their own; the coarser ones share the first field.
 _OWN_FIELDS = 3
+# Low-pass, then the first colour and the others of the finest level, of the next, and of all coarser ones.
+GROUPS = 7
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -169,6 +171,11 @@ def most_scales(grid_shape: tuple[int, ...]) -> int:
 def node_count(samples: int, spacing: int) -> int:
     """Number of nodes along an axis of so many samples with one node for every `spacing` of them."""
     return -(-samples // spacing)
+
+
+def group_of(level: Level, colour: int) -> int:
+    """Which latents are counted together with those of a colour in a level: the number of the group, below `GROUPS`."""
+    return 0 if level.is_low else 1 + 2 * min(level.spacing.bit_length() - 2, 2) + (colour > 0)
 
 
 def is_high(orientation: int, axis: int, dimensions: int) -> bool:

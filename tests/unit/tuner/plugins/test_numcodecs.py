@@ -18,6 +18,7 @@ RAMP = np.add.outer(100 * np.arange(6), 3 * np.arange(5)).astype(np.int16)
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.long
 def test_an_array_of_zarr_2_reads_in_its_order(tmp_path: Path, order: Literal["C", "F"]) -> None:
     zarr.create_array(
         tmp_path / "a.zarr",
@@ -47,10 +48,9 @@ def test_numcodecs_finds_it_by_its_name() -> None:
     np.testing.assert_array_equal(out, stored(VOLUME))
 
 
-@pytest.mark.parametrize("dtype", [">i2", "f2"])
-def test_types_that_would_not_come_back_are_refused(dtype: str) -> None:
+def test_a_byte_order_that_would_not_come_back_is_refused() -> None:
     with pytest.raises(ConfigError, match="Zarr 3"):
-        TunerCodec(**QUICK).encode(RAMP.astype(dtype))
+        TunerCodec(**QUICK).encode(RAMP.astype(">i2"))
 
 
 def test_what_is_no_number_is_refused() -> None:

@@ -72,6 +72,7 @@ def test_any_volume_of_ours_is_a_chunk(tmp_path: Path) -> None:
     np.testing.assert_array_equal(zarr.open_array(tmp_path / "one.zarr", mode="r")[0, 0], stored(VOLUME))
 
 
+@pytest.mark.long
 def test_it_stands_inside_shards(tmp_path: Path) -> None:
     array = zarr.create_array(
         tmp_path / "shards.zarr",

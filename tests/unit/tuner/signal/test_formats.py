@@ -437,3 +437,25 @@ def test_a_missing_library_is_named_with_its_extra(monkeypatch: pytest.MonkeyPat
 
 def test_blob_is_what_the_other_tests_think() -> None:
     assert (blob().min(), blob().max()) == (0.0, 1.0)
+
+
+def test_half_floats_stay_what_they_are_where_a_file_has_them() -> None:
+    """Rounding to them is part of what is lost, and nothing becomes infinite."""
+    array = np.array([[[1.0, -9.0], [0.1, 3.0]], [[5.0, 6.0], [7.0, 8.0]]], dtype=np.float16)
+    signal = read_signal(npy(array))
+    assert signal.sample_format is SampleFormat.F16
+    np.testing.assert_array_equal(np.load(BytesIO(encode_signal(signal, "x.npy"))), array)
+    beyond = signal.storage.to_samples(signal.values * np.float32(1e5))
+    assert beyond.dtype == np.float16
+    assert np.isfinite(beyond).all()
+    written = signal.storage.as_written(signal.values + np.float32(1e-6))
+    np.testing.assert_array_equal(written, signal.storage.to_values(signal.storage.to_samples(written)))
+    volume = replace(signal, kind=SignalKind.VOLUME, details=VolumeDetails())
+    np.testing.assert_array_equal(read_signal(encode_signal(volume, "x.nii")).values.shape, signal.values.shape)
+    sound = Signal(
+        values=np.array([[0.25], [-0.5]], dtype=np.float32),
+        kind=SignalKind.AUDIO,
+        sample_format=SampleFormat.F16,
+        details=AudioDetails(sample_rate=8000),
+    )
+    np.testing.assert_array_equal(read_signal(encode_signal(sound, "x.wav")).values, sound.values)

@@ -2,7 +2,7 @@
 
 import math
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -11,6 +11,7 @@ from tests.reference.tnr_decoder import Bytes as ReferenceBytes
 from tests.reference.tnr_decoder import RangeDecoder, Table
 from tuner.codec.file.primitives import ByteReader
 from tuner.codec.integers.entropy import IntegerDecoder, IntegerEncoder, IntegerTable, interval_bounds
+from tuner.errors import CorruptFile
 from tuner.shapes import IntArray
 
 
@@ -88,7 +89,33 @@ def test_any_table_means_the_same_to_integers_and_to_constriction(seed: int) -> 
     words = encoder.words()
     reference = RangeDecoder(list(struct.unpack(f"<{len(words) // 4}I", words)))
     assert Table(ReferenceBytes(table.pack())).run(len(values), reference) == values.tolist()
-    assert not reference.words
+    reference.finish()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whether_anything_is_left_is_the_same_to_the_page_and_to_constriction(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    table, ends = IntegerTable(low=0, shift=0, frequencies=(4000, 50, 40, 6)), set()
+    for number in range(300):
+        # Few symbols, so that some of the words are read to their end; some of them small, as encoders end.
+        count, words = int(random.integers(4)) if number % 7 else 0, random.integers(1 << 32, size=random.integers(4))
+        words[-1:] >>= int(random.choice([0, 16, 31, 32]))
+        words = words[: len(words) if number % 2 else 1]
+        data = words.astype("<u4").tobytes()
+        decoder, reference = IntegerDecoder(data), RangeDecoder(words.tolist())
+        decoder.take(count, table)
+        reference.symbols(count, list(table.frequencies))
+        assert _ends(decoder.finish, CorruptFile) == _ends(reference.finish, AssertionError)
+        ends.add(_ends(reference.finish, AssertionError))
+    assert ends == {False, True}
+
+
+def _ends(finish: Callable[[], None], refusal: type[Exception]) -> bool:
+    try:
+        finish()
+    except refusal:
+        return False
+    return True
 
 
 def test_no_float_of_the_model_is_ever_rounded() -> None:

@@ -10,9 +10,8 @@ import pytest
 
 from tests.wavelets import random_wavelets
 from tuner.errors import ConfigError
-from tuner.network.wavelets.contexts import GROUPS, group_of
 from tuner.network.wavelets.differences import difference_kinds
-from tuner.network.wavelets.layout import Layout, Level, is_high, most_scales
+from tuner.network.wavelets.layout import GROUPS, Layout, Level, group_of, is_high, most_scales
 
 
 def test_a_picture_has_three_orientations_of_every_scale_and_colour() -> None:

@@ -1,6 +1,7 @@
 """What is foreseen of a network with wavelets rises and falls as it must, and is near what comes of it."""
 
 import numpy as np
+import pytest
 
 from tuner.signal.array import array_signal
 from tuner.targets.estimate import ask_from, estimate
@@ -10,6 +11,7 @@ from tuner.targets.sines.strategy import forecast_of
 from tuner.targets.target import Target, TargetKind
 
 
+@pytest.mark.long
 def test_estimates_of_other_kinds_are_near() -> None:
     """Bytes for a quality, of signals that the constants have not seen: within a factor of two."""
     t = np.arange(10_000)
