@@ -35,14 +35,13 @@ class Counted(BytesIO):
         return found
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def _unasked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Types are checked while tests run, by asking parameters for all their properties; nobody else asks for these."""
     monkeypatch.setattr(TiledParameters, "_counts", (1, 1))
     monkeypatch.setattr(TiledParameters, "first", random_tiles().tiles[0])
 
 
-@pytest.mark.usefixtures("_unasked")
 def test_a_region_reads_the_head_and_its_tiles_only() -> None:
     file = Counted(DATA)
     representation = open_tiles(file)
@@ -64,7 +63,6 @@ def test_any_region_is_the_crop_of_the_whole(seed: int, tmp_path: Path) -> None:
     np.testing.assert_array_equal(load_region(path, [rows, columns]).values, whole[slice(*rows), slice(*columns)])
 
 
-@pytest.mark.usefixtures("_unasked")
 def test_values_anywhere_read_the_tiles_that_they_lie_in() -> None:
     file = Counted(DATA)
     representation = open_tiles(file)
