@@ -11,7 +11,7 @@ import pytest
 
 from tests.hostile.lies import header
 from tests.networks import random_representation
-from tests.tiles import random_tiles, tiled
+from tests.tiles import ask_none, random_tiles, tiled
 from tuner.codec.decode import decode
 from tuner.codec.encode import encode
 from tuner.codec.file.header import checksum
@@ -21,7 +21,6 @@ from tuner.codec.ranges import Ranges
 from tuner.codec.region import load_region, open_tiles
 from tuner.errors import ConfigError, CorruptFile, FormatError, LimitExceeded
 from tuner.network.tiles.grid import TileGrid
-from tuner.network.tiles.parameters import TiledParameters
 from tuner.signal.details import AudioDetails
 from tuner.signal.signal import SignalKind
 
@@ -44,9 +43,7 @@ class Counted(BytesIO):
 
 @pytest.fixture(autouse=True)
 def _unasked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Types are checked while tests run, by asking parameters for all their properties; nobody else asks for these."""
-    monkeypatch.setattr(TiledParameters, "_counts", (1, 1))
-    monkeypatch.setattr(TiledParameters, "first", random_tiles().tiles[0])
+    ask_none(monkeypatch)
 
 
 def test_a_region_reads_the_head_and_its_tiles_only() -> None:
