@@ -4,6 +4,7 @@ The file may be on disk, in memory or behind HTTP: `tuner.codec.ranges` reads on
 cut into tiles all is read.
 """
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -16,13 +17,14 @@ from tuner.codec.limits import DecodeLimits
 from tuner.codec.ranges import FIRST_BYTES, Ranges, ReadRange, Seekable
 from tuner.codec.tiles.chunk import PackedTiles, QuantisedTiles, check_length
 from tuner.codec.tiles.index import most_grid_bytes, most_index_bytes, unpack_grid, unpack_index
-from tuner.errors import CorruptFile
+from tuner.errors import ConfigError, CorruptFile
 from tuner.representation import Representation
 from tuner.signal.signal import Signal
 
 # Most bytes of a type and a length; bytes of a checksum.
 _HEAD: Final = 6
 _CHECKSUM: Final = 4
+_SPAN: Final = re.compile(r"\s*(\d{0,10})\s*:\s*(\d{0,10})\s*", re.ASCII)
 
 
 def load_region(
@@ -106,6 +108,23 @@ def open_tiles(
     if network is None:
         raise CorruptFile("the file has no network chunks, expected one: the file is damaged")
     return representation_of(header, payloads, network, end)
+
+
+def parse_region(text: str, shape: Sequence[int]) -> list[tuple[int, int]]:
+    """Read a region that somebody wrote, such as `0:256,512:`.
+
+    Args:
+        text: START:STOP for each axis, with commas; either may be left out.
+        shape: number of samples of the signal along each axis.
+
+    Raises:
+        ConfigError: if it is written in another way.
+    """
+    parts = [_SPAN.fullmatch(part) for part in text.split(",")]
+    if len(parts) != len(shape) or None in parts:
+        raise ConfigError(f"the region is {text!r}, expected START:STOP for each axis of {tuple(shape)}, with commas")
+    written = [(part[1], part[2]) for part in parts if part is not None]
+    return [(int(start or 0), int(stop or n)) for (start, stop), n in zip(written, shape, strict=True)]
 
 
 def _tiles(ranges: Ranges, start: int, length: int, header: Header, limits: DecodeLimits) -> QuantisedTiles:

@@ -14,15 +14,20 @@ from tuner.codec.limits import DecodeLimits
 from tuner.codec.sines.chunk import unpack_network
 from tuner.codec.sines.quantise import dequantise
 from tuner.codec.sines.scaled_chunk import unpack_scaled_network
+from tuner.codec.tiles.chunk import PackedTiles
 from tuner.core.chunks import head, sine_words, wavelet_words
 from tuner.core.host import Layout, Limits
 from tuner.core.synthesis import Network
 from tuner.errors import ConfigError, CorruptFile, LimitExceeded
 from tuner.network.sines.windows import plain_network
+from tuner.network.tiles.parameters import TiledParameters
 from tuner.network.wavelets.parameters import WaveletParameters
 from tuner.signal.signal import SampleFormat, SignalKind
 
-GOLDEN = sorted((Path(__file__).parents[2] / "golden").glob("v1*/*.tnr"))
+GOLDEN = sorted(
+    path for path in (Path(__file__).parents[2] / "golden").glob("v1*/*.tnr") if path.parent.name != "v1-tiles"
+)
+TILES = sorted((Path(__file__).parents[2] / "golden/v1-tiles").glob("*.tnr"))
 _NETWORKS = (1, 3, 4, 7)
 
 
@@ -41,10 +46,7 @@ def test_golden_files_are_read_as_the_library_does(path: Path) -> None:
     header, chunk, payload = _opened(path)
     parameters = decode(path.read_bytes()).parameters
     if isinstance(parameters, WaveletParameters):
-        layout, network = _wavelets(parameters)
-        words, integers = wavelet_words(layout, _start(header, header.channels, is_sines=False), payload)
-        assert words == network.words()
-        np.testing.assert_array_equal(integers, np.concatenate([codes.reshape(-1) for codes in parameters.latents]))
+        _assert_wavelets_are_read(parameters, header, payload)
         return
     channels = header.channels
     if chunk == 4:
@@ -54,6 +56,23 @@ def test_golden_files_are_read_as_the_library_does(path: Path) -> None:
         chunk, payload = reader.byte("kind"), payload[reader.position :]
     words = sine_words(len(header.shape), _start(header, channels, is_sines=True), chunk, payload)
     assert words == network_of(plain_network(parameters)).words()
+
+
+@pytest.mark.parametrize("path", TILES, ids=lambda path: path.name)
+def test_golden_tiles_are_read_as_networks_of_their_own(path: Path) -> None:
+    header, _ = read_container(path.read_bytes(), DecodeLimits())
+    parameters = decode(path.read_bytes()).parameters
+    assert isinstance(parameters, TiledParameters)
+    assert isinstance(parameters.tiles, PackedTiles)
+    for number, tile in enumerate(parameters.tiles):
+        _assert_wavelets_are_read(tile, header, parameters.tiles.packed(number))
+
+
+def _assert_wavelets_are_read(parameters: WaveletParameters, header: Header, payload: bytes) -> None:
+    layout, network = _wavelets(parameters)
+    words, integers = wavelet_words(layout, _start(header, header.channels, is_sines=False), payload)
+    assert words == network.words()
+    np.testing.assert_array_equal(integers, np.concatenate([codes.reshape(-1) for codes in parameters.latents]))
 
 
 @pytest.mark.parametrize("axes", [1, 2, 3, 4])
