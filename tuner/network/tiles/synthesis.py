@@ -20,6 +20,8 @@ from tuner.shapes import DoubleArray, FloatArray
 
 # Share of a sample, and rounding error of a coordinate, within which places are held to be samples.
 _NEAR, _ROUNDING = 1e-3, 2.0**-23
+# Derivatives on a grid are taken some rows at a time: the points take more memory than the result does.
+_POINTS_AT_ONCE = 1 << 18
 
 
 def values_at(parameters: TiledParameters, coords_PD: FloatArray) -> FloatArray:
@@ -61,9 +63,14 @@ def values_on_samples(parameters: TiledParameters, region: Region) -> FloatArray
 
 def gradients_on_grid(parameters: TiledParameters, axes: Sequence[FloatArray]) -> FloatArray:
     """Exact derivatives on the product of the given axes, float32 (*shape, C, D), per unit of the coordinates."""
-    coords_PD = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
-    gradients_PCD = gradients_at(parameters, coords_PD)
-    return gradients_PCD.reshape(*(len(axis) for axis in axes), *gradients_PCD.shape[1:])
+    shape = tuple(len(axis) for axis in axes)
+    gradients = np.empty((*shape, parameters.channels, len(axes)), dtype=np.float32)
+    rows = max(1, _POINTS_AT_ONCE // max(1, prod(shape[1:])))
+    for start in range(0, shape[0], rows):
+        some = [axes[0][start : start + rows], *axes[1:]]
+        coords_PD = np.stack(np.meshgrid(*some, indexing="ij"), axis=-1).reshape(-1, len(axes))
+        gradients[start : start + rows] = gradients_at(parameters, coords_PD).reshape(-1, *gradients.shape[1:])
+    return gradients
 
 
 def products_per_sample(parameters: TiledParameters) -> int:
