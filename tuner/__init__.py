@@ -4,6 +4,7 @@
     result.save("photo.tnr")
     representation = load("photo.tnr")
     write_signal(representation.render(scale=2), "photo_twice.png")
+    corner = load_region("plan.tnr", [(0, 256), (512, 768)])  # of a file in tiles, reads these alone
 
 The public names are here. They are imported when first used: neither `import tuner` nor reading a representation
 imports torch. `fit` itself, for networks and trainers of one's own choice, is in `tuner.fit`, because a package and a

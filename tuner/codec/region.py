@@ -35,12 +35,9 @@ def load_region(
     """Read some samples of a signal, and of a file in tiles no more bytes than those take.
 
     Example:
-        >>> from tuner import Ranges, load_region
-        >>> plan = Ranges("plan.tnr")  # doctest: +SKIP
-        >>> load_region(plan, [(0, 256), (512, 768)]).grid_shape  # doctest: +SKIP
-        (256, 256)
-        >>> plan.bytes_read  # doctest: +SKIP
-        14871
+        >>> from tuner import encode, load_region
+        >>> load_region(encode(representation), [(0, 8), (4, 16)]).grid_shape
+        (8, 12)
 
     Args:
         source: location of a .tnr file, its bytes, an open binary file, a callable that returns ranges of it, or
@@ -65,10 +62,10 @@ def open_tiles(
     """Read what precedes the tiles of a file; each tile is read when a value of it is asked for.
 
     Example:
-        >>> from tuner import open_tiles
-        >>> plan = open_tiles("plan.tnr")  # doctest: +SKIP
-        >>> plan.at(np.zeros((1, 2), np.float32)).shape  # doctest: +SKIP
-        (1, 3)
+        >>> from tuner import Ranges, encode, open_tiles
+        >>> file = Ranges(encode(representation))
+        >>> open_tiles(file).grid_shape, file.requests
+        ((24, 16), 1)
 
     Args:
         source: what `load_region` takes; a file on disk must not be written anew while the representation is used, one
