@@ -28,9 +28,9 @@ class FileFacts:
         hidden: number of neurons of each hidden layer.
         weights: number of scalars that the fit has chosen, latents among them.
         latents: number of latents, the integer coefficients of wavelets; 0 in a network of sines.
-        tiles: of a signal in tiles, how many there are (`count`) and along each axis (`counts`), samples along each
-            axis from one to the next (`strides`) and shared by neighbours (`overlaps`), size of their index in bytes
-            (`index_bytes`) and the largest size of one (`most_bytes`); empty for others.
+        tiles: how the signal is cut into tiles: number of tiles (`count`), and along each axis (`counts`), samples from
+            one to the next (`strides`) and shared by neighbours (`overlaps`), size of the index in bytes
+            (`index_bytes`) and of the largest tile (`most_bytes`); empty if it is not cut.
         bytes: size of the file in bytes.
         bits_per_sample: bits of the whole file for each sample, all its channels together.
         bits_per_weight: bits of the whole file for each scalar that the fit has chosen.

@@ -86,7 +86,7 @@ class QuantisedTiles:
     Attributes:
         grid: how the signal is cut.
         tiles: networks of the tiles, which are unpacked when they are asked for.
-        steps: None: tiles have steps of their own, and are written again as the bytes that they came in.
+        steps: always None, since tiles have steps of their own, and are written again as the bytes that they came in.
     """
 
     grid: TileGrid
@@ -125,7 +125,8 @@ def pack_tiles(parameters: TiledParameters, steps: Steps | None) -> bytes:
 
     Args:
         parameters: networks of all tiles; those from a file are written as the bytes that they came in.
-        steps: None for those of the file, or fine ones; else one for each tensor of the first tile, then of the next.
+        steps: one quantisation step for each tensor of the first tile, then of the next; None for those of the file,
+            or fine ones.
 
     Raises:
         ConfigError: if a step is missing, not positive or too fine, or the tiles do not fit together.
