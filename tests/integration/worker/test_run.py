@@ -550,6 +550,24 @@ def test_a_fit_whose_thread_waits_for_an_engine_is_let_go(resources: Resources) 
         assert lease.is_lost()
 
 
+def test_a_lease_that_was_taken_is_known_from_the_first_beat_that_is_refused(resources: Resources) -> None:
+    """Long before the claim ends by the worker's own clock: who computes for nobody stops."""
+    fit_id = submit(resources)
+    settings = resources.settings.model_copy(update={"lease_seconds": 300.0, "heartbeat_seconds": 0.1})
+    with resources.database.unit_of_work() as session:
+        claimed = Fits(session).claim_next("a worker that is overtaken", lease_seconds=300.0)
+    assert claimed is not None
+    with Lease(replace(resources, settings=settings), claimed.claim) as lease:
+        assert not lease.is_lost()
+        with resources.database.unit_of_work() as session:
+            fit = session.get_one(Fit, fit_id, with_for_update={"of": Fit})
+            fit.lease_until = fit.created_at
+            session.flush()
+            assert Fits(session).reap_expired_leases(max_tries=3) == [fit_id]
+        assert lease.is_lost(within_seconds=20)
+        assert lease.excuse == "overtaken"
+
+
 @pytest.mark.parametrize(("service", "own"), [(0.001, None), (3600.0, 0.001)])
 def test_work_without_end_is_ended(resources: Resources, service: float, own: float | None) -> None:
     fit_id = submit(resources, LONG.model_copy(update={"max_run_seconds": own}))
