@@ -36,7 +36,7 @@ from tuner.signal.grid import Grid
 from tuner.signal.image import read_image
 from tuner.signal.signal import Signal
 from tuner.targets.search import fit_to_target
-from worker.checkpoints import save_checkpoint
+from worker.checkpoints import load_checkpoints, save_checkpoint
 from worker.drain import draining
 from worker.lease import Lease
 from worker.memory import MARGIN_BYTES, data_bytes
@@ -347,12 +347,16 @@ def test_a_paused_fit_goes_on_where_it_was(resources: Resources) -> None:
     assert len(steps) == len(set(steps))
 
 
-def test_a_damaged_checkpoint_is_passed_over(resources: Resources) -> None:
+@pytest.mark.parametrize("still_readable", [False, True])
+def test_a_damaged_checkpoint_is_passed_over(resources: Resources, *, still_readable: bool) -> None:
     fit_id = submit(resources, MEDIUM)
     drain(begin(resources, fit_id))
     with resources.database.unit_of_work() as session:
-        newest = Fits(session).checkpoints(fit_id)[0]
-    resources.blobs.put(newest.object_key, b"not what it was")
+        newest, older = Fits(session).checkpoints(fit_id)[:2]
+    whole = resources.blobs.read(newest.object_key)
+    one_bit_of_a_weight = whole[:-1] + bytes([whole[-1] ^ 1])
+    resources.blobs.put(newest.object_key, one_bit_of_a_weight if still_readable else b"not what it was")
+    assert next(load_checkpoints(resources, fit_id)).step == older.step
     run_next_fit(resources)
     assert look(resources, fit_id).status is FitStatus.SUCCEEDED
 
