@@ -199,7 +199,7 @@ def test_a_target_that_no_network_meets_fails_with_advice(resources: Resources) 
 
 def test_a_search_is_taken_over_in_its_second_network(resources: Resources) -> None:
     """As after a kill -9: the next attempt goes on from the last checkpoint, and ends with the same bytes."""
-    spec = FitSpec.model_validate({"target": {"psnr_db": 35.0}, "max_steps": 6})
+    spec = FitSpec.model_validate({"target": {"psnr_db": 80.0}, "max_steps": 10})
     alone = submit(resources, spec)
     run_next_fit(resources)
     networks = look(resources, alone).representation
