@@ -16,7 +16,7 @@ QUICK := tests/golden/test_golden.py::test_the_integers_never_change tests/docs/
          tests/unit/tuner/test_representation.py tests/unit/tuner/test_metrics.py tests/unit/tuner/test_public_names.py
 
 .DEFAULT_GOAL := help
-.PHONY: test-long core fuzz-coverage help demo test check up format bench-fit bench-jobs chaos clean openapi quick fuzz-api load test-napari test-browser test-node bench-rd bench-kinds bench-robust fuzz-codec docs docs-pictures bench-estimate bench-weights bench-hostile simulate mutants test-readers bench-memory
+.PHONY: bench-small test-long core fuzz-coverage help demo test check up format bench-fit bench-jobs chaos clean openapi quick fuzz-api load test-napari test-browser test-node bench-rd bench-kinds bench-robust fuzz-codec docs docs-pictures bench-estimate bench-weights bench-hostile simulate mutants test-readers bench-memory
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -39,7 +39,7 @@ check: $(READY) ## formatting, lints and types
 	$(BIN)/mypy
 
 test: check ## everything that must be green, against the real engines
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not long"  # two processes, each with engines of its own
+	$(BIN)/python -m pytest -n 3 --dist loadfile -m "not long"  # a third process works while two wait for engines
 
 test-long: $(READY) ## the tests that take long: the built site, fuzzed requests, replaced processes, every resumption
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m long
@@ -119,6 +119,9 @@ docs-pictures: $(READY) ## the pictures of docs/signals/, and the figures that i
 
 bench-memory: $(READY) ## memory that training takes, by network and size: build/bench/memory.json
 	$(BIN)/python -m benchmarks.memory $(BENCH_OPTIONS)
+
+bench-small: $(READY) ## many fits of 64 x 64 through the service, and where their time goes: build/bench/small.json
+	$(BIN)/python -m benchmarks.small $(BENCH_OPTIONS)
 
 bench-estimate: $(READY) ## estimates beside what fits come to: build/bench/estimate.json
 	$(BIN)/python -m benchmarks.estimate $(BENCH_OPTIONS)

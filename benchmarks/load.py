@@ -36,7 +36,7 @@ def main() -> None:
     plan: dict[str, Any] = vars(options) | {"picture": picture_png().hex(), "pictures": _pictures(options.pictures)}
     out, wanted = plan.pop("out"), plan.pop("phase") or PHASES
     told = {name: plan[name] for name in plan if name not in {"picture", "pictures"}}
-    report: dict[str, Any] = {"machine": _machine(), "plan": told}
+    report: dict[str, Any] = {"machine": machine(), "plan": told}
     with tempfile.TemporaryDirectory(prefix="tuner-load-") as folder:
         Path(folder).chmod(0o755)  # PostgreSQL may run under an account of its own
         home = Home(Path(folder) / "home")
@@ -97,7 +97,8 @@ def _client(url: str | None, plan: dict[str, Any]) -> dict[str, Any]:
     return report
 
 
-def _machine() -> dict[str, Any]:
+def machine() -> dict[str, Any]:
+    """What it ran on, and how busy that was."""
     return {
         "processor": platform.processor() or platform.machine(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),

@@ -49,7 +49,7 @@ class Load:
         return report
 
     async def _first_step(self) -> Report:
-        """From the 202 to the first step of training, the worker idle before each fit."""
+        """From the 202 until a worker begins, idle before each fit; a fit so small reports no step."""
         await self._one_fit()  # the worker may still be starting
         times = [await self._one_fit() for _ in range(self._plan["fits"])]
         return _summary(times) | {"done": self._fits[-1]}
@@ -62,7 +62,7 @@ class Load:
             await asyncio.sleep(0.1)
             events = json.loads((await self._http.request("GET", f"/fits/{fit_id}/events")).body)["data"]
         await asyncio.sleep(0.3)
-        first = next(event for event in events if event["kind"] == "progress")
+        first = next(event for event in events if event["kind"] == "running")
         return datetime.fromisoformat(first["created_at"]).timestamp() - accepted
 
     async def _post_fits(self) -> Report:

@@ -13,7 +13,7 @@ from tuner.errors import ConfigError
 from tuner.network.parameters import Parameters, Steps
 from tuner.network.sines.parameters import SineParameters
 from tuner.network.sines.windows import plain_network, unfolded
-from tuner.network.synthesis import synthesis_of
+from tuner.network.synthesis import synthesis_of, values_on_samples
 from tuner.shapes import FloatArray
 from tuner.signal.details import Details, Placement
 from tuner.signal.grid import Grid
@@ -205,14 +205,46 @@ class Representation:
             ((low + high) / 2.0 + (high - low) / 2.0 * grid.axis(d)).astype(np.float32)
             for d, (low, high) in enumerate(region)
         ]
-        values = self.values_on_grid(axes)
+        return self._signal(self.values_on_grid(axes), self._placement(shape, region))
+
+    def crop(self, region: Sequence[tuple[int, int]], *, scale: float = 1.0) -> Signal:
+        """Some samples of the signal, exactly those of the whole; of a signal in tiles only theirs are evaluated.
+
+        Example:
+            >>> representation.crop([(0, 8), (4, 16)]).grid_shape
+            (8, 12)
+
+        Args:
+            region: samples along each axis, [start, stop).
+            scale: samples wanted per sample of the signal, > 0; with another than 1, values are those of `render`.
+
+        Returns:
+            A signal of the same kind, its values within what the sample format holds.
+
+        Raises:
+            ConfigError: if the region is empty, or not within the signal, or the scale is not positive.
+        """
+        axes = zip(region, self.grid_shape, strict=False)
+        if len(region) != len(self.grid_shape) or not all(0 <= start < stop <= n for (start, stop), n in axes):
+            raise ConfigError(f"the region is {list(region)}, expected 0 <= start < stop <= {self.grid_shape}, by axes")
+        if scale != 1.0:
+            sides = zip(region, self.grid_shape, strict=True)
+            return self.render(scale=scale, region=[(2 * a / n - 1, 2 * b / n - 1) for (a, b), n in sides])
+        placement = Placement(
+            steps=(1.0,) * len(region),
+            starts=tuple(float(start) for start, _ in region),
+            shape=tuple(stop - start for start, stop in region),
+        )
+        return self._signal(values_on_samples(self.parameters, self.grid_shape, region), placement)
+
+    def _signal(self, values: FloatArray, placement: Placement) -> Signal:
         return Signal(
             values=Storage(self.sample_format, self.scaling).limited(values),
             kind=self.kind,
             sample_format=self.sample_format,
             icc_profile=self.icc_profile,
             scaling=self.scaling,
-            details=None if self.details is None else self.details.placed(self._placement(shape, region)),
+            details=None if self.details is None else self.details.placed(placement),
         )
 
     def spectrum(self, shape: tuple[int, ...] | None = None) -> FloatArray:

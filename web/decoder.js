@@ -3,7 +3,7 @@ import { CHUNK, isReached, readContainer, readMetadata, readPlaces } from "./con
 import { Core, everyCount, numbersOf } from "./core.js";
 import { TnrError, corrupt } from "./errors.js";
 import { LIMITS, checkLimit, product } from "./limits.js";
-import { sinesOf } from "./networks.js";
+import { levelsOf, sinesOf } from "./networks.js";
 import { toSamples } from "./samples.js";
 import { Windows } from "./windows.js";
 
@@ -63,7 +63,7 @@ export class Decoder {
     this.info = {
       ...{ kind: /** @type {Info["kind"]} */ (header.kind), shape: header.shape, channels: header.channels, sampleFormat: /** @type {Info["sampleFormat"]} */ (header.sampleFormat) },
       network: /** @type {"sines" | "wavelets"} */ (payload ? "wavelets" : "sines"),
-      ...{ bytes: bytes.length, missing, ...metadata },
+      ...{ bytes: bytes.length, missing, period: header.period, ...metadata },
       profile: payloads.get(CHUNK.profile)?.slice() ?? null,
       places: places.map((place) => ({ missing: place.missing, end: networkAt + place.end })),
     };
@@ -78,13 +78,13 @@ export class Decoder {
     if (!this.sinePayload) {
       const { layout, words, integers } = this.decoded(this.missing ?? 0).network;
       const { frequencies, weights } = numbersOf(words, header, [layout.inputs, ...layout.sizes]);
-      return { frequencies, weights: weights.slice(1), latents: new Int32Array(integers.slice().buffer) };
+      return { frequencies, weights: weights.slice(1), latents: new Int32Array(integers.slice().buffer), levels: levelsOf(layout) };
     }
     const sines = sinesOf(this.sineChunk ?? 0, this.sinePayload, header, this.limits);
     const counts = [header.frequencies, ...header.widths, sines.header.channels];
     const layers = counts.slice(1).flatMap((count, layer) => [count * counts[layer], count]);
     const words = this.core.sines(sines).instance.words();
-    return { ...numbersOf(words, header, [header.frequencies, ...layers]), latents: new Int32Array(0) };
+    return { ...numbersOf(words, header, [header.frequencies, ...layers]), latents: new Int32Array(0), levels: [] };
   }
 
   /**

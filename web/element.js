@@ -16,11 +16,13 @@ const STYLE = `
   [hidden] { display: none; }
 `;
 /** Of a file that is there at once, a beginning of at most this share of it is shown first. */
-const FIRST_SHARE = 0.3;
+const FIRST_SHARE = 0.16;
 /** Device pixels for a sample in the frame that comes first while a picture is moved. */
 const QUICK = 4;
 /** Pixels that are sampled between two looks at whether the picture has been moved again. */
 const BAND = 2 ** 15;
+/** Up to this share of the canvas is sampled at once as finely as the screen can, where a move has uncovered it. */
+const UNCOVERED_SHARE = 0.25;
 
 const Base = /** @type {typeof HTMLElement} */ (globalThis.HTMLElement ?? class {});
 
@@ -49,7 +51,7 @@ export class TnrImage extends Base {
     this.frame = 0;
     this.isDrawing = false;
     this.stop = () => {};
-    /** The last frame and where it lies. @type {{bitmap: OffscreenCanvas, region: any} | null} */
+    /** The last frame, where it lies, and pixels for a sample if it is a fine one. @type {{bitmap: OffscreenCanvas, region: any, scale: number} | null} */
     this.shown = null;
     this.reducedTo = 0;
   }
@@ -265,6 +267,15 @@ export class TnrImage extends Base {
     try {
       for (let coarseness = QUICK; this.file && !this.view.isHome; ) {
         const { frame } = this;
+        const moved = await this.uncovered();
+        if (turn !== this.turn || this.view.isHome) return;
+        if (moved) {
+          this.shown = moved;
+          this.paintMoved();
+          this.dispatchEvent(new CustomEvent("view", { detail: { scale: this.view.scale, isFine: frame === this.frame } }));
+          if (frame === this.frame) return;
+          continue;
+        }
         const shown = await this.sampled(coarseness, () => turn === this.turn && (coarseness > 1 || frame === this.frame));
         if (turn !== this.turn || this.view.isHome) return;
         if (shown) {
@@ -292,6 +303,7 @@ export class TnrImage extends Base {
     const { region, shape } = this.view.part(coarseness);
     const [rows, columns] = shape;
     const height = region.bottom - region.top;
+    const scale = coarseness === 1 ? this.view.scale : 0;
     // On its samples the core is quick, and cannot be asked for a band of whole samples only.
     const band = rows > height ? Math.max(8, Math.floor(BAND / columns)) : rows;
     const bitmap = new OffscreenCanvas(columns, rows);
@@ -303,7 +315,35 @@ export class TnrImage extends Base {
       if (!pixels || !isWanted()) return null;
       bitmap.getContext("2d")?.drawImage(canvasOf(pixels), 0, first);
     }
-    return { bitmap, region };
+    return { bitmap, region, scale };
+  }
+
+  /** After a move by whole pixels: the last fine frame in its new place, and only what it does not cover sampled. */
+  async uncovered() {
+    const { shown, view } = this;
+    const scale = view.scale;
+    if (!shown || shown.scale !== scale || scale <= 1) return null;
+    const { region, shape } = view.part(1);
+    const [rows, columns] = shape;
+    const exact = [(shown.region.left - region.left) * scale, (shown.region.top - region.top) * scale];
+    const [x, y] = exact.map(Math.round);
+    if (rows !== shown.bitmap.height || columns !== shown.bitmap.width || Math.hypot(exact[0] - x, exact[1] - y) > 0.01) return null;
+    const [left, right, top, bottom] = [Math.max(0, x), Math.min(columns, columns + x), Math.max(0, y), Math.min(rows, rows + y)];
+    if (rows * columns - Math.max(0, right - left) * Math.max(0, bottom - top) > UNCOVERED_SHARE * rows * columns) return null;
+    const bitmap = new OffscreenCanvas(columns, rows);
+    const context = bitmap.getContext("2d");
+    context?.drawImage(shown.bitmap, x, y);
+    const strips = [[0, columns, 0, top], [0, columns, bottom, rows], [0, left, top, bottom], [right, columns, top, bottom]];
+    for (const [fromX, toX, fromY, toY] of strips) {
+      if (fromX >= toX || fromY >= toY) continue;
+      const lowest = Math.min(this.lines, region.top + toY / scale);
+      const rightmost = Math.min(this.columns, region.left + toX / scale);
+      const part = /** @type {[number, number][]} */ ([[region.top + fromY / scale, lowest], [region.left + fromX / scale, rightmost]]);
+      const pixels = await this.file?.pixels({ region: part, shape: [toY - fromY, toX - fromX], as: "rgba" });
+      if (!pixels) return null;
+      context?.drawImage(canvasOf(pixels), fromX, fromY);
+    }
+    return { bitmap, region, scale };
   }
 }
 

@@ -10,13 +10,15 @@ const FIRST_BYTES = 4096;
  * @param {OpenFile} file its `info` and `whole` are set
  * @param {string | URL} address
  * @param {import("./tnr.js").OpenOptions} options
+ * @param {Promise<void>} started after which the file may be asked; bytes are on their way meanwhile
  */
-export async function fetchFile(file, address, options) {
+export async function fetchFile(file, address, options, started) {
   if (options.missing) {
+    await started;
     await fetchBeginning(file, address, options.missing, options);
     return;
   }
-  const answer = await answered(address, options);
+  const [answer] = await Promise.all([answered(address, options), started]);
   const reader = bodyOf(answer);
   await new Promise((resolve, reject) => {
     const reading = readAll(file, reader, Number(answer.headers.get("content-length")), options, resolve);

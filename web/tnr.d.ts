@@ -22,6 +22,8 @@ export interface Info {
   bytes: number;
   /** Number of finest levels of detail that have not been read. */
   missing: number;
+  /** Length of the period of the frequencies in coordinates, of which the signal takes 2. */
+  period: number;
   scaling: { scale: number; offset: number } | null;
   details: Record<string, unknown> | null;
   report: Record<string, unknown>;
@@ -65,6 +67,17 @@ export interface OpenOptions {
   cache?: RequestCache;
 }
 
+export interface Network {
+  /** Whole numbers of cycles along each axis in `Info.period`. */
+  frequencies: number[][];
+  /** Tensor by tensor in the order of the file, of sines with their phases first. */
+  weights: Float32Array[];
+  /** Level by level from coarse to fine, colour by colour, subband by subband; none of a network of sines. */
+  latents: Int32Array;
+  /** Nodes along each axis, and how many subbands, of each level. */
+  levels: { nodes: number[]; subbands: number }[];
+}
+
 export declare class TnrError extends Error {
   readonly code: Code;
   /** How many bytes suffice, where too few were there. */
@@ -82,8 +95,8 @@ export declare class TnrFile {
   at(points: Float32Array): Promise<Float32Array>;
   /** For each point, for each channel, the derivatives along each axis, per unit of the coordinates. */
   gradient(points: Float32Array): Promise<Float32Array>;
-  /** Numbers that the file stands for: weights tensor by tensor in its order, of sines with their phases first. */
-  network(): Promise<{ frequencies: number[][]; weights: Float32Array[]; latents: Int32Array }>;
+  /** Numbers that the file stands for. */
+  network(): Promise<Network>;
   close(): void;
 }
 

@@ -34,6 +34,8 @@ async function compiledCore() {
   if (core instanceof Uint8Array) return WebAssembly.compile(/** @type {BufferSource} */ (core));
   const answer = await fetch(core);
   if (!answer.ok) throw new TnrError("fetch_failed", `${core} was answered with ${answer.status}: configure({ core }) says where core.wasm is`);
+  // As it comes, and from the cache of the browser the next time, if the server says what it is.
+  if (answer.headers.get("content-type") === "application/wasm") return WebAssembly.compileStreaming(answer);
   return WebAssembly.compile(await answer.arrayBuffer());
 }
 
@@ -81,7 +83,7 @@ export class TnrFile {
 
   /**
    * The numbers that the file stands for, which its integers and steps give exactly.
-   * @returns {Promise<{frequencies: number[][], weights: Float32Array[], latents: Int32Array}>}
+   * @returns {Promise<import("./tnr.js").Network>}
    */
   network() {
     return this.ask("network", []);
@@ -105,9 +107,10 @@ export async function open(source, options = {}) {
   compiled ??= compiledCore();
   const file = typeof Worker === "undefined" ? await localFile() : workerFile();
   try {
-    await file.ask("start", [await compiled, options.limits]);
-    if (typeof source === "string" || source instanceof URL) await fetchFile(file, source, options);
+    const started = compiled.then((core) => file.ask("start", [core, options.limits]));
+    if (typeof source === "string" || source instanceof URL) await fetchFile(file, source, options, started);
     else {
+      await started;
       const bytes = source instanceof Blob ? await source.arrayBuffer() : source;
       file.info = await file.ask("take", [bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes), true]);
     }

@@ -66,7 +66,10 @@ export class View {
     this.limit();
   }
 
+  /** To whole pixels, so that those that have been sampled stay what they are, and no further than the picture. */
   limit() {
+    this.x = Math.round(this.x * this.scale) / this.scale;
+    this.y = Math.round(this.y * this.scale) / this.scale;
     const limited = (/** @type {number} */ middle, /** @type {number} */ count, /** @type {number} */ screen) => {
       const half = screen / this.scale / 2;
       return half * 2 >= count ? count / 2 : Math.min(count - half, Math.max(half, middle));

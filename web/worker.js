@@ -1,6 +1,15 @@
 /** The worker: questions come in as messages, one after the other, and answers go out with the arrays that they hold. */
+// All modules by name, so that they are fetched at once, and not as each is found in another.
+import "./bytes.js";
+import "./cbor.js";
+import "./container.js";
+import "./core.js";
 import { Decoder } from "./decoder.js";
 import { TnrError } from "./errors.js";
+import "./limits.js";
+import "./networks.js";
+import "./samples.js";
+import "./windows.js";
 
 /** @type {Decoder | null} */
 let decoder = null;

@@ -2,6 +2,9 @@
 
 The thread that computes tells of phases when they begin and of steps when they are taken. While it is in something
 long, be it a step, the thread of the lease tells that the phase lasts, with a forecast that has grown shorter.
+
+What is foreseen to end within the pause between two reports tells of nothing but its beginning and its end: six reports
+of a fit of a third of a second took a tenth of it (docs/decisions/0045-many-small-fits.md).
 """
 
 import logging
@@ -94,6 +97,11 @@ class Reporter:
         """
         self._resolved = resolved
 
+    @property
+    def untold(self) -> dict[str, Any] | None:
+        """The settings that no report has told of yet."""
+        return self._resolved
+
     def enter(self, standing: Standing) -> None:
         """The search has begun something else.
 
@@ -151,8 +159,19 @@ class Reporter:
         self._told = now
         return self._standing | {"eta_seconds": finite(self._eta(now), digits=1)}
 
+    def _is_brief(self, eta_seconds: float | None) -> bool:
+        """Whether the attempt is young and foreseen to be over before anybody would read of it.
+
+        One that lasts after all is told of by its next step, or by the lease's thread.
+        """
+        least = self._resources.settings.progress_every_seconds
+        spent = time.monotonic() - self._began
+        return spent + (eta_seconds or 0.0) < least
+
     def _report(self, kind: Literal["progress", "phase"], standing: dict[str, Any], eta_seconds: float | None) -> None:
         self._keep(standing, eta_seconds)
+        if self._is_brief(eta_seconds):
+            return
         told = standing | {"eta_seconds": finite(eta_seconds, digits=1)}
         now = self._told = time.monotonic()
         is_announced = kind == "progress" and now >= self._next_announcement

@@ -125,9 +125,21 @@ End = Callable[[Fits], None]  # the last move of an attempt, written in one tran
 
 
 def _run(resources: Resources, claimed: ClaimedFit, lease: Lease) -> End:
+    reporter = Reporter(resources, claimed.claim, lease)
+    end, resolved = _attempt(resources, claimed, lease, reporter), reporter.untold
+    if resolved is None:
+        return end
+
+    def told(fits: Fits) -> None:
+        fits.note_resolved(claimed.claim, resolved)
+        end(fits)
+
+    return told
+
+
+def _attempt(resources: Resources, claimed: ClaimedFit, lease: Lease, reporter: Reporter) -> End:
     claim = claimed.claim
     try:
-        reporter = Reporter(resources, claim, lease)
         reporter.read()
         content = resources.blobs.read(
             claimed.signal.object_key, sha256=claimed.signal.sha256, max_bytes=claimed.signal.byte_count

@@ -163,6 +163,14 @@ class Attempts(Moves):
             announce_progress(self._session, fit)
         return order_of(fit)
 
+    def note_resolved(self, claim: Claim, resolved: dict[str, Any]) -> None:
+        """Write down which settings the attempt has chosen, with an end that came before any report.
+
+        Raises:
+            LeaseLost: if the claim no longer holds the fit.
+        """
+        self._held(claim).resolved = resolved
+
     def add_checkpoint(self, claim: Claim, *, step: int, stored: StoredObject) -> None:
         """Record a checkpoint whose object is already stored.
 

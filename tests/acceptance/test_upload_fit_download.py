@@ -120,7 +120,7 @@ def test_events_tell_the_story_once_and_in_order(client: httpx.Client) -> None:
     assert [event["seq"] for event in seen] == list(range(1, len(seen) + 1))
     kinds = [event["kind"] for event in seen]
     assert kinds[:2] == ["queued", "running"]
-    assert "progress" in kinds
+    assert set(kinds[2:-1]) <= {"phase", "progress"}  # a fit that is over within a second tells nothing on the way
     assert kinds[-1] == "succeeded"
     assert client.get(f"/fits/{fit_id}/events").json()["data"] == seen
 

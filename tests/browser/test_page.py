@@ -21,11 +21,8 @@ CANVAS = """(canvas) => {
   return { width, height, data: Array.from(canvas.getContext("2d").getImageData(0, 0, width, height).data) };
 }"""
 SHOWN = """() => new Promise((resolve) => {
-  const viewer = document.getElementById("viewer");
-  const isReading = () => viewer.querySelector("[role=status]");
-  const isThere = () => viewer.querySelector("[role=alert], canvas, tnr-image") && !isReading();
-  const picture = () => viewer.querySelector("tnr-image");
-  const done = () => isThere() && (!picture() || picture().complete) && (clearInterval(timer), resolve());
+  const isThere = () => document.querySelector("#viewer[data-shown]");
+  const done = () => isThere() && (clearInterval(timer), resolve());
   const timer = setInterval(done, 20);
 })"""
 
@@ -76,6 +73,36 @@ def zoomed(tab: "Page", key: str, times: int = 1) -> float:
     return found
 
 
+def expected_view(tab: "Page", source: Path) -> npt.NDArray[np.int64]:
+    """What the library says of the part of a picture that a page shows."""
+    view = tab.evaluate("(({ view }) => ({ ...view, scale: view.scale }))(document.querySelector('tnr-image'))")
+    x, y, width, height, scale = (view[name] for name in ("x", "y", "screenWidth", "screenHeight", "scale"))
+    region = [
+        (2 * (middle - screen / 2 / scale) / count - 1, 2 * (middle + screen / 2 / scale) / count - 1)
+        for middle, screen, count in zip((y, x), (height, width), load(source).grid_shape, strict=True)
+    ]
+    return expected(source, shape=(height, width), region=region)
+
+
+def test_a_move_samples_only_what_it_uncovers_and_the_rest_stays_right(tab: "Page", tmp_path: Path) -> None:
+    tab.set_viewport_size({"width": 500, "height": 500})
+    shown(tab, COLOUR, tmp_path)
+    tab.keyboard.press("Tab")
+    zoomed(tab, "+", times=5)
+    tab.evaluate("""() => {
+      const { file } = document.querySelector("tnr-image");
+      const { pixels } = file;
+      window.sampled = 0;
+      file.pixels = (options) => ((window.sampled += options.shape[0] * options.shape[1]), pixels.call(file, options));
+    }""")
+    for key in ("ArrowRight", "ArrowDown", "ArrowLeft"):
+        zoomed(tab, key)
+        found = pixels(tab)[..., :3]
+        assert np.abs(found - expected_view(tab, COLOUR)).max() <= 2
+    height, width = found.shape[:2]
+    assert tab.evaluate("window.sampled") == 64 * (2 * height + width)
+
+
 def test_keys_zoom_to_a_picture_that_is_smooth_and_that_the_library_agrees_with(tab: "Page", tmp_path: Path) -> None:
     tab.set_viewport_size({"width": 300, "height": 300})
     shown(tab, COLOUR, tmp_path)
@@ -84,17 +111,9 @@ def test_keys_zoom_to_a_picture_that_is_smooth_and_that_the_library_agrees_with(
     fitting = zoomed(tab, "+") / 2
     scale = zoomed(tab, "+", times=int(np.ceil(np.log2(64 / fitting))) - 1)
     assert scale >= 64
-    view = tab.evaluate("document.querySelector('tnr-image').view")
-    x, y, width, height = (view[name] for name in ("x", "y", "screenWidth", "screenHeight"))
     found = pixels(tab)[..., :3]
-    assert found.shape == (height, width, 3)
-    samples = load(COLOUR).grid_shape
-    region = [
-        (2 * (middle - screen / 2 / scale) / count - 1, 2 * (middle + screen / 2 / scale) / count - 1)
-        for middle, screen, count in zip((y, x), (height, width), samples, strict=True)
-    ]
     # Both are drawn at the middles of the same pixels; a copy to the canvas may be off by one.
-    assert np.abs(found - expected(COLOUR, shape=(height, width), region=region)).max() <= 2
+    assert np.abs(found - expected_view(tab, COLOUR)).max() <= 2
     # At 64 pixels a sample, steps from one sample to the next would be edges.
     edges = max(np.abs(np.diff(found, axis=axis)).max() for axis in (0, 1))
     steps = max(np.abs(np.diff(expected(COLOUR), axis=axis)).max() for axis in (0, 1))

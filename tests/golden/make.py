@@ -14,10 +14,12 @@ import numpy as np
 
 from tests.networks import random_parameters
 from tests.signals import SIGNALS
+from tests.tiles import random_tiles
 from tests.wavelets import random_wavelets
 from tuner.codec.decode import decode_integers
 from tuner.codec.encode import encode
-from tuner.codec.sines.quantise import fine_steps, row_steps, tensors
+from tuner.codec.sines.quantise import QuantisedNetwork, fine_steps, row_steps, tensors
+from tuner.codec.tiles.chunk import QuantisedTiles
 from tuner.codec.wavelets.chunk import QuantisedWavelets
 from tuner.network.parameters import Steps
 from tuner.network.sines.parameters import SineParameters
@@ -79,6 +81,22 @@ def wavelet_files() -> dict[str, bytes]:
     return files | {"places.tnr": _in_growing_steps(_large_latents(random_wavelets((48, 48), colours=1, channels=1)))}
 
 
+def tiled_files() -> dict[str, bytes]:
+    """Small files of signals in tiles."""
+    signals = {
+        "picture.tnr": random_tiles((21, 15), (12, 8), (4, 3)),
+        "line.tnr": random_tiles((121,), (50,), (50,), colours=1, channels=1, seed=10),
+        "volume.tnr": random_tiles((6, 4, 7), (3, 9, 4), (2, 0, 1), colours=1, seed=20),
+        "axes.tnr": random_tiles((3, 2, 4, 2), (2, 2, 2, 1), (0, 0, 2, 1), colours=1, channels=1, seed=30),
+        "one.tnr": random_tiles((7, 9), (8, 9), (0, 5), seed=40),
+    }
+    files = {}
+    for name, parameters in signals.items():
+        steps = tuple(2.0**-7 * 1.1 ** (n % 9) for n in range(parameters.grid.tiles * len(parameters.first.tensors())))
+        files[name] = encode(Representation(parameters=parameters, grid_shape=parameters.grid.shape), steps)
+    return files
+
+
 def _large_latents(parameters: WaveletParameters) -> WaveletParameters:
     """Four bytes each: a file of few latents with places to stop, which only large files have."""
     random = np.random.default_rng(5)
@@ -117,6 +135,7 @@ FAMILIES = {
     "v1-scaled": scaled_files,
     "v1-kinds": files_of_all_kinds,
     "v1-core": wavelet_files,
+    "v1-tiles": tiled_files,
 }
 
 
@@ -127,7 +146,14 @@ def small_files(*families: str) -> list[bytes]:
 
 def fingerprint(data: bytes) -> str:
     """SHA-256 of the integers of a file, and of the steps and the period that give them their meaning."""
-    network = decode_integers(data)
+    return _fingerprint(decode_integers(data))
+
+
+def _fingerprint(network: QuantisedNetwork | QuantisedWavelets | QuantisedTiles) -> str:
+    if isinstance(network, QuantisedTiles):
+        grid = network.grid
+        tiles = [_fingerprint(network.tiles.integers(number)) for number in range(grid.tiles)]
+        return hashlib.sha256(json.dumps([grid.strides, grid.overlaps, tiles]).encode()).hexdigest()
     digest = hashlib.sha256(json.dumps([network.period, network.steps]).encode())
     latents = network.latents if isinstance(network, QuantisedWavelets) else ()
     for integers in (network.frequencies, *network.integers, *latents):

@@ -7,18 +7,22 @@ import numpy as np
 import pytest
 
 from tests.golden.make import DISTANCES, FAMILIES, fingerprint, make
-from tests.reference import tnr_decoder, tnr_wavelets
+from tests.reference import tnr_decoder, tnr_tiles, tnr_wavelets
 from tests.signals import AFFINE
 from tuner.codec.decode import decode, decode_integers
+from tuner.codec.sines.quantise import QuantisedNetwork
+from tuner.codec.tiles.chunk import QuantisedTiles
 from tuner.codec.wavelets.chunk import QuantisedWavelets
 from tuner.signal.details import AudioDetails, VideoDetails, VolumeDetails
+from tuner.signal.grid import Grid
 from tuner.signal.samples import Scaling, Storage
 from tuner.signal.signal import SignalKind
 
 HERE = Path(__file__).parent
 FILES = sorted(HERE.glob("v*/*.tnr"))
 WAVELETS = [path for path in FILES if path.parent.name == "v1-core"]
-SINES = [path for path in FILES if path not in WAVELETS]
+TILES = [path for path in FILES if path.parent.name == "v1-tiles"]
+SINES = [path for path in FILES if path not in WAVELETS + TILES]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.name}")
@@ -32,12 +36,7 @@ def test_the_reference_decoder_of_wavelets_agrees(path: Path) -> None:
     data = path.read_bytes()
     ours, reference = decode_integers(data), tnr_wavelets.decode(data)
     assert isinstance(ours, QuantisedWavelets)
-    assert ours.frequencies.tolist() == reference.frequencies
-    for mine, other in zip(ours.integers, reference.matrices, strict=True):
-        assert mine.reshape(len(mine), -1).tolist() == other
-    for subbands, expected in zip(ours.latents, reference.levels, strict=True):
-        for codes, subband in zip(subbands, expected.subbands, strict=True):
-            assert {node: int(codes[node]) for node in np.ndindex(codes.shape)} == subband
+    _assert_same_integers(ours, reference)
     representation = decode(data)
     rendered = representation.render().values
     for share in (0.0, 0.4, 0.99):
@@ -45,10 +44,40 @@ def test_the_reference_decoder_of_wavelets_agrees(path: Path) -> None:
         np.testing.assert_allclose(rendered[tuple(position)], np.clip(reference.value(position), 0, 1), atol=1e-4)
 
 
+@pytest.mark.parametrize("path", TILES, ids=lambda path: path.name)
+def test_the_reference_decoder_of_tiles_agrees(path: Path) -> None:
+    data = path.read_bytes()
+    ours, reference = decode_integers(data), tnr_tiles.decode(data)
+    assert isinstance(ours, QuantisedTiles)
+    assert list(ours.grid.counts) == reference.counts
+    for number, tile in enumerate(reference.tiles.values()):
+        assert ours.grid.region(number) == tuple(zip(tile.starts, tile.stops, strict=True))
+        _assert_same_integers(ours.tiles.integers(number), tile.network)
+    representation = decode(data)
+    rendered = representation.values_on_grid(
+        [Grid(representation.grid_shape, 3.0).axis(axis) for axis in range(len(representation.grid_shape))]
+    )
+    overlaps = [
+        [min(n - 1, s + o // 2) for n, s, o in zip(reference.shape, reference.strides, reference.overlaps, strict=True)]
+    ]
+    for position in [*overlaps, *([int(share * n) for n in reference.shape] for share in (0.0, 0.99))]:
+        np.testing.assert_allclose(rendered[tuple(position)], reference.value(position), atol=1e-4)
+
+
+def _assert_same_integers(ours: QuantisedWavelets, reference: tnr_wavelets.Decoded) -> None:
+    assert ours.frequencies.tolist() == reference.frequencies
+    for mine, other in zip(ours.integers, reference.matrices, strict=True):
+        assert mine.reshape(len(mine), -1).tolist() == other
+    for subbands, expected in zip(ours.latents, reference.levels, strict=True):
+        for codes, subband in zip(subbands, expected.subbands, strict=True):
+            assert {node: int(codes[node]) for node in np.ndindex(codes.shape)} == subband
+
+
 @pytest.mark.parametrize("path", SINES, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_the_reference_decoder_of_sines_agrees(path: Path) -> None:
     data = path.read_bytes()
     ours, reference = decode_integers(data), tnr_decoder.decode(data)
+    assert isinstance(ours, QuantisedNetwork)
     for mine, other in zip((ours.frequencies, *ours.integers), reference.matrices, strict=True):
         assert mine.reshape(len(mine), -1).tolist() == other
     representation = decode(data)

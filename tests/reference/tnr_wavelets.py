@@ -133,7 +133,23 @@ def table(source: Bytes) -> tuple[int, list[int]]:
     return m, [*reversed(f), 2**12 - 2 * sum(f), *f]
 
 
+@dataclass
+class Header:
+    shape: list[int]
+    channels: int
+    period: float
+    frequencies: int
+    widths: list[int]
+
+
 def decode(data: bytes) -> Decoded:
+    header, payloads = parts(data)
+    payload, places = payloads.pop(0x07), payloads.pop(0x83, None)
+    assert not payloads
+    return network(payload, header, places)
+
+
+def parts(data: bytes) -> tuple[Header, dict[int, bytes]]:
     source = Bytes(data)
     assert source.take(6) == b"\xf5TNR\x01\x00"
     source.take(3)
@@ -148,10 +164,14 @@ def decode(data: bytes) -> Decoded:
         start, kind = source.at, source.byte()
         payloads[kind] = source.take(source.varint())
         check(source, start)
-    payload, places = payloads.pop(0x07), payloads.pop(0x83, None)
-    assert not payloads
-    source = Bytes(payload)
+    assert source.at == len(data)
+    return Header(shape, channels, period, count, widths), payloads
 
+
+def network(payload: bytes, header: Header, places: bytes | None = None) -> Decoded:
+    """Chunk 07."""
+    shape, dimensions, channels, count = header.shape, len(header.shape), header.channels, header.frequencies
+    widths, source = header.widths, Bytes(payload)
     seed, reach, scales, colours = source.varint(), source.varint(), source.byte(), source.byte()
     fields = 1 + min(scales, 3)
     latents, inputs = colours * fields, fields + colours - 1 + dimensions * (dimensions + 3) // 2
@@ -180,7 +200,9 @@ def decode(data: bytes) -> Decoded:
         Level(spacing, [-(-samples // spacing) for samples in shape], subbands)
         for spacing, subbands in zip(spacings, bands, strict=True)
     ]
-    return Decoded(shape, period, colours, drawn(count, dimensions, reach, seed), levels, matrices, steps, exponents)
+    return Decoded(
+        shape, header.period, colours, drawn(count, dimensions, reach, seed), levels, matrices, steps, exponents
+    )
 
 
 def check_places(source: Bytes, payload: bytes, ends: list[int]) -> None:

@@ -14,6 +14,7 @@ from tuner.codec.sines.chunk import unpack_network
 from tuner.codec.sines.quantise import QuantisedNetwork, dequantise
 from tuner.codec.sines.scaled_chunk import unpack_scaled_network
 from tuner.codec.sines.windows import QuantisedWindows, unpack_windows
+from tuner.codec.tiles.chunk import QuantisedTiles, unpack_tiles
 from tuner.codec.wavelets.chunk import QuantisedWavelets, unpack_wavelets
 from tuner.codec.wavelets.prefixes import check_prefixes
 from tuner.representation import Representation
@@ -27,7 +28,8 @@ def decode(data: bytes, limits: DecodeLimits = DecodeLimits()) -> Representation
         limits: what the reader is ready to spend.
 
     Returns:
-        The representation; its `steps` and `byte_count` are those of the file.
+        The representation; its `steps` and `byte_count` are those of the file. Tiles of a signal that is larger than
+        `limits` allow one network are unpacked when they are asked for, and what is wrong inside one is told then.
 
     Raises:
         NotARepresentation: if this is another kind of file.
@@ -42,7 +44,7 @@ def decode(data: bytes, limits: DecodeLimits = DecodeLimits()) -> Representation
 def representation_of(
     header: Header,
     payloads: dict[ChunkType, bytes],
-    network: QuantisedNetwork | QuantisedWavelets | QuantisedWindows,
+    network: QuantisedNetwork | QuantisedWavelets | QuantisedWindows | QuantisedTiles,
     byte_count: int,
 ) -> Representation:
     """The representation that the parts of a file make up; raises `CorruptFile` if its metadata are damaged.
@@ -72,7 +74,7 @@ def representation_of(
 def decode_integers(
     data: bytes,
     limits: DecodeLimits = DecodeLimits(),  # noqa: B008
-) -> QuantisedNetwork | QuantisedWavelets:
+) -> QuantisedNetwork | QuantisedWavelets | QuantisedTiles:
     """The integers of a .tnr file as they stand in it; arguments and errors are those of `decode`."""
     network = _network(*read_container(data, limits), limits)
     return network.network if isinstance(network, QuantisedWindows) else network
@@ -97,7 +99,9 @@ def load(path: Path | str, limits: DecodeLimits = DecodeLimits()) -> Representat
 
 def _network(
     header: Header, payloads: dict[ChunkType, bytes], limits: DecodeLimits
-) -> QuantisedNetwork | QuantisedWavelets | QuantisedWindows:
+) -> QuantisedNetwork | QuantisedWavelets | QuantisedWindows | QuantisedTiles:
+    if ChunkType.TILES in payloads:
+        return unpack_tiles(payloads[ChunkType.TILES], header, limits)
     if ChunkType.WAVELETS in payloads:
         payload = payloads[ChunkType.WAVELETS]
         if ChunkType.PREFIXES in payloads:

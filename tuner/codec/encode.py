@@ -11,6 +11,7 @@ from tuner.codec.sines.chunk import pack_network
 from tuner.codec.sines.quantise import fine_steps, quantise
 from tuner.codec.sines.scaled_chunk import pack_scaled_network
 from tuner.codec.sines.windows import pack_windows
+from tuner.codec.tiles.chunk import pack_tiles
 from tuner.codec.wavelets.chunk import fine_wavelet_steps, pack_wavelets, quantise_wavelets
 from tuner.codec.wavelets.prefixes import pack_prefixes
 from tuner.errors import ConfigError
@@ -18,6 +19,7 @@ from tuner.files import write_whole
 from tuner.network.parameters import Parameters, Steps
 from tuner.network.sines.parameters import SineParameters
 from tuner.network.sines.windows import WindowedParameters
+from tuner.network.tiles.parameters import TiledParameters
 from tuner.network.wavelets.parameters import WaveletParameters
 from tuner.representation import Representation
 
@@ -31,8 +33,8 @@ def encode(representation: Representation, steps: Steps | None = None) -> bytes:
     Args:
         representation: the signal as a network, with what it keeps beside its samples.
         steps: one quantisation step per tensor, in the order of `tuner.codec.sines.quantise.tensors` or
-            `WaveletParameters.tensors`; for a network of sines also one per row (`row_steps`). None for those of the
-            file it came from, or fine ones if it came from none.
+            `WaveletParameters.tensors`; for a network of sines also one per row (`row_steps`); for tiles, those of
+            one tile after the other. None for those of the file it came from, or fine ones if it came from none.
 
     Returns:
         The file. Frequencies in lexicographic order take the least space.
@@ -75,6 +77,8 @@ def save(representation: Representation, path: Path | str) -> None:
 
 
 def _network_chunks(parameters: Parameters, steps: Steps | None) -> list[Chunk]:
+    if isinstance(parameters, TiledParameters):
+        return [Chunk(ChunkType.TILES, pack_tiles(parameters, steps))]
     if not isinstance(parameters, WaveletParameters):
         return [_sine_chunk(parameters, steps)]
     whole = None if steps is None else tuple(step for step in steps if not isinstance(step, tuple))

@@ -13,7 +13,9 @@ class DecodeLimits:
         file_bytes: size of the file in bytes.
         chunks: number of chunks of the file.
         chunk_bytes: size of the payload of one chunk in bytes.
-        weights: how many numbers the network is made of, frequencies included; each costs 12 bytes while decoding.
+        weights: how many numbers the network is made of, frequencies included; each costs 12 bytes while decoding. Of a
+            signal in tiles, how many each tile has, and all of those tiles together that are kept.
+        tiles: number of tiles of a signal that is cut into tiles.
         axes: number of axes of the grid; the work of a point grows exponentially with it.
         samples: number of points of the grid, the pixels of an image.
         channels: number of values per point.
@@ -25,6 +27,7 @@ class DecodeLimits:
     chunks: int = 1 << 10
     chunk_bytes: int = 128 << 20
     weights: int = 1 << 24
+    tiles: int = 1 << 16
     axes: int = 4
     samples: int = 1 << 28
     channels: int = 64

@@ -9,9 +9,12 @@ from tuner.network.sines import by_core as sines
 from tuner.network.sines import windows_synthesis as windows
 from tuner.network.sines.parameters import SineParameters
 from tuner.network.sines.windows import WindowedParameters
+from tuner.network.tiles import synthesis as tiles
+from tuner.network.tiles.parameters import TiledParameters
 from tuner.network.wavelets import synthesis as wavelets
 from tuner.network.wavelets.parameters import WaveletParameters
 from tuner.shapes import FloatArray
+from tuner.signal.grid import Grid
 
 
 @runtime_checkable
@@ -38,7 +41,25 @@ _MODULES: Mapping[type[Parameters], Synthesis] = {
     SineParameters: sines,
     WindowedParameters: windows,
     WaveletParameters: wavelets,
+    TiledParameters: tiles,
 }
+
+
+def values_on_samples(parameters: Parameters, shape: tuple[int, ...], region: Sequence[tuple[int, int]]) -> FloatArray:
+    """Values on some samples of the signal, float32 (*sides of the region, C): bit for bit those of the whole signal.
+
+    Of a signal in tiles only those are read and evaluated that the region meets; of any other all samples are.
+
+    Args:
+        parameters: numbers of the network.
+        shape: number of samples of the signal along each axis.
+        region: samples along each axis, [start, stop).
+    """
+    if isinstance(parameters, TiledParameters):
+        return tiles.values_on_samples(parameters, region)
+    grid = Grid(shape, parameters.period)
+    values = synthesis_of(parameters).values_on_grid(parameters, [grid.axis(axis) for axis in range(len(shape))])
+    return values[tuple(slice(start, stop) for start, stop in region)]
 
 
 def synthesis_of(parameters: Parameters) -> Synthesis:

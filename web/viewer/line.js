@@ -1,8 +1,11 @@
 /** A signal of one axis: its wave, and if it is a sound, playback. */
+import { heatPixels, spectrogramOf } from "./analysis.js";
 import { element } from "./parts.js";
 
 const WIDTH = 1024;
 const HEIGHT = 160;
+const SPECTROGRAM_HEIGHT = 256;
+const LOUDNESS_RANGE = 80;
 
 /**
  * @param {HTMLElement} stage
@@ -23,7 +26,56 @@ export async function showLine(stage, file, name) {
   const address = URL.createObjectURL(new Blob([wavFile(samples, channels, Number(details?.sample_rate ?? 8000))], { type: "audio/wav" }));
   const player = element("audio", { controls: true, src: address });
   player.setAttribute("aria-label", `Play ${name}`);
-  stage.append(player);
+  const rate = Number(details?.sample_rate ?? 8000);
+  const sound = element("canvas", { className: "spectrogram", role: "img", "aria-label": `Spectrogram of ${name}, up to ${rate / 2} Hz` });
+  paintSpectrogram(sound, data, channels);
+  const tracks = [canvas, sound].map((one) => trackOf(one, player, shape[0] / rate));
+  const words = element("figcaption", {}, `Frequencies from 0 to ${(rate / 2000).toPrecision(3)} kHz, ${LOUDNESS_RANGE} dB from black to pale. Click in either picture to play from there.`);
+  stage.replaceChildren(...tracks, words, player);
+}
+
+/**
+ * A picture of a sound with a line where it is being played; a click goes to another place.
+ * @param {HTMLCanvasElement} canvas
+ * @param {HTMLAudioElement} player
+ * @param {number} seconds
+ */
+function trackOf(canvas, player, seconds) {
+  const line = element("span", { className: "playhead" });
+  const track = element("div", { className: "track" }, canvas, line);
+  const follow = () => {
+    line.style.setProperty("--at", `${(100 * player.currentTime) / seconds}%`);
+    if (!player.paused && track.isConnected) requestAnimationFrame(follow);
+  };
+  for (const event of ["play", "seeked", "timeupdate"]) player.addEventListener(event, follow);
+  track.addEventListener("click", (/** @type {MouseEvent} */ event) => {
+    const { left, width } = track.getBoundingClientRect();
+    player.currentTime = (seconds * (event.clientX - left)) / width;
+  });
+  return track;
+}
+
+/**
+ * Loudness of each frequency over time, of all channels together.
+ * @param {HTMLCanvasElement} canvas
+ * @param {Float32Array} data
+ * @param {number} channels
+ */
+function paintSpectrogram(canvas, data, channels) {
+  const mono = Float32Array.from({ length: data.length / channels }, (_, at) => {
+    let sum = 0;
+    for (let channel = 0; channel < channels; channel++) sum += data[at * channels + channel];
+    return sum / channels;
+  });
+  const { windows, bins, decibels } = spectrogramOf(mono, WIDTH);
+  const shares = new Float32Array(windows * bins);
+  for (let window = 0; window < windows; window++) {
+    for (let bin = 0; bin < bins; bin++) shares[(bins - 1 - bin) * windows + window] = 1 + decibels[window * bins + bin] / LOUDNESS_RANGE;
+  }
+  const small = new OffscreenCanvas(windows, bins);
+  small.getContext("2d")?.putImageData(new ImageData(heatPixels(shares), windows, bins), 0, 0);
+  [canvas.width, canvas.height] = [WIDTH, SPECTROGRAM_HEIGHT];
+  canvas.getContext("2d")?.drawImage(small, 0, 0, WIDTH, SPECTROGRAM_HEIGHT);
 }
 
 /**

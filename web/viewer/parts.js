@@ -38,19 +38,24 @@ let labelNumber = 0;
  * @param {number} count of positions
  * @param {number} start
  * @param {(position: number) => void} moved
- * @returns {{row: HTMLElement, slider: HTMLInputElement}}
+ * @param {(position: number) => string} [said] what is written of a position
+ * @returns {{row: HTMLElement, slider: HTMLInputElement, set: (position: number) => void}}
  */
-export function labelledSlider(text, count, start, moved) {
+export function labelledSlider(text, count, start, moved, said = (position) => `${position + 1} of ${count}`) {
   const id = `tnr-slider-${++labelNumber}`;
   const slider = element("input", { type: "range", id, min: "0", max: String(count - 1), step: "1" });
   slider.value = String(start);
-  const shown = element("output", {}, `${start + 1} of ${count}`);
+  const shown = element("output", {}, said(start));
   shown.htmlFor = id;
   slider.addEventListener("input", () => {
-    shown.textContent = `${Number(slider.value) + 1} of ${count}`;
+    shown.textContent = said(Number(slider.value));
     moved(Number(slider.value));
   });
-  return { row: element("div", { className: "slider" }, element("label", { htmlFor: id }, text), slider, shown), slider };
+  const set = (/** @type {number} */ position) => {
+    slider.value = String(position);
+    slider.dispatchEvent(new Event("input"));
+  };
+  return { row: element("div", { className: "slider" }, element("label", { htmlFor: id }, text), slider, shown), slider, set };
 }
 
 /**
@@ -77,4 +82,33 @@ export function latestOnly(work) {
       isRunning = false;
     }
   };
+}
+
+/**
+ * A button, and a canvas with words below that is drawn when the button is pressed first.
+ * @param {string} text of the button
+ * @param {string} label of the canvas
+ * @param {(canvas: HTMLCanvasElement) => Promise<string>} draw returns the words
+ * @returns {{button: HTMLElement, figure: HTMLElement}}
+ */
+export function onceShown(text, label, draw) {
+  const button = element("button", { type: "button", "aria-pressed": "false" }, text);
+  const canvas = element("canvas", { className: "map", role: "img", "aria-label": label });
+  const words = element("figcaption", { "aria-live": "polite" });
+  const figure = element("figure", { hidden: true }, canvas, words);
+  let isDrawn = false;
+  button.addEventListener("click", async () => {
+    figure.hidden = !figure.hidden;
+    button.setAttribute("aria-pressed", String(!figure.hidden));
+    if (isDrawn || figure.hidden) return;
+    isDrawn = true;
+    words.textContent = "Working it out …";
+    try {
+      words.textContent = await draw(canvas);
+    } catch (error) {
+      words.textContent = /** @type {Error} */ (error).message;
+      isDrawn = false;
+    }
+  });
+  return { button, figure };
 }

@@ -3,7 +3,11 @@ import { configure } from "../tnr.js";
 import { showFile } from "./viewer.js";
 
 const heldText = (/** @type {string} */ id) => document.getElementById(id)?.textContent ?? "";
-const heldBytes = (/** @type {string} */ id) => Uint8Array.from(atob(heldText(id).trim()), (letter) => letter.charCodeAt(0));
+const heldBytes = (/** @type {string} */ id) => {
+  const text = heldText(id).trim();
+  const Bytes = /** @type {any} */ (Uint8Array);
+  return Bytes.fromBase64 ? Bytes.fromBase64(text) : Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+};
 
 const workerAddress = URL.createObjectURL(new Blob([heldText("tnr-worker")], { type: "text/javascript" }));
 configure({ core: heldBytes("tnr-core"), worker: workerAddress, isModule: false });

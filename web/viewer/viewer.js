@@ -3,8 +3,10 @@ import { define } from "../element.js";
 import { open } from "../tnr.js";
 import { showFrames } from "./frames.js";
 import { showLine } from "./line.js";
+import { mapsOf } from "./maps.js";
 import { showPicture } from "./picture.js";
 import { showSlices } from "./slices.js";
+import { showSurface } from "./surface.js";
 import { TEXT_OF_KIND, element } from "./parts.js";
 
 /**
@@ -22,17 +24,24 @@ export async function showFile(root, bytes, name) {
     const facts = element("dl", { className: "facts" });
     for (const [term, text] of factsOf(info)) facts.append(element("div", {}, element("dt", {}, term), element("dd", {}, text)));
     const stage = element("div", { className: "stage" });
-    root.replaceChildren(stage, facts);
+    const { buttons, figures } = mapsOf(file, name);
+    const maps = element("section", { className: "maps", "aria-label": "Maps" }, element("div", { className: "tools", role: "group", "aria-label": "Show" }, ...buttons), ...figures);
+    root.replaceChildren(stage, maps, facts);
     if (info.network === "sines") await file.pixels({ region: info.shape.map(() => [0, 1]) });
     if (info.shape.length === 1) await showLine(stage, file, name);
     else if (info.kind === "video" && info.shape.length === 3) await showFrames(stage, file, name);
     else if (info.shape.length === 2) await showPicture(stage, file, name);
-    else await showSlices(stage, file, name);
+    else {
+      await showSlices(stage, file, name);
+      if (info.kind === "sdf" && info.shape.length === 3) await showSurface(stage, file, name);
+    }
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     const stage = root.querySelector(".stage") ?? root;
+    root.querySelector(".maps")?.remove();
     stage.replaceChildren(element("p", { role: "alert" }, `${name} cannot be shown: ${message}`));
   }
+  root.dataset.shown = name;
   root.dispatchEvent(new CustomEvent("shown"));
 }
 

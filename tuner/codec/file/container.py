@@ -23,12 +23,13 @@ class ChunkType(IntEnum):
     SCALED_NETWORK = 0x03
     WINDOWED = 0x04
     WAVELETS = 0x07
+    TILES = 0x08
     ICC_PROFILE = 0x81
     METADATA = 0x82
     PREFIXES = 0x83
 
 
-NETWORKS = (ChunkType.NETWORK, ChunkType.SCALED_NETWORK, ChunkType.WINDOWED, ChunkType.WAVELETS)
+NETWORKS = (ChunkType.NETWORK, ChunkType.SCALED_NETWORK, ChunkType.WINDOWED, ChunkType.WAVELETS, ChunkType.TILES)
 # A reader that has only the beginning of a file needs the metadata and the places where it may stop before the network;
 # a colour profile, which may be larger than both, is the last to come.
 _FIRST, _LAST = (ChunkType.METADATA, ChunkType.PREFIXES), (ChunkType.ICC_PROFILE,)
@@ -72,7 +73,7 @@ def read_container(data: bytes, limits: DecodeLimits) -> tuple[Header, dict[Chun
     header.check_limits(limits)
     payloads: dict[ChunkType, bytes] = {}
     for number in range(1, header.chunks + 1):
-        _admit(payloads, _unpack(reader, f"chunk {number} of {header.chunks}", limits))
+        read_chunk(payloads, reader, f"chunk {number} of {header.chunks}", limits)
     if reader.remaining:
         raise CorruptFile(f"{reader.remaining} bytes follow the last chunk, expected none: the file is damaged")
     networks = payloads.keys() & NETWORKS
@@ -103,13 +104,47 @@ def read_beginning(data: bytes, limits: DecodeLimits) -> tuple[Header, dict[Chun
         if reader.remaining < _HEAD:
             return header, payloads, True
         start, what = reader.position, f"chunk {number} of {header.chunks}"
-        kind, length = _open(reader, what, limits)
+        kind, length = read_chunk_head(reader, what, limits)
         if length + _CHECKSUM > reader.remaining:
             _admit(payloads, Chunk(kind, reader.take(min(length, reader.remaining), what)))
             return header, payloads, True
         reader.position = start
-        _admit(payloads, _unpack(reader, what, limits))
+        read_chunk(payloads, reader, what, limits)
     return header, payloads, False
+
+
+def read_chunk(payloads: dict[ChunkType, bytes], reader: ByteReader, what: str, limits: DecodeLimits) -> None:
+    """Read the next chunk and add it to those that were read, unless it is one that may be skipped.
+
+    Args:
+        payloads: payload of every known chunk so far.
+        reader: bytes of the file, at the chunk.
+        what: name of the chunk, for messages.
+        limits: what the reader is ready to spend.
+
+    Raises:
+        FormatError: as `read_container`.
+    """
+    _admit(payloads, _unpack(reader, what, limits))
+
+
+def read_chunk_head(reader: ByteReader, what: str, limits: DecodeLimits, *, is_read: bool = True) -> tuple[int, int]:
+    """Type of the next chunk, and size of its payload in bytes.
+
+    Args:
+        reader: bytes of the file, at the chunk; left at the payload.
+        what: name of the chunk, for messages.
+        limits: what the reader is ready to spend.
+        is_read: whether the payload is to be read as a whole, and so must be within the limits.
+
+    Raises:
+        LimitExceeded: if the payload is to be read and is larger than allowed.
+        CorruptFile: if the bytes end.
+    """
+    kind, length = reader.byte(what), reader.varint(what)
+    if is_read:
+        limits.check("chunk_bytes", length)
+    return kind, length
 
 
 def _pack(chunk: Chunk) -> bytes:
@@ -127,16 +162,9 @@ def _admit(payloads: dict[ChunkType, bytes], chunk: Chunk) -> None:
         raise UnsupportedVersion(f"chunk type {chunk.type:#04x} is unknown and may not be skipped: use a newer tuner")
 
 
-def _open(reader: ByteReader, what: str, limits: DecodeLimits) -> tuple[int, int]:
-    """Type of the next chunk, and size of its payload in bytes, which the limits allow."""
-    kind, length = reader.byte(what), reader.varint(what)
-    limits.check("chunk_bytes", length)
-    return kind, length
-
-
 def _unpack(reader: ByteReader, what: str, limits: DecodeLimits) -> Chunk:
     start = reader.position
-    kind, length = _open(reader, what, limits)
+    kind, length = read_chunk_head(reader, what, limits)
     payload = reader.take(length, what)
     expected = checksum(reader.since(start))
     if reader.take(len(expected), what) != expected:

@@ -28,6 +28,11 @@ _LANDING_STEPS = 20.0  # that the files take which are tried
 # Below so many bytes, or above so many decibels, both networks are made, the second by files alone.
 _BOTH_BYTES, BOTH_DB = 2500, 48.0
 LEAST_BYTES = 100  # of a file, whatever it holds
+# For a quality, a signal of so few values begins with the network that learns nothing, which takes a tenth of the time;
+# where its file has so few bytes, layers cannot pay for themselves and nothing else is made, unless a fit is to take so
+# many steps that every byte must matter to whoever asked (docs/decisions/0045-many-small-fits.md).
+_FEW_VALUES, ENOUGH_BYTES, _MANY_STEPS = 3 << 14, 1000, 100
+_EXACT_WORK = 23.0  # of a network that learns nothing and its files, in steps
 
 
 def foresee_wavelets(config: WaveletConfig, forecast: Forecast, speed: float) -> Foreseen:
@@ -54,14 +59,28 @@ def foresee_wavelets(config: WaveletConfig, forecast: Forecast, speed: float) ->
         if psnr_db > (most_db := _psnr_db(most, steps, config, forecast)):
             unforeseen = beyond_db(psnr_db, most_db)
         size = solve_rising(lambda size: _psnr_db(size, steps, config, forecast), psnr_db, 1.0, most)
+    work = steps * per_step + per_step * _LANDING_STEPS * (3 if size < _BOTH_BYTES or psnr_db > BOTH_DB else 1)
+    if begins_exact(config, forecast.samples * forecast.channels) and config.max_seconds is None:
+        steps, work = (1, 0.0) if size <= ENOUGH_BYTES else (steps + 1, work)
+        work += _EXACT_WORK * per_step
     return Foreseen(
         weights=config.weight_count(forecast.grid_shape, forecast.channels),
         bytes=round(size),
         psnr_db=psnr_db,
         steps=steps,
-        work=steps * per_step + per_step * _LANDING_STEPS * (3 if size < _BOTH_BYTES or psnr_db > BOTH_DB else 1),
+        work=work,
         unforeseen=unforeseen,
     )
+
+
+def begins_exact(config: WaveletConfig, values: int) -> bool:
+    """Whether a network that learns nothing is made first, since its file may be all that is wanted.
+
+    Args:
+        config: the settings of the fit.
+        values: number of values of the signal, all channels together.
+    """
+    return config.learned and config.psnr_db is not None and values <= _FEW_VALUES and config.steps < _MANY_STEPS
 
 
 def _psnr_db(size: float, steps: int, config: WaveletConfig, forecast: Forecast) -> float:

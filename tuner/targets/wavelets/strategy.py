@@ -22,7 +22,7 @@ from tuner.targets.outlook import Ahead
 from tuner.targets.strategy import OnStep, Strategy
 from tuner.targets.target import TargetKind
 from tuner.targets.trial import Plan, Trial, separate
-from tuner.targets.wavelets.forecast import BOTH_DB, LEAST_BYTES, work_per_step
+from tuner.targets.wavelets.forecast import BOTH_DB, ENOUGH_BYTES, LEAST_BYTES, begins_exact, work_per_step
 from tuner.targets.wavelets.landing import encoded, land_on_quality, land_on_size
 
 _WORTH_FILLING = 0.95  # of a limit of bytes
@@ -31,6 +31,8 @@ _MORE_STEPS = 0.5  # of those before, for a fit that goes on
 # Where a network that learns nothing may be the better: with integers so large, and in files so small, the layers of
 # one that learns being 400 to 700 bytes.
 _LARGE_CODE, _SMALL_BYTES = 300, 2500
+# Of so few bytes a file cannot be better, even where its quality is more than was asked for.
+_TINY_BYTES = 256
 _MOST_EXACT = 4  # networks that learn nothing for one quality
 # Work for those who wait, in steps: what precedes the first one, the files that are tried, and the one step of a
 # network that learns nothing, which tries what its latents should be. Roughly, from a few fits of small pictures.
@@ -83,11 +85,13 @@ class WaveletsStrategy(Strategy[WaveletsPlan, WaveletResult, WaveletsTrial]):
         elif bits is not None:
             self._max_bytes = int(bits * signal.sample_count / 8.0)
         self._config = self._aiming(ask.config)
+        self._begins_exact = begins_exact(ask.config, signal.values.size)
 
     def next_plan(self, trials: Sequence[WaveletsTrial], best: File | None) -> WaveletsPlan | None:
         """The fit, the same with more steps from where it ended, or a network that learns nothing.
 
-        That is made last, or first if there is a limit of seconds, of which it takes few.
+        That is made last, or first if there is a limit of seconds, of which it takes few, or if the signal is small and
+        its file may be all that is wanted.
         """
         limit = self._config.max_seconds
         learned = [trial for trial in trials if trial.learned]
@@ -96,8 +100,14 @@ class WaveletsStrategy(Strategy[WaveletsPlan, WaveletResult, WaveletsTrial]):
             return None
         left = None if limit is None else limit - spent
         is_done = best is not None and best.meets(self._ask.target) and self._is_tight(best)
-        if not trials and (limit is not None or not self._config.learned):
+        if not trials and (limit is not None or not self._config.learned or self._begins_exact):
             return self._exact(left)
+        if self._begins_exact and not learned:
+            if best is not None and best.meets(self._ask.target):
+                is_enough = len(best.content) <= (ENOUGH_BYTES if self._is_tight(best) else _TINY_BYTES)
+                return None if is_enough else WaveletsPlan(config=replace(self._config, max_seconds=left))
+            if (higher := self._higher(len(trials), best, left)) is not None:
+                return higher
         if not learned:
             is_hopeless = not self._config.learned or (bool(trials) and trials[-1].largest >= _MOST_LARGE_CODE)
             return None if is_hopeless else WaveletsPlan(config=replace(self._config, max_seconds=left))
@@ -143,7 +153,7 @@ class WaveletsStrategy(Strategy[WaveletsPlan, WaveletResult, WaveletsTrial]):
         exact_work, learned_work = (_EXACT_STEP + _FILES) * step, (config.steps + _BEGIN + _FILES) * step
         later_steps, later_work = 0, 0.0
         if not plan.config.learned:
-            if not trials and config.learned:
+            if not trials and config.learned and not self._begins_exact:
                 later_steps, later_work = config.steps, learned_work
                 if config.max_seconds is not None and config.max_seconds < learned_work:
                     later_steps, later_work = round(config.max_seconds / step), config.max_seconds

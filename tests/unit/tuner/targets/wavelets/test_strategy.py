@@ -9,16 +9,20 @@ from tests.signals import blob
 from tests.unit.tuner.targets.cases import PICTURE, quality, wavelets
 from tuner.codec.decode import decode
 from tuner.errors import ConfigError
+from tuner.fit.progress import Verdict
 from tuner.fit.wavelets.config import WaveletConfig
 from tuner.network.wavelets.parameters import WaveletParameters
 from tuner.signal.array import array_signal
 from tuner.signal.details import AudioDetails
 from tuner.signal.signal import SampleFormat, Signal, SignalKind
+from tuner.targets.ask import WaveletsAsk
+from tuner.targets.files import File
 from tuner.targets.request import ask_for
 from tuner.targets.result import TargetOutcome
 from tuner.targets.search import fit_to_target
 from tuner.targets.target import Target, TargetKind
-from tuner.targets.wavelets.strategy import WaveletsTrial
+from tuner.targets.wavelets.forecast import ENOUGH_BYTES
+from tuner.targets.wavelets.strategy import WaveletsStrategy, WaveletsTrial
 
 
 # Some 3,800 bytes hold this picture to the last bit that its samples can show: more cannot be used.
@@ -66,7 +70,8 @@ def test_a_quality_that_no_learned_weights_reach_is_met_by_a_network_that_learns
     result = fit_to_target(smooth, wavelets("psnr_db", 100.0, steps=3, signal=smooth))
     assert result.outcome is TargetOutcome.MET
     trials = [trial for trial in result.trials if isinstance(trial, WaveletsTrial)]
-    assert [trial.learned for trial in trials] == [True] * (len(trials) - 1) + [False]
+    assert {trial.learned for trial in trials if trial.file_bytes is not None} == {False}
+    assert {trial.learned for trial in trials} == {False, True}
 
 
 def test_of_small_files_the_better_network_is_kept() -> None:
@@ -77,6 +82,55 @@ def test_of_small_files_the_better_network_is_kept() -> None:
     exact = fit_to_target(PICTURE, replace(ask, config=replace(ask.config, learned=False, steps=1)))
     assert found.content == exact.content
     assert found.trials[0].psnr_db + 0.4 < exact.trials[0].psnr_db
+
+
+@pytest.mark.parametrize(
+    ("psnr_db", "steps", "size", "expected"),
+    [
+        (30.0, 30, ENOUGH_BYTES, None),
+        (30.0, 30, ENOUGH_BYTES + 1, True),  # has room for layers
+        (31.0, 30, 200, None),  # could be no smaller
+        (31.0, 30, 300, True),  # more than was asked for
+        (29.0, 30, 300, False),  # aims higher
+    ],
+)
+def test_a_small_file_of_a_quality_takes_no_learning(
+    psnr_db: float, steps: int, size: int, *, expected: bool | None
+) -> None:
+    ask = wavelets("psnr_db", 30.0, steps=steps)
+    assert isinstance(ask, WaveletsAsk)
+    strategy = WaveletsStrategy(PICTURE, ask)
+    first = strategy.next_plan([], None)
+    assert first is not None
+    assert not first.config.learned
+    fitted = strategy.fit(first, None, lambda _: Verdict.CONTINUE)
+    trial = strategy.learn(first, fitted, [])[1]
+    following = strategy.next_plan([trial], File(bytes(size), psnr_db, 0.1))
+    assert (following and following.config.learned) is expected
+
+
+def test_who_asks_for_many_steps_gets_both_networks_as_do_large_signals() -> None:
+    large = Signal(values=np.zeros((256, 256, 3), dtype=np.float32))
+    for signal, ask in (
+        (PICTURE, wavelets("psnr_db", 30.0, steps=100)),
+        (large, wavelets("psnr_db", 30.0, signal=large)),
+    ):
+        assert isinstance(ask, WaveletsAsk)
+        first = WaveletsStrategy(signal, ask).next_plan([], None)
+        assert first is not None
+        assert first.config.learned
+
+
+def test_a_quality_that_rounding_misses_is_met_by_aiming_higher_without_learning() -> None:
+    """A nearly flat picture at a low quality: its first file is of zeros alone."""
+    coords = np.linspace(0.45, 0.55, 48, dtype=np.float32)
+    values = np.broadcast_to(coords[:, None, None], (48, 48, 3)).copy()
+    flat = Signal(values=values, sample_format=SampleFormat.U8)
+    result = fit_to_target(flat, wavelets("psnr_db", 32.0, signal=flat))
+    assert result.outcome is TargetOutcome.MET, result.sentence
+    assert [trial.learned for trial in result.trials if isinstance(trial, WaveletsTrial)] == [False] * len(
+        result.trials
+    )
 
 
 def test_the_smoother_a_signal_the_more_every_byte_is_worth() -> None:

@@ -1,0 +1,134 @@
+"""Times of pictures in Chromium without a GPU: python -m tests.browser.times FILE.tnr [--rounds 6].
+
+Cold: a new process of the browser for each round, from the end of parsing until a canvas has the picture; of a page
+that fetches modules, core and file (page.html), and of one that `tuner view` writes (held.html). Moving: a view of
+1280 x 720 that is dragged, and one that is zoomed, by a step at every frame of the browser.
+"""
+
+import argparse
+import gzip
+import os
+import re
+import sys
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from playwright.sync_api import sync_playwright
+
+from tests.browser.conftest import CHROMIUM, OPTIONS
+from tests.browser.serving import ROOT, Site
+from tuner.view.page import page
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><link rel="icon" href="data:,"><title>Times</title>
+<link rel="modulepreload" href="/web/element.js">
+<body style="margin: 0"><tnr-image src="/picture.tnr" loading="eager" alt="A picture"
+style="inline-size: 1280px; block-size: 720px"></tnr-image>
+<script type="module">
+import { define } from "/web/element.js";
+import { configure } from "/web/tnr.js";
+configure({ core: "/tuner/core/core.wasm" });
+define();
+</script></body></html>"""
+# From the end of parsing on, which is when modules run.
+LISTEN = """window.times = {};
+const parsed = () => performance.getEntriesByType("navigation")[0].domInteractive;
+for (const name of ["coarse", "load", "error"]) document.addEventListener(name, (event) => {
+  if (event.target.localName === "tnr-image") times[name] = performance.now() - parsed();
+}, true);"""
+# A frame counts from its step to what the canvas shows next; `fine` from the last step until nothing is left to sample.
+MOVING = """async ([steps, how]) => {
+  const picture = document.querySelector("tnr-image");
+  const settled = async () => { while (picture.isDrawing) await new Promise((done) => setTimeout(done, 1)); };
+  picture.view.reset();
+  picture.view.zoomBy(%s / picture.view.scale);
+  picture.changed();
+  await settled();
+  const frames = [];
+  let last = performance.now(), work = [], shown = [], exact = 0;
+  picture.addEventListener("view", (event) => { shown.push(performance.now() - last); exact += event.detail.isFine; });
+  for (let step = 0; step < steps; step++) {
+    await new Promise(requestAnimationFrame);
+    const now = performance.now();
+    frames.push(now - last);
+    last = now;
+    if (how === "pan") picture.view.moveBy(-17, -9);
+    else picture.view.zoomBy(step < steps / 2 ? 1.03 : 1 / 1.03);
+    picture.changed();
+    work.push(performance.now() - now);
+  }
+  const stopped = performance.now();
+  await settled();
+  return { frames: frames.slice(1), work, shown, exact, fine: performance.now() - stopped };
+}"""
+
+
+def opened(browser: "Browser", address: str) -> "Page":
+    tab = browser.new_page(viewport={"width": 1280, "height": 720})
+    tab.add_init_script(LISTEN)
+    tab.goto(address)
+    tab.evaluate("() => new Promise((done) => setInterval(() => (times.load || times.error) && done(), 5))")
+    return tab
+
+
+def moving(browser: "Browser", address: str, scale: float, how: str) -> dict[str, Any]:
+    tab = opened(browser, f"{address}/page.html")
+    found: dict[str, Any] = tab.evaluate(MOVING % scale, [60, how])
+    tab.close()
+    return found
+
+
+def modules(entry: str, found: set[Path]) -> set[Path]:
+    """A module of `web/` and all that it imports."""
+    path = ROOT / "web" / entry
+    if path not in found:
+        found.add(path)
+        for name in re.findall(r'^import .*"\./([^"]+)"', path.read_text(), re.MULTILINE):
+            modules(name, found)
+    return found
+
+
+def say(text: str) -> None:
+    """A line with the load of the machine, without which a time says little."""
+    sys.stdout.write(f"{text}; load {os.getloadavg()[0]:.1f}\n")
+
+
+def main() -> None:
+    """Print a line for each time."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--rounds", type=int, default=6)
+    given = parser.parse_args()
+    files = modules("tnr.js", set()) | modules("worker.js", set()) | {ROOT / "tuner/core/core.wasm"}
+    sizes = sum(len(gzip.compress(path.read_bytes(), 9)) for path in files)
+    say(f"tnr.js, worker.js and the core, as gzip: {sizes} bytes")
+    with sync_playwright() as playwright, Site() as site:
+        site.put("/page.html", PAGE.encode())
+        site.put("/picture.tnr", given.file.read_bytes())
+        site.put("/held.html", page(given.file.read_bytes(), given.file.name).encode())
+        for name in ("page.html", "held.html"):
+            rounds = []
+            for _ in range(given.rounds):
+                browser = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
+                rounds.append(opened(browser, f"{site.address}/{name}").evaluate("times"))
+                browser.close()
+            for event in ("coarse", "load"):
+                times = sorted(one[event] for one in rounds)
+                say(f"{name}, cold {event}: best {times[0]:.0f} ms, median {median(times):.0f} ms")
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
+        for scale in (4, 16):
+            for how in ("pan", "zoom"):
+                found = moving(browser, site.address, scale, how)
+                frames, work, shown = (sorted(found[name]) for name in ("frames", "work", "shown"))
+                late = frames[int(len(frames) * 0.95)]
+                sampled = f"{len(shown)} times sampled, {found['exact']} finely, {median(shown):.0f} ms after a step"
+                say(f"{how} at {scale} pixels a sample: frame median {median(frames):.0f} ms, 95% {late:.0f} ms")
+                say(f"  on the page {median(work):.1f} ms; {sampled}; fine {found['fine']:.0f} ms after the last one")
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()

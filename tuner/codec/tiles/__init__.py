@@ -1,0 +1,1 @@
+"""The chunk of a signal in tiles, and how one region of it is read."""
