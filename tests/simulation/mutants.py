@@ -300,6 +300,7 @@ MUTANTS = (
         "worker.lease:Lease._keep",
         "self._valid_until = started + settings.lease_seconds",
         "self._valid_until = time.monotonic() + settings.lease_seconds",
+        "tests/integration/worker/test_run.py::test_a_lease_counts_from_before_a_beat_that_waited",
     ),
     Mutant(
         "a lease that is believed from its claim's answer on",

@@ -8,6 +8,7 @@ from dataclasses import replace
 from itertools import groupby
 from threading import Event, Thread
 from threading import enumerate as running_threads
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -582,6 +583,44 @@ def test_a_lease_that_was_taken_is_known_from_the_first_beat_that_is_refused(res
             assert Fits(session).reap_expired_leases(max_tries=3) == [fit_id]
         assert lease.is_lost(within_seconds=20)
         assert lease.excuse == "overtaken"
+
+
+def test_a_lease_counts_from_before_a_beat_that_waited(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database counts from the beginning of the beat, and the answer comes later."""
+    fit_id = submit(resources)
+    settings = resources.settings.model_copy(update={"lease_seconds": 600.0, "heartbeat_seconds": 0.1})
+    with resources.database.unit_of_work() as session:
+        claimed = Fits(session).claim_next("a worker whose answer is late", lease_seconds=600.0)
+    assert claimed is not None
+    ahead = 0.0
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + ahead)
+    monkeypatch.setattr("worker.lease.time", clock)
+    lock = text("SELECT 1 FROM fits WHERE id = :id FOR UPDATE")
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+
+    def wait_for_waiting(many: int) -> None:
+        deadline = time.monotonic() + 20
+        with resources.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            while connection.scalar(waiting) < many:
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+
+    with resources.database.engine.connect() as first, resources.database.engine.connect() as second:
+        first.execute(lock, {"id": fit_id})
+        with Lease(replace(resources, settings=settings), claimed.claim) as lease:
+            wait_for_waiting(1)
+            latest_start = time.monotonic()
+            following = Thread(target=second.execute, args=(lock, {"id": fit_id}))  # no further beat comes through
+            following.start()
+            wait_for_waiting(2)
+            time.sleep(1.0)
+            first.rollback()
+            following.join()
+            ahead = latest_start + settings.lease_seconds - time.monotonic()
+            assert lease.is_lost()
+            ahead -= 5.0
+            assert not lease.is_lost()
+            second.rollback()
 
 
 @pytest.mark.parametrize(("service", "own"), [(0.001, None), (3600.0, 0.001)])
