@@ -14,9 +14,9 @@ from tuner.codec.limits import DecodeLimits
 from tuner.codec.sines.chunk import unpack_network
 from tuner.codec.sines.quantise import dequantise
 from tuner.codec.sines.scaled_chunk import unpack_scaled_network
-from tuner.core.chunks import head, sine_words, wavelet_words
+from tuner.core.chunks import sine_words, wavelet_words
 from tuner.core.host import Layout, Limits
-from tuner.core.synthesis import Network
+from tuner.core.synthesis import SINES, WAVELETS, Network, head
 from tuner.errors import ConfigError, CorruptFile, LimitExceeded
 from tuner.network.sines.windows import plain_network
 from tuner.network.wavelets.parameters import WaveletParameters
@@ -33,7 +33,7 @@ def _opened(path: Path) -> tuple[Header, int, bytes]:
 
 
 def _start(header: Header, channels: int, *, is_sines: bool) -> bytes:
-    return head(header.frequencies, channels, header.widths, header.period, is_sines=is_sines)
+    return head(SINES if is_sines else WAVELETS, header.frequencies, channels, header.widths, header.period)
 
 
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: f"{path.parent.name}/{path.name}")
@@ -154,11 +154,11 @@ def test_damaged_wavelets_are_said() -> None:
 def test_limits_come_before_memory() -> None:
     drawn = random_payload(np.random.default_rng(3), 2)
     with pytest.raises(LimitExceeded, match="work"):
-        sine_words(2, head(1 << 10, 3, [1 << 10], 2.5, is_sines=True), 1, drawn.payload, Limits(work=1 << 16))
+        sine_words(2, head(SINES, 1 << 10, 3, [1 << 10], 2.5), 1, drawn.payload, Limits(work=1 << 16))
     with pytest.raises(LimitExceeded, match="memory"):
-        sine_words(2, head(1 << 10, 3, [1 << 10], 2.5, is_sines=True), 1, drawn.payload, Limits(memory=1 << 20))
+        sine_words(2, head(SINES, 1 << 10, 3, [1 << 10], 2.5), 1, drawn.payload, Limits(memory=1 << 20))
     with pytest.raises(ConfigError, match="network"):
-        sine_words(2, head(3, 3, [1 << 17], 2.5, is_sines=True), 1, drawn.payload)
+        sine_words(2, head(SINES, 3, 3, [1 << 17], 2.5), 1, drawn.payload)
     with pytest.raises(ConfigError, match="axes"):
         sine_words(5, drawn.start, drawn.chunk, drawn.payload)
     with pytest.raises(CorruptFile, match="network is not what an encoder writes"):
