@@ -131,8 +131,8 @@ class _Around:
     Attributes:
         frame: places of the nodes.
         codes: latents in planes with margins, (colours, orientations, places).
-        sizes: their magnitudes, shaped alike.
-        boxes: sums of the magnitudes over each node and those next to it, shaped alike.
+        sizes: magnitudes of the latents, shaped as `codes`.
+        boxes: sums of the magnitudes over each node and those next to it, shaped as `codes`.
     """
 
     frame: _Frame
@@ -168,8 +168,8 @@ class _Seen:
         firsts: how many of them are of the first colour.
         values: latents there, (N,).
         sums: what the inputs add up.
-        steep: for each input, which nodes see so much that it is taken in by its logarithm, and what its slope has
-            beyond 1 there; None if there are none.
+        steep: places of the nodes that take an input in by its logarithm, since they see so much, and what the slope
+            has there beyond 1, for each input; None where there are none.
         weights: weights of the inputs, for each part of the colours.
         means: expected magnitudes, (N,).
         above: number of the first centre of a class that is not below, from 1 on, (N,).
@@ -199,8 +199,8 @@ class _Tables:
 
     Attributes:
         at_zero: bits that belong to an expectation of zero, on each interval, (3, groups x classes).
-        rise: by how much they grow with the expectation there, shaped alike.
-        slope: by how much they grow over a wider range, shaped alike.
+        rise: bits more for a unit more of the expectation there, shaped as `at_zero`.
+        slope: bits more for a unit more over a wider range, shaped as `at_zero`.
     """
 
     at_zero: Tensor

@@ -113,12 +113,6 @@ def products_per_sample(parameters: WaveletParameters) -> int:
     return taps + sum(tensor.size for tensor in parameters.tensors())
 
 
-def network_inputs(parameters: WaveletParameters, coords_PD: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """What the first layer reads at some points, float32 (2 F + M, P), and what the skip does, (U, P)."""
-    m_MP, u_UP = inputs_at(parameters, spline_nodes(parameters), coords_PD)
-    return np.concatenate([_sines(parameters, coords_PD), m_MP]), u_UP
-
-
 class _GridSines:
     """Sines and cosines on a grid by angle addition: those of the first axis times those of the rest."""
 
