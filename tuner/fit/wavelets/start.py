@@ -110,6 +110,8 @@ def _first_step(
     coefficients: list[Tensor],
 ) -> float:
     """The step of the latents with which the signal's own coefficients have the size or quality asked for."""
+    if config.latent_step is not None:
+        return config.latent_step
     largest = max(float(each.abs().max()) for each in coefficients)
     # A finer step belongs to a network without sines, which has a search of its own (`tuner.fit.wavelets.exact`).
     low = log(max(SMALLEST_STEP, largest / _LARGEST_FIRST_CODE))
