@@ -5,7 +5,7 @@ what overlaps cost a few percent. Measurements are in docs/decisions/0036-tiles.
 """
 
 from collections.abc import Sequence
-from math import prod
+from math import sqrt
 
 from tuner.errors import ConfigError
 from tuner.fit.presets import Outline
@@ -17,6 +17,9 @@ from tuner.targets.wavelets.choice import wavelets_suit
 # By number of axes: samples of a tile along its sides, and samples that neighbours share.
 _SIDES = {1: 1 << 17, 2: 512, 3: 72}
 _OVERLAPS = {1: 256, 2: 16, 3: 4}
+
+# A signal of more values has fewer steps for each, but so many at least; beyond, a step gains some hundredths of a dB.
+_FULL_EFFORT_VALUES, _LEAST_STEPS = 48 << 20, 6
 
 
 def tiles_suit(signal: Outline, target: Target | None) -> bool:
@@ -49,6 +52,17 @@ def tile_grid(shape: Sequence[int], side: int | None = None) -> TileGrid:
     return even_grid(tuple(shape), (most,) * axes, (min(_OVERLAPS[axes], most // 8),) * axes)
 
 
+def tile_steps(steps: int, values: int) -> int:
+    """Steps of the fit of a tile, fewer where there are many tiles: twice the values take about 1.4 times as long.
+
+    Args:
+        steps: number of steps that one fit of the effort has.
+        values: number of values of the whole signal, each channel counted.
+    """
+    scaled = round(steps * min(1.0, sqrt(_FULL_EFFORT_VALUES / values)))
+    return max(min(steps, _LEAST_STEPS), scaled)
+
+
 def largest_tile(grid: TileGrid) -> tuple[int, ...]:
     """The shape of the first tile, than which none is larger."""
     return grid.tile_shape(0)
@@ -58,8 +72,3 @@ def pilots(grid: TileGrid, count: int) -> list[int]:
     """The numbers of some tiles that stand for all, spread over the signal."""
     chosen = min(count, grid.tiles)
     return sorted({round((index + 0.5) * grid.tiles / chosen - 0.5) for index in range(chosen)})
-
-
-def tile_share(grid: TileGrid, numbers: Sequence[int]) -> float:
-    """Samples of some tiles, as a share of those of all tiles."""
-    return sum(prod(grid.tile_shape(number)) for number in numbers) / grid.samples

@@ -1,47 +1,54 @@
 """represent_in_tiles(): a large signal and a target, fitted tile by tile at one worth of a bit.
 
-The step of the latents, which says what a bit is worth, is found on a few tiles spread over the signal; then all tiles
-are fitted with it. If the whole misses its target, which can happen where the few do not stand for all, the step is
-moved by what was missed, and all are fitted again. Memory is that of the signal, of one fit, and of the file.
+All tiles are surveyed and a few fitted, which tells the step of the latents that suits the whole
+(`tuner.targets.tiles.pilots`); then every tile is fitted alone with that step and kept in several versions, of which
+those are chosen that meet the target together (`tuner.targets.tiles.versions`). Where they do not span it, the step is
+moved by what was missed, and all are fitted again. Memory is that of the samples as they are stored, of one fit, and of some files.
 """
 
+import hashlib
+import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from io import BytesIO
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from math import exp, log, prod
 
-import numpy as np
-
-from tuner.codec.region import open_tiles
 from tuner.decibels import mse_to_psnr_db
 from tuner.errors import ConfigError
 from tuner.fit.presets import Effort
 from tuner.fit.progress import Progress, Verdict
+from tuner.fit.state import FitState
 from tuner.fit.wavelets.config import WaveletConfig
+from tuner.fit.wavelets.survey import foreseen_squares
 from tuner.network.tiles.grid import TileGrid
 from tuner.signal.kind import SignalKind
-from tuner.signal.signal import Signal
+from tuner.signal.large import LargeSignal
 from tuner.targets.files import PSNR_TOLERANCE_DB
+from tuner.targets.outlook import Phase, Standing
 from tuner.targets.report import LEAST_BYTES
 from tuner.targets.target import Target, TargetKind
-from tuner.targets.tiles.choice import largest_tile, pilots, tile_grid, tile_share
-from tuner.targets.tiles.tile import FittedTile, TileSettings, fit_tile, join
+from tuner.targets.tiles.choice import largest_tile, pilots, tile_grid, tile_steps
+from tuner.targets.tiles.measure import Quality, measured_quality
+from tuner.targets.tiles.pilots import STEPS, Goal, pilot_step
+from tuner.targets.tiles.state import TileRecord
+from tuner.targets.tiles.tile import FittedTile, TileSettings, fit_tile, join, survey_tile
+from tuner.targets.tiles.versions import Version, within_bytes, within_squares
 from tuner.targets.wavelets.choice import wavelets_for
 
 OnStep = Callable[[Progress], Verdict]
+OnPhase = Callable[[Standing], None]
 
-_PILOTS = 4
-_TRIES = 7  # of a step, on the pilots
-_PASSES = {Effort.FAST: 2, Effort.BALANCED: 2, Effort.BEST: 3}  # over all tiles
+_PILOTS, _PILOT_SHARE, _PILOT_ROUNDS = 8, 4, 2  # at most so many tiles, and one in four
+_PASSES = 2  # over all tiles
 _FIRST_STEP = 0.1
-# What the logarithm of the size, and decibels, lose while that of the step grows by 1: for the second try.
+# Bits of a weight of the layers, and bytes of a tile of which layers would be too large a share.
+_BITS_PER_WEIGHT, _LEAST_LEARNED = 5.0, 500.0
+# What the logarithm of the size, and decibels, lose while that of the step grows by 1: for another pass.
 _SIZE_SLOPE, _QUALITY_SLOPE = 0.9, 6.5
-# Within which the pilots are near enough, and where they aim: below a size, above a quality.
-_NEAR, _NEAR_DB = 0.012, 0.05
-_AIM, _AIM_DB = 0.98, 0.03
-_LARGEST_MOVE = 2.0
+_AIM = 0.995  # share of the bytes that the fits aim at: versions reach farther down than up
+_NEAR_DB, _LANDINGS = 0.03, 4
+_LARGEST_MOVE = 1.0
 _LOOSE, _LOOSE_DB = 0.93, 0.4  # a file that is so far from its target is worth another pass
-_STEPS = (1e-6, 1e3)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -70,7 +77,7 @@ class TiledFile:
 
 
 def represent_in_tiles(
-    signal: Signal,
+    signal: LargeSignal,
     effort: Effort = Effort.BALANCED,
     target: Target | None = None,
     *,
@@ -78,7 +85,9 @@ def represent_in_tiles(
     seed: int = 0,
     steps: int | None = None,
     seconds: float | None = None,
+    resume: FitState | None = None,
     on_step: OnStep | None = None,
+    on_phase: OnPhase | None = None,
 ) -> TiledFile:
     """Fit all tiles of a signal so that the whole meets a target.
 
@@ -90,11 +99,17 @@ def represent_in_tiles(
         seed: number that decides every random choice, >= 0.
         steps: number of steps of the fit of a tile, instead of the effort's.
         seconds: longest duration of all training in seconds; the result then depends on the machine.
-        on_step: called after every step, with steps counted over all fits; may stop them.
+        resume: checkpoint of the same signal and request, from which tiles are taken that had been fitted; None to
+            begin.
+        on_step: function that is called after every step of a fit, and after every tile that was surveyed, with steps
+            counted over all of them; it may capture a checkpoint, which holds all tiles that have ended, and may stop
+            the search.
+        on_phase: function that is called when tiles begin to be fitted, and when they are joined.
 
     Raises:
         ConfigError: if the target is a largest error, no file is so small, or `on_step` has stopped the fits.
         FitDiverged: if an error is not a number any more.
+        StateMismatch: if the checkpoint is of another signal or request.
     """
     grid = tile_grid(signal.grid_shape, side)
     aim, most = target, None if target is None else target.max_bytes(signal.sample_count)
@@ -102,7 +117,9 @@ def represent_in_tiles(
         aim = Target(TargetKind.BITS_PER_SAMPLE, 8.0 * max(most, 1) / signal.sample_count)
     outline = _TileOutline(signal.kind, largest_tile(grid), signal.channels)
     config = wavelets_for(outline, effort, aim, seed=seed, steps=steps, seconds=seconds)
-    return _Search(signal, grid, config, target, _PASSES[effort], on_step).run()
+    if steps is None and config.max_seconds is None:
+        config = replace(config, steps=tile_steps(config.steps, signal.sample_count * signal.channels))
+    return _Search(signal, grid, config, target, on_step, on_phase).run(resume)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,175 +132,280 @@ class _TileOutline:
 
 
 class _Search:
-    """One call: what was fitted so far, and how long that took."""
+    """One call: what is wanted, and what was fitted so far."""
 
     def __init__(
         self,
-        signal: Signal,
+        signal: LargeSignal,
         grid: TileGrid,
         config: WaveletConfig,
         target: Target | None,
-        passes: int,
         on_step: OnStep | None,
+        on_phase: OnPhase | None,
     ) -> None:
-        self._signal, self._grid, self._target, self._passes = signal, grid, target, passes
-        self._on_step, self._wanted_db = on_step, config.psnr_db
+        self._signal, self._grid, self._target = signal, grid, target
+        self._on_step, self._on_phase, self._wanted_db = on_step, on_phase, config.psnr_db
         self._max_bytes: int | None = None
         if target is not None and target.kind.is_size:
             self._max_bytes = target.max_bytes(signal.sample_count)
         elif config.bits_per_sample is not None:
             self._max_bytes = int(config.bits_per_sample * signal.sample_count / 8.0)
-        self._limit = config.max_seconds
-        self._pilots = pilots(grid, _PILOTS)
-        each = None if self._limit is None else self._limit / (grid.tiles + _TRIES * len(self._pilots))
-        self._config = replace(config, bits_per_sample=None, psnr_db=None, latent_step=_FIRST_STEP, max_seconds=each)
-        self._fits, self._steps, self._seconds = 0, 0, 0.0
-        self._fitted: dict[tuple[float | None, int], FittedTile] = {}  # the pilots of the last step
-        self._planned = _TRIES // 2 * len(self._pilots) + grid.tiles
+        self._pilots = pilots(grid, min(_PILOTS, -(-grid.tiles // _PILOT_SHARE)))
+        self._planned = grid.tiles + _PILOT_ROUNDS * len(self._pilots)  # fits
+        limit = config.max_seconds
+        learned = self._max_bytes is None or self._max_bytes >= _LEAST_LEARNED * grid.tiles
+        self._config = replace(
+            config,
+            bits_per_sample=None,
+            psnr_db=None,
+            latent_step=_FIRST_STEP,
+            learned=learned,
+            steps=config.steps if learned else 1,
+            max_seconds=None if limit is None else limit / self._planned,
+        )
+        self._record = TileRecord()
+        self._psnr_db: float | None = None
 
-    def run(self) -> TiledFile:
-        """The step of the latents from the pilots, then all tiles, once or more."""
-        step, best, before = self._pilot_step(), None, None
-        for number in range(1 if self._limit is not None else self._passes):
-            self._planned = self._fits + self._grid.tiles
-            settings = self._settings(step)
-            tiles = [self._fit(settings, tile).packed for tile in range(self._grid.tiles)]
-            file = self._file(settings, tiles)
-            if best is None or self._is_better(file, best):
-                best = file
-            excess = self._excess(file.psnr_db, len(file.content))
-            if number + 1 == self._passes or (file.is_met and not self._is_loose(file)):
+    def run(self, resume: FitState | None) -> TiledFile:
+        """Survey, pilots, and all tiles, once or more."""
+        if resume is not None:
+            self._record = TileRecord.from_fit_state(resume, self._name, self._signal_name)
+        self._tell(Phase.TRAINING)
+        for number in range(self._grid.tiles):
+            self._survey(number)
+        step, best, before = pilot_step(self._goal(), self._record.surveys, self._pilots, self._fit), None, None
+        for number in range(1 if self._config.max_seconds is not None else _PASSES):
+            self._planned = len(self._record.fits.keys() | {(step, tile) for tile in range(self._grid.tiles)})
+            fits = [self._fit(step, tile) for tile in range(self._grid.tiles)]
+            self._tell(Phase.COMPRESSING)
+            file = self._landed(fits)
+            best = file if best is None or self._is_better(file, best) else best
+            if number + 1 == _PASSES or not self._is_worth_another(file):
                 break
-            slope = self._slope
-            if before is not None and before[0] != step and (before[1] - excess) * (log(step) - log(before[0])) > 0.0:
-                slope = (before[1] - excess) / (log(step) - log(before[0]))
-            before = (step, excess)
-            step = self._moved(step, excess / slope)
+            excess = self._excess(fits)
+            slope = _SIZE_SLOPE if self._wanted_db is None else _QUALITY_SLOPE
+            if before is not None and (before[1] - excess) * (log(step) - before[0]) > 0.0:
+                slope = (before[1] - excess) / (log(step) - before[0])
+            before = (log(step), excess)
+            move = max(-_LARGEST_MOVE, min(_LARGEST_MOVE, excess / slope))
+            step = exp(max(log(STEPS[0]), min(log(STEPS[1]), log(step) + move)))
         assert best is not None  # noqa: S101  there is a first pass
         if self._target is not None and self._target.kind.is_size and len(best.content) > (self._max_bytes or 0):
             raise ConfigError(
                 f"no file in tiles fits into {self._target}, the smallest had {len(best.content)} bytes: ask for more"
             )
-        return replace(best, steps=self._steps, seconds=self._seconds)
+        return replace(best, steps=self._record.steps, seconds=self._record.seconds)
 
-    def _pilot_step(self) -> float:
-        """The step with which the pilots would make up a file that meets the target."""
-        tried: list[tuple[float, float]] = []
-        step = _FIRST_STEP
-        if self._wanted_db is not None:
-            step = 2.0 * 10.0 ** (-self._wanted_db / 20.0)
-        near = _NEAR if self._wanted_db is None else _NEAR_DB
-        low, high = map(log, _STEPS)
-        for _ in range(_TRIES):
-            settings = self._settings(step)
-            excess = self._pilot_excess(settings)
-            if abs(excess) <= near:
-                return step
-            tried.append((log(step), excess))
-            low, high = (log(step), high) if excess > 0.0 else (low, log(step))
-            slope = self._slope
-            if len(tried) > 1 and (tried[-2][1] - excess) * (tried[-1][0] - tried[-2][0]) > 0.0:
-                slope = (tried[-2][1] - excess) / (tried[-1][0] - tried[-2][0])
-            following = self._moved(step, excess / slope)
-            step = following if low < log(following) < high else exp((low + high) / 2.0)
-        return exp(min(tried, key=lambda each: abs(each[1]))[0])
+    # What is asked for.
 
-    def _pilot_excess(self, settings: TileSettings) -> float:
-        self._fitted.clear()
-        fitted = [self._fit(settings, number) for number in self._pilots]
-        # The pass over all tiles begins with these, if it takes this step.
-        self._fitted = {
-            (settings.config.latent_step, number): each for number, each in zip(self._pilots, fitted, strict=True)
+    @cached_property
+    def _name(self) -> str:
+        """SHA-256 of everything that the bytes of a tile follow from beside the signal, in hexadecimal."""
+        settings = {
+            "config": self._config.fingerprint(),
+            "grid": asdict(self._grid),
+            "target": None if self._target is None else self._target.named(),
         }
-        sizes = [prod(self._grid.tile_shape(number)) for number in self._pilots]
-        squares = sum(size * each.mse for size, each in zip(sizes, fitted, strict=True))
-        payload = sum(len(each.packed) for each in fitted) / tile_share(self._grid, self._pilots)
-        overhead = len(join(self._signal, settings, [b""] * self._grid.tiles)) + 2 * self._grid.tiles
-        if self._wanted_db is None:
-            assert self._max_bytes is not None  # noqa: S101  one of both
-            return log(max(payload, 1.0) / max(1.0, _AIM * self._max_bytes - overhead))
-        storage = self._signal.storage
-        added = 1.0 / (12.0 * storage.effective.scale**2) if self._signal.sample_format.is_integer else 0.0
-        return mse_to_psnr_db(squares / sum(sizes) + added) - self._wanted_db - _AIM_DB
+        return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+
+    @cached_property
+    def _signal_name(self) -> str:
+        """SHA-256 of the signal, in hexadecimal, read tile by tile."""
+        digest = hashlib.sha256(str((self._signal.kind.value, self._signal.grid_shape)).encode())
+        for number in range(self._grid.tiles):
+            digest.update(self._signal.values(self._grid.region(number)).data)
+        return digest.hexdigest()
+
+    @cached_property
+    def _values(self) -> int:
+        """Number of values of all tiles together, shared ones counted in each."""
+        return self._grid.samples * self._signal.channels
+
+    @cached_property
+    def _wanted_squares(self) -> float:
+        """Sum of the squared errors of all tiles that a quality stands for."""
+        wanted: float = 10.0 ** (-(self._wanted_db or 0.0) / 10.0)
+        # Rounding to samples adds a twelfth of a step squared to what fits see.
+        scale = self._signal.storage.effective.scale
+        added = 1.0 / (12.0 * scale**2) if self._signal.sample_format.is_integer else 0.0
+        return max(wanted - added, wanted / 4.0) * self._values
+
+    def _goal(self) -> Goal:
+        if self._wanted_db is not None:
+            return Goal(is_size=False, value=self._wanted_squares)
+        assert self._max_bytes is not None  # noqa: S101  one of both
+        shape = largest_tile(self._grid)
+        weights = self._config.layer_weight_count(shape, self._signal.channels) if self._config.learned else 0
+        index = 8.0 * self._grid.tiles
+        return Goal(
+            is_size=True,
+            value=max(_AIM * self._max_bytes - index, 1.0),
+            fixed=_BITS_PER_WEIGHT * weights / 8.0,
+        )
+
+    # One tile.
 
     def _settings(self, step: float) -> TileSettings:
         return TileSettings(grid=self._grid, config=replace(self._config, latent_step=step))
 
-    def _fit(self, settings: TileSettings, number: int) -> FittedTile:
-        known = self._fitted.get((settings.config.latent_step, number))
+    def _survey(self, number: int) -> None:
+        if number in self._record.surveys:
+            return
+        counts = survey_tile(self._signal, self._settings(_FIRST_STEP), number)
+        self._record.surveys[number] = counts
+        values = prod(self._grid.tile_shape(number)) * self._signal.channels
+        loss = max(foreseen_squares(counts, _FIRST_STEP) / values, 1e-15)
+        self._follow(
+            Progress(
+                step=0,
+                total_steps=0,
+                loss=loss,
+                psnr_db=mse_to_psnr_db(loss),
+                seconds=0.0,
+                eta_seconds=None,
+                capture=self._capture,
+            )
+        )
+
+    def _fit(self, step: float, number: int) -> FittedTile:
+        known = self._record.fits.get((step, number))
         if known is not None:
             return known
-        done, seconds = self._steps, self._seconds
-
-        def follow(progress: Progress) -> Verdict:
-            if self._on_step is None:
-                return Verdict.CONTINUE
-            left = (self._planned - self._fits) * settings.config.steps - progress.step
-            pace = (seconds + progress.seconds) / (done + progress.step)
-            return self._on_step(
-                replace(
-                    progress,
-                    step=done + progress.step,
-                    total_steps=done + progress.step + max(0, left),
-                    seconds=seconds + progress.seconds,
-                    eta_seconds=max(0.0, pace * left),
-                )
-            )
-
-        found = fit_tile(self._signal, settings, number, follow)
+        found = fit_tile(self._signal, self._settings(step), number, self._follow)
         if found.is_stopped:
-            raise ConfigError("on_step has stopped the fit before there was a file, expected it to go on to the end")
-        self._fits, self._steps, self._seconds = (
-            self._fits + 1,
-            self._steps + found.steps,
-            self._seconds + found.seconds,
-        )
+            raise _stopped()
+        self._record.fits[step, number] = found
         return found
 
-    def _file(self, settings: TileSettings, tiles: list[bytes]) -> TiledFile:
-        content = join(self._signal, settings, tiles)
-        psnr_db, max_error = measured_in_regions(self._signal, content, self._grid.strides[0])
-        is_free = self._target is None or self._target.kind is TargetKind.SECONDS
-        if is_free or len(content) >= LEAST_BYTES:
-            report: dict[str, str | int | float] = {
-                "psnr_db": round(psnr_db, 2),
-                "steps": settings.config.steps,
-                "trainer": "wavelets",
-                "seed": settings.config.seed,
-            }
-            reported = join(self._signal, settings, tiles, report)
-            if is_free or self._max_bytes is None or len(reported) <= self._max_bytes:
-                content = reported
-        is_met = self._meets(psnr_db, len(content))
-        reached = f"{psnr_db:.2f} dB, errors up to {max_error:.3f}, {len(content)} bytes in {self._grid.tiles} tiles."
-        if is_free:
-            sentence = f"The tiles used all of their steps: {reached}"
+    def _follow(self, progress: Progress) -> Verdict:
+        """Tell the caller where all tiles stand."""
+        self._psnr_db = progress.psnr_db
+        if self._on_step is None:
+            return Verdict.CONTINUE
+        standing = self._standing(Phase.TRAINING, progress.step, progress.seconds)
+        verdict = self._on_step(
+            replace(
+                progress,
+                step=standing.step,
+                total_steps=standing.total_steps,
+                seconds=standing.seconds,
+                eta_seconds=standing.eta_seconds,
+                capture=self._capture,
+            )
+        )
+        if verdict is Verdict.STOP and progress.total_steps == 0:
+            raise _stopped()
+        return verdict
+
+    def _standing(self, phase: Phase, step: int = 0, seconds: float = 0.0) -> Standing:
+        """Steps are those of fits and one for each survey."""
+        record, each, tiles = self._record, self._config.steps, self._grid.tiles
+        taken, spent = record.steps + step, record.seconds + seconds
+        left = max(0, self._planned - len(record.fits))
+        if self._config.max_seconds is not None and taken:
+            each = max(1, round(self._config.max_seconds * taken / max(spent, 1e-9)))
+        steps = max(0, left * each - step)
+        eta = steps * spent / taken if taken else 0.0
+        return Standing(
+            phase=phase,
+            step=taken + len(record.surveys),
+            total_steps=taken + steps + tiles,
+            psnr_db=self._psnr_db,
+            seconds=spent,
+            eta_seconds=eta,
+        )
+
+    def _tell(self, phase: Phase) -> None:
+        if self._on_phase is not None:
+            self._on_phase(self._standing(phase))
+
+    def _capture(self) -> FitState:
+        return self._record.to_fit_state(self._name, self._signal_name)
+
+    # All of them.
+
+    def _landed(self, fits: list[FittedTile]) -> TiledFile:
+        """The file of the versions that serve the target best."""
+        versions = [each.versions for each in fits]
+        if self._wanted_db is not None:
+            return self._on_quality(versions)
+        content = self._on_size(versions)
+        return self._file(content, self._quality(content))
+
+    def _on_size(self, versions: list[tuple[Version, ...]]) -> bytes:
+        """The best file within the limit, which the report of a large one is part of."""
+        assert self._max_bytes is not None  # noqa: S101  as asked for
+        report = self._report() if self._max_bytes >= LEAST_BYTES else None
+        chosen = [each[0] for each in versions]
+        budget = self._max_bytes - len(self._joined(chosen, report)) + sum(len(each.packed) for each in chosen)
+        for _ in range(_LANDINGS):  # lengths of lengths differ
+            chosen = within_bytes(versions, budget)
+            content = self._joined(chosen, report)
+            if len(content) <= self._max_bytes:
+                break
+            budget -= len(content) - self._max_bytes
+        return content
+
+    def _on_quality(self, versions: list[tuple[Version, ...]]) -> TiledFile:
+        """The smallest file that is so good, nearly; else the best one."""
+        wanted, squares = self._wanted_db or 0.0, self._wanted_squares
+        best: TiledFile | None = None
+        for _ in range(_LANDINGS):
+            chosen = within_squares(versions, squares)
+            content = self._joined(chosen, None)
+            if len(content) >= LEAST_BYTES:
+                content = self._joined(chosen, self._report())
+            file = self._file(content, self._quality(content))
+            if best is None or self._is_better(file, best):
+                best = file
+            excess = file.psnr_db - wanted
+            if 0.0 <= excess <= _NEAR_DB:
+                break
+            # Blends are better than their parts, and clipped values than others.
+            reached = sum(each.squares for each in chosen)
+            following = reached * 10.0 ** ((excess - _NEAR_DB / 2.0) / 10.0)
+            if within_squares(versions, following) == chosen:
+                break
+            squares = following
+        assert best is not None  # noqa: S101  there is a first try
+        return best
+
+    def _quality(self, content: bytes) -> Quality:
+        return measured_quality(self._signal, content, self._grid)
+
+    def _joined(self, chosen: list[Version], report: dict[str, str | int | float] | None) -> bytes:
+        return join(self._signal, self._settings(_FIRST_STEP), [each.packed for each in chosen], report)
+
+    def _report(self) -> dict[str, str | int | float]:
+        """Words that are known before the file is."""
+        return {"steps": self._record.steps, "trainer": "wavelets", "seed": self._config.seed}
+
+    def _file(self, content: bytes, quality: Quality) -> TiledFile:
+        is_met = self._meets(quality.psnr_db, len(content))
+        reached = (
+            f"{quality.psnr_db:.2f} dB, errors up to {quality.max_error:.3f}, {len(content)} bytes in "
+            f"{self._grid.tiles} tiles."
+        )
+        if self._target is None or self._target.kind is TargetKind.SECONDS:
+            sentence = f"All tiles were fitted: {reached}"
         else:
             sentence = f"The target of {self._target} was {'met' if is_met else 'missed'}: {reached}"
         return TiledFile(
             content=content,
-            psnr_db=psnr_db,
-            max_error=max_error,
+            psnr_db=quality.psnr_db,
+            max_error=quality.max_error,
             is_met=is_met,
             sentence=sentence,
-            steps=self._steps,
-            seconds=self._seconds,
+            steps=self._record.steps,
+            seconds=self._record.seconds,
             tiles=self._grid.tiles,
         )
 
-    @property
-    def _slope(self) -> float:
-        return _SIZE_SLOPE if self._wanted_db is None else _QUALITY_SLOPE
-
-    def _moved(self, step: float, move: float) -> float:
-        moved = log(step) + max(-_LARGEST_MOVE, min(_LARGEST_MOVE, move))
-        return exp(max(log(_STEPS[0]), min(log(_STEPS[1]), moved)))
-
-    def _excess(self, psnr_db: float, size: int) -> float:
-        """How far the whole is above what it aims at, in decibels or as a logarithm of bytes."""
-        if self._wanted_db is not None:
-            return psnr_db - self._wanted_db - _AIM_DB
-        return log(size / (_AIM * (self._max_bytes or 1)))
+    def _excess(self, fits: list[FittedTile]) -> float:
+        """How far the fits, as they were trained, are above what they aim at, in decibels or as a logarithm."""
+        goal = self._goal()
+        found = sum(goal.of([each]) + goal.fixed for each in fits)
+        return log(found / goal.value) * (1.0 if goal.is_size else -10.0 / log(10.0))
 
     def _meets(self, psnr_db: float, size: int) -> bool:
         if self._target is None:
@@ -292,43 +414,23 @@ class _Search:
             return psnr_db >= self._target.value - PSNR_TOLERANCE_DB
         return not self._target.kind.is_size or size <= (self._max_bytes or 0)
 
-    def _is_loose(self, file: TiledFile) -> bool:
-        """Whether another pass may come much closer to a target that is met."""
+    def _is_worth_another(self, file: TiledFile) -> bool:
+        """Whether another pass over all tiles may come to a target that was missed, or much closer to one."""
         if self._target is None or self._target.kind is TargetKind.SECONDS:
             return False
         if self._wanted_db is not None:
-            return file.psnr_db > self._wanted_db + _LOOSE_DB
-        return len(file.content) < _LOOSE * (self._max_bytes or 0)
+            return not -PSNR_TOLERANCE_DB <= file.psnr_db - self._wanted_db <= _LOOSE_DB
+        return not _LOOSE * (self._max_bytes or 0) <= len(file.content) <= (self._max_bytes or 0)
 
     def _is_better(self, file: TiledFile, other: TiledFile) -> bool:
         if file.is_met != other.is_met:
             return file.is_met
-        if self._wanted_db is not None and file.is_met:
+        if self._wanted_db is not None and min(file.psnr_db, other.psnr_db) >= self._wanted_db:
             return len(file.content) < len(other.content)
         if not file.is_met and self._max_bytes is not None:
             return len(file.content) < len(other.content)
         return file.psnr_db > other.psnr_db
 
 
-def measured_in_regions(signal: Signal, content: bytes, rows: int) -> tuple[float, float]:
-    """PSNR in dB and largest error of a file, as they are written, some rows at a time.
-
-    Args:
-        signal: the original.
-        content: bytes of a file in tiles.
-        rows: number of samples along the first axis that are decoded at once.
-    """
-    representation, storage = open_tiles(BytesIO(content)), signal.storage
-    squares, largest = 0.0, 0.0
-    for start in range(0, signal.grid_shape[0], rows):
-        stop = min(start + rows, signal.grid_shape[0])
-        found = representation.crop([(start, stop), *((0, n) for n in signal.grid_shape[1:])]).values
-        given = signal.values[start:stop]
-        error = storage.as_written(given).astype(np.float64) - storage.as_written(found)
-        squares += float(np.square(error).sum())
-        if signal.sample_format.is_integer:  # counted in samples: 1/255 is one level of a picture, exactly
-            written, decoded = (storage.to_samples(each).astype(np.float64) for each in (given, found))
-            largest = max(largest, float(np.abs(written - decoded).max()) / storage.effective.scale)
-        else:
-            largest = max(largest, float(np.abs(error).max()))
-    return mse_to_psnr_db(squares / signal.values.size), largest
+def _stopped() -> ConfigError:
+    return ConfigError("on_step has stopped the fit before there was a file, expected it to go on to the end")

@@ -6,6 +6,7 @@ the same bytes in whatever order tiles are fitted, wherever that is, and a tile 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 
 import numpy as np
 
@@ -18,15 +19,23 @@ from tuner.fit.progress import Progress, Verdict
 from tuner.fit.result import FitOutcome
 from tuner.fit.wavelets.config import WaveletConfig
 from tuner.fit.wavelets.fit import WaveletResult, fit_wavelets
+from tuner.fit.wavelets.rounded import RoundedNetwork
+from tuner.fit.wavelets.survey import survey
 from tuner.fit.wavelets.trade import trade_of_step
 from tuner.network.tiles.grid import TileGrid
 from tuner.network.tiles.parameters import TiledParameters
 from tuner.representation import Representation
+from tuner.shapes import DoubleArray, FloatArray
 from tuner.signal.kind import SignalKind
+from tuner.signal.large import LargeSignal
 from tuner.signal.signal import Signal
+from tuner.targets.tiles.versions import Version
 
 # With latents so large a network that learns nothing may be the better one, and with larger ones it is the only one.
 _LARGE_CODE, _LARGEST_CODE = 300, 1990
+# How far each version is from the size that the fit has; see `WaveletTrainer.rounded`. They span 17 % below it and 10 %
+# above.
+_SHIFTS = (0.3, 0.1, 0.0, -0.1, -0.3)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,22 +64,33 @@ class FittedTile:
     """One tile, fitted.
 
     Attributes:
-        packed: bytes of the tile as they stand in a file.
-        mse: mean squared error over the samples of the tile and all channels, nothing clipped.
+        versions: the tile in bytes, rounded in several ways.
+        own: place among the versions of the one that is rounded as it was trained.
         steps: number of training steps that were taken.
         seconds: duration of these steps in seconds.
         is_stopped: whether the fit was stopped on request.
     """
 
-    packed: bytes
-    mse: float
+    versions: tuple[Version, ...]
+    own: int
     steps: int
     seconds: float
     is_stopped: bool = False
 
 
+def survey_tile(signal: LargeSignal, settings: TileSettings, number: int) -> DoubleArray:
+    """How large the coefficients of one tile are, which takes as long as a step of its fit.
+
+    Args:
+        signal: the whole signal, of which only the samples of the tile are read.
+        settings: what all tiles have in common.
+        number: number of the tile.
+    """
+    return survey(_tile(signal.values(settings.grid.region(number))), settings.config)
+
+
 def fit_tile(
-    signal: Signal, settings: TileSettings, number: int, on_step: Callable[[Progress], Verdict] | None = None
+    signal: LargeSignal, settings: TileSettings, number: int, on_step: Callable[[Progress], Verdict] | None = None
 ) -> FittedTile:
     """Fit one tile of a signal, in the memory of a tile.
 
@@ -83,31 +103,31 @@ def fit_tile(
     Raises:
         FitDiverged: if the error is not a number any more.
     """
-    region = tuple(slice(*ends) for ends in settings.grid.region(number))
-    return fit_samples(np.ascontiguousarray(signal.values[region]), settings, on_step)
+    return fit_samples(signal.values(settings.grid.region(number)), settings, on_step)
 
 
 def fit_samples(
-    values: np.ndarray, settings: TileSettings, on_step: Callable[[Progress], Verdict] | None = None
+    values: FloatArray, settings: TileSettings, on_step: Callable[[Progress], Verdict] | None = None
 ) -> FittedTile:
     """The same from the samples of the tile alone, float32 (*shape of the tile, C)."""
-    tile, config = Signal(values=values, kind=SignalKind.ARRAY), settings.config
+    tile, config = _tile(values), settings.config
     found = fit_wavelets(tile, config, on_step=on_step) if config.learned else None
-    if found is None or (found.outcome is not FitOutcome.STOPPED and _largest(found) >= _LARGE_CODE):
+    is_stopped = found is not None and found.outcome is FitOutcome.STOPPED
+    if found is None or (not is_stopped and _largest(found) >= _LARGE_CODE):
         exact = fit_wavelets(tile, replace(config, learned=False, steps=1))
         if found is None or _largest(found) >= _LARGEST_CODE or _cost(exact, tile, config) < _cost(found, tile, config):
             found = exact
     return FittedTile(
-        packed=_packed(found),
-        mse=found.network.mse,
+        versions=() if is_stopped else tuple(_version(found.rounded(shift), tile) for shift in _SHIFTS),
+        own=_SHIFTS.index(0.0),
         steps=found.steps,
         seconds=found.seconds,
-        is_stopped=found.outcome is FitOutcome.STOPPED,
+        is_stopped=is_stopped,
     )
 
 
 def join(
-    signal: Signal,
+    signal: LargeSignal,
     settings: TileSettings,
     tiles: Sequence[bytes],
     report: Mapping[str, str | int | float] | None = None,
@@ -152,8 +172,12 @@ def join(
     )
 
 
-def _packed(found: WaveletResult) -> bytes:
-    return pack_tile(found.network.parameters, found.network.step_sizes)
+def _tile(values: FloatArray) -> Signal:
+    return Signal(values=values, kind=SignalKind.ARRAY)
+
+
+def _version(network: RoundedNetwork, tile: Signal) -> Version:
+    return Version(pack_tile(network.parameters, network.step_sizes), network.mse * prod(tile.values.shape))
 
 
 def _largest(found: WaveletResult) -> int:
@@ -163,5 +187,5 @@ def _largest(found: WaveletResult) -> int:
 def _cost(found: WaveletResult, tile: Signal, config: WaveletConfig) -> float:
     """Error and bits in one number, at the exchange rate of the fit."""
     assert config.latent_step is not None  # noqa: S101  as the settings have made sure
-    bits = 8.0 * len(_packed(found)) / tile.sample_count
-    return found.network.mse + trade_of_step(config.latent_step, tile.channels) * bits
+    size = len(pack_tile(found.network.parameters, found.network.step_sizes))
+    return found.network.mse + trade_of_step(config.latent_step, tile.channels) * 8.0 * size / tile.sample_count
