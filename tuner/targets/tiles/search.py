@@ -3,7 +3,8 @@
 All tiles are surveyed and a few fitted, which tells the step of the latents that suits the whole
 (`tuner.targets.tiles.pilots`); then every tile is fitted alone with that step and kept in several versions, of which
 those are chosen that meet the target together (`tuner.targets.tiles.versions`). Where they do not span it, the step is
-moved by what was missed, and all are fitted again. Memory is that of the samples as they are stored, of one fit, and of some files.
+moved by what was missed, and all are fitted again. Memory is that of the samples as they are stored, of one fit, and of
+some files.
 """
 
 import hashlib
@@ -42,7 +43,7 @@ _PILOTS, _PILOT_SHARE, _PILOT_ROUNDS = 8, 4, 2  # at most so many tiles, and one
 _PASSES = 2  # over all tiles
 _FIRST_STEP = 0.1
 # Bits of a weight of the layers, and bytes of a tile of which layers would be too large a share.
-_BITS_PER_WEIGHT, _LEAST_LEARNED = 5.0, 500.0
+_BITS_PER_WEIGHT, _LEAST_LEARNED = 5.0, 300.0
 # What the logarithm of the size, and decibels, lose while that of the step grows by 1: for another pass.
 _SIZE_SLOPE, _QUALITY_SLOPE = 0.9, 6.5
 _AIM = 0.995  # share of the bytes that the fits aim at: versions reach farther down than up
