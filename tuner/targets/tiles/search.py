@@ -3,8 +3,8 @@
 All tiles are surveyed and a few fitted, which tells the step of the latents that suits the whole
 (`tuner.targets.tiles.pilots`); then every tile is fitted alone with that step and kept in several versions, of which
 those are chosen that meet the target together (`tuner.targets.tiles.versions`). Where they do not span it, the step is
-moved by what was missed, and all are fitted again. Memory is that of the samples as they are stored, of one fit, and of
-some files.
+moved by what was missed, and one tile after the other is fitted again until they do. Memory is that of the samples as
+they are stored, of one fit, and of some files.
 """
 
 import hashlib
@@ -40,16 +40,17 @@ OnStep = Callable[[Progress], Verdict]
 OnPhase = Callable[[Standing], None]
 
 _PILOTS, _PILOT_SHARE, _PILOT_ROUNDS = 8, 4, 2  # at most so many tiles, and one in four
-_PASSES = 2  # over all tiles
+_PASSES = 3  # over all tiles, the later ones no farther than it takes
 _FIRST_STEP = 0.1
 # Bits of a weight of the layers, and bytes of a tile of which layers would be too large a share.
 _BITS_PER_WEIGHT, _LEAST_LEARNED = 5.0, 300.0
 # What the logarithm of the size, and decibels, lose while that of the step grows by 1: for another pass.
 _SIZE_SLOPE, _QUALITY_SLOPE = 0.9, 6.5
-_AIM = 0.995  # share of the bytes that the fits aim at: versions reach farther down than up
+_AIM = 1.01  # bytes that the fits aim at, as a share of the limit: versions reach farther down than up
 _NEAR_DB, _LANDINGS = 0.03, 4
 _LARGEST_MOVE = 1.0
-_LOOSE, _LOOSE_DB = 0.93, 0.4  # a file that is so far from its target is worth another pass
+# A file that would be so far from its target has tiles fitted again, as many as it takes.
+_FULL, _LOOSE_DB = 0.99, 0.1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -174,28 +175,29 @@ class _Search:
         self._tell(Phase.TRAINING)
         for number in range(self._grid.tiles):
             self._survey(number)
-        step, best, before = pilot_step(self._goal(), self._record.surveys, self._pilots, self._fit), None, None
+        step, before = pilot_step(self._goal(), self._record.surveys, self._pilots, self._fit), None
         for number in range(1 if self._config.max_seconds is not None else _PASSES):
             self._planned = len(self._record.fits.keys() | {(step, tile) for tile in range(self._grid.tiles)})
-            fits = [self._fit(step, tile) for tile in range(self._grid.tiles)]
-            self._tell(Phase.COMPRESSING)
-            file = self._landed(fits)
-            best = file if best is None or self._is_better(file, best) else best
-            if number + 1 == _PASSES or not self._is_worth_another(file):
+            for tile in range(self._grid.tiles):
+                self._fit(step, tile)
+                if number > 0 and self._is_spanned():
+                    break
+            if self._is_spanned():
                 break
-            excess = self._excess(fits)
+            excess = self._excess([self._record.fits[step, tile] for tile in range(self._grid.tiles)])
             slope = _SIZE_SLOPE if self._wanted_db is None else _QUALITY_SLOPE
             if before is not None and (before[1] - excess) * (log(step) - before[0]) > 0.0:
                 slope = (before[1] - excess) / (log(step) - before[0])
             before = (log(step), excess)
             move = max(-_LARGEST_MOVE, min(_LARGEST_MOVE, excess / slope))
             step = exp(max(log(STEPS[0]), min(log(STEPS[1]), log(step) + move)))
-        assert best is not None  # noqa: S101  there is a first pass
-        if self._target is not None and self._target.kind.is_size and len(best.content) > (self._max_bytes or 0):
+        self._tell(Phase.COMPRESSING)
+        file = self._landed(self._versions())
+        if self._target is not None and self._target.kind.is_size and not file.is_met:
             raise ConfigError(
-                f"no file in tiles fits into {self._target}, the smallest had {len(best.content)} bytes: ask for more"
+                f"no file in tiles fits into {self._target}, the smallest had {len(file.content)} bytes: ask for more"
             )
-        return replace(best, steps=self._record.steps, seconds=self._record.seconds)
+        return file
 
     # What is asked for.
 
@@ -325,21 +327,45 @@ class _Search:
 
     # All of them.
 
-    def _landed(self, fits: list[FittedTile]) -> TiledFile:
+    def _versions(self) -> list[list[Version]]:
+        """All versions of each tile, of whatever step."""
+        found: list[list[Version]] = [[] for _ in range(self._grid.tiles)]
+        for (_, number), each in self._record.fits.items():
+            found[number] += each.versions
+        return found
+
+    def _is_spanned(self) -> bool:
+        """Whether the versions that are there reach from below to above the target."""
+        if self._target is None or self._target.kind is TargetKind.SECONDS:
+            return True
+        versions = self._versions()
+        if self._wanted_db is not None:
+            least, most = (sum(pick(each.squares for each in tile) for tile in versions) for pick in (min, max))
+            loosest: float = most * 10.0 ** (_LOOSE_DB / 10.0)
+            return least <= self._wanted_squares <= loosest
+        least, most = (sum(pick(len(each.packed) for each in tile) for tile in versions) for pick in (min, max))
+        budget = self._budget(versions)
+        return least <= budget and most >= _FULL * budget
+
+    def _landed(self, versions: list[list[Version]]) -> TiledFile:
         """The file of the versions that serve the target best."""
-        versions = [each.versions for each in fits]
         if self._wanted_db is not None:
             return self._on_quality(versions)
         content = self._on_size(versions)
         return self._file(content, self._quality(content))
 
-    def _on_size(self, versions: list[tuple[Version, ...]]) -> bytes:
+    def _budget(self, versions: list[list[Version]]) -> int:
+        """Bytes that all tiles may have together, but for what lengths of lengths differ by."""
+        assert self._max_bytes is not None  # noqa: S101  as asked for
+        some = [each[0] for each in versions]
+        whole = len(self._joined(some, self._report_of_size()))
+        return self._max_bytes - whole + sum(len(each.packed) for each in some)
+
+    def _on_size(self, versions: list[list[Version]]) -> bytes:
         """The best file within the limit, which the report of a large one is part of."""
         assert self._max_bytes is not None  # noqa: S101  as asked for
-        report = self._report() if self._max_bytes >= LEAST_BYTES else None
-        chosen = [each[0] for each in versions]
-        budget = self._max_bytes - len(self._joined(chosen, report)) + sum(len(each.packed) for each in chosen)
-        for _ in range(_LANDINGS):  # lengths of lengths differ
+        report, budget = self._report_of_size(), self._budget(versions)
+        for _ in range(_LANDINGS):
             chosen = within_bytes(versions, budget)
             content = self._joined(chosen, report)
             if len(content) <= self._max_bytes:
@@ -347,7 +373,7 @@ class _Search:
             budget -= len(content) - self._max_bytes
         return content
 
-    def _on_quality(self, versions: list[tuple[Version, ...]]) -> TiledFile:
+    def _on_quality(self, versions: list[list[Version]]) -> TiledFile:
         """The smallest file that is so good, nearly; else the best one."""
         wanted, squares = self._wanted_db or 0.0, self._wanted_squares
         best: TiledFile | None = None
@@ -376,6 +402,9 @@ class _Search:
 
     def _joined(self, chosen: list[Version], report: dict[str, str | int | float] | None) -> bytes:
         return join(self._signal, self._settings(_FIRST_STEP), [each.packed for each in chosen], report)
+
+    def _report_of_size(self) -> dict[str, str | int | float] | None:
+        return self._report() if (self._max_bytes or 0) >= LEAST_BYTES else None
 
     def _report(self) -> dict[str, str | int | float]:
         """Words that are known before the file is."""
@@ -414,14 +443,6 @@ class _Search:
         if self._target.kind is TargetKind.PSNR_DB:
             return psnr_db >= self._target.value - PSNR_TOLERANCE_DB
         return not self._target.kind.is_size or size <= (self._max_bytes or 0)
-
-    def _is_worth_another(self, file: TiledFile) -> bool:
-        """Whether another pass over all tiles may come to a target that was missed, or much closer to one."""
-        if self._target is None or self._target.kind is TargetKind.SECONDS:
-            return False
-        if self._wanted_db is not None:
-            return not -PSNR_TOLERANCE_DB <= file.psnr_db - self._wanted_db <= _LOOSE_DB
-        return not _LOOSE * (self._max_bytes or 0) <= len(file.content) <= (self._max_bytes or 0)
 
     def _is_better(self, file: TiledFile, other: TiledFile) -> bool:
         if file.is_met != other.is_met:

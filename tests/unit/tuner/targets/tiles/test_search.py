@@ -28,13 +28,13 @@ from tuner.targets.tiles.choice import tile_grid
 from tuner.targets.tiles.search import TiledFile, represent_in_tiles
 from tuner.targets.tiles.tile import TileSettings
 
-SIDE, STEPS = 24, 3
+SIDE, STEPS = 40, 3
 
 
 @cache
 def pixels() -> SampleArray:
-    """64 x 60, grey: waves, an edge, and noise on one side, so that tiles are not alike."""
-    y, x = np.meshgrid(np.linspace(-1, 1, 64), np.linspace(-1, 1, 60), indexing="ij")
+    """96 x 90, grey: waves, an edge, and noise on one side, so that tiles are not alike."""
+    y, x = np.meshgrid(np.linspace(-1, 1, 96), np.linspace(-1, 1, 90), indexing="ij")
     noise = np.random.default_rng(0).normal(0, 0.08, x.shape) * (x > 0.2)
     values = 0.5 + 0.2 * np.sin(9 * x + 4 * y) + 0.1 * np.cos(14 * y) + np.where(x + 0.3 * y > 0.2, 0.1, -0.1) + noise
     return np.rint(255 * np.clip(values, 0, 1)).astype(np.uint8)
@@ -65,22 +65,22 @@ def measured_db(content: bytes) -> float:
 def test_a_limit_of_bytes_is_kept_and_nearly_filled() -> None:
     file = of_3600_bytes()
     assert file.is_met
-    assert file.tiles > 6
+    assert file.tiles == 9
     assert 0.985 * 3600 <= len(file.content) <= 3600
-    assert file.psnr_db == pytest.approx(measured_db(file.content), abs=1e-6)
+    assert file.psnr_db == pytest.approx(measured_db(file.content), abs=1e-4)
 
 
 def test_a_quality_is_reached_and_hardly_surpassed() -> None:
     file = fitted("psnr=33")
     assert file.is_met
     assert 33.0 <= measured_db(file.content) <= 33.25
-    assert file.psnr_db == pytest.approx(measured_db(file.content), abs=1e-6)
+    assert file.psnr_db == pytest.approx(measured_db(file.content), abs=1e-4)
 
 
 def test_seams_are_not_seen() -> None:
     """Errors do not jump more from one sample to the next where tiles meet than they do elsewhere."""
     content = of_3600_bytes().content
-    grid = tile_grid((64, 60), SIDE)
+    grid = tile_grid((96, 90), SIDE)
     error = decode(content).render().values[..., 0] - pixels() / np.float32(255)
     for axis in (0, 1):
         jumps = np.abs(np.diff(error, axis=axis)).mean(axis=1 - axis)
@@ -121,13 +121,13 @@ class Watched:
 
 
 def test_no_more_is_asked_for_at_once_than_some_tiles() -> None:
-    wide = np.tile(pixels()[:32], (1, 8))
-    grid = tile_grid(wide.shape, SIDE)
+    wide = np.tile(pixels()[:16], (1, 4))
+    grid = tile_grid(wide.shape, 20)
     tile = prod(grid.tile_shape(0))
     watched = Watched(wide, most=8 * tile)
     large = large_picture(watched, 0)
     assert large is not None
-    represent_in_tiles(large, Effort.FAST, Target.parse("bytes=9000"), side=SIDE, steps=1)
+    represent_in_tiles(large, Effort.FAST, Target.parse("bytes=3000"), side=20, steps=1)
     assert 8 * tile < wide.size / 2
     assert watched.largest <= 8 * tile
     # A survey and a fit of each tile, those that find the step, and the measurement.
@@ -141,7 +141,7 @@ def test_a_search_goes_on_from_the_tiles_that_were_fitted() -> None:
     def stop(progress: Progress) -> Verdict:
         seen.append((progress.step, progress.total_steps))
         states.append(progress.capture().to_bytes())
-        return Verdict.STOP if len(states) == 40 else Verdict.CONTINUE
+        return Verdict.STOP if len(states) == 30 else Verdict.CONTINUE
 
     with pytest.raises(ConfigError, match="on_step has stopped"):
         fitted("bytes=3600", on_step=stop)
@@ -155,7 +155,7 @@ def test_a_search_goes_on_from_the_tiles_that_were_fitted() -> None:
     again = fitted("bytes=3600", resume=FitState.from_bytes(states[-1]), on_step=count)
     assert again.content == of_3600_bytes().content
     assert again.steps == of_3600_bytes().steps
-    assert later[0] > 40 - STEPS  # no tile that had ended is fitted anew
+    assert later[0] > 30 - STEPS  # no tile that had ended is fitted anew
 
     with pytest.raises(StateMismatch, match="another request or signal"):
         fitted("bytes=3700", resume=FitState.from_bytes(states[-1]))
@@ -167,8 +167,10 @@ def test_a_survey_can_be_stopped() -> None:
 
 
 def test_a_size_that_no_file_has_is_refused() -> None:
+    small = large_picture(pixels()[:24, :40], 0)
+    assert small is not None
     with pytest.raises(ConfigError, match="ask for more"):
-        fitted("bytes=200")
+        represent_in_tiles(small, Effort.FAST, Target.parse("bytes=60"), side=24)
 
 
 def test_a_largest_error_is_left_to_sines() -> None:
@@ -180,7 +182,7 @@ def test_settings_of_tiles_share_a_step() -> None:
     from tuner.fit.wavelets.config import WaveletConfig
 
     with pytest.raises(ConfigError, match="latent_step"):
-        TileSettings(grid=tile_grid((64, 60), SIDE), config=WaveletConfig(psnr_db=30.0))
+        TileSettings(grid=tile_grid((96, 90), SIDE), config=WaveletConfig(psnr_db=30.0))
 
 
 def test_sounds_are_cut_too() -> None:
@@ -194,10 +196,10 @@ def test_represent_cuts_on_request(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     Image.fromarray(pixels()).save(path)
     for given in (path, pixels()):
-        result = tuner.represent(given, bytes=3600, tiles=40, max_steps=1, effort="fast")
+        result = tuner.represent(given, bytes=2000, tiles=60, max_steps=1, effort="fast")
         assert isinstance(result.representation.parameters, TiledParameters)
         assert result.is_met
-        assert result.psnr_db == pytest.approx(measured_db(result.content), abs=1e-6)
+        assert result.psnr_db == pytest.approx(measured_db(result.content), abs=1e-4)
         assert "4 tiles" in result.summary
     with pytest.raises(ConfigError, match="only they are cut"):
         tuner.represent(path, tiles=40, network="sines")
@@ -205,7 +207,7 @@ def test_represent_cuts_on_request(tmp_path: Path) -> None:
 
 def test_the_command_cuts_on_request(tmp_path: Path) -> None:
     Image.fromarray(pixels()).save(tmp_path / "a.png")
-    arguments = ["fit", tmp_path / "a.png", "-o", tmp_path / "a.tnr", "--tiles", 40, "--steps", 1, "--target", "bits=8"]
+    arguments = ["fit", tmp_path / "a.png", "-o", tmp_path / "a.tnr", "--tiles", 60, "--steps", 1, "--target", "bits=2"]
     result = CliRunner().invoke(app, [str(each) for each in arguments])
     assert result.exit_code == 0, result.output
     assert "4 tiles" in result.output
