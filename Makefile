@@ -39,7 +39,7 @@ check: $(READY) ## formatting, lints and types
 	$(BIN)/mypy
 
 test: check ## everything that must be green, against the real engines
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not long"  # two processes, each with engines of its own
+	$(BIN)/python -m pytest -n 3 --dist loadfile -m "not long"  # a third process works while two wait for engines
 
 test-long: $(READY) ## the tests that take long: the built site, fuzzed requests, replaced processes, every resumption
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m long

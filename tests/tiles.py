@@ -1,5 +1,7 @@
 """Small random signals in tiles, the same ones every time."""
 
+import pytest
+
 from tests.wavelets import random_wavelets
 from tuner.network.tiles.grid import TileGrid
 from tuner.network.tiles.parameters import TiledParameters
@@ -27,3 +29,9 @@ def random_tiles(
 def tiled(parameters: TiledParameters) -> Representation:
     """The representation by some networks in tiles."""
     return Representation(parameters=parameters, grid_shape=parameters.grid.shape)
+
+
+def ask_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Types are checked while tests run, by asking parameters for all their properties; nobody else asks for these."""
+    monkeypatch.setattr(TiledParameters, "_counts", (1, 1))
+    monkeypatch.setattr(TiledParameters, "first", random_tiles().tiles[0])

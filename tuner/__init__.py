@@ -4,6 +4,7 @@
     result.save("photo.tnr")
     representation = load("photo.tnr")
     write_signal(representation.render(scale=2), "photo_twice.png")
+    corner = load_region("plan.tnr", [(0, 256), (512, 768)])  # of a file in tiles, reads these alone
 
 The public names are here. They are imported when first used: neither `import tuner` nor reading a representation
 imports torch. `fit` itself, for networks and trainers of one's own choice, is in `tuner.fit`, because a package and a
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from tuner.codec.encode import encode as encode
     from tuner.codec.encode import save as save
     from tuner.codec.limits import DecodeLimits as DecodeLimits
+    from tuner.codec.ranges import Ranges as Ranges
+    from tuner.codec.region import load_region as load_region
+    from tuner.codec.region import open_tiles as open_tiles
     from tuner.errors import TunerError as TunerError
     from tuner.fit.config import Budget as Budget
     from tuner.fit.config import FitConfig as FitConfig
@@ -69,6 +73,7 @@ else:
         "HiddenLayer": "tuner.network.parameters",
         "ImageLimits": "tuner.signal.image",
         "NetworkConfig": "tuner.network.sines.config",
+        "Ranges": "tuner.codec.ranges",
         "Representation": "tuner.representation",
         "Result": "tuner.result",
         "SampleFormat": "tuner.signal.samples",
@@ -89,6 +94,8 @@ else:
         "inspect_signal": "tuner.signal.formats",
         "load": "tuner.codec.decode",
         "load_beginning": "tuner.codec.beginning",
+        "load_region": "tuner.codec.region",
+        "open_tiles": "tuner.codec.region",
         "picture_psnr_db": "tuner.metrics",
         "psnr_db": "tuner.metrics",
         "read_image": "tuner.signal.image",

@@ -19,6 +19,8 @@ from tuner.codec.beginning import load_beginning
 from tuner.codec.decode import load
 from tuner.codec.facts import FileFacts, inspect_file
 from tuner.codec.limits import DecodeLimits
+from tuner.codec.ranges import Ranges
+from tuner.codec.region import open_tiles, parse_region
 from tuner.errors import ConfigError
 from tuner.experiment.commands import add_commands
 from tuner.export.cli import export
@@ -143,12 +145,31 @@ def decode(
     beginning: Annotated[
         bool, typer.Option("--beginning", help="The end of the file is missing: show what its beginning tells.")
     ] = False,
+    region: Annotated[
+        str | None,
+        typer.Option(
+            help="Samples to write: START:STOP for each axis, with commas, in the order of the grid shape that "
+            "'tuner info' says; of a picture, rows, then columns: 0:256,512:768. Counted from 0, STOP excluded; either "
+            "may be left out. Of a file in tiles only those are read that the region meets.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Turn a .tnr file back into a picture, a sound, a volume, a video, a mesh or an array, at any size."""
     with errors_in_one_line():
-        representation = load_beginning(source).representation if beginning else load(source)
+        ranges = Ranges(source)
+        if beginning:
+            representation = load_beginning(source).representation
+        else:
+            representation = load(source) if region is None else open_tiles(ranges)
         writer(representation.kind, output.name)  # before the work: whether the name fits the kind
-        write_whole(output, encode_signal(representation.render(scale=scale), output.name))
+        if region is None:
+            signal = representation.render(scale=scale)
+        else:
+            signal = representation.crop(parse_region(region, representation.grid_shape), scale=scale)
+        write_whole(output, encode_signal(signal, output.name))
+        if ranges.bytes_read:
+            typer.echo(f"{output}: {ranges.bytes_read} of {source.stat().st_size} bytes read")
 
 
 @app.command()
@@ -167,13 +188,14 @@ def _as_text(facts: FileFacts) -> str:
     lines = []
     for field in fields(facts):
         value = getattr(facts, field.name)
-        if field.name == "latents" and not value:
-            continue  # networks of sines have none
+        if field.name in {"latents", "tiles"} and not value:
+            continue  # networks of sines have no latents, and most files no tiles
         shown = f"{value:.3f}" if isinstance(value, float) else value
         if isinstance(value, tuple):
             shown = (" x " if field.name == "grid_shape" else ", ").join(map(str, value))
         elif isinstance(value, dict):
-            shown = ", ".join(f"{name.replace('_', ' ')} {entry}" for name, entry in value.items()) or "none"
+            entries = {name: " x ".join(map(str, e)) if isinstance(e, tuple) else e for name, e in value.items()}
+            shown = ", ".join(f"{name.replace('_', ' ')} {entry}" for name, entry in entries.items()) or "none"
         lines.append(f"{field.name.replace('_', ' '):<18} {_printable(str(shown))}")
     return "\n".join(lines)
 

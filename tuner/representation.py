@@ -207,8 +207,8 @@ class Representation:
         ]
         return self._signal(self.values_on_grid(axes), self._placement(shape, region))
 
-    def crop(self, region: Sequence[tuple[int, int]]) -> Signal:
-        """Some samples of the signal, exactly those of the whole; of a file in tiles, only theirs are evaluated.
+    def crop(self, region: Sequence[tuple[int, int]], *, scale: float = 1.0) -> Signal:
+        """Some samples of the signal, exactly those of the whole; of a signal in tiles only theirs are evaluated.
 
         Example:
             >>> representation.crop([(0, 8), (4, 16)]).grid_shape
@@ -216,16 +216,20 @@ class Representation:
 
         Args:
             region: samples along each axis, [start, stop).
+            scale: samples wanted per sample of the signal, > 0; with another than 1, values are those of `render`.
 
         Returns:
             A signal of the same kind, its values within what the sample format holds.
 
         Raises:
-            ConfigError: if the region is empty, or not within the signal.
+            ConfigError: if the region is empty, or not within the signal, or the scale is not positive.
         """
         axes = zip(region, self.grid_shape, strict=False)
         if len(region) != len(self.grid_shape) or not all(0 <= start < stop <= n for (start, stop), n in axes):
             raise ConfigError(f"the region is {list(region)}, expected 0 <= start < stop <= {self.grid_shape}, by axes")
+        if scale != 1.0:
+            sides = zip(region, self.grid_shape, strict=True)
+            return self.render(scale=scale, region=[(2 * a / n - 1, 2 * b / n - 1) for (a, b), n in sides])
         placement = Placement(
             steps=(1.0,) * len(region),
             starts=tuple(float(start) for start, _ in region),

@@ -31,6 +31,7 @@ const NETWORK_CHUNKS = [CHUNK.sines, CHUNK.scaledSines, CHUNK.windows, CHUNK.wav
 const KNOWN_CHUNKS = new Set(Object.values(CHUNK));
 const KINDS = ["image", "audio", "volume", "video", "sdf", "array"];
 const SAMPLE_FORMATS = ["u8", "u16", "s8", "s16", "s24", "u32", "s32", "u64", "s64", "f32", "f64", "f16"];
+const TILES = 0x08;
 const CHUNK_HEAD = 6;
 const CHECKSUM = 4;
 
@@ -139,6 +140,8 @@ function readChunk(reader, what, limits, isWhole, found) {
     if (found.payloads.has(type)) throw corrupt(`chunk type ${type} occurs twice, expected once`);
     found.payloads.set(type, payload);
     if (NETWORK_CHUNKS.includes(type)) found.networkAt = at;
+  } else if (type === TILES) {
+    throw new TnrError("unsupported_version", "the signal is in tiles (chunk 8), which this reader does not read: write a region with tuner decode");
   } else if (type < 0x80) {
     throw new TnrError("unsupported_version", `chunk type ${type} is unknown and may not be skipped: use a newer reader`);
   }

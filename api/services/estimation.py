@@ -14,6 +14,7 @@ from anyio import CapacityLimiter, to_thread
 
 from api.errors import InvalidRequest
 from api.schemas.estimates import EstimateView
+from api.services.turns import Turns
 from api.settings import MEBIBYTE, ApiSettings
 from cage.keeper import bare_environment
 from store.database import Database
@@ -28,12 +29,13 @@ PROCESSES = 2
 
 
 class Estimator:
-    """Estimates fits, a few at a time; the others wait their turn without holding a thread."""
+    """Estimates fits, a few at a time; the others wait their turn, which comes to each tenant."""
 
     def __init__(self, database: Database, settings: ApiSettings) -> None:
         self._database = database
         self._settings = settings
-        self._turns = CapacityLimiter(PROCESSES)
+        self._turns = Turns(PROCESSES, is_shared=settings.require_keys)
+        self._threads = CapacityLimiter(PROCESSES)
 
     async def estimate(self, tenant: str, signal_id: str, spec: FitSpec) -> EstimateView:
         """What the tenant's fit would come to; nothing is stored.
@@ -42,7 +44,8 @@ class Estimator:
             SignalNotFound: if the tenant has no such signal.
             InvalidRequest: if its parts do not fit together.
         """
-        return await to_thread.run_sync(self._estimate, tenant, signal_id, spec, limiter=self._turns)
+        async with self._turns.turn(tenant):
+            return await to_thread.run_sync(self._estimate, tenant, signal_id, spec, limiter=self._threads)
 
     def _estimate(self, tenant: str, signal_id: str, spec: FitSpec) -> EstimateView:
         with self._database.unit_of_work() as session:

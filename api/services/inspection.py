@@ -13,6 +13,7 @@ from typing import Any
 from anyio import CapacityLimiter, to_thread
 
 from api.errors import ApiError, DamagedSignal, InvalidSignal, SignalTooLarge, UndecodableSignal, UnsupportedFormat
+from api.services.turns import Turns
 from api.settings import MEBIBYTE, ApiSettings
 from cage.keeper import Keeper
 from cage.limits import Limits, OverBudget
@@ -28,11 +29,12 @@ logger = logging.getLogger(__name__)
 
 
 class Inspector:
-    """Decodes uploads, a few at a time; the others wait their turn without holding a thread."""
+    """Decodes uploads, a few at a time; the others wait their turn, which comes to each tenant."""
 
     def __init__(self, settings: ApiSettings, module: str = INSPECTOR) -> None:
         self._settings = settings
-        self._turns = CapacityLimiter(settings.inspection_processes)
+        self._turns = Turns(settings.inspection_processes, is_shared=settings.require_keys)
+        self._threads = CapacityLimiter(settings.inspection_processes)
         self._keeper = Keeper(
             module,
             Limits(
@@ -51,8 +53,12 @@ class Inspector:
         """End the processes."""
         self._keeper.close()
 
-    async def inspect(self, path: Path) -> dict[str, Any]:
+    async def inspect(self, tenant: str, path: Path) -> dict[str, Any]:
         """Facts about the signal in a file: kind, format, shape, channels and so on.
+
+        Args:
+            tenant: owner of the file, whose turn it is waited for.
+            path: place of the file.
 
         Raises:
             UnsupportedFormat: if it is in no known format.
@@ -62,7 +68,8 @@ class Inspector:
             UndecodableSignal: if decoding it went over a limit or crashed.
             JobBroken: if the inspector itself is broken.
         """
-        return await to_thread.run_sync(self._inspect, path, limiter=self._turns)
+        async with self._turns.turn(tenant):
+            return await to_thread.run_sync(self._inspect, path, limiter=self._threads)
 
     def _inspect(self, path: Path) -> dict[str, Any]:
         settings = self._settings

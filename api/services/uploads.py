@@ -125,7 +125,7 @@ class Uploads:
         known = await to_thread.run_sync(self._renew, tenant, upload, record)
         if known is not None:
             return known, False
-        facts = await self._inspector.inspect(upload.path)
+        facts = await self._inspector.inspect(tenant, upload.path)
         return await to_thread.run_sync(self._keep, tenant, upload, facts, record)
 
     def delete(self, tenant: str, signal_id: str) -> None:

@@ -32,7 +32,8 @@ PROGRAM = Path(__file__).with_name("conformance.mjs")
 WEB = Path(__file__).parents[2] / "web/tnr.js"
 GOLDEN = Path(__file__).parents[1] / "golden"
 WAVELETS = sorted((GOLDEN / "v1-core").glob("*.tnr"))
-SINES = sorted(path for path in GOLDEN.glob("v*/*.tnr") if path not in WAVELETS)
+TILES = sorted((GOLDEN / "v1-tiles").glob("*.tnr"))
+SINES = sorted(path for path in GOLDEN.glob("v*/*.tnr") if path not in WAVELETS + TILES)
 
 
 def answers(paths: Sequence[Path]) -> list[dict[str, Any]]:
@@ -68,6 +69,12 @@ def test_integers_are_the_same_and_samples_too(path: Path, of_wavelets: dict[str
     assert np.abs(found - samples).max() <= 1
     # The core makes both, so that not a bit differs: closer than the format promises.
     assert answer["values"] == digest(rendered.values)
+
+
+def test_tiles_are_refused_by_name() -> None:
+    for answer in answers(TILES):
+        assert answer["code"] == "unsupported_version"
+        assert "in tiles" in answer["message"]
 
 
 def test_places_to_stop_show_what_the_beginning_of_the_file_shows(of_wavelets: dict[str, dict[str, Any]]) -> None:

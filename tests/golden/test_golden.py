@@ -10,6 +10,7 @@ from tests.golden.make import DISTANCES, FAMILIES, fingerprint, make
 from tests.reference import tnr_decoder, tnr_tiles, tnr_wavelets
 from tests.signals import AFFINE
 from tuner.codec.decode import decode, decode_integers
+from tuner.codec.sines.quantise import QuantisedNetwork
 from tuner.codec.tiles.chunk import QuantisedTiles
 from tuner.codec.wavelets.chunk import QuantisedWavelets
 from tuner.signal.details import AudioDetails, VideoDetails, VolumeDetails
@@ -76,6 +77,7 @@ def _assert_same_integers(ours: QuantisedWavelets, reference: tnr_wavelets.Decod
 def test_the_reference_decoder_of_sines_agrees(path: Path) -> None:
     data = path.read_bytes()
     ours, reference = decode_integers(data), tnr_decoder.decode(data)
+    assert isinstance(ours, QuantisedNetwork)
     for mine, other in zip((ours.frequencies, *ours.integers), reference.matrices, strict=True):
         assert mine.reshape(len(mine), -1).tolist() == other
     representation = decode(data)

@@ -6,6 +6,7 @@ lies depart from has one of everything: an axis of four samples, one frequency, 
 
 from dataclasses import dataclass
 from struct import pack
+from typing import Any
 
 import google_crc32c
 import numpy as np
@@ -220,6 +221,80 @@ wavelets("latents that no encoder writes", "the file is damaged", latents=b"\x00
 lie(
     "as many colours as a byte holds, of a plane",
     header(shape=(2**13, 2**13)) + chunk(0x07, bytes(Wavelets(colours=255))),
+    LimitExceeded,
+    "weights",
+)
+
+TILE = bytes(Wavelets())
+
+
+@dataclass
+class Tiles:
+    """The payload of a chunk of tiles, part by part: a line of four samples in two tiles."""
+
+    strides: tuple[int, ...] = (2,)
+    overlaps: tuple[int, ...] = (0,)
+    tiles: tuple[bytes, ...] = (TILE, TILE)
+    lengths: tuple[int, ...] | None = None
+    index: bytes | None = None
+    more: bytes = b""
+
+    def __bytes__(self) -> bytes:
+        packed = b"".join(map(pack_varint, self.strides + self.overlaps))
+        lengths = map(len, self.tiles) if self.lengths is None else self.lengths
+        for length, tile in zip(lengths, self.tiles, strict=True):
+            packed += pack_varint(length) + checked(tile)[-4:]
+        return (checked(packed) if self.index is None else self.index) + b"".join(self.tiles) + self.more
+
+
+HONEST_TILES = header() + chunk(0x08, bytes(Tiles()))
+
+
+def tiles(
+    name: str, message: str, error: type[FormatError] = CorruptFile, whole: bytes = header(), **parts: Any
+) -> None:
+    lie(name, whole + chunk(0x08, bytes(Tiles(**parts))), error, message)
+
+
+# Tiles that no encoder writes. They follow each other, so that none can overlap or lie outside: lengths alone can lie.
+tiles("no stride", "strides (0,)", strides=(0,))
+tiles("an overlap beyond the stride", "overlaps (3,)", overlaps=(3,))
+tiles("more tiles than are indexed", "the file is damaged", strides=(1,))
+tiles("fewer tiles than are indexed", "checksum of the index", strides=(4,))
+tiles("a tile that is longer", "index and tiles have", lengths=(len(TILE), len(TILE) + 1))
+tiles("a tile that ends before it begins", "index and tiles have", lengths=(0, len(TILE)))
+tiles("a tile as long as all others", "index and tiles have", lengths=(2 * len(TILE),) * 2)
+tiles("lengths that add up, of other tiles", "checksum of tile 0", lengths=(len(TILE) - 1, len(TILE) + 1))
+tiles("an endless tile", "4294967295 chunk bytes", LimitExceeded, lengths=(len(TILE), 2**32 - 1))
+tiles("bytes behind the last tile", "index and tiles have", more=b"\0")
+tiles("an index without checksum", "checksum of the index", index=b"\2\0")
+tiles("an index of no bytes", "stride of the tiles needs 1 bytes", index=b"", tiles=())
+tiles("an empty tile", "frequency seed needs 1 bytes", tiles=(TILE, b""))
+tiles("a tile of another network", "the file is damaged", tiles=(TILE, TILE[:-1]))
+tiles("a tile with bytes left over", "left over", tiles=(TILE, TILE + b"\0" * 6))
+tiles("a tile of another signal", "the file is damaged", tiles=(bytes(Wavelets(latents=SOME_LATENTS)), TILE))
+tiles("a million tiles in a hundred bytes", "1048576 tiles", LimitExceeded, header(shape=(2**20,)), strides=(1,))
+tiles("tiles of one sample of a plane", "268435456 tiles", LimitExceeded, header(shape=(2**14,) * 2), strides=(1, 1),
+      overlaps=(0, 0))  # fmt: skip
+tiles("tiles without end on four axes", "268435456 tiles", LimitExceeded, header(shape=(2**7,) * 4), strides=(1,) * 4,
+      overlaps=(0,) * 4)  # fmt: skip
+tiles("tiles that are not in the file", "length of a tile needs 1 bytes", whole=header(shape=(2**16,)), strides=(1,),
+      tiles=())  # fmt: skip
+tiles("overlaps that double all samples", "samples", LimitExceeded, header(shape=(2**28,)), strides=(2**20,),
+      overlaps=(2**20,))  # fmt: skip
+tiles("overlaps of many channels", "values", LimitExceeded, header(shape=(2**22,), channels=64), strides=(2**20,),
+      overlaps=(2**10,))  # fmt: skip
+lie("two chunks of tiles", header(chunks=b"\x02") + 2 * HONEST_TILES[len(header()) :], CorruptFile, "0x08 occurs twice")
+lie(
+    "tiles and a network",
+    header(chunks=b"\x02") + HONEST_TILES[len(header()) :] + NETWORK,
+    CorruptFile,
+    "2 network chunks",
+)
+lie(
+    "as many colours as a byte holds, of a tile of a plane",
+    header(shape=(2**13, 2**13))
+    + chunk(0x08, bytes(Tiles((2**13, 2**13), (0, 0), tiles=(bytes(Wavelets(colours=255)),)))),
     LimitExceeded,
     "weights",
 )

@@ -8,18 +8,13 @@ repeats one.
 """
 
 import argparse
-import random
 import resource
 import sys
-from dataclasses import replace
 from time import perf_counter, process_time
 
-from tests.golden.make import small_files
-from tests.hostile.lies import checked, chunk
-from tests.hostile.test_hostile_files import decode_within_limits
-from tuner.codec.file.container import read_container
-from tuner.codec.file.header import pack_header
-from tuner.codec.limits import DecodeLimits
+from tests.golden.make import FAMILIES, small_files
+from tests.hostile.mutants import mutant
+from tests.hostile.test_hostile_files import decode_within_limits, region_within_limits
 
 _MEMORY_BYTES = 1 << 30
 _MOST_GROWTH = 256  # MiB of resident memory, over all files
@@ -31,9 +26,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--files", type=int, default=100_000)
     parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--family", choices=sorted(FAMILIES), help="golden files of one family only, such as v1-tiles")
     options = parser.parse_args()
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
-    originals = small_files()
+    originals = small_files(*([options.family] if options.family else []))
     decode_within_limits(originals[0])  # loads the core
     started, slowest, begun = perf_counter(), 0.0, _resident()
     for number in range(options.first, options.first + options.files):
@@ -41,6 +37,8 @@ def main() -> None:
         before = process_time()
         try:
             decode_within_limits(data)
+            if number % 4 == 0:
+                region_within_limits(data)
         except BaseException:
             print(f"file {number} broke the reader: {data.hex()}", file=sys.stderr)  # noqa: T201  for whoever repeats it
             raise
@@ -57,44 +55,6 @@ def main() -> None:
 def _resident() -> int:
     """The most memory that the process has had so far, in MiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> (20 if sys.platform == "darwin" else 10)
-
-
-def mutant(number: int, originals: list[bytes]) -> bytes:
-    """The mutated file of a number."""
-    source = random.Random(number)
-    original = source.choice(originals)
-    if number % 3 == 0:
-        return _damaged(original, source)
-    header, payloads = read_container(original, DecodeLimits())
-    chunks = b"".join(
-        chunk(int(kind), _damaged(payload, source) if kind < 0x80 else payload) for kind, payload in payloads.items()
-    )
-    if number % 6 == 2:  # another number of axes than the network was made for, the samples staying few
-        header = replace(header, shape=tuple(source.choice((1, 1, 2, 3)) for _ in range(source.randint(1, 9))))
-    packed = pack_header(header)
-    if number % 3 == 1:
-        packed = checked(packed[:6] + _damaged(packed[6:-4], source))
-    return packed + chunks
-
-
-def _damaged(data: bytes, source: random.Random) -> bytes:
-    changed = bytearray(data)
-    for _ in range(source.choice((0, 1, 1, 2, 3, 8))):
-        if not changed:
-            break
-        at, other = source.randrange(len(changed)), source.randrange(len(changed))
-        match source.randrange(5):
-            case 0:
-                changed[at] = source.randrange(256)
-            case 1:
-                changed[at] ^= 1 << source.randrange(8)
-            case 2:
-                del changed[min(at, other) : max(at, other)]
-            case 3:
-                changed[at:at] = changed[other : other + source.randrange(1, 9)]
-            case _:
-                changed[at], changed[other] = changed[other], changed[at]
-    return bytes(changed)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Whatever the bytes are: a representation or a FormatError, within the limits."""
 
 import tracemalloc
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -9,21 +10,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.golden.make import small_files
-from tests.hostile.lies import HONEST, HONEST_WAVELETS, LIE_NAMES, LIES, chunk
+from tests.hostile.lies import HONEST, HONEST_TILES, HONEST_WAVELETS, LIE_NAMES, LIES, chunk
+from tests.hostile.mutants import mutant
+from tests.tiles import ask_none
 from tuner.codec.decode import decode
 from tuner.codec.file.container import ChunkType, read_container
 from tuner.codec.file.header import Header, pack_header
 from tuner.codec.limits import DecodeLimits
-from tuner.errors import FormatError, LimitExceeded
+from tuner.codec.region import load_region
+from tuner.errors import ConfigError, FormatError, LimitExceeded
+from tuner.network.tiles.parameters import TiledParameters
 
 TIGHT = DecodeLimits(file_bytes=12_000, chunk_bytes=11_000, weights=20_000, samples=5_000, channels=8)
 GOLDEN = small_files("v1", "v1-scaled", "v1-kinds")
 WAVELETS = small_files("v1-core")
+TILES = small_files("v1-tiles")
 
 
 def test_the_originals_are_within_the_limits() -> None:
     """Otherwise their mutants would be refused before the reader sees the damage."""
-    for data in (*GOLDEN, *WAVELETS):
+    for data in (*GOLDEN, *WAVELETS, *TILES):
         assert decode(data, TIGHT).parameters.weight_count
 
 
@@ -36,6 +42,9 @@ def test_the_honest_files_are_some() -> None:
     wavelets = decode(HONEST_WAVELETS)
     assert wavelets.parameters.weight_count == 15
     assert wavelets.render().values.shape == (4, 1)
+    tiles = decode(HONEST_TILES)
+    assert tiles.parameters.weight_count == 26
+    assert tiles.render().values.shape == (4, 1)
 
 
 @pytest.mark.parametrize("name", LIE_NAMES)
@@ -70,14 +79,31 @@ def decode_within_limits(data: bytes) -> None:
     """The one property of every file: it decodes to something within the limits that renders, or is refused."""
     try:
         representation = decode(data, TIGHT)
+        parameters = representation.parameters
+        networks = parameters.tiles if isinstance(parameters, TiledParameters) else (parameters,)
+        weights = [network.weight_count for network in networks]  # where some tiles are found to be damaged
     except FormatError:
         return
     assert len(data) <= TIGHT.file_bytes
-    assert representation.parameters.weight_count <= TIGHT.weights
+    assert max(weights) <= TIGHT.weights
+    assert len(weights) <= TIGHT.tiles
     assert int(np.prod(representation.grid_shape)) <= TIGHT.samples
     assert representation.channels <= TIGHT.channels
     assert len(representation.icc_profile or b"") <= TIGHT.chunk_bytes
     assert np.isfinite(representation.at(np.zeros((1, len(representation.grid_shape)), dtype=np.float32))).all()
+
+
+def region_within_limits(data: bytes) -> None:
+    """Some samples are those of the whole signal wherever there is one; else they are read from what is whole."""
+    try:
+        whole = decode(data, TIGHT)
+        corner = [(0, min(n, 3)) for n in whole.grid_shape]
+        expected = whole.crop(corner).values
+    except FormatError:
+        with suppress(FormatError, ConfigError):  # damage elsewhere; or one sample along each of other axes
+            load_region(data, [(0, 1)] * 2, TIGHT)
+        return
+    np.testing.assert_array_equal(load_region(data, corner, TIGHT).values, expected)
 
 
 def mutated(data: bytes, edits: list[tuple[int, int]], cut: int | None) -> bytes:
@@ -121,6 +147,15 @@ def test_mutated_wavelets_with_right_checksums(
     kind, payload = network_chunk(payloads)
     other = header if shape is None else replace(header, shape=(shape,) * len(header.shape))
     decode_within_limits(pack_header(replace(other, chunks=1)) + chunk(kind, mutated(payload, edits, cut)))
+
+
+def test_mutated_tiles_with_right_checksums(monkeypatch: pytest.MonkeyPatch) -> None:
+    ask_none(monkeypatch)
+    for number in range(90):  # and 20,000 by `make fuzz-codec`
+        data = mutant(number, TILES)
+        decode_within_limits(data)
+        if number % 3 == 0:
+            region_within_limits(data)
 
 
 @settings(max_examples=300, deadline=None, derandomize=True)

@@ -1,4 +1,4 @@
-"""`make mutants`: the protocol broken in named ways, one at a time, and which of them the simulation notices.
+"""`make mutants`: the protocol broken in named ways, one at a time, and what notices it: the simulation or a test.
 
 The real functions are broken: a piece of their source is exchanged and what comes of it takes the function's place, in
 a process of its own. A piece that is no longer there is an error, so the list follows the code.
@@ -9,6 +9,7 @@ import importlib
 import inspect
 import os
 import pickle
+import subprocess
 import sys
 import textwrap
 import time
@@ -22,12 +23,21 @@ from tests.simulation.world import patched
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """A way to break the protocol: in a function, one piece of source in place of another."""
+    """A way to break the protocol: in a function, one piece of source in place of another.
+
+    Attributes:
+        name: what the broken protocol does, in words.
+        function: module and path of the function that is broken.
+        old: piece of its source, there exactly once.
+        new: what stands in its place.
+        test: file and name of the test that notices it, where schedules reach it too rarely.
+    """
 
     name: str
     function: str
     old: str
     new: str
+    test: str = ""
 
 
 MOVES = "store.repositories.moves:Moves."
@@ -37,6 +47,7 @@ FITS = "store.repositories.fits:Fits."
 HELD = "fit = self._held(claim)"
 UNFENCED = "fit = self._session.get_one(Fit, claim.fit_id)"
 NOTHING = "pass"
+BY_ITS_OWN_CLOCK = "tests/simulation/test_lease.py::test_a_lease_that_nobody_extends_is_over_by_the_workers_own_clock"
 
 MUTANTS = (
     # The fence and the status machine.
@@ -130,7 +141,13 @@ MUTANTS = (
         "expired.with_for_update(of=Fit, skip_locked=True)",
         "expired",
     ),
-    Mutant("a lost cancel fails instead", REPAIRS + "reap_expired_leases", "fit.status is FitStatus.RUNNING and ", ""),
+    Mutant(
+        "a lost cancel fails instead",
+        REPAIRS + "reap_expired_leases",
+        "fit.status is FitStatus.RUNNING and ",
+        "",
+        "tests/integration/store/test_fits.py::test_a_cancelled_fit_whose_last_worker_dies_is_cancelled_and_has_not_failed",
+    ),
     Mutant("nothing is ever overdue", REPAIRS + "fail_overdue", "with self._alone(fit):", "if False:"),
     Mutant(
         "an overdue attempt stays open",
@@ -170,6 +187,7 @@ MUTANTS = (
         "worker.sweep:sweep",
         "settled = datetime.now(UTC) - timedelta(seconds=resources.settings.orphan_seconds)",
         "settled = datetime.now(UTC) + timedelta(seconds=60)",
+        "tests/integration/worker/test_run.py::test_objects_that_no_row_knows_are_swept",
     ),
     Mutant(
         "deletions that were cut short stay",
@@ -257,12 +275,19 @@ MUTANTS = (
     Mutant("work is taken that cannot be done", "worker.run:_engines_answer", "resources.blobs.ping()", NOTHING),
     Mutant("every attempt begins anew", "worker.run:_train", "if claimed.claim.attempt > 1", "if False"),
     Mutant("a result that does not count is left", "worker.run:_persist", "if left:", "if False:"),
-    Mutant("no lease clock", "worker.lease:Lease.is_lost", " or time.monotonic() >= self._valid_until", ""),
+    Mutant(
+        "no lease clock",
+        "worker.lease:Lease.is_lost",
+        " or time.monotonic() >= self._valid_until",
+        "",
+        BY_ITS_OWN_CLOCK,
+    ),
     Mutant(
         "a lost lease that nobody is told of",
         "worker.lease:Lease._keep",
         "except LeaseLost:\n            self._lost.set()",
         "except LeaseLost:\n            pass",
+        "tests/integration/worker/test_run.py::test_a_lease_that_was_taken_is_known_from_the_first_beat_that_is_refused",
     ),
     Mutant(
         "no heartbeat",
@@ -281,6 +306,7 @@ MUTANTS = (
         "worker.lease:Lease.__init__",
         "(time.monotonic() if since is None else since)",
         "time.monotonic()",
+        BY_ITS_OWN_CLOCK,
     ),
     Mutant(
         "a computation may hang",
@@ -313,6 +339,7 @@ MUTANTS = (
         "worker.checkpoints:load_checkpoints",
         "sha256=checkpoint.sha256, ",
         "",
+        "tests/integration/worker/test_run.py::test_a_damaged_checkpoint_is_passed_over",
     ),
     Mutant(
         "a damaged checkpoint hides the older ones",
@@ -325,6 +352,7 @@ MUTANTS = (
         "worker.checkpoints:save_checkpoint",
         "[resources.settings.checkpoints_kept :]",
         "[: resources.settings.checkpoints_kept]",
+        "tests/integration/worker/test_run.py::test_upkeep_leaves_no_checkpoints_of_a_finished_fit",
     ),
     Mutant("objects are not synced", "store.blobs:BlobStore.put", "self._folder.sync()", NOTHING),
     Mutant(
@@ -398,6 +426,19 @@ def hunt_alone(mutant: Mutant, schedules: int, seconds: float) -> tuple[int, str
     return found
 
 
+def ask_its_test(mutant: Mutant) -> tuple[str | None, float]:
+    """Run the test that is named for it with the broken function in place; its failure, if it fails, and seconds."""
+    begun = time.monotonic()
+    command = [sys.executable, "-m", "pytest", "-n", "0", "-q", "-p", "tests.simulation.broken", mutant.test]
+    tried = subprocess.run(
+        command, env={**os.environ, "BROKEN": mutant.name}, capture_output=True, text=True, check=False
+    )
+    failed = [line for line in tried.stdout.splitlines() if line.startswith("FAILED ")]
+    if tried.returncode not in {0, 1} or bool(failed) != bool(tried.returncode):
+        raise RuntimeError(f"{mutant.test} could not be run: {tried.stdout[-2000:]}{tried.stderr[-500:]}")
+    return failed[0] if failed else None, time.monotonic() - begun
+
+
 def main() -> int:
     """Hunt them all, or those whose name has a word in it; the exit status is 1 if one survives."""
     parser = argparse.ArgumentParser(prog="python -m tests.simulation.mutants", description=__doc__)
@@ -412,11 +453,16 @@ def main() -> int:
     with patched():
         run(0)  # translates the statements, once for all
         for mutant in wanted:
-            schedules, found, seconds = hunt_alone(mutant, chosen.schedules, chosen.seconds)
+            if mutant.test:
+                found, seconds = ask_its_test(mutant)
+                tried = "its test"
+            else:
+                schedules, found, seconds = hunt_alone(mutant, chosen.schedules, chosen.seconds)
+                tried = f"{schedules} schedules"
             if found is None:
                 survivors.append(mutant.name)
             verdict = "SURVIVES" if found is None else "noticed"
-            print(f"{verdict:8} {mutant.name}: {schedules} schedules, {seconds:.1f} s. {found or ''}"[:260], flush=True)  # noqa: T201
+            print(f"{verdict:8} {mutant.name}: {tried}, {seconds:.1f} s. {found or ''}"[:260], flush=True)  # noqa: T201
     print(f"{len(wanted)} mutants, {len(survivors)} survivors{': ' if survivors else ''}{', '.join(survivors)}")  # noqa: T201
     return 1 if survivors else 0
 

@@ -1,7 +1,8 @@
 """The beginning of a file as a coarser signal: what has arrived so far, or all that a thumbnail needs.
 
 A file of wavelets names places at which a reader may stop, each with a checksum of all that comes before it
-(`tuner.codec.wavelets.prefixes`). Up to there a file is a representation like any other, with less detail.
+(`tuner.codec.wavelets.prefixes`). Up to there a file is a representation like any other, with less detail. A file in
+tiles has none: its beginning is some tiles whole and others not at all, which `tuner.codec.region` reads.
 """
 
 from dataclasses import dataclass
@@ -43,7 +44,8 @@ def decode_beginning(data: bytes, limits: DecodeLimits = DecodeLimits()) -> Begi
         The finest signal that the bytes hold: all of it, as `decode` reads it, if the file is whole.
 
     Raises:
-        CorruptFile: if the bytes are damaged, or too few; the message says how many are needed.
+        CorruptFile: if the bytes are damaged, or too few, of which the message says how many are needed; or a part of
+            a signal in tiles.
         NotARepresentation: if this is another kind of file.
         UnsupportedVersion: if it was written by a newer version that this one cannot follow.
         LimitExceeded: if it asks for more than `limits`.
@@ -52,6 +54,11 @@ def decode_beginning(data: bytes, limits: DecodeLimits = DecodeLimits()) -> Begi
     header, payloads, is_cut = read_beginning(data, limits)
     if not is_cut:
         return Beginning(decode(data, limits), 0)
+    if ChunkType.TILES in payloads:
+        raise CorruptFile(
+            f"{len(data)} bytes are a part of a signal in tiles, which has no coarser beginning: fetch the whole file, "
+            "or read a region of it with load_region"
+        )
     payload = payloads.get(ChunkType.WAVELETS, b"")
     if ChunkType.PREFIXES not in payloads:
         raise CorruptFile(

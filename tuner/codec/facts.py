@@ -5,6 +5,10 @@ from math import prod
 
 from tuner.codec.decode import decode
 from tuner.codec.limits import DecodeLimits
+from tuner.codec.tiles.chunk import PackedTiles
+from tuner.codec.tiles.index import pack_index
+from tuner.network.parameters import Parameters
+from tuner.network.tiles.parameters import TiledParameters
 from tuner.signal.details import details_to_map
 from tuner.signal.signal import SampleFormat, SignalKind
 
@@ -24,6 +28,9 @@ class FileFacts:
         hidden: number of neurons of each hidden layer.
         weights: number of scalars that the fit has chosen, latents among them.
         latents: number of latents, the integer coefficients of wavelets; 0 in a network of sines.
+        tiles: how the signal is cut into tiles: number of tiles (`count`), and along each axis (`counts`), samples from
+            one to the next (`strides`) and shared by neighbours (`overlaps`), size of the index in bytes
+            (`index_bytes`) and of the largest tile (`most_bytes`); empty if it is not cut.
         bytes: size of the file in bytes.
         bits_per_sample: bits of the whole file for each sample, all its channels together.
         bits_per_weight: bits of the whole file for each scalar that the fit has chosen.
@@ -42,6 +49,7 @@ class FileFacts:
     hidden: tuple[int, ...]
     weights: int
     latents: int
+    tiles: dict[str, int | tuple[int, ...]]
     bytes: int
     bits_per_sample: float
     bits_per_weight: float
@@ -69,6 +77,7 @@ def inspect_file(data: bytes, limits: DecodeLimits = DecodeLimits()) -> FileFact
         hidden=tuple(len(layer.bias) for layer in parameters.hidden),
         weights=parameters.weight_count,
         latents=parameters.latent_count,
+        tiles=_of_tiles(parameters),
         bytes=len(data),
         bits_per_sample=bits / prod(representation.grid_shape),
         bits_per_weight=bits / parameters.weight_count,
@@ -76,3 +85,17 @@ def inspect_file(data: bytes, limits: DecodeLimits = DecodeLimits()) -> FileFact
         details={} if representation.details is None else details_to_map(representation.details),
         report=dict(representation.report),
     )
+
+
+def _of_tiles(parameters: Parameters) -> dict[str, int | tuple[int, ...]]:
+    if not isinstance(parameters, TiledParameters) or not isinstance(parameters.tiles, PackedTiles):
+        return {}
+    grid, packed = parameters.grid, [parameters.tiles.packed(number) for number in range(parameters.grid.tiles)]
+    return {
+        "count": grid.tiles,
+        "counts": grid.counts,
+        "strides": grid.strides,
+        "overlaps": grid.overlaps,
+        "index_bytes": len(pack_index(grid, packed)),
+        "most_bytes": max(map(len, packed)),
+    }

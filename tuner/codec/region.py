@@ -1,57 +1,48 @@
 """A region of a large signal from a few bytes of its file: header, index, and the tiles that it meets.
 
-The file may be on disk or behind HTTP: whatever can seek and read will do, and only what is needed is read. Of a file
-that is not cut into tiles all is read.
+The file may be on disk, in memory or behind HTTP: `tuner.codec.ranges` reads only what is needed. Of a file that is not
+cut into tiles all is read.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO, Protocol, runtime_checkable
+from typing import Final
 
 from tuner.codec.decode import decode, representation_of
 from tuner.codec.file.container import NETWORKS, ChunkType, read_chunk, read_chunk_head
 from tuner.codec.file.header import Header, unpack_header
 from tuner.codec.file.primitives import ByteReader
 from tuner.codec.limits import DecodeLimits
+from tuner.codec.ranges import FIRST_BYTES, Ranges, ReadRange, Seekable
 from tuner.codec.tiles.chunk import PackedTiles, QuantisedTiles, check_length
 from tuner.codec.tiles.index import most_grid_bytes, most_index_bytes, unpack_grid, unpack_index
-from tuner.errors import CorruptFile
+from tuner.errors import ConfigError, CorruptFile
 from tuner.representation import Representation
 from tuner.signal.signal import Signal
 
-# With so many bytes a header is there, and mostly all that precedes the tiles: one request instead of several.
-_FIRST_BYTES = 2048
 # Most bytes of a type and a length; bytes of a checksum.
-_HEAD, _CHECKSUM = 6, 4
-
-
-@runtime_checkable
-class Seekable(Protocol):
-    """A file that can be read from any place, such as one that asks for ranges by HTTP."""
-
-    def seek(self, offset: int, /) -> int:
-        """Go to a place, counted from the first byte."""
-
-    def read(self, size: int, /) -> bytes:
-        """So many bytes from there on, fewer at the end of the file only."""
+_HEAD: Final = 6
+_CHECKSUM: Final = 4
+_SPAN: Final = re.compile(r"\s*(\d{0,10})\s*:\s*(\d{0,10})\s*", re.ASCII)
 
 
 def load_region(
-    source: Path | str | Seekable,
+    source: Path | str | bytes | Seekable | ReadRange | Ranges,
     region: Sequence[tuple[int, int]],
     limits: DecodeLimits = DecodeLimits(),  # noqa: B008  frozen
 ) -> Signal:
     """Read some samples of a signal, and of a file in tiles no more bytes than those take.
 
     Example:
-        >>> corner = load_region("plan.tnr", [(0, 256), (512, 768)])  # doctest: +SKIP
-        >>> corner.grid_shape  # doctest: +SKIP
-        (256, 256)
+        >>> from tuner import encode, load_region
+        >>> load_region(encode(representation), [(0, 8), (4, 16)]).grid_shape
+        (8, 12)
 
     Args:
-        source: location of a .tnr file, or an open one that can seek and read.
-        region: samples along each axis, [start, stop).
+        source: location of a .tnr file, its bytes, an open binary file, a callable that returns ranges of it, or
+            `tuner.Ranges` of one of these, which counts what is read.
+        region: samples along each axis, [start, stop), in the order of the signal's shape: rows, then columns.
         limits: what the reader is ready to spend.
 
     Returns:
@@ -61,15 +52,24 @@ def load_region(
         ConfigError: if the region is empty, or not within the signal.
         FormatError: if the file cannot be read; see `tuner.codec.decode.decode`.
     """
-    with _opened(source) as file:
-        return open_tiles(file, limits).crop(region)
+    return open_tiles(source, limits).crop(region)
 
 
-def open_tiles(file: Seekable, limits: DecodeLimits = DecodeLimits()) -> Representation:  # noqa: B008  frozen
+def open_tiles(
+    source: Path | str | bytes | Seekable | ReadRange | Ranges,
+    limits: DecodeLimits = DecodeLimits(),  # noqa: B008  frozen
+) -> Representation:
     """Read what precedes the tiles of a file; each tile is read when a value of it is asked for.
 
+    Example:
+        >>> from tuner import Ranges, encode, open_tiles
+        >>> file = Ranges(encode(representation))
+        >>> open_tiles(file).grid_shape, file.requests
+        ((24, 16), 1)
+
     Args:
-        file: an open file, which must stay open while the representation is used.
+        source: what `load_region` takes; a file on disk must not be written anew while the representation is used, one
+            that is open must stay so.
         limits: what the reader is ready to spend.
 
     Returns:
@@ -80,16 +80,16 @@ def open_tiles(file: Seekable, limits: DecodeLimits = DecodeLimits()) -> Represe
         FormatError: if the file cannot be read; see `tuner.codec.decode.decode`. A tile that is damaged is found when
             it is read.
     """
-    ranges = _Ranges(file)
-    reader = ByteReader(ranges.first())
+    ranges = source if isinstance(source, Ranges) else Ranges(source)
+    reader = ByteReader(ranges.read(0, FIRST_BYTES))
     header = unpack_header(reader)
     header.check_limits(limits)
     payloads: dict[ChunkType, bytes] = {}
     network: QuantisedTiles | None = None
-    offset, end = reader.position, 0
+    offset = end = reader.position
     for number in range(1, header.chunks + 1):
         what = f"chunk {number} of {header.chunks}"
-        head = ByteReader(ranges.up_to(offset, _HEAD))
+        head = ByteReader(ranges.read(offset, _HEAD))
         kind, length = read_chunk_head(head, what, limits, is_read=False)
         start, end = offset + head.position, offset + head.position + length + _CHECKSUM
         if kind == ChunkType.TILES:
@@ -107,69 +107,34 @@ def open_tiles(file: Seekable, limits: DecodeLimits = DecodeLimits()) -> Represe
     return representation_of(header, payloads, network, end)
 
 
-def _tiles(ranges: "_Ranges", start: int, length: int, header: Header, limits: DecodeLimits) -> QuantisedTiles:
+def parse_region(text: str, shape: Sequence[int]) -> list[tuple[int, int]]:
+    """Read a region that somebody wrote, such as `0:256,512:`.
+
+    Args:
+        text: START:STOP for each axis, with commas; either may be left out.
+        shape: number of samples of the signal along each axis.
+
+    Raises:
+        ConfigError: if it is written in another way.
+    """
+    parts = [_SPAN.fullmatch(part) for part in text.split(",")]
+    if len(parts) != len(shape) or None in parts:
+        raise ConfigError(f"the region is {text!r}, expected START:STOP for each axis of {tuple(shape)}, with commas")
+    written = [(part[1], part[2]) for part in parts if part is not None]
+    return [(int(start or 0), int(stop or n)) for (start, stop), n in zip(written, shape, strict=True)]
+
+
+def _tiles(ranges: Ranges, start: int, length: int, header: Header, limits: DecodeLimits) -> QuantisedTiles:
     """The tiles of a payload that begins at an offset of the file and has a length."""
-    grid = unpack_grid(ByteReader(ranges.up_to(start, min(length, most_grid_bytes(header)))), header, limits)
+    grid = unpack_grid(ByteReader(ranges.read(start, min(length, most_grid_bytes(header)))), header, limits)
     most = min(length, most_index_bytes(header, grid))
-    index = unpack_index(ByteReader(ranges.up_to(start, most)), header, limits)
+    index = unpack_index(ByteReader(ranges.read(start, most)), header, limits)
     check_length(index, length)
     places = index.starts()
 
     def packed(number: int) -> bytes:
-        found = ranges.up_to(start + places[number], index.lengths[number])
+        found = ranges.read(start + places[number], index.lengths[number])
         index.check(number, found)
         return found
 
     return QuantisedTiles(index.grid, PackedTiles(index.grid, header, packed, limits))
-
-
-class _Ranges:
-    """Ranges of bytes of a file; the first ones are kept."""
-
-    def __init__(self, file: Seekable) -> None:
-        self._file = file
-        self._first = b""
-
-    def first(self) -> bytes:
-        """The first bytes of the file, as many as a header can have."""
-        self._first = self._read(0, _FIRST_BYTES)
-        return self._first
-
-    def up_to(self, offset: int, count: int) -> bytes:
-        """So many bytes, fewer at the end of the file."""
-        if offset + count <= len(self._first):
-            return self._first[offset : offset + count]
-        return self._first[offset:] + self._read(max(offset, len(self._first)), count - len(self._first[offset:]))
-
-    def exactly(self, offset: int, count: int, what: str) -> bytes:
-        """So many bytes.
-
-        Raises:
-            CorruptFile: if the file ends before.
-        """
-        return ByteReader(self.up_to(offset, count)).take(count, what)
-
-    def whole(self, limits: DecodeLimits) -> bytes:
-        """The whole file, if the limits allow it."""
-        found = self._read(0, limits.file_bytes + 1)
-        limits.check("file_bytes", len(found))
-        return found
-
-    def _read(self, offset: int, count: int) -> bytes:
-        self._file.seek(offset)
-        found = b""
-        while len(found) < count:  # what is read from a network may come in parts
-            part = self._file.read(count - len(found))
-            if not part:
-                break
-            found += part
-        return found
-
-
-@contextmanager
-def _opened(source: Path | str | Seekable) -> Iterator[Seekable | BinaryIO]:
-    if isinstance(source, Path | str):
-        with Path(source).open("rb") as file:
-            yield file
-    else:
-        yield source

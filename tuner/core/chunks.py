@@ -4,27 +4,9 @@ The library reads chunks in Python (`tuner.codec`), with a message for every fau
 nothing but the core, such as a browser, and of the tests that hold the two to each other.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from tuner.core.host import Core, Instance, Integers, Layout, Limits, memory_needed
-from tuner.core.synthesis import SINES, WAVELETS
-
-
-def head(frequencies: int, channels: int, widths: Sequence[int], period: float, *, is_sines: bool) -> bytes:
-    """The first words of a network; see `network.h`.
-
-    Args:
-        frequencies: number of input frequencies.
-        channels: number of values at a point.
-        widths: number of neurons of each layer.
-        period: length of a period in units of the coordinates.
-        is_sines: whether it is a network of sines, not of wavelets.
-    """
-    words = [frequencies, channels, len(widths), SINES if is_sines else WAVELETS]
-    parts = [np.array(words, dtype="<u4"), np.array([period], dtype="<f8"), np.array(list(widths), dtype="<u4")]
-    return b"".join(part.tobytes() for part in parts)
 
 
 def sine_words(
@@ -38,7 +20,7 @@ def sine_words(
 
     Args:
         axes: number of axes of the signal.
-        start: first words of the network, from `head`.
+        start: first words of the network, from `tuner.core.synthesis.head`.
         chunk: type of the chunk, 1 or 3; of windows, chunk 4, that of the network inside.
         payload: bytes of the chunk.
         limits: what the call may use; by default memory is that of the weights and of tables as long as the payload.
@@ -68,7 +50,7 @@ def wavelet_words(
 
     Args:
         layout: subbands, whose scales and colours the payload names too.
-        start: first words of the network, from `head`.
+        start: first words of the network, from `tuner.core.synthesis.head`.
         payload: bytes of the chunk.
         limits: what the call may use; by default memory is that of the layout, the weights and the payload.
         levels: number of levels that are read, as for `tuner.core.host.decode`.

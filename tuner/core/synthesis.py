@@ -23,6 +23,20 @@ _POINTS_ROOM, _ROW_ROOM, _STRIPE = 272, 16, 8192
 _ROWS_AROUND = 8
 
 
+def head(kind: int, frequencies: int, channels: int, widths: Sequence[int], period: float) -> bytes:
+    """The first words of a network as the core reads it; see `network.h`.
+
+    Args:
+        kind: number of the kind of network, `WAVELETS` or `SINES`.
+        frequencies: number of input frequencies.
+        channels: number of values at a point.
+        widths: number of neurons of each layer.
+        period: length of a period in units of the coordinates.
+    """
+    words = np.array([frequencies, channels, len(widths), kind], dtype="<u4")
+    return words.tobytes() + np.array([period], dtype="<f8").tobytes() + np.array(list(widths), dtype="<u4").tobytes()
+
+
 def network_words(
     kind: int, period: float, widths: Sequence[int], frequencies: IntArray, tensors: Sequence[FloatArray]
 ) -> bytes:
@@ -36,10 +50,9 @@ def network_words(
         tensors: factors of the inputs or phases of the frequencies, then the weights in the order of a file, the bias
             of the readout, which has one number for each channel, last.
     """
-    head = [len(frequencies), len(tensors[-1]), len(widths), kind]
-    parts = [np.array(head, dtype="<u4"), np.array([period], dtype="<f8"), np.array(widths, dtype="<u4")]
-    parts += [np.asarray(frequencies, dtype="<i4"), *(np.asarray(tensor, dtype="<f4") for tensor in tensors)]
-    return b"".join(part.tobytes() for part in parts)
+    parts = [np.asarray(frequencies, dtype="<i4"), *(np.asarray(tensor, dtype="<f4") for tensor in tensors)]
+    first = head(kind, len(frequencies), len(tensors[-1]), widths, period)
+    return first + b"".join(part.tobytes() for part in parts)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

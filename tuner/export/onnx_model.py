@@ -32,6 +32,7 @@ _IR_VERSION = 8
 
 def to_onnx(representation: Representation) -> bytes:
     """A checked ONNX model."""
+    said = json.dumps(facts(representation))  # first: what no export writes is refused there
     parameters, graph = representation.parameters, _Graph()
     values = _values(parameters, graph)
     graph.nodes.append(helper.make_node("Identity", [values], ["values"]))
@@ -47,7 +48,7 @@ def to_onnx(representation: Representation) -> bytes:
         ir_version=_IR_VERSION,
         producer_name="tuner",
     )
-    helper.set_model_props(model, {"tuner": json.dumps(facts(representation))})
+    helper.set_model_props(model, {"tuner": said})
     onnx.checker.check_model(model)
     data: bytes = model.SerializeToString()
     return data

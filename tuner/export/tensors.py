@@ -18,6 +18,7 @@ from tuner.errors import ConfigError
 from tuner.network.parameters import Parameters
 from tuner.network.sines.parameters import SineParameters
 from tuner.network.sines.windows import WindowedParameters
+from tuner.network.tiles.parameters import TiledParameters
 from tuner.network.wavelets.differences import offsets, stencils
 from tuner.network.wavelets.fields import spline_nodes
 from tuner.network.wavelets.parameters import WaveletParameters
@@ -83,6 +84,14 @@ def _(parameters: WindowedParameters) -> tuple[_Own, SineParameters | WaveletPar
     own, network = _own(parameters.network)
     windows = {"count": parameters.windows, "length": parameters.window, "samples": parameters.samples}
     return replace(own, windows=windows), network
+
+
+@_own.register
+def _(parameters: TiledParameters) -> tuple[_Own, WaveletParameters]:
+    raise ConfigError(
+        f"the signal is in {parameters.grid.tiles} tiles, each with a network of its own, expected a signal of one "
+        "network: cut it first, and export the fit of a part"
+    )
 
 
 @_own.register

@@ -1,6 +1,9 @@
 """Two tenants: one takes all that it can get of each shared thing in turn, and the other is served within a bound.
 
 Each test names the bound. Without shares each of them fails: the other one is refused, or waits for all of the first.
+Claims of fits are in `tests/integration/store/test_turns.py`, processes that read uploads in
+`tests/unit/api/test_inspection.py`, requests by the minute in `test_keys.py`, bytes on the disk in
+`test_bytes_on_disk.py`.
 """
 
 import contextlib

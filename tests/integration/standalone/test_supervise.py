@@ -144,12 +144,12 @@ def test_a_service_that_never_answers_is_reported_with_its_complaint(home: Home)
 def test_a_service_that_works_is_waited_for(home: Home) -> None:
     code = (
         "import pathlib, time\n"
-        "end = time.process_time() + 2.5\n"
+        "end = time.process_time() + 4.5\n"
         "while time.process_time() < end: pass\n"
         "pathlib.Path('ready').touch()\n"
         "time.sleep(600)\n"
     )
-    service = stand_in(home, "slow", code, ready_seconds=1.2)
+    service = stand_in(home, "slow", code, ready_seconds=3.0)
     mark = service.program.folder / "ready"
     service = replace(service, check=lambda: None if mark.exists() else never())
     with home.locked(), Supervisor(home, quiet) as running:

@@ -265,6 +265,17 @@ def test_a_lost_worker_of_a_cancelling_fit_ends_it(database: Database) -> None:
     assert status_of(database, fit_id) is FitStatus.CANCELLED
 
 
+def test_a_cancelled_fit_whose_last_worker_dies_is_cancelled_and_has_not_failed(database: Database) -> None:
+    fit_id = add_fit(database)
+    for number in (1, 2, 3):
+        claim(database, lease_seconds=-1)
+        if number == 3:
+            with database.unit_of_work() as session:
+                Fits(session).request_cancel("local", fit_id)
+        reap(database, max_tries=3)
+    assert status_of(database, fit_id) is FitStatus.CANCELLED
+
+
 def test_concurrent_submissions_with_one_key_make_one_fit(database: Database) -> None:
     signal_id = add_signal(database)
 

@@ -82,7 +82,7 @@ def inspected(content: bytes, folder: Path, settings: ApiSettings | None = None)
     path.write_bytes(content)
     inspector = Inspector(settings or ApiSettings())
     try:
-        return anyio.run(inspector.inspect, path)
+        return anyio.run(inspector.inspect, "local", path)
     finally:
         inspector.close()
 

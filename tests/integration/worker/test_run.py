@@ -36,7 +36,7 @@ from tuner.signal.grid import Grid
 from tuner.signal.image import read_image
 from tuner.signal.signal import Signal
 from tuner.targets.search import fit_to_target
-from worker.checkpoints import save_checkpoint
+from worker.checkpoints import load_checkpoints, save_checkpoint
 from worker.drain import draining
 from worker.lease import Lease
 from worker.memory import MARGIN_BYTES, data_bytes
@@ -347,12 +347,16 @@ def test_a_paused_fit_goes_on_where_it_was(resources: Resources) -> None:
     assert len(steps) == len(set(steps))
 
 
-def test_a_damaged_checkpoint_is_passed_over(resources: Resources) -> None:
+@pytest.mark.parametrize("still_readable", [False, True])
+def test_a_damaged_checkpoint_is_passed_over(resources: Resources, *, still_readable: bool) -> None:
     fit_id = submit(resources, MEDIUM)
     drain(begin(resources, fit_id))
     with resources.database.unit_of_work() as session:
-        newest = Fits(session).checkpoints(fit_id)[0]
-    resources.blobs.put(newest.object_key, b"not what it was")
+        newest, older = Fits(session).checkpoints(fit_id)[:2]
+    whole = resources.blobs.read(newest.object_key)
+    one_bit_of_a_weight = whole[:-1] + bytes([whole[-1] ^ 1])
+    resources.blobs.put(newest.object_key, one_bit_of_a_weight if still_readable else b"not what it was")
+    assert next(load_checkpoints(resources, fit_id)).step == older.step
     run_next_fit(resources)
     assert look(resources, fit_id).status is FitStatus.SUCCEEDED
 
@@ -548,6 +552,24 @@ def test_a_fit_whose_thread_waits_for_an_engine_is_let_go(resources: Resources) 
             upkeep_round(resources)
             time.sleep(0.1)
         assert lease.is_lost()
+
+
+def test_a_lease_that_was_taken_is_known_from_the_first_beat_that_is_refused(resources: Resources) -> None:
+    """Long before the claim ends by the worker's own clock: who computes for nobody stops."""
+    fit_id = submit(resources)
+    settings = resources.settings.model_copy(update={"lease_seconds": 300.0, "heartbeat_seconds": 0.1})
+    with resources.database.unit_of_work() as session:
+        claimed = Fits(session).claim_next("a worker that is overtaken", lease_seconds=300.0)
+    assert claimed is not None
+    with Lease(replace(resources, settings=settings), claimed.claim) as lease:
+        assert not lease.is_lost()
+        with resources.database.unit_of_work() as session:
+            fit = session.get_one(Fit, fit_id, with_for_update={"of": Fit})
+            fit.lease_until = fit.created_at
+            session.flush()
+            assert Fits(session).reap_expired_leases(max_tries=3) == [fit_id]
+        assert lease.is_lost(within_seconds=20)
+        assert lease.excuse == "overtaken"
 
 
 @pytest.mark.parametrize(("service", "own"), [(0.001, None), (3600.0, 0.001)])

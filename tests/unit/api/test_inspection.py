@@ -1,5 +1,6 @@
 """The process that looks into uploads: what it is told, and what each of its ends means."""
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ def inspect(
     path.write_text(way)
     inspector = Inspector(settings, module)
     try:
-        return anyio.run(inspector.inspect, path)
+        return anyio.run(inspector.inspect, "local", path)
     finally:
         inspector.close()
 
@@ -60,3 +61,31 @@ def test_an_inspector_at_fault_is_not_blamed_on_the_file(tmp_path: Path) -> None
 def test_an_inspector_that_cannot_start_says_why(tmp_path: Path, module: str) -> None:
     with pytest.raises(JobBroken, match="cannot work"):
         inspect(tmp_path, "good", module=module)
+
+
+def test_files_that_take_all_their_time_leave_a_process_to_other_tenants(tmp_path: Path) -> None:
+    settings = ApiSettings(inspection_processes=2, inspection_timeout_seconds=3, require_keys=True)
+    inspector = Inspector(settings, "tests.unit.api.inspectors")
+    for way in ("asleep", "good"):
+        (tmp_path / way).write_text(way)
+
+    async def race() -> list[str]:
+        ended: list[str] = []
+
+        async def hold() -> None:
+            with contextlib.suppress(UndecodableSignal):
+                await inspector.inspect("greedy", tmp_path / "asleep")
+            ended.append("greedy")
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(2):
+                tasks.start_soon(hold)
+            await anyio.wait_all_tasks_blocked()
+            await inspector.inspect("modest", tmp_path / "good")
+            ended.append("modest")
+        return ended
+
+    try:
+        assert anyio.run(race)[0] == "modest"
+    finally:
+        inspector.close()

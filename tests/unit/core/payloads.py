@@ -8,8 +8,8 @@ from tests.networks import random_parameters
 from tuner.codec.sines.chunk import pack_network
 from tuner.codec.sines.quantise import dequantise, quantise, row_steps, tensors
 from tuner.codec.sines.scaled_chunk import pack_scaled_network
-from tuner.core.chunks import head
 from tuner.core.evaluation import SineNetwork
+from tuner.core.synthesis import SINES, head
 from tuner.network.parameters import Steps
 from tuner.network.sines.parameters import SineParameters
 
@@ -50,7 +50,7 @@ def random_payload(random: np.random.Generator, axes: int) -> Payload:
     return Payload(
         axes=axes,
         chunk=chunk,
-        start=head(len(parameters.frequencies), parameters.channels, widths, quantised.period, is_sines=True),
+        start=head(SINES, len(parameters.frequencies), parameters.channels, widths, quantised.period),
         payload=pack_scaled_network(quantised) if chunk == 3 else pack_network(quantised),
         network=network_of(dequantise(quantised)),
     )

@@ -14,15 +14,20 @@ from tuner.codec.limits import DecodeLimits
 from tuner.codec.sines.chunk import unpack_network
 from tuner.codec.sines.quantise import dequantise
 from tuner.codec.sines.scaled_chunk import unpack_scaled_network
-from tuner.core.chunks import head, sine_words, wavelet_words
+from tuner.codec.tiles.chunk import PackedTiles
+from tuner.core.chunks import sine_words, wavelet_words
 from tuner.core.host import Layout, Limits
-from tuner.core.synthesis import Network
+from tuner.core.synthesis import SINES, WAVELETS, Network, head
 from tuner.errors import ConfigError, CorruptFile, LimitExceeded
 from tuner.network.sines.windows import plain_network
+from tuner.network.tiles.parameters import TiledParameters
 from tuner.network.wavelets.parameters import WaveletParameters
 from tuner.signal.signal import SampleFormat, SignalKind
 
-GOLDEN = sorted((Path(__file__).parents[2] / "golden").glob("v1*/*.tnr"))
+GOLDEN = sorted(
+    path for path in (Path(__file__).parents[2] / "golden").glob("v1*/*.tnr") if path.parent.name != "v1-tiles"
+)
+TILES = sorted((Path(__file__).parents[2] / "golden/v1-tiles").glob("*.tnr"))
 _NETWORKS = (1, 3, 4, 7)
 
 
@@ -33,7 +38,7 @@ def _opened(path: Path) -> tuple[Header, int, bytes]:
 
 
 def _start(header: Header, channels: int, *, is_sines: bool) -> bytes:
-    return head(header.frequencies, channels, header.widths, header.period, is_sines=is_sines)
+    return head(SINES if is_sines else WAVELETS, header.frequencies, channels, header.widths, header.period)
 
 
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: f"{path.parent.name}/{path.name}")
@@ -41,10 +46,7 @@ def test_golden_files_are_read_as_the_library_does(path: Path) -> None:
     header, chunk, payload = _opened(path)
     parameters = decode(path.read_bytes()).parameters
     if isinstance(parameters, WaveletParameters):
-        layout, network = _wavelets(parameters)
-        words, integers = wavelet_words(layout, _start(header, header.channels, is_sines=False), payload)
-        assert words == network.words()
-        np.testing.assert_array_equal(integers, np.concatenate([codes.reshape(-1) for codes in parameters.latents]))
+        _assert_wavelets_are_read(parameters, header, payload)
         return
     channels = header.channels
     if chunk == 4:
@@ -54,6 +56,23 @@ def test_golden_files_are_read_as_the_library_does(path: Path) -> None:
         chunk, payload = reader.byte("kind"), payload[reader.position :]
     words = sine_words(len(header.shape), _start(header, channels, is_sines=True), chunk, payload)
     assert words == network_of(plain_network(parameters)).words()
+
+
+@pytest.mark.parametrize("path", TILES, ids=lambda path: path.name)
+def test_golden_tiles_are_read_as_networks_of_their_own(path: Path) -> None:
+    header, _ = read_container(path.read_bytes(), DecodeLimits())
+    parameters = decode(path.read_bytes()).parameters
+    assert isinstance(parameters, TiledParameters)
+    assert isinstance(parameters.tiles, PackedTiles)
+    for number, tile in enumerate(parameters.tiles):
+        _assert_wavelets_are_read(tile, header, parameters.tiles.packed(number))
+
+
+def _assert_wavelets_are_read(parameters: WaveletParameters, header: Header, payload: bytes) -> None:
+    layout, network = _wavelets(parameters)
+    words, integers = wavelet_words(layout, _start(header, header.channels, is_sines=False), payload)
+    assert words == network.words()
+    np.testing.assert_array_equal(integers, np.concatenate([codes.reshape(-1) for codes in parameters.latents]))
 
 
 @pytest.mark.parametrize("axes", [1, 2, 3, 4])
@@ -154,11 +173,11 @@ def test_damaged_wavelets_are_said() -> None:
 def test_limits_come_before_memory() -> None:
     drawn = random_payload(np.random.default_rng(3), 2)
     with pytest.raises(LimitExceeded, match="work"):
-        sine_words(2, head(1 << 10, 3, [1 << 10], 2.5, is_sines=True), 1, drawn.payload, Limits(work=1 << 16))
+        sine_words(2, head(SINES, 1 << 10, 3, [1 << 10], 2.5), 1, drawn.payload, Limits(work=1 << 16))
     with pytest.raises(LimitExceeded, match="memory"):
-        sine_words(2, head(1 << 10, 3, [1 << 10], 2.5, is_sines=True), 1, drawn.payload, Limits(memory=1 << 20))
+        sine_words(2, head(SINES, 1 << 10, 3, [1 << 10], 2.5), 1, drawn.payload, Limits(memory=1 << 20))
     with pytest.raises(ConfigError, match="network"):
-        sine_words(2, head(3, 3, [1 << 17], 2.5, is_sines=True), 1, drawn.payload)
+        sine_words(2, head(SINES, 3, 3, [1 << 17], 2.5), 1, drawn.payload)
     with pytest.raises(ConfigError, match="axes"):
         sine_words(5, drawn.start, drawn.chunk, drawn.payload)
     with pytest.raises(CorruptFile, match="network is not what an encoder writes"):

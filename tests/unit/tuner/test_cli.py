@@ -1,6 +1,7 @@
 """The commands, on real files."""
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -13,6 +14,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from tests.networks import random_representation
+from tests.tiles import ask_none, random_tiles, tiled
 from tests.wavelets import wavelet_representation
 from tuner.cli import app
 from tuner.codec.encode import encode
@@ -100,6 +102,7 @@ def test_info_as_json(file: Path) -> None:
         "hidden": [8],
         "weights": weights,
         "latents": 0,
+        "tiles": {},
         "bytes": file.stat().st_size,
         "bits_per_sample": 8 * file.stat().st_size / 140,
         "bits_per_weight": 8 * file.stat().st_size / weights,
@@ -126,6 +129,48 @@ def test_info_of_wavelets_names_them(tmp_path: Path) -> None:
     assert "network            wavelets" in lines
     assert "hidden             6, 5" in lines
     assert f"latents            {representation.parameters.latent_count}" in lines
+
+
+@pytest.fixture
+def in_tiles(tmp_path: Path) -> Path:
+    path = tmp_path / "tiles.tnr"
+    path.write_bytes(encode(tiled(random_tiles((60, 90), (15, 18), (2, 4), channels=3))))
+    return path
+
+
+def test_info_of_tiles(in_tiles: Path) -> None:
+    (line,) = [line for line in run("info", in_tiles).stdout.splitlines() if line.startswith("tiles ")]
+    assert line.startswith("tiles              count 20, counts 4 x 5, strides 15 x 18, overlaps 2 x 4, index bytes 1")
+
+
+def test_a_region_is_decoded_from_its_bytes(in_tiles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, part, double = tmp_path / "whole.png", tmp_path / "part.png", tmp_path / "double.png"
+    assert run("decode", in_tiles, "-o", whole).output == ""
+    ask_none(monkeypatch)
+    done = run("decode", in_tiles, "-o", part, "--region", "20:28, :50")
+    assert done.exit_code == 0, done.output
+    said = re.fullmatch(rf"{part}: (\d+) of {in_tiles.stat().st_size} bytes read\n", done.output)
+    assert said
+    assert int(said[1]) < 0.5 * in_tiles.stat().st_size
+    np.testing.assert_array_equal(read_image(part).values, read_image(whole).values[20:28, :50])
+    assert run("decode", in_tiles, "-o", double, "--region", "20:28,0:50", "--scale", 2).exit_code == 0
+    assert read_image(double).values.shape == (16, 100, 3)
+
+
+@pytest.mark.parametrize(
+    ("region", "message"),
+    [
+        ("0:5", "expected START:STOP for each axis of (10, 14)"),
+        ("5,0:5", "expected START:STOP"),
+        ("-1:5,0:5", "expected START:STOP"),
+        ("0:5,0:15", "expected 0 <= start < stop <= (10, 14)"),
+        ("5:5,0:14", "expected 0 <= start < stop"),
+    ],
+)
+def test_a_region_that_is_none_is_told(file: Path, tmp_path: Path, region: str, message: str) -> None:
+    done = run("decode", file, "-o", tmp_path / "x.png", f"--region={region}")
+    assert done.exit_code == 1
+    assert message in done.stderr
 
 
 def test_every_file_says_how_it_was_made(picture: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ tiles. Their checksums are compared at once if all bytes are there.
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import overload
+from threading import Lock
 
 from tuner.codec.file.header import Header
 from tuner.codec.file.primitives import ByteReader
@@ -27,8 +27,10 @@ from tuner.network.tiles.parameters import TiledParameters, check_alike
 from tuner.network.wavelets.parameters import WaveletParameters
 
 
-class PackedTiles(Sequence[WaveletParameters]):
+class PackedTiles:
     """The networks of all tiles, each unpacked when it is asked for; those asked for last are kept.
+
+    Threads may share an object.
 
     Args:
         grid: how the signal is cut.
@@ -41,6 +43,7 @@ class PackedTiles(Sequence[WaveletParameters]):
         self._grid, self._limits = grid, limits
         self.header, self.packed = header, packed
         self._kept: OrderedDict[int, WaveletParameters] = OrderedDict()
+        self._lock = Lock()
 
     def __len__(self) -> int:
         return self._grid.tiles
@@ -55,22 +58,21 @@ class PackedTiles(Sequence[WaveletParameters]):
         header = replace(self.header, shape=self._grid.tile_shape(number))
         return unpack_wavelets(self.packed(number), header, self._limits)
 
-    @overload
-    def __getitem__(self, number: int) -> WaveletParameters: ...
-    @overload
-    def __getitem__(self, number: slice) -> list[WaveletParameters]: ...
-    def __getitem__(self, number: int | slice) -> WaveletParameters | list[WaveletParameters]:
-        if isinstance(number, slice):
-            return [self[each] for each in range(*number.indices(len(self)))]
+    def __getitem__(self, number: int) -> WaveletParameters:
         if not 0 <= number < len(self):
             raise IndexError(f"tile {number} of {len(self)}")
-        found = self._kept.pop(number, None)
-        if found is None:
-            found = self.integers(number).parameters()
+        with self._lock:
+            found = self._kept.get(number)
+            if found is not None:
+                self._kept.move_to_end(number)
+                return found
+        found = self.integers(number).parameters()  # threads unpack several tiles at once
+        with self._lock:
+            self._kept.pop(number, None)
             weights = found.weight_count + sum(tile.weight_count for tile in self._kept.values())
             while self._kept and weights > self._limits.weights:
                 weights -= self._kept.popitem(last=False)[1].weight_count
-        self._kept[number] = found
+            self._kept[number] = found
         return found
 
     def __iter__(self) -> Iterator[WaveletParameters]:
@@ -84,7 +86,7 @@ class QuantisedTiles:
     Attributes:
         grid: how the signal is cut.
         tiles: networks of the tiles, which are unpacked when they are asked for.
-        steps: None: tiles have steps of their own, and are written again as the bytes that they came in.
+        steps: always None, since tiles have steps of their own, and are written again as the bytes that they came in.
     """
 
     grid: TileGrid
@@ -123,7 +125,8 @@ def pack_tiles(parameters: TiledParameters, steps: Steps | None) -> bytes:
 
     Args:
         parameters: networks of all tiles; those from a file are written as the bytes that they came in.
-        steps: None for those of the file, or fine ones; else one for each tensor of the first tile, then of the next.
+        steps: one quantisation step for each tensor of the first tile, then of the next; None for those of the file,
+            or fine ones.
 
     Raises:
         ConfigError: if a step is missing, not positive or too fine, or the tiles do not fit together.

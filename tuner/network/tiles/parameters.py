@@ -5,15 +5,30 @@ or repaired without the rest. The networks have layers of equal widths; what els
 of networks may read each of them when it is asked for: memory is then that of a few tiles.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol, runtime_checkable
 
 from tuner.errors import ConfigError
 from tuner.network.parameters import HiddenLayer
 from tuner.network.tiles.grid import TileGrid
 from tuner.network.wavelets.parameters import WaveletParameters
 from tuner.shapes import IntArray
+
+
+@runtime_checkable
+class Networks(Protocol):
+    """The networks of all tiles in the order of their numbers, such as a list of them.
+
+    No `Sequence`, because whoever checks types takes one for all in memory and looks at its items.
+    """
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, number: int, /) -> WaveletParameters: ...
+
+    def __iter__(self) -> Iterator[WaveletParameters]: ...
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -31,7 +46,7 @@ class TiledParameters:
     """
 
     grid: TileGrid
-    tiles: Sequence[WaveletParameters]
+    tiles: Networks
     channels: int
     period: float
 

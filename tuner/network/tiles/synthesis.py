@@ -20,6 +20,8 @@ from tuner.shapes import DoubleArray, FloatArray
 
 # Share of a sample, and rounding error of a coordinate, within which places are held to be samples.
 _NEAR, _ROUNDING = 1e-3, 2.0**-23
+# Derivatives on a grid are taken some rows at a time: the points take more memory than the result does.
+_POINTS_AT_ONCE = 1 << 18
 
 
 def values_at(parameters: TiledParameters, coords_PD: FloatArray) -> FloatArray:
@@ -56,14 +58,19 @@ def values_on_samples(parameters: TiledParameters, region: Region) -> FloatArray
         parameters: networks of all tiles.
         region: samples along each axis, [start, stop).
     """
-    return _on_product(parameters, [_Places(np.arange(start, stop) + 0.5, start) for start, stop in region])
+    return _on_product(parameters, [_Places(_middles(start, stop), start) for start, stop in region])
 
 
 def gradients_on_grid(parameters: TiledParameters, axes: Sequence[FloatArray]) -> FloatArray:
     """Exact derivatives on the product of the given axes, float32 (*shape, C, D), per unit of the coordinates."""
-    coords_PD = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
-    gradients_PCD = gradients_at(parameters, coords_PD)
-    return gradients_PCD.reshape(*(len(axis) for axis in axes), *gradients_PCD.shape[1:])
+    shape = tuple(len(axis) for axis in axes)
+    gradients = np.empty((*shape, parameters.channels, len(axes)), dtype=np.float32)
+    rows = max(1, _POINTS_AT_ONCE // max(1, prod(shape[1:])))
+    for start in range(0, shape[0], rows):
+        some = [axes[0][start : start + rows], *axes[1:]]
+        coords_PD = np.stack(np.meshgrid(*some, indexing="ij"), axis=-1).reshape(-1, len(axes))
+        gradients[start : start + rows] = gradients_at(parameters, coords_PD).reshape(-1, *gradients.shape[1:])
+    return gradients
 
 
 def products_per_sample(parameters: TiledParameters) -> int:
@@ -120,7 +127,7 @@ def _of_tile(
     """Values of one tile at those of the places where it counts."""
     tile = parameters.tiles[number]
     if all(each.first is not None for each in places):  # all samples of the tile, of which some are kept
-        own = [_local(np.arange(start, stop) + 0.5, start, stop) for start, stop in region]
+        own = [_local(_middles(start, stop), start, stop) for start, stop in region]
         kept = tuple(
             slice(span.start + (each.first or 0) - start, span.stop + (each.first or 0) - start)
             for span, each, (start, _) in zip(spans, places, region, strict=True)
@@ -147,6 +154,11 @@ def _span(grid: TileGrid, axis: int, index: int, t: DoubleArray) -> slice:
     return slice(start, int(np.searchsorted(t, end, side="left")))
 
 
+def _middles(start: int, stop: int) -> DoubleArray:
+    """Where samples [start, stop) are."""
+    return np.arange(start, stop, dtype=np.float64) + 0.5
+
+
 def _local(t: DoubleArray, start: int, stop: int) -> FloatArray:
     """Coordinates in the tile of samples [start, stop), float32."""
     local: FloatArray = ((2.0 * (t - start)) / (stop - start) - 1.0).astype(np.float32)
@@ -156,7 +168,7 @@ def _local(t: DoubleArray, start: int, stop: int) -> FloatArray:
 def _places(axis: FloatArray, samples: int) -> _Places:
     """Where coordinates along an axis lie, without their rounding if they are samples."""
     if are_samples((samples,), [axis]):
-        return _Places(np.arange(samples) + 0.5, 0)
+        return _Places(_middles(0, samples), 0)
     t = (even_coordinates(axis) + 1.0) * (samples / 2.0)
     whole = np.rint(t - 0.5)
     in_a_row = bool((np.diff(whole) == 1.0).all()) and np.abs(t - 0.5 - whole).max() <= _NEAR + _ROUNDING * samples

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from tests.tiles import random_tiles, tiled
 from tests.wavelets import random_wavelets
 from tuner.cli import app
 from tuner.codec.beginning import decode_beginning, load_beginning
@@ -164,3 +165,11 @@ def test_a_whole_file_and_a_beginning_on_disk(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["decode", str(path), "-o", str(shown), "--beginning"])
     assert result.exit_code == 0, result.output
     np.testing.assert_allclose(read_signal(shown).values, found.representation.render().values, atol=0.5001 / 255)
+
+
+def test_a_part_of_a_signal_in_tiles_is_no_beginning() -> None:
+    data = encode(tiled(random_tiles()))
+    assert decode_beginning(data).missing_levels == 0
+    for size in (len(data) // 2, len(data) - 1):
+        with pytest.raises(CorruptFile, match="in tiles, which has no coarser beginning"):
+            decode_beginning(data[:size])

@@ -12,7 +12,7 @@ from tests.networks import random_representation
 from tests.reference import tnr_decoder
 from tuner.codec.decode import decode, decode_integers
 from tuner.codec.encode import encode
-from tuner.codec.sines.quantise import quantise, tensors
+from tuner.codec.sines.quantise import QuantisedNetwork, quantise, tensors
 from tuner.representation import Representation
 from tuner.signal.signal import SampleFormat
 
@@ -43,6 +43,7 @@ def test_integers_come_back_bit_by_bit(representation: Representation) -> None:
     steps = some_steps(representation)
     written = quantise(representation.sine_parameters, steps)
     read = decode_integers(encode(representation, steps))
+    assert isinstance(read, QuantisedNetwork)
     assert np.array_equal(read.frequencies, written.frequencies)
     assert (read.period, read.steps) == (written.period, written.steps)
     for before, after in zip(written.integers, read.integers, strict=True):
@@ -65,6 +66,7 @@ def test_a_decoded_file_is_written_with_the_same_bytes(representation: Represent
 def test_the_page_alone_is_enough_to_decode(representation: Representation) -> None:
     data = encode(representation, some_steps(representation))
     ours, reference = decode_integers(data), tnr_decoder.decode(data)
+    assert isinstance(ours, QuantisedNetwork)
     for mine, other in zip((ours.frequencies, *ours.integers), reference.matrices, strict=True):
         assert mine.reshape(len(mine), -1).tolist() == other
     position = [samples // 3 for samples in representation.grid_shape]

@@ -12,6 +12,7 @@ from safetensors import safe_open
 from typer.testing import CliRunner
 
 from tests.networks import random_representation
+from tests.tiles import random_tiles, tiled
 from tests.wavelets import random_wavelets, wavelet_representation
 from tuner.cli import app
 from tuner.codec.encode import encode
@@ -95,3 +96,9 @@ def test_command(tmp_path: Path) -> None:
 def test_unknown_suffix() -> None:
     with pytest.raises(ConfigError, match="nothing"):
         exported(CASES["plain"], "")
+
+
+@pytest.mark.parametrize("suffix", [".onnx", ".safetensors", ".py"])
+def test_a_signal_in_tiles_is_no_single_network(suffix: str) -> None:
+    with pytest.raises(ConfigError, match="in 6 tiles"):
+        exported(tiled(random_tiles()), suffix)

@@ -118,3 +118,11 @@ def test_a_damaged_file_is_refused_before_a_page_is_written(tmp_path: Path) -> N
     done = CliRunner().invoke(app, ["view", str(source), "-o", str(tmp_path / "cut.html")])
     assert done.exit_code == 1
     assert not (tmp_path / "cut.html").exists()
+
+
+def test_a_signal_in_tiles_makes_no_page(tmp_path: Path) -> None:
+    source = COLOUR.parents[1] / "v1-tiles" / "picture.tnr"
+    done = CliRunner().invoke(app, ["view", str(source), "-o", str(tmp_path / "x.html")])
+    assert done.exit_code == 1
+    assert "in tiles, which the decoder of a page does not read" in done.stderr
+    assert not (tmp_path / "x.html").exists()

@@ -8,6 +8,7 @@ import pytest
 from tests.tiles import random_tiles, tiled
 from tuner.errors import ConfigError
 from tuner.network.synthesis import synthesis_of
+from tuner.network.tiles import synthesis
 from tuner.network.tiles.parameters import TiledParameters, check_alike
 from tuner.network.wavelets import synthesis as wavelets
 from tuner.signal.grid import Grid
@@ -74,13 +75,23 @@ def test_gradients_are_those_of_the_values(name: str) -> None:
         assert np.median(error) < 0.01 * np.abs(found).max()  # the borders of the tiles' differences are kinks
 
 
+def test_gradients_on_a_grid_are_those_at_its_points(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(synthesis, "_POINTS_AT_ONCE", 30)
+    parameters, axes = SIGNALS["volume"], [np.linspace(-1, 1, n, dtype=np.float32) for n in (7, 2, 6)]
+    points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
+    expected = synthesis.gradients_at(parameters, points).reshape(7, 2, 6, 2, 3)
+    np.testing.assert_allclose(
+        synthesis.gradients_on_grid(parameters, axes), expected, atol=1e-5 * np.abs(expected).max()
+    )
+
+
 @pytest.mark.parametrize("name", SIGNALS)
 def test_any_region_is_the_crop_of_the_whole(name: str) -> None:
     representation, rng = tiled(SIGNALS[name]), np.random.default_rng(1)
     whole = representation.render().values
     for _ in range(12):
         region = [tuple(sorted(rng.choice(n + 1, 2, replace=False).tolist())) for n in representation.grid_shape]
-        crop = representation.crop(region).values  # type: ignore[arg-type]
+        crop = representation.crop(region).values
         np.testing.assert_array_equal(crop, whole[tuple(slice(*ends) for ends in region)])
 
 
