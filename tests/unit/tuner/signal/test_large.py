@@ -8,6 +8,7 @@ from PIL import Image
 
 from tests.signals import SIGNALS
 from tuner.errors import InvalidSignal
+from tuner.shapes import SampleArray
 from tuner.signal.given import signal_of
 from tuner.signal.image import read_image
 from tuner.signal.large import LargeSignal, large_picture
@@ -18,7 +19,7 @@ REGION = ((3, 9), (2, 12))
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize("shape", [(20, 30), (20, 30, 1), (20, 30, 3)])
 def test_regions_of_stored_samples_are_those_of_the_signal(dtype: type, shape: tuple[int, ...]) -> None:
-    samples = np.random.default_rng(0).integers(0, 256, shape).astype(dtype)
+    samples: SampleArray = np.random.default_rng(0).integers(0, 256, shape).astype(dtype)
     large, whole = large_picture(samples, 0), signal_of(samples)
     assert large is not None
     assert (large.grid_shape, large.channels) == (whole.grid_shape, whole.channels)
