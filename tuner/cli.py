@@ -101,7 +101,11 @@ def fit(
     ] = Loss.VALUES,
     tiles: Annotated[
         int | None,
-        typer.Option(help="Samples along a tile's side: cuts a signal of any size, not only large ones."),
+        typer.Option(
+            help="Cut the signal into tiles of at most so many samples a side, each a network of its own, of which a "
+            "region is read without the others. Large signals are cut anyway.",
+            show_default=False,
+        ),
     ] = None,
     network: Annotated[
         NetworkKind | None, typer.Option(help="Kind of network, instead of the one that suits.", show_default=False)
