@@ -33,7 +33,7 @@ from tuner.targets.tiles.measure import Quality, measured_quality
 from tuner.targets.tiles.pilots import STEPS, Goal, pilot_step
 from tuner.targets.tiles.state import TileRecord
 from tuner.targets.tiles.tile import FittedTile, TileSettings, fit_tile, join, survey_tile
-from tuner.targets.tiles.versions import Version, within_bytes, within_squares
+from tuner.targets.tiles.versions import Version, within_file, within_squares
 from tuner.targets.wavelets.choice import wavelets_for
 
 OnStep = Callable[[Progress], Verdict]
@@ -364,14 +364,11 @@ class _Search:
     def _on_size(self, versions: list[list[Version]]) -> bytes:
         """The best file within the limit, which the report of a large one is part of."""
         assert self._max_bytes is not None  # noqa: S101  as asked for
-        report, budget = self._report_of_size(), self._budget(versions)
-        for _ in range(_LANDINGS):
-            chosen = within_bytes(versions, budget)
-            content = self._joined(chosen, report)
-            if len(content) <= self._max_bytes:
-                break
-            budget -= len(content) - self._max_bytes
-        return content
+        report = self._report_of_size()
+        chosen = within_file(
+            versions, self._max_bytes, self._budget(versions), lambda some: len(self._joined(some, report))
+        )
+        return self._joined(chosen, report)
 
     def _on_quality(self, versions: list[list[Version]]) -> TiledFile:
         """The smallest file that is so good, nearly; else the best one."""

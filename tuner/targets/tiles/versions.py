@@ -6,7 +6,7 @@ steepest part to the flattest makes the best file of every size (Shoham and Gers
 the bytes by which two versions of one tile differ.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -59,6 +59,26 @@ def within_bytes(tiles: Sequence[Sequence[Version]], most: int) -> list[Version]
             continue
         chosen[move.tile], left = move.to, left - move.bytes
     return [versions[at] for versions, at in zip(tiles, chosen, strict=True)]
+
+
+def within_file(
+    tiles: Sequence[Sequence[Version]], most: int, budget: int, size: Callable[[list[Version]], int]
+) -> list[Version]:
+    """The versions with the least error of which the whole file has so many bytes.
+
+    Args:
+        tiles: versions of each tile.
+        most: number of bytes of the file; where that of the smallest versions has more, they are what comes back.
+        budget: number of bytes of all tiles with which the file should come to that, to begin with.
+        size: tells the number of bytes of the file of some versions, which depends a little on which they are, as the
+            lengths in its index do.
+    """
+    while True:
+        chosen = within_bytes(tiles, budget)
+        excess, packed = size(chosen) - most, sum(len(each.packed) for each in chosen)
+        if excess <= 0 or packed > budget:
+            return chosen
+        budget = packed - excess  # not budget - excess, of which the same may come again
 
 
 def within_squares(tiles: Sequence[Sequence[Version]], most: float) -> list[Version]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tuner.errors import ConfigError
-from tuner.targets.tiles.versions import Version, within_bytes, within_squares
+from tuner.targets.tiles.versions import Version, within_bytes, within_file, within_squares
 
 
 def tiles(seed: int, count: int = 5) -> list[list[Version]]:
@@ -37,6 +37,22 @@ def test_versions_within_a_size_are_nearly_the_best_of_all(seed: int) -> None:
         assert size(chosen) <= budget
         best = min(squares(list(each)) for each in product(*given) if size(list(each)) <= budget)
         assert squares(chosen) <= 1.03 * best
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_file_fits_whatever_its_index_takes(seed: int) -> None:
+    """Lengths from 40 on take a byte more, so that no budget of the tiles says how large the file will be."""
+    given = tiles(seed)
+
+    def file_size(chosen: list[Version]) -> int:
+        return size(chosen) + sum(1 + (len(each.packed) >= 40) for each in chosen)
+
+    least = min(file_size(list(each)) for each in product(*given))
+    for most in range(least, least + 60):
+        chosen = within_file(given, most, most - len(given), file_size)
+        assert file_size(chosen) <= most
+        assert file_size(chosen) >= min(most - 12, file_size(within_bytes(given, 10**6)))
+    assert within_file(given, 0, 0, file_size) == within_bytes(given, 0)
 
 
 @pytest.mark.parametrize("seed", range(4))
