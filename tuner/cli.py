@@ -99,6 +99,14 @@ def fit(
     loss: Annotated[
         Loss, typer.Option(help="What a mesh is fitted to: distances on a grid, or then its surface, too.")
     ] = Loss.VALUES,
+    tiles: Annotated[
+        int | None,
+        typer.Option(
+            help="Cut the signal into tiles of at most so many samples a side, each a network of its own, of which a "
+            "region is read without the others. Large signals are cut anyway.",
+            show_default=False,
+        ),
+    ] = None,
     network: Annotated[
         NetworkKind | None, typer.Option(help="Kind of network, instead of the one that suits.", show_default=False)
     ] = None,
@@ -115,8 +123,9 @@ def fit(
             result = represent_surface(read_signal(source, resolution=resolution), surface, **options)
         else:
             asked: dict[str, Any] = {} if target is None else dict(Target.parse(target).named())
-            signal = read_signal(source, resolution=resolution)
-            result = represent(signal, **(options | asked), network=network, max_loss_db=max_loss_db)
+            # A path, so that a large picture need not be held as values.
+            signal = source if resolution == RESOLUTION else read_signal(source, resolution=resolution)
+            result = represent(signal, **(options | asked), network=network, max_loss_db=max_loss_db, tiles=tiles)
         result.save(output)
 
         typer.echo(f"{output}: {result.summary}")

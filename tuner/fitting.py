@@ -11,11 +11,14 @@ from tuner.quality.report import describe
 from tuner.representation import Representation
 from tuner.result import Result
 from tuner.signal.given import signal_of
+from tuner.signal.large import LargeSignal, large_picture
 from tuner.signal.signal import Signal
 from tuner.signal.triangles import Mesh
 from tuner.targets.ask import NetworkKind, SinesAsk
-from tuner.targets.request import ask_for
+from tuner.targets.request import MAX_LOSS_DB, ask_for, effort_of
 from tuner.targets.target import Target, TargetKind
+from tuner.targets.tiles.choice import tiles_suit
+from tuner.targets.wavelets.choice import MOST_PICTURE_VALUES
 
 if TYPE_CHECKING:
     from tuner.fit.progress import Progress, Verdict
@@ -32,7 +35,8 @@ def represent(
     effort: Effort | str = Effort.BALANCED,
     network: NetworkKind | str | None = None,
     max_steps: int | None = None,
-    max_loss_db: float = 0.1,
+    max_loss_db: float = MAX_LOSS_DB,
+    tiles: int | None = None,
     sample_rate: int | None = None,
     seed: int = 0,
     device: str = "cpu",
@@ -42,7 +46,9 @@ def represent(
     """Turn a signal into a small file that can be asked for values anywhere.
 
     One target may be given, and beside a quality or a size a limit of seconds. Without one, the effort decides how
-    large the network is and how long it trains.
+    large the network is and how long it trains. A signal that is too large for one network, such as a picture of more
+    than 5 million pixels in colour, is cut into tiles that overlap, each with a network of wavelets of its own; a
+    picture may then be memory-mapped, and is never copied as a whole.
 
     Example:
         >>> import numpy as np
@@ -63,6 +69,8 @@ def represent(
         network: kind of network, "sines" or "wavelets"; None for the one that suits the signal and the target.
         max_steps: largest number of training steps of a fit; None for that of the effort.
         max_loss_db: largest loss of quality by rounding the weights in dB, where no target says it.
+        tiles: most samples of a tile along each axis, at least 8, for a signal of any size that is to be cut; None to
+            cut only what is too large for one network.
         sample_rate: samples per second of a sound that is given as an array, in Hz.
         seed: number that decides every random choice, >= 0; the same seed gives the same file on the same machine.
         device: processor to compute on, as torch names it.
@@ -89,7 +97,28 @@ def represent(
     )
     if target is None and seconds is not None:
         target, seconds = Target(TargetKind.SECONDS, seconds), None
-    samples = signal_of(signal, sample_rate=sample_rate)
+    is_free = network is None and max_loss_db == MAX_LOSS_DB and max_error is None
+    if tiles is not None and network not in (None, NetworkKind.WAVELETS):
+        raise ConfigError(f"the network is {str(network)!r} and tiles {tiles}, expected wavelets: only they are cut")
+    large = None
+    if sample_rate is None and (is_free or tiles is not None):
+        large = large_picture(signal, MOST_PICTURE_VALUES if tiles is None else 0)
+    if large is None:
+        samples = signal_of(signal, sample_rate=sample_rate)
+        if tiles is not None or (is_free and tiles_suit(samples, target)):
+            large = LargeSignal.of(samples)
+    if large is not None:
+        return _in_tiles(
+            large,
+            effort,
+            target,
+            side=tiles,
+            seed=seed,
+            steps=max_steps,
+            seconds=seconds,
+            progress=progress,
+            on_step=on_step,
+        )
     ask = ask_for(
         samples,
         effort,
@@ -156,6 +185,41 @@ def represent_surface(
     content = reported(content, field, ask, fitted.steps)
     message = fitted.outcome.advice
     return _result(field, content, is_met=True, message=message, steps=fitted.steps, seconds=fitted.seconds)
+
+
+def _in_tiles(
+    signal: LargeSignal,
+    effort: Effort | str,
+    target: Target | None,
+    *,
+    progress: bool | None,
+    on_step: "Callable[[Progress], Verdict] | None",
+    **options: Any,
+) -> Result:
+    from tuner.progress_bar import progress_bar  # torch is behind these
+    from tuner.targets.tiles.search import represent_in_tiles
+
+    with progress_bar(shown=progress) as show:
+        found = represent_in_tiles(
+            signal,
+            effort_of(effort),
+            target,
+            on_step=_first_then(show, on_step),
+            on_phase=show.enter,
+            **options,
+        )
+    bits = 8.0 * len(found.content) / signal.sample_count
+    return Result(
+        content=found.content,
+        representation=decode(found.content),
+        psnr_db=found.psnr_db,
+        max_error=found.max_error,
+        is_met=found.is_met,
+        message=found.sentence,
+        steps=found.steps,
+        seconds=found.seconds,
+        summary=f"{len(found.content)} bytes, {bits:.2f} bits per sample, {found.psnr_db:.2f} dB, {found.tiles} tiles",
+    )
 
 
 def _result(signal: Signal, content: bytes, *, is_met: bool, message: str, steps: int, seconds: float) -> Result:

@@ -126,6 +126,12 @@ def read_image(source: bytes | Path, limits: ImageLimits = ImageLimits()) -> Sig
     )
 
 
+def read_stored_image(source: bytes | Path, limits: ImageLimits = ImageLimits()) -> "StoredImage":
+    """Decode an image file into the samples that it stores; arguments and errors are those of `read_image`."""
+    decoded = _decode(source, limits)
+    return StoredImage(decoded.samples, decoded.icc_profile)
+
+
 def inspect_image(source: bytes | Path, limits: ImageLimits = ImageLimits()) -> ImageFacts:
     """Decode an image file completely and say what it holds; raises what `read_image` raises."""
     decoded = _decode(source, limits)
@@ -157,6 +163,19 @@ def write_image(signal: Signal) -> bytes:
     file = BytesIO()
     image.save(file, format="PNG", icc_profile=signal.icc_profile)
     return file.getvalue()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredImage:
+    """The pixels of an image file.
+
+    Attributes:
+        samples: pixels as they are stored, of 8 or 16 bits, (height, width, channels).
+        icc_profile: colour profile of the file, kept as it came, or None.
+    """
+
+    samples: SampleArray
+    icc_profile: bytes | None
 
 
 @dataclass(frozen=True, slots=True)

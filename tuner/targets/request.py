@@ -20,7 +20,7 @@ from tuner.targets.wavelets.choice import wavelets_for, wavelets_suit
 # Networks that each preset may train to meet a target.
 TRIALS = {Effort.FAST: 2, Effort.BALANCED: 3, Effort.BEST: 4}
 
-_MAX_LOSS_DB = 0.1
+MAX_LOSS_DB = 0.1
 _Word = TypeVar("_Word", bound=StrEnum)
 
 
@@ -33,7 +33,7 @@ def ask_for(
     seed: int = 0,
     steps: int | None = None,
     seconds: float | None = None,
-    max_loss_db: float = _MAX_LOSS_DB,
+    max_loss_db: float = MAX_LOSS_DB,
     trials: int | None = None,
     network: Mapping[str, Any] | None = None,
     trainer: TrainerConfig | None = None,
@@ -72,10 +72,10 @@ def ask_for(
         ConfigError: if a word is not known, a setting is out of its range, or a network with wavelets is asked for what
             it cannot do.
     """
-    effort = _word(Effort, effort, "effort")
+    effort = effort_of(effort)
     settings = dict(network or {})
     if kind is None:
-        is_free = not settings and trainer is None and (target is not None or max_loss_db == _MAX_LOSS_DB)
+        is_free = not settings and trainer is None and (target is not None or max_loss_db == MAX_LOSS_DB)
         kind = NetworkKind.WAVELETS if is_free and wavelets_suit(signal, target) else NetworkKind.SINES
     count = TRIALS[effort] if trials is None else trials
     if _word(NetworkKind, kind, "kind of network") is NetworkKind.WAVELETS:
@@ -92,6 +92,15 @@ def ask_for(
         target=target,
         trials=count,
     )
+
+
+def effort_of(word: Effort | str) -> Effort:
+    """The effort that a word names.
+
+    Raises:
+        ConfigError: if the word is not known.
+    """
+    return _word(Effort, word, "effort")
 
 
 def _word(words: type[_Word], given: str, name: str) -> _Word:

@@ -23,8 +23,11 @@ class WaveletConfig:
     """A fit of wavelets to a size or to a quality.
 
     Attributes:
-        bits_per_sample: size of the file to aim for, in bits per point of the grid, > 0; None if a quality is.
-        psnr_db: quality to aim for, in dB, with as few bits as that takes; None if a size is.
+        bits_per_sample: size of the file to aim for, in bits per point of the grid, > 0; None if another is aimed for.
+        psnr_db: quality to aim for, in dB, with as few bits as that takes; None if another is aimed for.
+        latent_step: quantisation step of the latents at first, > 0, which also says what a bit is worth, from the first
+            step of the fit to the last: what parts of one signal have in common. None if a size or a quality is aimed
+            for.
         learned: whether weights are learned; if not, the network has no sines, and its latents are the coefficients of
             the signal itself, of any size.
         steps: number of steps of the fit, >= 1.
@@ -40,11 +43,12 @@ class WaveletConfig:
         seed: seed of the frequencies, the initial weights and the order of the latents, >= 0.
 
     Raises:
-        ConfigError: if a setting is out of its range, or not exactly one of size and quality is aimed for.
+        ConfigError: if a setting is out of its range, or not exactly one of size, quality and step is given.
     """
 
     bits_per_sample: float | None = None
     psnr_db: float | None = None
+    latent_step: float | None = None
     learned: bool = True
     steps: int = 300
     max_seconds: float | None = None
@@ -59,11 +63,12 @@ class WaveletConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if (self.bits_per_sample is None) == (self.psnr_db is None):
+        if sum(aim is not None for aim in (self.bits_per_sample, self.psnr_db, self.latent_step)) != 1:
             raise ConfigError(
-                f"bits_per_sample is {self.bits_per_sample} and psnr_db is {self.psnr_db}, expected exactly one of them"
+                f"bits_per_sample is {self.bits_per_sample}, psnr_db is {self.psnr_db} and latent_step is "
+                f"{self.latent_step}, expected exactly one of them"
             )
-        for name in ("bits_per_sample", "psnr_db", "weight_rate"):
+        for name in ("bits_per_sample", "psnr_db", "latent_step", "weight_rate"):
             value = getattr(self, name)
             if value is not None and not (isfinite(value) and value > 0.0):
                 raise ConfigError(f"{name} is {value}, expected a finite number above 0")
@@ -85,7 +90,10 @@ class WaveletConfig:
 
     def fingerprint(self) -> str:
         """SHA-256 of the settings, in hexadecimal: equal for equal configurations only."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        settings = asdict(self)
+        if self.latent_step is None:  # as settings were named before there was such a step
+            del settings["latent_step"]
+        return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
     def scales_of(self, grid_shape: tuple[int, ...]) -> int:
         """Scales of the wavelets of a signal."""

@@ -16,12 +16,10 @@ from torch import Tensor
 
 from tuner.fit.stripes import Stripes, single_threaded
 from tuner.fit.wavelets.differences import Differences
-from tuner.fit.wavelets.subbands import Subbands
+from tuner.fit.wavelets.subbands import TILE_POINTS, Subbands
 from tuner.fit.wavelets.weights import Weights
 from tuner.network.wavelets.layout import Layout
 from tuner.shapes import FloatArray, IntArray
-
-_TILE_POINTS = 4096
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,7 +64,7 @@ class GridPasses:
         self.points = int(prod(self.grid_shape))
         self.channels = int(values.shape[-1])
         plane = prod(self.grid_shape[1:])
-        rows = max(1, _TILE_POINTS // plane)
+        rows = max(1, TILE_POINTS // plane)
         self.sines = 2 * len(frequencies)
         self.layout, self.frequencies = layout, frequencies
         self.subbands = Subbands(layout, rows)

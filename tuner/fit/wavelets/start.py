@@ -15,6 +15,7 @@ from tuner.decibels import mse_to_psnr_db
 from tuner.fit.wavelets.config import WaveletConfig
 from tuner.fit.wavelets.passes import GridPasses
 from tuner.fit.wavelets.rate import LatentRate
+from tuner.fit.wavelets.subbands import Subbands
 from tuner.fit.wavelets.trade import Trade
 from tuner.fit.wavelets.weights import Weights
 
@@ -61,10 +62,8 @@ def begin(config: WaveletConfig, passes: GridPasses, rate: LatentRate, trade: Tr
         trade: tells how many bits latents may take, if a size is asked for.
         random: generator that the weights are drawn from.
     """
-    targets_CP, layout = passes.targets_CP, passes.layout
-    mean = targets_CP.mean(1)
-    colours = _principal_axes(targets_CP - mean[:, None])
-    coefficients = passes.subbands.analyse(colours.T @ (targets_CP - mean[:, None]))
+    layout = passes.layout
+    mean, colours, coefficients = own_coefficients(passes.targets_CP, passes.subbands)
     first, *deeper = config.widths
 
     def normal(rows: int, columns: int) -> Tensor:
@@ -85,6 +84,21 @@ def begin(config: WaveletConfig, passes: GridPasses, rate: LatentRate, trade: Tr
     passes.gains.copy_(passes.input_sizes().clamp(min=_LEAST_INPUT).log2().neg().round().exp2())
     skip.mul_(step)
     return Start(weights, latents, colours, step)
+
+
+def own_coefficients(
+    values_CP: Tensor, subbands: Subbands, iterations: int = 10
+) -> tuple[Tensor, Tensor, list[Tensor]]:
+    """Mean of the values, their colours, and their wavelet coefficients, one tensor per level, (subbands, *nodes).
+
+    Args:
+        values_CP: values of a signal on its grid.
+        subbands: subbands on that grid.
+        iterations: number of iterations of the analysis; few make coefficients that are only about right.
+    """
+    mean = values_CP.mean(1)
+    colours = _principal_axes(values_CP - mean[:, None])
+    return mean, colours, subbands.analyse(colours.T @ (values_CP - mean[:, None]), iterations)
 
 
 def in_steps(coefficients: list[Tensor], step: float, largest: float = LARGEST_CODE) -> list[Tensor]:
@@ -110,6 +124,8 @@ def _first_step(
     coefficients: list[Tensor],
 ) -> float:
     """The step of the latents with which the signal's own coefficients have the size or quality asked for."""
+    if config.latent_step is not None:
+        return config.latent_step
     largest = max(float(each.abs().max()) for each in coefficients)
     # A finer step belongs to a network without sines, which has a search of its own (`tuner.fit.wavelets.exact`).
     low = log(max(SMALLEST_STEP, largest / _LARGEST_FIRST_CODE))

@@ -18,6 +18,8 @@ from tuner.network.wavelets.filters import wavelet_taps
 from tuner.network.wavelets.layout import Layout, Level, is_high
 from tuner.network.wavelets.splines import Reading
 
+TILE_POINTS = 4096
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Part:
@@ -54,6 +56,11 @@ class Subbands:
             for level in layout.levels
             for orientations in level.alike_along_first_axis()
         ]
+
+    @classmethod
+    def of_points(cls, layout: Layout, points: int = TILE_POINTS) -> "Subbands":
+        """Subbands whose tiles have about so many points, few enough to stay in the cache."""
+        return cls(layout, max(1, points // prod(layout.grid_shape[1:])))
 
     def zeros(self) -> list[Tensor]:
         """Codes of every level: (subbands, *nodes)."""

@@ -108,7 +108,8 @@ class WaveletTrainer:
         free = free_values(self._latents, gradients.slopes, self._curvatures)
         choose(self._latents, free, self._curvatures, costs, self._trade.value / self._points, self._random)
         self._taken += 1
-        self._trade.follow(bits, gradients.loss, share)
+        if self._config.latent_step is None:
+            self._trade.follow(bits, gradients.loss, share)
         return gradients.loss
 
     def finish(self) -> float:

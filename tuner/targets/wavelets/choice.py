@@ -27,7 +27,7 @@ _MOST_LATENTS = 1 << 24  # a reader's limit for a file, unless it is told otherw
 
 
 # The most values of a signal, beyond which a fit takes too much memory: one of so many takes 2.5 GB.
-_MOST_PICTURE_VALUES, _MOST_VALUES = 15 << 20, 1 << 23
+MOST_PICTURE_VALUES, _MOST_VALUES = 15 << 20, 1 << 23
 
 
 def wavelets_suit(signal: Outline, target: Target | None) -> bool:
@@ -36,7 +36,7 @@ def wavelets_suit(signal: Outline, target: Target | None) -> bool:
     It is wherever it can be fitted and the target is not a largest error: over the whole range of sizes and qualities
     no network of sines came near (docs/decisions/0032-one-choice-of-network.md).
     """
-    most = _MOST_PICTURE_VALUES if signal.kind is SignalKind.IMAGE else _MOST_VALUES
+    most = MOST_PICTURE_VALUES if signal.kind is SignalKind.IMAGE else _MOST_VALUES
     if len(signal.grid_shape) > MOST_AXES or prod(signal.grid_shape) * signal.channels > most:
         return False
     return target is None or target.kind is not TargetKind.MAX_ERROR

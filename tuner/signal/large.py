@@ -1,0 +1,168 @@
+"""A signal that is too large to be held as values: its samples stay as they are stored, and regions of it are read.
+
+What holds the samples may be an array in memory, a memory-mapped file, or anything else that has a shape and a type and
+gives a region when it is asked for one: a copy in float32 of all of it is never made.
+"""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any, Final, Protocol, runtime_checkable
+
+import numpy as np
+from PIL import Image
+
+from tuner.errors import InvalidSignal
+from tuner.shapes import FloatArray
+from tuner.signal.details import Details
+from tuner.signal.image import ImageLimits, read_stored_image
+from tuner.signal.kind import SignalKind
+from tuner.signal.samples import SampleFormat, Scaling, Storage, refuse_masked
+from tuner.signal.signal import Signal
+
+_PICTURE_DTYPES: Final = (np.dtype(np.uint8), np.dtype(np.uint16))
+_MOST_CHANNELS: Final = 4
+# What a reader of files in tiles allows, too: four times as many pixels as a picture has that is held as values.
+_LIMITS: Final = ImageLimits(max_pixels=2**28, max_side=2**16)
+
+
+@runtime_checkable
+class Samples(Protocol):
+    """What gives the samples of a region."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Number of samples along each axis."""
+
+    @property
+    def dtype(self) -> Any:
+        """Type of a sample."""
+
+    def __getitem__(self, region: tuple[slice, ...], /) -> Any:
+        """The samples of a region, as an array."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class LargeSignal:
+    """Samples on a regular grid, of which regions become values.
+
+    Attributes:
+        samples: stored samples or values, (*grid_shape, channels) or, of one channel, grid_shape alone.
+        grid_shape: number of samples along each axis.
+        channels: number of values of a sample.
+        are_values: whether the samples are values already, as in a `Signal`.
+        kind: what the samples are.
+        sample_format: how the source stored a sample.
+        icc_profile: colour profile of the source, kept as it came, or None.
+        scaling: map from values to stored samples; None for the natural one of the sample format.
+        details: what else belongs to such a file, or None.
+    """
+
+    samples: Samples
+    grid_shape: tuple[int, ...]
+    channels: int
+    are_values: bool = False
+    kind: SignalKind = SignalKind.IMAGE
+    sample_format: SampleFormat = SampleFormat.U8
+    icc_profile: bytes | None = None
+    scaling: Scaling | None = None
+    details: Details | None = None
+
+    @classmethod
+    def of(cls, signal: Signal) -> "LargeSignal":
+        """A signal that is held already; its values are not copied."""
+        return cls(
+            samples=signal.values,
+            grid_shape=signal.grid_shape,
+            channels=signal.channels,
+            are_values=True,
+            kind=signal.kind,
+            sample_format=signal.sample_format,
+            icc_profile=signal.icc_profile,
+            scaling=signal.scaling,
+            details=signal.details,
+        )
+
+    @property
+    def storage(self) -> Storage:
+        """How values become stored samples."""
+        return Storage(self.sample_format, self.scaling)
+
+    @property
+    def sample_count(self) -> int:
+        """Number of grid points."""
+        return prod(self.grid_shape)
+
+    def values(self, region: Sequence[tuple[int, int]]) -> FloatArray:
+        """Values of a region, float32 (*sides, channels), contiguous.
+
+        Args:
+            region: samples along each axis, [start, stop).
+
+        Raises:
+            InvalidSignal: if a sample is NaN or infinite.
+        """
+        found = np.asarray(self.samples[tuple(slice(start, stop) for start, stop in region)])
+        refuse_masked(found)
+        shape = (*(stop - start for start, stop in region), self.channels)
+        if found.size != prod(shape):
+            raise InvalidSignal(f"the samples of {list(region)} have shape {found.shape}, expected {shape}")
+        found = found.reshape(shape)
+        if self.are_values:
+            return np.ascontiguousarray(found, dtype=np.float32)
+        return np.ascontiguousarray(self.storage.to_values(found.astype(found.dtype.newbyteorder("="), copy=False)))
+
+
+def large_picture(given: Any, more_than: int) -> LargeSignal | None:
+    """A picture of many values, as it is stored; None for anything else, which `tuner.signal.given.signal_of` takes.
+
+    Args:
+        given: an array of bytes or 16-bit integers, (height, width) or (height, width, 1 to 4), in memory or
+            memory-mapped, or the path of a picture.
+        more_than: number of values that the picture must have more than.
+
+    Raises:
+        SignalError: if it is the path of a picture that is large enough and cannot be decoded.
+    """
+    if isinstance(given, str | Path):
+        path = Path(given)
+        if _values_of_file(path) <= more_than:
+            return None
+        stored = read_stored_image(path, _LIMITS)
+        return _picture(stored.samples, stored.icc_profile)
+    if not isinstance(given, Samples) or isinstance(given, np.ma.MaskedArray) or _module(given) == "torch":
+        return None
+    shape = tuple(given.shape)
+    is_picture = given.dtype in _PICTURE_DTYPES and (
+        len(shape) == 2 or (len(shape) == 3 and shape[2] <= _MOST_CHANNELS)
+    )
+    return _picture(given) if is_picture and prod(shape) > more_than else None
+
+
+def _picture(samples: Samples, icc_profile: bytes | None = None) -> LargeSignal:
+    shape = tuple(samples.shape)
+    return LargeSignal(
+        samples=samples,
+        grid_shape=shape[:2],
+        channels=1 if len(shape) == 2 else shape[2],
+        sample_format=SampleFormat.of(np.dtype(samples.dtype)),
+        icc_profile=icc_profile,
+    )
+
+
+def _module(given: Any) -> str:
+    return type(given).__module__.partition(".")[0]
+
+
+def _values_of_file(path: Path) -> int:
+    """Number of values of a picture, from its header; 0 for what is none."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            with Image.open(path, formats=("PNG", "JPEG", "WEBP", "TIFF")) as image:
+                frames = getattr(image, "n_frames", 1)
+                return 0 if frames > 1 else image.width * image.height * len(image.getbands())
+        except Exception:  # whoever reads the file says what is wrong with it
+            return 0

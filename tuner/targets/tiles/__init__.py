@@ -1,0 +1,1 @@
+"""Large signals by target: cut into tiles that are fitted one by one and blended."""
