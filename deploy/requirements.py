@@ -1,7 +1,8 @@
-"""What an image has to install before any source is copied: `python deploy/requirements.py EXTRA > requirements.txt`.
+"""What an image has to install before any source is copied: `python -m deploy.requirements EXTRA [KINDS]`.
 
 Of the standard library only, since it runs in an image that has nothing yet. Layers above the list are built again only
-when the list changes, not with every change of source.
+when the list changes, not with every change of source. KINDS, such as `audio,volume`, are the kinds of signal besides
+pictures and arrays; if nothing is said, all.
 """
 
 import re
@@ -14,11 +15,12 @@ ROOT = Path(__file__).parents[1]
 _OURS = re.compile(r"(?P<name>tuner-neural|tuner-service)(?:\[(?P<extras>[\w,-]+)\])?")
 
 
-def requirements(extra: str, root: Path = ROOT) -> list[str]:
+def requirements(extra: str, kinds: str = "", root: Path = ROOT) -> list[str]:
     """Requirements of the service with one extra, without what is ours, each once and in the order of the alphabet.
 
     Args:
         extra: name of an extra of service/pyproject.toml.
+        kinds: extras of the library that take the place of `signals`, with commas between them; empty for all of them.
         root: folder of the checkout.
 
     Raises:
@@ -31,6 +33,8 @@ def requirements(extra: str, root: Path = ROOT) -> list[str]:
 
     def of(name: str, extras: Sequence[str]) -> Iterator[str]:
         project = projects[name]
+        if kinds and name == "tuner-neural":
+            extras = [one for given in extras for one in (kinds.split(",") if given == "signals" else [given])]
         lines = [*project["dependencies"], *(line for one in extras for line in project["optional-dependencies"][one])]
         for line in lines:
             if ours := _OURS.fullmatch(line):
@@ -42,4 +46,4 @@ def requirements(extra: str, root: Path = ROOT) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write("".join(f"{line}\n" for line in requirements(sys.argv[1])))
+    sys.stdout.write("".join(f"{line}\n" for line in requirements(sys.argv[1], "".join(sys.argv[2:3]))))

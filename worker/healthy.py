@@ -1,4 +1,4 @@
-"""Is the process of this container alive? `python -m worker.healthy`, for workers, views and upkeep, which have no port.
+"""Is the process of this container alive? `python -m worker.healthy` for workers, views and upkeep, who have no port.
 
 They beat in the broker (`store.pulse`) under the name of their host, which is the container's own. Status 0 if one of
 this host was heard lately, else 1. A broker that is away hides everybody, and is no reason to end anybody: status 0.

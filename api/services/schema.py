@@ -1,8 +1,7 @@
 """Are the tables as far as this code needs them? Asked of the database, and compared with the migrations beside it."""
 
 from functools import cached_property
-from importlib.util import find_spec
-from pathlib import Path
+from importlib import import_module
 
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -40,7 +39,5 @@ class Schema:
     @cached_property
     def _known(self) -> list[str]:
         """All migrations, the last one first."""
-        spec = find_spec("migrations")
-        assert spec is not None
-        assert spec.origin is not None
-        return [script.revision for script in ScriptDirectory(Path(spec.origin).parent).walk_revisions()]
+        (folder,) = import_module("migrations").__path__
+        return [script.revision for script in ScriptDirectory(folder).walk_revisions()]
