@@ -7,6 +7,7 @@ modules are compiled only where one of our processes imports them: the others co
 
 import importlib
 import shutil
+import struct
 import subprocess
 import sys
 import sysconfig
@@ -25,6 +26,7 @@ IMPORTED = (
     "uvicorn.loops.auto", "uvicorn.main", "uvicorn.protocols.http.h11_impl", "wasmtime",
 )  # fmt: skip
 _LARGE_BYTES = 100_000
+_LOADED = 1  # PT_LOAD
 _SERVICES = ("s3", "sts")  # of Amazon's
 
 
@@ -42,11 +44,45 @@ def leave_out(site: Path) -> None:
     for described in (site / "botocore" / "data").glob("*/"):
         if described.is_dir() and described.name not in _SERVICES:
             shutil.rmtree(described)
-    strip = shutil.which("strip")
-    for library in site.rglob("*.so*") if strip else ():
+    for library in site.rglob("*.so*"):
         is_torch = library.relative_to(site).parts[0] == "torch"  # stripped already
         if library.is_file() and library.stat().st_size > _LARGE_BYTES and not is_torch:
-            subprocess.run([str(strip), "--strip-unneeded", library], check=True)
+            strip(library)
+
+
+def strip(library: Path) -> None:
+    """Remove what only a debugger reads; without the program `strip` nothing happens.
+
+    Wheels' libraries have had their headers moved, which some versions of `strip` answer with a file that cannot be
+    loaded. Such a result is thrown away.
+
+    Args:
+        library: shared library, which is changed.
+    """
+    program = shutil.which("strip")
+    if program:
+        stripped = library.with_name(f"{library.name}.stripped")
+        subprocess.run([program, "--strip-unneeded", "-o", stripped, library], check=True)
+        if can_be_loaded(stripped.read_bytes()):
+            shutil.copymode(library, stripped)
+            stripped.replace(library)
+        else:
+            stripped.unlink()
+
+
+def can_be_loaded(elf: bytes) -> bool:
+    """Whether each segment begins at the same place of a page in the file and in memory, which the loader insists on.
+
+    Args:
+        elf: content of a shared library of 64 bits in the order of bytes of x86 and ARM.
+    """
+    (first,) = struct.unpack_from("<Q", elf, 32)
+    size, count = struct.unpack_from("<HH", elf, 54)
+    for place in range(first, first + size * count, size):
+        kind, _, offset, address, _, _, _, align = struct.unpack_from("<IIQQQQQQ", elf, place)
+        if kind == _LOADED and (offset - address) % max(align, 1):
+            return False
+    return True
 
 
 def compile_what_is_imported() -> None:
