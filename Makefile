@@ -16,7 +16,7 @@ QUICK := tests/golden/test_golden.py::test_the_integers_never_change tests/docs/
          tests/unit/tuner/test_representation.py tests/unit/tuner/test_metrics.py tests/unit/tuner/test_public_names.py
 
 .DEFAULT_GOAL := help
-.PHONY: bench-small test-long core fuzz-coverage help demo test check up format bench-fit bench-jobs chaos clean openapi quick fuzz-api load test-napari test-browser test-node bench-rd bench-kinds bench-robust fuzz-codec docs docs-pictures bench-estimate bench-weights bench-hostile simulate mutants test-readers bench-memory
+.PHONY: bench-small test-long core fuzz-coverage help demo test check up format bench-fit bench-jobs chaos clean openapi quick fuzz-api load test-napari test-browser test-node bench-rd bench-kinds bench-robust fuzz-codec docs docs-pictures bench-estimate bench-weights bench-hostile simulate mutants test-readers bench-memory containers
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -110,6 +110,9 @@ fuzz-codec: $(READY) ## 100,000 mutated .tnr files against the reader, in limite
 fuzz-coverage: $(READY) ## the same reader under a fuzzer that sees which lines it reaches (Linux, macOS)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e . -e './service[fuzz]'
 	$(BIN)/python -m tests.hostile.coverage_guided build/corpus $(or $(FUZZ_OPTIONS),-runs=100000)
+
+containers: $(READY) ## build both images and send a fit through them, where podman and buildah are: CONTAINERS_BUILD='options'
+	$(BIN)/python -m tests.containers $(CONTAINERS_OPTIONS)
 
 docs: $(READY) ## the documentation site, build/site/: pages, docstrings, and the tutorial, which is run
 	$(BIN)/python -m sphinx -q -W --keep-going -d build/doctrees -c docs/site . build/site

@@ -22,6 +22,7 @@ from api.services.large_uploads import LargeUploads
 from api.services.publishing import Publisher
 from api.services.rates import Rates
 from api.services.readiness import Readiness
+from api.services.schema import Schema
 from api.services.submission import Submissions
 from api.services.uploads import Uploads
 from api.services.views import Views
@@ -98,7 +99,9 @@ class Services:
             views=Views(database, blobs, publisher, max_stored_bytes=settings.max_stored_bytes),
             private_networks=store.webhook_private_networks,
             vitals=VitalSigns(database, Pulses(store), disk),
-            readiness=Readiness(database, blobs, queue, timeout_seconds=settings.readiness_timeout_seconds),
+            readiness=Readiness(
+                database, Schema(database), blobs, queue, timeout_seconds=settings.readiness_timeout_seconds
+            ),
         )
 
     async def close(self) -> None:

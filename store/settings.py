@@ -5,15 +5,21 @@ from pathlib import Path
 from pydantic import Field, IPvAnyNetwork, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+SECRETS = Path("/run/secrets")  # where containers are handed files
+
 
 class StoreSettings(BaseSettings):
     """Read once at the start of a process; api, worker and migrations share it.
+
+    What the environment does not say, files of the same names may, in /run/secrets: `tuner_database_url` and so on.
 
     Raises:
         pydantic.ValidationError: at construction, naming every variable that is missing or malformed.
     """
 
-    model_config = SettingsConfigDict(env_prefix="TUNER_", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="TUNER_", frozen=True, secrets_dir=SECRETS if SECRETS.is_dir() else None
+    )
 
     database_url: SecretStr = Field(description="SQLAlchemy address, postgresql+psycopg://user:password@host:port/name")
     database_pool_size: int = Field(default=10, ge=1, le=200)

@@ -23,10 +23,10 @@ async def livez() -> Alive:
 
 @router.get("/readyz", responses=problems(errors.NotReady))
 async def readyz(services: InjectedServices) -> Ready:
-    """Asks the engines. Database and storage must answer; without the broker jobs are still accepted."""
+    """Asks the engines. Database, with all tables, and storage must answer; without the broker jobs are accepted."""
     ready, checks = await services.readiness.ask()
     if not ready:
-        raise NotReady("database or storage does not answer", checks=checks)
+        raise NotReady("database or storage does not answer, or tables are missing", checks=checks)
     vitals = await to_thread.run_sync(partial(services.vitals.look, with_broker=checks["broker"] == OK))
     return Ready(
         checks=checks,

@@ -18,7 +18,7 @@ class Ready(BaseModel):
     checks: dict[str, str] = Field(
         description="`ok`, or what went wrong; a broker that is away delays fits and refuses none; "
         "`objects` counts what is known to be damaged or missing in storage",
-        examples=[{"database": "ok", "storage": "ok", "broker": "ok", "objects": "ok"}],
+        examples=[{"database": "ok", "tables": "ok", "storage": "ok", "broker": "ok", "objects": "ok"}],
     )
     read_only: bool = Field(
         description="whether the disk is so full that nothing can be added; it ends by itself when there is room"

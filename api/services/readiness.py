@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from anyio import CapacityLimiter, to_thread
 
+from api.services.schema import Schema, TablesBehind
 from store.blobs import BlobStore
 from store.database import Database
 from store.queue import FitQueue
@@ -20,12 +21,18 @@ class _Damaged(Exception):
 class Readiness:
     """Asks the engines that requests need. Without the broker jobs are still accepted, so it is not required."""
 
-    def __init__(self, database: Database, blobs: BlobStore, queue: FitQueue, *, timeout_seconds: float) -> None:
+    def __init__(
+        self, database: Database, schema: Schema, blobs: BlobStore, queue: FitQueue, *, timeout_seconds: float
+    ) -> None:
         self._timeout_seconds = timeout_seconds
         self._database = database
         self._blobs = blobs
         self._blobs_tested = False
-        self._required = {"database": _Check(database.ping), "storage": _Check(self._ask_storage)}
+        self._required = {
+            "database": _Check(database.ping),
+            "tables": _Check(schema.check),
+            "storage": _Check(self._ask_storage),
+        }
         self._optional = {"broker": _Check(queue.ping), "objects": _Check(self._count_damaged)}
 
     async def ask(self) -> tuple[bool, dict[str, str]]:
@@ -64,7 +71,7 @@ class _Check:
             await asyncio.wait_for(asyncio.shield(self._pending), timeout_seconds)
         except TimeoutError:
             return f"no answer within {timeout_seconds:g} s"
-        except _Damaged as error:
+        except (_Damaged, TablesBehind) as error:
             return str(error)
         except Exception as error:
             # The class alone: messages of drivers may name addresses.

@@ -18,7 +18,7 @@ def test_alive_ready_and_welcome(client: httpx.Client) -> None:
     ready = client.get("/readyz")
     assert (ready.status_code, ready.json()["checks"]) == (
         200,
-        dict.fromkeys(("database", "storage", "broker", "objects"), "ok"),
+        dict.fromkeys(("database", "tables", "storage", "broker", "objects"), "ok"),
     )
     assert client.get("/").json()["openapi"] == "/openapi.json"
     assert client.get("/openapi.json").json()["info"]["title"] == "Tuner"
@@ -50,7 +50,7 @@ def test_away_means_not_ready_and_unavailable(environment: dict[str, str], tmp_p
         ready = client.get("/readyz")
         assert (ready.status_code, ready.json()["code"]) == (503, "not_ready")
         assert ready.json()["checks"]["broker"] == "ok"
-        assert "ok" not in {ready.json()["checks"][name] for name in ("database", "storage")}
+        assert "ok" not in {ready.json()["checks"][name] for name in ("database", "tables", "storage")}
         answer = client.get("/fits")
         assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
         assert "retry-after" in answer.headers
