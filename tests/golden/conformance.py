@@ -8,10 +8,9 @@ import hashlib
 import json
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from io import BytesIO
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -198,6 +197,17 @@ def _late_lies() -> Iterator[tuple[str, bytes, str]]:
         yield name, _joined(header, [Chunk(ChunkType.PREFIXES, payload), network_chunk]), rule
 
 
+def tile_files(data: bytes) -> Iterator[tuple[tuple[int, ...], bytes]]:
+    """Each tile of a file as a file of its samples alone, with their shape: for decoders that read no tiles."""
+    header, _ = _parts(data)
+    network = decode_integers(data)
+    assert isinstance(network, QuantisedTiles)
+    for number in range(network.grid.tiles):
+        payload, _ = pack_wavelets(network.tiles.integers(number))
+        shape = network.grid.tile_shape(number)
+        yield shape, _joined(replace(header, shape=shape), [Chunk(ChunkType.WAVELETS, payload)])
+
+
 def made_beginnings() -> bytes:
     """The valid file with every place to stop."""
     return _containers()["beginnings"]
@@ -271,7 +281,9 @@ def expected_of(name: str, data: bytes) -> tuple[dict[str, Any], dict[str, NDArr
     header, payloads = read_container(data, DecodeLimits())
     representation = decode(data)
     integers = list(integers_of(data))
-    digest = hashlib.sha256(b"".join(np.ascontiguousarray(each, "<i4").tobytes() for _, _, each in integers))
+    weights = [
+        (each * np.array(steps).reshape(-1, *(each.ndim - 1) * [1])).astype("<f4") for _, steps, each in integers if steps
+    ]
     metadata = unpack_cbor(payloads[ChunkType.METADATA]) if ChunkType.METADATA in payloads else {}
     found: dict[str, Any] = {
         "header": {
@@ -285,7 +297,12 @@ def expected_of(name: str, data: bytes) -> tuple[dict[str, Any], dict[str, NDArr
         },
         "chunks": [f"{kind:02x}" for kind in payloads],
         "metadata": {key: _plain(value) for key, value in metadata.items() if key != "unheard-of"},
-        "digest": digest.hexdigest(),
+        "digests": {
+            "integers": _digest(each.astype("<i4") for _, _, each in integers),
+            "frequencies": _digest(each.astype("<i4") for label, _, each in integers if label.endswith("frequencies")),
+            "weights": _digest(weights),
+            "latents": _digest(each.astype("<i4") for label, _, each in integers if "latents" in label),
+        },
         "integers": [
             {"name": label, "steps": steps, "shape": list(each.shape), "values": each.reshape(-1).tolist()}
             for label, steps, each in integers
@@ -317,6 +334,10 @@ def expected_of(name: str, data: bytes) -> tuple[dict[str, Any], dict[str, NDArr
             arrays[f"-first-{end}-bytes"] = _samples(beginning.representation)
             found["beginnings"].append({"bytes": end, "missing_levels": missing})
     return found, arrays
+
+
+def _digest(arrays: Iterable[NDArray[Any]]) -> str:
+    return hashlib.sha256(b"".join(array.tobytes() for array in arrays)).hexdigest()
 
 
 def _ends(data: bytes) -> list[tuple[int, int]]:
