@@ -88,9 +88,9 @@ def faults(entry: dict[str, Any], answer: dict[str, Any], folder: Path = FOLDER)
         found += _far(samples, wanted, expected["sample_tolerance"], name)
     for part, allowed in (("values", "value_tolerance"), ("gradients", "gradient_tolerance")):
         for number, given in enumerate(answer.get(part, [])):
-            if given is not None:
-                wanted = np.array(expected["points"][part][number])
-                found += _far(given, wanted, expected["points"][allowed], f"{part} at point {number}")
+            wanted = expected["points"][part][number]
+            if given is not None and wanted is not None:
+                found += _far(given, np.array(wanted), expected["points"][allowed], f"{part} at point {number}")
     return found
 
 

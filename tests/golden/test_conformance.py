@@ -53,7 +53,7 @@ def test_the_library_finds_what_is_expected(entry: dict[str, Any], made: dict[st
             wanted, found = np.load(FOLDER / path), np.load(BytesIO(made[path]))
             assert (wanted.dtype, wanted.shape) == (found.dtype, found.shape)
             assert np.abs(wanted.astype("f8") - found.astype("f8")).max() <= expected["sample_tolerance"]
-    del answer["beginnings"], answer["at"]
+    answer.pop("beginnings", None)
     assert faults(entry, answer) == []
 
 
