@@ -29,9 +29,7 @@ def questions(folder: Path = FOLDER) -> list[dict[str, Any]]:
             }
         )
     refused = [*index["invalid"], *index["excessive"]]
-    return asked + [
-        {"file": str((folder / each["file"]).resolve()), "at": [], "beginnings": []} for each in refused
-    ]
+    return asked + [{"file": str((folder / each["file"]).resolve()), "at": [], "beginnings": []} for each in refused]
 
 
 def expected_of(entry: dict[str, Any], folder: Path = FOLDER) -> dict[str, Any]:
@@ -74,9 +72,11 @@ def faults(entry: dict[str, Any], answer: dict[str, Any], folder: Path = FOLDER)
     data = (folder / entry["file"]).read_bytes()
     if hashlib.sha256(data).hexdigest() != entry["sha256"]:
         found.append("is not the file of the index")
-    for part in ("header", "chunks", "metadata", "profile"):
-        if part in answer and answer[part] != expected.get(part):
-            found.append(f"{part} is {answer[part]}, expected {expected.get(part)}")
+    found += [
+        f"{part} is {answer[part]}, expected {expected.get(part)}"
+        for part in ("header", "chunks", "metadata", "profile")
+        if part in answer and answer[part] != expected.get(part)
+    ]
     for part, digest in answer.get("digests", {}).items():
         if digest != expected["digests"][part]:
             found.append(f"the digest of {part} differs")

@@ -290,7 +290,9 @@ def expected_of(name: str, data: bytes) -> tuple[dict[str, Any], dict[str, NDArr
     representation = decode(data)
     integers = list(integers_of(data))
     weights = [
-        (each * np.array(steps).reshape(-1, *(each.ndim - 1) * [1])).astype("<f4") for _, steps, each in integers if steps
+        (each * np.array(steps).reshape(-1, *(each.ndim - 1) * [1])).astype("<f4")
+        for _, steps, each in integers
+        if steps
     ]
     metadata = unpack_cbor(payloads[ChunkType.METADATA]) if ChunkType.METADATA in payloads else {}
     found: dict[str, Any] = {
@@ -372,7 +374,9 @@ def tolerance_of(representation: Representation, samples: NDArray[Any]) -> float
     if stored is SampleFormat.F16:
         return 2.0**-9 * max(1.0, float(np.abs(samples).max()))
     share = 1e-4 * scale * max(1.0, float(np.abs(samples).max()) / scale if not stored.is_integer else 1.0)
-    return float(f"{max(1.0, share) if stored.is_integer and stored.bits > 16 else 1.0 if stored.is_integer else share:.3g}")
+    return float(
+        f"{max(1.0, share) if stored.is_integer and stored.bits > 16 else 1.0 if stored.is_integer else share:.3g}"
+    )
 
 
 def _points(shape: tuple[int, ...]) -> NDArray[np.float32]:
@@ -410,7 +414,12 @@ def folder_files() -> dict[str, bytes]:
             files[f"expected/{name}{end}.npy"] = file.getvalue()
         files[f"expected/{name}.json"] = _json(expected)
         index["valid"].append(
-            {"name": name, "file": path, "sha256": hashlib.sha256(data).hexdigest(), "expected": f"expected/{name}.json"}
+            {
+                "name": name,
+                "file": path,
+                "sha256": hashlib.sha256(data).hexdigest(),
+                "expected": f"expected/{name}.json",
+            }
             | ({"samples": f"expected/{name}.npy"} if "" in arrays else {})
         )
     for name, refused in refused_files().items():

@@ -14,8 +14,9 @@ import pytest
 
 from conformance.check import answers_of, expected_of, faults, faults_of_all, questions
 from core.build import MODULE
-from tests.golden.conformance import FOLDER, expected_of as made_anew, folder_files, refused_files, tile_files
-from tests.reference import tnr_decoder, tnr_file, tnr_tiles, tnr_wavelets
+from tests.golden.conformance import FOLDER, folder_files, refused_files, tile_files
+from tests.golden.conformance import expected_of as made_anew
+from tests.reference import tnr_file, tnr_tiles, tnr_wavelets
 from tuner.codec.decode import decode
 from tuner.errors import FormatError
 
