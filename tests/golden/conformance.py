@@ -79,9 +79,9 @@ def made_files() -> dict[str, bytes]:
         network = random_wavelets(
             shape, scales=2, colours=min(channels, 3), channels=channels, widths=(5,), seed=80 + number
         )
-        scaling = Scaling(3000.0, -1000.0) if name == "volume" else None
+        stretched = Scaling(3000.0, -1000.0) if name == "volume" else None
         made = Representation(
-            parameters=network, grid_shape=shape, kind=kind, sample_format=stored, details=details, scaling=scaling
+            parameters=network, grid_shape=shape, kind=kind, sample_format=stored, details=details, scaling=stretched
         )
         files[f"wavelets-{name}"] = _encoded(made)
     return files | _windows() | _containers()

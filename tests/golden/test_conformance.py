@@ -76,7 +76,7 @@ def test_the_library_refuses_what_it_must(kind: str) -> None:
 def test_the_decoder_of_the_pages_conforms(entry: dict[str, Any]) -> None:
     expected = expected_of(entry)
     file = tnr_file.decode((FOLDER / entry["file"]).read_bytes())
-    answer = {
+    answer: dict[str, Any] = {
         "header": file.header | {"channels": int(file.header["channels"])},
         "chunks": [f"{kind:02x}" for kind in file.chunks],
         "metadata": {key: _plain(value) for key, value in file.metadata.items() if key != "unheard-of"},
@@ -109,10 +109,10 @@ def _packed(network: tnr_file.Network) -> Iterator[bytes]:
         for tile in network.tiles.values():
             yield from _packed(tile.network)
         return
-    of_wavelets = isinstance(network, tnr_wavelets.Decoded)
-    matrices = [network.frequencies, *network.matrices] if of_wavelets else network.matrices
+    frequencies = [network.frequencies] if isinstance(network, tnr_wavelets.Decoded) else []
+    matrices = [*frequencies, *network.matrices]
     numbers = [number for matrix in matrices for row in matrix for number in row]
-    if of_wavelets:
+    if isinstance(network, tnr_wavelets.Decoded):
         numbers += network.exponents
         for level in network.levels:
             numbers += [band[node] for band in level.subbands for node in sorted(band)]
@@ -138,7 +138,8 @@ def test_node_conforms_but_for_tiles() -> None:
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="Node is not installed")
 def test_node_finds_the_integers_of_every_tile(tmp_path: Path) -> None:
-    asked, wanted = [], []
+    asked: list[dict[str, Any]] = []
+    wanted = []
     for entry in (each for each in VALID if "v1-tiles" in each["name"]):
         for _, data in tile_files((FOLDER / entry["file"]).read_bytes()):
             path = tmp_path / f"{len(asked)}.tnr"

@@ -71,7 +71,7 @@ def decode(data: bytes) -> File:
             assert kind_of_chunk & 0x80, "a chunk that may not be skipped"
     assert source.at == len(data)
     assert len(chunks.keys() & NETWORKS) == 1
-    header = {
+    header: dict[str, Any] = {
         "kind": KINDS[int(fields["kind"][0]) - 1],
         "sample_format": FORMATS[int(fields["sample_format"][0]) - 1],
         "shape": fields["shape"],
