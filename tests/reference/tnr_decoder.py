@@ -67,6 +67,8 @@ class Bytes:
             group = self.byte()
             value |= (group & 0x7F) << shift
             shift += 7
+        assert value < 2**32
+        assert group or shift == 7, "not the shortest form"
         return value
 
     def signed(self) -> int:
@@ -75,6 +77,16 @@ class Bytes:
 
     def f32(self) -> float:
         return float(struct.unpack("<f", self.take(4))[0])
+
+    def step(self) -> float:
+        step = self.f32()
+        assert 0 < step <= 2**32
+        return step
+
+    def words(self, count: int) -> list[int]:
+        """Of so many bytes."""
+        assert count % 4 == 0
+        return list(struct.unpack(f"<{count // 4}I", self.take(count)))
 
 
 class RangeDecoder:
@@ -118,7 +130,12 @@ class Table:
 
     def __init__(self, source: Bytes) -> None:
         self.low, self.shift, n = source.signed(), source.byte(), source.varint()
+        assert self.shift <= 12
+        assert 1 <= n <= 4096
+        assert abs(self.low) <= 2**24
+        assert self.low + (n << self.shift) - 1 <= 2**24
         self.frequencies = [source.varint() for _ in range(n - 1)]
+        assert sum(self.frequencies) <= 2**12
         self.frequencies.append(2**12 - sum(self.frequencies))
 
     def run(self, count: int, coder: RangeDecoder) -> list[int]:
@@ -156,12 +173,20 @@ def decode(data: bytes) -> Decoded:
         kind_of_chunk, length = source.byte(), source.varint()
         chunks[kind_of_chunk] = source.take(length)
         check(source, start)
+    return of_chunks(chunks, fields)
+
+
+def of_chunks(chunks: dict[int, bytes], fields: dict[str, list[float]]) -> Decoded:
+    """Header and chunks, which are whole."""
     if 0x04 not in chunks:
         matrices, steps = either_network(chunks, fields)
         return Decoded(fields, matrices, steps, chunks)
     payload = Bytes(chunks.pop(0x04))
     windows = (payload.varint(), payload.varint())
+    assert windows[0] >= 2
+    assert 1 <= windows[1] <= fields["shape"][0] <= windows[0] * windows[1]
     inner = {payload.byte(): payload.data[payload.at :]}
+    assert inner.keys() <= {0x01, 0x03}
     matrices, steps = either_network(inner, fields | {"channels": [windows[0] * fields["channels"][0]]})
     return Decoded(fields, matrices, steps, chunks, windows)
 
@@ -185,15 +210,16 @@ def network(source: Bytes, fields: dict[str, list[float]]) -> tuple[list[Matrix]
     steps: list[Step] = []
     codes = []
     for number in range(len(shapes)):
-        steps.append(source.f32() if number else 1.0)
+        steps.append(source.step() if number else 1.0)
         classes = source.byte()
+        assert 1 <= classes <= 16
         codes.append((Table(source) if classes > 1 else None, [Table(source) for _ in range(classes)]))
-    words = source.take(len(source.data) - source.at)
-    coder = RangeDecoder(list(struct.unpack(f"<{len(words) // 4}I", words)))
+    coder = RangeDecoder(source.words(len(source.data) - source.at))
 
     matrices = []
     for (rows, columns), (class_table, tables) in zip(shapes, codes, strict=True):
         column_classes = class_table.run(columns, coder) if class_table else [0] * columns
+        assert all(0 <= number < len(tables) for number in column_classes)
         matrix = [[0] * columns for _ in range(rows)]
         for number, table in enumerate(tables):
             members = [column for column in range(columns) if column_classes[column] == number]
@@ -203,8 +229,9 @@ def network(source: Bytes, fields: dict[str, list[float]]) -> tuple[list[Matrix]
                     row[column] = next(integers)
         matrices.append(matrix)
     coder.finish()
-    for before, row in zip(matrices[0], matrices[0][1:], strict=False):
+    for before, row in pairwise(matrices[0]):
         row[:] = [a + b for a, b in zip(before, row, strict=True)]
+    assert all(abs(k) <= 2**22 for row in matrices[0] for k in row)
     return matrices, steps
 
 
@@ -229,15 +256,16 @@ def scaled_network(source: Bytes, fields: dict[str, list[float]]) -> tuple[list[
     outputs = [*map(int, fields["widths"]), int(fields["channels"][0])]
     shapes = [(inputs[0], 1), *((rows, columns + 1) for rows, columns in zip(outputs, inputs, strict=True))]
     classes = source.byte()
+    assert 1 <= classes <= 16
     class_table, tables = Table(source) if classes > 1 else None, [Table(source) for _ in range(classes)]
-    bases = [source.f32() for _ in shapes]
+    bases = [source.step() for _ in shapes]
     sides = [Table(source) for _ in range(3)]
     flags = [source.byte() for _ in shapes]
-    words = source.take(len(source.data) - source.at)
-    coder = RangeDecoder(list(struct.unpack(f"<{len(words) // 4}I", words)))
+    coder = RangeDecoder(source.words(len(source.data) - source.at))
 
     dimensions = int(fields["dimensions"][0])
     column_classes = class_table.run(dimensions, coder) if class_table else [0] * dimensions
+    assert all(0 <= number < len(tables) for number in column_classes)
     frequencies = [[0] * dimensions for _ in range(inputs[0])]
     for number, table in enumerate(tables):
         members = [column for column in range(dimensions) if column_classes[column] == number]
@@ -247,6 +275,7 @@ def scaled_network(source: Bytes, fields: dict[str, list[float]]) -> tuple[list[
                 row[column] = next(integers)
     for before, row in pairwise(frequencies):
         row[:] = [a + b for a, b in zip(before, row, strict=True)]
+    assert all(abs(k) <= 2**22 for row in frequencies for k in row)
 
     numbers: list[list[list[int]]] = []
     for bit, table in enumerate(sides):

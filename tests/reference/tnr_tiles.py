@@ -59,6 +59,10 @@ def decode(data: bytes) -> Decoded:
     header, payloads = tnr_wavelets.parts(data)
     payload = payloads.pop(0x08)
     assert not payloads
+    return of_chunk(payload, header)
+
+
+def of_chunk(payload: bytes, header: tnr_wavelets.Header) -> Decoded:
     source = Bytes(payload)
     strides, overlaps = [source.varint() for _ in header.shape], [source.varint() for _ in header.shape]
     assert all(0 <= o <= s and s >= 1 for s, o in zip(strides, overlaps, strict=True))

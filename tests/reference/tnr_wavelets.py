@@ -4,7 +4,6 @@ It imports nothing of `tuner`. Nodes are tuples of indices; a subband is a dicti
 """
 
 import math
-import struct
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 
@@ -126,6 +125,8 @@ def step(a: list[float], b: list[float], n: int) -> list[float]:
 def table(source: Bytes) -> tuple[int, list[int]]:
     """The largest magnitude m, and the frequencies of -m ... m."""
     z, m, d = source.varint(), source.varint(), source.byte()
+    assert 1 <= z <= 2**12
+    assert m <= 2**11 - 1
     w = [2**16] if m else []
     while len(w) < m:
         w.append(w[-1] * d // 256)
@@ -173,19 +174,23 @@ def network(payload: bytes, header: Header, places: bytes | None = None) -> Deco
     shape, dimensions, channels, count = header.shape, len(header.shape), header.channels, header.frequencies
     widths, source = header.widths, Bytes(payload)
     seed, reach, scales, colours = source.varint(), source.varint(), source.byte(), source.byte()
+    assert 1 <= reach <= 2**20
+    assert 1 <= scales <= 16
+    assert colours >= 1
+    assert 4 * count <= (reach + 1) ** dimensions + 3
     fields = 1 + min(scales, 3)
     latents, inputs = colours * fields, fields + colours - 1 + dimensions * (dimensions + 3) // 2
     exponents = [source.signed() for _ in range(inputs)]
+    assert all(abs(exponent) <= 32 for exponent in exponents)
     shapes = [(widths[0], 2 * count), (widths[0], inputs), (widths[0], 1)]
     for before, width in pairwise(widths):
         shapes += [(width, before), (width, 1)]
     shapes += [(channels, latents), (channels, widths[-1]), (channels, 1)]
     steps, tables = [], []
     for _ in shapes:
-        steps.append(source.f32())
+        steps.append(source.step())
         tables.append(table(source))
-    words = source.take(4 * source.varint())
-    coder = RangeDecoder(list(struct.unpack(f"<{len(words) // 4}I", words)))
+    coder = RangeDecoder(source.words(4 * source.varint()))
     matrices = []
     for (rows, columns), (m, frequencies) in zip(shapes, tables, strict=True):
         numbers = iter(coder.symbols(rows * columns, frequencies))
@@ -208,6 +213,7 @@ def network(payload: bytes, header: Header, places: bytes | None = None) -> Deco
 def check_places(source: Bytes, payload: bytes, ends: list[int]) -> None:
     """Chunk 83: each place is the end of a level, and has the checksum of what is before it."""
     count, end = source.byte(), 0
+    assert 1 <= count < len(ends)
     for level in range(len(ends) - 1 - count, len(ends) - 1):
         end += source.varint()
         assert end == ends[level]
