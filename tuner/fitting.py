@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuner.codec.decode import decode
 from tuner.errors import ConfigError
+from tuner.fit.deadline import Deadline
 from tuner.fit.presets import Effort, eikonal_config
 from tuner.quality.report import describe
 from tuner.representation import Representation
@@ -89,6 +90,7 @@ def represent(
     )
     if target is None and seconds is not None:
         target, seconds = Target(TargetKind.SECONDS, seconds), None
+    deadline = Deadline(target.value if target is not None and target.kind is TargetKind.SECONDS else seconds)
     samples = signal_of(signal, sample_rate=sample_rate)
     ask = ask_for(
         samples,
@@ -105,7 +107,9 @@ def represent(
     from tuner.targets.search import fit_to_target
 
     with progress_bar(shown=progress) as show:
-        found = fit_to_target(samples, ask, on_step=_first_then(show, on_step), on_phase=show.enter, device=device)
+        found = fit_to_target(
+            samples, ask, on_step=_first_then(show, on_step), on_phase=show.enter, device=device, deadline=deadline
+        )
     if found.content is None:
         raise ConfigError("on_step has stopped the fit before there was a file, expected it to go on to the end")
     is_met = found.outcome is TargetOutcome.MET
@@ -151,7 +155,7 @@ def represent_surface(
     assert isinstance(ask, SinesAsk)  # noqa: S101  as asked for
     ask = replace(ask, config=eikonal_config(ask.config))
     with progress_bar(shown=progress) as show:
-        fitted = fit(field, ask.config, on_step=show, surface=surface)
+        fitted = fit(field, ask.config, on_step=show, surface=surface, deadline=Deadline(seconds))
     content = compress_field(Representation.of(fitted.network.parameters_numpy(), field))
     content = reported(content, field, ask, fitted.steps)
     message = fitted.outcome.advice
