@@ -59,7 +59,8 @@ def represent(
         max_error: largest difference that a sample may have, as a share of the range of values.
         bytes: largest size of the file in bytes; the best file of that size is wanted.
         bits_per_sample: largest size of the file in bits for each sample of the grid, all channels together.
-        seconds: longest duration of the training in seconds; alone, it also decides how large the network is.
+        seconds: longest duration of the whole call in seconds; alone, it also decides how large the network is. What
+            has begun is not interrupted: the call may be late by one step, one file and its check.
         effort: size of the network and length of the fit in one word: "fast", "balanced" or "best".
         network: kind of network, "sines" or "wavelets"; None for the one that suits the signal and the target.
         max_steps: largest number of training steps of a fit; None for that of the effort.
@@ -67,15 +68,16 @@ def represent(
         sample_rate: samples per second of a sound that is given as an array, in Hz.
         seed: number that decides every random choice, >= 0; the same seed gives the same file on the same machine.
         device: processor to compute on, as torch names it.
-        progress: whether a progress bar is shown; None for one in terminals and notebooks only.
+        progress: whether progress is shown, as a bar or, where nobody can see one, as lines with a forecast; None for
+            a bar in terminals and notebooks only.
         on_step: called after every step with where the fit stands; may stop it.
 
     Returns:
         The file and what it decodes to; a target that was missed is said in its `message`, not raised.
 
     Raises:
-        ConfigError: if more than one target is given, one is no finite number above 0, no network can meet it, or
-            `on_step` has stopped the fit.
+        ConfigError: if more than one target is given, a number is out of its range, no network can meet the target,
+            one file takes more than twice the limit of seconds, or `on_step` has stopped the fit.
         InvalidSignal: if the samples cannot be fitted.
         SignalError: if a file cannot be read.
         FitDiverged: if the loss is no longer a number.
