@@ -88,8 +88,16 @@ def fit(
     effort: Annotated[
         Effort, typer.Option(help="Size of the network and length of the fit, in one word.")
     ] = Effort.BALANCED,
-    seconds: Annotated[float | None, typer.Option(help="Seconds of training at most.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Number of steps of training, instead of the effort's.")] = None,
+    seconds: Annotated[
+        float | None,
+        typer.Option(
+            help="Seconds that the fit may take once the signal is read; it may be late by what had begun, and a limit "
+            "in which no file can be made is refused."
+        ),
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Steps of training of each network, 1 or more, instead of the effort's.")
+    ] = None,
     target: Annotated[str | None, typer.Option(help=f"What the file must come to: {EXAMPLES}.")] = None,
     max_loss_db: Annotated[
         float, typer.Option(help="What rounding the weights may cost, in dB, where no quality or size is the target.")
@@ -113,7 +121,13 @@ def fit(
 ) -> None:
     """Fit a network to a signal and write it as a .tnr file; ends with code 3 if a target was missed."""
     with errors_in_one_line():
-        options: dict[str, Any] = {"effort": effort, "seconds": seconds, "max_steps": steps, "seed": seed}
+        options: dict[str, Any] = {
+            "progress": True,
+            "effort": effort,
+            "seconds": seconds,
+            "max_steps": steps,
+            "seed": seed,
+        }
         if loss is Loss.EIKONAL:
             if target is not None:
                 raise ConfigError(

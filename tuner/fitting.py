@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuner.codec.decode import decode
 from tuner.errors import ConfigError
+from tuner.fit.deadline import Deadline
 from tuner.fit.presets import Effort, eikonal_config
 from tuner.quality.report import describe
 from tuner.representation import Representation
@@ -64,7 +65,8 @@ def represent(
         max_error: largest difference that a sample may have, as a share of the range of values.
         bytes: largest size of the file in bytes; the best file of that size is wanted.
         bits_per_sample: largest size of the file in bits for each sample of the grid, all channels together.
-        seconds: longest duration of the training in seconds; alone, it also decides how large the network is.
+        seconds: longest duration of the whole call in seconds; alone, it also decides how large the network is. What
+            has begun is not interrupted: the call may be late by one step, one file and its check.
         effort: size of the network and length of the fit in one word: "fast", "balanced" or "best".
         network: kind of network, "sines" or "wavelets"; None for the one that suits the signal and the target.
         max_steps: largest number of training steps of a fit; None for that of the effort.
@@ -74,15 +76,16 @@ def represent(
         sample_rate: samples per second of a sound that is given as an array, in Hz.
         seed: number that decides every random choice, >= 0; the same seed gives the same file on the same machine.
         device: processor to compute on, as torch names it.
-        progress: whether a progress bar is shown; None for one in terminals and notebooks only.
+        progress: whether progress is shown, as a bar or, where nobody can see one, as lines with a forecast; None for
+            a bar in terminals and notebooks only.
         on_step: called after every step with where the fit stands; may stop it.
 
     Returns:
         The file and what it decodes to; a target that was missed is said in its `message`, not raised.
 
     Raises:
-        ConfigError: if more than one target is given, one is no finite number above 0, no network can meet it, or
-            `on_step` has stopped the fit.
+        ConfigError: if more than one target is given, a number is out of its range, no network can meet the target,
+            one file takes more than twice the limit of seconds, or `on_step` has stopped the fit.
         InvalidSignal: if the samples cannot be fitted.
         SignalError: if a file cannot be read.
         FitDiverged: if the loss is no longer a number.
@@ -97,6 +100,7 @@ def represent(
     )
     if target is None and seconds is not None:
         target, seconds = Target(TargetKind.SECONDS, seconds), None
+    deadline = Deadline(target.value if target is not None and target.kind is TargetKind.SECONDS else seconds)
     is_free = network is None and max_loss_db == MAX_LOSS_DB and max_error is None
     if tiles is not None and network not in (None, NetworkKind.WAVELETS):
         raise ConfigError(f"the network is {str(network)!r} and tiles {tiles}, expected wavelets: only they are cut")
@@ -134,7 +138,9 @@ def represent(
     from tuner.targets.search import fit_to_target
 
     with progress_bar(shown=progress) as show:
-        found = fit_to_target(samples, ask, on_step=_first_then(show, on_step), on_phase=show.enter, device=device)
+        found = fit_to_target(
+            samples, ask, on_step=_first_then(show, on_step), on_phase=show.enter, device=device, deadline=deadline
+        )
     if found.content is None:
         raise ConfigError("on_step has stopped the fit before there was a file, expected it to go on to the end")
     is_met = found.outcome is TargetOutcome.MET
@@ -180,7 +186,7 @@ def represent_surface(
     assert isinstance(ask, SinesAsk)  # noqa: S101  as asked for
     ask = replace(ask, config=eikonal_config(ask.config))
     with progress_bar(shown=progress) as show:
-        fitted = fit(field, ask.config, on_step=show, surface=surface)
+        fitted = fit(field, ask.config, on_step=show, surface=surface, deadline=Deadline(seconds))
     content = compress_field(Representation.of(fitted.network.parameters_numpy(), field))
     content = reported(content, field, ask, fitted.steps)
     message = fitted.outcome.advice

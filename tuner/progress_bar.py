@@ -1,8 +1,9 @@
-"""A bar that shows how far a fit is, in a terminal or a notebook."""
+"""How far a fit is: a bar in a terminal or a notebook, lines elsewhere."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from time import monotonic
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 if TYPE_CHECKING:
     from tuner.fit.progress import Progress, Verdict
@@ -19,12 +20,40 @@ class Shown(Protocol):
         """Show a phase that begins."""
 
 
+_SECONDS_BETWEEN = 10.0  # lines of one phase
+
+
+class _Lines:
+    """A line when a phase begins, and then one every ten seconds, each with a forecast."""
+
+    def __init__(self, stream: TextIO, now: Callable[[], float] = monotonic) -> None:
+        self._stream, self._now, self._said = stream, now, now()
+        self._phase = "training"
+
+    def __call__(self, progress: "Progress") -> "Verdict":
+        from tuner.fit.progress import Verdict
+
+        if self._now() - self._said >= _SECONDS_BETWEEN:
+            self._say(progress.step, progress.total_steps, progress.psnr_db, progress.eta_seconds)
+        return Verdict.CONTINUE
+
+    def enter(self, standing: "Standing") -> None:
+        self._phase = str(standing.phase)
+        self._say(standing.step, standing.total_steps, standing.psnr_db, standing.eta_seconds)
+
+    def _say(self, step: int, total: int, psnr_db: float | None, eta_seconds: float | None) -> None:
+        self._said = self._now()
+        quality = "" if psnr_db is None else f", {psnr_db:.2f} dB"
+        left = "" if eta_seconds is None else f", about {eta_seconds:.0f} s left"
+        print(f"{self._phase}: step {step} of {total}{quality}{left}", file=self._stream, flush=True)
+
+
 @contextmanager
 def progress_bar(*, shown: bool | None = None) -> "Iterator[Shown]":
     """A bar on the standard error stream, or below a notebook's cell, moved by what this yields.
 
     Args:
-        shown: whether there is a bar; None for one where somebody can see it, a terminal or a notebook.
+        shown: whether progress is shown, as a bar where somebody can see one, in lines elsewhere; None for a bar only.
 
     Yields:
         What is to be called after every step, and told of every phase.
@@ -44,6 +73,9 @@ def progress_bar(*, shown: bool | None = None) -> "Iterator[Shown]":
     )
     console = Console(stderr=True)
     visible = console.is_terminal or console.is_jupyter
+    if shown and not visible:
+        yield _Lines(console.file)
+        return
     with Bar(*columns, console=console, transient=True, disable=not (visible if shown is None else shown)) as bar:
         task = bar.add_task("training", total=None, quality="")
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from tuner.decibels import mse_to_psnr_db
 from tuner.errors import FitDiverged, StateMismatch
+from tuner.fit.deadline import Deadline
 from tuner.fit.progress import Clock, Progress, Verdict
 from tuner.fit.result import FitOutcome, FitSummary, spent
 from tuner.fit.state import FitState
@@ -46,6 +47,7 @@ def train(
     resume: FitState | None = None,
     on_step: Callable[[Progress], Verdict] | None = None,
     watch: Watch | None = None,
+    deadline: Deadline | None = None,
 ) -> FitSummary:
     """Let a training algorithm step until its budget is used up, its target is reached, or the caller has enough.
 
@@ -58,6 +60,7 @@ def train(
         on_step: function that is called after every step; it may capture a checkpoint, and its answer may stop the fit.
         watch: keeper of the best network by samples that the algorithm does not see, which is returned unless the last
             one has reached the target; None to return the last one.
+        deadline: moment after which no step begins but the first, however little of the budget is used; None for none.
 
     Returns:
         How the fit ended, and how good the network is.
@@ -66,7 +69,7 @@ def train(
         FitDiverged: if the loss is no longer a number.
         StateMismatch: if the checkpoint is of another signal or configuration.
     """
-    run = _Run(trainer, clock, fingerprints, watch)
+    run = _Run(trainer, clock, fingerprints, watch, deadline)
     if resume is not None:
         run.resume(resume)
     while (outcome := run.outcome()) is None:
@@ -80,7 +83,15 @@ def train(
 class _Run:
     """The state of one call of `train`, in the order resume, outcome?, step, finish."""
 
-    def __init__(self, trainer: Trainer, clock: Clock, fingerprints: Fingerprints, watch: Watch | None) -> None:
+    def __init__(
+        self,
+        trainer: Trainer,
+        clock: Clock,
+        fingerprints: Fingerprints,
+        watch: Watch | None,
+        deadline: Deadline | None,
+    ) -> None:
+        self._deadline = deadline
         self._trainer, self._clock, self._fingerprints, self._watch = trainer, clock, fingerprints, watch
         self._history: list[float] = []
 
@@ -106,6 +117,8 @@ class _Run:
             return FitOutcome.CONVERGED
         if self._watch is not None and self._watch.is_over(self._clock.steps):
             return FitOutcome.PLATEAU
+        if self._deadline is not None and self._history and self._deadline.is_over:
+            return FitOutcome.TIME_LIMIT
         return spent(self._clock.budget, self._history, self._clock.seconds)
 
     def step(self) -> Progress:

@@ -209,4 +209,8 @@ def windowed_network(weights: float, windows: int, channels: int = 1) -> Network
 
 
 def _budget(effort: Effort, max_steps: int | None, max_seconds: float | None, target_psnr_db: float | None) -> Budget:
-    return Budget(max_steps=max_steps or _STEPS[effort], max_seconds=max_seconds, target_psnr_db=target_psnr_db)
+    return Budget(
+        max_steps=_STEPS[effort] if max_steps is None else max_steps,
+        max_seconds=max_seconds,
+        target_psnr_db=target_psnr_db,
+    )

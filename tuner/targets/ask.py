@@ -13,7 +13,7 @@ from typing import ClassVar
 from tuner.errors import ConfigError
 from tuner.fit.config import EikonalConfig, FirstOrderConfig, FitConfig
 from tuner.fit.wavelets.config import WaveletConfig
-from tuner.targets.target import Target
+from tuner.targets.target import Target, TargetKind
 
 
 class NetworkKind(StrEnum):
@@ -44,6 +44,15 @@ class Ask(ABC):
     def __post_init__(self) -> None:
         if self.trials < 1:
             raise ConfigError(f"trials is {self.trials}, expected at least 1")
+
+    @property
+    def seconds(self) -> float | None:
+        """Time that the whole search may take, in seconds; None for no limit."""
+        config = self.config
+        limits = [config.max_seconds if isinstance(config, WaveletConfig) else config.budget.max_seconds]
+        if self.target is not None and self.target.kind is TargetKind.SECONDS:
+            limits.append(self.target.value)
+        return min((limit for limit in limits if limit is not None), default=None)
 
     @property
     @abstractmethod

@@ -14,6 +14,7 @@ from tuner.errors import ConfigError
 from tuner.fit.config import TrainerConfig
 from tuner.fit.presets import Effort, Outline, signal_config
 from tuner.targets.ask import Ask, NetworkKind, SinesAsk, WaveletsAsk
+from tuner.targets.floor import check_budget
 from tuner.targets.target import Target
 from tuner.targets.wavelets.choice import wavelets_for, wavelets_suit
 
@@ -56,7 +57,7 @@ def ask_for(
         kind: the kind of network to fit; None for the one that suits signal and target.
         seed: the seed of frequencies and initial weights, at least 0.
         steps: training steps of each network, instead of the preset's.
-        seconds: the most seconds of training in all trials, or None for no limit.
+        seconds: the most seconds that the search may take, from its beginning to the file; None for no limit.
         max_loss_db: the PSNR in dB that rounding a network of sines may cost where no target says how good or large
             the file is; another one than the usual chooses sines there, where no kind is given.
         trials: how many networks may be trained to meet the target, instead of the preset's number.
@@ -69,8 +70,8 @@ def ask_for(
         What `tuner.targets.search.fit_to_target` and `tuner.targets.estimate.estimate` take.
 
     Raises:
-        ConfigError: if a word is not known, a setting is out of its range, or a network with wavelets is asked for what
-            it cannot do.
+        ConfigError: if a word is not known, a setting is out of its range, a network with wavelets is asked for what
+            it cannot do, or one file takes more than twice the limit of seconds.
     """
     effort = effort_of(effort)
     settings = dict(network or {})
@@ -82,9 +83,11 @@ def ask_for(
         if trainer is not None:
             raise ConfigError(f"the trainer is {trainer}, expected None: it is for the network kind 'sines'")
         config = wavelets_for(signal, effort, target, seed=seed, steps=steps, seconds=seconds)
-        return WaveletsAsk(config=replace(config, **settings), target=target, trials=count)
+        ask: Ask = WaveletsAsk(config=replace(config, **settings), target=target, trials=count)
+        check_budget(ask, signal)
+        return ask
     base = signal_config(signal, effort, seed=seed, max_steps=steps, max_seconds=seconds)
-    return SinesAsk(
+    ask = SinesAsk(
         config=replace(base, network=replace(base.network, **settings), trainer=trainer or base.trainer),
         free_size=not {"frequencies", "hidden"} & settings.keys(),
         max_loss_db=max_loss_db,
@@ -92,6 +95,8 @@ def ask_for(
         target=target,
         trials=count,
     )
+    check_budget(ask, signal)
+    return ask
 
 
 def effort_of(word: Effort | str) -> Effort:

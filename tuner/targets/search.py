@@ -13,6 +13,7 @@ from typing import Generic
 
 from tuner.decibels import PSNR_CEILING_DB
 from tuner.errors import ConfigError
+from tuner.fit.deadline import Deadline
 from tuner.fit.progress import Progress, Verdict
 from tuner.fit.result import FitOutcome
 from tuner.fit.state import FitState
@@ -28,6 +29,7 @@ from tuner.targets.strategy import FittedT, OnPhase, OnStep, Strategy
 from tuner.targets.trial import PlanT, TrialT, separate
 from tuner.targets.wavelets.strategy import WaveletsStrategy
 
+_SPENT = "spent"  # of a limit of seconds, before the search was interrupted
 _EXACT = "Every sample comes back as it was."
 
 
@@ -39,6 +41,7 @@ def fit_to_target(
     on_step: OnStep | None = None,
     on_phase: OnPhase | None = None,
     device: str = "cpu",
+    deadline: Deadline | None = None,
 ) -> TargetResult:
     """Fit networks to a signal until a file meets the target.
 
@@ -51,6 +54,7 @@ def fit_to_target(
             capture a checkpoint, and may stop the search.
         on_phase: a function that is called whenever a fit begins, whenever files are made of one, and at the end.
         device: processor to compute on, as torch names it; networks with wavelets are always fitted on the CPU.
+        deadline: moment by which a limit of seconds is over, where it began before this call; None for one from now.
 
     Returns:
         The file and how it was found.
@@ -60,11 +64,12 @@ def fit_to_target(
         FitDiverged: if a loss is no longer a number.
         StateMismatch: if the checkpoint is of another signal or request.
     """
+    deadline = deadline or Deadline(ask.seconds)
     match ask:
         case SinesAsk():
-            return _Search(signal, ask, SinesStrategy(signal, ask, device), resume, on_phase).run(on_step)
+            return _Search(signal, ask, SinesStrategy(signal, ask, device), resume, on_phase, deadline).run(on_step)
         case WaveletsAsk():
-            return _Search(signal, ask, WaveletsStrategy(signal, ask), resume, on_phase).run(on_step)
+            return _Search(signal, ask, WaveletsStrategy(signal, ask), resume, on_phase, deadline).run(on_step)
     raise TypeError(f"the request is a {type(ask).__name__}, expected one of sines or of wavelets")
 
 
@@ -78,6 +83,7 @@ class _Search(Generic[PlanT, FittedT, TrialT]):
         strategy: Strategy[PlanT, FittedT, TrialT],
         resume: FitState | None,
         on_phase: OnPhase | None,
+        deadline: Deadline,
     ) -> None:
         self._outlook, self._on_phase = Outlook(), on_phase
         self._signal, self._ask, self._strategy = signal, ask, strategy
@@ -92,6 +98,8 @@ class _Search(Generic[PlanT, FittedT, TrialT]):
             self._trials, self._state, self._interrupted = list(state.trials), state.fit, True
             self._best = None if state.best is None else measured(state.best, signal)
             strategy.facts.update(state.facts)
+        deadline.resume(strategy.facts.get(_SPENT, 0.0))
+        strategy.deadline = deadline
 
     def run(self, on_step: OnStep | None) -> TargetResult:
         plan = self._strategy.next_plan(self._trials, self._best)
@@ -168,6 +176,8 @@ class _Search(Generic[PlanT, FittedT, TrialT]):
     def _capture(self, progress: Progress, steps: int, seconds: float) -> FitState:
         best = None if self._best is None else self._best.content
         trials, facts = tuple(self._trials), dict(self._strategy.facts)
+        if self._ask.seconds is not None:
+            facts[_SPENT] = self._strategy.deadline.spent
         state = SearchState(trials=trials, best=best, facts=facts, fit=progress.capture())
         return state.to_fit_state(self._name, steps=steps, seconds=seconds)
 

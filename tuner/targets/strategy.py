@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Generic, Protocol, TypeVar, runtime_checkable
 
+from tuner.fit.deadline import Deadline
 from tuner.fit.progress import Progress, Verdict
 from tuner.fit.result import FitOutcome
 from tuner.fit.state import FitState
@@ -40,12 +41,14 @@ class Strategy(ABC, Generic[PlanT, FittedT, TrialT]):
     Attributes:
         trial: class of the trials of this strategy.
         facts: what was measured on this machine on the way, by name; a checkpoint keeps it.
+        deadline: moment after which nothing begins that a valid file can do without.
     """
 
     trial: type[TrialT]
 
     def __init__(self) -> None:
         self.facts: dict[str, float] = {}
+        self.deadline = Deadline(None)
 
     @abstractmethod
     def next_plan(self, trials: Sequence[TrialT], best: File | None) -> PlanT | None:

@@ -236,7 +236,7 @@ def test_a_search_is_taken_over_in_its_second_network(resources: Resources) -> N
 
 @pytest.mark.parametrize(
     "spec",
-    [SMALL, FitSpec.model_validate({"target": {"psnr_db": 34.0}, "max_steps": 6}), FitSpec(max_seconds=0.2)],
+    [SMALL, FitSpec.model_validate({"target": {"psnr_db": 34.0}, "max_steps": 6}), FitSpec(max_seconds=0.5)],
     ids=["one network", "several", "out of time"],
 )
 def test_a_fit_tells_its_phase_from_the_first_second_to_the_last(resources: Resources, spec: FitSpec) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 
 from tuner.fit.config import FitConfig
+from tuner.fit.deadline import Deadline
 from tuner.fit.loop import Fingerprints, signal_fingerprint, train
 from tuner.fit.progress import Clock, Progress, Verdict
 from tuner.fit.result import FitSummary
@@ -42,6 +43,7 @@ def fit(
     device: str = "cpu",
     held_out: BoolArray | float | None = None,
     surface: Mesh | None = None,
+    deadline: Deadline | None = None,
 ) -> FitResult:
     """Fit a network of sines to a signal.
 
@@ -57,6 +59,7 @@ def fit(
         held_out: samples that are kept out of the fit to test it with: a mask, bool (*grid_shape), or (P,) of scattered
             ones, true where one is; or a share of them, chosen by the seed, 0.05 in the paper.
         surface: mesh that a distance field stands for, for the eikonal loss; None for the surface in the field.
+        deadline: moment after which no step begins but the first; None for none.
 
     Returns:
         The network, within its bounds, and how the fit ended.
@@ -73,7 +76,8 @@ def fit(
     fingerprint = signal_fingerprint(task.signal, task.held_out, task.surface)
     fingerprints = Fingerprints(config=config.fingerprint(), signal=fingerprint)
     watch = task.watch(config.watch, trainer)
-    summary = train(trainer, Clock(config.budget), fingerprints, resume=resume, on_step=on_step, watch=watch)
+    clock = Clock(config.budget)
+    summary = train(trainer, clock, fingerprints, resume=resume, on_step=on_step, watch=watch, deadline=deadline)
     return FitResult(
         **summary.facts(), network=trainer.network, held_out_psnr_db=task.held_out_psnr_db(trainer.network)
     )

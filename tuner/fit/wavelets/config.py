@@ -74,11 +74,10 @@ class WaveletConfig:
                 raise ConfigError(f"{name} is {value}, expected a finite number above 0")
         if self.max_seconds is not None and not (isfinite(self.max_seconds) and self.max_seconds > 0.0):
             raise ConfigError(f"max_seconds is {self.max_seconds}, expected a finite number above 0, or None")
-        if self.steps < 1 or self.seed < 0 or self.weight_steps < 0:
-            raise ConfigError(
-                f"steps is {self.steps}, weight_steps {self.weight_steps} and seed {self.seed}, expected at least 1, 0 "
-                "and 0"
-            )
+        if self.steps < 1:
+            raise ConfigError(f"steps is {self.steps}, expected at least 1")
+        if self.seed < 0 or self.weight_steps < 0:
+            raise ConfigError(f"weight_steps is {self.weight_steps} and seed {self.seed}, expected at least 0 for both")
         if not 0.0 < self.rounded_share <= 1.0:
             raise ConfigError(f"rounded_share is {self.rounded_share}, expected a share of the steps")
         if self.scales is not None and not 1 <= self.scales <= _MOST_SCALES:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from tuner.errors import ConfigError
 from tuner.fit.config import Budget
+from tuner.fit.deadline import Deadline
 from tuner.fit.loop import Fingerprints, signal_fingerprint, train
 from tuner.fit.progress import Clock, Progress, Verdict
 from tuner.fit.result import FitSummary
@@ -46,6 +47,7 @@ def fit_wavelets(
     resume: FitState | None = None,
     on_step: Callable[[Progress], Verdict] | None = None,
     file_bits: FileBits | None = None,
+    deadline: Deadline | None = None,
 ) -> WaveletResult:
     """Fit wavelet latents and a small sine layer to a signal, on the CPU.
 
@@ -59,6 +61,7 @@ def fit_wavelets(
         on_step: function to call after each step, which may capture a checkpoint or stop the fit.
         file_bits: returns the size in bits of the file that a network makes, so that a fit to a size knows where it
             stands; None for an estimate, which is right within some percent.
+        deadline: moment after which no step begins but the first; None for none.
 
     Returns:
         A network in whole quantisation steps, ready for `tuner.codec`, and how the fit ended.
@@ -73,5 +76,5 @@ def fit_wavelets(
     clock = Clock(Budget(max_steps=config.steps, max_seconds=config.max_seconds))
     trainer = WaveletTrainer(signal, config, file_bits, clock)
     names = Fingerprints(config.fingerprint(), signal_fingerprint(signal))
-    end = train(trainer, clock, names, resume=resume, on_step=on_step)
+    end = train(trainer, clock, names, resume=resume, on_step=on_step, deadline=deadline)
     return WaveletResult(**end.facts(), network=trainer.network, rounded=trainer.rounded)

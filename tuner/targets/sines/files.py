@@ -7,6 +7,7 @@ about half a bit per weight, so two or three files are enough.
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from tuner.fit.deadline import Deadline
 from tuner.representation import Representation
 from tuner.rounding.compress import compress
 from tuner.signal.signal import Signal
@@ -39,8 +40,13 @@ def file_with_loss(
     return RoundedFile(file.content, file.psnr_db, file.max_error, loss_db)
 
 
-def file_within_bytes(representation: Representation, signal: Signal, max_bytes: int) -> RoundedFile | None:
-    """The finest rounding whose file has at most `max_bytes`, nearly; None if there is none."""
+def file_within_bytes(
+    representation: Representation, signal: Signal, max_bytes: int, deadline: Deadline | None = None
+) -> RoundedFile | None:
+    """The finest rounding whose file has at most `max_bytes`, nearly; None if there is none.
+
+    After the deadline the first file that fits is taken, and where none does, the coarsest is the last that is tried.
+    """
     weights = representation.parameters.weight_count
     best: RoundedFile | None = None
     fine, coarse = LOSSES_DB  # between them is the loss that is looked for, as far as it is known
@@ -58,6 +64,11 @@ def file_within_bytes(representation: Representation, signal: Signal, max_bytes:
             fine = loss_db
             if loss_db >= LOSSES_DB[1]:
                 break
+        if _is_over(deadline):
+            if best is not None:
+                break
+            loss_db = LOSSES_DB[1]
+            continue
         if best is not None and made >= _SOON and len(best.content) >= _WELL_FILLED * max_bytes:
             break
         bits_too_many = 8.0 * (size - (1.0 + _ENOUGH) / 2.0 * max_bytes) / weights
@@ -68,20 +79,33 @@ def file_within_bytes(representation: Representation, signal: Signal, max_bytes:
 
 
 def file_good_enough(
-    representation: Representation, signal: Signal, first_loss_db: float, is_good: Callable[[File], bool]
+    representation: Representation,
+    signal: Signal,
+    first_loss_db: float,
+    is_good: Callable[[File], bool],
+    deadline: Deadline | None = None,
 ) -> RoundedFile | None:
-    """The coarsest rounding whose file is good enough, nearly; None if not even a fine one is."""
+    """The coarsest rounding whose file is good enough, nearly; None if not even a fine one is.
+
+    After the deadline, whatever file there is: none that is made then is looked at for more.
+    """
     best: RoundedFile | None = None
     loss_db = first_loss_db
     for _ in range(_TRIES):
         file = file_with_loss(representation, signal, loss_db)
         if is_good(file):
             best = file
-            if loss_db < first_loss_db or loss_db >= LOSSES_DB[1]:
+            if loss_db < first_loss_db or loss_db >= LOSSES_DB[1] or _is_over(deadline):
                 break  # the step above this one was too coarse
             loss_db *= 1.6
         else:
             if best is not None or loss_db <= LOSSES_DB[0]:
                 break
+            if _is_over(deadline):
+                return file
             loss_db /= 3.0
     return best
+
+
+def _is_over(deadline: Deadline | None) -> bool:
+    return deadline is not None and deadline.is_over

@@ -88,7 +88,7 @@ def next_plan(
         return None if trials else SinesPlan(config=base)
     kind, value = ask.target.kind, ask.target.value
     if kind is TargetKind.SECONDS:
-        return None if trials else _timed(base, ask, forecast, value * speed)
+        return None if trials else _timed(base, ask, forecast, min(value, base.budget.max_seconds or value) * speed)
     max_bytes = ask.target.max_bytes(forecast.samples)
     if max_bytes is not None:
         return _of_size(base, ask, forecast, trials, max_bytes)

@@ -7,6 +7,7 @@ network, if one is needed. A fit that falls just short goes on where it was. `tu
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import fsum
 
 from tuner.decibels import mse_to_psnr_db
 from tuner.fit.config import Budget
@@ -27,8 +28,11 @@ from tuner.targets.sines.plan import SinesPlan, SinesTrial, needed_psnr_db, next
 from tuner.targets.sines.sizes import sized
 from tuner.targets.strategy import OnStep, Strategy
 from tuner.targets.target import TargetKind
+from tuner.targets.trial import separate
 
 _PROBE_STEPS = 4
+_MOST_RESERVED = 0.25  # of a limit of seconds, for the file
+_LEAST_SECONDS = 1e-3  # of steps: one is taken
 _SPEED = "speed"
 
 
@@ -53,7 +57,14 @@ class SinesStrategy(Strategy[SinesPlan, FitResult, SinesTrial]):
         target = self._ask.target
         if target is not None and target.kind is TargetKind.SECONDS and _SPEED not in self.facts:
             self.facts[_SPEED] = self._measured_speed()
-        return next_plan(self._ask, self._forecast, trials, speed=self.facts.get(_SPEED, 1.0))
+        ask = self._ask
+        if (left := self.deadline.left) is not None:
+            # The plan takes the steps so far from the limit; what else took time is taken from it here.
+            budget, steps = ask.config.budget, fsum(trial.seconds for trial in separate(trials))
+            left = max(left - self._reserve(), 0.0 if trials else _LEAST_SECONDS)
+            limit = min(left + steps, budget.max_seconds or float("inf"))
+            ask = replace(ask, config=replace(ask.config, budget=replace(budget, max_seconds=limit)))
+        return next_plan(ask, self._forecast, trials, speed=self.facts.get(_SPEED, 1.0))
 
     def ahead(self, plan: SinesPlan, trials: Sequence[SinesTrial]) -> Ahead:  # noqa: ARG002
         """The steps and the files; after a pilot, the rest of its fit."""
@@ -75,7 +86,19 @@ class SinesStrategy(Strategy[SinesPlan, FitResult, SinesTrial]):
 
     def fit(self, plan: SinesPlan, resume: FitState | None, on_step: OnStep) -> FitResult:
         """Train the network of a plan."""
-        return fit(self._signal, plan.config, resume=resume, on_step=on_step, device=self._device)
+        return fit(
+            self._signal,
+            plan.config,
+            resume=resume,
+            on_step=on_step,
+            device=self._device,
+            deadline=self.deadline.earlier(self._reserve()),
+        )
+
+    def _reserve(self) -> float:
+        """Seconds that are kept for the file, a quarter of the limit at most; the search may choose a small network."""
+        limit, work = self._ask.seconds, self._forecast.work_per_file(self._ask.config.network)
+        return 0.0 if limit is None else min(_MOST_RESERVED * limit, work)
 
     def learn(
         self, plan: SinesPlan, fitted: FitResult, trials: Sequence[SinesTrial]
@@ -136,14 +159,16 @@ class SinesStrategy(Strategy[SinesPlan, FitResult, SinesTrial]):
         """The file of a network that suits the target best; None if none can be within a limit of bytes."""
         target, signal = self._ask.target, self._signal
         if target is None or target.kind is TargetKind.SECONDS:
-            return file_with_loss(representation, signal, self._ask.max_loss_db, thorough=self._ask.thorough)
+            return file_with_loss(
+                representation, signal, self._ask.max_loss_db, thorough=self._ask.thorough and not self.deadline.is_over
+            )
         max_bytes = target.max_bytes(signal.sample_count)
         if max_bytes is not None:
-            return file_within_bytes(representation, signal, max_bytes)
+            return file_within_bytes(representation, signal, max_bytes, self.deadline)
         if target.kind is TargetKind.PSNR_DB:
             return file_with_loss(representation, signal, quality_db - target.value)
         first_loss_db = quality_db - needed_psnr_db(self._ask, trials)
-        good = file_good_enough(representation, signal, first_loss_db, lambda file: file.meets(target))
+        good = file_good_enough(representation, signal, first_loss_db, lambda file: file.meets(target), self.deadline)
         return good or file_with_loss(representation, signal, LOSSES_DB[0])
 
     def _measured_speed(self) -> float:

@@ -71,7 +71,7 @@ def wavelets_for(
     least_bytes = min(_LEAST_BYTES[effort], _HEADER_BYTES + values)
     rate = _BITS_PER_CHANNEL[effort] * (_SOUND if signal.kind is SignalKind.AUDIO else 1.0)
     bits = max(rate * values, 8.0 * least_bytes) / samples
-    count, psnr_db = steps or _STEPS[effort], None
+    count, psnr_db = _STEPS[effort] if steps is None else steps, None
     match target and target.kind:
         case TargetKind.MAX_ERROR:
             raise ConfigError(
@@ -83,8 +83,8 @@ def wavelets_for(
             psnr_db = target.value
         case TargetKind.SECONDS:
             assert target is not None  # noqa: S101
-            count = steps or _TIMED_STEPS
-            seconds = min(target.value, seconds or target.value)
+            count = _TIMED_STEPS if steps is None else steps
+            seconds = target.value if seconds is None else min(target.value, seconds)
     max_bytes = None if target is None else target.max_bytes(samples)
     if max_bytes is not None:
         bits = 8.0 * max(max_bytes, 1) / samples

@@ -32,7 +32,7 @@ LEAST_BYTES = 100  # of a file, whatever it holds
 # where its file has so few bytes, layers cannot pay for themselves and nothing else is made, unless a fit is to take so
 # many steps that every byte must matter to whoever asked (docs/decisions/0045-many-small-fits.md).
 _FEW_VALUES, ENOUGH_BYTES, _MANY_STEPS = 3 << 14, 1000, 100
-_EXACT_WORK = 23.0  # of a network that learns nothing and its files, in steps
+EXACT_WORK = 23.0  # of a network that learns nothing and its files, in steps
 
 
 def foresee_wavelets(config: WaveletConfig, forecast: Forecast, speed: float) -> Foreseen:
@@ -62,7 +62,7 @@ def foresee_wavelets(config: WaveletConfig, forecast: Forecast, speed: float) ->
     work = steps * per_step + per_step * _LANDING_STEPS * (3 if size < _BOTH_BYTES or psnr_db > BOTH_DB else 1)
     if begins_exact(config, forecast.samples * forecast.channels) and config.max_seconds is None:
         steps, work = (1, 0.0) if size <= ENOUGH_BYTES else (steps + 1, work)
-        work += _EXACT_WORK * per_step
+        work += EXACT_WORK * per_step
     return Foreseen(
         weights=config.weight_count(forecast.grid_shape, forecast.channels),
         bytes=round(size),

@@ -9,6 +9,7 @@ bits are worth, towards zero more, so fits aim a little below.
 from collections.abc import Callable
 
 from tuner.codec.encode import encode
+from tuner.fit.deadline import Deadline
 from tuner.fit.wavelets.rounded import RoundedNetwork
 from tuner.representation import Representation
 from tuner.signal.signal import Signal
@@ -30,8 +31,11 @@ def encoded(network: RoundedNetwork, signal: Signal) -> bytes:
     return encode(Representation.of(network.parameters, signal), network.step_sizes)
 
 
-def land_on_size(rounded: Rounded, signal: Signal, max_bytes: int) -> File | None:
-    """The file with the most bytes that are allowed, nearly; None if there is none."""
+def land_on_size(rounded: Rounded, signal: Signal, max_bytes: int, deadline: Deadline | None = None) -> File | None:
+    """The file with the most bytes that are allowed, nearly; None if there is none.
+
+    After the deadline the first file that fits is taken, and where none does, the smallest is the last that is tried.
+    """
     best: bytes | None = None
 
     def too_large(shift: float) -> float:
@@ -42,12 +46,15 @@ def land_on_size(rounded: Rounded, signal: Signal, max_bytes: int) -> File | Non
             best = content
         return len(content) / max_bytes - 1.0
 
-    _shift_towards(too_large, lambda excess: _ENOUGH - 1.0 <= excess <= 0.0, (_ENOUGH - 1.0) / 2.0, _SIZE_SLOPE)
+    def is_enough(excess: float) -> bool:
+        return _ENOUGH - 1.0 <= excess <= 0.0 or (best is not None and _is_over(deadline))
+
+    _shift_towards(too_large, is_enough, (_ENOUGH - 1.0) / 2.0, _SIZE_SLOPE, deadline)
     return None if best is None else measured(best, signal)
 
 
-def land_on_quality(rounded: Rounded, signal: Signal, psnr_db: float) -> File:
-    """The smallest file that is so good, nearly; else the best one."""
+def land_on_quality(rounded: Rounded, signal: Signal, psnr_db: float, deadline: Deadline | None = None) -> File:
+    """The smallest file that is so good, nearly; else the best one. After the deadline, what there is."""
     best: File | None = None
 
     def too_good(shift: float) -> float:
@@ -62,13 +69,24 @@ def land_on_quality(rounded: Rounded, signal: Signal, psnr_db: float) -> File:
             return len(file.content) < len(other.content)
         return file.psnr_db > other.psnr_db
 
-    _shift_towards(too_good, lambda excess: 0.0 <= excess <= _ENOUGH_DB, _ENOUGH_DB / 2.0, _QUALITY_SLOPE)
+    def is_enough(excess: float) -> bool:
+        return 0.0 <= excess <= _ENOUGH_DB or _is_over(deadline)
+
+    _shift_towards(too_good, is_enough, _ENOUGH_DB / 2.0, _QUALITY_SLOPE)
     assert best is not None  # noqa: S101  there is a first try
     return best
 
 
+def _is_over(deadline: Deadline | None) -> bool:
+    return deadline is not None and deadline.is_over
+
+
 def _shift_towards(
-    excess_of: Callable[[float], float], is_enough: Callable[[float], bool], goal: float, slope: float
+    excess_of: Callable[[float], float],
+    is_enough: Callable[[float], bool],
+    goal: float,
+    slope: float,
+    deadline: Deadline | None = None,
 ) -> None:
     """Try shifts until the excess, which falls with them, is near its goal: secants, kept within what is known."""
     low, high = _LARGEST_FILE, _SMALLEST_FILE
@@ -77,6 +95,9 @@ def _shift_towards(
     for _ in range(_TRIES):
         excess = excess_of(shift)
         if is_enough(excess) or (excess > goal and shift >= high) or (excess < goal and shift <= low):
+            return
+        if _is_over(deadline):  # and there is no file: the smallest there is, or none
+            excess_of(high)
             return
         if excess > goal:
             low = shift

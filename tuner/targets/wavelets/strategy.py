@@ -22,7 +22,7 @@ from tuner.targets.outlook import Ahead
 from tuner.targets.strategy import OnStep, Strategy
 from tuner.targets.target import TargetKind
 from tuner.targets.trial import Plan, Trial, separate
-from tuner.targets.wavelets.forecast import BOTH_DB, ENOUGH_BYTES, LEAST_BYTES, begins_exact, work_per_step
+from tuner.targets.wavelets.forecast import BOTH_DB, ENOUGH_BYTES, EXACT_WORK, LEAST_BYTES, begins_exact, work_per_step
 from tuner.targets.wavelets.landing import encoded, land_on_quality, land_on_size
 
 _WORTH_FILLING = 0.95  # of a limit of bytes
@@ -37,6 +37,9 @@ _MOST_EXACT = 4  # networks that learn nothing for one quality
 # Work for those who wait, in steps: what precedes the first one, the files that are tried, and the one step of a
 # network that learns nothing, which tries what its latents should be. Roughly, from a few fits of small pictures.
 _BEGIN, _FILES, _EXACT_STEP = 6.0, 8.0, 15.0
+# Of a limit of seconds, for the last file: so many steps' work, and no larger share of the limit.
+_LAST_FILES, _MOST_RESERVED = 3.0, 0.25
+_LEAST_SECONDS = 1e-3  # of steps: one is taken
 _MOST_LARGE_CODE = 6000  # with larger ones, it is the better for certain
 # Where a fit aims, below what is asked for: rounding away from zero then makes up for it, cheaply.
 _AIM, _AIM_DB = 0.975, 0.05
@@ -95,10 +98,11 @@ class WaveletsStrategy(Strategy[WaveletsPlan, WaveletResult, WaveletsTrial]):
         """
         limit = self._config.max_seconds
         learned = [trial for trial in trials if trial.learned]
-        spent = fsum(trial.seconds for trial in separate(trials))
-        if limit is not None and spent >= limit:
-            return None
-        left = None if limit is None else limit - spent
+        left = None if limit is None else self._left(trials, limit)
+        if left is not None and left <= 0.0:
+            if trials:
+                return None
+            left = _LEAST_SECONDS  # a valid file is made all the same
         is_done = best is not None and best.meets(self._ask.target) and self._is_tight(best)
         if not trials and (limit is not None or not self._config.learned or self._begins_exact):
             return self._exact(left)
@@ -123,6 +127,24 @@ class WaveletsStrategy(Strategy[WaveletsPlan, WaveletResult, WaveletsTrial]):
             return WaveletsPlan(config=replace(config, steps=steps), goes_on=True)
         is_small = best is not None and len(best.content) < _SMALL_BYTES
         return self._exact(left) if len(learned) == len(trials) and (is_large or is_small or not is_done) else None
+
+    def _left(self, trials: Sequence[WaveletsTrial], limit: float) -> float:
+        """Seconds for the next steps, so that they and their file are done in time; 0 where they would not be."""
+        left = limit - fsum(trial.seconds for trial in separate(trials))
+        if self.deadline.left is None:
+            return left
+        left = min(left, self.deadline.left)
+        step = work_per_step(self._config, self._signal.grid_shape, self._signal.channels)
+        if trials and not trials[-1].learned and len(trials) == 1:
+            # What went before shows how fast this machine is; that of a network that learns has work before it.
+            pace = self.deadline.spent / (EXACT_WORK * step)
+            return left - self._reserve(limit) if left > pace * step * (_BEGIN + 1.0 + _LAST_FILES) else 0.0
+        return left - self._reserve(limit)
+
+    def _reserve(self, limit: float) -> float:
+        """Seconds that are kept for the file, a quarter of the limit at most."""
+        step = work_per_step(self._config, self._signal.grid_shape, self._signal.channels)
+        return min(_MOST_RESERVED * limit, _LAST_FILES * step)
 
     def _exact(self, seconds: float | None, raised_db: float = 0.0) -> WaveletsPlan:
         """A network that learns nothing, which is not counted among those that may be trained."""
@@ -181,7 +203,11 @@ class WaveletsStrategy(Strategy[WaveletsPlan, WaveletResult, WaveletsTrial]):
     def fit(self, plan: WaveletsPlan, resume: FitState | None, on_step: OnStep) -> WaveletResult:
         """Train the network, its size judged by real files."""
         file_bits = None if self._max_bytes is None else self._file_bits
-        return fit_wavelets(self._signal, plan.config, resume=resume, on_step=on_step, file_bits=file_bits)
+        limit = self._config.max_seconds
+        deadline = None if limit is None else self.deadline.earlier(self._reserve(limit))
+        return fit_wavelets(
+            self._signal, plan.config, resume=resume, on_step=on_step, file_bits=file_bits, deadline=deadline
+        )
 
     def learn(
         self,
@@ -239,11 +265,11 @@ class WaveletsStrategy(Strategy[WaveletsPlan, WaveletResult, WaveletsTrial]):
     def _file(self, fitted: WaveletResult) -> File | None:
         target = self._ask.target
         if self._max_bytes is not None:
-            file = land_on_size(fitted.rounded, self._signal, self._max_bytes)
+            file = land_on_size(fitted.rounded, self._signal, self._max_bytes, self.deadline)
             if file is not None or (target is not None and target.kind.is_size):
                 return file
         if target is not None and target.kind is TargetKind.PSNR_DB:
-            return land_on_quality(fitted.rounded, self._signal, target.value)
+            return land_on_quality(fitted.rounded, self._signal, target.value, self.deadline)
         return measured(encoded(fitted.network, self._signal), self._signal)
 
     def _is_tight(self, file: File) -> bool:
