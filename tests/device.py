@@ -1,4 +1,4 @@
-"""A second device that needs no hardware: it computes on the CPU, refuses to mix, and counts what a queue would wait for.
+"""A second device that needs no hardware: it computes on the CPU, refuses to mix and counts waits.
 
 Tensors on it say `meta` when they are asked where they are, so code that tells devices apart takes the way of a GPU. An
 operation between a tensor here and one elsewhere raises, as on a GPU; so does an index on the CPU, which a GPU would
@@ -89,7 +89,7 @@ class _Placing(TorchDispatchMode):
 
 
 class _Literals(TorchFunctionMode):
-    """What torch does not ask its dispatcher: `torch.tensor` on `meta` forgets the numbers, subclasses give no lists."""
+    """What never reaches the dispatcher: `torch.tensor` on `meta` forgets the numbers, subclasses give no lists."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = dict(kwargs or {})
