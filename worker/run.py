@@ -25,7 +25,7 @@ from store.status import Order
 from tuner.codec.decode import decode
 from tuner.codec.encode import MEDIA_TYPE
 from tuner.errors import OutOfMemory, StateMismatch, TunerError
-from tuner.fit.sines.memory import is_out_of_memory
+from tuner.fit.sines.memory import DeviceFault, device_fault
 from tuner.metrics import written_psnr_db
 from tuner.signal.signal import Signal
 from tuner.targets.result import TargetResult
@@ -170,7 +170,12 @@ def _attempt(resources: Resources, claimed: ClaimedFit, lease: Lease, reporter: 
     except LeaseLost:
         raise
     except Exception as error:
-        if is_out_of_memory(error):
+        fault = device_fault(error)
+        if fault is DeviceFault.BROKEN:
+            # The driver refuses every later call of this process: it would fail a hundred fits in a row.
+            logger.exception("attempt %s of %s broke the GPU's context: this process ends", claim.attempt, claim.fit_id)
+            _give_up(resources, claim, _broken_device(claim, resources.settings))
+        if fault is DeviceFault.OUT_OF_MEMORY:
             # Reading or compressing; a fit that runs out of memory goes on in smaller parts before it gives up.
             return _out_of_memory(claim, resources.settings)
         logger.exception("attempt %s of %s failed", claim.attempt, claim.fit_id)
@@ -278,6 +283,17 @@ def _out_of_memory(claim: Claim, settings: WorkerSettings) -> End:
     return _failure(claim, OutOfMemory.code, message)
 
 
+def _broken_device(claim: Claim, settings: WorkerSettings) -> End:
+    """Another process may do better; a fit that breaks each one fails in the end."""
+    return lambda fits: fits.retry(
+        claim,
+        code="internal",
+        message="the GPU failed while the fit ran, each time that it was tried: the worker's log has the details",
+        max_failures=settings.max_storage_failures,
+        wait_seconds=settings.storage_retry_seconds,
+    )
+
+
 def _out_of_time(claim: Claim, settings: WorkerSettings) -> End:
     message = (
         f"it took more time than there is for one fit, {settings.fit_seconds:g} s (TUNER_WORKER_FIT_SECONDS): ask for "
@@ -292,11 +308,13 @@ def _budget(settings: WorkerSettings, on_breach: Callable[[], None]) -> Abstract
 
 
 def _give_up(resources: Resources, claim: Claim, failure: End) -> None:
-    """Fail a fit that took more memory or time than it may, and end the process, which cannot be told to let go of it.
+    """Write the last move of a fit and end the process, which cannot be told to let go of it.
+
+    The fit took more memory or time than it may, or the GPU is of no use to this process any more.
 
     The failure is written first: a process that merely died would be given the fit again.
     """
-    logger.error("%s took more memory or time than it may have", claim.fit_id)
+    logger.error("%s is given up, and its process ends", claim.fit_id)
     try:
         with resources.database.unit_of_work() as session:
             failure(Fits(session))

@@ -1,7 +1,5 @@
 """How a worker trains and how often it reports, from the environment (prefix `TUNER_WORKER_`)."""
 
-from typing import Literal
-
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -17,7 +15,11 @@ class WorkerSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="TUNER_WORKER_", frozen=True)
 
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: str = Field(
+        default="auto",
+        pattern=r"^(auto|cpu|cuda(:(0|[1-9][0-9]{0,2}))?)$",
+        description="auto, cpu, cuda or, of several GPUs, cuda:N, counted from 0; auto takes a GPU if there is one",
+    )
     threads: int | None = Field(default=None, ge=1, description="threads of one fit on the CPU; None lets torch decide")
 
     fits_per_process: int = Field(

@@ -88,3 +88,14 @@ def test_what_a_client_waits_for_runs_in_one_process(interactive: Celery) -> Non
 def test_a_lost_heartbeat_does_not_cost_the_lease() -> None:
     with pytest.raises(ValidationError, match="third of lease_seconds"):
         WorkerSettings(heartbeat_seconds=10, lease_seconds=20)
+
+
+@pytest.mark.parametrize("device", ["auto", "cpu", "cuda", "cuda:0", "cuda:11"])
+def test_a_worker_may_be_given_any_gpu(device: str) -> None:
+    assert WorkerSettings(device=device).device == device
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:", "cuda:-1", "cuda:01", "cuda:x", "cpu:1", "meta", "cuda:1\n", ""])
+def test_what_is_no_device_is_refused(device: str) -> None:
+    with pytest.raises(ValidationError, match="device"):
+        WorkerSettings(device=device)

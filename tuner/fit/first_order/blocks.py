@@ -94,14 +94,17 @@ class SignalBlocks:
         self._values_COX = (
             torch.tensor(signal.values, device=device).movedim(-1, 0).reshape(signal.channels, -1, grid.shape[-1])
         )
+        # On the CPU, which draws the blocks too: their sizes depend on it.
         self._seen_OX = None
+        self._samples = prod(self._values_COX.shape[1:])
         if held_out is not None:
-            self._seen_OX = torch.tensor(~held_out, device=device).reshape(-1, grid.shape[-1])
+            self._seen_OX = torch.tensor(~held_out).reshape(-1, grid.shape[-1])
+            self._samples = int(self._seen_OX.sum())
 
     @property
     def samples(self) -> int:
         """Number of points P that are learned from."""
-        return prod(self._values_COX.shape[1:]) if self._seen_OX is None else int(self._seen_OX.sum())
+        return self._samples
 
     @property
     def channels(self) -> int:
@@ -138,14 +141,15 @@ class SignalBlocks:
         flat = torch.zeros(1, dtype=torch.long)
         for axis, pick in zip(self._axes[:-1], picks[:-1], strict=True):
             flat = (flat[:, None] * len(axis) + pick).flatten()
-        rows = flat.to(self._values_COX.device)
-        seen_OX = None if self._seen_OX is None else self._seen_OX[rows][:, picks[-1]]
-        values_COX = self._values_COX[:, rows][:, :, picks[-1]]
-        return _made(self._outer(picks[:-1]), self._axes[-1][picks[-1]], values_COX, seen_OX)
+        seen_OX = None if self._seen_OX is None else self._seen_OX[flat][:, picks[-1]]
+        device = self._values_COX.device
+        rows, last = flat.to(device), picks[-1].to(device)
+        values_COX = self._values_COX[:, rows][:, :, last]
+        return _made(self._outer(picks[:-1]), self._axes[-1][last], values_COX, seen_OX)
 
     def _outer(self, picks: list[Tensor]) -> Tensor:
         """Coordinates of the product of picks on the outer axes; one point without coordinates if there are none."""
-        positions = [axis[pick] for axis, pick in zip(self._axes[:-1], picks, strict=True)]
+        positions = [axis[pick.to(axis.device)] for axis, pick in zip(self._axes[:-1], picks, strict=True)]
         if not positions:
             return self._axes[-1].new_zeros(1, 0)
         return torch.stack(torch.meshgrid(positions, indexing="ij"), dim=-1).reshape(-1, len(positions))
@@ -188,7 +192,7 @@ class PointBlocks:
 def _made(outer_OE: Tensor, last_X: Tensor, values_COX: Tensor, seen_OX: Tensor | None) -> Block:
     if seen_OX is None:
         return Block(outer_OE, last_X, values_COX.flatten(1))
-    seen_P = seen_OX.flatten().nonzero()[:, 0]
+    seen_P = seen_OX.flatten().nonzero()[:, 0].to(values_COX.device)
     return Block(outer_OE, last_X, values_COX.flatten(1)[:, seen_P], seen_P)
 
 

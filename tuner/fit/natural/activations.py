@@ -57,9 +57,12 @@ class ForwardPass:
         self.holds = None
 
     def series(self, hidden: Hidden, move: Hidden, *, turning: bool = False) -> Tensor:
-        """Plan of the first layer with the weights of `move`, which may also turn the phases."""
+        """Plan of the first layer with the weights of `move`, which may also turn the phases.
+
+        Whether they turn is for the caller to know: to look at the numbers would be to wait for a GPU.
+        """
         turn = None
-        if turning and bool(move.phases.any()):
+        if turning:
             turn = (hidden.layers[0][:, :, :-1] * move.phases).flatten(0, 1)
         return self._sines.plan(move.layers[0][:, :, :-1].flatten(0, 1).contiguous(), hidden.phases, turn)
 

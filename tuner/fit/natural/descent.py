@@ -67,6 +67,7 @@ class Descent:
         self._bounds = list(bounds)
         self.point = point
         self._previous = point.still()
+        self._moved = False  # whether any member's previous step is more than zeros, known without asking a GPU
         device = point.phases.device
         self._damping = torch.full((point.members,), config.damping, dtype=torch.float64, device=device)
         self._steps = 0
@@ -96,6 +97,7 @@ class Descent:
         self._damping = self._damping[members]
         if self._prior is not None:
             self._prior.strength = self._prior.strength[members]
+        self._moved = self._previous.moves()
         with single_threaded(), torch.no_grad():
             self._sweeps.loss(self.point, self.readout.matrix)
 
@@ -126,6 +128,7 @@ class Descent:
             self._prior.strength = tensors["strength"].to(self._damping.device, copy=True)
         self.point = _from_named("point", tensors, self.point)
         self._previous = _from_named("previous", tensors, self.point)
+        self._moved = self._previous.moves()
         self._begin()
 
     @torch.no_grad()
@@ -141,6 +144,7 @@ class Descent:
         before = self._objective(self.point, self._squares)
         found = torch.zeros_like(self._squares, dtype=torch.bool)
         best, readout, squares = self.point, self.readout, self._squares
+        settled = [False]
         for attempt, factors in enumerate(lengths):
             candidate = self._bounded(self.point.plus(list(zip(factors.T, directions, strict=True))))
             # Members that found their step stay there: their activations are measured again, unchanged.
@@ -151,15 +155,17 @@ class Descent:
             fell = ~found & (self._objective(candidate, squares) < before - asked)
             self._damping = torch.where(fell, self._damping * (TIGHTEN if attempt else EASE), self._damping)
             best, found = candidate, found | fell
-            if bool(found.all()):
+            settled = found.tolist()
+            if all(settled):
                 break
-        if not bool(found.all()):
+        if not all(settled):
             # Nothing helped: stay, forget the previous step, and trust the curvature less.
             best = best.where(found, self.point)
             readout, squares = self._measure(best)
             self._damping = torch.where(found, self._damping, (self._damping * RETREAT).clamp(max=MAX_DAMPING))
         self._damping = self._damping.clamp(min=self._config.damping_floor)
         self._previous = best.minus(self.point).where(found, self.point.still())
+        self._moved = any(settled)
         self.point, self.readout, self._squares = best, readout, squares
         if self._prior is not None:
             self._prior.weigh(best, squares, self._determined, self._sweeps, self._config.prior)
@@ -184,7 +190,7 @@ class Descent:
             self._determined = preconditioner.determined
         gradient = self._gradient(None, [])
         directions = [preconditioner.direction(gradient)]
-        if any(bool(layer.any()) for layer in self._previous.layers):
+        if self._moved:
             directions.insert(0, self._previous)
         moves = self._moves(directions, directions)
         correction, promise = best_combination(moves, self.readout.factor)
@@ -212,7 +218,8 @@ class Descent:
 
     def _moves(self, new: list[Hidden], directions: list[Hidden]) -> Moves:
         """The sums of the quadratic model for all directions, of which some are new."""
-        moves = self._sweeps.directional(self.point, self.readout.matrix, new)
+        turning = self._config.train_phases
+        moves = self._sweeps.directional(self.point, self.readout.matrix, new, turning=turning)
         return moves if self._prior is None else self._prior.added(moves, self.point, directions, self._sweeps.samples)
 
     def _objective(self, point: Hidden, squares: Tensor) -> Tensor:

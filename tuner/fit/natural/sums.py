@@ -48,7 +48,11 @@ class Hidden:
         layers = (
             torch.where(mine[:, None, None], own, its) for own, its in zip(self.layers, other.layers, strict=True)
         )
-        return Hidden(self.phases if bool(mine[0]) else other.phases, tuple(layers))
+        return Hidden(torch.where(mine[0], self.phases, other.phases), tuple(layers))
+
+    def moves(self) -> bool:
+        """Whether the hidden matrices of a direction are more than zeros; this waits for the device."""
+        return any(bool(layer.any()) for layer in self.layers)
 
     def of(self, members: Tensor) -> "Hidden":
         """Some of the members, by their indices."""

@@ -188,14 +188,22 @@ class Sweeps:
         phases = (cosine.double().reshape(weights[0].shape) * weights[0]).sum((0, 1))
         return Hidden(phases / self.samples, tuple(gradient / self.samples for gradient in gradients))
 
-    def directional(self, hidden: Hidden, readout: Tensor, directions: Sequence[Hidden]) -> Moves:
+    def directional(
+        self, hidden: Hidden, readout: Tensor, directions: Sequence[Hidden], *, turning: bool = False
+    ) -> Moves:
         """First-order change of the outputs along each direction, as sums for the quadratic model.
 
         The changes are remembered until `loss` is asked of a point; the sums are over all of them, in the order of the
         calls.
+
+        Args:
+            hidden: weights and phases at which the changes are taken.
+            readout: output layer [C, e] at that point, (B, C, H + 1).
+            directions: directions to go along.
+            turning: whether the directions turn the phases too; else theirs are zero.
         """
         plan = self._plan(hidden)
-        series = [self._forward.series(hidden, move, turning=True) for move in directions]
+        series = [self._forward.series(hidden, move, turning=turning) for move in directions]
         seen = len(self._changes)
         self._changes += [torch.empty_like(self.residual_BCP) for _ in directions]
         batch, count, channels, width = hidden.members, len(self._changes), self.targets_BCP.shape[1], self.widths[-1]

@@ -7,6 +7,7 @@ goes on from the tensors of the one that failed.
 
 import logging
 from collections.abc import Callable, Mapping
+from enum import StrEnum
 from typing import TypeVar
 
 import torch
@@ -18,7 +19,33 @@ from tuner.fit.sines.trainer import SineTrainer
 
 MAX_PARTS = 32  # five halvings: what does not fit then is the signal or the network itself
 
-_NO_MEMORY = ("can't allocate memory", "bad_alloc")  # of a tensor; of anything else in its library
+# Of a tensor, of anything else in torch's library, and of the libraries of a GPU, each in its own words.
+_NO_MEMORY = (
+    "can't allocate memory",
+    "bad_alloc",
+    "CUDA out of memory",
+    "CUDA error: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUSOLVER_STATUS_ALLOC_FAILED",
+    "CUSPARSE_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "CUFFT_ALLOC_FAILED",
+)
+# After these no call to the GPU succeeds any more in this process, whatever it asks for.
+_BROKEN = (
+    "illegal memory access",
+    "misaligned address",
+    "device-side assert",
+    "unspecified launch failure",
+    "an illegal instruction was encountered",
+    "invalid program counter",
+    "hardware stack error",
+    "the launch timed out and was terminated",
+    "uncorrectable ECC error",
+    "uncorrectable NVLink error",
+    "device is lost",
+    "GPU has fallen off the bus",
+)
 
 T = TypeVar("T")
 
@@ -98,8 +125,30 @@ class FrugalTrainer:
             torch.cuda.empty_cache()
 
 
+class DeviceFault(StrEnum):
+    """What an error says of the device on which it happened."""
+
+    NONE = "none"
+    OUT_OF_MEMORY = "out_of_memory"
+    BROKEN = "broken"
+
+
+def device_fault(error: BaseException) -> DeviceFault:
+    """Which kind of fault an error is: no memory, a GPU that this process can use no more, or none of the device.
+
+    Libraries of a GPU raise a plain RuntimeError and are known by their words alone. Those of a broken device win: what
+    fails after it may complain of memory.
+    """
+    if isinstance(error, RuntimeError):
+        if any(words in str(error) for words in _BROKEN):
+            return DeviceFault.BROKEN
+        if any(words in str(error) for words in _NO_MEMORY):
+            return DeviceFault.OUT_OF_MEMORY
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return DeviceFault.OUT_OF_MEMORY
+    return DeviceFault.NONE
+
+
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an allocation failed: in Python or numpy, in torch on a GPU or, known by its words alone, on a CPU."""
-    if isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_MEMORY):
-        return True
-    return isinstance(error, MemoryError | torch.OutOfMemoryError)
+    """Whether an allocation failed: in Python or numpy, in torch on a CPU, on a GPU or in one of its libraries."""
+    return device_fault(error) is DeviceFault.OUT_OF_MEMORY

@@ -139,8 +139,8 @@ def test_curvature_from_a_share_of_the_samples(case: Case) -> None:
 def test_directional_derivatives(case: Case, phases: bool) -> None:
     case.sweeps.loss(case.hidden, case.readout)
     directions = some_directions(case, phases=phases)
-    first = case.sweeps.directional(case.hidden, case.readout, directions[:1])
-    moves = case.sweeps.directional(case.hidden, case.readout, directions[1:])
+    first = case.sweeps.directional(case.hidden, case.readout, directions[:1], turning=phases)
+    moves = case.sweeps.directional(case.hidden, case.readout, directions[1:], turning=phases)
     torch.testing.assert_close(first.products, moves.products[:, :1, :1])
     for b in range(BATCH):
         jacobian, h = case.flat_jacobian(b), case.features(case.hidden, b)

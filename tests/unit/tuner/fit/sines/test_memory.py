@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch
 
-from tuner.fit.sines.memory import FrugalTrainer, is_out_of_memory
+from tuner.fit.sines.memory import DeviceFault, FrugalTrainer, device_fault, is_out_of_memory
 from tuner.fit.sines.trainer import SineTrainer
 
 needs_limits = pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits the address space")
@@ -59,3 +59,32 @@ def test_what_failed_allocations_look_like() -> None:
     assert is_out_of_memory(MemoryError())
     assert is_out_of_memory(RuntimeError("std::bad_alloc"))
     assert not is_out_of_memory(RuntimeError("shapes differ"))
+
+
+@pytest.mark.parametrize(
+    ("error", "fault"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"), DeviceFault.OUT_OF_MEMORY),
+        (MemoryError(), DeviceFault.OUT_OF_MEMORY),
+        (RuntimeError("CUDA error: out of memory"), DeviceFault.OUT_OF_MEMORY),
+        (
+            RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+            DeviceFault.OUT_OF_MEMORY,
+        ),
+        (RuntimeError("cusolver error: CUSOLVER_STATUS_ALLOC_FAILED, when calling ..."), DeviceFault.OUT_OF_MEMORY),
+        (RuntimeError("cuFFT error: CUFFT_ALLOC_FAILED"), DeviceFault.OUT_OF_MEMORY),
+        (RuntimeError("CUDA error: an illegal memory access was encountered"), DeviceFault.BROKEN),
+        (RuntimeError("CUDA error: device-side assert triggered"), DeviceFault.BROKEN),
+        (RuntimeError("CUDA error: unspecified launch failure"), DeviceFault.BROKEN),
+        (RuntimeError("CUDA error: uncorrectable ECC error encountered"), DeviceFault.BROKEN),
+        (
+            RuntimeError("CUBLAS_STATUS_ALLOC_FAILED after CUDA error: an illegal memory access was encountered"),
+            DeviceFault.BROKEN,
+        ),
+        (RuntimeError("shapes differ"), DeviceFault.NONE),
+        (ValueError("CUDA error: device-side assert triggered"), DeviceFault.NONE),
+    ],
+)
+def test_faults_of_a_device_are_told_apart(error: Exception, fault: DeviceFault) -> None:
+    assert device_fault(error) is fault
+    assert is_out_of_memory(error) is (fault is DeviceFault.OUT_OF_MEMORY)
