@@ -56,9 +56,17 @@ def choose(
         trade: squared error that one bit is worth.
         random: generator that decides which latents move.
     """
-    for code, best in zip(codes, cheapest(free, curvatures, costs, trade), strict=True):
-        moves = torch.rand(code.shape, generator=random) < _MOVING
-        code.copy_(torch.where(moves, best, code))
+    places = list[Tensor]()
+    for code in codes:
+        places.append((torch.rand(code.shape, generator=random) < _MOVING).view(-1).nonzero()[:, 0])
+
+    def moving(planes: Sequence[Tensor]) -> list[Tensor]:
+        return [plane.reshape(-1).index_select(0, some) for plane, some in zip(planes, places, strict=True)]
+
+    some_costs = [cost.at(some) for cost, some in zip(costs, places, strict=True)]
+    best = cheapest(moving(free), moving(curvatures), some_costs, trade)
+    for code, some, each in zip(codes, places, best, strict=True):
+        code.view(-1).index_copy_(0, some, each)
 
 
 def cheapest(

@@ -6,7 +6,7 @@ followed move for nothing; hence the exact solution after every run of steps. In
 rounded in every pass, and the gradient takes no notice (straight-through; Bengio et al. 2013).
 """
 
-from math import cos, pi
+from math import cos, pi, sqrt
 
 import torch
 from torch import Tensor
@@ -17,6 +17,8 @@ from tuner.fit.wavelets.weights import Weights
 
 # On which one step looks.
 _TILES = 4
+# Adam's: of the mean of gradients, and of their squares, what stays from step to step; what is added to the root.
+_MEAN, _SQUARE, _LEAST_ROOT = 0.9, 0.99, 1e-12
 # Of the cosine schedule.
 _LAST_RATE = 0.02
 
@@ -36,11 +38,8 @@ class WeightDescent:
     def __init__(self, weights: Weights, config: WaveletConfig, random: torch.Generator) -> None:
         self._weights, self._config, self._random = weights, config, random
         self.step_sizes: tuple[float, ...] | None = None
-        self._adam = torch.optim.Adam(weights.inner(), lr=config.weight_rate, betas=(0.9, 0.99), eps=1e-12)
-        for tensor in weights.inner():
-            # As Adam would at its first step: a checkpoint names them all.
-            moments = {name: torch.zeros_like(tensor) for name in ("exp_avg", "exp_avg_sq")}
-            self._adam.state[tensor] = {"step": torch.tensor(0.0), **moments}
+        self._means, self._squares = ([torch.zeros_like(tensor) for tensor in weights.inner()] for _ in range(2))
+        self._count = 0
 
     def run(self, passes: GridPasses, share: float) -> None:
         """Some steps and the solution of the output layer, for what `passes` were shown.
@@ -50,14 +49,10 @@ class WeightDescent:
             share: share of the fit that is done, in [0, 1].
         """
         decay = _LAST_RATE + (1.0 - _LAST_RATE) * 0.5 * (1.0 + cos(pi * min(share, 1.0)))
-        for group in self._adam.param_groups:
-            group["lr"] = self._config.weight_rate * decay
         for _ in range(self._config.weight_steps):
             tiles = torch.randperm(passes.tiles, generator=self._random)[:_TILES].tolist()
             gradients = passes.weight_gradients(self.as_passes_see_them(), tiles)
-            for tensor, gradient in zip(self._weights.inner(), gradients, strict=True):
-                tensor.grad = gradient
-            self._adam.step()
+            self._move(gradients, self._config.weight_rate * decay)
         solved = self.as_passes_see_them()
         passes.solve_output(solved)
         for mine, found in zip(self._weights.output(), solved.output(), strict=True):
@@ -69,13 +64,19 @@ class WeightDescent:
 
     def moments(self) -> dict[str, list[Tensor]]:
         """What later steps depend on beside the weights, by name."""
-        states = list(self._adam.state.values())
-        return {
-            "mean": [state["exp_avg"] for state in states],
-            "square": [state["exp_avg_sq"] for state in states],
-        }
+        return {"mean": self._means, "square": self._squares}
 
     def resume(self, runs: int) -> None:
         """Continue after so many runs."""
-        for state in self._adam.state.values():
-            state["step"].fill_(runs * self._config.weight_steps)
+        self._count = runs * self._config.weight_steps
+
+    def _move(self, gradients: list[Tensor], rate: float) -> None:
+        """One step of Adam (Kingma and Ba 2015), as in torch, which loads its compilers before the first."""
+        self._count += 1
+        rate /= 1.0 - _MEAN**self._count
+        root = sqrt(1.0 - _SQUARE**self._count)
+        moments = zip(self._weights.inner(), gradients, self._means, self._squares, strict=True)
+        for tensor, gradient, mean, square in moments:
+            mean.lerp_(gradient, 1.0 - _MEAN)
+            square.mul_(_SQUARE).addcmul_(gradient, gradient, value=1.0 - _SQUARE)
+            tensor.addcdiv_(mean, (square.sqrt() / root).add_(_LEAST_ROOT), value=-rate)

@@ -96,7 +96,8 @@ class ExactNetwork:
         step = min(step, 4.0 * max(largest, SMALLEST_STEP))  # all is zero then; a file holds no step beyond 2^32
         passes, weights = self._passes, self._with_colours(step * self._colours)
         trade = trade_of_step(step, passes.channels) / passes.points
-        step_sizes = wavelet_step_sizes(as_parameters(self._config, passes, weights, latents), trade)
+        passes.show(latents)
+        step_sizes = wavelet_step_sizes(as_parameters(self._config, passes, weights, latents), passes, trade)
         weights = weights.rounded(step_sizes)
         unmixed = torch.linalg.pinv(weights.skip[:, : passes.layout.colours].double()).float()
         found = in_steps([_mixed(unmixed, each) for each in self._coefficients], 1.0, _LARGEST_CODE)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import pi, prod
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -113,6 +114,11 @@ class GridPasses:
         self._stripes.map(fill, self.tiles)
         self._differences.fill(brightness, inputs[layout.summed_inputs :])
         inputs.mul_(self.gains[:, None])
+
+    def inputs_at(self, samples: np.ndarray) -> tuple[FloatArray, FloatArray]:
+        """What the first layer reads at some samples, told by their numbers, and the fields there."""
+        where = torch.from_numpy(samples)
+        return self._inputs_IP[:, where].numpy(), self._fields_UP[:, where].numpy()
 
     def input_sizes(self) -> Tensor:
         """Root mean square of each input beside the sines, gains included."""

@@ -32,11 +32,11 @@ _MARGIN = 2  # of what is seen around a node, along each axis; 8 along a line
 _MARGIN_OF_LINES = 8
 _LARGEST_GUESSED = 3.0
 _OWN, _PARENT, _SIBLINGS, _COLOUR = range(4)
-_PARTS = (slice(0, 1), slice(1, None))  # colours that share weights
 _SLOPE_OVER = 2  # classes on either side
 _MOST_OTHERS = 2.5
 _SLOPE_STEPS = 4
 _LARGEST_SLOPE = 4.0
+_STEEP = 4.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,6 +57,11 @@ class Costs:
     lean: Tensor
     others: Tensor
 
+    def at(self, places: Tensor) -> "Costs":
+        """Costs of some latents of the level, in one line, by their places in it."""
+        planes = (self.zero, self.one, self.more, self.lean, self.others)
+        return Costs(*(plane.view(-1).index_select(0, places) for plane in planes))
+
     def of(self, values: Tensor) -> Tensor:
         """Bits of some values."""
         magnitudes = values.abs()
@@ -65,18 +70,142 @@ class Costs:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Sum:
-    """A sum of magnitudes around each latent of a level.
+class _Frame:
+    """Where the nodes of a level are in planes with a margin of zeros, each (places,) in one line.
+
+    So an offset is a number of places, and whatever is beyond a border is read as zero.
 
     Attributes:
-        values: sums, (colours, *nodes).
-        offsets: places, from the node, of what is added up.
-        origin: number of the group whose magnitudes are added up: own subband, colour before, or orientations before.
+        level: level whose nodes these are.
+        margin: number of zeros before and after the nodes, along each axis.
+        strides: number of places that a step takes along each axis.
+        places: number of places of a plane.
+        first: place of the first node.
+        nodes: how many places each node is from the first, (nodes,).
+        parents: the same of each node's parent in the planes of the level before, (nodes,).
     """
 
-    values: Tensor
-    offsets: list[tuple[int, ...]]
+    level: Level
+    margin: int
+    strides: tuple[int, ...]
+    places: int
+    first: int
+    nodes: Tensor
+    parents: Tensor
+
+    def shift(self, offset: tuple[int, ...]) -> int:
+        """Number of places that an offset takes."""
+        return sum(step * stride for step, stride in zip(offset, self.strides, strict=True))
+
+    def taken(self, line: Tensor, nodes: Tensor, shift: int = 0) -> Tensor:
+        """What is so many places from some nodes, which are told by their places from the first."""
+        return line[self.first + shift :].index_select(0, nodes)
+
+    def framed(self, values: Tensor) -> Tensor:
+        """Planes with their margins, (colours, orientations, places), of (subbands, *nodes)."""
+        padded = torch.nn.functional.pad(values, (self.margin, self.margin) * len(self.strides))
+        return padded.view(self.level.colours, self.level.orientations, self.places)
+
+    def inner(self, planes: Tensor) -> Tensor:
+        """Planes without their margins, (..., *nodes), as a view."""
+        sides = [nodes + 2 * self.margin for nodes in self.level.nodes]
+        planes = planes.view(*planes.shape[:-1], *sides)
+        for axis, nodes in enumerate(self.level.nodes, start=-len(sides)):
+            planes = planes.narrow(axis, self.margin, nodes)
+        return planes
+
+    def boxes(self, planes: Tensor) -> Tensor:
+        """Sums over each node and those next to it, diagonals included; margins hold anything afterwards."""
+        for stride in self.strides:
+            total = planes.clone()
+            total[..., stride:] += planes[..., :-stride]
+            total[..., :-stride] += planes[..., stride:]
+            planes = total
+        return planes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Around:
+    """The latents of a level, ready to be looked at from every node.
+
+    Attributes:
+        frame: places of the nodes.
+        codes: latents in planes with margins, (colours, orientations, places).
+        sizes: their magnitudes, shaped alike.
+        boxes: sums of the magnitudes over each node and those next to it, shaped alike.
+    """
+
+    frame: _Frame
+    codes: Tensor
+    sizes: Tensor
+    boxes: Tensor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sum:
+    """Which magnitudes around a node one input adds up.
+
+    Attributes:
+        origin: number of the group they are from: own subband, parent, orientations before, colour before.
+        offsets: places of what is added up, from the node, if it is the own subband's.
+        is_box: whether those next to the place are added up, too, for the other origins.
+    """
+
     origin: int
+    offsets: tuple[int, ...] = ()
+    is_box: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class _Seen:
+    """The nodes of one orientation, all colours, that are not zero or have something around them.
+
+    Of all others nothing is expected, and nothing is to be guessed.
+
+    Attributes:
+        colours: number of the colour of each of them, ascending, (N,).
+        nodes: number of the node of each in its subband, (N,).
+        firsts: how many of them are of the first colour.
+        values: latents there, (N,).
+        sums: what the inputs add up.
+        steep: for each input, which nodes see so much that it is taken in by its logarithm, and what its slope has
+            beyond 1 there; None if there are none.
+        weights: weights of the inputs, for each part of the colours.
+        means: expected magnitudes, (N,).
+        above: number of the first centre of a class that is not below, from 1 on, (N,).
+        lean: logarithm of how many times likelier + is than -, (N,).
+    """
+
+    colours: Tensor
+    nodes: Tensor
+    firsts: int
+    values: Tensor
+    sums: list[_Sum]
+    steep: list[tuple[Tensor, Tensor] | None]
+    weights: list[Tensor]
+    means: Tensor
+    above: Tensor
+    lean: Tensor
+
+    @property
+    def parts(self) -> tuple[slice, slice]:
+        """Those of each part of the colours."""
+        return slice(0, self.firsts), slice(self.firsts, len(self.nodes))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Tables:
+    """Bits of a zero, of a one and of every further unit, linear in the expectation between two centres.
+
+    Attributes:
+        at_zero: bits that belong to an expectation of zero, on each interval, (3, groups x classes).
+        rise: by how much they grow with the expectation there, shaped alike.
+        slope: by how much they grow over a wider range, shaped alike.
+    """
+
+    at_zero: Tensor
+    rise: Tensor
+    slope: Tensor
 
 
 class LatentRate:
@@ -89,221 +218,303 @@ class LatentRate:
     def __init__(self, layout: Layout) -> None:
         self._levels, self._colours, self._dimensions = layout.levels, layout.colours, layout.dimensions
         self._centres = torch.tensor(_CENTRES)
-        self._margin = _MARGIN if self._dimensions > 1 else _MARGIN_OF_LINES
+        self._middles = (self._centres[1:] + self._centres[:-1]) / 2.0
         self._near, self._wide, self._ring = _before(self._dimensions)
         self._cross = _cross(self._dimensions)
+        self._frames = [_frame(level, self._dimensions) for level in self._levels]
 
     def costs(self, codes: Sequence[Tensor]) -> tuple[float, list[Costs]]:
         """All bits, and the costs of every level, at integer codes."""
-        magnitudes = [each.abs() for each in codes]
-        weights, means = [], []
-        for level in self._levels:
-            found, expected = self._expected(level, magnitudes)
-            weights.append(found)
-            means.append(expected)
-        tables = self._tables(magnitudes, means)
+        around, seen = self._look(codes)
+        tables, bits = self._tables(seen)
         costs = [
-            self._interpolated(tables, level, mean, self._lean(level, codes))
-            for level, mean in zip(self._levels, means, strict=True)
+            Costs(*(torch.zeros(level.shape) if row > 2 else torch.empty(level.shape) for row in range(5)))
+            for level in self._levels
         ]
-        bits = sum(float(cost.of(each).sum()) for cost, each in zip(costs, codes, strict=True))
-        for level, some, mean in zip(self._levels, weights, means, strict=True):
-            slopes = self._slopes(tables, level, mean, magnitudes[level.number])
-            for kind in range(level.orientations):
-                self._spread(level, kind, self._seen(level, kind, magnitudes), some[kind], slopes[:, kind], costs)
+        for each, level in zip(around, self._levels, strict=True):
+            slopes = self._fill(each.frame, seen[level.number], tables, costs[level.number])
+            self._spread(each.frame, seen[level.number], slopes, costs)
         for cost in costs:
             cost.others.clamp_(-_MOST_OTHERS, _MOST_OTHERS)
         return bits, costs
 
-    def _seen(self, level: Level, kind: int, magnitudes: Sequence[Tensor]) -> list[_Sum]:
-        """What a decoder sees around each latent of an orientation before it is decoded: sums of magnitudes."""
-        split = self._split(level, magnitudes[level.number])
-        own, centre = split[:, kind], (0,) * self._dimensions
-        box = list(product((-1, 0, 1), repeat=self._dimensions))
-        planes = [(own, 1, _OWN, [*([offset] for offset in self._near), self._wide, self._ring])]
-        if level.number > 1:
-            planes.append((self._parents(level, magnitudes)[:, kind], 2, _PARENT, [[centre], box]))
-        if level.orientations > 1:
-            planes.append((split[:, :kind].sum(1), 1, _SIBLINGS, [[centre], box]))
-        if self._colours > 1:
-            planes.append((self._earlier(own, 0, 1), 1, _COLOUR, [[centre], box]))
-        found = []
-        for plane, step, origin, sums in planes:
-            padded = self._padded(plane)
-            for offsets in filter(None, sums):
-                steps = [tuple(step * each for each in offset) for offset in offsets]
-                found.append(_Sum(_sum([self._at(padded, offset, level) for offset in steps]), steps, origin))
-        return found
+    def bits(self, codes: Sequence[Tensor]) -> float:
+        """All bits at integer codes."""
+        return self._tables(self._look(codes)[1])[1]
 
-    def _expected(self, level: Level, magnitudes: Sequence[Tensor]) -> tuple[list[list[Tensor]], Tensor]:
-        """Weights of what is seen, (inputs,) for each orientation and part of the colours, and what is expected."""
-        split, weights = self._split(level, magnitudes[level.number]), list[list[Tensor]]()
-        found = torch.zeros_like(split)
-        for kind in range(level.orientations):
-            seen = self._seen(level, kind, magnitudes)
-            weights.append([])
-            for colours in _PARTS:
-                mine = found[colours, kind]
-                rows, target = self._rows(seen, colours), _coarse(split[colours, kind].reshape(-1))
-                weighted = rows / (torch.linalg.vecdot(rows, rows, dim=0) + _CALM)
-                gram = (weighted @ rows.T).double()
-                gram.diagonal().add_(_RIDGE)
-                solved = torch.linalg.solve(gram, (weighted @ target).double()).float()
-                weights[-1].append(solved)
-                mine.copy_((solved @ rows).clamp(min=0.0).view(mine.shape))
-        return weights, found.view(level.shape)
+    def _look(self, codes: Sequence[Tensor]) -> tuple[list[_Around], list[list[_Seen]]]:
+        """What is around the nodes of every level, and what is expected of those that have anything there."""
+        around = []
+        for frame, each in zip(self._frames, codes, strict=True):
+            framed = frame.framed(each)
+            sizes = framed.abs()
+            around.append(_Around(frame, framed, sizes, frame.boxes(sizes)))
+        seen = []
+        for number, level in enumerate(self._levels):
+            here, above = around[number], around[number - 1] if number > 1 else None
+            busy = self._busy(here)
+            seen.append([self._seen(here, above, busy, kind) for kind in range(level.orientations)])
+        return around, seen
 
-    @staticmethod
-    def _rows(seen: list[_Sum], colours: slice) -> Tensor:
-        """What is seen of some colours, (inputs, nodes), and whether it is anything."""
-        rows = torch.stack([_coarse(each.values[colours].reshape(-1)) for each in seen])
-        return torch.cat([rows, (rows.sum(0, keepdim=True) > 0.0).to(rows.dtype)])
+    def _seen(self, here: _Around, above: _Around | None, busy: Tensor, kind: int) -> _Seen:
+        """The nodes of an orientation that have anything around them, and what is expected there."""
+        colours, nodes = self._places(here, above, busy, kind)
+        firsts = int((colours == 0).sum())
+        frame = here.frame
+        places = colours * (frame.level.orientations * frame.places) + (
+            frame.nodes.index_select(0, nodes) + kind * frame.places
+        )
+        parents = None if above is None else self._parents_of(above, frame, colours, nodes, kind)
+        sums, rows = self._rows(here, above, places, parents, firsts, kind)
+        values = frame.taken(here.codes.view(-1), places)
+        seen = _Seen(
+            colours, nodes, firsts, values, sums, [], [], torch.empty(len(nodes)), nodes, torch.zeros(len(nodes))
+        )
+        seen.steep.extend(_made_coarse(row) for row in rows[:-1])
+        rows[-1] = (rows[:-1].sum(0) > 0.0).to(rows.dtype)
+        target = values.abs()
+        _made_coarse(target)
+        for part in seen.parts:
+            seen.weights.append(_solved(rows[:, part], target[part], _CALM, _RIDGE))
+            seen.means[part] = (seen.weights[-1] @ rows[:, part]).clamp_(min=0.0)
+        seen.above = torch.bucketize(seen.means, self._centres)
+        self._guess(seen, here, above, places, parents, kind)
+        return seen
 
-    def _slopes(self, tables: list[Tensor], level: Level, means: Tensor, magnitudes: Tensor) -> Tensor:
-        """By how much each latent's bits grow with the expectation."""
-        centres = self._centres
-        above = torch.bucketize(means, centres).clamp(1, len(centres) - 1)
-        first, last = (above - _SLOPE_OVER).clamp(min=0), (above + _SLOPE_OVER - 1).clamp(max=len(centres) - 1)
-        parts = []
-        for colour in range(self._colours):
-            zero, one, more = tables[group_of(level, colour)]
-            low, high = first.view(self._colours, -1)[colour], last.view(self._colours, -1)[colour]
-            size = magnitudes.reshape(self._colours, -1)[colour]
-            beyond = one[high] - one[low] + (size - 1.0) * (more[high] - more[low])
-            rise = torch.where(size < 0.5, zero[high] - zero[low], beyond)
-            parts.append(rise / (centres[high] - centres[low]))
-        return torch.cat(parts).view(self._colours, level.orientations, *level.nodes)
-
-    def _spread(
-        self, level: Level, kind: int, seen: list[_Sum], weights: list[Tensor], slopes: Tensor, costs: list[Costs]
-    ) -> None:
-        """Give every latent what it does to the bits of those of an orientation that see it."""
-        split = self._split(level, costs[level.number].others)
-        for number, each in enumerate(seen):
-            share = _coarse_slope(each.values).mul_(slopes)
-            for colours, some in zip(_PARTS, weights, strict=True):
-                share[colours] *= some[number]
-            total = self._padded(torch.zeros_like(share))
-            for offset in each.offsets:
-                self._at(total, offset, level).add_(share)
-            inner = self._at(total, (0,) * self._dimensions, level)
-            if each.origin == _OWN:
-                split[:, kind] += inner
-            elif each.origin == _COLOUR:
-                split[:-1, kind] += inner[1:]
-            elif each.origin == _SIBLINGS:
-                split[:, :kind] += inner[:, None]
+    def _busy(self, here: _Around) -> Tensor:
+        """Which nodes of a level are not zero, or see what is not in their own subband: bytes, with margins."""
+        own = (here.sizes > 0.0).view(torch.uint8)
+        busy = own.clone()
+        for offset in (*self._near, *self._wide, *self._ring):
+            shift = here.frame.shift(offset)  # all of them are before the node
+            if shift < 0:
+                busy[..., -shift:] |= own[..., :shift]
             else:
-                above = self._levels[level.number - 1]
-                for axis, nodes in enumerate(above.nodes, start=1):
-                    grown = torch.zeros(*inner.shape[:axis], nodes, *inner.shape[axis + 1 :])
-                    grown.index_add_(axis, torch.arange(inner.shape[axis]) // 2, inner)
-                    inner = grown
-                self._split(above, costs[above.number].others)[:, kind] += inner
+                busy[..., :-shift] |= own[..., shift:]
+        return busy
 
-    def _lean(self, level: Level, codes: Sequence[Tensor]) -> Tensor:
-        """Logarithm of how many times likelier + is than - at each latent."""
-        split = self._split(level, codes[level.number]).clamp(-_LARGEST_GUESSED, _LARGEST_GUESSED)
-        own = self._padded(split)
-        planes = [(own, offset) for offset in (*self._near, *self._wide)]
-        others = []
+    def _places(self, here: _Around, above: _Around | None, busy: Tensor, kind: int) -> tuple[Tensor, Tensor]:
+        """Colours and nodes of an orientation that are not zero or have anything around them."""
+        mask = busy[:, kind]
+        if kind:
+            mask = mask | (here.boxes[:, :kind].sum(1) > 0.0).view(torch.uint8)
+        inner = here.frame.inner(mask).clone()
         if self._colours > 1:
-            others.append((self._padded(self._earlier(split, 0, 1)), 1))
-        formers = range(1, min(3, level.orientations))
-        others += [(self._padded(self._earlier(split, 1, before)), 1) for before in formers]
-        if level.number > 1:
-            parents = self._parents(level, codes).clamp(-_LARGEST_GUESSED, _LARGEST_GUESSED)
-            others.append((self._padded(parents), 2))
-        planes += [(plane, tuple(step * each for each in offset)) for plane, step in others for offset in self._cross]
-        found = torch.zeros_like(split)
-        for kind in range(level.orientations):
-            for colours in (slice(0, 1), slice(1, None)):
-                mine = split[colours, kind]
-                places = mine.reshape(-1).nonzero()[:, 0]
-                if not len(places):
-                    continue
-                views = [self._at(plane, offset, level)[colours, kind] for plane, offset in planes]
-                rows = torch.stack([view.reshape(-1)[places] for view in views])
-                values = mine.reshape(-1)[places]
-                weighted = rows / (rows.square().sum(0) + _GUESS_CALM)
-                gram = (weighted @ rows.T).double()
-                gram.diagonal().add_(_GUESS_RIDGE)
-                weights = torch.linalg.solve(gram, (weighted @ values).double()).float()
-                slope = _slope(weights @ rows * values.sign())
-                total = found[colours, kind]
-                for weight, view in zip((weights * slope).tolist(), views, strict=True):
-                    total.add_(view, alpha=weight)
-        return found.view(codes[level.number].shape)
-
-    def _split(self, level: Level, codes: Tensor) -> Tensor:
-        return codes.view(self._colours, level.orientations, *level.nodes)
-
-    def _padded(self, planes: Tensor) -> Tensor:
-        return torch.nn.functional.pad(planes, (self._margin, self._margin) * self._dimensions)
-
-    def _at(self, padded: Tensor, offset: tuple[int, ...], level: Level) -> Tensor:
-        """What is at an offset from each node."""
-        for axis, (step, nodes) in enumerate(zip(offset, level.nodes, strict=True), start=-self._dimensions):
-            padded = padded.narrow(axis, self._margin + step, nodes)
-        return padded
-
-    def _parents(self, level: Level, codes: Sequence[Tensor]) -> Tensor:
-        """What is at the same place in the level before."""
-        above = codes[level.number - 1]
-        for axis, nodes in enumerate(level.nodes, start=1):
-            above = above.index_select(axis, torch.arange(nodes) // 2)
-        return self._split(level, above)
+            inner[1:] |= here.frame.inner((here.boxes[:-1, kind] > 0.0).view(torch.uint8))
+        if above is not None:
+            inner |= _grown(above.frame.inner((above.boxes[:, kind] > 0.0).view(torch.uint8)), here.frame.level.nodes)
+        colours, nodes = inner.view(self._colours, -1).nonzero(as_tuple=True)
+        return colours, nodes
 
     @staticmethod
-    def _earlier(planes: Tensor, axis: int, steps: int) -> Tensor:
-        """Planes of a colour or an orientation that comes so many steps before; zeros where there is none."""
-        moved = torch.zeros_like(planes)
-        count = planes.shape[axis] - steps
-        if count > 0:
-            moved.narrow(axis, steps, count).copy_(planes.narrow(axis, 0, count))
-        return moved
+    def _parents_of(above: _Around, frame: _Frame, colours: Tensor, nodes: Tensor, kind: int) -> Tensor:
+        """Places of parents in all planes of the level before."""
+        size = above.frame.places
+        return colours * (above.frame.level.orientations * size) + (frame.parents.index_select(0, nodes) + kind * size)
 
-    def _tables(self, magnitudes: Sequence[Tensor], means: Sequence[Tensor]) -> list[Tensor]:
-        """Bits of a zero, of a one, of more, by class: (3, classes) for every group of subbands."""
-        tables = []
-        for chosen in range(GROUPS):
-            values, around = [], []
-            for level, magnitude, mean in zip(self._levels, magnitudes, means, strict=True):
-                for colour in range(self._colours):
-                    if group_of(level, colour) == chosen:
-                        values.append(magnitude.view(self._colours, -1)[colour])
-                        around.append(mean.view(self._colours, -1)[colour])
-            tables.append(self._fitted(torch.cat(values), torch.cat(around)) if values else torch.zeros(0))
-        return tables
+    def _rows(
+        self, here: _Around, above: _Around | None, places: Tensor, parents: Tensor | None, firsts: int, kind: int
+    ) -> tuple[list[_Sum], Tensor]:
+        """What a decoder sees around some nodes of an orientation before it is decoded: sums of magnitudes.
 
-    def _fitted(self, values: Tensor, means: Tensor) -> Tensor:
-        middles = (self._centres[1:] + self._centres[:-1]) / 2.0
-        classes, count = torch.bucketize(means, middles), len(self._centres)
-        total = torch.bincount(classes, minlength=count).double()
-        zeros = torch.bincount(classes, weights=(values < 0.5).double(), minlength=count)
-        excess = torch.bincount(classes, weights=(values - 1.0).clamp(min=0.0).double(), minlength=count)
+        Returns:
+            What the sums are, and (inputs + 1, nodes), of which the last row is empty.
+        """
+        frame, size = here.frame, here.frame.places
+        sums = [_Sum(_OWN, (frame.shift(offset),)) for offset in self._near]
+        sums += [_Sum(_OWN, tuple(frame.shift(offset) for offset in each)) for each in (self._wide, self._ring) if each]
+        others: list[tuple[int, _Frame, Tensor, Tensor, int]] = []
+        if above is not None and parents is not None:
+            others += [(_PARENT, above.frame, each.view(-1), parents, 0) for each in (above.sizes, above.boxes)]
+        if kind:
+            first = places - kind * size
+            others += [(_SIBLINGS, frame, each.view(-1), first, 0) for each in (here.sizes, here.boxes)]
+        if self._colours > 1:
+            before = places[firsts:] - frame.level.orientations * size
+            others += [(_COLOUR, frame, each.view(-1), before, firsts) for each in (here.sizes, here.boxes)]
+        rows, line = torch.empty(len(sums) + len(others) + 1, len(places)), here.sizes.view(-1)
+        for row, each in zip(rows, sums, strict=False):
+            row.copy_(frame.taken(line, places, each.offsets[0]))
+            for offset in each.offsets[1:]:
+                row += frame.taken(line, places, offset)
+        for number, (origin, where, line, wanted, start) in enumerate(others, start=len(sums)):
+            row = rows[number]
+            row[:start] = 0.0
+            row[start:] = where.taken(line, wanted)
+            if origin == _SIBLINGS:
+                for step in range(1, kind):
+                    row += where.taken(line, wanted, step * size)
+        sums += [_Sum(origin, is_box=bool(number % 2)) for number, (origin, *_) in enumerate(others)]
+        return sums, rows
+
+    def _guess(
+        self, seen: _Seen, here: _Around, above: _Around | None, places: Tensor, parents: Tensor | None, kind: int
+    ) -> None:
+        """Find the logarithm of how many times likelier + is than -."""
+        frame, size = here.frame, here.frame.places
+        looks = [(here, places, frame.shift(offset), 0) for offset in (*self._near, *self._wide)]
+        cross = [frame.shift(offset) for offset in self._cross]
+        if self._colours > 1:
+            before = places[seen.firsts :] - frame.level.orientations * size
+            looks += [(here, before, shift, seen.firsts) for shift in cross]
+        for steps in range(1, min(2, kind) + 1):
+            former = places - steps * size
+            looks += [(here, former, shift, 0) for shift in cross]
+        if above is not None and parents is not None:
+            looks += [(above, parents, above.frame.shift(offset), 0) for offset in self._cross]
+        rows = torch.empty(len(looks), len(places))
+        for row, (where, wanted, shift, start) in zip(rows, looks, strict=True):
+            row[:start] = 0.0
+            row[start:] = where.frame.taken(where.codes.view(-1), wanted, shift)
+        rows.clamp_(-_LARGEST_GUESSED, _LARGEST_GUESSED)
+        values = seen.values.clamp(-_LARGEST_GUESSED, _LARGEST_GUESSED)
+        for part in seen.parts:
+            known = values[part].nonzero()[:, 0]
+            if len(known):
+                mine, signed = rows[:, part], values[part][known]
+                some = mine.index_select(1, known)
+                weights = _solved(some, signed, _GUESS_CALM, _GUESS_RIDGE)
+                seen.lean[part] = (weights * _slope(weights @ some * signed.sign())) @ mine
+
+    def _tables(self, seen: list[list[_Seen]]) -> tuple[_Tables, float]:
+        """The tables that suit the latents, and the bits of all latents by them."""
+        classes, groups = len(self._centres), self._groups(seen)
+        everything = [each for level in seen for each in level]
+        means = torch.cat([each.means for each in everything])
+        values = torch.cat([each.values for each in everything])
+        lean = torch.cat([each.lean for each in everything])
+        above = torch.cat([each.above for each in everything])
+        # The class is that of the nearest centre.
+        nearest = above - (means <= self._middles.index_select(0, (above - 1).clamp_(0, classes - 2))).long()
+        index = groups * classes + nearest.clamp_(0, classes - 1)
+        sizes, count = values.abs(), GROUPS * classes
+        total = torch.bincount(index, minlength=count).view(GROUPS, classes).double()
+        zeros = torch.bincount(index, weights=(sizes < 0.5).double(), minlength=count).view_as(total).double()
+        excess = (sizes - 1.0).clamp_(min=0.0).double()
+        excess = torch.bincount(index, weights=excess, minlength=count).view_as(total).double()
+        # All others are zero, and nothing is expected of them.
+        empty = torch.zeros(GROUPS, dtype=torch.float64)
+        for level, kinds in zip(self._levels, seen, strict=True):
+            for colour in range(self._colours):
+                here = sum(int((each.colours == colour).sum()) for each in kinds)
+                empty[group_of(level, colour)] += level.latents // self._colours - here
+        total[:, 0] += empty
+        zeros[:, 0] += empty
+        bits = self._fitted(total, zeros, excess)
+        tables = self._linear(bits)
+        for kinds in seen:
+            for each in kinds:
+                each.above.clamp_(1, classes - 1)
+        index = groups * classes + above.clamp_(1, classes - 1)
+        zero, one, more = _interpolated(tables, index, means)
+        there = Costs(zero, one, more, lean, lean)
+        return tables, float(there.of(values).sum()) + float((empty * bits[0, :, 0].double()).sum())
+
+    def _groups(self, seen: list[list[_Seen]]) -> Tensor:
+        """The number of the group of tables, for all nodes that have been looked at."""
+        return torch.cat(
+            [
+                torch.tensor([group_of(level, colour) for colour in range(self._colours)]).index_select(0, each.colours)
+                for level, kinds in zip(self._levels, seen, strict=True)
+                for each in kinds
+            ]
+        )
+
+    def _fitted(self, total: Tensor, zeros: Tensor, excess: Tensor) -> Tensor:
+        """Bits of a zero, of a one, of more, (3, groups, classes), from counts, (groups, classes)."""
         scale = _SLOPE * self._centres.double() + _OFFSET
         likely_zero = 1.0 - torch.exp(-0.5 / scale)
         likely_more = torch.exp(-1.0 / scale)
         zero = ((zeros + _PRIOR * likely_zero) / (total + _PRIOR)).clamp(_SELDOM, 1.0 - _SELDOM)
         others = total - zeros + _PRIOR * (1.0 - likely_zero)
-        excess += _PRIOR * (1.0 - likely_zero) * likely_more / (1.0 - likely_more)
+        excess = excess + _PRIOR * (1.0 - likely_zero) * likely_more / (1.0 - likely_more)
         more = (excess / (others + excess)).clamp(_SELDOM, 1.0 - _SELDOM)
         return -torch.log2(torch.stack([zero, (1.0 - zero) * 0.5 * (1.0 - more), more])).float()
 
-    def _interpolated(self, tables: list[Tensor], level: Level, means: Tensor, lean: Tensor) -> Costs:
-        """The tables at the means of one level."""
-        above = torch.bucketize(means, self._centres).clamp(1, len(self._centres) - 1)
-        share = ((means - self._centres[above - 1]) / (self._centres[above] - self._centres[above - 1])).clamp(0.0, 1.0)
-        found = []
-        for row in range(3):
-            parts = []
-            for colour in range(self._colours):
-                table, here = tables[group_of(level, colour)][row], above.view(self._colours, -1)[colour]
-                parts.append(torch.lerp(table[here - 1], table[here], share.reshape(self._colours, -1)[colour]))
-            found.append(torch.cat(parts).view(means.shape))
-        zero, one, more = found
-        return Costs(zero=zero, one=one, more=more, lean=lean, others=torch.zeros_like(lean))
+    def _linear(self, bits: Tensor) -> _Tables:
+        """Tables by the number of the upper centre of an interval; those of number 0 are of no use."""
+        centres, classes = self._centres, len(self._centres)
+        rise = torch.zeros_like(bits)
+        rise[..., 1:] = (bits[..., 1:] - bits[..., :-1]) / (centres[1:] - centres[:-1])
+        at_zero = bits - rise * centres
+        above = torch.arange(classes).clamp(min=1)
+        first, last = (above - _SLOPE_OVER).clamp(min=0), (above + _SLOPE_OVER - 1).clamp(max=classes - 1)
+        slope = (bits[..., last] - bits[..., first]) / (centres[last] - centres[first])
+        return _Tables(at_zero.view(3, -1), rise.view(3, -1), slope.view(3, -1))
+
+    def _fill(self, frame: _Frame, seen: list[_Seen], tables: _Tables, costs: Costs) -> Tensor:
+        """Write the costs of a level, but for what latents do to others.
+
+        Returns:
+            By how much each latent's bits grow with the expectation, in planes with margins, (subbands, places).
+        """
+        level, classes, total = frame.level, len(self._centres), frame.nodes.shape[0]
+        groups = torch.tensor([group_of(level, colour) for colour in range(self._colours)]) * classes
+        slopes = torch.zeros(self._colours, level.orientations, frame.places)
+        calm = tables.slope[0][groups + 1].view(-1, *(1 for _ in range(self._dimensions + 1)))
+        frame.inner(slopes).copy_(calm.expand(self._colours, level.orientations, *level.nodes))
+        planes = (costs.zero, costs.one, costs.more)
+        for plane, row in zip(planes, tables.at_zero, strict=True):
+            plane.view(self._colours, -1).copy_(row[groups + 1][:, None].expand(-1, level.orientations * total))
+        for kind, each in enumerate(seen):
+            index = groups.index_select(0, each.colours) + each.above
+            places = (each.colours * level.orientations + kind) * total + each.nodes
+            for plane, found in zip(planes, _interpolated(tables, index, each.means), strict=True):
+                plane.view(-1).index_copy_(0, places, found)
+            costs.lean.view(-1).index_copy_(0, places, each.lean)
+            zero, one, more = (row.index_select(0, index) for row in tables.slope)
+            size = each.values.abs()
+            rise = torch.where(size < 0.5, zero, one + (size - 1.0) * more)
+            places = (each.colours * level.orientations + kind) * frame.places + frame.nodes.index_select(0, each.nodes)
+            slopes.view(-1)[frame.first :].index_copy_(0, places, rise)
+        return slopes
+
+    def _spread(self, frame: _Frame, seen: list[_Seen], slopes: Tensor, costs: list[Costs]) -> None:
+        """Give every latent what it does to the bits of those of a level that see it."""
+        level, inner = frame.level, frame.inner
+        others = costs[level.number].others.view(self._colours, level.orientations, *level.nodes)
+        for kind, each in enumerate(seen):
+            mine = slopes[:, kind].contiguous()
+            places = each.colours * frame.places + frame.nodes.index_select(0, each.nodes)
+            own, known = torch.zeros_like(mine), frame.taken(mine.view(-1), places)
+            shares = dict[int, list[Tensor]]()
+            for number, (which, steep) in enumerate(zip(each.sums, each.steep, strict=True)):
+                first, rest = (float(weights[number]) for weights in each.weights)
+                weights = torch.tensor([first] + [rest] * (self._colours - 1))
+                excess = None
+                if steep is not None:
+                    there, beyond = steep
+                    excess = (
+                        places.index_select(0, there),
+                        beyond * known.index_select(0, there) * weights[each.colours.index_select(0, there)],
+                    )
+                for offset in which.offsets:
+                    target, source = _shifted(own, offset), _shifted(mine, -offset)
+                    target.addcmul_(source, weights[:, None])
+                    if excess is not None:
+                        own.view(-1)[frame.first + offset :].index_add_(0, *excess)
+                if not which.offsets:
+                    share = mine * weights[:, None]
+                    if excess is not None:
+                        share.view(-1)[frame.first :].index_add_(0, *excess)
+                    shares.setdefault(which.origin, []).append(share)
+            others[:, kind] += inner(own)
+            for origin, (share, box) in shares.items():
+                if origin == _PARENT:
+                    above = self._frames[level.number - 1]
+                    halves = [
+                        torch.nn.functional.pad(_halved(inner(part)), (above.margin,) * 2 * self._dimensions)
+                        for part in (share, box)
+                    ]
+                    total = above.boxes(halves[1].view(self._colours, -1)).add_(halves[0].view(self._colours, -1))
+                    before = costs[level.number - 1].others
+                    before.view(self._colours, level.orientations, *above.level.nodes)[:, kind] += above.inner(total)
+                else:
+                    total = inner(frame.boxes(box).add_(share))
+                    if origin == _COLOUR:
+                        others[:-1, kind] += total[1:]
+                    else:
+                        others[:, :kind] += total[:, None]
 
 
 def _before(
@@ -338,21 +549,74 @@ def _cross(dimensions: int) -> list[tuple[int, ...]]:
     return [(0,) * dimensions, *steps]
 
 
-def _sum(planes: list[Tensor]) -> Tensor:
-    total = planes[0].clone()
-    for plane in planes[1:]:
-        total += plane
-    return total
+def _frame(level: Level, dimensions: int) -> _Frame:
+    margin = _MARGIN if dimensions > 1 else _MARGIN_OF_LINES
+    strides, places = list[int](), 1
+    for nodes in reversed(level.nodes):
+        strides.insert(0, places)
+        places *= nodes + 2 * margin
+    above = [-(-nodes // 2) for nodes in level.nodes]
+    found, parents = torch.zeros(1, dtype=torch.long), torch.zeros(1, dtype=torch.long)
+    for nodes, half in zip(level.nodes, above, strict=True):
+        along = torch.arange(nodes)
+        found = (found[:, None] * (nodes + 2 * margin) + along).view(-1)
+        parents = (parents[:, None] * (half + 2 * margin) + along // 2).view(-1)
+    return _Frame(level, margin, tuple(strides), places, margin * sum(strides), found, parents)
 
 
-def _coarse(magnitudes: Tensor) -> Tensor:
-    """Magnitudes as they are below 4, four units for every doubling from there on: about the classes of the coder."""
-    return torch.where(magnitudes < 4.0, magnitudes, 4.0 * magnitudes.clamp(min=1.0).log2() - 4.0)
+def _shifted(planes: Tensor, shift: int) -> Tensor:
+    """The places that are reached by a shift from somewhere in the plane."""
+    return planes[..., shift:] if shift >= 0 else planes[..., :shift]
 
 
-def _coarse_slope(magnitudes: Tensor) -> Tensor:
-    """Derivative of `_coarse`."""
-    return torch.where(magnitudes < 4.0, 1.0, (4.0 / log(2.0)) / magnitudes.clamp(min=1.0))
+def _grown(planes: Tensor, nodes: tuple[int, ...]) -> Tensor:
+    """Each value of (colours, *nodes before) at its children, (colours, *nodes)."""
+    for axis, count in enumerate(nodes, start=1):
+        twice = planes.unsqueeze(axis + 1).expand(*planes.shape[: axis + 1], 2, *planes.shape[axis + 1 :])
+        planes = twice.flatten(axis, axis + 1).narrow(axis, 0, count)
+    return planes
+
+
+def _halved(planes: Tensor) -> Tensor:
+    """The transpose of `_grown`."""
+    for axis in range(1, planes.ndim):
+        if planes.shape[axis] % 2:
+            planes = torch.cat([planes, torch.zeros_like(planes.narrow(axis, 0, 1))], axis)
+        pairs = planes.reshape(*planes.shape[:axis], -1, 2, *planes.shape[axis + 1 :])
+        planes = pairs.select(axis + 1, 0) + pairs.select(axis + 1, 1)
+    return planes
+
+
+def _solved(rows: Tensor, target: Tensor, calm: float, ridge: float) -> Tensor:
+    """Weights of some inputs, (inputs, nodes), by least squares in which nodes that see much count less."""
+    weighted = rows / (rows.square().sum(0) + calm)
+    gram = (weighted @ rows.T).double()
+    gram.diagonal().add_(ridge)
+    solved: Tensor = torch.linalg.solve(gram, (weighted @ target).double()).float()
+    return solved
+
+
+def _interpolated(tables: _Tables, index: Tensor, means: Tensor) -> list[Tensor]:
+    """Bits of a zero, of a one, of more, at some expectations."""
+    means = means.clamp(max=_CENTRES[-1])
+    return [
+        torch.addcmul(zero.index_select(0, index), rise.index_select(0, index), means)
+        for zero, rise in zip(tables.at_zero, tables.rise, strict=True)
+    ]
+
+
+def _made_coarse(sums: Tensor) -> tuple[Tensor, Tensor] | None:
+    """Leave sums as they are below 4, four units for every doubling from there on: about the classes of the coder.
+
+    Returns:
+        Where they were not below, and what the slope there has beyond 1; None if there are none.
+    """
+    if not len(sums) or float(sums.max()) < _STEEP:
+        return None
+    there = (sums >= _STEEP).nonzero()[:, 0]
+    large = sums.index_select(0, there)
+    sums.index_copy_(0, there, _STEEP * large.log2() - _STEEP)
+    return there, (_STEEP / log(2.0)) / large - 1.0
 
 
 def _slope(agreement: Tensor) -> float:

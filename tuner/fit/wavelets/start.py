@@ -118,7 +118,7 @@ def _first_step(
         step = exp((low + high) / 2.0)
         codes = in_steps(coefficients, step)
         if config.psnr_db is None:
-            is_too_coarse = rate.costs(codes)[0] < (1.0 + _FIRST_EXCESS) * trade.latent_budget
+            is_too_coarse = rate.bits(codes) < (1.0 + _FIRST_EXCESS) * trade.latent_budget
         else:
             passes.show([each * step for each in codes])
             is_too_coarse = mse_to_psnr_db(passes.loss(weights)) < config.psnr_db

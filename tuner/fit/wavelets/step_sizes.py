@@ -10,8 +10,8 @@ from math import log, sqrt
 
 import numpy as np
 
+from tuner.fit.wavelets.passes import GridPasses
 from tuner.network.wavelets.parameters import WaveletParameters
-from tuner.network.wavelets.synthesis import network_inputs
 from tuner.shapes import FloatArray
 
 _POINTS = 4096
@@ -21,27 +21,25 @@ _SMALLEST_CURVATURE = 1e-9
 _MOST_LEVELS = 1500.0
 
 
-def wavelet_step_sizes(parameters: WaveletParameters, trade: float) -> tuple[float, ...]:
+def wavelet_step_sizes(parameters: WaveletParameters, passes: GridPasses, trade: float) -> tuple[float, ...]:
     """One quantisation step per tensor, in the order of the file.
 
     Args:
         parameters: network whose weights are to be rounded.
+        passes: signal, ready for passes over it, showing the latents of the network.
         trade: mean squared error that one bit is worth, > 0.
     """
     numerator = 6.0 * parameters.channels * trade / log(2.0)
     step_sizes = []
-    for tensor, curvature in zip(parameters.tensors(), _curvatures(parameters), strict=True):
+    for tensor, curvature in zip(parameters.tensors(), _curvatures(parameters, passes), strict=True):
         step = sqrt(numerator / max(curvature, _SMALLEST_CURVATURE))
         step_sizes.append(max(step, float(np.abs(tensor).max(initial=0.0)) / _MOST_LEVELS))
     return tuple(step_sizes)
 
 
-def _curvatures(parameters: WaveletParameters) -> list[float]:
+def _curvatures(parameters: WaveletParameters, passes: GridPasses) -> list[float]:
     """Mean over a tensor's weights of E[sum over channels of (d value / d weight)^2]."""
-    random = np.random.default_rng(_SEED)
-    inputs, fields = network_inputs(
-        parameters, random.uniform(-1.0, 1.0, (_POINTS, parameters.dimensions)).astype(np.float32)
-    )
+    inputs, fields = passes.inputs_at(np.random.default_rng(_SEED).integers(passes.points, size=_POINTS))
     activations, slopes = [inputs], []
     for layer in parameters.hidden:
         angles = layer.weight @ activations[-1] + layer.bias[:, None]

@@ -245,7 +245,9 @@ class WaveletTrainer:
     def _best_step_sizes(self) -> tuple[float, ...]:
         # Where latents do not answer to it lambda grows without an end, and bits of weights are not worth that much.
         trade = min(self._trade.value, _MOST_OF_FIRST_TRADE * self._first_trade)
-        return wavelet_step_sizes(self._parameters(self._weights, self._latents), trade / self._points)
+        self._passes.show(self._latents)
+        parameters = self._parameters(self._weights, self._latents)
+        return wavelet_step_sizes(parameters, self._passes, trade / self._points)
 
     def _parameters(self, weights: Weights, latents: list[Tensor]) -> WaveletParameters:
         return as_parameters(self._config, self._passes, weights, latents)

@@ -5,7 +5,7 @@ from math import log2
 import pytest
 import torch
 
-from tuner.fit.wavelets.rate import Costs, LatentRate
+from tuner.fit.wavelets.rate import Costs, LatentRate, _made_coarse
 from tuner.network.wavelets.layout import Layout
 
 
@@ -49,22 +49,42 @@ def test_what_a_latent_does_to_the_bits_of_others_is_foreseen(shape: tuple[int, 
     layout, random = Layout(shape, 2, 2), torch.Generator().manual_seed(3)
     codes = [(torch.randn(level.shape, generator=random) * 1.3).round() for level in layout.levels]
     rate, little = LatentRate(layout), 1e-3
-    magnitudes = [code.abs() for code in codes]
     _, costs = rate.costs(codes)
-    found = [rate._expected(level, magnitudes) for level in layout.levels]
-    tables = rate._tables(magnitudes, [expected for _, expected in found])
+    around, seen = rate._look(codes)
+    tables, _ = rate._tables(seen)
+    spare = [Costs(*(torch.zeros(level.shape) for _ in range(5))) for level in layout.levels]
     for number, place in ((0, 5), (1, 7), (2, 11)):
-        grown = [each.clone() for each in magnitudes]
-        grown[number].view(-1)[place] += little
+        grown = [each.clone() for each in codes]
+        line = grown[number].view(-1)
+        place += int(line[place:].nonzero()[0])
+        line[place] += little * line[place].sign()
+        now, _ = rate._look(grown)
         total = 0.0
-        for level, (weights, before) in zip(layout.levels, found, strict=True):
-            slopes = rate._slopes(tables, level, before, magnitudes[level.number])
-            after = torch.zeros_like(slopes)
-            for kind in range(level.orientations):
-                seen = rate._seen(level, kind, grown)
-                for colours, some in zip((slice(0, 1), slice(1, None)), weights[kind], strict=True):
-                    mine = after[colours, kind]
-                    mine.copy_((some @ rate._rows(seen, colours)).view(mine.shape))
-            moved = after - before.view(after.shape)
-            total += float((slopes * moved)[before.view(after.shape) > 0.0].sum()) / little
+        for level in layout.levels:
+            slopes = rate._fill(around[level.number].frame, seen[level.number], tables, spare[level.number])
+            here, above = now[level.number], now[level.number - 1] if level.number > 1 else None
+            for kind, each in enumerate(seen[level.number]):
+                frame = here.frame
+                places = (each.colours * level.orientations + kind) * frame.places + frame.nodes[each.nodes]
+                parents = None if above is None else rate._parents_of(above, frame, each.colours, each.nodes, kind)
+                _, rows = rate._rows(here, above, places, parents, each.firsts, kind)
+                for row in rows[:-1]:
+                    _made_coarse(row)
+                rows[-1] = (rows[:-1].sum(0) > 0.0).float()
+                after = torch.cat([some @ rows[:, part] for some, part in zip(each.weights, each.parts, strict=True)])
+                known = frame.taken(slopes.view(-1), places)
+                total += float((known * (after - each.means))[each.means > 0.0].sum()) / little
         assert float(costs[number].others.view(-1)[place]) == pytest.approx(total, abs=0.05)
+
+
+@pytest.mark.parametrize("shape", [(301,), (73, 56), (20, 19, 22)], ids=["line", "picture", "solid"])
+def test_nodes_with_nothing_around_them_cost_what_is_told_without_looking_at_them(shape: tuple[int, ...]) -> None:
+    layout, random = Layout(shape, 2, 3), torch.Generator().manual_seed(4)
+    codes = [torch.zeros(level.shape) for level in layout.levels]
+    codes[1].view(-1)[::9] = 1.0
+    codes[2][1, torch.rand(codes[2][1].shape, generator=random) < 0.02] = -7.0
+    rate = LatentRate(layout)
+    bits, costs = rate.costs(codes)
+    assert bits == pytest.approx(sum(float(cost.of(each).sum()) for cost, each in zip(costs, codes, strict=True)))
+    assert rate.bits(codes) == bits
+    assert all(bool(row.isfinite().all()) for cost in costs for row in (cost.zero, cost.one, cost.more, cost.others))
