@@ -38,7 +38,9 @@ def test_no_latent_outgrows_what_a_file_can_hold() -> None:
 
 def test_fewer_latents_move_at_the_end_of_a_long_fit_alone() -> None:
     shares = [moving_share(step / 60, step) for step in range(60)]
-    assert shares[36] == 0.2 and shares == sorted(shares, reverse=True) and 0.03 < shares[-1] < 0.04
+    assert shares[36] == 0.2
+    assert shares == sorted(shares, reverse=True)
+    assert 0.03 < shares[-1] < 0.04
     assert moving_share(2.0, 100) == pytest.approx(0.03)  # a fit that goes on beyond its end
     assert {moving_share(step / 30, step) for step in range(30)} == {0.2}
 
