@@ -4,7 +4,8 @@ What a latent should be were it free follows from the gradient of the squared er
 are nearly orthogonal: a Newton step of one variable, and a short one, since the network that the gradient saw is
 another one farther away. Among the integers around that and zero, the cheapest is taken (rate-distortion optimised
 quantisation, as in video coders); what it does to the bits of others is counted in. Only a random share of the latents
-moves at once: those that move together are then far enough from each other for their steps to add up.
+moves at once: those that move together are then far enough from each other for their steps to add up. Towards the end
+the share falls, as what is left to gain is less than what latents that move together do to each other.
 """
 
 from collections.abc import Sequence
@@ -14,8 +15,10 @@ from torch import Tensor
 
 from tuner.fit.wavelets.rate import Costs
 
-# Of the latents, in one step.
-_MOVING = 0.2
+# Of the latents, in one step: at first, and at last, to which it falls evenly from some share of the fit on.
+_MOVING, _LAST_MOVING, _FALLS_FROM = 0.2, 0.03, 0.6
+# Steps that are taken before it falls: in a short fit latents have too few turns as it is.
+_BEFORE_FALL = 30
 # In integers: fits come apart without a limit, and a latent never leaves zero at less than one.
 _FARTHEST = 1.5
 # A little less than what a file can hold: a latent that hardly matters any more has its optimum anywhere.
@@ -38,6 +41,19 @@ def free_values(codes: Sequence[Tensor], gradients: Sequence[Tensor], curvatures
     ]
 
 
+def moving_share(done: float, steps: int) -> float:
+    """Share of the latents that may move in a step.
+
+    Args:
+        done: share of the fit that is done, in [0, 1].
+        steps: number of steps that the fit has taken before.
+    """
+    if steps < _BEFORE_FALL:
+        return _MOVING
+    fallen = max(0.0, min(done, 1.0) - _FALLS_FROM) / (1.0 - _FALLS_FROM)
+    return _MOVING + (_LAST_MOVING - _MOVING) * fallen
+
+
 def choose(
     codes: Sequence[Tensor],
     free: Sequence[Tensor],
@@ -45,6 +61,7 @@ def choose(
     costs: Sequence[Costs],
     trade: float,
     random: torch.Generator,
+    share: float = _MOVING,
 ) -> None:
     """Move some latents, in place.
 
@@ -55,10 +72,11 @@ def choose(
         costs: bits of every value of the latents, by level.
         trade: squared error that one bit is worth.
         random: generator that decides which latents move.
+        share: share of the latents that may move, in (0, 1].
     """
     places = list[Tensor]()
     for code in codes:
-        places.append((torch.rand(code.shape, generator=random) < _MOVING).view(-1).nonzero()[:, 0])
+        places.append((torch.rand(code.shape, generator=random) < share).view(-1).nonzero()[:, 0])
 
     def moving(planes: Sequence[Tensor]) -> list[Tensor]:
         return [plane.reshape(-1).index_select(0, some) for plane, some in zip(planes, places, strict=True)]

@@ -16,7 +16,7 @@ from torch import Tensor
 from tuner.decibels import mse_to_psnr_db
 from tuner.errors import StateMismatch
 from tuner.fit.progress import Clock
-from tuner.fit.wavelets.choice import cheapest, choose, free_values
+from tuner.fit.wavelets.choice import cheapest, choose, free_values, moving_share
 from tuner.fit.wavelets.config import WaveletConfig
 from tuner.fit.wavelets.curvature import learn_curvatures
 from tuner.fit.wavelets.descent import WeightDescent
@@ -106,7 +106,8 @@ class WaveletTrainer:
         if compares:
             self._compare_with_file(bits, gradients.loss)
         free = free_values(self._latents, gradients.slopes, self._curvatures)
-        choose(self._latents, free, self._curvatures, costs, self._trade.value / self._points, self._random)
+        trade = self._trade.value / self._points
+        choose(self._latents, free, self._curvatures, costs, trade, self._random, moving_share(share, self._taken))
         self._taken += 1
         if self._config.latent_step is None:
             self._trade.follow(bits, gradients.loss, share)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tuner.fit.wavelets.choice import cheapest, choose, free_values
+from tuner.fit.wavelets.choice import cheapest, choose, free_values, moving_share
 from tuner.fit.wavelets.rate import Costs, LatentRate
 from tuner.network.wavelets.layout import Layout
 
@@ -34,3 +34,20 @@ def test_no_latent_outgrows_what_a_file_can_hold() -> None:
     one = torch.ones(1, 1)
     (found,) = cheapest([torch.tensor([[-12345.0]])], [one], [Costs(one, one, *[0.0 * one] * 3)], trade=1e-9)
     assert found.tolist() == [[-2000.0]]
+
+
+def test_fewer_latents_move_at_the_end_of_a_long_fit_alone() -> None:
+    shares = [moving_share(step / 60, step) for step in range(60)]
+    assert shares[36] == 0.2
+    assert shares == sorted(shares, reverse=True)
+    assert 0.03 < shares[-1] < 0.04
+    assert moving_share(2.0, 100) == pytest.approx(0.03)  # a fit that goes on beyond its end
+    assert {moving_share(step / 30, step) for step in range(30)} == {0.2}
+
+
+def test_a_share_of_the_latents_moves() -> None:
+    """All of them would, as far as their costs go."""
+    codes, goal, nothing = [torch.zeros(1, 10_000)], [torch.full((1, 10_000), 3.0)], torch.zeros(1, 10_000)
+    costs = [Costs(*[nothing] * 5)]
+    choose(codes, goal, [nothing + 1.0], costs, 0.1, torch.Generator().manual_seed(1), 0.03)
+    assert 250 < int((codes[0] == 3.0).sum()) < 350
