@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
-from typing import TYPE_CHECKING, Protocol, TextIO
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from tuner.fit.progress import Progress, Verdict
@@ -26,8 +26,8 @@ _SECONDS_BETWEEN = 10.0  # lines of one phase
 class _Lines:
     """A line when a phase begins, and then one every ten seconds, each with a forecast."""
 
-    def __init__(self, stream: TextIO, now: Callable[[], float] = monotonic) -> None:
-        self._stream, self._now, self._said = stream, now, now()
+    def __init__(self, say: Callable[[str], None], now: Callable[[], float] = monotonic) -> None:
+        self._line, self._now, self._said = say, now, now()
         self._phase = "training"
 
     def __call__(self, progress: "Progress") -> "Verdict":
@@ -45,7 +45,7 @@ class _Lines:
         self._said = self._now()
         quality = "" if psnr_db is None else f", {psnr_db:.2f} dB"
         left = "" if eta_seconds is None else f", about {eta_seconds:.0f} s left"
-        print(f"{self._phase}: step {step} of {total}{quality}{left}", file=self._stream, flush=True)
+        self._line(f"{self._phase}: step {step} of {total}{quality}{left}")
 
 
 @contextmanager
@@ -74,7 +74,7 @@ def progress_bar(*, shown: bool | None = None) -> "Iterator[Shown]":
     console = Console(stderr=True)
     visible = console.is_terminal or console.is_jupyter
     if shown and not visible:
-        yield _Lines(console.file)
+        yield _Lines(lambda line: print(line, file=console.file, flush=True))
         return
     with Bar(*columns, console=console, transient=True, disable=not (visible if shown is None else shown)) as bar:
         task = bar.add_task("training", total=None, quality="")
