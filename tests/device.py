@@ -72,7 +72,7 @@ class Elsewhere(Tensor):
         tensor.held = held
         return tensor
 
-    def __repr__(self, *, tensor_contents: object = None) -> str:
+    def __repr__(self, *, tensor_contents: object = None) -> str:  # type: ignore[override]
         return f"Elsewhere({self.held!r})"
 
     @classmethod
