@@ -72,16 +72,18 @@ class Elsewhere(Tensor):
         tensor.held = held
         return tensor
 
-    def __repr__(self, **_: Any) -> str:
+    def __repr__(self, *, tensor_contents: object = None) -> str:  # type: ignore[override]
         return f"Elsewhere({self.held!r})"
 
     @classmethod
-    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(  # type: ignore[override]
+        cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
         """Compute on what is held."""
         return _computed(func, args, kwargs or {})
 
 
-class _Placing(TorchDispatchMode):
+class _Placing(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Tensors that are made here, by name of the device, become labelled ones."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -113,17 +115,17 @@ def second_device() -> Iterator[Counter[str]]:
         is no synchronisation and which `waits` leaves out.
     """
     _counts.clear()
-    with _Literals(), _Placing():
+    with _Literals(), _Placing():  # type: ignore[no-untyped-call]
         yield _counts
 
 
-def waits(counts: Mapping[str, int]) -> int:
+def waits(counts: Mapping[str, float]) -> float:
     """How often the host had to wait for the device."""
     return sum(count for name, count in counts.items() if name != "upload")
 
 
-def _is_here(device: object) -> bool:
-    return device is not None and torch.device(device).type == NAME  # type: ignore[arg-type]
+def _is_here(device: torch.device | str | None) -> bool:
+    return device is not None and torch.device(device).type == NAME
 
 
 def _computed(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:

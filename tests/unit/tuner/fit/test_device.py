@@ -136,7 +136,7 @@ def test_what_a_gpu_refuses_is_refused() -> None:
             lambda: torch.mm(there[None], torch.ones(3, 1)),
         ):
             with pytest.raises(MixedDevices, match="second device"):
-                mixed()
+                mixed()  # type: ignore[no-untyped-call]
         with pytest.raises(RuntimeError, match="numpy"):
             there.numpy()
         assert dict(seen) == {"upload": 1}
