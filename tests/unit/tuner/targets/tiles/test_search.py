@@ -120,6 +120,7 @@ class Watched:
         raise AssertionError("all samples were asked for at once")
 
 
+@pytest.mark.long
 def test_no_more_is_asked_for_at_once_than_some_tiles() -> None:
     wide = np.tile(pixels()[:16], (1, 3))[:, :190]
     grid = tile_grid(wide.shape, 16)
