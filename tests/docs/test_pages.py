@@ -72,7 +72,11 @@ def test_the_drawing_of_the_service_names_all_that_runs() -> None:
     drawing = (ROOT / "docs/images/service.svg").read_text(encoding="utf-8")
     drawn = " ".join(re.findall(r">([^<]+)</text>", drawing)).lower()
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
-    running = {name for name, service in services.items() if service["restart"] == "unless-stopped" and "profiles" not in service}
+    running = {
+        name
+        for name, service in services.items()
+        if service["restart"] == "unless-stopped" and "profiles" not in service
+    }
     assert len(running) == 7
     assert not {name for name in running if name not in drawn}
     assert "(docs/images/service.svg)" in README
