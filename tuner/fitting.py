@@ -66,7 +66,7 @@ def represent(
         bytes: largest size of the file in bytes; the best file of that size is wanted.
         bits_per_sample: largest size of the file in bits for each sample of the grid, all channels together.
         seconds: longest duration of the whole call in seconds; alone, it also decides how large the network is. What
-            has begun is not interrupted: the call may be late by one step, one file and its check.
+            has begun is not interrupted: the call may be late by its preparation, one step, one file and its check.
         effort: size of the network and length of the fit in one word: "fast", "balanced" or "best".
         network: kind of network, "sines" or "wavelets"; None for the one that suits the signal and the target.
         max_steps: largest number of training steps of a fit; None for that of the effort.
