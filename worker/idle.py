@@ -27,7 +27,7 @@ def running_on(database: Database, host: str) -> int:
     """How many fits workers of a host hold.
 
     Args:
-        database: where the rows are.
+        database: database that holds the rows of fits.
         host: name of the host, which is in the names of its workers (`worker.run.worker_name`).
     """
     with database.reading() as session:
@@ -41,7 +41,7 @@ def wait_until_idle(database: Database, host: str, seconds: float) -> bool:
     A database that does not answer is asked again: who cannot be asked may be at work.
 
     Args:
-        database: where the rows are.
+        database: database that holds the rows of fits.
         host: name of the host.
         seconds: longest time to wait, in seconds.
     """

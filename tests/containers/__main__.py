@@ -3,6 +3,8 @@
 buildah and podman do it, without a daemon. Where they are not installed this says so and ends. Options for `buildah
 build` come from the environment, for machines whose indexes or base images have other names: CONTAINERS_BUILD for both
 images, CONTAINERS_BUILD_API and CONTAINERS_BUILD_WORKER for one, such as `--build-arg PYTHON_IMAGE=mirror/python`.
+With BUILDAH_LAYERS=true wheels are kept from one build to the next: not where storage is `vfs`, which copies an image
+for each line of a Dockerfile and has filled a disk with that.
 """
 
 import io
@@ -52,7 +54,7 @@ def build(name: str) -> float:
         for which in ("", f"_{name.upper()}")
         for word in shlex.split(os.environ.get(f"CONTAINERS_BUILD{which}", ""))
     ]
-    command = ["buildah", "build", "--layers", "--format", "docker", "-f", f"{name}/Dockerfile", "-t", image(name)]
+    command = ["buildah", "build", "--format", "docker", "-f", f"{name}/Dockerfile", "-t", image(name)]
     if subprocess.run([*command, *given, "."], cwd=ROOT, check=False).returncode:
         raise SystemExit(f"the image of {name} was not built")
     return time.monotonic() - began
