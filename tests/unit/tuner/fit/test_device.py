@@ -81,7 +81,7 @@ CASES = {
     "first order, trained readout": Case(alone(replace(ADAM, solve_readout=False)), 1),
     "Muon": Case(alone(replace(ADAM, rule=Rule.MUON)), 1),
     "schedule-free": Case(alone(replace(ADAM, rule=Rule.SCHEDULE_FREE, schedule=Schedule.CONSTANT)), 1),
-    "L-BFGS": Case(alone(FirstOrderConfig(rule=Rule.LBFGS, learning_rate=1.0, schedule=Schedule.CONSTANT)), 6),
+    "L-BFGS": Case(alone(FirstOrderConfig(rule=Rule.LBFGS, learning_rate=1.0, schedule=Schedule.CONSTANT)), 8),
     "eikonal": Case(eikonal, 2),
 }
 
