@@ -2,7 +2,7 @@
 
 import selectors
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -110,7 +110,13 @@ class Database:
             **self.own_address(), autocommit=True, connect_timeout=seconds, application_name="tuner-lock"
         ) as connection:
             answer = connection.execute("SELECT pg_try_advisory_lock(%s)", (number,)).fetchone()
-            yield answer == (True,)
+            try:
+                yield answer == (True,)
+            finally:
+                # A server sees that a connection was closed a moment later: until then the next would find it taken.
+                if answer == (True,):
+                    with suppress(psycopg.Error):
+                        connection.execute("SELECT pg_advisory_unlock(%s)", (number,))
 
     def ping(self) -> None:
         """Ask the server for an answer.

@@ -9,8 +9,10 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from threading import Event
+from typing import Any
 from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 from sqlalchemy import func, select, text
 
@@ -213,6 +215,22 @@ def test_every_advisory_lock_has_its_number_from_one_place() -> None:
             for line in source.read_text().splitlines():
                 if re.search(r"pg_(try_)?advisory\w*lock\(", line):
                     assert re.search(r"Lock\.|hashtextextended|%s", line), f"{source}: {line}"
+
+
+def test_a_lock_is_free_although_the_server_has_not_seen_its_connection_go(
+    resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server with much to do notices a closed connection some moment after it was closed."""
+    unseen: list[psycopg.Connection[Any]] = []
+    with monkeypatch.context() as patched:
+        patched.setattr(psycopg.Connection, "close", lambda connection: unseen.append(connection))
+        with resources.database.lock(Lock.SCRUB) as is_first:
+            pass
+        with resources.database.lock(Lock.SCRUB) as is_second:
+            pass
+    for connection in unseen:
+        connection.close()
+    assert (is_first, is_second) == (True, True)
 
 
 def test_a_pass_goes_on_where_it_was(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
