@@ -10,8 +10,6 @@ import sys
 from math import prod
 from typing import Any
 
-from anyio import CapacityLimiter, to_thread
-
 from api.errors import InvalidRequest
 from api.schemas.estimates import EstimateView
 from api.services.turns import Turns
@@ -35,7 +33,6 @@ class Estimator:
         self._database = database
         self._settings = settings
         self._turns = Turns(PROCESSES, is_shared=settings.require_keys)
-        self._threads = CapacityLimiter(PROCESSES)
 
     async def estimate(self, tenant: str, signal_id: str, spec: FitSpec) -> EstimateView:
         """What the tenant's fit would come to; nothing is stored.
@@ -44,8 +41,7 @@ class Estimator:
             SignalNotFound: if the tenant has no such signal.
             InvalidRequest: if its parts do not fit together.
         """
-        async with self._turns.turn(tenant):
-            return await to_thread.run_sync(self._estimate, tenant, signal_id, spec, limiter=self._threads)
+        return await self._turns.in_thread(tenant, self._estimate, tenant, signal_id, spec)
 
     def _estimate(self, tenant: str, signal_id: str, spec: FitSpec) -> EstimateView:
         with self._database.unit_of_work() as session:

@@ -10,8 +10,6 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from anyio import CapacityLimiter, to_thread
-
 from api.errors import ApiError, DamagedSignal, InvalidSignal, SignalTooLarge, UndecodableSignal, UnsupportedFormat
 from api.services.turns import Turns
 from api.settings import MEBIBYTE, ApiSettings
@@ -34,7 +32,6 @@ class Inspector:
     def __init__(self, settings: ApiSettings, module: str = INSPECTOR) -> None:
         self._settings = settings
         self._turns = Turns(settings.inspection_processes, is_shared=settings.require_keys)
-        self._threads = CapacityLimiter(settings.inspection_processes)
         self._keeper = Keeper(
             module,
             Limits(
@@ -68,8 +65,7 @@ class Inspector:
             UndecodableSignal: if decoding it went over a limit or crashed.
             JobBroken: if the inspector itself is broken.
         """
-        async with self._turns.turn(tenant):
-            return await to_thread.run_sync(self._inspect, path, limiter=self._threads)
+        return await self._turns.in_thread(tenant, self._inspect, path)
 
     def _inspect(self, path: Path) -> dict[str, Any]:
         settings = self._settings

@@ -1,10 +1,14 @@
 """Turns at what only a few may do at the same time, of which no tenant takes all."""
 
 from collections import Counter, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import TypeVar, TypeVarTuple
 
-from anyio import Event
+from anyio import CapacityLimiter, Event, to_thread
+
+ResultT = TypeVar("ResultT")
+ArgsT = TypeVarTuple("ArgsT")
 
 
 class Turns:
@@ -21,6 +25,7 @@ class Turns:
     def __init__(self, places: int, *, is_shared: bool) -> None:
         self._places = places
         self._share = max(1, places - 1) if is_shared else places
+        self._threads = CapacityLimiter(places)  # of their own, so that who has a turn never waits for a thread
         self._taken: Counter[str] = Counter()
         self._waiting: dict[str, deque[Event]] = {}
         self._served: dict[str, None] = {}  # tenants with a turn, the one that was served last at the end
@@ -45,6 +50,11 @@ class Turns:
             yield
         finally:
             self._give_back(tenant)
+
+    async def in_thread(self, tenant: str, call: Callable[[*ArgsT], ResultT], *args: *ArgsT) -> ResultT:
+        """Wait for a turn of the tenant and make a call in a thread; returns what the call returns."""
+        async with self.turn(tenant):
+            return await to_thread.run_sync(call, *args, limiter=self._threads)
 
     def _call(self) -> None:
         """Give the places that are free to those who wait."""

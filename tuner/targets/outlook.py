@@ -6,11 +6,13 @@ there is a step, it is a second, as on the machine that forecasts know. No torch
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import ceil
 
 from tuner.fit.progress import Progress
+from tuner.fit.state import FitState
 
 _LATE_SHARE = 0.2  # of the time so far is left, at least, in what takes longer than was foreseen
 _CLOSING_STEPS = 2.0  # that decoding the file once more takes, when it is there
@@ -42,6 +44,22 @@ class Standing:
     psnr_db: float | None
     seconds: float
     eta_seconds: float
+
+    def told(self, progress: Progress, capture: Callable[[], FitState]) -> Progress:
+        """Progress of the search as its caller hears of it, after a step of one fit.
+
+        Args:
+            progress: progress of the fit under way, whose quality becomes that of the search.
+            capture: returns a checkpoint of the whole search.
+        """
+        return replace(
+            progress,
+            step=self.step,
+            total_steps=self.total_steps,
+            seconds=self.seconds,
+            eta_seconds=self.eta_seconds,
+            capture=capture,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

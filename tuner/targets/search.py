@@ -155,17 +155,7 @@ class _Search(Generic[PlanT, FittedT, TrialT]):
             self._outlook.stepped(progress)
             if on_step is None:
                 return Verdict.CONTINUE
-            standing = self._outlook.standing
-            return on_step(
-                replace(
-                    progress,
-                    step=standing.step,
-                    total_steps=standing.total_steps,
-                    seconds=standing.seconds,
-                    eta_seconds=standing.eta_seconds,
-                    capture=lambda: self._capture(progress, steps, seconds),
-                )
-            )
+            return on_step(self._outlook.standing.told(progress, lambda: self._capture(progress, steps, seconds)))
 
         return self._strategy.fit(plan, resume, follow), last
 

@@ -22,7 +22,7 @@ from store.errors import LeaseLost
 from store.keys import PROBES, checkpoint_key, representation_key, signal_key
 from store.models import Fit, FitAttempt, FitEvent
 from store.queue import FitQueue
-from store.repositories.fits import Fits
+from store.repositories.fits import Claim, Fits
 from store.repositories.speeds import measured_speed
 from store.settings import StoreSettings
 from store.spec import FitSpec
@@ -551,14 +551,20 @@ def test_what_the_database_refuses_for_good_fails_once(resources: Resources) -> 
     assert not list(resources.blobs.keys(f"fits/{fit_id}/attempts/1/representation"))
 
 
+def claimed_by(resources: Resources, worker: str, *, lease_seconds: float) -> tuple[Resources, Claim]:
+    """A claim on the next fit, and what a worker needs that beats ten times a second for it."""
+    settings = resources.settings.model_copy(update={"lease_seconds": lease_seconds, "heartbeat_seconds": 0.1})
+    with resources.database.unit_of_work() as session:
+        claimed = Fits(session).claim_next(worker, lease_seconds=lease_seconds)
+    assert claimed is not None
+    return replace(resources, settings=settings), claimed.claim
+
+
 def test_a_fit_whose_thread_waits_for_an_engine_is_let_go(resources: Resources) -> None:
     """The heartbeat's own line is fine all the time."""
     fit_id = submit(resources)
-    settings = resources.settings.model_copy(update={"lease_seconds": 1.0, "heartbeat_seconds": 0.1})
-    with resources.database.unit_of_work() as session:
-        claimed = Fits(session).claim_next("a worker on a silent line", lease_seconds=1.0)
-    assert claimed is not None
-    with Lease(replace(resources, settings=settings), claimed.claim) as lease, lease.waiting():
+    beating, claim = claimed_by(resources, "a worker on a silent line", lease_seconds=1.0)
+    with Lease(beating, claim) as lease, lease.waiting():
         deadline = time.monotonic() + 30
         while look(resources, fit_id).status is not FitStatus.QUEUED:
             assert time.monotonic() < deadline
@@ -570,11 +576,8 @@ def test_a_fit_whose_thread_waits_for_an_engine_is_let_go(resources: Resources) 
 def test_a_lease_that_was_taken_is_known_from_the_first_beat_that_is_refused(resources: Resources) -> None:
     """Long before the claim ends by the worker's own clock: who computes for nobody stops."""
     fit_id = submit(resources)
-    settings = resources.settings.model_copy(update={"lease_seconds": 300.0, "heartbeat_seconds": 0.1})
-    with resources.database.unit_of_work() as session:
-        claimed = Fits(session).claim_next("a worker that is overtaken", lease_seconds=300.0)
-    assert claimed is not None
-    with Lease(replace(resources, settings=settings), claimed.claim) as lease:
+    beating, claim = claimed_by(resources, "a worker that is overtaken", lease_seconds=300.0)
+    with Lease(beating, claim) as lease:
         assert not lease.is_lost()
         with resources.database.unit_of_work() as session:
             fit = session.get_one(Fit, fit_id, with_for_update={"of": Fit})
@@ -588,10 +591,7 @@ def test_a_lease_that_was_taken_is_known_from_the_first_beat_that_is_refused(res
 def test_a_lease_counts_from_before_a_beat_that_waited(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
     """The database counts from the beginning of the beat, and the answer comes later."""
     fit_id = submit(resources)
-    settings = resources.settings.model_copy(update={"lease_seconds": 600.0, "heartbeat_seconds": 0.1})
-    with resources.database.unit_of_work() as session:
-        claimed = Fits(session).claim_next("a worker whose answer is late", lease_seconds=600.0)
-    assert claimed is not None
+    beating, claim = claimed_by(resources, "a worker whose answer is late", lease_seconds=600.0)
     ahead = 0.0
     clock = SimpleNamespace(monotonic=lambda: time.monotonic() + ahead)
     monkeypatch.setattr("worker.lease.time", clock)
@@ -607,7 +607,7 @@ def test_a_lease_counts_from_before_a_beat_that_waited(resources: Resources, mon
 
     with resources.database.engine.connect() as first, resources.database.engine.connect() as second:
         first.execute(lock, {"id": fit_id})
-        with Lease(replace(resources, settings=settings), claimed.claim) as lease:
+        with Lease(beating, claim) as lease:
             wait_for_waiting(1)
             latest_start = time.monotonic()
             following = Thread(target=second.execute, args=(lock, {"id": fit_id}))  # no further beat comes through
@@ -616,7 +616,7 @@ def test_a_lease_counts_from_before_a_beat_that_waited(resources: Resources, mon
             time.sleep(1.0)
             first.rollback()
             following.join()
-            ahead = latest_start + settings.lease_seconds - time.monotonic()
+            ahead = latest_start + beating.settings.lease_seconds - time.monotonic()
             assert lease.is_lost()
             ahead -= 5.0
             assert not lease.is_lost()
@@ -739,6 +739,24 @@ def test_a_fit_that_takes_too_long_fails_once_and_ends_its_process(
     assert (fit.status, fit.error_code, fit.attempt) == (FitStatus.FAILED, "out_of_time", 1)
     assert "0.5 s (TUNER_WORKER_FIT_SECONDS)" in (fit.error_message or "")
     assert [kind for kind in kinds(resources, fit_id) if kind != "phase"] == ["queued", "running", "failed"]
+
+
+def test_a_gpu_that_broke_ends_the_process_and_the_fit_is_tried_again(
+    resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every later call of the process would fail, and with it every fit; another process may do better."""
+    ended = Event()
+
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    monkeypatch.setattr("worker.run.fit_to_target", broken)
+    monkeypatch.setattr("worker.run.end_process", ended.set)
+    fit_id = submit(resources)
+    run_next_fit(resources)
+    assert ended.is_set()
+    fit = look(resources, fit_id)
+    assert (fit.status, fit.tries, ends(resources, fit_id)) == (FitStatus.QUEUED, 0, ["failed"])
 
 
 def test_a_fit_in_time_is_left_alone(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> None:

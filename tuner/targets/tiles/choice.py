@@ -1,6 +1,6 @@
 """Which signals are cut into tiles, and how. No torch here.
 
-A tile is small enough for a fit to take some hundred MB, and large enough that its own layers, about 500 bytes, and
+A tile is small enough for a fit to take some hundred MB, and large enough that its own layers, about 300 bytes, and
 what overlaps cost a few percent. Measurements are in docs/decisions/0036-tiles.md.
 """
 

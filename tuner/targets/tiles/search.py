@@ -286,16 +286,7 @@ class _Search:
         if self._on_step is None:
             return Verdict.CONTINUE
         standing = self._standing(Phase.TRAINING, progress.step, progress.seconds)
-        verdict = self._on_step(
-            replace(
-                progress,
-                step=standing.step,
-                total_steps=standing.total_steps,
-                seconds=standing.seconds,
-                eta_seconds=standing.eta_seconds,
-                capture=self._capture,
-            )
-        )
+        verdict = self._on_step(standing.told(progress, self._capture))
         if verdict is Verdict.STOP and progress.total_steps == 0:
             raise _stopped()
         return verdict
