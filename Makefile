@@ -16,7 +16,7 @@ QUICK := tests/golden/test_golden.py::test_the_integers_never_change tests/docs/
          tests/unit/tuner/test_representation.py tests/unit/tuner/test_metrics.py tests/unit/tuner/test_public_names.py
 
 .DEFAULT_GOAL := help
-.PHONY: bench-small test-long core fuzz-coverage help demo test check up format bench-fit bench-jobs chaos clean openapi quick fuzz-api load test-napari test-browser test-node bench-rd bench-kinds bench-robust fuzz-codec docs docs-pictures bench-estimate bench-weights bench-hostile simulate mutants test-readers bench-memory containers
+.PHONY: bench-monotone bench-small test-long core fuzz-coverage help demo test check up format bench-fit bench-jobs chaos clean openapi quick fuzz-api load test-napari test-browser test-node bench-rd bench-kinds bench-robust fuzz-codec docs docs-pictures bench-estimate bench-weights bench-hostile simulate mutants test-readers bench-memory containers
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -137,3 +137,6 @@ core: $(READY) ## compile core/ into tuner/core/core.wasm, which is committed
 
 bench-weights: $(READY) ## bits per weight against loss, from files: build/bench/weights.json
 	$(BIN)/python -m benchmarks.weights $(BENCH_OPTIONS)
+
+bench-monotone: $(READY) ## forty sizes for each of several signals, and whether quality ever falls: build/bench/monotone/
+	$(BIN)/python -m benchmarks.monotone $(BENCH_OPTIONS)
