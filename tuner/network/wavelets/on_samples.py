@@ -10,11 +10,12 @@ from tuner.shapes import FloatArray
 _MOST_MEMORY = 1 << 30
 
 
-def values_on_samples(parameters: WaveletParameters) -> FloatArray | None:
-    """Values on all samples, float32 (*grid_shape, C), or None if the network is beyond what the core takes.
+def values_on_samples(parameters: WaveletParameters, every: int = 1) -> FloatArray | None:
+    """Values on samples, float32 (*grid_shape, C), or None if the network is beyond what the core takes.
 
     Args:
         parameters: numbers of the network.
+        every: number of samples along each axis of which one has a value, the one after their middle; 1 for all.
     """
     network = Network(
         period=parameters.period,
@@ -26,6 +27,6 @@ def values_on_samples(parameters: WaveletParameters) -> FloatArray | None:
     if not (layout.fits and network.fits) or values_memory(layout, network) > _MOST_MEMORY:
         return None
     try:
-        return values(parameters.latents, layout, network)
+        return values(parameters.latents, layout, network, every=every)
     except LimitExceeded:  # addresses can be fewer than that
         return None

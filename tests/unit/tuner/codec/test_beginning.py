@@ -69,6 +69,17 @@ def test_each_beginning_has_all_that_its_levels_have(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FILES)
+def test_what_there_is_to_see_is_some_of_the_samples(name: str) -> None:
+    beginning = decode_beginning(FILES[name][: len(FILES[name]) // 2])
+    every = 2**beginning.missing_levels
+    assert every > 1
+    picked = tuple(slice(every // 2, None, every) for _ in SHAPES[name])
+    np.testing.assert_allclose(beginning.coarse(), beginning.representation.render().values[picked], atol=1e-5)
+    whole = decode_beginning(FILES[name])
+    np.testing.assert_allclose(whole.coarse(), whole.representation.render().values, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", FILES)
 def test_a_place_is_the_last_byte_that_its_levels_need(name: str) -> None:
     """With one byte fewer a level is not there, and the file says how many bytes are needed for the first one."""
     _, payloads = read_container(FILES[name], DecodeLimits())
