@@ -1,6 +1,7 @@
 """Files written long ago decode to the integers they were written from."""
 
 import json
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,13 @@ SINES = [path for path in FILES if path not in WAVELETS + TILES]
 def test_the_integers_never_change(path: Path) -> None:
     recorded = json.loads((path.parent / "fingerprints.json").read_text(encoding="utf-8"))
     assert fingerprint(path.read_bytes()) == recorded[path.name]
+
+
+def test_no_file_of_the_frozen_format_was_changed_or_taken_away() -> None:
+    """Lines are only ever added to `frozen.json`: it is what was promised on the day of version 1.0."""
+    for name, promised in json.loads((HERE / "frozen.json").read_text(encoding="utf-8")).items():
+        data = (HERE / name).read_bytes()
+        assert {"sha256": sha256(data).hexdigest(), "integers": fingerprint(data)} == promised, name
 
 
 @pytest.mark.parametrize("path", WAVELETS, ids=lambda path: path.name)
