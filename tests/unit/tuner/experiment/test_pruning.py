@@ -10,7 +10,7 @@ from tuner.experiment.methods import REGIMES, Regime, hidden_sines, make_network
 from tuner.experiment.networks.mrnet import MRNet
 from tuner.experiment.pruning import PruningConfig, sparsity
 from tuner.experiment.samples import Samples
-from tuner.experiment.training import train
+from tuner.experiment.training import Curves, train
 from tuner.fit.config import WatchConfig
 from tuner.fit.sines.trainable import Network, weight_count
 from tuner.signal.signal import Signal
@@ -70,18 +70,20 @@ WATCH = WatchConfig(share=0.1, every=5, patience=60, margin_db=0.0)
 def test_watched_samples_end_a_training_that_gets_worse(regime: Regime) -> None:
     samples = noisy()
 
-    def trained(steps: int, watch: WatchConfig | None) -> tuple[Network, object]:
+    def trained(steps: int, watch: WatchConfig | None) -> tuple[Network, Curves]:
         network = make_network(REGIMES[regime], samples.grid, 1, widths=(100, 60), seed=0)
         settings = recipe(steps, learning_rate=4e-3, watch=watch, measure_every=1000)
         return network, train(network, samples, settings, seed=0)
 
     kept, curves = trained(900, WATCH)
-    best, taken = curves.best_step, len(curves.losses)  # type: ignore[attr-defined]
+    best, taken = curves.best_step, len(curves.losses)
     assert best is not None
     assert 0 < best == taken - WATCH.patience
     assert taken < 900
-    final, last = curves.final, curves.measurements[-1]  # type: ignore[attr-defined]
+    final, last = curves.final, curves.measurements[-1]
     assert (final.step, last.step) == (best, taken)
+    assert final.watched_psnr_db is not None
+    assert last.watched_psnr_db is not None
     assert final.watched_psnr_db > last.watched_psnr_db
     if (
         regime is Regime.FIXED_BOUNDS

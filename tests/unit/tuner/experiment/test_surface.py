@@ -25,7 +25,8 @@ def slopes_of_the_torus(coords: FloatArray) -> FloatArray:
     out = np.hypot(x, y)
     length = np.hypot(out - 1, z)
     slopes = np.stack([(out - 1) * x / out, (out - 1) * y / out, z], -1) / length[:, None]
-    return (slopes * shape / shape.max()).astype(np.float32)
+    in_coordinates: FloatArray = (slopes * shape / shape.max()).astype(np.float32)
+    return in_coordinates
 
 
 @pytest.mark.parametrize("inside_out", [False, True])

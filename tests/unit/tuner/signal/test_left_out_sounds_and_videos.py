@@ -247,8 +247,8 @@ def test_matrix_and_range_of_the_source_are_not_written(suffix: str) -> None:
 @pytest.mark.parametrize(("height", "tag"), [(64, 6), (720, 1)])
 def test_an_mp4_says_which_matrix_its_colours_went_through(height: int, tag: int) -> None:
     """As the standards have it for that many rows, by their formula on the planes that FFmpeg gives."""
-    colour = np.array([200, 40, 90], np.float32) / 255
-    signal = Signal(values=np.broadcast_to(colour, (2, height, 64, 3)).copy(), kind=SignalKind.VIDEO)
+    colour = np.array([200, 40, 90], np.float32) / np.float32(255)
+    signal = Signal(values=np.full((2, height, 64, 3), colour, np.float32), kind=SignalKind.VIDEO)
     data = encode_signal(signal, "x.mp4")
     with av.open(BytesIO(data), "r") as opened:
         context = opened.streams.video[0].codec_context
