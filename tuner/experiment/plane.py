@@ -1,7 +1,8 @@
 """The picture that shows a signal of an experiment, and networks seen through it.
 
 A picture is shown as it is. Of a distance field it is the plane across the last axis, at the sample nearest to the
-middle, x to the right and y upwards; the surface, where the distance is zero, is mid-grey, and inside is darker.
+middle, x to the right and y upwards: inside darker with depth, outside lighter with distance, and a step of grey at the
+surface.
 """
 
 from dataclasses import dataclass
@@ -79,7 +80,8 @@ class Plane:
     def shown(self, values: FloatArray) -> FloatArray:
         """Values in the plane as a picture in [0, 1]."""
         if self.reach:
-            values = np.float32(0.5) + np.float32(0.5 / self.reach) * upright(values)
+            values = upright(values)
+            values = np.float32(0.5) + np.float32(0.35 / self.reach) * values + np.float32(0.15) * np.sign(values)
         shown: FloatArray = np.clip(values, 0.0, 1.0)
         return shown
 
