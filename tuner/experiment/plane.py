@@ -81,7 +81,7 @@ class Plane:
         """Values in the plane as a picture in [0, 1]."""
         if self.reach:
             values = upright(values)
-            values = np.float32(0.5) + np.float32(0.35 / self.reach) * values + np.float32(0.15) * np.sign(values)
+            values = (0.5 + 0.35 / self.reach * values + 0.15 * np.sign(values)).astype(np.float32)
         shown: FloatArray = np.clip(values, 0.0, 1.0)
         return shown
 
