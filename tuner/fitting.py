@@ -224,7 +224,8 @@ def _in_tiles(
         message=found.sentence,
         steps=found.steps,
         seconds=found.seconds,
-        summary=f"{len(found.content)} bytes, {bits:.2f} bits per sample, {found.psnr_db:.2f} dB, {found.tiles} tiles",
+        summary=f"{len(found.content)} bytes, {bits:.2f} bits per sample, {found.psnr_db:.2f} dB PSNR, "
+        f"{found.tiles} tiles",
     )
 
 

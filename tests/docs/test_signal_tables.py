@@ -170,13 +170,18 @@ HELD: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ),
     ("video", "colour matrix and range"): (
         "test_turned_video::test_colours_are_those_of_the_tagged_matrix_and_range",
-        f"{SOUNDS}::test_matrix_and_range_are_not_written",
+        f"{SOUNDS}::test_matrix_and_range_of_the_source_are_not_written",
+        f"{SOUNDS}::test_an_mp4_says_which_matrix_its_colours_went_through",
+    ),
+    ("video", "sample aspect ratio"): (
+        f"{SOUNDS}::test_the_shape_of_a_pixel_is_kept",
+        f"{SOUNDS}::test_a_grid_of_other_pixels_has_other_shapes_of_them",
     ),
     ("video", "more than 8 bits, transfer function, high dynamic range, interlacing"): (
         f"{SOUNDS}::test_deep_frames_become_8_bits_as_they_are_stored",
         f"{SOUNDS}::test_interlaced_frames_stay_as_they_are_stored",
     ),
-    ("video", "sample aspect ratio, stereo, sound, subtitles, chapters"): (
+    ("video", "stereo, sound, subtitles, chapters"): (
         f"{SOUNDS}::test_what_lies_beside_the_frames_is_passed_over_and_not_written",
         f"{SOUNDS}::test_subtitles_are_passed_over_and_not_written",
     ),

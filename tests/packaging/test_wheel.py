@@ -58,8 +58,8 @@ folders = {}
 for name in ("train_siren", "train_mrnet", "train_bound", "train_tanh", "train_mrnet_learn_bounds"):
     folder = run(name, "--size", "16", "--steps", "3")
     folders[name] = sorted(path.name for path in folder.iterdir())
-again = run(str(folder / "config.yaml"), "-o", "again")
-assert (folder / "weights.safetensors").read_bytes() == (again / "weights.safetensors").read_bytes()
+    again = run(str(folder / "config.yaml"), "-o", "again")
+    assert (folder / "weights.safetensors").read_bytes() == (again / "weights.safetensors").read_bytes(), name
 print(json.dumps(folders))
 """
 

@@ -19,12 +19,15 @@ def curves(seen: Curves, path: Path) -> None:
     for name, label in [
         ("train_psnr_db", "training samples"),
         ("test_psnr_db", "held-out samples"),
+        ("watched_psnr_db", "watched samples"),
         ("gradient_psnr_db", "gradient"),
         ("authors_gradient_psnr_db", "gradient, as the authors measure it"),
     ]:
         values = [getattr(measurement, name) for measurement in seen.measurements]
         if None not in values:
             psnr.plot(steps, values, marker=".", label=label)
+    if seen.best_step is not None:
+        psnr.axvline(seen.best_step, color="grey", linestyle=":", label="the network that is kept")
     psnr.set(xlabel="steps", ylabel="PSNR in dB")
     psnr.legend()
     _save(figure, path)

@@ -1,10 +1,11 @@
 """The commands `tuner experiment` and `tuner paper`. Torch is imported when one of them runs, not before."""
 
+import json
 from contextlib import ContextDecorator
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -43,23 +44,52 @@ def experiment(
         Path | None,
         typer.Option(help="The picture, instead of the file's; those of the package have a sample picture."),
     ] = None,
+    mesh: Annotated[Path | None, typer.Option(help="A mesh (OBJ, PLY, STL), instead of the file's picture.")] = None,
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder in which run folders are made.")] = Path("runs"),
     size: Annotated[int | None, typer.Option(help="Side of the central crop in pixels, instead of the file's.")] = None,
+    resolution: Annotated[
+        int | None, typer.Option(help="Samples along the longest side of a mesh's grid of distances.")
+    ] = None,
     steps: Annotated[int | None, typer.Option(help="Steps of training, instead of the file's.")] = None,
+    pictures_every: Annotated[
+        int | None, typer.Option(help="Steps from one picture of the prediction to the next while it trains.")
+    ] = None,
+    prune: Annotated[
+        float | None,
+        typer.Option(help="Share of the columns of hidden layers that is pruned after an eighth of the steps."),
+    ] = None,
+    watch: Annotated[
+        bool,
+        typer.Option(help="Stop where samples that are not learnt from get no better, and keep the best network."),
+    ] = False,
 ) -> None:
     """Train one network as a YAML file says, and write a folder with everything about it."""
     _expect_torch()
     from tuner.experiment.config import read_experiment
+    from tuner.experiment.pruning import PruningConfig
     from tuner.experiment.run import run_experiment
+    from tuner.experiment.training import ADAM_WATCH
 
+    if image is not None and mesh is not None:
+        raise ConfigError(f"--image is {image} and --mesh is {mesh}, expected one of them")
     wanted = read_experiment(config)
+    changes: dict[str, Any] = {"size": size, "resolution": resolution, "pictures_every": pictures_every}
+    changes = {name: value for name, value in changes.items() if value is not None}
     if image is not None:
-        wanted = replace(wanted, image=str(image))
-    if size is not None:
-        wanted = replace(wanted, size=size)
+        changes |= {"image": str(image), "mesh": None}
+    if mesh is not None:
+        changes |= {"image": None, "mesh": str(mesh), "size": size}
+    wanted = replace(wanted, **changes)
+    recipe = wanted.training
     if steps is not None:
-        wanted = replace(wanted, training=replace(wanted.training, steps=steps))
-    typer.echo(run_experiment(wanted, out, on_measure=_show))
+        recipe = replace(recipe, steps=steps)
+    if prune is not None:
+        recipe = replace(recipe, prune=replace(recipe.prune or PruningConfig(), share=prune))
+    if watch:
+        recipe = replace(recipe, watch=recipe.watch or ADAM_WATCH)
+    folder = run_experiment(replace(wanted, training=recipe), out, on_measure=_show)
+    _show_end(json.loads((folder / "summary.json").read_text()))
+    typer.echo(folder)
 
 
 def paper(
@@ -140,7 +170,34 @@ def _show(measured: "Measurement") -> None:
     slope = "" if measured.gradient_psnr_db is None else f", gradient {measured.gradient_psnr_db:.2f} dB"
     if measured.authors_gradient_psnr_db is not None:
         slope += f" ({measured.authors_gradient_psnr_db:.2f} dB as the authors measure it)"
-    typer.echo(f"step {measured.step}: {measured.train_psnr_db:.2f} dB{test}{slope}", err=True)
+    surface = "" if measured.iou is None else f", insides overlap by {100 * measured.iou:.1f} %"
+    if measured.normal_error_degrees is not None:
+        surface += f", normals off by {measured.normal_error_degrees:.1f} degrees"
+    typer.echo(f"step {measured.step}: {measured.train_psnr_db:.2f} dB{test}{slope}{surface}", err=True)
+
+
+def _show_end(summary: dict[str, Any]) -> None:
+    """What happened beside the training, in a line for each."""
+    if summary.get("best_step") is not None:
+        early = summary["taken_steps"] < summary["asked_steps"]
+        typer.echo(
+            f"watched samples: {'stopped' if early else 'went on until'} after {summary['taken_steps']} of "
+            f"{summary['asked_steps']} steps, kept the network of step {summary['best_step']}, "
+            f"{summary['watched_psnr_db']:.2f} dB there",
+            err=True,
+        )
+    elif "asked_steps" in summary:
+        typer.echo("watched samples: measured at no step, so the last network is kept", err=True)
+    if "space_saving" in summary:
+        typer.echo(
+            f"pruned: {summary['weights_left']} of {summary['weights']} weights are left, "
+            f"{100 * summary['space_saving']:.1f} % less",
+            err=True,
+        )
+    if summary.get("chamfer") is not None:
+        typer.echo(f"chamfer distance: {summary['chamfer']:.4g} in units of the mesh", err=True)
+    elif "chamfer" in summary:
+        typer.echo("chamfer distance: none, since the network has no surface", err=True)
 
 
 def _show_cell(cell: "Cell") -> None:

@@ -5,7 +5,8 @@
     image: macaws.png          # relative to this file; or --image
     training: {steps: 2000}
 
-Only `method` must be there; `tuner/experiment/configs` has one file for each regime, found by its name.
+A mesh (`mesh: bunny.obj`, `resolution: 64`) is learnt as the distances around it. Only `method` must be there;
+`tuner/experiment/configs` has one file for each regime, found by its name.
 """
 
 from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
@@ -18,7 +19,8 @@ from tuner.errors import ConfigError
 from tuner.experiment.methods import NATURAL_GRADIENT, method
 from tuner.experiment.networks.registry import Option
 from tuner.experiment.sample import SAMPLE
-from tuner.experiment.training import TrainingConfig
+from tuner.experiment.training import ADAM_WATCH, TrainingConfig
+from tuner.signal.mesh import RESOLUTION
 
 Settings = TypeVar("Settings")
 
@@ -32,19 +34,23 @@ class Tracker(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExperimentConfig:
-    """One training of one network on one picture.
+    """One training of one network on one picture or mesh.
 
     Attributes:
         method: one of `tuner.experiment.methods.METHODS`.
         name: name of the run folder; the method's if it is not given.
         image: path of the picture, or `sample` for the one that comes with the package.
-        size: side of its central crop in pixels; null for the whole picture.
+        mesh: path of a mesh (OBJ, PLY, STL), instead of a picture.
+        resolution: samples along the longest side of the grid of distances around a mesh, >= 4.
+        size: side of the picture's central crop in pixels; null for the whole picture.
         widths: input layer, then hidden layers.
         options: options of the architecture, instead of the method's own.
         period: period p of the integer frequencies.
         held_out: share of the pixels that training does not see.
         seed: seed of the network, the batches and the held-out pixels, >= 0.
         training: settings of the training; learning rate and penalty are the method's where they are not given.
+        pictures_every: number of steps from one picture of the prediction to the next while it trains, >= 1; null for
+            none.
         trackers: `wandb`, `tensorboard`.
 
     Raises:
@@ -54,6 +60,8 @@ class ExperimentConfig:
     method: str
     name: str = ""
     image: str | None = None
+    mesh: str | None = None
+    resolution: int = RESOLUTION
     size: int | None = None
     widths: tuple[int, ...] = (256, 256)
     options: dict[str, Option] = field(default_factory=dict)
@@ -61,6 +69,7 @@ class ExperimentConfig:
     held_out: float = 0.05
     seed: int = 0
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    pictures_every: int | None = None
     trackers: tuple[Tracker, ...] = ()
 
     def __post_init__(self) -> None:
@@ -69,6 +78,14 @@ class ExperimentConfig:
             raise ConfigError(f"{NATURAL_GRADIENT} is no method of an experiment, expected one that Adam trains")
         if self.size is not None and self.size < 1:
             raise ConfigError(f"size is {self.size}, expected at least 1, or null for the whole picture")
+        if self.mesh is not None and self.image is not None:
+            raise ConfigError(f"image is {self.image!r} and mesh is {self.mesh!r}, expected one of them")
+        if self.mesh is not None and self.size is not None:
+            raise ConfigError(f"size is {self.size}, which crops pictures, expected `resolution` for a mesh")
+        if self.resolution < 4:
+            raise ConfigError(f"resolution is {self.resolution}, expected at least 4")
+        if self.pictures_every is not None and self.pictures_every < 1:
+            raise ConfigError(f"pictures_every is {self.pictures_every}, expected at least 1, or null for none")
         if self.seed < 0:
             raise ConfigError(f"seed is {self.seed}, expected 0 or more")
         if not self.name:
@@ -86,10 +103,10 @@ def read_experiment(path: Path) -> ExperimentConfig:
     """Read an experiment from a YAML file.
 
     Args:
-        path: path of the YAML file; an image that it names is found relative to it.
+        path: path of the YAML file; an image or a mesh that it names is found relative to it.
 
     Returns:
-        The experiment, its image with a path that can be opened.
+        The experiment, its image or mesh with a path that can be opened.
 
     Raises:
         ConfigError: if the file is no YAML, or a key or a value is not what is expected there.
@@ -105,8 +122,11 @@ def read_experiment(path: Path) -> ExperimentConfig:
     if chosen is not None and isinstance(data.get("training", {}), dict):
         given = data.get("training", {})
         data["training"] = {"learning_rate": chosen.learning_rate, "bound_penalty": chosen.bound_penalty} | given
-    if isinstance(data.get("image"), str) and data["image"] != SAMPLE:
-        data["image"] = str(path.parent / data["image"])
+        if isinstance(given.get("watch"), dict):
+            data["training"]["watch"] = asdict(ADAM_WATCH) | given["watch"]
+    for name in ("image", "mesh"):
+        if isinstance(data.get(name), str) and data[name] != SAMPLE:
+            data[name] = str(path.parent / data[name])
     return parse(ExperimentConfig, data)
 
 
@@ -140,6 +160,10 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         return parse(hint, value, where + ".")
     origin, inner = get_origin(hint), get_args(hint)
     if origin in (Union, UnionType):
+        if isinstance(value, dict):
+            nested = [choice for choice in inner if is_dataclass(choice)]
+            if nested:
+                return _convert(nested[0], value, where)
         for choice in sorted(inner, key=lambda choice: choice is float):  # a whole number stays one
             if choice is not NoneType and value is not None and _fits(choice, value):
                 return _convert(choice, value, where)

@@ -1,6 +1,6 @@
 """The samples of one signal as an experiment needs them: a crop, points, some held out, a pyramid of coarser levels."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
@@ -9,6 +9,7 @@ from torch import Tensor
 
 from tuner.errors import ConfigError
 from tuner.experiment.networks.mrnet import level_shape
+from tuner.experiment.surface import SurfacePoints
 from tuner.metrics import held_out_mask
 from tuner.shapes import BoolArray, FloatArray
 from tuner.signal.grid import Grid
@@ -28,6 +29,7 @@ class Samples:
         coords_PD: all points, row by row.
         values_PC: values of the signal at all points, in the same order.
         held_out_P: mask of the points that a training does not see.
+        surface: points of the mesh whose distances the values are; None for other signals.
     """
 
     shape: tuple[int, ...]
@@ -35,12 +37,15 @@ class Samples:
     coords_PD: Tensor
     values_PC: Tensor
     held_out_P: BoolArray
+    surface: SurfacePoints | None = None
 
     @classmethod
-    def of(cls, signal: Signal, period: float, *, held_out: float, seed: int) -> "Samples":
+    def of(
+        cls, signal: Signal, period: float, *, held_out: float, seed: int, surface: SurfacePoints | None = None
+    ) -> "Samples":
         """The samples of a signal, a share of them held out."""
         mask = held_out_mask(signal.sample_count, held_out, seed)
-        return cls._of(signal.values, period, mask)
+        return replace(cls._of(signal.values, period, mask), surface=surface)
 
     @classmethod
     def _of(cls, values: FloatArray, period: float, mask: BoolArray) -> "Samples":

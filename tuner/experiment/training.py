@@ -4,12 +4,12 @@
     curves = train(network, Samples.of(signal, grid, held_out=0.05, seed=0), recipe, seed=0)
 
 `tuner.fit` is the better way to fit a signal; this is the common ground on which architectures are compared: dense
-evaluation, batches without replacement, held-out samples, no schedule unless one is asked for. Used by
-`tuner.experiment.run` and `tuner.experiment.paper`.
+evaluation, batches without replacement, held-out samples, no schedule unless one is asked for; columns may be pruned,
+and samples watched, on the way. Used by `tuner.experiment.run` and `tuner.experiment.paper`.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import cos, isfinite, pi
 
 import numpy as np
@@ -18,17 +18,24 @@ from torch import Tensor, nn
 
 from tuner.decibels import mse_to_psnr_db
 from tuner.errors import ConfigError, FitDiverged
+from tuner.experiment.methods import hidden_sines
 from tuner.experiment.networks.learned_bounds import bound_penalty
 from tuner.experiment.networks.mrnet import MRNet
+from tuner.experiment.pruning import Pruned, PrunedLayer, PruningConfig, require_prunable
 from tuner.experiment.samples import Samples
-from tuner.fit.config import Schedule
+from tuner.fit.config import Schedule, WatchConfig
+from tuner.fit.sines.task import WATCH_SEED
 from tuner.fit.sines.trainable import Network, gradients
+from tuner.fit.watch import Watch, watched_mask
 from tuner.metrics import authors_gradient_psnr_db, gradient_psnr_db
 from tuner.quality.picture import out_of_band_energy
-from tuner.shapes import FloatArray
+from tuner.quality.surface import occupancy_iou
+from tuner.shapes import BoolArray, FloatArray
 
 CHUNK_POINTS = 16_384
 LAST_RATE = 0.01  # of the cosine schedule, relative to the first
+# A step of Adam is a tenth of one of the library's own: measured more seldom, waited for longer.
+ADAM_WATCH = WatchConfig(every=50, patience=500)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,6 +52,9 @@ class TrainingConfig:
         bound_rate: factor on the rate of learned bounds, > 0.
         bound_penalty: weight of the mean learned bound in the loss, >= 0.
         measure_every: steps between two measurements, >= 1.
+        prune: columns of hidden sine layers that are set to zero on the way; None to keep them all.
+        watch: samples that decide which network of the way is kept, and end the training when no better one comes; None
+            to keep the last one. They are drawn from those that are not held out. An MR-Net watches its last stage.
 
     Raises:
         ConfigError: if a setting is out of its range.
@@ -58,6 +68,8 @@ class TrainingConfig:
     bound_rate: float = 30.0
     bound_penalty: float = 0.0
     measure_every: int = 100
+    prune: PruningConfig | None = None
+    watch: WatchConfig | None = None
 
     def __post_init__(self) -> None:
         for name in ("steps", "measure_every"):
@@ -75,10 +87,13 @@ class TrainingConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Measurement:
-    """How good a network is after some steps; None where nothing was held out, or the signal is no picture.
+    """How good a network is after some steps; None where nothing was held out, or the signal is of another kind.
 
-    `authors_gradient_psnr_db` is the gradient PSNR to the letter of the published code (`tuner.metrics`);
-    `out_of_band_energy` is that of `tuner.quality.picture` for the band of a picture of half the size.
+    `train_psnr_db` is over the samples that the training learns from, `test_psnr_db` over those that are held out,
+    `watched_psnr_db` over those that decide when to stop. `authors_gradient_psnr_db` is the gradient PSNR to the letter
+    of the published code (`tuner.metrics`); `out_of_band_energy` is that of `tuner.quality.picture` for the band of a
+    picture of half the size. Of a mesh `iou` is the overlap of the insides on the grid (`tuner.quality.surface`), and
+    `normal_error_degrees` the mean angle between the normals of the mesh and the slope of the network.
     """
 
     step: int
@@ -88,6 +103,9 @@ class Measurement:
     gradient_psnr_db: float | None
     authors_gradient_psnr_db: float | None = None
     out_of_band_energy: float | None = None
+    watched_psnr_db: float | None = None
+    iou: float | None = None
+    normal_error_degrees: float | None = None
 
 
 @dataclass(kw_only=True, slots=True)
@@ -96,11 +114,23 @@ class Curves:
 
     Attributes:
         losses: loss of every step, the penalty included.
-        measurements: measurements in order; the last one is of the finished network.
+        measurements: measurements in order.
+        best_step: number of steps after which the returned network was as it is, if samples were watched; None if it is
+            the last one because none were.
+        restored: measurement of the returned network, if it is an earlier one than the last.
+        pruned: report of every layer that was pruned.
     """
 
     losses: list[float] = field(default_factory=list)
     measurements: list[Measurement] = field(default_factory=list)
+    best_step: int | None = None
+    restored: Measurement | None = None
+    pruned: list[PrunedLayer] = field(default_factory=list)
+
+    @property
+    def final(self) -> Measurement:
+        """The measurement of the returned network."""
+        return self.restored or self.measurements[-1]
 
 
 def train(
@@ -110,6 +140,7 @@ def train(
     *,
     seed: int,
     on_measure: Callable[[Measurement], None] | None = None,
+    on_step: Callable[[int], None] | None = None,
 ) -> Curves:
     """Train a network in place.
 
@@ -120,52 +151,92 @@ def train(
         network: an untrained network.
         samples: samples of the signal.
         config: settings of the training.
-        seed: seed of the batches.
+        seed: seed of the batches and of the watched samples.
         on_measure: called with every measurement.
+        on_step: called after every step with the number of steps so far.
 
     Returns:
         The curves.
 
     Raises:
         FitDiverged: if the loss is no longer a number.
+        ConfigError: if there is nothing to prune, or no sample is left to learn from.
     """
+    if config.prune is not None:
+        require_prunable(network)
     curves = Curves()
     generator = torch.Generator().manual_seed(seed)
+    watched_P = _watched(samples, config.watch, seed)
+    learnt = replace(samples, held_out_P=samples.held_out_P | watched_P)
+    if learnt.held_out_P.all():
+        raise ConfigError("all samples are held out or watched, expected some to learn from: lower the shares")
 
-    def measure(loss: float) -> None:
-        curves.measurements.append(measurement(network, samples, step=len(curves.losses), loss=loss))
+    def measure() -> None:
+        seen = measurement(network, samples, step=len(curves.losses), loss=curves.losses[-1], watched_P=watched_P)
+        curves.measurements.append(seen)
         if on_measure is not None:
-            on_measure(curves.measurements[-1])
+            on_measure(seen)
 
     stages = network.detail if isinstance(network, MRNet) else 1
+    watch = None if config.watch is None else Watch(config.watch, lambda: _psnr_db(network, samples, watched_P))
     for stage in range(stages):
         steps = config.steps * (stage + 1) // stages - config.steps * stage // stages
-        for loss in _descend(network, stage, samples.level(stages - 1 - stage), config, steps, generator):
-            curves.losses.append(loss)
-            if not isfinite(loss):
-                raise FitDiverged(f"the loss is {loss} after step {len(curves.losses)}: lower the learning rate")
-            if len(curves.losses) % config.measure_every == 0 or len(curves.losses) == config.steps:
-                measure(loss)
+        first = len(curves.losses)
+        # Coarser stages are no networks of the signal yet, and before columns are pruned there is another network.
+        watched_from = config.steps if stage + 1 < stages else first
+        if config.prune is not None and stage + 1 == stages:
+            watched_from += config.prune.step(steps)
+        for taken in _descend(network, stage, learnt.level(stages - 1 - stage), config, steps, generator):
+            curves.losses.append(taken.loss)
+            curves.pruned += [replace(layer, step=first + layer.step) for layer in taken.pruned]
+            step = len(curves.losses)
+            if not isfinite(taken.loss):
+                raise FitDiverged(f"the loss is {taken.loss} after step {step}: lower the learning rate")
+            over = False
+            if watch is not None and step > watched_from:
+                watch.look(step, mse_to_psnr_db(taken.error), network.state_dict)
+                over = watch.is_over(step)
+            if step % config.measure_every == 0 or step == config.steps or over:
+                measure()
+            if on_step is not None:
+                on_step(step)
+            if over:
+                break
+    if watch is not None and watch.best():
+        curves.best_step = watch.best_step
+        if watch.best_step < len(curves.losses):
+            network.load_state_dict(watch.best())
+            loss = curves.losses[watch.best_step - 1]
+            curves.restored = measurement(network, samples, step=watch.best_step, loss=loss, watched_P=watched_P)
     return curves
 
 
-def measurement(network: Network, samples: Samples, *, step: int, loss: float) -> Measurement:
+def measurement(
+    network: Network, samples: Samples, *, step: int, loss: float, watched_P: BoolArray | None = None
+) -> Measurement:
     """Measure a network by the authors' definitions: nothing clamped or rounded, all channels."""
     prediction = predict(network, samples.coords_PD)
     squares_P = (prediction - samples.values_PC.numpy()).astype(np.float64) ** 2
     squares_P = squares_P.mean(axis=1)
     held = samples.held_out_P
+    watched = np.zeros_like(held) if watched_P is None else watched_P
     slopes = _gradient_psnrs_db(network, samples)
+    surface = samples.surface
     return Measurement(
         step=step,
         loss=loss,
-        train_psnr_db=mse_to_psnr_db(float(squares_P[~held].mean())),
+        train_psnr_db=mse_to_psnr_db(float(squares_P[~(held | watched)].mean())),
         test_psnr_db=mse_to_psnr_db(float(squares_P[held].mean())) if held.any() else None,
         gradient_psnr_db=slopes[0],
         authors_gradient_psnr_db=slopes[1],
         out_of_band_energy=out_of_band_energy(prediction.reshape(*samples.shape, -1), min(samples.shape) // 2)
         if len(samples.shape) == 2 and min(samples.shape) > 1
         else None,
+        watched_psnr_db=mse_to_psnr_db(float(squares_P[watched].mean())) if watched.any() else None,
+        iou=None if surface is None else occupancy_iou(samples.values_PC.numpy(), prediction),
+        normal_error_degrees=None
+        if surface is None
+        else surface.normal_error_degrees(predict_gradients(network, surface.coords_PD)[:, 0]),
     )
 
 
@@ -190,21 +261,49 @@ def _gradient_psnrs_db(network: Network, samples: Samples) -> tuple[float | None
     return gradient_psnr_db(picture, slopes), authors_gradient_psnr_db(picture, slopes)
 
 
+def _watched(samples: Samples, config: WatchConfig | None, seed: int) -> BoolArray:
+    """Which samples are watched: none that is held out to test the finished network."""
+    if config is None:
+        return np.zeros_like(samples.held_out_P)
+    watched_P = watched_mask(samples.shape, config, seed + WATCH_SEED).reshape(-1) & ~samples.held_out_P
+    if not watched_P.any():
+        raise ConfigError(f"a share of {config.share} watches no sample of {len(watched_P)}: raise it")
+    return watched_P
+
+
+@torch.no_grad()
+def _psnr_db(network: Network, samples: Samples, mask_P: BoolArray) -> float:
+    chosen = torch.tensor(mask_P)
+    difference = predict(network, samples.coords_PD[chosen]) - samples.values_PC[chosen].numpy()
+    return mse_to_psnr_db(float(np.mean(difference.astype(np.float64) ** 2)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One step: its loss and mean squared error, measured before it, and what was pruned after it."""
+
+    loss: float
+    error: float
+    pruned: list[PrunedLayer]
+
+
 def _descend(
     network: Network, stage: int, samples: Samples, config: TrainingConfig, steps: int, generator: torch.Generator
-) -> Iterator[float]:
-    """Adam on one stage, or on the whole of any other network; yields the loss of each step, measured before it."""
+) -> Iterator[_Step]:
+    """Adam on one stage, or on the whole of any other network."""
     trained = network.stage(stage) if isinstance(network, MRNet) else network
     parameters = list(trained.parameters())
     adam = torch.optim.Adam(_groups(trained, config))
     rates = [group["lr"] for group in adam.param_groups]
     seen_PD, seen_PC = samples.seen()
     batches = _batches(len(seen_PD), config.batch_samples or len(seen_PD), generator)
+    pruned = Pruned()
     for step in range(steps):
         rows = next(batches)
         coords_PD = seen_PD[rows]
         values_PC = network.at(coords_PD, stage + 1.0) if isinstance(network, MRNet) else network(coords_PD)
-        loss = (values_PC - seen_PC[rows]).square().mean() + config.bound_penalty * bound_penalty(trained)
+        error = (values_PC - seen_PC[rows]).square().mean()
+        loss = error + config.bound_penalty * bound_penalty(trained)
         # Only what is trained is differentiated: the stages before it are frozen.
         for parameter, slope in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
             parameter.grad = slope
@@ -212,7 +311,13 @@ def _descend(
             group["lr"] = rate * _schedule(config.schedule, step, steps)
         adam.step()
         network.project()
-        yield float(loss.item())
+        pruned.hold()
+        report = []
+        if config.prune is not None and step + 1 == config.prune.step(steps):
+            inside = set(trained.modules())
+            layers = [pair for pair in enumerate(hidden_sines(network)) if pair[1] in inside]
+            report = pruned.cut(layers, config.prune.share, step + 1)
+        yield _Step(float(loss.item()), float(error.item()), report)
 
 
 def _groups(trained: nn.Module, config: TrainingConfig) -> list[dict[str, object]]:

@@ -17,8 +17,8 @@ def describe(signal: Signal, reproduction: Signal, size: int) -> str:
         size: size of the file in bytes.
 
     Returns:
-        Such as "1840 bytes, 1.05 bits per sample, 34.10 dB". Qualities are PSNR of the samples as written; for sounds
-        SNR; for distance fields also the overlap of the insides.
+        Such as "1840 bytes, 1.05 bits per sample, 34.10 dB PSNR". Qualities are PSNR of the samples as written; for
+        sounds SNR; for distance fields also the overlap of the insides.
     """
     bits = 8 * size
     quality_db = written_psnr_db(signal.values, reproduction.values, signal.storage)
@@ -26,7 +26,7 @@ def describe(signal: Signal, reproduction: Signal, size: int) -> str:
         rate = bits * signal.details.sample_rate / signal.sample_count / 1000.0
         noise_db = snr_db(signal.storage.as_written(signal.values), signal.storage.as_written(reproduction.values))
         return f"{size} bytes, {rate:.2f} kbit/s, {noise_db:.2f} dB SNR"
-    line = f"{size} bytes, {bits / prod(signal.grid_shape):.2f} bits per sample, {quality_db:.2f} dB"
+    line = f"{size} bytes, {bits / prod(signal.grid_shape):.2f} bits per sample, {quality_db:.2f} dB PSNR"
     if isinstance(signal.details, DistanceDetails):
         return f"{line}, insides overlap by {100.0 * occupancy_iou(signal.values, reproduction.values):.1f} %"
     return line

@@ -174,14 +174,16 @@ class VideoDetails:
         rate: frames per second as (numerator, denominator), both >= 1; the mean, where frames are not evenly spaced.
         tick: unit of `intervals` in seconds, as (numerator, denominator), both >= 1.
         intervals: ticks from each frame to the next, all >= 1; empty where frames are evenly spaced.
+        aspect: width of a pixel over its height when it is shown, as (numerator, denominator), both >= 1.
     """
 
     rate: tuple[int, int]
     tick: tuple[int, int] = (1, 1000)
     intervals: tuple[int, ...] = ()
+    aspect: tuple[int, int] = (1, 1)
 
     def __post_init__(self) -> None:
-        for name, ratio in (("rate", self.rate), ("tick", self.tick)):
+        for name, ratio in (("rate", self.rate), ("tick", self.tick), ("aspect", self.aspect)):
             _expect(name, ratio, len(ratio) == 2 and all(isinstance(n, int) and 1 <= n < 2**31 for n in ratio))
         _expect("intervals", self.intervals, all(isinstance(n, int) and 1 <= n < 2**31 for n in self.intervals))
 
@@ -192,7 +194,13 @@ class VideoDetails:
 
     def placed(self, placement: Placement) -> "VideoDetails":
         """The same video on another grid: its first frame is the new beginning."""
-        (step, *_), (start, *_) = placement.steps, placement.starts
+        (step, rows, columns), (start, *_) = placement.steps, placement.starts
+        aspect = (Fraction(*self.aspect) * Fraction(columns / rows).limit_denominator(10**6)).limit_denominator(10**6)
+        wider = max(aspect, Fraction(1, 10**6))
+        return replace(self._timed(placement, step, start), aspect=(wider.numerator, wider.denominator))
+
+    def _timed(self, placement: Placement, step: float, start: float) -> "VideoDetails":
+        """The frame rate, or the times of frames, on another grid."""
         rate = Fraction(*self.rate) / Fraction(step).limit_denominator(10**6)
         rate = max(rate.limit_denominator(10**6), Fraction(1, 10**6))
         if (step, start, placement.shape[:1]) == (1.0, 0.0, (len(self.intervals) + 1,)) or not self.intervals:

@@ -5,6 +5,7 @@ bytes and passed to FFmpeg, which otherwise tries everything it knows, playlists
 """
 
 import struct
+from dataclasses import replace
 from fractions import Fraction
 from io import BytesIO
 from itertools import pairwise
@@ -20,6 +21,7 @@ from tuner.signal.orientation import upright
 from tuner.signal.samples import SampleFormat, Storage
 from tuner.signal.signal import Signal, SignalKind
 
+_ON_ITS_SIDE: Final = 5  # orientations from here on swap rows and columns
 _GREY: Final = {"gray", "gray8", "grayf32le", "gray10le", "gray12le", "gray16le", "gray16be"}
 _DEFAULT_DETAILS: Final = VideoDetails(rate=(25, 1))
 # Signs of a display matrix (a, b, c, d), and the orientation of EXIF that turns samples likewise.
@@ -33,6 +35,11 @@ _ORIENTATIONS: Final = {
     (0, -1, -1, 0): 7,
     (0, -1, 1, 0): 8,
 }
+# Players that no tag tells otherwise take this many rows for high definition, and its matrix.
+_HIGH_DEFINITION: Final = 720
+# Names of the two matrices as av converts, and their numbers in a file.
+_MATRICES: Final = {False: ("ITU601", 6), True: ("ITU709", 1)}
+_LIMITED_RANGE: Final = 1
 # Where a player sees no loss; the file is small beside the raw frames and large beside the representation.
 _QUALITY: Final = "12"
 
@@ -120,9 +127,17 @@ def _encode(
     with av.open(file, "w", format="matroska" if container == "mkv" else container) as output:
         stream = _stream(av, output, container, Fraction(*details.rate), frames.shape)
         stream.codec_context.time_base = tick
+        if details.aspect != (1, 1):
+            stream.codec_context.sample_aspect_ratio = Fraction(*details.aspect)
+        matrix, tag = _MATRICES[frames.shape[1] >= _HIGH_DEFINITION]
+        in_planes = stream.pix_fmt.startswith("yuv")
+        if in_planes:  # said and meant: a player that has to guess shows other colours
+            stream.codec_context.colorspace, stream.codec_context.color_range = tag, _LIMITED_RANGE
         for samples, time in zip(frames, times, strict=True):
             picture = np.ascontiguousarray(samples[..., 0] if layout == "gray" else samples)
             frame = av.VideoFrame.from_ndarray(picture, format=layout)
+            if in_planes:
+                frame = frame.reformat(format=stream.pix_fmt, dst_colorspace=matrix, dst_color_range=_LIMITED_RANGE)
             frame.pts, frame.time_base = time, tick
             output.mux(stream.encode(frame))
         output.mux(stream.encode())
@@ -190,23 +205,28 @@ def _decode(container: Any, stream: Any, limits: SignalLimits) -> Signal:
     layout = "gray" if stream.codec_context.pix_fmt in _GREY else "rgb24"
     frames: list[np.ndarray] = []
     stamps: list[int | None] = []
+    aspect = stream.sample_aspect_ratio or Fraction(1)
     for frame in container.decode(stream):
         limits.check("frames", len(frames) + 1)
         limits.check("points", (len(frames) + 1) * width * height)
         if (frame.width, frame.height) != (width, height):
             raise UnsupportedFormat("the video changes its size between frames, expected one size: convert it")
-        frames.append(upright(frame.to_ndarray(format=layout), _orientation(frame)))
+        orientation = _orientation(frame)
+        if not frames and orientation >= _ON_ITS_SIDE:
+            aspect = 1 / aspect
+        frames.append(upright(frame.to_ndarray(format=layout), orientation))
         if frames[-1].shape != frames[0].shape:
             raise UnsupportedFormat("the video is turned in another way after some frames: split it")
         stamps.append(frame.pts)
     rate = stream.average_rate or stream.guessed_rate
     _check_whole(container, stream, len(frames), rate)
     pictures = np.stack(frames)
+    details = _details(stamps, stream.time_base, [rate for rate in (rate, stream.guessed_rate) if rate])
     return Signal(
         values=Storage(SampleFormat.U8).to_values(pictures[..., None] if layout == "gray" else pictures),
         kind=SignalKind.VIDEO,
         sample_format=SampleFormat.U8,
-        details=_details(stamps, stream.time_base, [rate for rate in (rate, stream.guessed_rate) if rate]),
+        details=replace(details, aspect=_ratio(aspect)),
     )
 
 

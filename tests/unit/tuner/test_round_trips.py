@@ -43,8 +43,10 @@ def test_a_photo(tmp_path: Path) -> None:
     output, said = round_trip(tmp_path, "a.png", encode_signal(SIGNALS["image"], "a.png"), "b.png")
     with Image.open(output) as opened:
         assert opened.size == (14, 9)
-    assert written_psnr_db(SIGNALS["image"].values, read_signal(output).values, SIGNALS["image"].storage) > 35
+    quality = written_psnr_db(SIGNALS["image"].values, read_signal(output).values, SIGNALS["image"].storage)
+    assert quality > 35
     assert "bits per sample" in said
+    assert f"{quality:.2f} dB PSNR" in said, "whatever is said of quality is said by its name"
 
 
 def test_a_sound(tmp_path: Path) -> None:
@@ -57,6 +59,7 @@ def test_a_sound(tmp_path: Path) -> None:
     assert quality > 20
     assert f"{quality:.1f}" in said or f"{quality + 0.05:.1f}" in said or f"{quality - 0.05:.1f}" in said
     assert "kbit/s" in said
+    assert "dB SNR" in said
 
 
 def test_a_volume(tmp_path: Path) -> None:

@@ -3,8 +3,10 @@
 import numpy as np
 
 from tests.cases import colours, waves
+from tuner.experiment.pruning import PruningConfig
 from tuner.experiment.samples import Samples
 from tuner.experiment.training import TrainingConfig
+from tuner.fit.config import WatchConfig
 from tuner.signal.signal import Signal
 
 PERIOD = 2.5
@@ -28,7 +30,7 @@ def picture(seed: int, shape: tuple[int, int] = (20, 24)) -> Signal:
     return Signal(values=(0.5 + 0.4 * np.sin(np.stack(angles, axis=-1))).astype(np.float32))
 
 
-def recipe(steps: int = 30, **settings: float) -> TrainingConfig:
+def recipe(steps: int = 30, **settings: float | PruningConfig | WatchConfig | None) -> TrainingConfig:
     """Small steps of small batches."""
     defaults = {"learning_rate": 2e-3, "batch_samples": 256, "measure_every": 10}
     return TrainingConfig(steps=steps, **(defaults | settings))  # type: ignore[arg-type]

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from tests.signals import chirp
 from tests.unit.tuner.signal.test_sounds import wav
 from tuner.errors import UnsupportedFormat
-from tuner.signal.details import AudioDetails, VideoDetails
+from tuner.signal.details import AudioDetails, Placement, VideoDetails
 from tuner.signal.formats import encode_signal, read_signal
 from tuner.signal.samples import SampleFormat
+from tuner.signal.signal import Signal, SignalKind
 
 RANDOM = np.random.default_rng(41)
 SOUND = RANDOM.integers(-(2**15), 2**15, (300, 4)).astype("<i2")
@@ -114,12 +115,11 @@ def shown(data: bytes) -> NDArray[np.float64]:
 
 
 def test_what_lies_beside_the_frames_is_passed_over_and_not_written() -> None:
-    """Sound, a second picture, chapters, the shape of a sample, and how two views are packed."""
+    """Sound, a second picture, chapters, and how two views are packed."""
     file = BytesIO()
     with av.open(file, "w", format="matroska") as output:
         stream: Any = output.add_stream("libx264rgb", rate=10, options={"qp": "0"})
         stream.width, stream.height, stream.pix_fmt = 48, 32, "rgb24"
-        stream.codec_context.sample_aspect_ratio = Fraction(2, 1)
         stream.metadata["stereo_mode"] = "left_right"
         second: Any = output.add_stream("ffv1", rate=10)
         second.width, second.height, second.pix_fmt = 48, 32, "bgr0"
@@ -137,7 +137,6 @@ def test_what_lies_beside_the_frames_is_passed_over_and_not_written() -> None:
     data = file.getvalue()
     with av.open(BytesIO(data)) as opened:
         assert (len(opened.streams), len(opened.chapters())) == (3, 1)
-        assert opened.streams.video[0].codec_context.sample_aspect_ratio == 2
         assert opened.streams.video[0].metadata["stereo_mode"] == "left_right"
     signal = read_signal(data)
     assert signal.details == VideoDetails(rate=(10, 1))
@@ -145,7 +144,6 @@ def test_what_lies_beside_the_frames_is_passed_over_and_not_written() -> None:
     for suffix in ("mkv", "mp4"):
         with av.open(BytesIO(encode_signal(signal, f"x.{suffix}"))) as opened:
             assert (len(opened.streams), len(opened.chapters())) == (1, 0)
-            assert opened.streams.video[0].codec_context.sample_aspect_ratio in {None, 0, 1}
             assert "stereo_mode" not in opened.streams.video[0].metadata
 
 
@@ -229,7 +227,7 @@ def test_interlaced_frames_stay_as_they_are_stored() -> None:
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv"])
-def test_matrix_and_range_are_not_written(suffix: str) -> None:
+def test_matrix_and_range_of_the_source_are_not_written(suffix: str) -> None:
     file = BytesIO()
     with av.open(file, "w", format="matroska") as output:
         stream: Any = output.add_stream("ffv1", rate=10)
@@ -242,8 +240,63 @@ def test_matrix_and_range_are_not_written(suffix: str) -> None:
     signal = read_signal(file.getvalue())
     with av.open(BytesIO(encode_signal(signal, f"x.{suffix}"))) as opened:
         context = opened.streams.video[0].codec_context
-        assert int(context.colorspace) in {0, 2}
+        assert int(context.colorspace) in ({6} if suffix == "mp4" else {0, 2})
         assert int(context.color_range) != 2 or suffix == "mkv"
+
+
+@pytest.mark.parametrize(("height", "tag"), [(64, 6), (720, 1)])
+def test_an_mp4_says_which_matrix_its_colours_went_through(height: int, tag: int) -> None:
+    """As the standards have it for that many rows, by their formula on the planes that FFmpeg gives."""
+    colour = np.array([200, 40, 90], np.float32) / np.float32(255)
+    signal = Signal(values=np.full((2, height, 64, 3), colour, np.float32), kind=SignalKind.VIDEO)
+    data = encode_signal(signal, "x.mp4")
+    with av.open(BytesIO(data), "r") as opened:
+        context = opened.streams.video[0].codec_context
+        assert (int(context.colorspace), int(context.color_range)) == (tag, 1)
+        frame = next(opened.decode(video=0))
+        y, u, v = (np.frombuffer(bytes(plane), np.uint8)[5 * plane.line_size + 5] for plane in frame.planes)
+    red, blue = {6: (0.299, 0.114), 1: (0.2126, 0.0722)}[tag]
+    luma = red * colour[0] + (1 - red - blue) * colour[1] + blue * colour[2]
+    expected = (
+        16 + 219 * luma,
+        128 + 112 * (colour[2] - luma) / (1 - blue),
+        128 + 112 * (colour[0] - luma) / (1 - red),
+    )
+    np.testing.assert_allclose((y, u, v), expected, atol=2)
+    np.testing.assert_allclose(read_signal(data).values[0, height // 2, 32], colour, atol=3 / 255)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_shape_of_a_pixel_is_kept(turned: bool) -> None:
+    """And lies on its side with the frames; but in Matroska, where FFV1 has no place for it that av can reach."""
+    file = BytesIO()
+    with av.open(file, "w", format="mp4") as output:
+        stream: Any = output.add_stream("libx264rgb", rate=10, options={"qp": "0"})
+        stream.width, stream.height, stream.pix_fmt = 48, 32, "rgb24"
+        stream.codec_context.sample_aspect_ratio = Fraction(4, 3)
+        if turned:
+            stream.set_display_matrix([0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30])
+        for number, samples in enumerate(FRAMES):
+            output.mux(stream.encode(picture(samples, number)))
+        output.mux(stream.encode())
+    signal = read_signal(file.getvalue())
+    aspect = (3, 4) if turned else (4, 3)
+    assert signal.details == VideoDetails(rate=(10, 1), aspect=aspect)
+    data = encode_signal(signal, "x.mp4")
+    with av.open(BytesIO(data), "r") as opened:
+        assert opened.streams.video[0].sample_aspect_ratio == Fraction(*aspect)
+    assert read_signal(data).details == signal.details
+    assert read_signal(encode_signal(signal, "x.mkv")).details == VideoDetails(rate=(10, 1))
+    plain = encode_signal(Signal(values=signal.values, kind=SignalKind.VIDEO), "x.mp4")
+    assert read_signal(plain).details == VideoDetails(rate=(25, 1))
+
+
+def test_a_grid_of_other_pixels_has_other_shapes_of_them() -> None:
+    details = VideoDetails(rate=(10, 1), aspect=(4, 3))
+    wide = Placement(steps=(1.0, 1.0, 0.5), starts=(0.0, 0.0, -0.25), shape=(4, 32, 96))
+    assert details.placed(wide).aspect == (2, 3)
+    even = Placement(steps=(0.5, 0.25, 0.25), starts=(0.0, 0.0, 0.0), shape=(8, 128, 192))
+    assert details.placed(even).aspect == (4, 3)
 
 
 @pytest.mark.parametrize("codec", ["libvpx", "libvpx-vp9"])
