@@ -28,8 +28,8 @@ _TRIES, _NEAR_ENOUGH, _LARGEST_EXCESS, _SIZE_SLOPE = 10, 0.01, 3.0, 0.8
 # The weights are rounded before the latents are made. Files hold 2^29; in float32 sums of values so large still tell
 # neighbouring integers apart, with four bits to spare.
 _LARGEST_CODE = 2.0**20
-# Number of the tensor that makes channels of the fields, and how coarse its steps may be, in steps of the latents, whose
-# colours it holds: with coarser ones some would be lost.
+# Number of the tensor that makes channels of the fields, and how coarse its steps may be, in steps of the latents:
+# it holds their colours, some of which coarser ones would lose.
 _SKIP, _COARSEST_COLOURS = -3, 0.7
 
 
@@ -42,7 +42,7 @@ class ExactNetwork:
         like: weights of the shapes of the network.
         colours: combinations of channels that the subbands are of, one a column, (C, K).
         file_bits: returns the size in bits of the file that a network makes; None if nobody can tell.
-        deadline: moment after which coefficients are refined no more, and no step but the first is tried; None for none.
+        deadline: moment after which coefficients are not refined, and the first step is taken as it is; None for none.
     """
 
     def __init__(
@@ -81,9 +81,11 @@ class ExactNetwork:
         before: tuple[float, float] | None = None
         best = (inf, shift)
         for _ in range(_TRIES):
+            if self._deadline.is_over:
+                break
             excess = self._excess(exp(shift))
             best = min(best, (abs(excess), shift))
-            if abs(excess) < _NEAR_ENOUGH or self._deadline.is_over:
+            if abs(excess) < _NEAR_ENOUGH:
                 break
             low, high = (shift, high) if excess > 0.0 else (low, shift)
             if before is not None and (before[1] - excess) * (shift - before[0]) > 0.0:

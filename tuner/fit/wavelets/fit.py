@@ -61,7 +61,7 @@ def fit_wavelets(
         on_step: function to call after each step, which may capture a checkpoint or stop the fit.
         file_bits: returns the size in bits of the file that a network makes, so that a fit to a size knows where it
             stands; None for an estimate, which is right within some percent.
-        deadline: moment after which no step begins but the first, and whatever that can do without is left out; None for
+        deadline: moment after which no step begins but the first, and what that can do without is left out; None for
             none.
 
     Returns:
