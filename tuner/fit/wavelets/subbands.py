@@ -168,11 +168,12 @@ class Subbands:
         """Zeros for the codes of all levels in one line, and views of it: (subbands, *nodes) for every level."""
         line = torch.zeros(sum(self._sizes))
         return line, [
-            part.view(level.shape) for part, level in zip(line.split(self._sizes), self.layout.levels, strict=True)
+            part.view(level.shape)
+            for part, level in zip(line.split_with_sizes(self._sizes), self.layout.levels, strict=True)
         ]
 
     def _dot(self, left: Tensor, right: Tensor) -> float:
-        return sum(float(each.sum()) for each in (left * right).split(self._sizes))
+        return sum(float(each.sum()) for each in (left * right).split_with_sizes(self._sizes))
 
     def _part(self, level: Level, orientations: list[int], rows: int) -> _Part:
         shape, dimensions = self.layout.grid_shape, self.layout.dimensions

@@ -16,7 +16,7 @@ from tuner.targets.request import ask_for
 from tuner.targets.search import fit_to_target
 from tuner.targets.target import Target
 
-TARGETS = (None, "bytes=400", "bits_per_sample=1.5", "psnr=28", "error=0.2", "seconds=9")
+TARGETS = (None, "bytes=400", "bits_per_sample=9", "psnr=28", "error=0.2", "seconds=9")
 CASES = [
     (kind, target)
     for kind in NetworkKind

@@ -83,9 +83,9 @@ def test_tensors_of_another_network_are_refused_by_name() -> None:
         made.load_tensors({**tensors, "latents.1": torch.zeros(3)})
 
 
-@pytest.mark.parametrize("aim", [{"psnr_db": 40.0, "bits_per_sample": None}, {"bits_per_sample": 4.0}], ids=str)
+@pytest.mark.parametrize(("psnr_db", "bits"), [(40.0, None), (None, 4.0)], ids=["a quality", "a size"])
 def test_after_the_deadline_a_network_that_learns_nothing_is_prepared_without_a_search(
-    aim: dict[str, float | None], monkeypatch: pytest.MonkeyPatch
+    psnr_db: float | None, bits: float | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two analyses of the samples and hardly a pass over them are left; with time there are ten and some tens."""
     counts = {"analyse": 0, "show_fields": 0}
@@ -101,7 +101,8 @@ def test_after_the_deadline_a_network_that_learns_nothing_is_prepared_without_a_
 
     counted(Subbands, "analyse")
     counted(GridPasses, "show_fields")
-    config, clock = replace(SMALL, learned=False, steps=1, **aim), Clock(Budget(max_steps=1))
+    config = replace(SMALL, learned=False, steps=1, psnr_db=psnr_db, bits_per_sample=bits)
+    clock = Clock(Budget(max_steps=1))
     spent = Deadline(1.0, now=iter(range(10_000)).__next__)
     late = WaveletTrainer(picture((24, 20)), config, None, clock, spent)
     late.step()
