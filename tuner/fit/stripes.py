@@ -45,6 +45,9 @@ class Stripes:
         """Run `work` on the numbers of every stripe of tiles; results in the order of the stripes."""
         count = min(STRIPES, tiles)
         stripes = [range(tiles * i // count, tiles * (i + 1) // count) for i in range(count)]
+        if min(count, self.threads) == 1:  # to hand it to a thread and wait would take as long as a small signal does
+            with single_threaded(), torch.no_grad():
+                return [work(stripe) for stripe in stripes]
         if self._pool is None:  # kept, because its threads hold the working memory
             self._pool = ThreadPoolExecutor(self.threads, initializer=_prepare)
         with single_threaded():

@@ -7,6 +7,7 @@ import numpy as np
 
 from tuner.codec.decode import decode
 from tuner.metrics import written_psnr_db
+from tuner.representation import Representation
 from tuner.signal.signal import Signal
 from tuner.targets.target import Target, TargetKind
 
@@ -46,8 +47,13 @@ class File:
 
 def measured(content: bytes, signal: Signal) -> File:
     """A file that is there, decoded and compared with the signal."""
-    values = decode(content).render().values
-    return File(content, written_psnr_db(signal.values, values, signal.storage), max_error(signal, values))
+    return File(content, *worth(decode(content), signal))
+
+
+def worth(representation: Representation, signal: Signal) -> tuple[float, float]:
+    """PSNR and largest error of what a representation decodes to, as in `File`; a file is not needed for it."""
+    values = representation.render().values
+    return written_psnr_db(signal.values, values, signal.storage), max_error(signal, values)
 
 
 def max_error(signal: Signal, values: np.ndarray) -> float:

@@ -1,4 +1,11 @@
-"""The least that a request takes, one valid file, held against its limit of seconds. No arrays, no torch here."""
+"""The least that a request takes, one valid file, held against its limit of seconds. No arrays, no torch here.
+
+A limit that is not refused is kept but for what has begun when it is over and for that least: whatever can be left out
+by then is left out, the preparation of a fit included. So a search is late by `least_work` at most, and one step. The
+work of a network with wavelets is counted in its own steps, measured in the same run as these
+(`tuner.targets.wavelets.forecast`): where a machine is slower than the one that steps were measured on, by as much is
+the search later.
+"""
 
 from math import prod
 
@@ -8,7 +15,7 @@ from tuner.targets.ask import Ask, SinesAsk, WaveletsAsk
 from tuner.targets.sines.forecast import Forecast
 from tuner.targets.sines.sizes import sized
 from tuner.targets.target import TargetKind
-from tuner.targets.wavelets.forecast import EXACT_WORK, work_per_step
+from tuner.targets.wavelets.forecast import least_exact_work
 
 SLACK = (
     2.0  # times a limit of seconds that the least may take: the machine may be faster than the one that was measured
@@ -43,7 +50,7 @@ def least_work(ask: Ask, signal: Outline) -> float:
     """
     match ask:
         case WaveletsAsk():
-            return EXACT_WORK * work_per_step(ask.config, signal.grid_shape, signal.channels)
+            return least_exact_work(ask.config, signal.grid_shape, signal.channels)
         case SinesAsk():
             forecast = Forecast(
                 samples=prod(signal.grid_shape), channels=signal.channels, dimensions=len(signal.grid_shape)

@@ -5,16 +5,18 @@ are too small for the layers of a network that learns do without them (docs/deci
 has when it is the better one). One number is to be found, the quantisation step of its latents.
 """
 
-from math import exp, log
+from math import exp, inf, log
 
 import torch
 from torch import Tensor
 
+from tuner.decibels import mse_to_psnr_db
+from tuner.fit.deadline import Deadline
 from tuner.fit.wavelets.config import WaveletConfig
 from tuner.fit.wavelets.passes import GridPasses
 from tuner.fit.wavelets.rounded import FileBits, RoundedNetwork, as_parameters
 from tuner.fit.wavelets.start import LARGEST_STEP, SMALLEST_STEP, in_steps
-from tuner.fit.wavelets.step_sizes import wavelet_step_sizes
+from tuner.fit.wavelets.step_sizes import curvatures_without_sines, steps_of_curvatures
 from tuner.fit.wavelets.trade import trade_of_step
 from tuner.fit.wavelets.weights import Weights
 
@@ -26,6 +28,9 @@ _TRIES, _NEAR_ENOUGH, _LARGEST_EXCESS, _SIZE_SLOPE = 10, 0.01, 3.0, 0.8
 # The weights are rounded before the latents are made. Files hold 2^29; in float32 sums of values so large still tell
 # neighbouring integers apart, with four bits to spare.
 _LARGEST_CODE = 2.0**20
+# Number of the tensor that makes channels of the fields, and how coarse its steps may be, in steps of the latents:
+# it holds their colours, some of which coarser ones would lose.
+_SKIP, _COARSEST_COLOURS = -3, 0.7
 
 
 class ExactNetwork:
@@ -33,32 +38,53 @@ class ExactNetwork:
 
     Args:
         config: size or quality to aim for.
-        passes: signal, ready for passes over it; they show other latents afterwards.
+        passes: signal, ready for passes over it; they show other fields afterwards.
         like: weights of the shapes of the network.
         colours: combinations of channels that the subbands are of, one a column, (C, K).
         file_bits: returns the size in bits of the file that a network makes; None if nobody can tell.
+        deadline: moment after which coefficients are not refined, and the first step is taken as it is; None for none.
     """
 
     def __init__(
-        self, config: WaveletConfig, passes: GridPasses, like: Weights, colours: Tensor, file_bits: FileBits | None
+        self,
+        config: WaveletConfig,
+        passes: GridPasses,
+        like: Weights,
+        colours: Tensor,
+        file_bits: FileBits | None,
+        deadline: Deadline | None = None,
     ) -> None:
         self._config, self._passes, self._like, self._colours = config, passes, like, colours
-        self._file_bits = file_bits
+        self._file_bits, self._deadline = file_bits, deadline or Deadline(None)
         self._coefficients = self._analyse()
+        self._largest = max(float(_mixed(colours.T, each).abs().max()) for each in self._coefficients)
+        self._curvatures: list[float] = []
+        self._own_curvature: float | None = None
 
-    def best_step(self, first: float, latents: list[Tensor]) -> float:
+    def weigh(self, latents: list[Tensor]) -> None:
+        """From now on the weights count as much as they do with some latents; comes before all that makes networks.
+
+        Args:
+            latents: latents of about the network that is wanted.
+        """
+        self._curvatures = self._curvatures_at(latents)
+
+    def best_step(self, first: float) -> float:
         """The step of the latents whose file has the size, or whose values have the quality, that is wanted.
 
         Estimates of bits know little of integers so large; the file itself tells.
 
         Args:
             first: step to begin from.
-            latents: latents that the network has by now, as for `parts`.
         """
         low, high, shift, slope = log(SMALLEST_STEP), log(LARGEST_STEP), log(first), 1.0
         before: tuple[float, float] | None = None
+        best = (inf, shift)
         for _ in range(_TRIES):
-            excess = self._excess(exp(shift), latents)
+            if self._deadline.is_over:
+                break
+            excess = self._excess(exp(shift))
+            best = min(best, (abs(excess), shift))
             if abs(excess) < _NEAR_ENOUGH:
                 break
             low, high = (shift, high) if excess > 0.0 else (low, shift)
@@ -67,49 +93,68 @@ class ExactNetwork:
             before = (shift, excess)
             following = shift + excess / slope
             shift = following if low < following < high else (low + high) / 2.0
-        return exp(shift)
+        return exp(best[1])
 
-    def rounded(self, step: float, latents: list[Tensor]) -> RoundedNetwork:
-        """The network whose latents have a step; the passes show the latents that were given afterwards.
+    def rounded(self, step: float) -> RoundedNetwork:
+        """The network whose latents have a step.
 
         Args:
             step: step of the latents.
-            latents: latents that the network has by now, as for `parts`.
         """
-        step_sizes, weights, found = self.parts(step, latents)
-        self._passes.show(found)
-        mse = self._passes.loss(weights)
-        self._passes.show(latents)
+        step_sizes, weights, found = self.parts(step)
+        mse = self._mse(weights, found)
         parameters = as_parameters(self._config, self._passes, weights, found)
         return RoundedNetwork(parameters=parameters, step_sizes=step_sizes, mse=mse)
 
-    def parts(self, step: float, latents: list[Tensor]) -> tuple[tuple[float, ...], Weights, list[Tensor]]:
+    def parts(self, step: float) -> tuple[tuple[float, ...], Weights, list[Tensor]]:
         """Step sizes and weights as a file will hold them, and the latents of those very weights.
 
         Args:
             step: step of the latents.
-            latents: latents that the network has by now, which tell how much each weight counts.
         """
         # A finer step would need larger integers than there are.
-        largest = max(float(_mixed(self._colours.T, each).abs().max()) for each in self._coefficients)
-        step = max(step, 1.01 * largest / _LARGEST_CODE)
-        step = min(step, 4.0 * max(largest, SMALLEST_STEP))  # all is zero then; a file holds no step beyond 2^32
+        step = max(step, 1.01 * self._largest / _LARGEST_CODE)
+        step = min(step, 4.0 * max(self._largest, SMALLEST_STEP))  # all is zero then; no step beyond 2^32 is held
         passes, weights = self._passes, self._with_colours(step * self._colours)
         trade = trade_of_step(step, passes.channels) / passes.points
-        passes.show(latents)
-        step_sizes = wavelet_step_sizes(as_parameters(self._config, passes, weights, latents), passes, trade)
+        largest = [float(tensor.abs().max()) if tensor.numel() else 0.0 for tensor in weights.tensors()]
+        step_sizes = steps_of_curvatures(self._curvatures, largest, passes.channels, trade)
+        if step_sizes[_SKIP] > _COARSEST_COLOURS * step:
+            step_sizes = steps_of_curvatures(self._curvatures_in(step), largest, passes.channels, trade)
         weights = weights.rounded(step_sizes)
         unmixed = torch.linalg.pinv(weights.skip[:, : passes.layout.colours].double()).float()
         found = in_steps([_mixed(unmixed, each) for each in self._coefficients], 1.0, _LARGEST_CODE)
         return step_sizes, weights, found
 
-    def _excess(self, step: float, latents: list[Tensor]) -> float:
+    def _curvatures_at(self, latents: list[Tensor]) -> list[float]:
+        self._passes.show_fields(latents)
+        return curvatures_without_sines(self._passes, len(self._like.tensors()))
+
+    def _curvatures_in(self, step: float) -> list[float]:
+        """The curvatures at the coefficients themselves, in steps of that size.
+
+        Of a nearly flat picture, latents of a network that learns are all zero, since its bias holds the mean.
+        """
+        if self._own_curvature is None:
+            self._own_curvature = self._curvatures_at([_mixed(self._colours.T, each) for each in self._coefficients])[
+                _SKIP
+            ]
+        curvatures = list(self._curvatures)
+        curvatures[_SKIP] = self._own_curvature / step**2
+        return curvatures
+
+    def _mse(self, weights: Weights, latents: list[Tensor]) -> float:
+        self._passes.show_fields(latents)
+        return self._passes.loss(weights)
+
+    def _excess(self, step: float) -> float:
         """How much finer than is wanted such a step is, as a logarithm, about."""
-        network, wanted, wanted_db = self.rounded(step, latents), self._config.bits_per_sample, self._config.psnr_db
+        step_sizes, weights, found = self.parts(step)
+        wanted, wanted_db = self._config.bits_per_sample, self._config.psnr_db
         if wanted_db is not None:
-            excess = (network.psnr_db - wanted_db) * log(10.0) / 20.0
+            excess = (mse_to_psnr_db(self._mse(weights, found)) - wanted_db) * log(10.0) / 20.0
         elif self._file_bits is not None and wanted is not None:
-            size = self._file_bits(network.parameters, network.step_sizes)
+            size = self._file_bits(as_parameters(self._config, self._passes, weights, found), step_sizes)
             excess = log(size / (wanted * self._passes.points)) / _SIZE_SLOPE
         else:
             excess = 0.0
@@ -121,7 +166,9 @@ class ExactNetwork:
         weights = self._with_colours(torch.eye(passes.channels))
         found = passes.subbands.analyse(passes.targets_CP)
         for _ in range(_REFINEMENTS):
-            passes.show(found)
+            if self._deadline.is_over:
+                break
+            passes.show_fields(found)
             found = [a + b for a, b in zip(found, passes.subbands.analyse(passes.missing(weights)), strict=True)]
         return found
 

@@ -61,7 +61,8 @@ def fit_wavelets(
         on_step: function to call after each step, which may capture a checkpoint or stop the fit.
         file_bits: returns the size in bits of the file that a network makes, so that a fit to a size knows where it
             stands; None for an estimate, which is right within some percent.
-        deadline: moment after which no step begins but the first; None for none.
+        deadline: moment after which no step begins but the first, and what that can do without is left out; None for
+            none.
 
     Returns:
         A network in whole quantisation steps, ready for `tuner.codec`, and how the fit ended.
@@ -74,7 +75,7 @@ def fit_wavelets(
     if len(signal.grid_shape) > MOST_AXES:
         raise ConfigError(TOO_MANY_AXES.format(len(signal.grid_shape)))
     clock = Clock(Budget(max_steps=config.steps, max_seconds=config.max_seconds))
-    trainer = WaveletTrainer(signal, config, file_bits, clock)
+    trainer = WaveletTrainer(signal, config, file_bits, clock, deadline)
     names = Fingerprints(config.fingerprint(), signal_fingerprint(signal))
     end = train(trainer, clock, names, resume=resume, on_step=on_step, deadline=deadline)
     return WaveletResult(**end.facts(), network=trainer.network, rounded=trainer.rounded)

@@ -113,6 +113,20 @@ class GridPasses:
         self._differences.fill(brightness, inputs[layout.summed_inputs :])
         inputs.mul_(self.gains[:, None])
 
+    def show_fields(self, latents: Sequence[Tensor]) -> None:
+        """Compute the fields alone, which are all that a network without sines reads; other inputs stay as they are."""
+        spread = self.subbands.spread(latents)
+
+        def fill(numbers: Sequence[int]) -> None:
+            for number in numbers:
+                self.subbands.fill(number, spread, self._fields_UP[:, self._tiles[number]])
+
+        self._stripes.map(fill, self.tiles)
+
+    def fields_at(self, samples: np.ndarray) -> FloatArray:
+        """The fields at some samples, told by their numbers."""
+        return self._fields_UP[:, torch.from_numpy(samples)].numpy()
+
     def inputs_at(self, samples: np.ndarray) -> tuple[FloatArray, FloatArray]:
         """What the first layer reads at some samples, told by their numbers, and the fields there."""
         where = torch.from_numpy(samples)
@@ -251,8 +265,7 @@ class GridPasses:
 
     def missing(self, weights: Weights) -> Tensor:
         """Targets less values, (C, P)."""
-        hidden_HP = _last_layer(weights, self._inputs_IP)
-        return self.targets_CP - self._values(weights, hidden_HP, self._fields_UP)
+        return self.targets_CP - self._shown(weights, slice(None))
 
     def loss(self, weights: Weights) -> float:
         """Mean squared error over points and channels."""
@@ -261,12 +274,17 @@ class GridPasses:
             total = torch.zeros((), dtype=torch.float64)
             for number in numbers:
                 tile = self._tiles[number]
-                hidden = _last_layer(weights, self._inputs_IP[:, tile])
-                values = self._values(weights, hidden, self._fields_UP[:, tile])
-                total += values.sub_(self.targets_CP[:, tile]).square().sum()
+                total += self._shown(weights, tile).sub_(self.targets_CP[:, tile]).square().sum()
             return float(total)
 
         return sum(self._stripes.map(loss_of, self.tiles)) / (self.points * self.channels)
+
+    def _shown(self, weights: Weights, tile: slice) -> Tensor:
+        """Values of what is shown; nothing but the fields is read where no sine counts."""
+        fields_UP = self._fields_UP[:, tile]
+        if weights.readout.any():
+            return self._values(weights, _last_layer(weights, self._inputs_IP[:, tile]), fields_UP)
+        return weights.bias[:, None].repeat(1, fields_UP.shape[1]).addmm_(weights.skip, fields_UP)
 
     @staticmethod
     def _values(weights: Weights, hidden_HP: Tensor, fields_UP: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from tuner.decibels import mse_to_psnr_db
+from tuner.fit.deadline import Deadline
 from tuner.fit.wavelets.config import WaveletConfig
 from tuner.fit.wavelets.passes import GridPasses
 from tuner.fit.wavelets.rate import LatentRate
@@ -33,6 +34,8 @@ _DEAD_ZONE = 0.1
 # Root mean square, in units of latents, below which an input is not made larger.
 _LEAST_INPUT = 0.02
 _BISECTIONS = 12
+# That an integer other than zero takes, roughly.
+_BITS_PER_CODE = 6.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,7 +55,14 @@ class Start:
     step: float
 
 
-def begin(config: WaveletConfig, passes: GridPasses, rate: LatentRate, trade: Trade, random: torch.Generator) -> Start:
+def begin(
+    config: WaveletConfig,
+    passes: GridPasses,
+    rate: LatentRate,
+    trade: Trade,
+    random: torch.Generator,
+    deadline: Deadline | None = None,
+) -> Start:
     """Latents from the signal itself, in steps that suit the rate; weights at random.
 
     Args:
@@ -61,6 +71,7 @@ def begin(config: WaveletConfig, passes: GridPasses, rate: LatentRate, trade: Tr
         rate: tells how many bits latents take.
         trade: tells how many bits latents may take, if a size is asked for.
         random: generator that the weights are drawn from.
+        deadline: moment after which the step is guessed from the coefficients alone; None for none.
     """
     layout = passes.layout
     mean, colours, coefficients = own_coefficients(passes.targets_CP, passes.subbands)
@@ -76,7 +87,7 @@ def begin(config: WaveletConfig, passes: GridPasses, rate: LatentRate, trade: Tr
     biases = [(2.0 * torch.rand(width, generator=random) - 1.0) * pi for width in config.widths]
     skip = colours.repeat(1, layout.fields)
     weights = Weights(passes.sines, hidden, biases, skip, torch.zeros(passes.channels, config.widths[-1]), mean)
-    step = _first_step(config, passes, rate, trade, weights, coefficients)
+    step = _first_step(config, passes, rate, trade, weights, coefficients, deadline or Deadline(None))
     latents = in_steps(coefficients, step)
     # What Adam moves belongs to inputs of about the same size, and a power of two costs no accuracy.
     passes.gains.fill_(1.0)
@@ -122,6 +133,7 @@ def _first_step(
     trade: Trade,
     weights: Weights,
     coefficients: list[Tensor],
+    deadline: Deadline,
 ) -> float:
     """The step of the latents with which the signal's own coefficients have the size or quality asked for."""
     if config.latent_step is not None:
@@ -134,12 +146,26 @@ def _first_step(
         step = exp((low + high) / 2.0)
         codes = in_steps(coefficients, step)
         if config.psnr_db is None:
-            is_too_coarse = rate.bits(codes) < (1.0 + _FIRST_EXCESS) * trade.latent_budget
+            bits = _guessed_bits(codes) if deadline.is_over else rate.bits(codes)
+            is_too_coarse = bits < (1.0 + _FIRST_EXCESS) * trade.latent_budget
+        elif deadline.is_over:
+            is_too_coarse = mse_to_psnr_db(_guessed_error(codes, coefficients, step) / passes.targets_CP.numel()) < (
+                config.psnr_db
+            )
         else:
-            passes.show([each * step for each in codes])
+            passes.show_fields([each * step for each in codes])  # the read-out is zero still
             is_too_coarse = mse_to_psnr_db(passes.loss(weights)) < config.psnr_db
         low, high = (low, log(step)) if is_too_coarse else (log(step), high)
     return exp(low)
+
+
+def _guessed_bits(codes: list[Tensor]) -> float:
+    return _BITS_PER_CODE * sum(int(each.count_nonzero()) for each in codes)
+
+
+def _guessed_error(codes: list[Tensor], coefficients: list[Tensor], step: float) -> float:
+    """Sum of squared errors as if the wavelets were at right angles, which they nearly are."""
+    return sum(float((code * step - each).square().sum()) for code, each in zip(codes, coefficients, strict=True))
 
 
 def _principal_axes(centred_CP: Tensor) -> Tensor:

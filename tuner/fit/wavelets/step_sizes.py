@@ -6,6 +6,7 @@ curvature)). Curvature is, as in a Kronecker-factored Gauss-Newton matrix, the m
 that of the derivative of the values by its pre-activations.
 """
 
+from collections.abc import Sequence
 from math import log, sqrt
 
 import numpy as np
@@ -29,17 +30,46 @@ def wavelet_step_sizes(parameters: WaveletParameters, passes: GridPasses, trade:
         passes: signal, ready for passes over it, showing the latents of the network.
         trade: mean squared error that one bit is worth, > 0.
     """
-    numerator = 6.0 * parameters.channels * trade / log(2.0)
-    step_sizes = []
-    for tensor, curvature in zip(parameters.tensors(), _curvatures(parameters, passes), strict=True):
-        step = sqrt(numerator / max(curvature, _SMALLEST_CURVATURE))
-        step_sizes.append(max(step, float(np.abs(tensor).max(initial=0.0)) / _MOST_LEVELS))
-    return tuple(step_sizes)
+    largest = [float(np.abs(tensor).max(initial=0.0)) for tensor in parameters.tensors()]
+    return steps_of_curvatures(_curvatures(parameters, passes), largest, parameters.channels, trade)
+
+
+def steps_of_curvatures(
+    curvatures: Sequence[float], largest: Sequence[float], channels: int, trade: float
+) -> tuple[float, ...]:
+    """One quantisation step per tensor.
+
+    Args:
+        curvatures: mean curvature of the weights of each tensor.
+        largest: largest magnitude of a weight of each tensor.
+        channels: number of channels of a value.
+        trade: mean squared error that one bit is worth, > 0.
+    """
+    numerator = 6.0 * channels * trade / log(2.0)
+    return tuple(
+        max(sqrt(numerator / max(curvature, _SMALLEST_CURVATURE)), magnitude / _MOST_LEVELS)
+        for curvature, magnitude in zip(curvatures, largest, strict=True)
+    )
+
+
+def curvatures_without_sines(passes: GridPasses, tensors: int) -> list[float]:
+    """Mean curvatures of a network whose sines count for nothing: of all but skip and bias they are zero.
+
+    Args:
+        passes: signal, ready for passes over it, showing the fields of the network.
+        tensors: number of tensors of the network, of which the last three are skip, read-out and bias.
+    """
+    return [0.0] * (tensors - 3) + [_mean_square(passes.fields_at(_sampled(passes))), 0.0, 1.0]
+
+
+def _sampled(passes: GridPasses) -> np.ndarray:
+    """Numbers of the samples that are looked at."""
+    return np.random.default_rng(_SEED).integers(passes.points, size=_POINTS)
 
 
 def _curvatures(parameters: WaveletParameters, passes: GridPasses) -> list[float]:
     """Mean over a tensor's weights of E[sum over channels of (d value / d weight)^2]."""
-    inputs, fields = passes.inputs_at(np.random.default_rng(_SEED).integers(passes.points, size=_POINTS))
+    inputs, fields = passes.inputs_at(_sampled(passes))
     activations, slopes = [inputs], []
     for layer in parameters.hidden:
         angles = layer.weight @ activations[-1] + layer.bias[:, None]

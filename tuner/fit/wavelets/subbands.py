@@ -13,7 +13,14 @@ import torch
 from torch import Tensor
 
 from tuner.fit.stripes import single_threaded
-from tuner.fit.wavelets.tile_sums import Bands, TileSum, bands_of, tile_sums
+from tuner.fit.wavelets.tile_sums import (
+    Bands,
+    TileSum,
+    bands_of,
+    gathered_along_last,
+    summed_along_last,
+    tile_sums,
+)
 from tuner.network.wavelets.filters import wavelet_taps
 from tuner.network.wavelets.layout import Layout, Level, is_high
 from tuner.network.wavelets.splines import Reading
@@ -51,6 +58,7 @@ class Subbands:
 
     def __init__(self, layout: Layout, rows: int) -> None:
         self.layout, self._shape, self._colours = layout, layout.grid_shape, layout.colours
+        self._sizes = [level.latents for level in layout.levels]
         self._parts = [
             self._part(level, orientations, rows)
             for level in layout.levels
@@ -74,8 +82,9 @@ class Subbands:
             for position, trailing in part.subbands:
                 values = self._subband(codes[part.level.number], position)
                 for axis, bands in enumerate(trailing, start=2):
-                    last = torch.movedim(values, axis, -1)
-                    values = torch.movedim(torch.cat([last[..., span] @ each.T for span, each in bands], -1), -1, axis)
+                    values = values.movedim(axis, -1) if axis < values.ndim - 1 else values
+                    values = summed_along_last(values, bands)
+                    values = values.movedim(-1, axis) if axis < values.ndim - 1 else values
                 values = values.reshape(self._colours, values.shape[1], -1)
                 total = values if total is None else total.add_(values)
             assert total is not None  # noqa: S101  a part has a subband
@@ -85,19 +94,19 @@ class Subbands:
     def gather(self, gradients: Sequence[Tensor]) -> list[Tensor]:
         """The transpose of `spread`."""
         codes = self.zeros()
+        self._gather_into(codes, gradients)
+        return codes
+
+    def _gather_into(self, codes: Sequence[Tensor], gradients: Sequence[Tensor]) -> None:
         for part, gradient in zip(self._parts, gradients, strict=True):
             for position, trailing in part.subbands:
                 target = self._subband(codes[part.level.number], position)
                 values = gradient.reshape(self._colours, target.shape[1], *self._shape[1:])
                 for axis, bands in enumerate(trailing, start=2):
-                    last, start = torch.movedim(values, axis, -1), 0
-                    total = last.new_zeros(*last.shape[:-1], target.shape[axis])
-                    for span, each in bands:
-                        total[..., span] += last[..., start : start + len(each)] @ each
-                        start += len(each)
-                    values = torch.movedim(total, -1, axis)
-                target += values
-        return codes
+                    values = values.movedim(axis, -1) if axis < values.ndim - 1 else values
+                    values = gathered_along_last(values, bands, target.shape[axis])
+                    values = values.movedim(-1, axis) if axis < values.ndim - 1 else values
+                target.copy_(values)
 
     def fill(self, number: int, spread: Sequence[Tensor], out_UP: Tensor) -> None:
         """U on one tile."""
@@ -136,22 +145,35 @@ class Subbands:
             return self._analysed(values_KP, iterations)
 
     def _analysed(self, values_KP: Tensor, iterations: int) -> list[Tensor]:
-        tiles = len(self._parts[0].tiles)
-        codes = self.zeros()
-        residual = self._transposed(values_KP, tiles)
-        direction = [each.clone() for each in residual]
-        norm = _dot(residual, residual)
+        # All levels lie one after the other, so that a line of arithmetic is one call and not one for each level.
+        found, levels = self._vector()
+        residual, rests = self._vector()
+        image, images = self._vector()
+        self._transposed(values_KP, rests)
+        direction, directions = self._vector()
+        direction.copy_(residual)
+        norm = self._dot(residual, residual)
         for _ in range(iterations):
             if not norm > 0.0:
                 break
-            image = self._transposed(self._summed(direction, tiles), tiles)
-            length = norm / _dot(direction, image)
-            for code, each, rest, changed in zip(codes, direction, residual, image, strict=True):
-                code += length * each
-                rest -= length * changed
-            before, norm = norm, _dot(residual, residual)
-            direction = [rest + (norm / before) * each for rest, each in zip(residual, direction, strict=True)]
-        return codes
+            self._transposed(self._summed(directions), images)
+            length = norm / self._dot(direction, image)
+            found += length * direction
+            residual -= length * image
+            before, norm = norm, self._dot(residual, residual)
+            torch.add(residual, (norm / before) * direction, out=direction)
+        return levels
+
+    def _vector(self) -> tuple[Tensor, list[Tensor]]:
+        """Zeros for the codes of all levels in one line, and views of it: (subbands, *nodes) for every level."""
+        line = torch.zeros(sum(self._sizes))
+        return line, [
+            part.view(level.shape)
+            for part, level in zip(line.split_with_sizes(self._sizes), self.layout.levels, strict=True)
+        ]
+
+    def _dot(self, left: Tensor, right: Tensor) -> float:
+        return sum(float(each.sum()) for each in (left * right).split_with_sizes(self._sizes))
 
     def _part(self, level: Level, orientations: list[int], rows: int) -> _Part:
         shape, dimensions = self.layout.grid_shape, self.layout.dimensions
@@ -173,34 +195,33 @@ class Subbands:
         """A view of one orientation, (K, *nodes)."""
         return codes.view(self._colours, -1, *codes.shape[1:])[:, position]
 
-    def _summed(self, codes: Sequence[Tensor], tiles: int) -> Tensor:
+    def _summed(self, codes: Sequence[Tensor]) -> Tensor:
         spread, plane = self.spread(codes), prod(self._shape[1:])
         fields = torch.empty(self.layout.field_channels, self._shape[0] * plane)
         start = 0
-        for number in range(tiles):
-            points = self._parts[0].tiles[number].rows * plane
-            tile = torch.empty(self.layout.field_channels, points)
-            self.fill(number, spread, tile)
-            fields[:, start : start + points] = tile
+        for number, tile in enumerate(self._parts[0].tiles):
+            points = tile.rows * plane
+            self.fill(number, spread, fields[:, start : start + points])
             start += points
         return fields.view(-1, self._colours, fields.shape[1]).sum(0)
 
-    def _transposed(self, values_KP: Tensor, tiles: int) -> list[Tensor]:
-        spans = self.nodes_of(range(tiles))
-        plane, start = prod(self._shape[1:]), 0
-        full = [slice(0, span.stop) for span in spans]
-        totals = self.spread_zeros(full)
-        for number in range(tiles):
-            points = self._parts[0].tiles[number].rows * plane
-            tile = values_KP[:, start : start + points].repeat(self.layout.fields, 1)
-            self.add_transposed(number, tile, totals, full)
+    def _transposed(self, values_KP: Tensor, codes: Sequence[Tensor]) -> None:
+        """What the samples add to the codes, by which these are replaced."""
+        tiles, plane, start = self._parts[0].tiles, prod(self._shape[1:]), 0
+        values = []
+        for tile in tiles:
+            points = tile.rows * plane
+            some = values_KP[:, start : start + points].contiguous()
+            values.append(some.view(self._colours, tile.rows, plane))
             start += points
-        return self.gather([self._padded(total, part) for total, part in zip(totals, self._parts, strict=True)])
+        self._gather_into(codes, [self._along_first_axis(part, values) for part in self._parts])
 
-    def _padded(self, total: Tensor, part: _Part) -> Tensor:
-        """With the nodes that no sample reads."""
-        return torch.nn.functional.pad(total, (0, 0, 0, part.level.nodes[0] - total.shape[1]))
-
-
-def _dot(left: Sequence[Tensor], right: Sequence[Tensor]) -> float:
-    return sum(float((a * b).sum()) for a, b in zip(left, right, strict=True))
+    def _along_first_axis(self, part: _Part, values: list[Tensor]) -> Tensor:
+        """The transpose of what `fill` sums for a part, every field having the same values; of all nodes."""
+        nodes = part.level.nodes[0]
+        if len(part.tiles) == 1 and (whole := part.tiles[0].transposed(values[0], nodes)) is not None:
+            return whole
+        total = torch.zeros(self._colours, nodes, prod(self._shape[1:]))
+        for tile, each in zip(part.tiles, values, strict=True):
+            tile.add_transposed(each, total, 0)
+        return total

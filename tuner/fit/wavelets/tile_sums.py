@@ -87,6 +87,13 @@ class TileSum:
         for run in self.runs:
             out_KRP[:, run.rows].add_(run.values(nodes_KNP))
 
+    def transposed(self, gradient_KRP: Tensor, nodes: int) -> Tensor | None:
+        """The transpose of `add_to` for a whole axis of so many nodes; None where it takes more than one product."""
+        run = self.runs[0]
+        if len(self.runs) > 1 or run.blocks > 1 or (run.first, run.stop) != (0, nodes):
+            return None
+        return torch.matmul(run.matrix.T, gradient_KRP)
+
     def add_transposed(self, gradient_KRP: Tensor, total_KNP: Tensor, start: int) -> None:
         """Add the transpose of `add_to` to the nodes from `start` on."""
         for run in self.runs:
@@ -100,6 +107,25 @@ def bands_of(axis: Reading) -> Bands:
         span, matrix = axis.band(start, min(start + _BLOCK, axis.positions))
         bands.append((span, torch.from_numpy(matrix)))
     return bands
+
+
+def summed_along_last(values: Tensor, bands: Bands) -> Tensor:
+    """Sums of the nodes, which the last axis has, at every position."""
+    if len(bands) == 1:
+        span, each = bands[0]
+        return (values if span == slice(0, values.shape[-1]) else values[..., span]) @ each.T
+    return torch.cat([values[..., span] @ each.T for span, each in bands], -1)
+
+
+def gathered_along_last(values: Tensor, bands: Bands, nodes: int) -> Tensor:
+    """The transpose of `summed_along_last`, for so many nodes."""
+    if len(bands) == 1 and bands[0][0] == slice(0, nodes):
+        return values @ bands[0][1]
+    total, start = values.new_zeros(*values.shape[:-1], nodes), 0
+    for span, each in bands:
+        total[..., span] += values[..., start : start + len(each)] @ each
+        start += len(each)
+    return total
 
 
 def tile_sums(axis: Reading, rows: int, spacing: int) -> list[TileSum]:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from tuner.decibels import mse_to_psnr_db
 from tuner.errors import StateMismatch
+from tuner.fit.deadline import Deadline
 from tuner.fit.progress import Clock
 from tuner.fit.wavelets.choice import cheapest, choose, free_values, moving_share
 from tuner.fit.wavelets.config import WaveletConfig
@@ -52,10 +53,19 @@ class WaveletTrainer:
         config: size or quality to aim for, shape of the network, and effort.
         file_bits: returns the size in bits of the file that a network makes; None for an estimate.
         clock: tells how much of the fit is done; whoever lets the trainer step moves it on.
+        deadline: moment after which nothing begins that a network can do without, the preparation included; None for
+            none.
     """
 
-    def __init__(self, signal: Signal, config: WaveletConfig, file_bits: FileBits | None, clock: Clock) -> None:
-        self._config, self._file_bits, self._clock = config, file_bits, clock
+    def __init__(
+        self,
+        signal: Signal,
+        config: WaveletConfig,
+        file_bits: FileBits | None,
+        clock: Clock,
+        deadline: Deadline | None = None,
+    ) -> None:
+        self._config, self._file_bits, self._clock, self._deadline = config, file_bits, clock, deadline
         self._points, self._taken = prod(signal.grid_shape), 0
         self._random = torch.Generator().manual_seed(config.seed)
         dimensions = len(signal.grid_shape)
@@ -92,6 +102,7 @@ class WaveletTrainer:
             if self._exact is None:
                 self._make_exact()
             self._taken += 1
+            self._passes.show_fields(self._latents)
             return self._passes.loss(self._weights)
         passes, descent, share = self._passes, self._descent, self._clock.share
         compares = self._taken % (_COMPARE_SIZE if self._config.psnr_db is None else _COMPARE_QUALITY) == 0
@@ -125,7 +136,7 @@ class WaveletTrainer:
                 latents move that would at another lambda.
         """
         if self._exact is not None:
-            return self._exact.rounded(self._exact_step * exp(shift), self._latents)
+            return self._exact.rounded(self._exact_step * exp(shift))
         step_sizes = self._descent.step_sizes or self._best_step_sizes()
         latents = self._latents if shift == 0.0 else self._shifted(shift, step_sizes)
         if shift < 0.0 and self._config.psnr_db is not None:
@@ -189,7 +200,7 @@ class WaveletTrainer:
 
     def _begin(self) -> None:
         """Latents, weights and lambda as they are before the first step."""
-        start = begin(self._config, self._passes, self._rate, self._trade, self._random)
+        start = begin(self._config, self._passes, self._rate, self._trade, self._random, self._deadline)
         self._weights, self._latents = start.weights, start.latents
         self._colours, self._learned_step = start.colours, start.step
         self._trade.value = self._first_trade = trade_of_step(start.step, self._passes.channels)
@@ -200,12 +211,13 @@ class WaveletTrainer:
 
     def _make_exact(self) -> None:
         """Take the network that learns nothing in place of the one that the fit began with."""
-        exact = ExactNetwork(self._config, self._passes, self._weights, self._colours, self._file_bits)
-        step = exact.best_step(self._learned_step, self._latents)
-        self._descent.step_sizes, weights, self._latents = exact.parts(step, self._latents)
+        exact = ExactNetwork(self._config, self._passes, self._weights, self._colours, self._file_bits, self._deadline)
+        exact.weigh(self._latents)
+        step = exact.best_step(self._learned_step)
+        self._descent.step_sizes, weights, self._latents = exact.parts(step)
         for own, other in zip(self._weights.tensors(), weights.tensors(), strict=True):
             own.copy_(other)
-        self._passes.show(self._latents)
+        exact.weigh(self._latents)
         self._exact, self._exact_step = exact, step
 
     def _compare_with_file(self, bits: float, loss: float) -> None:

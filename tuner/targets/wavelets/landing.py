@@ -7,13 +7,14 @@ bits are worth, towards zero more, so fits aim a little below.
 """
 
 from collections.abc import Callable
+from functools import cached_property
 
 from tuner.codec.encode import encode
 from tuner.fit.deadline import Deadline
 from tuner.fit.wavelets.rounded import RoundedNetwork
 from tuner.representation import Representation
 from tuner.signal.signal import Signal
-from tuner.targets.files import File, measured
+from tuner.targets.files import File, measured, worth
 
 _TRIES = 10
 # The shift of `WaveletTrainer.rounded`; much is a last resort, for fits that had no time.
@@ -55,26 +56,42 @@ def land_on_size(rounded: Rounded, signal: Signal, max_bytes: int, deadline: Dea
 
 def land_on_quality(rounded: Rounded, signal: Signal, psnr_db: float, deadline: Deadline | None = None) -> File:
     """The smallest file that is so good, nearly; else the best one. After the deadline, what there is."""
-    best: File | None = None
+    best: _Tried | None = None
 
     def too_good(shift: float) -> float:
         nonlocal best
-        file = measured(encoded(rounded(shift), signal), signal)
-        if best is None or (_is_better(file, best)):
-            best = file
-        return file.psnr_db - psnr_db
-
-    def _is_better(file: File, other: File) -> bool:
-        if min(file.psnr_db, other.psnr_db) >= psnr_db:
-            return len(file.content) < len(other.content)
-        return file.psnr_db > other.psnr_db
+        tried = _Tried(rounded(shift), signal)
+        if best is None or tried.is_better(best, psnr_db):
+            best = tried
+        return tried.psnr_db - psnr_db
 
     def is_enough(excess: float) -> bool:
         return 0.0 <= excess <= _ENOUGH_DB or _is_over(deadline)
 
     _shift_towards(too_good, is_enough, _ENOUGH_DB / 2.0, _QUALITY_SLOPE)
     assert best is not None  # noqa: S101  there is a first try
-    return best
+    return File(best.content, best.psnr_db, best.max_error)
+
+
+class _Tried:
+    """A network whose file is written only where its size matters: the core takes as long to write as to evaluate.
+
+    Its values are what a file decodes to bit by bit, since it is in whole steps already.
+    """
+
+    def __init__(self, network: RoundedNetwork, signal: Signal) -> None:
+        self._network, self._signal = network, signal
+        self.psnr_db, self.max_error = worth(Representation.of(network.parameters, signal), signal)
+
+    @cached_property
+    def content(self) -> bytes:
+        return encoded(self._network, self._signal)
+
+    def is_better(self, other: "_Tried", psnr_db: float) -> bool:
+        """Whether it is the smaller one of two that are so good, or else the better one."""
+        if min(self.psnr_db, other.psnr_db) >= psnr_db:
+            return len(self.content) < len(other.content)
+        return self.psnr_db > other.psnr_db
 
 
 def _is_over(deadline: Deadline | None) -> bool:

@@ -22,7 +22,7 @@ from tuner.targets.outlook import Ahead
 from tuner.targets.strategy import OnStep, Strategy
 from tuner.targets.target import TargetKind
 from tuner.targets.trial import Plan, Trial, separate
-from tuner.targets.wavelets.forecast import BOTH_DB, ENOUGH_BYTES, EXACT_WORK, LEAST_BYTES, begins_exact, work_per_step
+from tuner.targets.wavelets.forecast import BOTH_DB, ENOUGH_BYTES, LEAST_BYTES, begins_exact, exact_work, work_per_step
 from tuner.targets.wavelets.landing import encoded, land_on_quality, land_on_size
 
 _WORTH_FILLING = 0.95  # of a limit of bytes
@@ -137,7 +137,8 @@ class WaveletsStrategy(Strategy[WaveletsPlan, WaveletResult, WaveletsTrial]):
         step = work_per_step(self._config, self._signal.grid_shape, self._signal.channels)
         if trials and not trials[-1].learned and len(trials) == 1:
             # What went before shows how fast this machine is; that of a network that learns has work before it.
-            pace = self.deadline.spent / (EXACT_WORK * step)
+            work = exact_work(self._config, self._signal.grid_shape, self._signal.channels)
+            pace = self.deadline.spent / work
             return left - self._reserve(limit) if left > pace * step * (_BEGIN + 1.0 + _LAST_FILES) else 0.0
         return left - self._reserve(limit)
 
@@ -172,7 +173,7 @@ class WaveletsStrategy(Strategy[WaveletsPlan, WaveletResult, WaveletsTrial]):
         """The steps, and the other of the two networks where it is likely to be made, too."""
         config, target = self._config, self._ask.target
         step = work_per_step(config, self._signal.grid_shape, self._signal.channels)
-        exact_work, learned_work = (_EXACT_STEP + _FILES) * step, (config.steps + _BEGIN + _FILES) * step
+        nothing_work, learned_work = (_EXACT_STEP + _FILES) * step, (config.steps + _BEGIN + _FILES) * step
         later_steps, later_work = 0, 0.0
         if not plan.config.learned:
             if not trials and config.learned and not self._begins_exact:
@@ -189,7 +190,7 @@ class WaveletsStrategy(Strategy[WaveletsPlan, WaveletResult, WaveletsTrial]):
         if all(trial.learned for trial in trials):
             wants_much = target is not None and target.kind is TargetKind.PSNR_DB and target.value > BOTH_DB
             if wants_much or (self._max_bytes is not None and self._max_bytes < _SMALL_BYTES):
-                later_steps, later_work = 1, exact_work
+                later_steps, later_work = 1, nothing_work
         return Ahead(
             steps=plan.config.steps,
             step_work=step,

@@ -16,7 +16,7 @@ from tuner.targets.request import ask_for
 from tuner.targets.search import fit_to_target
 from tuner.targets.target import Target
 
-TARGETS = (None, "bytes=400", "bits_per_sample=1.5", "psnr=28", "error=0.2", "seconds=9")
+TARGETS = (None, "bytes=400", "bits_per_sample=9", "psnr=28", "error=0.2", "seconds=9")
 CASES = [
     (kind, target)
     for kind in NetworkKind
@@ -38,7 +38,7 @@ class Counted:
 
 
 def _signal() -> Signal:
-    y, x = np.mgrid[0:40, 0:40] / 40.0
+    y, x = np.mgrid[0:16, 0:16] / 16.0
     values = np.stack([np.sin(9 * x * y) * 0.5 + 0.5, (x + y) / 2, np.cos(20 * x) * 0.4 + 0.5], axis=-1)
     return Signal(values=values.astype(np.float32))
 

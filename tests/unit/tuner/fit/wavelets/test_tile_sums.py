@@ -46,5 +46,5 @@ def test_a_long_line_takes_little_memory() -> None:
 def test_a_sound_is_found_again_in_its_coefficients() -> None:
     subbands = Subbands(Layout((9001,), 5, 1), ROWS)
     signal = torch.randn(1, 9001)
-    found = subbands._summed(subbands.analyse(signal, iterations=30), 3)
+    found = subbands._summed(subbands.analyse(signal, iterations=30))
     torch.testing.assert_close(found, signal, atol=1e-3, rtol=0.0)

@@ -1,6 +1,7 @@
 """The trainer of wavelets between two steps: what it rounds, what it keeps, and what it refuses to go on from."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,9 +10,12 @@ import torch
 from tests.unit.tuner.fit.wavelets.cases import SMALL, picture
 from tuner.errors import StateMismatch
 from tuner.fit.config import Budget
+from tuner.fit.deadline import Deadline
 from tuner.fit.progress import Clock
 from tuner.fit.trainer import Trainer
 from tuner.fit.wavelets.config import WaveletConfig
+from tuner.fit.wavelets.passes import GridPasses
+from tuner.fit.wavelets.subbands import Subbands
 from tuner.fit.wavelets.trainer import WaveletTrainer
 
 
@@ -77,3 +81,35 @@ def test_tensors_of_another_network_are_refused_by_name() -> None:
         made.load_tensors({name: tensor for name, tensor in tensors.items() if name != "weights.0"})
     with pytest.raises(StateMismatch, match=r"\(3,\) as latents\.1"):
         made.load_tensors({**tensors, "latents.1": torch.zeros(3)})
+
+
+@pytest.mark.parametrize(("psnr_db", "bits"), [(40.0, None), (None, 4.0)], ids=["a quality", "a size"])
+def test_after_the_deadline_a_network_that_learns_nothing_is_prepared_without_a_search(
+    psnr_db: float | None, bits: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two analyses of the samples and hardly a pass over them are left; with time there are ten and some tens."""
+    counts = {"analyse": 0, "show_fields": 0}
+
+    def counted(of: type, name: str) -> None:
+        original = getattr(of, name)
+
+        def count(*arguments: Any) -> Any:
+            counts[name] += 1
+            return original(*arguments)
+
+        monkeypatch.setattr(of, name, count)
+
+    counted(Subbands, "analyse")
+    counted(GridPasses, "show_fields")
+    config = replace(SMALL, learned=False, steps=1, psnr_db=psnr_db, bits_per_sample=bits)
+    clock = Clock(Budget(max_steps=1))
+    spent = Deadline(1.0, now=iter(range(10_000)).__next__)
+    late = WaveletTrainer(picture((24, 20)), config, None, clock, spent)
+    late.step()
+    assert counts["analyse"] == 2
+    assert counts["show_fields"] <= 3
+    network, within = late.network, dict(counts)
+    made = WaveletTrainer(picture((24, 20)), config, None, clock)
+    made.step()
+    assert counts["analyse"] - within["analyse"] == 10
+    assert network.psnr_db > 20.0
