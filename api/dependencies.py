@@ -19,6 +19,7 @@ from api.services.estimation import Estimator
 from api.services.events import EventHub
 from api.services.inspection import Inspector
 from api.services.large_uploads import LargeUploads
+from api.services.places import Places
 from api.services.publishing import Publisher
 from api.services.rates import Rates
 from api.services.readiness import Readiness
@@ -47,6 +48,7 @@ from store.queue import FitQueue
 from store.settings import StoreSettings
 
 LONGEST_WAIT_SECONDS = 60
+PAGES = 4  # that hold a result are made at the same time: each is in memory several times meanwhile
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,6 +71,7 @@ class Services:
     batches: FitBatches
     events: EventHub
     views: Views
+    pages: Places
     private_networks: tuple[Network, ...]
     readiness: Readiness
     vitals: VitalSigns
@@ -96,7 +99,14 @@ class Services:
             submissions=Submissions(database, blobs, publisher, settings),
             batches=FitBatches(database, publisher, settings),
             events=EventHub(database, settings),
-            views=Views(database, blobs, publisher, max_stored_bytes=settings.max_stored_bytes),
+            views=Views(
+                database,
+                blobs,
+                publisher,
+                max_stored_bytes=settings.max_stored_bytes,
+                is_shared=settings.require_keys,
+            ),
+            pages=Places("pages", PAGES, None, is_shared=settings.require_keys),
             private_networks=store.webhook_private_networks,
             vitals=VitalSigns(database, Pulses(store), disk),
             readiness=Readiness(

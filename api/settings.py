@@ -67,6 +67,17 @@ class ApiSettings(BaseSettings):
     body_seconds: float = Field(
         default=30.0, gt=0, description="longest time in which a body arrives, except that of an upload"
     )
+    answer_seconds: float = Field(
+        default=30.0, gt=0, description="time between two looks whether a client takes the answer that waits for it"
+    )
+    answer_bytes_per_second: float = Field(
+        default=1024.0, gt=0, description="least rate at which a client takes an answer; a slower one is cut off"
+    )
+    max_untaken_bytes: int = Field(
+        default=256 * MEBIBYTE,
+        ge=MEBIBYTE,
+        description="bytes of answers that wait for their clients, per process; beyond that the oldest is cut off",
+    )
     keep_alive_seconds: int = Field(
         default=5, ge=0, le=3600, description="longest time that a connection waits for its next request"
     )
