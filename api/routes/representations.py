@@ -4,7 +4,6 @@ import hashlib
 from pathlib import PurePath
 from typing import Any
 
-from anyio import to_thread
 from fastapi import Request, Response
 
 from api import errors, headers
@@ -81,7 +80,7 @@ async def get_view_page(request: Request, services: InjectedServices, tenant: Te
     """The result as a page of HTML that holds the file and its decoder, and opens anywhere, offline."""
     services.pages.check_room(tenant)
     with services.pages.place(tenant):
-        content, policy = await to_thread.run_sync(_view_page, services, tenant, fit_id)
+        content, policy = await services.threads.in_thread(tenant, _view_page, services, tenant, fit_id)
     sha256 = hashlib.sha256(content).hexdigest()
     described = {
         "ETag": f'"{sha256}"',

@@ -11,11 +11,10 @@ from functools import cached_property
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from anyio import to_thread
-
 from api.errors import ContentTooLarge, TooManyUploads, UploadIncomplete, UploadMismatch
 from api.schemas.uploads import UploadCompletion, UploadRequest, UploadView
 from api.services.removal import remove_soon
+from api.services.turns import Turns
 from api.services.uploads import Upload, Uploads, clean_filename
 from api.settings import ApiSettings
 from store import models
@@ -32,6 +31,7 @@ from store.repositories.uploads import LargeUploads as Rows
 
 MAX_PARTS = 10_000  # of one object, by S3's rules
 NAMED_PARTS = 5
+JOINS = 4  # uploads whose parts storage puts together at the same time, which may take minutes
 
 logger = logging.getLogger(__name__)
 
@@ -39,11 +39,15 @@ logger = logging.getLogger(__name__)
 class LargeUploads:
     """Uploads in parts, by URLs that are signed for them."""
 
-    def __init__(self, database: Database, blobs: BlobStore, uploads: Uploads, settings: ApiSettings) -> None:
+    def __init__(
+        self, database: Database, blobs: BlobStore, uploads: Uploads, threads: Turns, settings: ApiSettings
+    ) -> None:
         self._database = database
         self._blobs = blobs
         self._multipart = MultipartUploads(blobs)
         self._uploads = uploads
+        self._threads = threads
+        self._joins = Turns(JOINS, is_shared=settings.require_keys)
         self._settings = settings
 
     @cached_property
@@ -114,12 +118,12 @@ class LargeUploads:
             UploadMismatch: if the parts are not the declared file; nothing is left of them.
             ApiError: what else is wrong with the file.
         """
-        upload = await to_thread.run_sync(self._get, tenant, upload_id)
+        upload = await self._threads.in_thread(tenant, self._get, tenant, upload_id)
         if upload.signal_id is not None:
-            return await to_thread.run_sync(self._signal, tenant, upload.signal_id), False
+            return await self._threads.in_thread(tenant, self._signal, tenant, upload.signal_id), False
         if declared.bytes != upload.byte_count:
             raise UploadMismatch(f"the file has {declared.bytes} bytes, announced were {upload.byte_count}")
-        await to_thread.run_sync(self._join, upload)
+        await self._joins.in_thread(tenant, self._join, upload)
         try:
             signal, created = await self._uploads.accept_file(
                 tenant,
@@ -128,11 +132,11 @@ class LargeUploads:
             )
         except BlobMissing:
             # Another request has completed it meanwhile.
-            upload = await to_thread.run_sync(self._get, tenant, upload_id)
+            upload = await self._threads.in_thread(tenant, self._get, tenant, upload_id)
             if upload.signal_id is None:
                 raise
-            return await to_thread.run_sync(self._signal, tenant, upload.signal_id), False
-        await to_thread.run_sync(self._finish, upload)
+            return await self._threads.in_thread(tenant, self._signal, tenant, upload.signal_id), False
+        await self._threads.in_thread(tenant, self._finish, upload)
         return signal, created
 
     def _get(self, tenant: str, upload_id: str) -> models.Upload:
