@@ -35,7 +35,7 @@ BATCH = 100  # events read at a time
 READERS = 4  # threads, and database connections, at which all streams take turns
 RECONNECT_SECONDS = 1.0
 LISTEN_CHECK_SECONDS = 15.0  # a quiet connection is asked whether it still lives
-CLIENT_RETRY_MILLISECONDS = 2000
+RETRY = b"retry: 2000\n"  # milliseconds after which a browser connects again
 ANY = ""  # id under which streams wait that follow every fit
 # A change is stamped when its transaction begins and seen when it ends: so far back is looked at again.
 LATE_COMMIT = timedelta(seconds=30)
@@ -119,13 +119,15 @@ class EventHub:
         """The events of a fit with a sequence number over `after`, as server-sent events, to the last one."""
         keep_alive = self._settings.events_keep_alive_seconds
         with self._subscription(tenant, fit_id) as wake:
-            yield f"retry: {CLIENT_RETRY_MILLISECONDS}\n\n".encode()
+            # Within the first event: some readers take a block of its own for an event without content.
+            opening = RETRY
             spoke = time.monotonic()
             while not self._closed:
                 wake.clear()
                 events, ended = await self._readers.in_thread(tenant, self._read, tenant, fit_id, after)
                 for event in events:
-                    yield _server_sent(event)
+                    yield opening + _server_sent(event)
+                    opening = b""
                     after, spoke = event.seq, time.monotonic()
                 if len(events) == BATCH:
                     continue
@@ -150,7 +152,7 @@ class EventHub:
         with self._subscription(tenant, ANY) as wake:
             seen: dict[str, datetime] = {}
             await self._readers.in_thread(tenant, self._read_changes, tenant, seen)
-            yield f"retry: {CLIENT_RETRY_MILLISECONDS}\n\nevent: hello\ndata: {{}}\n\n".encode()
+            yield RETRY + b"event: hello\ndata: {}\n\n"
             spoke = time.monotonic()
             while not self._closed:
                 patience = spoke + keep_alive - time.monotonic()

@@ -21,7 +21,7 @@ from store.errors import SpecInvalid, SpecNewer
 from store.models import Fit, Signal
 from store.spec import CodecSpec, FitSpec, read_spec
 
-# Of a network of sines: values, targets, residual and directions, and what rounding and comparing the file hold besides.
+# Of a network of sines: values, targets, residual and directions, and what rounding and comparing hold besides.
 BYTES_PER_VALUE: Final = 60
 # A picture of C channels takes a + b C bytes a sample with wavelets; the networks of the other presets are larger.
 _WAVELETS_FAST, _WAVELETS = (150, 200), (180, 220)

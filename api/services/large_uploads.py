@@ -115,7 +115,7 @@ class LargeUploads:
         Raises:
             UploadNotFound: if the tenant has no such upload, or it has expired.
             UploadIncomplete: if parts are missing.
-            UploadMismatch: if the parts are not the declared file; nothing is left of them.
+            UploadMismatch: if the parts are not the declared file; they stay.
             ApiError: what else is wrong with the file.
         """
         upload = await self._threads.in_thread(tenant, self._get, tenant, upload_id)
@@ -201,10 +201,11 @@ class LargeUploads:
                 digest.update(part)
                 byte_count += file.write(part)
         if (byte_count, digest.hexdigest()) != (upload.byte_count, sha256):
-            self._drop(upload)
+            # What was sent stays until the upload expires: a wrong hash is no reason to send a gigabyte again.
             raise UploadMismatch(
-                f"storage holds {byte_count} bytes with SHA-256 {digest.hexdigest()}, expected {upload.byte_count} "
-                f"with {sha256}: begin a new upload"
+                f"the parts are {byte_count} bytes with SHA-256 {digest.hexdigest()}, expected {upload.byte_count} "
+                f"with {sha256}: complete it again with the SHA-256 of the file, or, if a part was damaged on its "
+                "way, delete this upload and begin a new one"
             )
         return Upload(path=path, sha256=sha256, byte_count=byte_count, filename=upload.filename)
 
