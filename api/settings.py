@@ -17,7 +17,7 @@ _ORIGIN = re.compile(r"(http|https)://(\[[0-9a-f:.]+\]|[0-9a-z][0-9a-z._-]*)(:\d
 
 
 def _memory_of_workers() -> int:
-    """What the workers of this machine are told; a service of which only they were told would accept what they refuse."""
+    """What the workers of this machine are told, so that no fit is accepted that all of them would have to refuse."""
     told = os.environ.get("TUNER_WORKER_FIT_MEMORY_BYTES", "")
     return int(told) if told.isdecimal() else most_of_the_memory()
 
