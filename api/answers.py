@@ -6,7 +6,6 @@ A client says how long it prefers to wait in the header `Prefer` (`wait=n`); wit
 from collections.abc import Callable
 from typing import Any
 
-from anyio import to_thread
 from fastapi import Response
 
 from api.dependencies import Services
@@ -75,7 +74,7 @@ async def awaited(
     response.headers["Preference-Applied"] = f"wait={wait}"
     if await services.events.wait_for(tenant, fit.id, reached, seconds=wait):
         response.status_code = 200
-    return await to_thread.run_sync(view_of, services, tenant, fit.id)
+    return await services.threads.in_thread(tenant, view_of, services, tenant, fit.id)
 
 
 def view_of(services: Services, tenant: str, fit_id: str) -> FitView:

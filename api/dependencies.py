@@ -19,11 +19,13 @@ from api.services.estimation import Estimator
 from api.services.events import EventHub
 from api.services.inspection import Inspector
 from api.services.large_uploads import LargeUploads
+from api.services.places import Places
 from api.services.publishing import Publisher
 from api.services.rates import Rates
 from api.services.readiness import Readiness
 from api.services.schema import Schema
 from api.services.submission import Submissions
+from api.services.turns import Turns
 from api.services.uploads import Uploads
 from api.services.views import Views
 from api.services.vitals import VitalSigns
@@ -47,6 +49,10 @@ from store.queue import FitQueue
 from store.settings import StoreSettings
 
 LONGEST_WAIT_SECONDS = 60
+# At which tenants take turns, in place of those of the framework, whose queue one of them could fill. Connections to
+# the database are ten: with more threads than these the queue would be there.
+THREADS = 10
+PAGES = 4  # that hold a result are made at the same time: each is in memory several times meanwhile
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,6 +75,8 @@ class Services:
     batches: FitBatches
     events: EventHub
     views: Views
+    pages: Places
+    threads: Turns
     private_networks: tuple[Network, ...]
     readiness: Readiness
     vitals: VitalSigns
@@ -78,6 +86,7 @@ class Services:
         """Prepare all of them; nothing connects before it is used."""
         database, blobs, queue = Database(store), BlobStore(store), FitQueue(store)
         publisher, disk = Publisher(queue), Disk.of(store)
+        threads = Turns(THREADS, is_shared=settings.require_keys)
         inspector = Inspector(settings)
         uploaded = Uploads(database, blobs, inspector, settings)
         return cls(
@@ -90,13 +99,22 @@ class Services:
             queue=queue,
             inspector=inspector,
             uploads=uploaded,
-            large_uploads=LargeUploads(database, blobs, uploaded, settings),
+            large_uploads=LargeUploads(database, blobs, uploaded, threads, settings),
             estimator=Estimator(database, settings),
             publisher=publisher,
             submissions=Submissions(database, blobs, publisher, settings),
             batches=FitBatches(database, publisher, settings),
             events=EventHub(database, settings),
-            views=Views(database, blobs, publisher, max_stored_bytes=settings.max_stored_bytes),
+            views=Views(
+                database,
+                blobs,
+                publisher,
+                threads,
+                max_stored_bytes=settings.max_stored_bytes,
+                is_shared=settings.require_keys,
+            ),
+            threads=threads,
+            pages=Places("pages", PAGES, None, is_shared=settings.require_keys),
             private_networks=store.webhook_private_networks,
             vitals=VitalSigns(database, Pulses(store), disk),
             readiness=Readiness(

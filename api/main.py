@@ -97,13 +97,13 @@ def build_app(settings: ApiSettings, store_settings: StoreSettings) -> FastAPI:
         responses=errors.problems(Exception),
     )
     for routes in (
-        site,  # before the fits, whose ids would take its stream for one of them
+        site,
         signals,
         uploads,
+        fit_events,  # before the fits, whose ids would take the stream of all changes for one of them
         fits,
         fit_batches,
         fit_moves,
-        fit_events,
         representations,
         results,
         webhooks,

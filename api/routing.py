@@ -1,6 +1,8 @@
-"""Rules of HTTP that all routes share: each GET has a HEAD, and a query parameter that no route knows is refused."""
+"""What all routes share: each GET has a HEAD, threads are had by turns, and a query that no route knows is refused."""
 
 from collections.abc import Callable
+from functools import partial, wraps
+from inspect import iscoroutinefunction, signature
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -12,7 +14,7 @@ MOST_FAULTS = 10
 
 
 class Routes(APIRouter):
-    """A router whose GET routes answer HEAD, too.
+    """A router whose GET routes answer HEAD, too, and whose tenants take turns at threads.
 
     The route is the same function: it sees the method, and the server leaves the body out. The document names HEAD
     where it is of use, for files; elsewhere it would say everything twice.
@@ -20,6 +22,7 @@ class Routes(APIRouter):
 
     def add_api_route(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         """Add a route, and its twin if it is a GET."""
+        endpoint = _by_turns(endpoint)
         super().add_api_route(path, endpoint, **options)
         if set(options.get("methods") or ()) != {"GET"}:
             return
@@ -29,6 +32,18 @@ class Routes(APIRouter):
         options["include_in_schema"] = options.get("include_in_schema", True) and is_file
         options["description"] = "The headers of GET, without the file."
         super().add_api_route(path, endpoint, **options)
+
+
+def _by_turns(endpoint: Callable[..., Any]) -> Callable[..., Any]:
+    """A route that works in a thread waits for its tenant's turn: the framework's own threads go to who comes first."""
+    if iscoroutinefunction(endpoint) or not {"services", "tenant"} <= signature(endpoint).parameters.keys():
+        return endpoint
+
+    @wraps(endpoint)
+    async def in_turn(**given: Any) -> Any:
+        return await given["services"].threads.in_thread(given["tenant"], partial(endpoint, **given))
+
+    return in_turn
 
 
 async def strict_query(request: Request) -> None:

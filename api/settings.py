@@ -1,5 +1,6 @@
 """What the api process may be told from outside: variables with the prefix `TUNER_`, read once at start."""
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -13,6 +14,12 @@ from store.settings import StoreSettings
 MEBIBYTE = 1 << 20
 _HOST = re.compile(r"\[[0-9a-f:.]+\]|[0-9a-z]([0-9a-z._-]*[0-9a-z])?")
 _ORIGIN = re.compile(r"(http|https)://(\[[0-9a-f:.]+\]|[0-9a-z][0-9a-z._-]*)(:\d{1,5})?")
+
+
+def _memory_of_workers() -> int:
+    """What the workers of this machine are told, so that no fit is accepted that all of them would have to refuse."""
+    told = os.environ.get("TUNER_WORKER_FIT_MEMORY_BYTES", "")
+    return int(told) if told.isdecimal() else most_of_the_memory()
 
 
 class ApiSettings(BaseSettings):
@@ -67,6 +74,17 @@ class ApiSettings(BaseSettings):
     body_seconds: float = Field(
         default=30.0, gt=0, description="longest time in which a body arrives, except that of an upload"
     )
+    answer_seconds: float = Field(
+        default=30.0, gt=0, description="time between two looks whether a client takes the answer that waits for it"
+    )
+    answer_bytes_per_second: float = Field(
+        default=1024.0, gt=0, description="least rate at which a client takes an answer; a slower one is cut off"
+    )
+    max_untaken_bytes: int = Field(
+        default=256 * MEBIBYTE,
+        ge=MEBIBYTE,
+        description="bytes of answers that wait for their clients, per process; beyond that the oldest is cut off",
+    )
     keep_alive_seconds: int = Field(
         default=5, ge=0, le=3600, description="longest time that a connection waits for its next request"
     )
@@ -106,10 +124,10 @@ class ApiSettings(BaseSettings):
 
     # What one fit may take.
     fit_memory_bytes: int = Field(
-        default_factory=most_of_the_memory,
+        default_factory=_memory_of_workers,
         ge=1 << 20,
-        description="memory that workers have for one fit, their TUNER_WORKER_FIT_MEMORY_BYTES: a fit that needs more "
-        "is refused; if nothing is said, three quarters of this machine's",
+        description="memory that workers have for one fit: one that takes more is refused; if nothing is said, "
+        "TUNER_WORKER_FIT_MEMORY_BYTES, else three quarters of this machine's",
     )
 
     estimate_timeout_seconds: float = Field(

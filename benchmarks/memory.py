@@ -31,8 +31,13 @@ CASES = [
 ]
 
 
-def measure(case: str) -> dict[str, object]:
-    """Peak memory of one case, in this process, which is to do nothing else."""
+def measure(case: str, budget_bytes: int | None = None) -> dict[str, object]:
+    """Peak memory of one case, in this process, which is to do nothing else.
+
+    Args:
+        case: kind of network, preset and shape, as in `CASES`.
+        budget_bytes: memory that the case is held to as a worker holds a fit, or None for what the machine has.
+    """
     import torch
 
     from tuner.codec.decode import decode
@@ -43,7 +48,7 @@ def measure(case: str) -> dict[str, object]:
     from tuner.targets.search import fit_to_target
     from tuner.targets.target import Target
     from worker.facts import slope_quality_db
-    from worker.memory import data_bytes
+    from worker.memory import MemoryBudget, data_bytes
 
     kind, preset, sides = case.split(":")
     torch.set_num_threads(1)
@@ -60,6 +65,9 @@ def measure(case: str) -> dict[str, object]:
 
     Thread(target=watch, daemon=True).start()
     started = time.monotonic()
+    breach: list[str] = []
+    if budget_bytes is not None:
+        MemoryBudget(budget_bytes, lambda: breach.append(phase)).__enter__()
     signal = Signal(values=_picture(tuple(shape), channels))
     ask = ask_for(signal, preset, target, kind=kind, steps=STEPS, trials=1)
 
@@ -89,6 +97,7 @@ def measure(case: str) -> dict[str, object]:
         "mebibytes": {name: round(peak / 2**20, 1) for name, peak in beyond.items()},
         "bytes_per_value": round(most / values, 1),
         "bytes_per_sample": round(most / prod(shape), 1),
+        "over_budget_in": breach,
         "seconds": round(time.monotonic() - started, 1),
         "network": {name: getattr(ask.config.network, name) for name in ("frequencies", "hidden")}
         if kind == "sines"
@@ -110,16 +119,19 @@ def main() -> None:
     """Measure all cases, each in a process of its own."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--case", action="append", help="kind:preset:shape with channels; all if left out")
+    parser.add_argument("--budget", type=int, help="MiB that a case may take, as a worker's fit; all if left out")
     parser.add_argument("--here", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.here:
-        print(json.dumps(measure(options.here)))  # noqa: T201
+        budget = None if options.budget is None else options.budget << 20
+        print(json.dumps(measure(options.here, budget)))  # noqa: T201
         return
     found = []
     for case in options.case or CASES:
-        done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.memory", "--here", case], capture_output=True, text=True, check=False
-        )
+        command = [sys.executable, "-m", "benchmarks.memory", "--here", case]
+        if options.budget is not None:
+            command += ["--budget", str(options.budget)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             print(case, "ended with", done.returncode, done.stderr[-500:], flush=True)  # noqa: T201
             continue

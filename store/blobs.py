@@ -58,14 +58,17 @@ class BlobStore:
         self._client = self._connect(settings, tries=4)
         # Some servers try for many seconds before they answer 500, so nobody multiplies that by tries of the SDK.
         self._reader = self._connect(settings, tries=1)
+        # The name of the server is signed: whoever is sent elsewhere needs an address that was signed for there.
+        public = settings.s3_public_endpoint_url
+        self._signer = self._client if public is None else self._connect(settings, tries=1, endpoint_url=public)
 
-    def _connect(self, settings: StoreSettings, *, tries: int) -> "S3Client":
+    def _connect(self, settings: StoreSettings, *, tries: int, endpoint_url: str | None = None) -> "S3Client":
         checksums: Literal["when_supported", "when_required"] = (
             "when_supported" if settings.s3_request_checksums else "when_required"
         )
         client: S3Client = boto3.client(
             "s3",
-            endpoint_url=settings.s3_endpoint_url,
+            endpoint_url=endpoint_url or settings.s3_endpoint_url,
             region_name=settings.s3_region,
             aws_access_key_id=settings.s3_access_key.get_secret_value(),
             aws_secret_access_key=settings.s3_secret_key.get_secret_value(),
@@ -90,6 +93,11 @@ class BlobStore:
     def client(self) -> "S3Client":
         """For verbs that only `store.multipart` needs."""
         return self._client
+
+    @property
+    def signer(self) -> "S3Client":
+        """For addresses that clients are given; it connects to nothing."""
+        return self._signer
 
     def put(self, key: str, content: bytes | Path, *, media_type: str = "application/octet-stream") -> None:
         """Store bytes, or the content of a file, under a key; what was there before is replaced.

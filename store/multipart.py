@@ -24,7 +24,7 @@ class MultipartUploads:
     """The multipart verbs of a bucket; like `BlobStore`, they raise BlobsUnavailable, and BlobMissing if it is gone."""
 
     def __init__(self, blobs: BlobStore) -> None:
-        self._client, self._bucket = blobs.client, blobs.bucket
+        self._client, self._signer, self._bucket = blobs.client, blobs.signer, blobs.bucket
 
     def begin(self, key: str) -> str:
         """Open an upload; returns the id by which storage knows it."""
@@ -38,7 +38,7 @@ class MultipartUploads:
         """
         where = {"Bucket": self._bucket, "Key": key, "UploadId": upload_id, "PartNumber": number}
         where |= {"ContentLength": byte_count}
-        return self._client.generate_presigned_url("upload_part", Params=where, ExpiresIn=seconds)
+        return self._signer.generate_presigned_url("upload_part", Params=where, ExpiresIn=seconds)
 
     def parts(self, key: str, upload_id: str) -> list[Part]:
         """What has arrived, by number; a part that was sent twice may be there twice.

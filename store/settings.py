@@ -36,6 +36,11 @@ class StoreSettings(BaseSettings):
     s3_endpoint_url: str | None = Field(
         default=None, description="address of the storage service; None for Amazon's own"
     )
+    s3_public_endpoint_url: str | None = Field(
+        default=None,
+        description="address of the storage service as clients reach it, for the addresses of parts that are signed "
+        "for them; None if it is the same",
+    )
     s3_bucket: str = Field(min_length=3, max_length=63)
     s3_region: str = "us-east-1"
     s3_access_key: SecretStr

@@ -1,12 +1,36 @@
 """The state of following a fit over any number of connections: what was seen, and what to ask for next."""
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from pydantic import ValidationError
 
 from tuner_client.calls import TRIES
 from tuner_client.errors import UnexpectedAnswer
-from tuner_client.models import Event
+from tuner_client.models import Event, FitSummary
+
+STREAM: Final = "text/event-stream"
+
+
+@dataclass(slots=True)
+class Messages:
+    """Puts the lines of a stream of server-sent events together."""
+
+    _kind: str = ""
+    _data: list[str] = field(default_factory=list)
+
+    def feed(self, line: str) -> tuple[str, str] | None:
+        """Take a line; returns kind and data of a message if one is complete with it."""
+        if line:
+            name, _, value = line.partition(":")
+            if name == "data":
+                self._data.append(value.removeprefix(" "))
+            elif name == "event":
+                self._kind = value.removeprefix(" ")
+            return None
+        kind, data = self._kind, self._data
+        self._kind, self._data = "", []
+        return (kind, "\n".join(data)) if data else None
 
 
 @dataclass(slots=True)
@@ -22,12 +46,12 @@ class Following:
     after: int = 0
     is_over: bool = False
     failures: int = 0
-    _data: list[str] = field(default_factory=list)
+    _messages: "Messages" = field(default_factory=lambda: Messages())
 
     def headers(self) -> dict[str, str]:
         """For the next connection."""
-        self._data.clear()
-        return {"Accept": "text/event-stream"} | ({"Last-Event-ID": str(self.after)} if self.after else {})
+        self._messages = Messages()
+        return {"Accept": STREAM} | ({"Last-Event-ID": str(self.after)} if self.after else {})
 
     def feed(self, line: str) -> Event | None:
         """Take a line of the stream; returns an event if one is complete with it.
@@ -35,15 +59,9 @@ class Following:
         Raises:
             UnexpectedAnswer: if what is complete is no event.
         """
-        if line:
-            name, _, value = line.partition(":")
-            if name == "data":
-                self._data.append(value.removeprefix(" "))
+        if (message := self._messages.feed(line)) is None:
             return None
-        if not self._data:
-            return None
-        text = "\n".join(self._data)
-        self._data.clear()
+        text = message[1]
         try:
             event = Event.model_validate_json(text, strict=True)
         except ValidationError:
@@ -57,3 +75,17 @@ class Following:
         """Seconds to wait before the next connection, or None if there is no hope."""
         self.failures += 1
         return None if self.failures >= TRIES else 0.2 * 2.0**self.failures
+
+
+def change_of(kind: str, data: str) -> FitSummary | None:
+    """What a message of the stream of all fits says: a fit, or None where it says that the stream stands.
+
+    Raises:
+        UnexpectedAnswer: if it is neither.
+    """
+    if kind == "hello":
+        return None
+    try:
+        return FitSummary.model_validate_json(data, strict=True)
+    except ValidationError:
+        raise UnexpectedAnswer(f"the stream holds no fit: {data[:100]!r}") from None

@@ -139,6 +139,13 @@ async def fetch_representation(
     return await _fetch(client, at("/fits/{fit_id}/representation", fit_id=fit_id), target, timeout)
 
 
+async def fetch_view_page(
+    client: "AsyncClient", fit_id: str, target: Path | str, *, timeout: float | None = None
+) -> Download:
+    """Write a page of HTML that holds the compressed file and its decoder, and opens in any browser, offline."""
+    return await _fetch(client, at("/fits/{fit_id}/view.html", fit_id=fit_id), target, timeout)
+
+
 async def fetch_signal(
     client: "AsyncClient", signal_id: str, target: Path | str, *, timeout: float | None = None
 ) -> Download:

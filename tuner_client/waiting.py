@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import httpx2
 
-from tuner_client.calls import STREAM_SILENCE_SECONDS, Call, at, pause_before, whatever
+from tuner_client.calls import STREAM_SILENCE_SECONDS, Call, at, given_up, pause_before, whatever
 from tuner_client.deadline import Deadline, within
 from tuner_client.errors import ApiError, ConnectionFailed, FitEnded, UnexpectedAnswer
-from tuner_client.following import Following
-from tuner_client.models import Event, Fit, Signal
+from tuner_client.following import STREAM, Following, Messages, change_of
+from tuner_client.models import Event, Fit, FitSummary, Signal
 from tuner_client.targets import fit_request
 
 if TYPE_CHECKING:
@@ -78,6 +78,26 @@ def events(
     return within(_events(client, fit_id, Following(after)), timeout, f"following {fit_id}")
 
 
+def follow_fits(client: "AsyncClient", *, timeout: float | None = None) -> AsyncGenerator[FitSummary | None, None]:
+    """Every fit of the key's owner as it is after each change, as it happens, until the connection breaks.
+
+    A stream that broke off does not go on where it was: follow anew, and read the lists once it stands.
+
+    Args:
+        client: what is asked.
+        timeout: time after which no more is waited for, in seconds, counted from the first change that is asked for.
+
+    Yields:
+        None once the stream stands, so that a list that is read then misses nothing; after that each fit that changed.
+
+    Raises:
+        ApiError: if the service refuses.
+        ConnectionFailed: if the connection breaks, or the service ends.
+        WaitedTooLong: if time is up.
+    """
+    return within(_changes(client), timeout, "following all fits")
+
+
 def watch(client: "AsyncClient", fit_id: str, *, timeout: float | None = None) -> AsyncGenerator[Event | Fit, None]:
     """Events as long as they can be had, then how far the fit is, until it has ended."""
     return within(_watch(client, fit_id), timeout, f"waiting for {fit_id}")
@@ -108,6 +128,25 @@ async def _watch(client: "AsyncClient", fit_id: str) -> AsyncGenerator[Event | F
     yield fit
 
 
+async def _changes(client: "AsyncClient") -> AsyncGenerator[FitSummary | None, None]:
+    call, messages = Call(method="GET", path="/fits/changes", read=whatever), Messages()
+    try:
+        async with client.opened(call, headers={"Accept": STREAM}, silence_seconds=STREAM_SILENCE_SECONDS) as answer:
+            _expect_stream(answer)
+            async for line in answer.aiter_lines():
+                if (message := messages.feed(line)) is not None:
+                    yield change_of(*message)
+    except httpx2.TransportError as error:
+        raise given_up(error) from error
+    raise ConnectionFailed("the stream of changes has ended")
+
+
+def _expect_stream(answer: httpx2.Response) -> None:
+    kind = answer.headers.get("content-type", "").partition(";")[0]
+    if kind != STREAM:
+        raise UnexpectedAnswer(f"the answer is of type {kind or 'none'}, expected a stream of events")
+
+
 async def _events(client: "AsyncClient", fit_id: str, following: Following) -> AsyncGenerator[Event, None]:
     call = Call(method="GET", path=at("/fits/{fit_id}/events", fit_id=fit_id), read=whatever)
     while True:
@@ -118,9 +157,8 @@ async def _events(client: "AsyncClient", fit_id: str, following: Following) -> A
                 call, headers=following.headers(), silence_seconds=STREAM_SILENCE_SECONDS
             ) as answer:
                 following.is_over = answer.status_code == httpx2.codes.NO_CONTENT
-                kind = answer.headers.get("content-type", "").partition(";")[0]
-                if not following.is_over and kind != "text/event-stream":
-                    raise UnexpectedAnswer(f"the answer is of type {kind or 'none'}, expected a stream of events")
+                if not following.is_over:
+                    _expect_stream(answer)
                 async for line in answer.aiter_lines():
                     if (event := following.feed(line)) is not None:
                         yield event

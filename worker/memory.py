@@ -10,12 +10,11 @@ Linux only: elsewhere nothing says how much a process holds, and there is no lim
 """
 
 import resource
-import sys
 from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
 from threading import Event, Thread
 from types import TracebackType
+
+from tuner.fit.memory import data_bytes
 
 MARGIN_BYTES = 256 << 20
 LOOK_SECONDS = 0.05
@@ -64,14 +63,3 @@ class MemoryBudget:
             if (data_bytes() or 0) > self._most_bytes:
                 self._on_breach()
                 return
-
-
-def data_bytes() -> int | None:
-    """Private writable memory of this process in bytes, as the system counts it against the limit; None if unknown."""
-    if sys.platform != "linux":
-        return None
-    with suppress(OSError):
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmData:"):
-                return int(line.split()[1]) << 10
-    return None

@@ -13,7 +13,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from threading import Timer
+from queue import Empty, SimpleQueue
+from threading import Thread, Timer
 from urllib.parse import urlsplit
 
 from store.addresses import Network, is_allowed
@@ -58,7 +59,7 @@ class Sender:
         started = time.monotonic()
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
-        address = self._address(host, port)
+        address = self._address(host, port, started)
         try:
             plain = socket.create_connection((address, port), timeout=self._left(started))
         except OSError as error:
@@ -80,11 +81,25 @@ class Sender:
             raise NotDelivered(f"no answer within {self.timeout_seconds:g} s")
         return status
 
-    def _address(self, host: str, port: int) -> str:
+    def _address(self, host: str, port: int, started: float) -> str:
+        # A resolver has deadlines of its own, of which some are minutes: nobody here waits for it longer than may be.
+        answers: SimpleQueue[list[str] | Exception] = SimpleQueue()
+
+        def ask() -> None:
+            try:
+                answers.put(self.resolver(host, port))
+            except Exception as error:
+                answers.put(error)
+
+        Thread(target=ask, name="resolving", daemon=True).start()
         try:
-            addresses = self.resolver(host, port)
-        except (OSError, UnicodeError) as error:
-            raise NotDelivered(f"the name {host!r} cannot be resolved") from error
+            addresses = answers.get(timeout=self._left(started))
+        except Empty:
+            raise NotDelivered(f"the name {host!r} was not resolved within {self.timeout_seconds:g} s") from None
+        if isinstance(addresses, OSError | UnicodeError):
+            raise NotDelivered(f"the name {host!r} cannot be resolved") from addresses
+        if isinstance(addresses, Exception):
+            raise addresses
         # All of them: an attacker's name may have a public address beside the one that it is about.
         for address in addresses:
             if not is_allowed(address, self.private_networks):

@@ -1,9 +1,10 @@
-"""What happened to a fit: a page of its events, or all of them as they happen."""
+"""What happens to fits: of one a page of its events or all of them as they happen, of all each change."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import Header, Query, Request, Response
+from fastapi.responses import StreamingResponse
 
 from api import errors
 from api.dependencies import FitId, InjectedServices, Services, Tenant
@@ -29,6 +30,33 @@ _EVENTS: dict[int | str, dict[str, Any]] = {
     204: {"description": "The fit has ended and the stream has nothing more to say: do not reconnect"},
     **problems(store.FitNotFound, errors.InvalidRequest, errors.TooBusy),
 }
+
+
+_CHANGES: dict[str, Any] = {
+    "response_class": StreamingResponse,
+    "responses": {
+        200: {
+            "description": f"A stream (`Accept: {STREAM}`) without an end: `hello`, then `fit` with each change",
+            "content": {STREAM: {"schema": {"type": "string"}, "example": "event: fit\ndata: {…}\n\n"}},
+        },
+        **problems(errors.InvalidRequest, errors.TooBusy),
+    },
+}
+
+
+@router.get("/changes", **_CHANGES)
+def follow_fits(request: Request, services: InjectedServices, tenant: Tenant) -> Response:
+    """Every fit as it is after each change, from `hello` on: one stream for all fits.
+
+    Who has read `hello` reads the lists once, and has missed nothing. A stream that broke off does not go on where it
+    was: it is opened anew.
+    """
+    if STREAM not in request.headers.get("accept", "").lower():
+        raise errors.InvalidRequest(f"there is nothing here but a stream: send Accept: {STREAM}")
+    if request.method == "HEAD":
+        return Response(media_type=STREAM)
+    services.events.check_room(tenant)
+    return EventStream(services.events.follow_changes(tenant))
 
 
 @router.get("/{fit_id}/events", response_model=EventPage, responses=_EVENTS)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-from anyio import to_thread
 from fastapi import Response
 
 from api import errors
@@ -23,7 +22,7 @@ async def cancel_fit(
     response: Response, services: InjectedServices, tenant: Tenant, fit_id: FitId, wait: Wait
 ) -> FitView:
     """Stop a fit. One that is running says `cancelling` until its worker has let go. Asking again changes nothing."""
-    fit = await to_thread.run_sync(_moved, services, tenant, fit_id, Fits.request_cancel)
+    fit = await services.threads.in_thread(tenant, _moved, services, tenant, fit_id, Fits.request_cancel)
     return await awaited(response, services, tenant, fit, wait)
 
 
@@ -32,7 +31,7 @@ async def pause_fit(
     response: Response, services: InjectedServices, tenant: Tenant, fit_id: FitId, wait: Wait
 ) -> FitView:
     """Take a fit off its worker, or out of the queue, until it is resumed. Asking again changes nothing."""
-    fit = await to_thread.run_sync(_moved, services, tenant, fit_id, Fits.request_pause)
+    fit = await services.threads.in_thread(tenant, _moved, services, tenant, fit_id, Fits.request_pause)
     return await awaited(response, services, tenant, fit, wait, rests)
 
 
@@ -41,7 +40,7 @@ async def resume_fit(
     response: Response, services: InjectedServices, tenant: Tenant, fit_id: FitId, wait: Wait
 ) -> FitView:
     """Let a paused fit go on from where it was. Asking again changes nothing."""
-    fit = await to_thread.run_sync(services.submissions.resume, tenant, fit_id)
+    fit = await services.threads.in_thread(tenant, services.submissions.resume, tenant, fit_id)
     return await awaited(response, services, tenant, fit, wait)
 
 
@@ -69,7 +68,7 @@ async def retry_fit(
 
     One that succeeded is retried, too, if the bytes of its result are missing or damaged in storage.
     """
-    fit, created = await to_thread.run_sync(services.submissions.retry, tenant, fit_id)
+    fit, created = await services.threads.in_thread(tenant, services.submissions.retry, tenant, fit_id)
     say_accepted(response, fit, created=created)
     return await awaited(response, services, tenant, fit, wait)
 

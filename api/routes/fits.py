@@ -7,7 +7,6 @@ import hashlib
 import re
 from typing import Annotated
 
-from anyio import to_thread
 from fastapi import Depends, Header, Query, Request, Response
 from pydantic import AwareDatetime, BeforeValidator, Field
 
@@ -110,7 +109,7 @@ async def create_fit(
     if validate_only:
         response.status_code = 200
         return await services.estimator.estimate(tenant, body.signal_id, body.spec())
-    fit, created = await to_thread.run_sync(services.submissions.submit, tenant, body, idempotency_key)
+    fit, created = await services.threads.in_thread(tenant, services.submissions.submit, tenant, body, idempotency_key)
     say_accepted(response, fit, created=created)
     return await awaited(response, services, tenant, fit, wait)
 
@@ -133,7 +132,9 @@ async def clone_fit(
 ) -> FitView:
     """Queue a new fit of the same signal, like this one but for what the body says; with a webhook like its own."""
     check_named(body.webhook, caller.scopes, services.private_networks)
-    fit, created = await to_thread.run_sync(services.submissions.clone, tenant, fit_id, body, idempotency_key)
+    fit, created = await services.threads.in_thread(
+        tenant, services.submissions.clone, tenant, fit_id, body, idempotency_key
+    )
     say_accepted(response, fit, created=created)
     return await awaited(response, services, tenant, fit, wait)
 
@@ -208,7 +209,7 @@ def list_fits(
 async def get_fit(request: Request, services: InjectedServices, tenant: Tenant, fit_id: FitId, wait: Wait) -> Response:
     """Status, progress and result of one fit. Send the ETag back in If-None-Match to poll cheaply."""
     waited = Response()
-    fit = await to_thread.run_sync(view_of, services, tenant, fit_id)
+    fit = await services.threads.in_thread(tenant, view_of, services, tenant, fit_id)
     if not fit.status.is_terminal:
         fit = await awaited(waited, services, tenant, fit, wait)
     content = fit.model_dump_json().encode()

@@ -1,12 +1,13 @@
 """The compressed file of a fit."""
 
+import hashlib
 from pathlib import PurePath
 from typing import Any
 
 from fastapi import Request, Response
 
-from api import errors
-from api.dependencies import FitId, InjectedServices, Tenant
+from api import errors, headers
+from api.dependencies import FitId, InjectedServices, Services, Tenant
 from api.errors import problems
 from api.routing import Routes
 from api.schemas.representations import EXTENSION, MEDIA_TYPE
@@ -52,9 +53,50 @@ def get_representation(request: Request, services: InjectedServices, tenant: Ten
     return download(request, services.blobs, file)
 
 
-@router.get("/{fit_id}/view.html", include_in_schema=False)
-def get_view_page(services: InjectedServices, tenant: Tenant, fit_id: FitId) -> Response:
+_PAGE: dict[str, Any] = {
+    "response_class": Response,
+    "responses": {
+        200: {
+            "description": "The page",
+            "content": {"text/html": {"schema": {"type": "string"}, "example": "<!doctype html>…"}},
+            "headers": {name: {"schema": {"type": "string"}} for name in ("ETag", "Repr-Digest")},
+        },
+        304: {"description": "The client has it already"},
+        **problems(
+            store.FitNotFound,
+            store.RepresentationNotReady,
+            errors.ViewTooLarge,
+            errors.TooBusy,
+            store.BlobMissing,
+            store.BlobDamaged,
+            store.BlobsUnavailable,
+        ),
+    },
+}
+
+
+@router.get("/{fit_id}/view.html", **_PAGE)
+async def get_view_page(request: Request, services: InjectedServices, tenant: Tenant, fit_id: FitId) -> Response:
     """The result as a page of HTML that holds the file and its decoder, and opens anywhere, offline."""
+    services.pages.check_room(tenant)
+    with services.pages.place(tenant):
+        content, policy = await services.threads.in_thread(tenant, _view_page, services, tenant, fit_id)
+    sha256 = hashlib.sha256(content).hexdigest()
+    described = {
+        "ETag": f'"{sha256}"',
+        # The page is somebody's file: it may run its own script, and is nobody of this origin.
+        "Content-Security-Policy": f"{policy}; frame-ancestors 'none'; sandbox allow-scripts allow-downloads",
+        "Cache-Control": "private, no-cache",
+        "Referrer-Policy": "no-referrer",
+    }
+    if headers.none_match(request.headers.get("if-none-match"), described["ETag"]):
+        return Response(status_code=304, headers=described)
+    described["Repr-Digest"] = headers.digest(sha256)
+    return Response(content, headers=described, media_type="text/html; charset=utf-8")
+
+
+def _view_page(services: Services, tenant: str, fit_id: str) -> tuple[bytes, str]:
+    """The page of a fit's result, and the policy that it states about itself."""
     with services.database.reading() as session:
         representation = Representations(session).of_fit(tenant, fit_id)
         filename = representation.fit.signal.filename
@@ -68,10 +110,4 @@ def get_view_page(services: InjectedServices, tenant: Tenant, fit_id: FitId) -> 
     )
     template = view_template()
     name = (PurePath(filename).stem if filename else fit_id) + EXTENSION
-    described = {
-        # The page is somebody's file: it may run its own script, and is nobody of this origin.
-        "Content-Security-Policy": f"{template.policy}; frame-ancestors 'none'; sandbox allow-scripts allow-downloads",
-        "Cache-Control": "private, no-cache",
-        "Referrer-Policy": "no-referrer",
-    }
-    return Response(template.page(content, name), headers=described, media_type="text/html; charset=utf-8")
+    return template.page(content, name), template.policy

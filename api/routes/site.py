@@ -1,13 +1,11 @@
-"""The service's page for people, and the stream by which it hears of every fit."""
+"""The service's page for people."""
 
 from fastapi import Request, Response
 from starlette.exceptions import HTTPException
 
 from api import headers
-from api.dependencies import InjectedServices, Tenant
-from api.errors import InvalidRequest
+from api.dependencies import InjectedServices
 from api.routing import Routes
-from api.services.events import EventStream
 from api.services.sites import SITE, part
 
 router = Routes(include_in_schema=False)
@@ -39,14 +37,3 @@ def show(request: Request, services: InjectedServices) -> Response:
     if headers.none_match(request.headers.get("if-none-match"), found.etag):
         return Response(status_code=304, headers=described)
     return Response(found.content, headers=described, media_type=found.media_type)
-
-
-@router.get("/fits/changes")
-def follow_changes(request: Request, services: InjectedServices, tenant: Tenant) -> Response:
-    """Every fit of the tenant, as it changes: one stream for a whole page, since browsers open six connections."""
-    if EventStream.media_type not in request.headers.get("accept", ""):
-        raise InvalidRequest(f"there is nothing here but a stream: send Accept: {EventStream.media_type}")
-    if request.method == "HEAD":
-        return Response(media_type=EventStream.media_type)
-    services.events.check_room(tenant)
-    return EventStream(services.events.follow_changes(tenant))

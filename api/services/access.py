@@ -9,16 +9,21 @@ import time
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 
 from api.errors import KeyMalformed, KeyMissing
 from api.settings import ApiSettings
 from store.api_keys import ORDINARY_SCOPES, Token
 from store.database import Database
+from store.errors import KeyExpired, KeyRevoked, KeyUnknown
 from store.repositories.keys import Keys
 
 LOCAL_TENANT = "local"
 REMEMBERED = 10_000  # keys at most
+LOOKUPS = 2  # threads for keys that were good before, and as many for those that nobody knows yet
+
+
+KEYS_REFUSED = (KeyUnknown, KeyRevoked, KeyExpired)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,6 +47,8 @@ class Access:
         self._required = settings.require_keys
         self._seconds = settings.key_cache_seconds
         self._known: OrderedDict[bytes, tuple[Caller, float]] = OrderedDict()
+        # Whoever sends keys at random waits for others who do, and nobody else does: not for a thread, either.
+        self._lookups = {was_good: CapacityLimiter(LOOKUPS) for was_good in (False, True)}
 
     async def identify(self, authorization: str | None) -> Caller:
         """The caller behind a header. A key is looked at where it is sent, also if it need not be.
@@ -65,9 +72,13 @@ class Access:
         known = self._known.get(name)
         if known is not None and now < known[1]:
             return known[0]
-        self._known.pop(name, None)
-        caller, seconds = await to_thread.run_sync(self._ask, token)
+        try:
+            caller, seconds = await to_thread.run_sync(self._ask, token, limiter=self._lookups[known is not None])
+        except KEYS_REFUSED:
+            self._known.pop(name, None)
+            raise
         self._known[name] = caller, now + seconds
+        self._known.move_to_end(name)
         if len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
         return caller

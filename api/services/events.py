@@ -16,13 +16,13 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import psycopg
-from anyio import CapacityLimiter, to_thread
 from starlette.responses import StreamingResponse
 from starlette.types import Send
 
 from api.errors import TooBusy
 from api.schemas.fits import EventView, FitSummary
 from api.services.places import Places
+from api.services.turns import Turns
 from api.settings import ApiSettings
 from store.database import Database
 from store.errors import FitNotFound
@@ -32,14 +32,15 @@ from store.repositories.listing import FitFilter, FitOrder, Place
 from store.status import FitStatus
 
 BATCH = 100  # events read at a time
-READERS = 4  # threads, and database connections, that all streams share
+READERS = 4  # threads, and database connections, at which all streams take turns
 RECONNECT_SECONDS = 1.0
 LISTEN_CHECK_SECONDS = 15.0  # a quiet connection is asked whether it still lives
-CLIENT_RETRY_MILLISECONDS = 2000
+RETRY = b"retry: 2000\n"  # milliseconds after which a browser connects again
 ANY = ""  # id under which streams wait that follow every fit
 # A change is stamped when its transaction begins and seen when it ends: so far back is looked at again.
 LATE_COMMIT = timedelta(seconds=30)
 CHANGES_PAUSE_SECONDS = 0.25  # between two looks at all fits of a tenant
+CHANGES_REST = 4.0  # times as long as the look took, if that is longer
 CHANGES = 500  # fits that are looked at in one go
 
 logger = logging.getLogger(__name__)
@@ -68,7 +69,7 @@ class EventHub:
         self._database = database
         self._settings = settings
         self._wakes: dict[str, set[asyncio.Event]] = defaultdict(set)
-        self._readers = CapacityLimiter(READERS)
+        self._readers = Turns(READERS, is_shared=settings.require_keys)
         self._listening = False
         self._closed = False
         self._places = Places(
@@ -118,13 +119,15 @@ class EventHub:
         """The events of a fit with a sequence number over `after`, as server-sent events, to the last one."""
         keep_alive = self._settings.events_keep_alive_seconds
         with self._subscription(tenant, fit_id) as wake:
-            yield f"retry: {CLIENT_RETRY_MILLISECONDS}\n\n".encode()
+            # Within the first event: some readers take a block of its own for an event without content.
+            opening = RETRY
             spoke = time.monotonic()
             while not self._closed:
                 wake.clear()
-                events, ended = await to_thread.run_sync(self._read, tenant, fit_id, after, limiter=self._readers)
+                events, ended = await self._readers.in_thread(tenant, self._read, tenant, fit_id, after)
                 for event in events:
-                    yield _server_sent(event)
+                    yield opening + _server_sent(event)
+                    opening = b""
                     after, spoke = event.seq, time.monotonic()
                 if len(events) == BATCH:
                     continue
@@ -148,8 +151,8 @@ class EventHub:
         keep_alive = self._settings.events_keep_alive_seconds
         with self._subscription(tenant, ANY) as wake:
             seen: dict[str, datetime] = {}
-            await to_thread.run_sync(self._read_changes, tenant, seen, limiter=self._readers)
-            yield f"retry: {CLIENT_RETRY_MILLISECONDS}\n\nevent: hello\ndata: {{}}\n\n".encode()
+            await self._readers.in_thread(tenant, self._read_changes, tenant, seen)
+            yield RETRY + b"event: hello\ndata: {}\n\n"
             spoke = time.monotonic()
             while not self._closed:
                 patience = spoke + keep_alive - time.monotonic()
@@ -158,14 +161,16 @@ class EventHub:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(wake.wait(), max(patience, 0))
                 wake.clear()
-                changed = await to_thread.run_sync(self._read_changes, tenant, seen, limiter=self._readers)
+                began = time.monotonic()
+                changed = await self._readers.in_thread(tenant, self._read_changes, tenant, seen)
                 for fit in changed:
                     yield f"event: fit\ndata: {fit.model_dump_json()}\n\n".encode()
                     spoke = time.monotonic()
                 if time.monotonic() - spoke >= keep_alive:
                     yield b": keep-alive\n\n"
                     spoke = time.monotonic()
-                await asyncio.sleep(CHANGES_PAUSE_SECONDS)
+                # Who has changed very many fits looks more seldom.
+                await asyncio.sleep(max(CHANGES_PAUSE_SECONDS, CHANGES_REST * (time.monotonic() - began)))
 
     async def wait_for(self, tenant: str, fit_id: str, reached: Callable[[FitStatus], bool], *, seconds: float) -> bool:
         """Wait for a fit to reach a status, without holding a thread; returns whether it has.
@@ -177,7 +182,7 @@ class EventHub:
         with self._subscription(tenant, fit_id) as wake:
             while True:
                 wake.clear()
-                if reached(await to_thread.run_sync(self._status, tenant, fit_id, limiter=self._readers)):
+                if reached(await self._readers.in_thread(tenant, self._status, tenant, fit_id)):
                     return True
                 patience = deadline - time.monotonic()
                 if patience <= 0 or self._closed:

@@ -1,13 +1,13 @@
-"""What a fit needs at least, held against what a worker has, when it is submitted.
+"""What a fit takes of memory, held against what a worker has, when it is submitted.
 
-A fit that no worker can hold would wait in the queue, take a worker's time to read its signal, and fail there. The
-number here is a lower bound that was measured, for the number of values of the signal alone: whatever the network and
-however small the parts are into which training is cut where memory is short (`tuner.fit.sines.memory`), in the end the
-file is decoded and compared with the signal. So nothing is refused that could run, and what passes may still meet the
-worker's own limit, which ends it once.
+A fit that no worker can hold would wait in the queue, take a worker's time to read its signal, and fail there. What is
+known at submission is the number of values and, where that is certain, the kind of network; the two numbers here were
+measured for the largest that such a fit takes (`make bench-memory`, docs/decisions/0041-what-a-fit-tells.md), so that
+what passes runs within the budget to which its worker holds it.
 
-Latents of wavelets are trained all at once, which takes several times as much and cannot be cut into parts. Where it is
-certain that such a network is fitted to a picture, that is held against the limit, too.
+Networks of sines see their samples in parts and keep between two steps no more than a quarter of the room that their
+process is left (`tuner.fit.memory`): what they take beyond that is a number of arrays as long as the signal. Latents of
+wavelets are trained all at once.
 """
 
 from math import prod
@@ -21,18 +21,16 @@ from store.errors import SpecInvalid, SpecNewer
 from store.models import Fit, Signal
 from store.spec import CodecSpec, FitSpec, read_spec
 
-BYTES_PER_VALUE: Final = 36  # measured at the comparison of the file with the signal, where both lie in memory
+# Of a network of sines: values, targets, residual and directions, and what rounding and comparing hold besides.
+BYTES_PER_VALUE: Final = 60
+# A picture of C channels takes a + b C bytes a sample with wavelets; the networks of the other presets are larger.
+_WAVELETS_FAST, _WAVELETS = (150, 200), (180, 220)
+# A picture of up to so many values is fitted with wavelets, where nothing else is asked for.
+_SURELY_WAVELETS = 15 << 20
 
 
-# Of a picture of C channels wavelets take 110 + 150 C bytes a sample at least: 75 to 94 % of what `make bench-memory`
-# found from 256 x 256 to 1024 x 1024, with the preset that makes the smallest network.
-_WAVELETS_PER_SAMPLE, _WAVELETS_PER_VALUE = 110, 150
-# So many values are fitted with wavelets whatever the kind of signal, where nothing else is asked for.
-_SURELY_WAVELETS = 1 << 23
-
-
-def least_memory_bytes(signal: Signal, spec: FitSpec | None = None) -> int:
-    """Memory that a fit of a signal takes at least, beyond what its process begins with.
+def memory_bytes(signal: Signal, spec: FitSpec | None = None) -> int:
+    """Memory that a fit of a signal takes, beyond what its process begins with.
 
     Args:
         signal: row of the signal, with the facts that inspection found.
@@ -42,7 +40,8 @@ def least_memory_bytes(signal: Signal, spec: FitSpec | None = None) -> int:
     least = BYTES_PER_VALUE * samples * channels
     if spec is None or not _is_surely_wavelets(signal, spec, samples * channels):
         return least
-    return max(least, (_WAVELETS_PER_SAMPLE + _WAVELETS_PER_VALUE * channels) * samples)
+    per_sample, per_value = _WAVELETS_FAST if spec.preset == "fast" else _WAVELETS
+    return max(least, (per_sample + per_value * channels) * samples)
 
 
 def _is_surely_wavelets(signal: Signal, spec: FitSpec, values: int) -> bool:
@@ -66,11 +65,11 @@ def check_memory(session: Session, fit: Fit, most_bytes: int) -> None:
         FitTooLarge: if it needs more.
     """
     signal = session.get_one(Signal, fit.signal_id)
-    needed = least_memory_bytes(signal, _spec(fit))
+    needed = memory_bytes(signal, _spec(fit))
     if needed > most_bytes:
         raise FitTooLarge(
-            f"a fit of {'x'.join(map(str, _shape(signal)))} points of {signal.facts['channels']} channels needs at "
-            f"least {needed // MEBIBYTE} MiB of memory, and workers have {most_bytes // MEBIBYTE} MiB for one "
+            f"a fit of {'x'.join(map(str, _shape(signal)))} points of {signal.facts['channels']} channels takes "
+            f"{needed // MEBIBYTE} MiB of memory, and workers have {most_bytes // MEBIBYTE} MiB for one "
             "(TUNER_FIT_MEMORY_BYTES): send a smaller signal, or a part of it"
         )
 

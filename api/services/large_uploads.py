@@ -11,11 +11,10 @@ from functools import cached_property
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from anyio import to_thread
-
 from api.errors import ContentTooLarge, TooManyUploads, UploadIncomplete, UploadMismatch
 from api.schemas.uploads import UploadCompletion, UploadRequest, UploadView
 from api.services.removal import remove_soon
+from api.services.turns import Turns
 from api.services.uploads import Upload, Uploads, clean_filename
 from api.settings import ApiSettings
 from store import models
@@ -32,6 +31,7 @@ from store.repositories.uploads import LargeUploads as Rows
 
 MAX_PARTS = 10_000  # of one object, by S3's rules
 NAMED_PARTS = 5
+JOINS = 4  # uploads whose parts storage puts together at the same time, which may take minutes
 
 logger = logging.getLogger(__name__)
 
@@ -39,11 +39,15 @@ logger = logging.getLogger(__name__)
 class LargeUploads:
     """Uploads in parts, by URLs that are signed for them."""
 
-    def __init__(self, database: Database, blobs: BlobStore, uploads: Uploads, settings: ApiSettings) -> None:
+    def __init__(
+        self, database: Database, blobs: BlobStore, uploads: Uploads, threads: Turns, settings: ApiSettings
+    ) -> None:
         self._database = database
         self._blobs = blobs
         self._multipart = MultipartUploads(blobs)
         self._uploads = uploads
+        self._threads = threads
+        self._joins = Turns(JOINS, is_shared=settings.require_keys)
         self._settings = settings
 
     @cached_property
@@ -111,15 +115,15 @@ class LargeUploads:
         Raises:
             UploadNotFound: if the tenant has no such upload, or it has expired.
             UploadIncomplete: if parts are missing.
-            UploadMismatch: if the parts are not the declared file; nothing is left of them.
+            UploadMismatch: if the parts are not the declared file; they stay.
             ApiError: what else is wrong with the file.
         """
-        upload = await to_thread.run_sync(self._get, tenant, upload_id)
+        upload = await self._threads.in_thread(tenant, self._get, tenant, upload_id)
         if upload.signal_id is not None:
-            return await to_thread.run_sync(self._signal, tenant, upload.signal_id), False
+            return await self._threads.in_thread(tenant, self._signal, tenant, upload.signal_id), False
         if declared.bytes != upload.byte_count:
             raise UploadMismatch(f"the file has {declared.bytes} bytes, announced were {upload.byte_count}")
-        await to_thread.run_sync(self._join, upload)
+        await self._joins.in_thread(tenant, self._join, upload)
         try:
             signal, created = await self._uploads.accept_file(
                 tenant,
@@ -128,11 +132,11 @@ class LargeUploads:
             )
         except BlobMissing:
             # Another request has completed it meanwhile.
-            upload = await to_thread.run_sync(self._get, tenant, upload_id)
+            upload = await self._threads.in_thread(tenant, self._get, tenant, upload_id)
             if upload.signal_id is None:
                 raise
-            return await to_thread.run_sync(self._signal, tenant, upload.signal_id), False
-        await to_thread.run_sync(self._finish, upload)
+            return await self._threads.in_thread(tenant, self._signal, tenant, upload.signal_id), False
+        await self._threads.in_thread(tenant, self._finish, upload)
         return signal, created
 
     def _get(self, tenant: str, upload_id: str) -> models.Upload:
@@ -197,10 +201,11 @@ class LargeUploads:
                 digest.update(part)
                 byte_count += file.write(part)
         if (byte_count, digest.hexdigest()) != (upload.byte_count, sha256):
-            self._drop(upload)
+            # What was sent stays until the upload expires: a wrong hash is no reason to send a gigabyte again.
             raise UploadMismatch(
-                f"storage holds {byte_count} bytes with SHA-256 {digest.hexdigest()}, expected {upload.byte_count} "
-                f"with {sha256}: begin a new upload"
+                f"the parts are {byte_count} bytes with SHA-256 {digest.hexdigest()}, expected {upload.byte_count} "
+                f"with {sha256}: complete it again with the SHA-256 of the file, or, if a part was damaged on its "
+                "way, delete this upload and begin a new one"
             )
         return Upload(path=path, sha256=sha256, byte_count=byte_count, filename=upload.filename)
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 import anyio
-from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -16,8 +15,10 @@ from api.errors import InvalidRequest, TooBusy, ViewFailed, ViewTooLarge
 from api.schemas.problems import Fault
 from api.schemas.results import ViewStatus
 from api.services.downloads import StoredFile, download
+from api.services.places import Places
 from api.services.publishing import Publisher
 from api.services.removal import remove_soon
+from api.services.turns import Turns
 from store.blobs import BlobStore
 from store.database import Database
 from store.errors import BlobDamaged, BlobMissing, StorageFull
@@ -28,7 +29,9 @@ from store.repositories.quotas import Quotas
 from store.repositories.renders import Renders
 from store.repositories.representations import Representations
 
-POLL_SECONDS = 0.05
+POLL_SECONDS = 0.05  # until the first look, and half a second between the later ones
+SLOWEST_POLL_SECONDS = 0.5
+WAITS = 64  # requests that wait for a view at the same time; the others are told to ask again
 RETRY_AFTER_SECONDS = 1
 WAITING_PER_TENANT = 64
 
@@ -47,12 +50,21 @@ class Views:
     """Answers requests for views."""
 
     def __init__(
-        self, database: Database, blobs: BlobStore, publisher: Publisher, *, max_stored_bytes: int | None
+        self,
+        database: Database,
+        blobs: BlobStore,
+        publisher: Publisher,
+        threads: Turns,
+        *,
+        max_stored_bytes: int | None,
+        is_shared: bool,
     ) -> None:
         self._database = database
         self._blobs = blobs
         self._publisher = publisher
+        self._threads = threads
         self._max_stored_bytes = max_stored_bytes
+        self._waits = Places("requests for views", WAITS, None, is_shared=is_shared)
 
     async def answer(self, request: Request, tenant: str, fit_id: str, wish: Wish, *, wait: int | None) -> Response:
         """The view, or 202 if it is not there after `wait` seconds.
@@ -68,27 +80,35 @@ class Views:
             StorageFull: if the tenant may not store it.
             TooBusy: if too many of the tenant's views are waiting.
         """
-        render, filename = await to_thread.run_sync(self._ask, tenant, fit_id, wish)
-        deadline = time.monotonic() + (wait or 0)
-        while render.status in {"queued", "running"}:
-            if time.monotonic() >= deadline:
-                return _not_yet(request, render)
-            await anyio.sleep(POLL_SECONDS)
-            render = await to_thread.run_sync(self._look, render)
+        render, filename = await self._threads.in_thread(tenant, self._ask, tenant, fit_id, wish)
+        if wait is not None and self._waits.has_room(tenant):
+            with self._waits.place(tenant):
+                render = await self._awaited(tenant, render, wait)
+        if render.status in {"queued", "running"}:
+            return _not_yet(request, render)
         if render.error_code == StorageFull.code:
             raise StorageFull(render.error_message)
         if render.error_code in {BlobMissing.code, BlobDamaged.code}:
             # Once its file is made again, it can be drawn: a failure that is remembered would outlive its cause.
-            await to_thread.run_sync(self._forget, render)
+            await self._threads.in_thread(tenant, self._forget, render)
             raise BlobDamaged(render.error_message)
         if render.status == "failed":
             raise ViewFailed(render.error_message or "the view cannot be drawn", reason=render.error_code)
         try:
-            return await to_thread.run_sync(download, request, self._blobs, _file(render, filename))
+            return await self._threads.in_thread(tenant, download, request, self._blobs, _file(render, filename))
         except (BlobMissing, BlobDamaged):
             # Views can be made again: whoever asks next has it drawn anew.
-            await to_thread.run_sync(self._forget, render)
+            await self._threads.in_thread(tenant, self._forget, render)
             raise
+
+    async def _awaited(self, tenant: str, render: Render, wait: int) -> Render:
+        """The view as it is when it is drawn, or when the time for that is over."""
+        deadline, pause = time.monotonic() + wait, POLL_SECONDS
+        while render.status in {"queued", "running"} and time.monotonic() < deadline:
+            await anyio.sleep(pause)
+            pause = min(1.5 * pause, SLOWEST_POLL_SECONDS)
+            render = await self._threads.in_thread(tenant, self._look, render)
+        return render
 
     def _ask(self, tenant: str, fit_id: str, wish: Wish) -> tuple[Render, str]:
         with self._database.unit_of_work() as session:

@@ -7,7 +7,7 @@ from typing import Any
 from tuner_client.both import Both, BothStreams, operation
 from tuner_client.calls import Call, at, document, idempotency, nothing, prefer
 from tuner_client.models import Estimate, EventPage, Fit, FitBatch, FitCancellations, FitPage, FitSummary
-from tuner_client.waiting import events, submit, watch
+from tuner_client.waiting import events, follow_fits, submit, watch
 
 
 class FitOperations:
@@ -15,6 +15,7 @@ class FitOperations:
 
     submit = Both(submit)
     events = BothStreams(events)
+    follow_fits = BothStreams(follow_fits)
     _watch = BothStreams(watch)
 
     @operation

@@ -10,6 +10,7 @@ from tuner_client.transfers import (
     fetch_reconstruction,
     fetch_representation,
     fetch_spectrum,
+    fetch_view_page,
 )
 
 
@@ -22,6 +23,7 @@ class ResultOperations:
     get_gradient = Both(fetch_gradient)
     get_spectrum = Both(fetch_spectrum)
     get_checkpoint = Both(fetch_checkpoint)
+    get_view_page = Both(fetch_view_page)
 
     @operation
     def head_representation(self, fit_id: str, *, timeout: float | None = None) -> Call[FileHead]:
@@ -73,6 +75,12 @@ class ResultOperations:
         """Size and SHA-256 of a view of the spectrum, None while it is being drawn; asking has it drawn."""
         path = at("/fits/{fit_id}/spectrum", fit_id=fit_id)
         return _head_of_a_view(path, {"format": format}, wait_seconds, timeout)
+
+    @operation
+    def head_view_page(self, fit_id: str, *, timeout: float | None = None) -> Call[FileHead]:
+        """Size and SHA-256 of the page that holds a result; it is made to be measured."""
+        path = at("/fits/{fit_id}/view.html", fit_id=fit_id)
+        return Call(method="HEAD", path=path, read=file_head, timeout=timeout)
 
     @operation
     def get_metrics(self, fit_id: str, *, timeout: float | None = None) -> Call[Metrics]:

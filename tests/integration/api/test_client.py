@@ -285,3 +285,23 @@ def test_what_the_service_says_is_what_the_client_reads(tuner: Client, world: Wo
     assert (tuner.livez().status, tuner.readyz().status) == ("alive", "ready")
     assert "# TYPE" in tuner.metrics()
     assert tuner.get_problem(tuner.list_problems().data[0].code).meaning
+
+
+def test_all_fits_are_followed_until_the_connection_breaks(proxy: Proxy, tuner: Client, world: World) -> None:
+    changes = tuner.follow_fits(timeout=30)
+    assert next(changes) is None  # whatever is listed from here on is told when it changes
+    fit_id = world.add_fit(world.add_signal())
+    told = next(changes)
+    assert told is not None
+    assert (told.id, told.status) == (fit_id, "queued")
+    with proxy.under(Weather(resets=True)), pytest.raises(ConnectionFailed):
+        list(changes)
+
+
+def test_a_result_is_kept_as_a_page(tuner: Client, world: World, tmp_path: Path) -> None:
+    claim = started(world)
+    world.succeed(claim, b"file")
+    page = tuner.get_view_page(claim.fit_id, tmp_path / "page.html")
+    assert (tmp_path / "page.html").read_bytes().startswith(b"<!doctype html>")
+    head = tuner.head_view_page(claim.fit_id)
+    assert (head.bytes, head.sha256, head.media_type) == (page.bytes, page.sha256, "text/html; charset=utf-8")

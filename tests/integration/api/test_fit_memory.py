@@ -67,7 +67,7 @@ def test_what_no_worker_can_hold_is_refused(narrow: Server, world: World, ended:
     ],
 )
 def test_wavelets_take_more_than_sines(narrow: Server, world: World, asked: dict[str, object], status: int) -> None:
-    """A picture of 512 x 256 takes 73 MiB of training with wavelets; sines are trained in parts that shrink."""
+    """A picture of 512 x 256 takes 94 MiB with wavelets; sines are trained in parts that shrink."""
     signal = world.add_signal()
     with world.database.unit_of_work() as session:
         session.get_one(Signal, signal).facts = LARGE | {"width": 512, "height": 256}

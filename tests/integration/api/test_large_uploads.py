@@ -198,12 +198,25 @@ def test_a_part_that_was_sent_again_counts_as_it_came_last(uploader: httpx.Clien
     assert complete(uploader, upload, content).status_code == 201
 
 
-def test_other_bytes_than_declared_leave_nothing(uploader: httpx.Client, world: World) -> None:
+def test_a_wrong_hash_costs_no_part(uploader: httpx.Client, world: World) -> None:
+    content, before = large_png(), world.counts()
+    upload = begin(uploader, content)
+    send(upload, content)
+    for _ in range(2):
+        answer = complete(uploader, upload, content, sha256="0" * 64)
+        assert (answer.status_code, answer.json()["code"]) == (422, "upload_mismatch")
+        assert hashlib.sha256(content).hexdigest() in answer.json()["detail"]
+        assert world.counts() == before
+    assert complete(uploader, upload, content).status_code == 201
+
+
+def test_other_bytes_than_declared_can_be_given_up_and_leave_nothing(uploader: httpx.Client, world: World) -> None:
     content, before = large_png(), world.counts()
     upload = begin(uploader, content)
     send(upload, content[:-1] + b"?")
     answer = complete(uploader, upload, content)
     assert (answer.status_code, answer.json()["code"]) == (422, "upload_mismatch")
+    assert uploader.delete(f"/uploads/{upload['id']}").status_code == 204
     assert leftovers(world) == (0, 0, 0)
     assert world.counts() == before
     assert complete(uploader, upload, content).status_code == 404

@@ -14,12 +14,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from ipaddress import ip_network
 from threading import Event
 
 import httpx
 import pytest
+from sqlalchemy import text
 
 from store.blobs import BlobStore
 from store.database import Database
@@ -174,6 +176,51 @@ def test_messages_that_nobody_answers_leave_a_sender_to_others(shared: Shared) -
             for thread in threads:
                 thread.join(TARPIT_SECONDS)
             queue.close()
+
+
+ASKED = 60  # requests at the same time; the framework has threads for forty
+WAIT_SECONDS = 5.0  # for a request of the other tenant: less than a statement of the first may take
+
+
+def test_requests_that_take_long_leave_threads_and_connections_to_others(shared: Shared) -> None:
+    """One tenant waits for the database with as many requests as it likes, and with followers of all its fits."""
+    with (
+        shared.world.database.unit_of_work() as session,
+        ThreadPoolExecutor(ASKED) as pool,
+        shared.client(shared.greedy) as greedy,
+        shared.client(shared.modest) as modest,
+    ):
+        assert [client.get("/webhooks").status_code for client in (greedy, modest)] == [200, 200]
+        session.execute(text("LOCK TABLE webhook_endpoints IN ACCESS EXCLUSIVE MODE"))
+        held = [pool.submit(greedy.get, "/webhooks", timeout=60) for _ in range(ASKED)]
+        time.sleep(0.5)
+        for path in ("/fits", "/signals", "/usage"):
+            started = time.monotonic()
+            assert modest.get(path).status_code == 200
+            assert time.monotonic() - started < WAIT_SECONDS
+        assert not any(one.done() for one in held)
+        session.rollback()
+        assert {one.result().status_code for one in held} <= {200, 429}
+
+
+def test_keys_that_nobody_has_are_looked_up_beside_those_that_are_good(shared: Shared) -> None:
+    """Also while the database does not say whether they are."""
+    unknown = {"Authorization": f"Bearer tnr_{'0' * 12}_{'0' * 64}"}
+    with (
+        shared.world.database.unit_of_work() as session,
+        ThreadPoolExecutor(ASKED) as pool,
+        shared.client(unknown) as stranger,
+        shared.client(shared.modest) as modest,
+    ):
+        assert modest.get("/fits").status_code == 200
+        session.execute(text("LOCK TABLE api_keys IN ACCESS EXCLUSIVE MODE"))
+        held = [pool.submit(stranger.get, "/fits", timeout=60) for _ in range(ASKED)]
+        time.sleep(0.5)
+        started = time.monotonic()
+        assert modest.get("/signals").status_code == 200
+        assert time.monotonic() - started < WAIT_SECONDS
+        session.rollback()
+        assert {one.result().status_code for one in held} == {401}
 
 
 def test_messages_by_ones_own_wish_are_limited(shared: Shared) -> None:

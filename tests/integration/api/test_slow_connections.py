@@ -5,15 +5,18 @@ Over real sockets, against a server whose deadlines are short. Nothing here wait
 
 import contextlib
 import json
+import os
 import socket
 import time
 from collections.abc import Iterator
 
 import httpx
+import psutil
 import pytest
 
 from tests.integration.api.conftest import Server, running_api
 from tests.integration.api.images import chunk, png, with_comment
+from tests.integration.api.world import World
 
 HEAD_SECONDS, BODY_SECONDS, KEEP_ALIVE_SECONDS = 1.0, 1.5, 2
 PATIENCE = 10.0
@@ -174,3 +177,67 @@ def test_a_form_of_nothing_but_parts_holds_nobody_up(hasty: Server) -> None:
     answer = httpx.post(f"{hasty.url}/signals", content=form, headers=kind, trust_env=False)
     assert (answer.status_code, answer.json()["code"]) == (400, "malformed_upload")
     assert "100 parts" in answer.json()["detail"]
+
+
+@pytest.fixture(scope="module")
+def unread(
+    environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory, world: World
+) -> Iterator[tuple[Server, bytes]]:
+    """An api with little patience for who does not read, and a request with an answer of 4 MiB."""
+    limits = {"TUNER_ANSWER_SECONDS": "1", "TUNER_ANSWER_BYTES_PER_SECOND": "100000"}
+    limits |= {"TUNER_MAX_UNTAKEN_BYTES": str(7 << 20)}
+    signal = world.add_signal(os.urandom(4 << 20))
+    with running_api(environment, tmp_path_factory.mktemp("unread"), **limits) as running:
+        yield running, f"GET /signals/{signal}/content HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
+
+
+def narrow(server: Server, request: bytes) -> socket.socket:
+    """A connection on which a request was sent, and next to nothing of its answer is on the way."""
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.connect(server.address)
+    connection.sendall(request)
+    connection.settimeout(PATIENCE)
+    assert connection.recv(1) == b"H"
+    return connection
+
+
+def is_open(server: Server, connection: socket.socket) -> bool:
+    """Whether the server still has its end of a connection."""
+    ends = psutil.Process(server.process.pid).net_connections("tcp")
+    return connection.getsockname()[1] in {end.raddr.port for end in ends if end.raddr}
+
+
+@pytest.mark.parametrize("bytes_at_a_time", [0, 1, 2000])
+def test_an_answer_that_nobody_takes_is_given_up(unread: tuple[Server, bytes], bytes_at_a_time: int) -> None:
+    server, request = unread
+    with narrow(server, request) as connection:
+        end = time.monotonic() + PATIENCE
+        assert is_open(server, connection)
+        while is_open(server, connection):
+            assert time.monotonic() < end
+            if bytes_at_a_time:
+                connection.recv(bytes_at_a_time)
+            time.sleep(0.1)
+
+
+def test_an_answer_that_is_taken_in_time_is_whole(unread: tuple[Server, bytes]) -> None:
+    server, request = unread
+    heard = 0
+    with narrow(server, request.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")) as connection:
+        while part := connection.recv(1 << 18):
+            heard += len(part)
+            time.sleep(0.001)
+    assert heard > 4 << 20
+
+
+def test_what_waits_has_a_limit_and_the_oldest_goes(unread: tuple[Server, bytes]) -> None:
+    """Long before any of them is late."""
+    server, request = unread
+    with contextlib.ExitStack() as stack:
+        started = time.monotonic()
+        held = [stack.enter_context(narrow(server, request)) for _ in range(6)]
+        while is_open(server, held[0]):
+            assert time.monotonic() - started < PATIENCE
+        assert is_open(server, held[-1])
+        assert httpx.get(f"{server.url}/livez", trust_env=False).status_code == 200

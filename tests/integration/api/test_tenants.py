@@ -5,6 +5,7 @@ in `belongings`. One without needs a case of its own. Either way, a route that n
 """
 
 import importlib
+import json
 import pkgutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -176,6 +177,19 @@ def a_webhook_is_ones_own(alice: Tenant, bob: Tenant, operation: Operation) -> N
     assert len({answer["secret"] for answer in answers}) == 2
 
 
+def only_ones_own_changes_are_told(alice: Tenant, bob: Tenant, operation: Operation) -> None:
+    """What Alice does first is not what Bob hears first."""
+    asked = bob.client.stream("GET", operation.path, headers={"Accept": "text/event-stream"})
+    with asked as answer:
+        told = (json.loads(line[5:]) for line in answer.iter_lines() if line.startswith("data:"))
+        assert next(told) == {}
+        ids = [
+            tenant.client.post("/fits", json={"signal_id": tenant.belongings["signal_id"]}).json()["id"]
+            for tenant in (alice, bob)
+        ]
+        assert next(told)["id"] == ids[1]
+
+
 CASES: dict[str, Callable[[Tenant, Tenant, Operation], None]] = {
     "list_signals": lists_only_ones_own,
     "list_fits": lists_only_ones_own,
@@ -187,6 +201,7 @@ CASES: dict[str, Callable[[Tenant, Tenant, Operation], None]] = {
     "create_webhook": a_webhook_is_ones_own,
     "create_fit": only_ones_own_signal_is_fitted,
     "create_fits": only_ones_own_signals_are_fitted_together,
+    "follow_fits": only_ones_own_changes_are_told,
     "get_usage": only_what_is_ones_own_is_counted,
     "cancel_fits": only_ones_own_are_cancelled,
 }

@@ -52,9 +52,11 @@ class World:
             with self.database.unit_of_work() as session:
                 session.execute(text("ALTER TABLE signals DROP CONSTRAINT refused"))
 
-    def add_signal(self, *, tenant: str = LOCAL_TENANT, filename: str | None = "pic.png") -> str:
-        """A signal with an object of random bytes."""
-        content = uuid4().bytes
+    def add_signal(
+        self, content: bytes | None = None, *, tenant: str = LOCAL_TENANT, filename: str | None = "pic.png"
+    ) -> str:
+        """A signal with an object of these bytes, or of random ones."""
+        content = uuid4().bytes if content is None else content
         sha256 = hashlib.sha256(content).hexdigest()
         key = signal_key(tenant, sha256)
         self.blobs.put(key, content)

@@ -56,6 +56,17 @@ def test_an_absent_object_is_missing(blobs: BlobStore) -> None:
     blobs.delete("nowhere")
 
 
+def test_addresses_of_parts_are_signed_for_where_clients_reach_storage(store_settings: StoreSettings) -> None:
+    """And not for the name that the engines have among themselves."""
+    public = store_settings.model_copy(update={"s3_public_endpoint_url": "https://files.example"})
+    inner, outer = (
+        MultipartUploads(BlobStore(settings)).part_url("key", "id", 1, byte_count=5, seconds=60)
+        for settings in (store_settings, public)
+    )
+    assert inner.startswith(f"{store_settings.s3_endpoint_url}/")
+    assert outer.startswith(f"https://files.example/{store_settings.s3_bucket}/key?")
+
+
 def test_a_bucket_that_is_gone_is_neither_a_lost_object_nor_a_matter_of_time(
     store_settings: StoreSettings, tmp_path: Path
 ) -> None:

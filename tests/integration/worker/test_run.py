@@ -30,6 +30,7 @@ from store.status import FitStatus
 from tests.chaos.proxy import Proxy, Weather
 from tests.factories import picture_png, upload_signal
 from tuner.codec.decode import decode
+from tuner.fit.memory import data_bytes
 from tuner.fit.progress import Progress, Verdict
 from tuner.metrics import gradient_psnr_db, picture_psnr_db
 from tuner.network.wavelets.parameters import WaveletParameters
@@ -40,7 +41,7 @@ from tuner.targets.search import fit_to_target
 from worker.checkpoints import load_checkpoints, save_checkpoint
 from worker.drain import draining
 from worker.lease import Lease
-from worker.memory import MARGIN_BYTES, data_bytes
+from worker.memory import MARGIN_BYTES
 from worker.resolved import resolved_settings
 from worker.resources import Resources
 from worker.run import run_next_fit

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from api.settings import load_settings
+from api.settings import ApiSettings, load_settings
 
 COMPLETE = {
     "TUNER_DATABASE_URL": "postgresql+psycopg://u:hunter2@localhost/x",
@@ -41,3 +41,10 @@ def test_a_complete_environment_is_enough(monkeypatch: pytest.MonkeyPatch) -> No
         monkeypatch.setenv(name, value)
     api, store = load_settings()
     assert (api.max_upload_bytes, store.s3_bucket) == (123, "bucket")
+
+
+def test_what_workers_are_told_is_what_a_fit_may_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TUNER_WORKER_FIT_MEMORY_BYTES", str(3 << 30))
+    assert ApiSettings().fit_memory_bytes == 3 << 30
+    monkeypatch.setenv("TUNER_FIT_MEMORY_BYTES", str(2 << 30))
+    assert ApiSettings().fit_memory_bytes == 2 << 30

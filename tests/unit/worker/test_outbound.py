@@ -1,5 +1,6 @@
 """Posting to addresses that strangers chose, against a real server that behaves badly."""
 
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -66,6 +67,22 @@ def test_a_name_that_changes_its_mind_changes_nothing(hook: Receiver) -> None:
     with pytest.raises(NotDelivered, match="not public"):
         sender.post(f"http://hooks.example:{hook.port}/", b"", {})
     assert hook.is_empty
+
+
+def test_a_name_that_nobody_resolves_is_given_up_in_time() -> None:
+    release = threading.Event()
+
+    def slow(_host: str, _port: int) -> list[str]:
+        release.wait(20)
+        return ["93.184.216.34"]
+
+    started = time.monotonic()
+    try:
+        with pytest.raises(NotDelivered, match="not resolved within"):
+            Sender(timeout_seconds=0.2, resolver=slow).post("http://slow.example/", b"", {})
+    finally:
+        release.set()
+    assert time.monotonic() - started < 10
 
 
 def test_redirects_are_not_followed(hook: Receiver) -> None:

@@ -3,13 +3,12 @@
 Here it is decided how large a tile is, and what may stay in memory between sweeps (`tuner.fit.natural.sweeps`).
 """
 
-import os
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from tuner.fit.config import NaturalGradientConfig
+from tuner.fit.memory import free_bytes
 from tuner.fit.natural.input_sines import DenseSines, InputSines
 from tuner.fit.natural.separable import grid_sines
 from tuner.fit.natural.sweeps import Sweeps
@@ -120,7 +119,4 @@ def _tile_points(network: SineNetwork, parts: int = 1) -> int:
 def _free_bytes(device: torch.device) -> int:
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
-    try:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (ValueError, OSError, AttributeError):  # not every system says
-        return 2**32
+    return free_bytes()

@@ -1,0 +1,42 @@
+"""How much memory there is for a fit: what the machine has free, and what this process may still take of it."""
+
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+
+def free_bytes() -> int:
+    """Memory in bytes that this process may take now, beyond what it holds.
+
+    A process that is held to a budget by the system (`RLIMIT_DATA`, as a worker is) must not plan with what the rest of
+    the machine has free: it would be ended for memory that it could have done without.
+    """
+    try:
+        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError, AttributeError):  # not every system says
+        free = 2**32
+    room = _room_bytes()
+    return free if room is None else min(free, room)
+
+
+def data_bytes() -> int | None:
+    """Private writable memory of this process in bytes, as the system counts it against the limit; None if unknown."""
+    if sys.platform != "linux":
+        return None
+    with suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmData:"):
+                return int(line.split()[1]) << 10
+    return None
+
+
+def _room_bytes() -> int | None:
+    """What is left under the system's limit for this process; None if there is none."""
+    held = data_bytes()
+    if held is None:
+        return None
+    import resource  # not on Windows, where nothing gets here
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_DATA)
+    return None if limit == resource.RLIM_INFINITY else max(0, limit - held)
