@@ -42,7 +42,7 @@ async function compiledCore() {
 /** A file, whole or as far as it has been read. */
 export class TnrFile {
   /**
-   * @param {(question: string, given: any[], moved?: Transferable[]) => Promise<any>} ask
+   * @param {(question: string, given: any[], signal?: AbortSignal) => Promise<any>} ask
    * @param {() => void} end
    */
   constructor(ask, end) {
@@ -59,8 +59,8 @@ export class TnrFile {
    * @param {PixelOptions} [options]
    * @returns {Promise<Pixels>}
    */
-  pixels(options = {}) {
-    return this.ask("pixels", [options]);
+  pixels({ signal, ...options } = {}) {
+    return this.ask("pixels", [options], signal);
   }
 
   /**
@@ -83,10 +83,11 @@ export class TnrFile {
 
   /**
    * The numbers that the file stands for, which its integers and steps give exactly.
+   * @param {number} [tile] of which, in a file in tiles
    * @returns {Promise<import("./tnr.js").Network>}
    */
-  network() {
-    return this.ask("network", []);
+  network(tile) {
+    return this.ask("network", [tile]);
   }
 
   /** End the worker; what is still asked for is refused. */
@@ -154,15 +155,12 @@ function workerFile() {
 
 /** Where there are no workers, as in Node, decoding is done at once. */
 async function localFile() {
-  const { Decoder } = await import("./decoder.js");
-  /** @type {any} */
-  let decoder = null;
+  const answerTo = (await import("./decoder.js")).answers();
   let isClosed = false;
   return new TnrFile(
     async (question, given) => {
       if (isClosed) throw new TnrError("closed", "the file has been closed: open it again");
-      if (question === "start") decoder = new Decoder(given[0], given[1]);
-      else return decoder[question](...given);
+      return answerTo(question, given);
     },
     () => {
       isClosed = true;
