@@ -173,7 +173,7 @@ export class Tiles extends Decoder {
     const { header, payload } = this.prepared(number);
     const missing = Math.min(levels, layoutOf(payload, header, this.limits).scales);
     const every = 2 ** Math.max(0, missing - 1);
-    const network = this.core.wavelets(payload, header, missing);
+    const network = this.core.wavelets(payload, header, missing, true);
     const shape = header.shape.map((count) => everyCount(count, every));
     const data = new Float32Array(product(shape) * header.channels);
     const row = data.length / (shape.length > 1 ? shape[0] : 1);
