@@ -312,7 +312,8 @@ export class Tiles extends Decoder {
     }
     for (const number of [...byTile.keys()].sort((one, other) => one - other)) {
       const [own, place, box] = [byTile.get(number) ?? [], grid.place(number), grid.box(number)];
-      const [local, weights, slopes] = [new Float64Array(own.length * axes), Array(own.length).fill(1), Array(own.length * axes).fill(1)];
+      // In single precision, as the points are: at a kink others would find the slope on its other side.
+      const [local, weights, slopes] = [new Float32Array(own.length * axes), Array(own.length).fill(1), Array(own.length * axes).fill(1)];
       own.forEach((point, at) => {
         for (let axis = 0; axis < axes; axis++) {
           const t = ((points[point * axes + axis] + 1) * grid.shape[axis]) / 2;
@@ -322,7 +323,7 @@ export class Tiles extends Decoder {
           for (let other = 0; other < axes; other++) slopes[at * axes + other] *= other === axis ? slope : weight;
         }
       });
-      ask(this.tile(number), /** @type {any} */ (local), weights, slopes, (at, part, value) => (found[own[at] * size + part] += Math.fround(value)));
+      ask(this.tile(number), local, weights, slopes, (at, part, value) => (found[own[at] * size + part] += Math.fround(value)));
       this.trimTiles();
     }
     return found;

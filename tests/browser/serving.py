@@ -22,6 +22,7 @@ class Served:
         goes_on: what the rest waits for.
         sent: how many bytes have been sent.
         ranges: the ranges that were asked for.
+        knows_ranges: whether ranges are sent, and not always all.
     """
 
     data: bytes
@@ -29,6 +30,7 @@ class Served:
     goes_on: Event = field(default_factory=Event)
     sent: int = 0
     ranges: list[str | None] = field(default_factory=list)
+    knows_ranges: bool = True
 
 
 class Site:
@@ -58,8 +60,9 @@ class Site:
                 asked = self.headers.get("Range")
                 served.ranges.append(asked)
                 total, (first, last) = len(served.data), (0, len(served.data) - 1)
-                if asked and (match := re.fullmatch(r"bytes=(\d+)-(\d+)", asked)):
-                    first, last = int(match[1]), min(int(match[2]), total - 1)
+                asked = asked if served.knows_ranges else None
+                if asked and (match := re.fullmatch(r"bytes=(\d+)-(\d*)", asked)):
+                    first, last = int(match[1]), min(int(match[2] or total), total - 1)
                 if first >= total:
                     self.send_error(416)
                     return
