@@ -184,6 +184,10 @@ export class TnrImage extends Base {
     if (kind !== "image" || shape.length !== 2) {
       throw new TnrError("unsupported", `the file is of kind ${kind} with ${shape.length} axes, expected an image: open it in the viewer`);
     }
+    const early = places.filter((place) => place.missing > missing && place.end <= FIRST_SHARE * bytes).pop();
+    // Asked for first, so that it is decoded while the page is laid out.
+    const coarse = this.isInTiles ? null : this.drawHome(missing || !early ? missing : early.missing);
+    coarse?.catch(() => {}); // it is waited for below
     this.view.show(shape[1], shape[0]);
     this.message.hidden = true;
     this.describe();
@@ -195,8 +199,7 @@ export class TnrImage extends Base {
       await this.sampling;
       return;
     }
-    const early = places.filter((place) => place.missing > missing && place.end <= FIRST_SHARE * bytes).pop();
-    await this.drawHome(missing || !early ? missing : early.missing);
+    await coarse;
     if (turn !== this.turn) return;
     this.dispatchEvent(new CustomEvent("coarse", { detail: { missing: missing || early?.missing || 0 } }));
   }

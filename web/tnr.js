@@ -39,7 +39,7 @@ async function compiledCore() {
   return WebAssembly.compile(await answer.arrayBuffer());
 }
 
-/** A file, whole or as far as it has been read. */
+/** A file, whole or as far as it has been read; tnr.d.ts says what it can be asked for. */
 export class TnrFile {
   /**
    * @param {(question: string, given: any[], signal?: AbortSignal) => Promise<any>} ask
@@ -50,12 +50,11 @@ export class TnrFile {
     this.end = end;
     /** @type {Info} */
     this.info = /** @type {any} */ (null);
-    /** Fulfilled when all that was asked for has been read. @type {Promise<void>} */
+    /** @type {Promise<void>} */
     this.whole = Promise.resolve();
   }
 
   /**
-   * Samples of the signal, or of a part of it.
    * @param {PixelOptions} [options]
    * @returns {Promise<Pixels>}
    */
@@ -64,8 +63,7 @@ export class TnrFile {
   }
 
   /**
-   * Values at any points.
-   * @param {Float32Array} points coordinates, point after point; the signal covers -1 ... 1 along each axis
+   * @param {Float32Array} points
    * @returns {Promise<Float32Array>}
    */
   at(points) {
@@ -73,7 +71,6 @@ export class TnrFile {
   }
 
   /**
-   * Exact derivatives at any points: for each point, for each channel, along each axis.
    * @param {Float32Array} points
    * @returns {Promise<Float32Array>}
    */
@@ -82,8 +79,7 @@ export class TnrFile {
   }
 
   /**
-   * The numbers that the file stands for, which its integers and steps give exactly.
-   * @param {number} [tile] of which, in a file in tiles
+   * @param {number} [tile]
    * @returns {Promise<import("./tnr.js").Network>}
    */
   network(tile) {
@@ -108,7 +104,8 @@ export async function open(source, options = {}) {
   compiled ??= compiledCore();
   const file = typeof Worker === "undefined" ? await localFile() : workerFile();
   try {
-    const started = compiled.then((core) => file.ask("start", [core, options.limits]));
+    // What follows need not wait for an answer: questions are taken in turn.
+    const started = compiled.then((core) => void file.ask("start", [core, options.limits]).catch(() => {}));
     if (typeof source === "string" || source instanceof URL) await fetchFile(file, source, options, started);
     else {
       await started;
