@@ -1,5 +1,6 @@
 """A server on 127.0.0.1: the checkout's `web/`, and files that arrive as slowly as a test wants."""
 
+import gzip
 import mimetypes
 import re
 from dataclasses import dataclass, field
@@ -31,6 +32,22 @@ class Served:
     sent: int = 0
     ranges: list[str | None] = field(default_factory=list)
     knows_ranges: bool = True
+
+
+def modules(entry: str, found: set[Path]) -> set[Path]:
+    """A module of `web/` and all that it imports."""
+    path = ROOT / "web" / entry
+    if path not in found:
+        found.add(path)
+        for name in re.findall(r'^import .*"\./([^"]+)"', path.read_text(), re.MULTILINE):
+            modules(name, found)
+    return found
+
+
+def compressed_bytes() -> int:
+    """Size of tnr.js, worker.js and the core as gzip, each file by itself; what only some files need is not in it."""
+    paths = modules("tnr.js", set()) | modules("worker.js", set()) | {ROOT / "tuner/core/core.wasm"}
+    return sum(len(gzip.compress(path.read_bytes(), 9)) for path in paths)
 
 
 class Site:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pytest
 
 from core.build import MODULE
+from tests.browser.serving import compressed_bytes
 from tuner.codec.beginning import decode_beginning
 from tuner.codec.decode import decode
 from tuner.codec.file.container import Chunk, ChunkType, read_beginning, read_container, write_container
@@ -70,6 +71,10 @@ def test_integers_are_the_same_and_samples_too(path: Path, of_wavelets: dict[str
     assert np.abs(found - samples).max() <= 1
     # The core makes both, so that not a bit differs: closer than the format promises.
     assert answer["values"] == digest(rendered.values)
+
+
+def test_the_decoder_stays_small() -> None:
+    assert compressed_bytes() <= 60_000
 
 
 def test_networks_of_tiles_are_the_same_and_the_bits_of_their_blend_too() -> None:
