@@ -27,6 +27,7 @@ from tuner.codec.tiles.chunk import join_tiles, pack_tile
 from tuner.network.tiles.grid import TileGrid
 from tuner.network.tiles.parameters import TiledParameters
 from tuner.network.tiles.synthesis import values_on_samples
+from tuner.shapes import FloatArray
 from tuner.signal.samples import SampleFormat, Storage
 
 if TYPE_CHECKING:
@@ -53,14 +54,15 @@ def _unasked(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def asked(address: str, *questions: dict[str, Any]) -> list[dict[str, Any]]:
-    command = ["node", PROGRAM, MODULE, address, *map(json.dumps, questions)]
+    command = ["node", str(PROGRAM), str(MODULE), address, *map(json.dumps, questions)]
     done = subprocess.run(command, capture_output=True, check=True, text=True, timeout=300)
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def limited(values: np.ndarray) -> np.ndarray:
+def limited(values: FloatArray) -> FloatArray:
     """Values within what samples of 8 bits hold, as pixels() gives them."""
-    return np.clip(values, 0, 1).astype(np.float32)
+    within: FloatArray = np.clip(values, 0, 1).astype(np.float32)
+    return within
 
 
 def large() -> bytes:
