@@ -23,15 +23,16 @@ import { weightsOf } from "./networks.js";
  * @property {Header} header
  * @property {Map<number, Uint8Array>} payloads of the chunks that are known; the last one may be cut
  * @property {number} networkAt offset of the network's payload in the file
+ * @property {number} networkBytes length of that payload, which need not be there
+ * @property {number} chunksRead
  * @property {boolean} isCut whether the end of the file is missing
  */
 
-export const CHUNK = { sines: 0x01, scaledSines: 0x03, windows: 0x04, wavelets: 0x07, profile: 0x81, metadata: 0x82, places: 0x83 };
-const NETWORK_CHUNKS = [CHUNK.sines, CHUNK.scaledSines, CHUNK.windows, CHUNK.wavelets];
+export const CHUNK = { sines: 0x01, scaledSines: 0x03, windows: 0x04, wavelets: 0x07, tiles: 0x08, profile: 0x81, metadata: 0x82, places: 0x83 };
+const NETWORK_CHUNKS = [CHUNK.sines, CHUNK.scaledSines, CHUNK.windows, CHUNK.wavelets, CHUNK.tiles];
 const KNOWN_CHUNKS = new Set(Object.values(CHUNK));
 const KINDS = ["image", "audio", "volume", "video", "sdf", "array"];
 const SAMPLE_FORMATS = ["u8", "u16", "s8", "s16", "s24", "u32", "s32", "u64", "s64", "f32", "f64", "f16"];
-const TILES = 0x08;
 const CHUNK_HEAD = 6;
 const CHECKSUM = 4;
 
@@ -106,29 +107,37 @@ export function readContainer(bytes, limits, isWhole) {
   const reader = new ByteReader(bytes);
   const header = readHeader(reader, limits);
   /** @type {Container} */
-  const found = { header, payloads: new Map(), networkAt: 0, isCut: false };
-  for (let number = 1; number <= header.chunks && !found.isCut; number++) {
+  const found = { header, payloads: new Map(), networkAt: 0, networkBytes: 0, chunksRead: 0, isCut: false };
+  while (found.chunksRead < header.chunks && !found.isCut) {
     found.isCut = !isWhole && reader.remaining < CHUNK_HEAD;
-    if (!found.isCut) readChunk(reader, `chunk ${number} of ${header.chunks}`, limits, isWhole, found);
+    if (!found.isCut) readChunk(reader, limits, isWhole, found);
   }
   if (found.isCut) return found;
-  if (reader.remaining) throw corrupt(`${reader.remaining} bytes follow the last chunk, expected none`);
-  const networks = NETWORK_CHUNKS.filter((type) => found.payloads.has(type)).length;
-  if (networks !== 1) throw corrupt(`the file has ${networks || "no"} network chunks, expected one`);
+  expectEnd(reader, found);
   return found;
 }
 
 /**
  * @param {ByteReader} reader
- * @param {string} what
+ * @param {Container} found
+ */
+export function expectEnd(reader, { payloads }) {
+  if (reader.remaining) throw corrupt(`${reader.remaining} bytes follow the last chunk, expected none`);
+  const networks = NETWORK_CHUNKS.filter((type) => payloads.has(type)).length;
+  if (networks !== 1) throw corrupt(`the file has ${networks || "no"} network chunks, expected one`);
+}
+
+/**
+ * @param {ByteReader} reader
  * @param {Limits} limits
  * @param {boolean} isWhole
  * @param {Container} found
  */
-function readChunk(reader, what, limits, isWhole, found) {
+export function readChunk(reader, limits, isWhole, found) {
+  const what = `chunk ${++found.chunksRead} of ${found.header.chunks}`;
   const start = reader.at;
   const [type, length] = [reader.byte(what), reader.varint(what)];
-  checkLimit(limits, "chunk_bytes", length);
+  if (isWhole || type !== CHUNK.tiles) checkLimit(limits, "chunk_bytes", length);
   found.isCut = !isWhole && length + CHECKSUM > reader.remaining;
   const at = reader.at;
   const payload = reader.take(found.isCut ? Math.min(length, reader.remaining) : length, what);
@@ -139,9 +148,7 @@ function readChunk(reader, what, limits, isWhole, found) {
   if (KNOWN_CHUNKS.has(type)) {
     if (found.payloads.has(type)) throw corrupt(`chunk type ${type} occurs twice, expected once`);
     found.payloads.set(type, payload);
-    if (NETWORK_CHUNKS.includes(type)) found.networkAt = at;
-  } else if (type === TILES) {
-    throw new TnrError("unsupported_version", "the signal is in tiles (chunk 8), which this reader does not read: write a region with tuner decode");
+    if (NETWORK_CHUNKS.includes(type)) [found.networkAt, found.networkBytes] = [at, length];
   } else if (type < 0x80) {
     throw new TnrError("unsupported_version", `chunk type ${type} is unknown and may not be skipped: use a newer reader`);
   }

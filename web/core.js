@@ -6,7 +6,7 @@ import { layoutOf, levelsOf, weightsOf } from "./networks.js";
 /** @typedef {import("./networks.js").Layout} Layout */
 /** @typedef {import("./networks.js").Sines} Sines */
 /** @typedef {import("./container.js").Header} Header */
-/** @typedef {{layout: Layout, header: Header, words: Uint8Array, integers: Uint8Array}} Wavelets bytes of int32 */
+/** @typedef {{layout: Layout, header: Header, words: Uint8Array, integers: Uint8Array, coded: number, fresh: CoreInstance | null}} Wavelets bytes of int32 */
 /** @typedef {import("./limits.js").Limits} Limits */
 
 /** @type {Record<number, () => TnrError>} */
@@ -43,9 +43,10 @@ export class Core {
    * @param {Uint8Array} payload of its chunk, or the beginning that has the levels
    * @param {Header} header
    * @param {number} missing number of finest levels that are not read
+   * @param {boolean} [isForOnce] whether its integers are only for the next rows
    * @returns {Wavelets}
    */
-  wavelets(payload, header, missing) {
+  wavelets(payload, header, missing, isForOnce) {
     const layout = layoutOf(payload, header, this.limits);
     const { scales, sizes } = layout;
     if (missing > scales) throw corrupt(`the beginning of the file lacks ${missing} of ${scales + 1} levels`);
@@ -56,8 +57,8 @@ export class Core {
     expectFine(core_wavelets());
     core_want_levels(missing ? scales + 1 - missing : 0);
     expectFine(core_decode());
-    const integers = instance.bytes(core_integers(), 4 * core_integer_count()).slice();
-    return { layout, header, words: instance.words(), integers };
+    const integers = instance.bytes(core_integers(), isForOnce ? 0 : 4 * core_integer_count()).slice();
+    return { layout, header, words: instance.words(), integers, coded: payload.length, fresh: instance };
   }
 
   /**
@@ -68,7 +69,7 @@ export class Core {
     const { layout, header } = network;
     const { samples, scales, colours } = layout;
     const sums = 2 + Math.min(scales, 3) + colours + (colours > 1 ? header.channels : 0);
-    const memory = memoryNeeded(layout, 0) + pixelMemory(network) + 4 * sums * (product(samples) + 64) + 32 * Math.max(...samples);
+    const memory = memoryNeeded(layout, network.coded) + pixelMemory(network) + 4 * sums * (product(samples) + 64) + 32 * Math.max(...samples);
     checkLimit(this.limits, "memory", memory);
     return new CoreEvaluation(this.withNetwork(network), header, this.limits, memory, (4 + colours + header.channels + 19) * (samples[samples.length - 1] + 64));
   }
@@ -89,7 +90,10 @@ export class Core {
   }
 
   /** @param {Wavelets} network */
-  withNetwork({ layout, words, integers }) {
+  withNetwork(network) {
+    const { layout, words, integers, fresh } = network;
+    network.fresh = null;
+    if (fresh) return fresh;
     const instance = new CoreInstance(this.module, layout);
     const { core_integers, core_network_room } = instance.exports;
     instance.put(integers, core_integers());
@@ -104,7 +108,7 @@ export class Core {
    * @param {number} [every] so many samples along each axis have one value, that of the one in their middle
    */
   rows(network, take, every = 1) {
-    checkLimit(this.limits, "memory", memoryNeeded(network.layout, 0) + pixelMemory(network));
+    checkLimit(this.limits, "memory", memoryNeeded(network.layout, network.coded) + pixelMemory(network));
     const instance = this.withNetwork(network);
     const { core_every, core_pixels, core_next, core_values } = instance.exports;
     core_every(every);

@@ -16,6 +16,26 @@ import { Windows } from "./windows.js";
 /** Values of all samples are kept for the next question up to so many bytes. */
 const KEPT_BYTES = 2 ** 28;
 
+/**
+ * Where questions to a file are answered. What reads tiles is fetched when there is a file in tiles.
+ * @returns {(question: string, given: any[]) => Promise<any>}
+ */
+export function answers() {
+  /** @type {any} */
+  let decoder = null;
+  return async (question, given) => {
+    if (question === "start") return void (decoder = new Decoder(given[0], given[1]));
+    try {
+      return await decoder[question](...given);
+    } catch (error) {
+      if (/** @type {any} */ (error).code !== "in_tiles") throw error;
+    }
+    const { Tiles } = await import("./tiles.js");
+    decoder = new Tiles(decoder);
+    return decoder[question](...given);
+  };
+}
+
 export class Decoder {
   /**
    * @param {WebAssembly.Module} module
@@ -37,6 +57,7 @@ export class Decoder {
    */
   take(bytes, isWhole) {
     const { header, payloads, isCut, networkAt } = readContainer(bytes, this.limits, isWhole);
+    if (payloads.has(CHUNK.tiles)) throw new TnrError("in_tiles", "");
     const payload = payloads.get(CHUNK.wavelets);
     // Of a network of sines, which has no levels, nobody reads them.
     const places = payload || isCut ? readPlaces(payloads.get(CHUNK.places)) : [];
@@ -57,17 +78,23 @@ export class Decoder {
     this.places = places;
     this.missing = missing;
     [this.last, this.lastMissing] = [null, -1];
-    const metadata = readMetadata(payloads.get(CHUNK.metadata), header.kind);
-    this.scaling = metadata.scaling;
-    /** @type {Info} */
-    this.info = {
-      ...{ kind: /** @type {Info["kind"]} */ (header.kind), shape: header.shape, channels: header.channels, sampleFormat: /** @type {Info["sampleFormat"]} */ (header.sampleFormat) },
-      network: /** @type {"sines" | "wavelets"} */ (payload ? "wavelets" : "sines"),
-      ...{ bytes: bytes.length, missing, period: header.period, ...metadata },
-      profile: payloads.get(CHUNK.profile)?.slice() ?? null,
-      places: places.map((place) => ({ missing: place.missing, end: networkAt + place.end })),
-    };
+    this.info = this.described(payloads, payload ? "wavelets" : "sines", bytes.length);
+    this.info.places = places.map((place) => ({ missing: place.missing, end: networkAt + place.end }));
     return this.info;
+  }
+
+  /**
+   * @param {Map<number, Uint8Array>} payloads
+   * @param {Info["network"]} network
+   * @param {number} bytes
+   * @returns {Info}
+   */
+  described(payloads, network, bytes) {
+    const { kind, shape, channels, sampleFormat, period } = /** @type {any} */ (this.expectHeader());
+    const metadata = readMetadata(payloads.get(CHUNK.metadata), kind);
+    this.scaling = metadata.scaling;
+    const profile = payloads.get(CHUNK.profile)?.slice() ?? null;
+    return { kind, shape, channels, sampleFormat, network, bytes, missing: this.missing ?? 0, period, ...metadata, profile, places: [] };
   }
 
   /**
@@ -108,7 +135,6 @@ export class Decoder {
       throw new TnrError("config_error", `the shape is ${shape}, expected at least one sample along each axis`);
     }
     checkLimit(this.limits, "values", product(shape) * header.channels);
-    const isOnSamples = box.every(([from, to], axis) => Number.isInteger(from) && Number.isInteger(to) && shape[axis] <= to - from);
     const values = every > 1 ? this.middles(shape, every, wanted) : this.values(box, shape, wanted);
     const pixels = { shape, channels: header.channels, missing: wanted };
     return { ...pixels, data: toSamples(values, as, header.sampleFormat, this.scaling ?? null, header.channels, () => this.spanned(wanted)) };
@@ -120,8 +146,7 @@ export class Decoder {
    * @param {number} missing
    */
   values(box, shape, missing) {
-    const isOnSamples = box.every(([from, to], axis) => Number.isInteger(from) && Number.isInteger(to) && shape[axis] <= to - from);
-    if (!isOnSamples) return this.between(box, shape, missing);
+    if (!areSamples(box, shape)) return this.between(box, shape, missing);
     const there = this.payload ? this.cropped(box, missing) : this.between(box, box.map(([from, to]) => to - from), missing);
     return this.reduced(there, box, shape);
   }
@@ -299,6 +324,13 @@ export class Decoder {
     return this.header;
   }
 }
+
+/**
+ * Whether values of a box are those of samples, or means of them.
+ * @param {[number, number][]} box
+ * @param {number[]} shape
+ */
+export const areSamples = (box, shape) => box.every(([from, to], axis) => Number.isInteger(from) && Number.isInteger(to) && shape[axis] <= to - from);
 
 /**
  * @param {Uint8Array} bytes

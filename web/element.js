@@ -21,13 +21,15 @@ const FIRST_SHARE = 0.16;
 const QUICK = 4;
 /** Pixels that are sampled between two looks at whether the picture has been moved again. */
 const BAND = 2 ** 15;
+/** Of a picture in tiles, samples for a device pixel from which on coarse levels do. */
+const FAR = 2;
 /** Up to this share of the canvas is sampled at once as finely as the screen can, where a move has uncovered it. */
 const UNCOVERED_SHARE = 0.25;
 
 const Base = /** @type {typeof HTMLElement} */ (globalThis.HTMLElement ?? class {});
 
 export class TnrImage extends Base {
-  static observedAttributes = ["src", "alt", "width", "height", "static"];
+  static observedAttributes = ["src", "alt", "width", "height", "static", "region"];
 
   constructor() {
     super();
@@ -53,7 +55,8 @@ export class TnrImage extends Base {
     this.stop = () => {};
     /** The last frame, where it lies, and pixels for a sample if it is a fine one. @type {{bitmap: OffscreenCanvas, region: any, scale: number} | null} */
     this.shown = null;
-    this.reducedTo = 0;
+    /** Ends the wait for tiles that are seen no longer. */
+    this.looking = new AbortController();
   }
 
   /** Address of the file. */
@@ -70,6 +73,29 @@ export class TnrImage extends Base {
   }
   set alt(text) {
     this.setAttribute("alt", text);
+  }
+
+  /** Part of the picture that is shown first, as `tuner decode` takes it: from:to of rows, a comma, from:to of columns. */
+  get region() {
+    return this.getAttribute("region") ?? "";
+  }
+  set region(part) {
+    this.setAttribute("region", part);
+  }
+
+  /** Whether the file is in tiles, so that all of it is a view like any other. */
+  get isInTiles() {
+    return !!this.file?.info?.tiles;
+  }
+
+  /** Whether the picture is in tiles and so far away that coarse ones do. */
+  get isFar() {
+    return this.isInTiles && this.view.scale * FAR < 1;
+  }
+
+  /** Whether one picture of all of it is shown, which the page scales. */
+  get isHome() {
+    return this.view.isHome && !this.isInTiles;
   }
 
   /** Whether all of the file is shown. */
@@ -138,7 +164,8 @@ export class TnrImage extends Base {
       await this.begin(file, turn);
       await file.whole;
       if (turn !== this.turn) return;
-      await this.drawHome(0);
+      if (!this.isInTiles) await this.drawHome(0);
+      this.isShown = true;
       this.dispatchEvent(new Event("load"));
     } catch (error) {
       if (turn === this.turn) this.refuse(/** @type {Error} */ (error));
@@ -157,19 +184,37 @@ export class TnrImage extends Base {
     if (kind !== "image" || shape.length !== 2) {
       throw new TnrError("unsupported", `the file is of kind ${kind} with ${shape.length} axes, expected an image: open it in the viewer`);
     }
+    const early = places.filter((place) => place.missing > missing && place.end <= FIRST_SHARE * bytes).pop();
+    // Asked for first, so that it is decoded while the page is laid out.
+    const coarse = this.isInTiles ? null : this.drawHome(missing || !early ? missing : early.missing);
+    coarse?.catch(() => {}); // it is waited for below
     this.view.show(shape[1], shape[0]);
     this.message.hidden = true;
     this.describe();
     this.resized();
     if (!this.hasAttribute("static")) this.stop = listen(this, this.view, () => this.changed());
-    const early = places.filter((place) => place.missing > missing && place.end <= FIRST_SHARE * bytes).pop();
-    await this.drawHome(missing || !early ? missing : early.missing);
+    this.lookAtRegion();
+    if (this.isInTiles) {
+      this.changed();
+      await this.sampling;
+      return;
+    }
+    await coarse;
     if (turn !== this.turn) return;
     this.dispatchEvent(new CustomEvent("coarse", { detail: { missing: missing || early?.missing || 0 } }));
   }
 
+  /** Begin with a part of the picture, if there is one to begin with. */
+  lookAtRegion() {
+    const ends = this.region.match(/^\s*(\d*):(\d*)\s*,\s*(\d*):(\d*)\s*$/)?.slice(1);
+    if (!ends) return;
+    const [top, bottom, left, right] = ends.map((end, at) => (end ? Number(end) : at % 2 ? [this.lines, this.columns][at >> 1] : 0));
+    this.view.lookAt({ left, top, right, bottom });
+  }
+
   unload() {
     this.turn++;
+    this.looking.abort();
     this.isLoading = false;
     this.isShown = false;
     this.shown = null;
@@ -199,7 +244,7 @@ export class TnrImage extends Base {
     const ratio = globalThis.devicePixelRatio || 1;
     this.view.screenWidth = Math.max(1, Math.round(this.clientWidth * ratio));
     this.view.screenHeight = Math.max(1, Math.round(this.clientHeight * ratio));
-    if (this.file?.info && !this.view.isHome) this.changed();
+    if (this.file?.info && !this.isHome && (this.isShown || !this.isInTiles)) this.changed();
   }
 
   /**
@@ -238,18 +283,20 @@ export class TnrImage extends Base {
   /** The view is another one: what there is moves at once, and is then sampled anew, coarsely and finely. */
   changed() {
     const { states } = this.internals;
-    if (this.view.isHome) {
-      states?.delete("zoomed");
+    if (this.view.isHome) states?.delete("zoomed");
+    else states?.add("zoomed");
+    if (this.isHome) {
       this.shown = null;
       this.frame++;
       this.paintHome();
       this.dispatchEvent(new CustomEvent("view", { detail: { scale: this.view.scale, isFine: true } }));
       return;
     }
-    states?.add("zoomed");
     this.frame++;
     this.paintMoved();
-    if (!this.isDrawing) this.sample();
+    this.looking.abort();
+    this.looking = new AbortController();
+    if (!this.isDrawing) this.sampling = this.sample();
   }
 
   paintMoved() {
@@ -265,10 +312,10 @@ export class TnrImage extends Base {
     this.isDrawing = true;
     const { turn } = this;
     try {
-      for (let coarseness = QUICK; this.file && !this.view.isHome; ) {
+      for (let coarseness = this.isFar ? 1 : QUICK; this.file && !this.isHome; ) {
         const { frame } = this;
         const moved = await this.uncovered();
-        if (turn !== this.turn || this.view.isHome) return;
+        if (turn !== this.turn || this.isHome) return;
         if (moved) {
           this.shown = moved;
           this.paintMoved();
@@ -277,7 +324,7 @@ export class TnrImage extends Base {
           continue;
         }
         const shown = await this.sampled(coarseness, () => turn === this.turn && (coarseness > 1 || frame === this.frame));
-        if (turn !== this.turn || this.view.isHome) return;
+        if (turn !== this.turn || this.isHome) return;
         if (shown) {
           this.shown = shown;
           this.paintMoved();
@@ -285,10 +332,11 @@ export class TnrImage extends Base {
           this.dispatchEvent(new CustomEvent("view", { detail: { scale: this.view.scale, isFine } }));
           if (isFine) return;
         }
-        coarseness = frame === this.frame ? 1 : QUICK;
+        coarseness = frame === this.frame || this.isFar ? 1 : QUICK;
       }
     } catch (error) {
-      if (!(error instanceof TnrError && error.code === "closed")) this.refuse(/** @type {Error} */ (error));
+      if (this.isInTiles && !this.isShown) throw error;
+      if (turn === this.turn && !(error instanceof TnrError && error.code === "closed")) this.refuse(/** @type {Error} */ (error));
     } finally {
       this.isDrawing = false;
     }
@@ -303,6 +351,7 @@ export class TnrImage extends Base {
     const { region, shape } = this.view.part(coarseness);
     const [rows, columns] = shape;
     const height = region.bottom - region.top;
+    if (this.isInTiles && height > FAR * rows) return this.seenFromAfar(region, shape, isWanted);
     const scale = coarseness === 1 ? this.view.scale : 0;
     // On its samples the core is quick, and cannot be asked for a band of whole samples only.
     const band = rows > height ? Math.max(8, Math.floor(BAND / columns)) : rows;
@@ -311,11 +360,54 @@ export class TnrImage extends Base {
       const some = Math.min(band, rows - first);
       const from = region.top + (height * first) / rows;
       const to = first + some === rows ? region.bottom : region.top + (height * (first + some)) / rows;
-      const pixels = await this.file?.pixels({ region: [[from, to], [region.left, region.right]], shape: [some, columns], as: "rgba" });
+      const pixels = await this.asked([[from, to], [region.left, region.right]], [some, columns]);
       if (!pixels || !isWanted()) return null;
       bitmap.getContext("2d")?.drawImage(canvasOf(pixels), 0, first);
     }
     return { bitmap, region, scale };
+  }
+
+  /**
+   * Pixels, or nothing if nobody waits for them any longer.
+   * @param {[number, number][]} region
+   * @param {number[]} shape
+   * @param {boolean} [quick]
+   */
+  async asked(region, shape, quick) {
+    const { signal } = this.looking;
+    try {
+      return await this.file?.pixels({ region, shape, as: "rgba", quick, signal });
+    } catch (error) {
+      if (signal.aborted) return null;
+      throw error;
+    }
+  }
+
+  /**
+   * A picture in tiles from afar, which is shown row by row of tiles as they come; what there was stays until then.
+   * @param {{left: number, top: number, right: number, bottom: number}} region
+   * @param {number[]} shape
+   * @param {() => boolean} isWanted
+   */
+  async seenFromAfar(region, [rows, columns], isWanted) {
+    const bitmap = new OffscreenCanvas(columns, rows);
+    const context = bitmap.getContext("2d");
+    if (this.isShown) context?.drawImage(this.canvas, ...this.view.place(region), 0, 0, columns, rows);
+    const height = region.bottom - region.top;
+    const stride = /** @type {import("./tnr.js").TilesOfFile} */ (this.file?.info.tiles).strides[0];
+    const band = Math.max(1, Math.round((stride * rows) / height));
+    for (let first = 0; first < rows; first += band) {
+      const last = Math.min(rows, first + band);
+      const from = region.top + (height * first) / rows;
+      const to = last === rows ? region.bottom : region.top + (height * last) / rows;
+      const pixels = await this.asked([[from, to], [region.left, region.right]], [last - first, columns], true);
+      if (!pixels || !isWanted()) return null;
+      context?.clearRect(0, first, columns, last - first);
+      context?.drawImage(canvasOf(pixels), 0, first);
+      this.shown = { bitmap, region, scale: 0 };
+      this.paintMoved();
+    }
+    return { bitmap, region, scale: 0 };
   }
 
   /** After a move by whole pixels: the last fine frame in its new place, and only what it does not cover sampled. */
@@ -339,7 +431,7 @@ export class TnrImage extends Base {
       const lowest = Math.min(this.lines, region.top + toY / scale);
       const rightmost = Math.min(this.columns, region.left + toX / scale);
       const part = /** @type {[number, number][]} */ ([[region.top + fromY / scale, lowest], [region.left + fromX / scale, rightmost]]);
-      const pixels = await this.file?.pixels({ region: part, shape: [toY - fromY, toX - fromX], as: "rgba" });
+      const pixels = await this.asked(part, [toY - fromY, toX - fromX]);
       if (!pixels) return null;
       context?.drawImage(canvasOf(pixels), fromX, fromY);
     }

@@ -2,6 +2,9 @@
 import { canvasOf } from "./samples.js";
 import { open } from "./tnr.js";
 
+/** Pixels along the longer side that a picture in tiles becomes at most. */
+const MOST_OF_TILES = 2048;
+
 /** @type {WeakSet<HTMLImageElement>} */
 const seen = new WeakSet();
 
@@ -59,7 +62,10 @@ async function show(image) {
  * @param {import("./tnr.js").TnrFile} file
  */
 async function draw(image, file) {
-  const canvas = canvasOf(await file.pixels({ as: "rgba" }));
+  const { shape, tiles } = file.info;
+  const fewer = Math.min(1, MOST_OF_TILES / Math.max(...shape));
+  const part = tiles && fewer < 1 ? { shape: shape.map((count) => Math.max(1, Math.round(count * fewer))), quick: true } : {};
+  const canvas = canvasOf(await file.pixels({ as: "rgba", ...part }));
   const address = URL.createObjectURL(await canvas.convertToBlob());
   image.addEventListener("load", () => URL.revokeObjectURL(address), { once: true });
   image.src = address;

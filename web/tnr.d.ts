@@ -29,6 +29,20 @@ export interface Info {
   report: Record<string, unknown>;
   profile: Uint8Array | null;
   places: { missing: number; end: number }[];
+  /** How a signal is cut, if its file is in tiles; `bytes` then grows as tiles are read. */
+  tiles?: TilesOfFile;
+}
+
+export interface TilesOfFile {
+  /** Samples from the beginning of a tile to that of the next one, those that neighbours share, and tiles, along each axis. */
+  strides: number[];
+  overlaps: number[];
+  counts: number[];
+  /** Bytes of each tile, and where they begin in the file; tiles are numbered row by row. */
+  lengths: number[];
+  starts: number[];
+  /** Where the chunks behind the tiles begin, 0 if there are none. */
+  tail: number;
 }
 
 export interface PixelOptions {
@@ -43,6 +57,13 @@ export interface PixelOptions {
   /** Number of finest levels to leave out: one of `Info.places`. */
   missing?: number;
   as?: "values" | "samples" | "rgba";
+  /**
+   * Of a picture in tiles, with a shape and as "rgba": no more detail than the shape shows, unblended, and of very many
+   * tiles only some. To look at, quickly.
+   */
+  quick?: boolean;
+  /** Ends the wait, and the fetching of tiles that nobody else waits for. */
+  signal?: AbortSignal;
 }
 
 /** As a file of the kind has them: integers of the format, 64-bit ones as doubles. */
@@ -96,7 +117,7 @@ export declare class TnrFile {
   /** For each point, for each channel, the derivatives along each axis, per unit of the coordinates. */
   gradient(points: Float32Array): Promise<Float32Array>;
   /** Numbers that the file stands for. */
-  network(): Promise<Network>;
+  network(tile?: number): Promise<Network>;
   close(): void;
 }
 

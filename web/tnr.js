@@ -39,10 +39,10 @@ async function compiledCore() {
   return WebAssembly.compile(await answer.arrayBuffer());
 }
 
-/** A file, whole or as far as it has been read. */
+/** A file, whole or as far as it has been read; tnr.d.ts says what it can be asked for. */
 export class TnrFile {
   /**
-   * @param {(question: string, given: any[], moved?: Transferable[]) => Promise<any>} ask
+   * @param {(question: string, given: any[], signal?: AbortSignal) => Promise<any>} ask
    * @param {() => void} end
    */
   constructor(ask, end) {
@@ -50,22 +50,20 @@ export class TnrFile {
     this.end = end;
     /** @type {Info} */
     this.info = /** @type {any} */ (null);
-    /** Fulfilled when all that was asked for has been read. @type {Promise<void>} */
+    /** @type {Promise<void>} */
     this.whole = Promise.resolve();
   }
 
   /**
-   * Samples of the signal, or of a part of it.
    * @param {PixelOptions} [options]
    * @returns {Promise<Pixels>}
    */
-  pixels(options = {}) {
-    return this.ask("pixels", [options]);
+  pixels({ signal, ...options } = {}) {
+    return this.ask("pixels", [options], signal);
   }
 
   /**
-   * Values at any points.
-   * @param {Float32Array} points coordinates, point after point; the signal covers -1 ... 1 along each axis
+   * @param {Float32Array} points
    * @returns {Promise<Float32Array>}
    */
   at(points) {
@@ -73,7 +71,6 @@ export class TnrFile {
   }
 
   /**
-   * Exact derivatives at any points: for each point, for each channel, along each axis.
    * @param {Float32Array} points
    * @returns {Promise<Float32Array>}
    */
@@ -82,11 +79,11 @@ export class TnrFile {
   }
 
   /**
-   * The numbers that the file stands for, which its integers and steps give exactly.
+   * @param {number} [tile]
    * @returns {Promise<import("./tnr.js").Network>}
    */
-  network() {
-    return this.ask("network", []);
+  network(tile) {
+    return this.ask("network", [tile]);
   }
 
   /** End the worker; what is still asked for is refused. */
@@ -107,7 +104,8 @@ export async function open(source, options = {}) {
   compiled ??= compiledCore();
   const file = typeof Worker === "undefined" ? await localFile() : workerFile();
   try {
-    const started = compiled.then((core) => file.ask("start", [core, options.limits]));
+    // What follows need not wait for an answer: questions are taken in turn.
+    const started = compiled.then((core) => void file.ask("start", [core, options.limits]).catch(() => {}));
     if (typeof source === "string" || source instanceof URL) await fetchFile(file, source, options, started);
     else {
       await started;
@@ -154,15 +152,12 @@ function workerFile() {
 
 /** Where there are no workers, as in Node, decoding is done at once. */
 async function localFile() {
-  const { Decoder } = await import("./decoder.js");
-  /** @type {any} */
-  let decoder = null;
+  const answerTo = (await import("./decoder.js")).answers();
   let isClosed = false;
   return new TnrFile(
     async (question, given) => {
       if (isClosed) throw new TnrError("closed", "the file has been closed: open it again");
-      if (question === "start") decoder = new Decoder(given[0], given[1]);
-      else return decoder[question](...given);
+      return answerTo(question, given);
     },
     () => {
       isClosed = true;

@@ -27,6 +27,18 @@ export class View {
     [this.x, this.y] = [this.width / 2, this.height / 2];
   }
 
+  /**
+   * As large as a part of the picture fits, in the middle.
+   * @param {{left: number, top: number, right: number, bottom: number}} region
+   */
+  lookAt({ left, top, right, bottom }) {
+    const zoom = Math.min(this.screenWidth / (right - left), this.screenHeight / (bottom - top));
+    if (!(zoom > this.fitting && zoom < Infinity)) return;
+    this.zoom = Math.min(MOST_ZOOM, zoom);
+    [this.x, this.y] = [(left + right) / 2, (top + bottom) / 2];
+    this.limit();
+  }
+
   get isHome() {
     return this.zoom === 0;
   }

@@ -12,8 +12,11 @@ for (const path of files) {
   try {
     const file = await open(new Uint8Array(readFileSync(path)));
     answer = { info: { ...file.info, profile: file.info.profile?.length ?? 0 } };
-    const { frequencies, weights, latents } = await file.network();
-    answer.network = [digest(Int32Array.from(frequencies.flat())), ...weights.map(digest), digest(latents)];
+    answer.network = [];
+    for (const tile of file.info.tiles?.lengths.keys() ?? [undefined]) {
+      const { frequencies, weights, latents } = await file.network(tile);
+      answer.network.push(digest(Int32Array.from(frequencies.flat())), ...weights.map(digest), digest(latents));
+    }
     const samples = await file.pixels({ as: "samples" });
     answer.shape = [...samples.shape, samples.channels];
     answer.samples = Array.from(samples.data);

@@ -1,5 +1,6 @@
 """A server on 127.0.0.1: the checkout's `web/`, and files that arrive as slowly as a test wants."""
 
+import gzip
 import mimetypes
 import re
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ class Served:
         goes_on: what the rest waits for.
         sent: how many bytes have been sent.
         ranges: the ranges that were asked for.
+        knows_ranges: whether ranges are sent, and not always all.
     """
 
     data: bytes
@@ -29,6 +31,23 @@ class Served:
     goes_on: Event = field(default_factory=Event)
     sent: int = 0
     ranges: list[str | None] = field(default_factory=list)
+    knows_ranges: bool = True
+
+
+def modules(entry: str, found: set[Path]) -> set[Path]:
+    """A module of `web/` and all that it imports."""
+    path = ROOT / "web" / entry
+    if path not in found:
+        found.add(path)
+        for name in re.findall(r'^import .*"\./([^"]+)"', path.read_text(), re.MULTILINE):
+            modules(name, found)
+    return found
+
+
+def compressed_bytes() -> int:
+    """Size of tnr.js, worker.js and the core as gzip, each file by itself; what only some files need is not in it."""
+    paths = modules("tnr.js", set()) | modules("worker.js", set()) | {ROOT / "tuner/core/core.wasm"}
+    return sum(len(gzip.compress(path.read_bytes(), 9)) for path in paths)
 
 
 class Site:
@@ -58,8 +77,9 @@ class Site:
                 asked = self.headers.get("Range")
                 served.ranges.append(asked)
                 total, (first, last) = len(served.data), (0, len(served.data) - 1)
-                if asked and (match := re.fullmatch(r"bytes=(\d+)-(\d+)", asked)):
-                    first, last = int(match[1]), min(int(match[2]), total - 1)
+                asked = asked if served.knows_ranges else None
+                if asked and (match := re.fullmatch(r"bytes=(\d+)-(\d*)", asked)):
+                    first, last = int(match[1]), min(int(match[2] or total), total - 1)
                 if first >= total:
                     self.send_error(416)
                     return

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pytest
 
 from core.build import MODULE
+from tests.browser.serving import compressed_bytes
 from tuner.codec.beginning import decode_beginning
 from tuner.codec.decode import decode
 from tuner.codec.file.container import Chunk, ChunkType, read_beginning, read_container, write_container
@@ -23,6 +24,7 @@ from tuner.codec.sines.quantise import tensors
 from tuner.codec.wavelets.prefixes import unpack_prefixes
 from tuner.errors import FormatError
 from tuner.network.sines.windows import plain_network
+from tuner.network.tiles.parameters import TiledParameters
 from tuner.network.wavelets.parameters import WaveletParameters
 from tuner.signal.samples import Storage
 
@@ -71,10 +73,25 @@ def test_integers_are_the_same_and_samples_too(path: Path, of_wavelets: dict[str
     assert answer["values"] == digest(rendered.values)
 
 
-def test_tiles_are_refused_by_name() -> None:
-    for answer in answers(TILES):
-        assert answer["code"] == "unsupported_version"
-        assert "in tiles" in answer["message"]
+def test_the_decoder_stays_small() -> None:
+    assert compressed_bytes() <= 60_000
+
+
+def test_networks_of_tiles_are_the_same_and_the_bits_of_their_blend_too() -> None:
+    for path, answer in zip(TILES, answers(TILES), strict=True):
+        assert "code" not in answer, (path, answer)
+        representation = decode(path.read_bytes())
+        parameters = representation.parameters
+        assert isinstance(parameters, TiledParameters)
+        expected: list[npt.NDArray[Any]] = []
+        for tile in parameters.tiles:
+            latents = np.concatenate([codes.reshape(-1) for codes in tile.latents])
+            expected += [tile.frequencies.astype("<i4"), *tile.tensors(), latents.astype("<i4")]
+        assert answer["network"] == [digest(array) for array in expected], path
+        rendered = representation.render()
+        assert answer["values"] == digest(rendered.values), path
+        samples = Storage(representation.sample_format, representation.scaling).to_samples(rendered.values)
+        assert np.abs(np.array(answer["samples"]).reshape(samples.shape) - samples).max() <= 1
 
 
 def test_places_to_stop_show_what_the_beginning_of_the_file_shows(of_wavelets: dict[str, dict[str, Any]]) -> None:
@@ -185,6 +202,13 @@ def test_what_the_library_refuses_is_refused_with_the_same_code(tmp_path: Path) 
     found, codes = refusals(damaged((GOLDEN / "v1-core" / "places.tnr").read_bytes()), tmp_path)
     assert found == codes
     assert set(codes) >= {None, "corrupt_file", "not_a_representation", "unsupported_version"}
+
+
+def test_damaged_tiles_are_refused_with_the_same_code(tmp_path: Path) -> None:
+    data = (GOLDEN / "v1-tiles" / "picture.tnr").read_bytes()
+    found, codes = refusals(contradicting(data, ChunkType.TILES), tmp_path)
+    assert found == codes
+    assert set(codes) >= {None, "corrupt_file"}
 
 
 @pytest.mark.parametrize("name", ["v1/colour.tnr", "v1-scaled/colour.tnr", "v1-kinds/windows.tnr"])

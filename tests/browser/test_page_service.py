@@ -36,7 +36,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 NASTY = "<img src=x onerror=alert(1)>"
-WAIT = 30_000
+WAIT = 90_000
 VERY_LONG = 45.0
 TOO_WIDE = """() => document.documentElement.scrollWidth <= innerWidth ? [] : Array.from(
   document.querySelectorAll("body *")).filter((one) => one.getBoundingClientRect().right > innerWidth)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from core.build import MODULE
-from tests.browser.test_conformance import SINES, WAVELETS
+from tests.browser.test_conformance import SINES, TILES, WAVELETS
 from tuner.codec.decode import decode
 
 pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="Node is not installed")
@@ -17,6 +17,7 @@ pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="Node is no
 # Of every kind and chunk of sines one.
 FILES = [
     *WAVELETS,
+    *TILES,
     *(path for path in SINES if path.parent.name in {"v1-kinds", "v1-scaled"} or path.name == "windows.tnr"),
 ]
 PROGRAM = Path(__file__).with_name("points.mjs")

@@ -6,9 +6,7 @@ that fetches modules, core and file (page.html), and of one that `tuner view` wr
 """
 
 import argparse
-import gzip
 import os
-import re
 import sys
 from pathlib import Path
 from statistics import median
@@ -17,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from playwright.sync_api import sync_playwright
 
 from tests.browser.conftest import CHROMIUM, OPTIONS
-from tests.browser.serving import ROOT, Site
+from tests.browser.serving import Site, compressed_bytes
 from tuner.view.page import page
 
 if TYPE_CHECKING:
@@ -81,16 +79,6 @@ def moving(browser: "Browser", address: str, scale: float, how: str) -> dict[str
     return found
 
 
-def modules(entry: str, found: set[Path]) -> set[Path]:
-    """A module of `web/` and all that it imports."""
-    path = ROOT / "web" / entry
-    if path not in found:
-        found.add(path)
-        for name in re.findall(r'^import .*"\./([^"]+)"', path.read_text(), re.MULTILINE):
-            modules(name, found)
-    return found
-
-
 def say(text: str) -> None:
     """A line with the load of the machine, without which a time says little."""
     sys.stdout.write(f"{text}; load {os.getloadavg()[0]:.1f}\n")
@@ -102,9 +90,7 @@ def main() -> None:
     parser.add_argument("file", type=Path)
     parser.add_argument("--rounds", type=int, default=6)
     given = parser.parse_args()
-    files = modules("tnr.js", set()) | modules("worker.js", set()) | {ROOT / "tuner/core/core.wasm"}
-    sizes = sum(len(gzip.compress(path.read_bytes(), 9)) for path in files)
-    say(f"tnr.js, worker.js and the core, as gzip: {sizes} bytes")
+    say(f"tnr.js, worker.js and the core, as gzip: {compressed_bytes()} bytes")
     with sync_playwright() as playwright, Site() as site:
         site.put("/page.html", PAGE.encode())
         site.put("/picture.tnr", given.file.read_bytes())

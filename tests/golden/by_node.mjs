@@ -14,10 +14,16 @@ const numbers = (samples) => Array.from(samples.data, Number);
 const answerTo = async ({ file: path, at, beginnings }) => {
   const bytes = new Uint8Array(readFileSync(path));
   const file = await open(bytes);
-  const { frequencies, weights, latents } = await file.network();
   const { info } = file;
+  const networks = [];
+  for (const tile of info.tiles?.lengths.keys() ?? [undefined]) networks.push(await file.network(tile));
+  const all = (part) => networks.flatMap((network) => part(network));
   const answer = {
-    digests: { frequencies: digest(Int32Array.from(frequencies.flat())), weights: digest(...weights), latents: digest(latents) },
+    digests: {
+      frequencies: digest(Int32Array.from(all(({ frequencies }) => frequencies.flat()))),
+      weights: digest(...all(({ weights }) => weights)),
+      latents: digest(...all(({ latents }) => [latents])),
+    },
     samples: numbers(await file.pixels({ as: "samples" })),
     beginnings: [],
   };

@@ -8,9 +8,7 @@ from typing import Annotated
 import typer
 
 from tuner.codec.decode import load
-from tuner.errors import ConfigError
 from tuner.files import write_whole
-from tuner.network.tiles.parameters import TiledParameters
 from tuner.terminal import errors_in_one_line
 from tuner.view.page import page
 
@@ -27,11 +25,7 @@ def view(
 ) -> None:
     """Show a .tnr file in the browser: one page with the decoder inside, which works offline and can be passed on."""
     with errors_in_one_line():
-        if isinstance(load(source).parameters, TiledParameters):  # all that is wrong is said here, not in a page
-            raise ConfigError(
-                "the signal is in tiles, which the decoder of a page does not read: write what is to be seen with "
-                "tuner decode --region, or all of it with --scale"
-            )
+        load(source)  # all that is wrong is said here, not in a page
         written = page(source.read_bytes(), source.name).encode()
         if output is not None:
             write_whole(output, written)

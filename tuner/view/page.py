@@ -21,6 +21,8 @@ WORKER: Final = "worker.js"
 _STYLE: Final = "viewer/viewer.css"
 
 _IMPORT = re.compile(r'^import (?:\{[^}]*\} from )?"(\.[^"]+)";\n', re.MULTILINE)
+# What a page fetches only when a file needs it, and what is inside from the beginning here.
+_LATER = re.compile(r'^ *const \{[^}]*\} = await import\("(\.[^"]+)"\);\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:const|function|class) )", re.MULTILINE)
 _EXPORT_LIST = re.compile(r"^export \{[^}]*\};\n", re.MULTILINE)
 _NAME = re.compile(r"^(?:async )?(?:const|let|function|class) (\w+)", re.MULTILINE)
@@ -74,7 +76,7 @@ def bundled(entry: str) -> str:
         ConfigError: if a module has a form of import or export that cannot be joined, or two have a name in common.
     """
     parts: dict[str, str] = {}
-    _collect(entry, parts)
+    _collect(entry, parts, set())
     script = "".join(parts.values())
     names = _NAME.findall(script)
     if twice := sorted({name for name in names if names.count(name) > 1}):
@@ -99,18 +101,21 @@ def web_files() -> Traversable:
     return checkout
 
 
-def _collect(name: str, parts: dict[str, str]) -> None:
-    """Put a module behind those that it imports, each once."""
-    if name in parts:
+def _collect(name: str, parts: dict[str, str], seen: set[str]) -> None:
+    """Put a module behind those that it imports, and before those that it imports while it runs, each once."""
+    if name in seen:
         return
+    seen.add(name)
     source = _source(name)
     for imported in _IMPORT.findall(source):
-        _collect(_resolved(name, imported), parts)
-    body = _EXPORT.sub("", _EXPORT_LIST.sub("", _IMPORT.sub("", _COMMENT.sub("", source))))
+        _collect(_resolved(name, imported), parts, seen)
+    body = _EXPORT.sub("", _EXPORT_LIST.sub("", _LATER.sub("", _IMPORT.sub("", _COMMENT.sub("", source)))))
     if found := _OTHER_MODULE_SYNTAX.search(body) or _NAMES.search(body):
         line = body[found.start() :].partition("\n")[0]
         raise ConfigError(f"web/{name} has `{line}`, expected imports and exports by name, and one name a declaration")
     parts[name] = body
+    for imported in _LATER.findall(source):
+        _collect(_resolved(name, imported), parts, seen)
 
 
 def _resolved(name: str, imported: str) -> str:

@@ -18,8 +18,13 @@ const PARTS = 81;
  * @returns {{buttons: HTMLElement[], figures: HTMLElement[]}}
  */
 export function mapsOf(file, name) {
-  const { shape, network } = file.info;
+  const { shape, network, tiles } = file.info;
   const isPicture = shape.length === 2;
+  // Each tile is a network of its own, and all of them would be decoded; how many bytes each has is known at once.
+  if (tiles) {
+    const bits = onceShown("Where the bits are", `Bits of each tile of the picture in ${name}`, (canvas) => paintTiles(canvas, file.info));
+    return isPicture ? { buttons: [bits.button], figures: [bits.figure] } : { buttons: [], figures: [] };
+  }
   const maps = [
     ...(isPicture ? [onceShown("How steep it is", `How steep the picture in ${name} is`, (canvas) => paintSteepness(canvas, file))] : []),
     ...(isPicture ? [onceShown("Spectrum", `Spectrum of the picture in ${name}, with the frequencies of its network`, (canvas) => paintSpectrum(canvas, file))] : []),
@@ -111,6 +116,21 @@ async function paintBits(canvas, file) {
   const most = bits.reduce((largest, one) => Math.max(largest, one), 1e-30);
   paintPixels(canvas, heatPixels(bits.map((one) => one / most)), columns, lines);
   return `Estimated from the latents: up to ${(most / cell ** 2).toPrecision(2)} bits per sample (pale), in cells of ${cell} × ${cell} samples.`;
+}
+
+/**
+ * @param {HTMLCanvasElement} canvas
+ * @param {import("../tnr.js").Info} info
+ */
+async function paintTiles(canvas, { shape, tiles }) {
+  const { lengths, counts, strides, overlaps } = /** @type {import("../tnr.js").TilesOfFile} */ (tiles);
+  const [lines, columns] = counts;
+  const samples = (/** @type {number} */ axis, /** @type {number} */ index) =>
+    Math.min(shape[axis], (index + 1) * strides[axis] + overlaps[axis]) - index * strides[axis];
+  const rates = Float32Array.from(lengths, (length, at) => (8 * length) / (samples(0, Math.floor(at / columns)) * samples(1, at % columns)));
+  const most = rates.reduce((largest, one) => Math.max(largest, one), 1e-30);
+  paintPixels(canvas, heatPixels(rates.map((one) => one / most)), columns, lines);
+  return `Bytes of each of ${lengths.length} tiles: up to ${most.toPrecision(2)} bits per sample (pale), in tiles of ${strides[0]} × ${strides[1]} samples.`;
 }
 
 /**

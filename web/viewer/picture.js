@@ -2,6 +2,9 @@
 import { comparison } from "./original.js";
 import { element } from "./parts.js";
 
+/** Samples that a picture in tiles may have to be decoded as a whole. */
+const MOST_COMPARED = 2 ** 24;
+
 /**
  * @param {HTMLElement} stage
  * @param {import("../tnr.js").TnrFile} file
@@ -24,7 +27,9 @@ export async function showPicture(stage, file, name) {
     scale.textContent = /** @type {any} */ (picture).view.isHome ? "all of it" : `${detail.scale.toPrecision(3)} pixels a sample`;
   });
   const help = element("p", { className: "help" }, "Double click, pinch, Ctrl and wheel, or + and − zoom; drag or arrow keys move; 0 shows all of it.");
-  stage.replaceChildren(picture, element("div", { className: "tools", role: "group", "aria-label": "View" }, ...buttons, scale), help, comparison(stage, file, name));
+  const { shape, tiles } = file.info;
+  const compared = tiles && shape[0] * shape[1] > MOST_COMPARED ? [] : [comparison(stage, file, name)];
+  stage.replaceChildren(picture, element("div", { className: "tools", role: "group", "aria-label": "View" }, ...buttons, scale), help, ...compared);
   await new Promise((resolve) => {
     picture.addEventListener("load", resolve, { once: true });
     picture.addEventListener("error", resolve, { once: true });

@@ -49,14 +49,14 @@ export async function showFile(root, bytes, name) {
  * @param {import("../tnr.js").Info} info
  * @returns {[string, string][]}
  */
-function factsOf({ kind, shape, channels, sampleFormat, network, bytes }) {
+function factsOf({ kind, shape, channels, sampleFormat, network, bytes, tiles }) {
   const samples = shape.reduce((all, count) => all * count, 1);
   return [
     ["Kind", TEXT_OF_KIND[kind]],
     ["Samples", shape.join(" × ")],
     ["Channels", String(channels)],
     ["Samples were", sampleFormat],
-    ["Network", network],
+    ["Network", tiles ? `${network} in ${tiles.counts.join(" × ")} tiles` : network],
     ["Size", `${bytes.toLocaleString("en")} bytes`],
     ["Rate", `${((8 * bytes) / samples).toPrecision(3)} bits per sample`],
   ];
