@@ -14,7 +14,7 @@ from tuner.fit.wavelets.config import WaveletConfig
 _OF_STEP_SQUARED = 0.11
 # How far lambda moves over a whole fit, in logarithms, while the rate is twice what was asked for.
 _GAIN = 20.0
-_LARGEST_MOVE = 0.1
+_LARGEST_MOVE = 0.3
 # As far from a quality, in dB, as a rate that is twice what was asked for is from a rate.
 _WHOLE_EXCESS_DB = 1.0
 # What a fit gains in quality from its beginning to its end, at one lambda, because its steps become shorter.
