@@ -6,6 +6,8 @@ however small the parts are into which training is cut where memory is short (`t
 file is decoded and compared with the signal. So nothing is refused that could run, and what passes may still meet the
 worker's own limit, which ends it once.
 
+What is fitted in tiles takes the memory of a tile, whatever its size; its samples are read from a file.
+
 Latents of wavelets are trained all at once, which takes several times as much and cannot be cut into parts. Where it is
 certain that such a network is fitted to a picture, that is held against the limit, too.
 """
@@ -29,6 +31,8 @@ BYTES_PER_VALUE: Final = 36  # measured at the comparison of the file with the s
 _WAVELETS_PER_SAMPLE, _WAVELETS_PER_VALUE = 110, 150
 # So many values are fitted with wavelets whatever the kind of signal, where nothing else is asked for.
 _SURELY_WAVELETS = 1 << 23
+# Beyond so many values, a picture is cut into tiles; the smallest of the usual tiles has so many samples.
+MOST_PICTURE_VALUES, _MOST_AXES, _TILE_SAMPLES = 15 << 20, 3, 1 << 16
 
 
 def least_memory_bytes(signal: Signal, spec: FitSpec | None = None) -> int:
@@ -39,10 +43,24 @@ def least_memory_bytes(signal: Signal, spec: FitSpec | None = None) -> int:
         spec: what is asked for; None if that cannot be read.
     """
     samples, channels = prod(_shape(signal)), int(signal.facts["channels"])
+    if spec is not None and _is_in_tiles(signal, spec, samples * channels):
+        samples = min(samples, _TILE_SAMPLES)
+        return (_WAVELETS_PER_SAMPLE + _WAVELETS_PER_VALUE * channels) * samples
     least = BYTES_PER_VALUE * samples * channels
     if spec is None or not _is_surely_wavelets(signal, spec, samples * channels):
         return least
     return max(least, (_WAVELETS_PER_SAMPLE + _WAVELETS_PER_VALUE * channels) * samples)
+
+
+def _is_in_tiles(signal: Signal, spec: FitSpec, values: int) -> bool:
+    """Whether a signal is cut: on request, or because it is too large for one network of wavelets."""
+    if spec.network.tiles is not None:
+        return True
+    if len(_shape(signal)) > _MOST_AXES or (spec.target is not None and spec.target.max_error is not None):
+        return False
+    most = MOST_PICTURE_VALUES if signal.facts.get("kind") == "image" else _SURELY_WAVELETS
+    is_usual = spec.target is not None or spec.codec == CodecSpec()
+    return values > most and (spec.network_kind() == "wavelets" or (spec.network_kind() is None and is_usual))
 
 
 def _is_surely_wavelets(signal: Signal, spec: FitSpec, values: int) -> bool:
