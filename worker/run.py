@@ -32,6 +32,7 @@ from tuner.targets.ask import Ask, TilesAsk
 from tuner.targets.result import TargetResult
 from tuner.targets.search import fit_to_target
 from worker.checkpoints import load_checkpoints
+from worker.crew import Colleagues
 from worker.deadline import Deadline
 from worker.drain import draining
 from worker.facts import file_facts, file_quality_db, slope_quality_db
@@ -76,7 +77,7 @@ def run_next_fit(resources: Resources) -> str | None:
     with (
         Lease(resources, claim, since=asked_at) as lease,
         Deadline(settings.fit_seconds, too_long),
-        _budget(settings, too_large),
+        memory_budget(settings, too_large),
     ):
         try:
             _persist(resources, claim, lease, _run(resources, claimed, lease))
@@ -214,13 +215,16 @@ def _train(
 ) -> TargetResult:
     reporter.decide(resolved_settings(ask))
     device = _device(resources.settings.device)
+    crew = Colleagues(resources, claimed.claim) if isinstance(ask, TilesAsk) else None
     states = load_checkpoints(resources, claimed.claim.fit_id) if claimed.claim.attempt > 1 else iter(())
     for state in states:
         try:
-            return fit_to_target(signal, ask, resume=state, on_step=reporter, on_phase=reporter.enter, device=device)
+            return fit_to_target(
+                signal, ask, resume=state, on_step=reporter, on_phase=reporter.enter, device=device, crew=crew
+            )
         except StateMismatch as error:
             logger.warning("a checkpoint of %s is of no use: %s", claimed.claim.fit_id, error)
-    return fit_to_target(signal, ask, on_step=reporter, on_phase=reporter.enter, device=device)
+    return fit_to_target(signal, ask, on_step=reporter, on_phase=reporter.enter, device=device, crew=crew)
 
 
 def _store(
@@ -307,7 +311,7 @@ def _out_of_time(claim: Claim, settings: WorkerSettings) -> End:
     return _failure(claim, OUT_OF_TIME, message)
 
 
-def _budget(settings: WorkerSettings, on_breach: Callable[[], None]) -> AbstractContextManager[object]:
+def memory_budget(settings: WorkerSettings, on_breach: Callable[[], None]) -> AbstractContextManager[object]:
     """The budget of memory; on a GPU none, whose driver maps more than it uses."""
     return MemoryBudget(settings.fit_memory_bytes, on_breach) if _device(settings.device) == "cpu" else nullcontext()
 

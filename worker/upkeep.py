@@ -19,6 +19,7 @@ from store.errors import BlobsUnavailable
 from store.locks import Lock
 from store.pulse import Pulse, Pulses
 from store.repositories.fits import Fits
+from store.repositories.parts import Parts
 from store.settings import StoreSettings
 from worker.deletion import delete_what_is_due
 from worker.leftovers import drop_checkpoints, tend_views
@@ -112,6 +113,7 @@ def _expire(resources: Resources) -> None:
 def _drop_checkpoints(resources: Resources) -> None:
     with resources.database.unit_of_work() as session:
         leftovers = Fits(session).finished_checkpoints()
+        Parts(session).forget_ended()
     drop_checkpoints(resources, leftovers)
 
 

@@ -27,6 +27,7 @@ from tuner.targets.result import TargetOutcome, TargetResult
 from tuner.targets.sines.strategy import SinesStrategy
 from tuner.targets.state import SearchState
 from tuner.targets.strategy import FittedT, OnPhase, OnStep, Strategy
+from tuner.targets.tiles.crew import Crew
 from tuner.targets.tiles.search import fit_in_tiles
 from tuner.targets.trial import PlanT, TrialT, separate
 from tuner.targets.wavelets.strategy import WaveletsStrategy
@@ -44,6 +45,7 @@ def fit_to_target(
     on_phase: OnPhase | None = None,
     device: str = "cpu",
     deadline: Deadline | None = None,
+    crew: Crew | None = None,
 ) -> TargetResult:
     """Fit networks to a signal until a file meets the target.
 
@@ -58,6 +60,7 @@ def fit_to_target(
         on_phase: a function that is called whenever a fit begins, whenever files are made of one, and at the end.
         device: processor to compute on, as torch names it; networks with wavelets are always fitted on the CPU.
         deadline: moment by which a limit of seconds is over, where it began before this call; None for one from now.
+        crew: whoever else fits tiles of the signal, where it is fitted in tiles; None for nobody.
 
     Returns:
         The file and how it was found.
@@ -70,7 +73,7 @@ def fit_to_target(
     deadline = deadline or Deadline(ask.seconds)
     if isinstance(ask, TilesAsk):
         large = signal if isinstance(signal, LargeSignal) else LargeSignal.of(signal)
-        return fit_in_tiles(large, ask, resume=resume, on_step=on_step, on_phase=on_phase, deadline=deadline)
+        return fit_in_tiles(large, ask, resume=resume, on_step=on_step, on_phase=on_phase, deadline=deadline, crew=crew)
     if isinstance(signal, LargeSignal):
         signal = signal.held()
     match ask:

@@ -16,7 +16,7 @@ from math import exp, log, prod
 
 from tuner.codec.decode import decode
 from tuner.decibels import mse_to_psnr_db
-from tuner.errors import ConfigError
+from tuner.errors import ConfigError, StateMismatch
 from tuner.fit.deadline import Deadline
 from tuner.fit.presets import Effort
 from tuner.fit.progress import Progress, Verdict
@@ -31,6 +31,7 @@ from tuner.targets.report import LEAST_BYTES
 from tuner.targets.result import TargetOutcome, TargetResult
 from tuner.targets.target import Target, TargetKind
 from tuner.targets.tiles.choice import PILOT_ROUNDS, largest_tile, pilots_of, tiles_for, usual_side
+from tuner.targets.tiles.crew import Crew, Part, parts_of
 from tuner.targets.tiles.grid import tile_grid
 from tuner.targets.tiles.measure import Quality, measured_quality
 from tuner.targets.tiles.pilots import STEPS, Goal, pilot_step
@@ -135,6 +136,7 @@ def fit_in_tiles(
     on_step: OnStep | None = None,
     on_phase: OnPhase | None = None,
     deadline: Deadline | None = None,
+    crew: Crew | None = None,
 ) -> TargetResult:
     """Fit all tiles of a signal as they were asked for, behind the face that every search has.
 
@@ -149,6 +151,7 @@ def fit_in_tiles(
         on_phase: function that is called when tiles begin to be fitted, and when they are joined.
         deadline: moment by which a limit of seconds is over, after which the fit of a tile takes one step; None for
             none but the share of each tile.
+        crew: whoever else fits tiles of the signal; None for nobody. Under a limit of seconds nobody is asked.
 
     Returns:
         The file and how it was found, with a trial for each fit of a tile.
@@ -158,7 +161,7 @@ def fit_in_tiles(
         FitDiverged: if an error is not a number any more.
         StateMismatch: if the checkpoint is of another signal or request.
     """
-    search = _Search(signal, ask, on_step, on_phase, deadline)
+    search = _Search(signal, ask, on_step, on_phase, deadline, crew)
     try:
         file = search.run(resume)
     except _Stopped:
@@ -177,6 +180,29 @@ def fit_in_tiles(
     )
 
 
+def fit_part(signal: LargeSignal, ask: TilesAsk, part: Part, *, on_step: OnStep | None = None) -> FitState | None:
+    """Fit some tiles for a search that another process makes.
+
+    Args:
+        signal: the signal to represent.
+        ask: the request.
+        part: tiles to fit, as the search has offered them.
+        on_step: function that is called after every step, and may stop the fits.
+
+    Returns:
+        A checkpoint of the search with these tiles alone; None if `on_step` has stopped the fits.
+
+    Raises:
+        FitDiverged: if an error is not a number any more.
+        StateMismatch: if the part is of another search, such as one of another version.
+    """
+    search = _Search(signal, ask, on_step, None, None)
+    try:
+        return search.part(part)
+    except _Stopped:
+        return None
+
+
 class _Stopped(Exception):
     """`on_step` wants no more steps."""
 
@@ -191,12 +217,13 @@ class _Search:
         on_step: OnStep | None,
         on_phase: OnPhase | None,
         deadline: Deadline | None,
+        crew: Crew | None = None,
     ) -> None:
         config, target = ask.config, ask.target
         grid = tile_grid(signal.grid_shape, ask.side)
         self._signal, self._grid, self._target = signal, grid, target
         self._on_step, self._on_phase, self._wanted_db = on_step, on_phase, config.psnr_db
-        self._deadline = deadline
+        self._deadline, self._crew = deadline, crew
         self._max_bytes: int | None = None
         if target is not None and target.kind.is_size:
             self._max_bytes = target.max_bytes(signal.sample_count)
@@ -230,6 +257,8 @@ class _Search:
         step, before = pilot_step(self._goal(), self._record.surveys, self._pilots, self._fit), None
         for number in range(1 if self._config.max_seconds is not None else _PASSES):
             self._planned = len(self._record.fits.keys() | {(step, tile) for tile in range(self._grid.tiles)})
+            if number == 0:
+                self._share(step)
             for tile in range(self._grid.tiles):
                 self._fit(step, tile)
                 if number > 0 and self._is_spanned():
@@ -250,6 +279,50 @@ class _Search:
                 f"no file in tiles fits into {self._target}, the smallest had {len(file.content)} bytes: ask for more"
             )
         return file
+
+    def part(self, part: Part) -> FitState:
+        """Fit some tiles alone; see `fit_part`."""
+        if part.search != self._name:
+            raise StateMismatch(
+                f"the tiles are of the search {part.search[:12]}..., expected {self._name[:12]}...: leave them to "
+                "whoever has the same version"
+            )
+        self._planned = len(part.tiles)
+        for tile in part.tiles:
+            self._fit(part.latent_step, tile)
+        return self._capture()
+
+    def _share(self, step: float) -> None:
+        """Have tiles fitted by all who are there; what is missing afterwards is left."""
+        missing = [tile for tile in range(self._grid.tiles) if (step, tile) not in self._record.fits]
+        if self._crew is None or self._config.max_seconds is not None or len(missing) < 2:
+            return
+        # In parts of all tiles, so that a search that goes on with more of them offers the same ones.
+        self._crew.offer(parts_of(self._name, step, range(self._grid.tiles)))
+        while True:
+            for state in self._crew.finished():
+                self._learn(state)
+            part = self._crew.take()
+            if part is not None:
+                for tile in part.tiles:
+                    self._fit(step, tile)
+                fits = {key: fit for key, fit in self._record.fits.items() if key[0] == step and key[1] in part.tiles}
+                self._crew.finish(TileRecord(fits=fits).to_fit_state(self._name, self._signal_name))
+            elif not self._crew.is_at_work():
+                break
+            else:
+                self._follow(self._still(self._psnr_db or 0.0))
+        for state in self._crew.finished():
+            self._learn(state)
+
+    def _learn(self, state: FitState) -> None:
+        """Take the tiles that somebody else has fitted."""
+        try:
+            found = TileRecord.from_fit_state(state, self._name, self._signal_name)
+        except StateMismatch:
+            return  # of another signal or request: they are fitted here
+        for key, fit in found.fits.items():
+            self._record.fits.setdefault(key, fit)
 
     def trials(self) -> tuple[Trial, ...]:
         """What the fit of each tile showed, those of the pilots among them."""
@@ -335,16 +408,18 @@ class _Search:
         self._record.surveys[number] = counts
         values = prod(self._grid.tile_shape(number)) * self._signal.channels
         loss = max(foreseen_squares(counts, _FIRST_STEP) / values, 1e-15)
-        self._follow(
-            Progress(
-                step=0,
-                total_steps=0,
-                loss=loss,
-                psnr_db=mse_to_psnr_db(loss),
-                seconds=0.0,
-                eta_seconds=None,
-                capture=self._capture,
-            )
+        self._follow(self._still(mse_to_psnr_db(loss)))
+
+    def _still(self, psnr_db: float) -> Progress:
+        """Progress without a step."""
+        return Progress(
+            step=0,
+            total_steps=0,
+            loss=10.0 ** (-psnr_db / 10.0),
+            psnr_db=psnr_db,
+            seconds=0.0,
+            eta_seconds=None,
+            capture=self._capture,
         )
 
     def _fit(self, step: float, number: int) -> FittedTile:
