@@ -430,6 +430,10 @@ class _Search:
         if found.is_stopped:
             raise _Stopped
         self._record.fits[step, number] = found
+        if not self._config.learned:  # nobody has heard of a step
+            own = found.versions[found.own]
+            values = prod(self._grid.tile_shape(number)) * self._signal.channels
+            self._follow(self._still(mse_to_psnr_db(max(own.squares / values, 1e-15))))
         return found
 
     def _follow(self, progress: Progress) -> Verdict:
