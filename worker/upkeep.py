@@ -113,8 +113,12 @@ def _expire(resources: Resources) -> None:
 def _drop_checkpoints(resources: Resources) -> None:
     with resources.database.unit_of_work() as session:
         leftovers = Fits(session).finished_checkpoints()
-        Parts(session).forget_ended()
     drop_checkpoints(resources, leftovers)
+
+
+def _forget_parts(resources: Resources) -> None:
+    with resources.database.unit_of_work() as session:
+        Parts(session).forget_ended()
 
 
 def _announce_waiting(resources: Resources) -> None:
@@ -145,6 +149,7 @@ STEPS: tuple[tuple[str, Step], ...] = (
     ("stuck cancels", _end_stuck_cancels),
     ("expired fits", _expire),
     ("checkpoints", _drop_checkpoints),
+    ("parts", _forget_parts),
     ("views", tend_views),
     ("uploads", tend_uploads),
     ("deletions", delete_what_is_due),

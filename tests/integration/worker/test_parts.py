@@ -26,7 +26,7 @@ from store.spec import FitSpec
 from store.status import FitStatus
 from tests.cases import colours
 from tests.factories import upload_signal
-from tuner.signal.image import write_image
+from tuner.signal.image import read_image, write_image
 from tuner.signal.signal import SampleFormat, Signal
 from tuner.targets.search import fit_to_target
 from tuner.targets.tiles.crew import Part
@@ -41,7 +41,7 @@ from worker.translate import ask_from_spec
 from worker.upkeep import upkeep_round
 
 SPEC = FitSpec.model_validate({"preset": "fast", "max_steps": 1, "network": {"tiles": 12}})
-PICTURE = Signal(values=colours()[:12], sample_format=SampleFormat.U8)  # four tiles
+CONTENT = write_image(Signal(values=colours()[:12], sample_format=SampleFormat.U8))  # four tiles
 SETTINGS = {"device": "cpu", "lease_seconds": 3.0, "heartbeat_seconds": 0.2, "fit_memory_bytes": 4 << 30}
 # Until its standard input ends: a worker that is idle but for parts of others' fits.
 HELPER = """
@@ -68,13 +68,14 @@ def resources(database: Database, blobs: BlobStore, store_settings: StoreSetting
 
 @cache
 def by_one() -> bytes:
-    content = fit_to_target(PICTURE, ask_from_spec(SPEC, PICTURE)).content
+    picture = read_image(CONTENT)
+    content = fit_to_target(picture, ask_from_spec(SPEC, picture)).content
     assert content is not None
     return content
 
 
 def submit(resources: Resources) -> str:
-    signal_id = upload_signal(resources.database, resources.blobs, write_image(PICTURE))
+    signal_id = upload_signal(resources.database, resources.blobs, CONTENT)
     with resources.database.unit_of_work() as session:
         fit, _ = Fits(session).submit(tenant="local", signal_id=signal_id, spec=SPEC)
         return fit.id
