@@ -91,7 +91,12 @@ class ApiSettings(BaseSettings):
 
     # What a client may send.
     max_upload_bytes: int = Field(default=64 * MEBIBYTE, ge=1, description="largest file of POST /signals")
-    max_pixels: int = Field(default=1 << 25, ge=1, description="points of the largest grid, as its header declares it")
+    max_pixels: int = Field(
+        default=1 << 26,
+        ge=1,
+        description="points of the largest grid, as its header declares it; of other signals than pictures, which are "
+        "held as values, at most 33554432",
+    )
     max_json_bytes: int = Field(default=64 * 1024, ge=1024, description="largest body of every other request")
     max_uploads: int = Field(default=32, ge=1, description="uploads at the same time, per process")
     max_uploads_per_tenant: int | None = Field(

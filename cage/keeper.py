@@ -3,6 +3,7 @@
 import fcntl
 import json
 import logging
+import mmap
 import os
 import select
 import signal
@@ -24,6 +25,7 @@ _PIPE_BYTES, _F_SETPIPE_SZ = 1 << 20, 1031
 _HEED_SECONDS = 0.25
 _PREPARE_SECONDS, _END_SECONDS = 120.0, 10.0
 _MEBIBYTE = 1 << 20
+_HELD_BYTES = 32 * _MEBIBYTE  # of an answer, in memory
 
 logger = logging.getLogger(__name__)
 
@@ -143,10 +145,14 @@ class Keeper:
         if prepared.fault is not None:
             raise JobBroken(f"{self._module} cannot work: {prepared.fault}")
 
-    def _listen(self, answer: int, heed: Callable[[], None]) -> bytearray:
+    def _listen(self, answer: int, heed: Callable[[], None]) -> bytearray | mmap.mmap:
         """All that the child says, until it or somebody's patience ends."""
+        with _Answer() as said:
+            self._hear(answer, said, heed)
+            return said.whole()
+
+    def _hear(self, answer: int, said: "_Answer", heed: Callable[[], None]) -> None:
         deadline = time.monotonic() + self._limits.wall_seconds
-        said = bytearray()
         waits = select.poll()
         waits.register(answer, select.POLLIN)
         while True:
@@ -158,18 +164,18 @@ class Keeper:
                 continue
             piece = os.read(answer, _PIPE_BYTES)
             if not piece:
-                return said
-            said += piece
+                return
+            said.add(piece)
             if len(said) > self._limits.answer_bytes + len(ANSWERED):
                 raise OverBudget(f"its answer has more than {self._limits.answer_bytes} bytes")
 
-    def _judge(self, said: bytearray, told: socket.socket) -> memoryview:
+    def _judge(self, said: bytearray | mmap.mmap, told: socket.socket) -> memoryview:
         told.settimeout(_END_SECONDS)
         try:
             status = told.recv(32).strip()
         except TimeoutError:
             raise OverBudget("it does not end after its answer") from None
-        if status == b"0" and said.startswith(ANSWERED):
+        if status == b"0" and bytes(said[: len(ANSWERED)]) == ANSWERED:
             return memoryview(said)[len(ANSWERED) :]
         if not status:
             raise JobBroken(f"the process that forks for {self._module} is gone")
@@ -178,7 +184,7 @@ class Keeper:
             raise OverBudget(f"it was ended by {signal.Signals(-code).name}: time, memory, or a fault of a decoder")
         return self._faulty(said, code)
 
-    def _faulty(self, said: bytearray, code: int) -> memoryview:
+    def _faulty(self, said: bytearray | mmap.mmap, code: int) -> memoryview:
         _, _, fault = bytes(said[-4096:]).rpartition(b"\n" + FAULT)
         try:
             told = json.loads(fault)
@@ -188,6 +194,58 @@ class Keeper:
         if kind == "memory":
             raise OverMemory(f"it took more than {self._limits.memory_bytes // _MEBIBYTE} MiB")
         raise JobBroken(f"{self._module} cannot work: {message}")
+
+
+class _Answer:
+    """What a child says: a long answer goes to a file without a name, which its reader maps instead of holding it."""
+
+    def __init__(self) -> None:
+        self._held, self._length, self._is_refused = bytearray(), 0, False
+        self._file: IO[bytes] | None = None
+
+    def __enter__(self) -> "_Answer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()  # what is mapped stays
+
+    def __len__(self) -> int:
+        return self._length
+
+    def add(self, piece: bytes) -> None:
+        """The next piece."""
+        self._held += piece
+        self._length += len(piece)
+        if len(self._held) >= _HELD_BYTES and not self._is_refused:
+            self._move()
+
+    def whole(self) -> bytearray | mmap.mmap:
+        """All of it, read-only where it is mapped."""
+        if self._file is not None:
+            self._move()
+        if self._file is None:
+            return self._held
+        return mmap.mmap(self._file.fileno(), self._length, access=mmap.ACCESS_READ)
+
+    def _move(self) -> None:
+        """To the file; where there is no room for it, what is there comes back into memory."""
+        try:
+            if self._file is None:
+                self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115  closed with the answer
+            written = 0
+            while written < len(self._held):
+                written += self._file.write(bytes(self._held[written:]))
+            self._held = bytearray()
+        except OSError as error:
+            logger.warning("an answer is held in memory, since the folder for temporary files refuses it: %s", error)
+            self._is_refused = True
+            if self._file is not None:
+                self._file.seek(0)
+                before = bytearray(self._file.read())[: self._length - len(self._held)]
+                self._held = before + self._held
+                self._file.close()
+                self._file = None
 
 
 def bare_environment() -> dict[str, str]:

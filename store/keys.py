@@ -38,6 +38,11 @@ def checkpoint_key(fit_id: str, attempt: int, step: int) -> str:
     return f"{fit_prefix(fit_id)}attempts/{attempt}/checkpoints/{step:09d}.safetensors"
 
 
+def part_key(fit_id: str, number: int, attempt: int) -> str:
+    """Scoped by the attempt at the part, as a fit's own checkpoints are by that at the fit."""
+    return f"{fit_prefix(fit_id)}parts/{number:06d}/attempts/{attempt}.safetensors"
+
+
 def representation_key(fit_id: str, attempt: int) -> str:
     """Scoped by attempt, like checkpoints; the row decides which one counts."""
     return f"{fit_prefix(fit_id)}attempts/{attempt}/representation.tnr"

@@ -199,15 +199,16 @@ class FitEvent(Base):
 
 
 class Checkpoint(Base):
-    """A state that training can go on from; its row is written after its object."""
+    """A state that training can go on from, or what came of one part; its row is written after its object."""
 
     __tablename__ = "checkpoints"
-    __table_args__ = (UniqueConstraint("fit_id", "attempt", "step"),)
+    __table_args__ = (UniqueConstraint("fit_id", "attempt", "step", "part", postgresql_nulls_not_distinct=True),)
 
     id: Mapped[str] = mapped_column(primary_key=True, server_default=_new_id("chk"))
     fit_id: Mapped[str] = mapped_column(ForeignKey("fits.id", ondelete="CASCADE"))
     attempt: Mapped[int]
     step: Mapped[int]
+    part: Mapped[int | None]  # of which it is all that came; then `attempt` is one at the part
     byte_count: Mapped[int] = mapped_column(BigInteger)
     sha256: Mapped[str]
     object_key: Mapped[str]

@@ -63,7 +63,12 @@ class NetworkSpec(_Spec):
     kind: Literal["sines", "wavelets"] | None = Field(
         default=None,
         description="a network of sines alone, or one with wavelet latents, which makes the smaller file of most "
-        "signals; if left out, the kind that suits signal and target. The other options belong to 'sines'",
+        "signals; if left out, the kind that suits signal and target. The other options but `tiles` belong to 'sines'",
+    )
+    tiles: Annotated[int, Field(ge=8, le=1 << 20)] | None = Field(
+        default=None,
+        description="cut the signal into tiles of at most so many samples along each axis, each with a network with "
+        "wavelet latents of its own; if left out, only a signal that is too large for one network is cut",
     )
     frequencies: Annotated[int, Field(ge=4, le=4096)] | None = Field(default=None, description="input frequencies (m)")
     hidden: Annotated[tuple[Annotated[int, Field(ge=4, le=4096)], ...], Field(min_length=1, max_length=4)] | None = (
@@ -164,7 +169,9 @@ class FitSpec(_Spec):
 
     @model_validator(mode="after")
     def _suits_the_network(self) -> "FitSpec":
-        if self.network.kind != "wavelets":
+        if self.network.kind == "sines" and self.network.tiles is not None:
+            raise ValueError("tiles are for the network kind 'wavelets', which is fitted to each of them")
+        if self.network.kind != "wavelets" and self.network.tiles is None:
             return self
         if self._has_options_of_sines:
             raise ValueError("options of network, regime and trainer belong to the network kind 'sines'")
@@ -174,11 +181,13 @@ class FitSpec(_Spec):
 
     def network_kind(self) -> Literal["sines", "wavelets"] | None:
         """The kind that is asked for, if only by an option that belongs to it; None if the preset is to decide."""
+        if self.network.tiles is not None:
+            return "wavelets"
         return self.network.kind or ("sines" if self._has_options_of_sines else None)
 
     @property
     def _has_options_of_sines(self) -> bool:
-        network = self.network.model_copy(update={"kind": None})
+        network = self.network.model_copy(update={"kind": None, "tiles": None})
         return (network, self.regime, self.trainer) != (NetworkSpec(), RegimeSpec(), TrainerSpec())
 
     @model_validator(mode="before")

@@ -56,11 +56,13 @@ let_it_beat(app, "worker")  # a sign of life in the broker, for `GET /readyz` an
 @app.task(name=RUN_FIT)
 def run_fit(fit_id: str) -> None:
     """A message came: run the fit that should run next, most likely but not necessarily the one it names."""
+    from worker.parts import help_out
     from worker.resources import resources
     from worker.run import run_next_fit
 
     logger.info("woken for %s", fit_id)
     run_next_fit(resources())
+    help_out(resources())
 
 
 @worker_init.connect

@@ -3,10 +3,13 @@
 from math import prod
 from typing import Any
 
-from tuner.metrics import gradient_psnr_db
+from tuner.metrics import gradient_psnr_db, written_psnr_db
+from tuner.network.tiles.parameters import TiledParameters
 from tuner.representation import Representation
 from tuner.signal.grid import Grid
+from tuner.signal.large import LargeSignal
 from tuner.signal.signal import Signal
+from tuner.targets.tiles.measure import measured_quality
 
 # Derivatives of all channels along both axes lie in memory at once: some 300 bytes a sample.
 MAX_SLOPE_SAMPLES = 1 << 22
@@ -32,7 +35,21 @@ def file_facts(decoded: Representation, byte_count: int) -> dict[str, Any]:
     }
 
 
-def slope_quality_db(signal: Signal, decoded: Representation) -> float | None:
+def file_quality_db(signal: Signal | LargeSignal, decoded: Representation) -> float:
+    """Quality in dB of what a file decodes to, of a signal in tiles in the memory of some tiles.
+
+    Args:
+        signal: the signal that was fitted.
+        decoded: the representation that the file decodes to.
+    """
+    if isinstance(decoded.parameters, TiledParameters):
+        large = signal if isinstance(signal, LargeSignal) else LargeSignal.of(signal)
+        return measured_quality(large, decoded, decoded.parameters.grid).psnr_db
+    held = signal.held() if isinstance(signal, LargeSignal) else signal
+    return written_psnr_db(held.values, decoded.render().values, held.storage)
+
+
+def slope_quality_db(signal: Signal | LargeSignal, decoded: Representation) -> float | None:
     """How well the exact derivatives of a file meet the slopes of its signal: `tuner.metrics.gradient_psnr_db`.
 
     The authors define it for pictures, grey or in colour; for the rest, and for very large ones, it is None.
@@ -44,6 +61,7 @@ def slope_quality_db(signal: Signal, decoded: Representation) -> float | None:
     is_picture = len(signal.grid_shape) == 2 and signal.channels in {1, 3, 4}
     if not is_picture or signal.sample_count > MAX_SLOPE_SAMPLES:
         return None
+    held = signal.held() if isinstance(signal, LargeSignal) else signal
     grid = Grid(signal.grid_shape, decoded.parameters.period)
     gradients = decoded.gradients_on_grid([grid.axis(dimension) for dimension in range(2)])
-    return gradient_psnr_db(signal.values, gradients)
+    return gradient_psnr_db(held.values, gradients)

@@ -18,9 +18,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from store.errors import LeaseLost
 from store.repositories.fits import Claim, Excuse, Fits
@@ -76,7 +77,7 @@ class Lease:
         self._valid_until = (time.monotonic() if since is None else since) + resources.settings.lease_seconds
         self._thread = Thread(target=self._keep, name=f"lease-{claim.fit_id}", daemon=True)
 
-    def __enter__(self) -> "Lease":
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -128,9 +129,7 @@ class Lease:
                 return
             try:
                 with self._resources.database.unit_of_work() as session:
-                    self.note(Fits(session).beat(self._claim, lease_seconds=settings.lease_seconds))
-                    if (standing := self.sign_of_life()) is not None:
-                        Fits(session).report_progress(self._claim, standing, kind="phase")
+                    self.note(self._beat(session))
             except LeaseLost:
                 self._lost.set()
                 return
@@ -145,6 +144,14 @@ class Lease:
                 self.excuse = "overtaken"
                 self._valid_until = started + settings.lease_seconds
                 wait = settings.heartbeat_seconds
+
+    def _beat(self, session: Session) -> Order:
+        """Extend what is held, and say what is to be said of it."""
+        fits = Fits(session)
+        order = fits.beat(self._claim, lease_seconds=self._resources.settings.lease_seconds)
+        if (standing := self.sign_of_life()) is not None:
+            fits.report_progress(self._claim, standing, kind="phase")
+        return order
 
     def _give_up_hung(self) -> None:
         """Say that it hangs, before the process goes: else it counts as a worker that died."""

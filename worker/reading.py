@@ -1,14 +1,18 @@
 """Read a stored signal in the cage, under a budget: what came in as an upload is as hostile the second time.
 
 Inspection has seen the file, but on another day, perhaps with other decoders, and a mesh only on a coarse grid. The
-samples come back through a pipe; see `tuner.signal.handover`.
+samples come back through a pipe; see `tuner.signal.handover`. Many of them lie in a file that is mapped, those of a
+picture as they are stored, so that memory here does not grow with the signal.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from cage.limits import Limits, OverBudget
 from tuner.signal.handover import signal_of
+from tuner.signal.large import LargeSignal
 from tuner.signal.signal import Signal
+from tuner.targets.wavelets.choice import MOST_PICTURE_VALUES
 from worker.caged import keeper_of
 from worker.settings import WorkerSettings
 
@@ -21,8 +25,10 @@ class SignalTooCostly(Exception):
     code = "signal_too_costly"
 
 
-def read_caged(content: bytes, settings: WorkerSettings, heed: Callable[[], None] = lambda: None) -> Signal:
-    """The signal in an upload.
+def read_caged(
+    content: bytes, settings: WorkerSettings, heed: Callable[[], None] = lambda: None
+) -> Signal | LargeSignal:
+    """The signal in an upload; a picture that is too large for one network of wavelets comes as it is stored.
 
     Args:
         content: the upload.
@@ -36,12 +42,20 @@ def read_caged(content: bytes, settings: WorkerSettings, heed: Callable[[], None
     """
     heed()
     try:
-        return signal_of(keeper_of(READER, _limits(settings)).ask_bytes(content, {}, heed))
+        answer = keeper_of(READER, _limits(settings)).ask_bytes(content, {"stored_beyond": MOST_PICTURE_VALUES}, heed)
+        return signal_of(answer)
     except OverBudget as error:
         raise SignalTooCostly(
             f"reading the signal went over its budget of {_limits(settings)}, or broke its decoder ({error}): send a "
             "smaller signal, or a mesh of fewer faces"
         ) from error
+
+
+def held(signal: Signal | LargeSignal) -> Signal:
+    """A signal with all its values in memory, where they may be written to."""
+    if isinstance(signal, LargeSignal):
+        return signal.held()
+    return signal if signal.values.flags.writeable else replace(signal, values=signal.values.copy())
 
 
 def start_reader(settings: WorkerSettings) -> None:

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from tuner.fit.config import FitConfig
-from tuner.targets.ask import Ask, SinesAsk
+from tuner.targets.ask import Ask, SinesAsk, TilesAsk
 
 
 def resolved_settings(ask: Ask) -> dict[str, Any]:
@@ -24,6 +24,8 @@ def resolved_settings(ask: Ask) -> dict[str, Any]:
         network, trainer = asdict(config), {}
         for name in ("steps", "max_seconds", "seed"):
             del network[name]
+        if isinstance(ask, TilesAsk):
+            network["tiles"] = ask.side
     return {
         "network_kind": ask.kind.value,
         "network": _json(network),

@@ -26,18 +26,20 @@ from tuner.codec.decode import decode
 from tuner.codec.encode import MEDIA_TYPE
 from tuner.errors import OutOfMemory, StateMismatch, TunerError
 from tuner.fit.sines.memory import DeviceFault, device_fault
-from tuner.metrics import written_psnr_db
+from tuner.signal.large import LargeSignal
 from tuner.signal.signal import Signal
+from tuner.targets.ask import Ask, TilesAsk
 from tuner.targets.result import TargetResult
 from tuner.targets.search import fit_to_target
 from worker.checkpoints import load_checkpoints
+from worker.crew import Colleagues
 from worker.deadline import Deadline
 from worker.drain import draining
-from worker.facts import file_facts, slope_quality_db
+from worker.facts import file_facts, file_quality_db, slope_quality_db
 from worker.lease import Lease, end_process
 from worker.memory import MemoryBudget
 from worker.progress import Interrupted, Reporter, finite
-from worker.reading import SignalTooCostly, read_caged, start_reader
+from worker.reading import SignalTooCostly, held, read_caged, start_reader
 from worker.resolved import resolved_settings
 from worker.resources import Resources
 from worker.settings import WorkerSettings
@@ -75,7 +77,7 @@ def run_next_fit(resources: Resources) -> str | None:
     with (
         Lease(resources, claim, since=asked_at) as lease,
         Deadline(settings.fit_seconds, too_long),
-        _budget(settings, too_large),
+        memory_budget(settings, too_large),
     ):
         try:
             _persist(resources, claim, lease, _run(resources, claimed, lease))
@@ -145,7 +147,10 @@ def _attempt(resources: Resources, claimed: ClaimedFit, lease: Lease, reporter: 
             claimed.signal.object_key, sha256=claimed.signal.sha256, max_bytes=claimed.signal.byte_count
         )
         signal = read_caged(content, resources.settings, reporter.heed)
-        result = _train(resources, claimed, signal, reporter)
+        ask = ask_from_spec(claimed.spec, signal)
+        if not isinstance(ask, TilesAsk):
+            signal = held(signal)
+        result = _train(resources, claimed, signal, ask, reporter)
         if reporter.handed_over:
             return _handed_back(claim)
         if lease.order is Order.CANCEL or result.content is None:
@@ -205,23 +210,27 @@ def _excuse(resources: Resources, claim: Claim, end: Excuse) -> None:
             return
 
 
-def _train(resources: Resources, claimed: ClaimedFit, signal: Signal, reporter: Reporter) -> TargetResult:
-    ask = ask_from_spec(claimed.spec, signal)
+def _train(
+    resources: Resources, claimed: ClaimedFit, signal: Signal | LargeSignal, ask: Ask, reporter: Reporter
+) -> TargetResult:
     reporter.decide(resolved_settings(ask))
     device = _device(resources.settings.device)
+    crew = Colleagues(resources, claimed.claim) if isinstance(ask, TilesAsk) else None
     states = load_checkpoints(resources, claimed.claim.fit_id) if claimed.claim.attempt > 1 else iter(())
     for state in states:
         try:
-            return fit_to_target(signal, ask, resume=state, on_step=reporter, on_phase=reporter.enter, device=device)
+            return fit_to_target(
+                signal, ask, resume=state, on_step=reporter, on_phase=reporter.enter, device=device, crew=crew
+            )
         except StateMismatch as error:
             logger.warning("a checkpoint of %s is of no use: %s", claimed.claim.fit_id, error)
-    return fit_to_target(signal, ask, on_step=reporter, on_phase=reporter.enter, device=device)
+    return fit_to_target(signal, ask, on_step=reporter, on_phase=reporter.enter, device=device, crew=crew)
 
 
 def _store(
     resources: Resources,
     claimed: ClaimedFit,
-    signal: Signal,
+    signal: Signal | LargeSignal,
     result: TargetResult,
     content: bytes,
     reporter: Reporter,
@@ -229,7 +238,7 @@ def _store(
     """Check that the bytes decode to what is promised, upload, and hand back the move that makes it count."""
     claim = claimed.claim
     decoded = decode(content)
-    psnr_db = finite(written_psnr_db(signal.values, decoded.render().values, signal.storage), digits=4)
+    psnr_db = finite(file_quality_db(signal, decoded), digits=4)
     slope_db = slope_quality_db(signal, decoded)
     key = representation_key(claim.fit_id, claim.attempt)
     resources.blobs.put(key, content, media_type=MEDIA_TYPE)
@@ -240,7 +249,7 @@ def _store(
         "steps": result.steps,
         "work": round(result.work, 4),  # seconds on the machine that forecasts know; estimates go by work per second
         "fit_seconds": round(result.seconds, 3),
-        "fit_psnr_db": finite(result.trials[-1].psnr_db, digits=4),
+        "fit_psnr_db": finite(result.fit_psnr_db, digits=4),
         "gradient_psnr_db": None if slope_db is None else finite(slope_db, digits=4),
         **file_facts(decoded, len(content)),
     }
@@ -302,7 +311,7 @@ def _out_of_time(claim: Claim, settings: WorkerSettings) -> End:
     return _failure(claim, OUT_OF_TIME, message)
 
 
-def _budget(settings: WorkerSettings, on_breach: Callable[[], None]) -> AbstractContextManager[object]:
+def memory_budget(settings: WorkerSettings, on_breach: Callable[[], None]) -> AbstractContextManager[object]:
     """The budget of memory; on a GPU none, whose driver maps more than it uses."""
     return MemoryBudget(settings.fit_memory_bytes, on_breach) if _device(settings.device) == "cpu" else nullcontext()
 

@@ -19,6 +19,7 @@ from store.errors import BlobsUnavailable
 from store.locks import Lock
 from store.pulse import Pulse, Pulses
 from store.repositories.fits import Fits
+from store.repositories.parts import Parts
 from store.settings import StoreSettings
 from worker.deletion import delete_what_is_due
 from worker.leftovers import drop_checkpoints, tend_views
@@ -115,6 +116,11 @@ def _drop_checkpoints(resources: Resources) -> None:
     drop_checkpoints(resources, leftovers)
 
 
+def _forget_parts(resources: Resources) -> None:
+    with resources.database.unit_of_work() as session:
+        Parts(session).forget_ended()
+
+
 def _announce_waiting(resources: Resources) -> None:
     with _fits(resources) as fits:
         claimable = fits.count_claimable() if fits else 0
@@ -143,6 +149,7 @@ STEPS: tuple[tuple[str, Step], ...] = (
     ("stuck cancels", _end_stuck_cancels),
     ("expired fits", _expire),
     ("checkpoints", _drop_checkpoints),
+    ("parts", _forget_parts),
     ("views", tend_views),
     ("uploads", tend_uploads),
     ("deletions", delete_what_is_due),

@@ -70,7 +70,9 @@ class Estimator:
 def _request(signal: Signal, spec: FitSpec) -> dict[str, Any]:
     facts = signal.facts
     shape = facts.get("shape") or [facts["height"], facts["width"]]
-    options = spec.network.model_dump(exclude_none=True, exclude={"kind"}) | spec.regime.model_dump(exclude_none=True)
+    options = spec.network.model_dump(exclude_none=True, exclude={"kind", "tiles"}) | spec.regime.model_dump(
+        exclude_none=True
+    )
     return {
         "kind": facts.get("kind", "image"),
         "samples": prod(shape),
@@ -82,6 +84,7 @@ def _request(signal: Signal, spec: FitSpec) -> dict[str, Any]:
         "target": None if spec.target is None else spec.target.asked(),
         "network": options,
         "network_kind": spec.network_kind(),
+        "tiles": spec.network.tiles,
         "max_steps": spec.max_steps,
         "max_seconds": spec.max_seconds,
         "max_loss_db": spec.codec.max_loss_db,

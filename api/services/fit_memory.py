@@ -7,7 +7,8 @@ what passes runs within the budget to which its worker holds it.
 
 Networks of sines see their samples in parts and keep between two steps no more than a quarter of the room that their
 process is left (`tuner.fit.memory`): what they take beyond that is a number of arrays as long as the signal. Latents of
-wavelets are trained all at once.
+wavelets are trained all at once. What is fitted in tiles takes the memory of a tile, whatever its size; its samples are
+read from a file.
 """
 
 from math import prod
@@ -25,8 +26,10 @@ from store.spec import CodecSpec, FitSpec, read_spec
 BYTES_PER_VALUE: Final = 60
 # A picture of C channels takes a + b C bytes a sample with wavelets; the networks of the other presets are larger.
 _WAVELETS_FAST, _WAVELETS = (150, 200), (180, 220)
-# A picture of up to so many values is fitted with wavelets, where nothing else is asked for.
-_SURELY_WAVELETS = 15 << 20
+# So many values are fitted with wavelets whatever the kind of signal, where nothing else is asked for. A picture of
+# more than the other number is cut into tiles, of which the largest that nobody asked for has 72 x 72 x 72 samples.
+_SURELY_WAVELETS, MOST_PICTURE_VALUES, _TILE_SAMPLES = 1 << 23, 15 << 20, 72**3
+_MOST_AXES = 3
 
 
 def memory_bytes(signal: Signal, spec: FitSpec | None = None) -> int:
@@ -37,11 +40,27 @@ def memory_bytes(signal: Signal, spec: FitSpec | None = None) -> int:
         spec: what is asked for; None if that cannot be read.
     """
     samples, channels = prod(_shape(signal)), int(signal.facts["channels"])
-    least = BYTES_PER_VALUE * samples * channels
-    if spec is None or not _is_surely_wavelets(signal, spec, samples * channels):
+    values = samples * channels
+    is_cut = spec is not None and _is_in_tiles(signal, spec, values)
+    least = 0 if is_cut else BYTES_PER_VALUE * values
+    if spec is None or not (is_cut or _is_surely_wavelets(signal, spec, values)):
         return least
     per_sample, per_value = _WAVELETS_FAST if spec.preset == "fast" else _WAVELETS
+    if is_cut:
+        side = spec.network.tiles
+        samples = min(samples, _TILE_SAMPLES if side is None else side ** len(_shape(signal)))
     return max(least, (per_sample + per_value * channels) * samples)
+
+
+def _is_in_tiles(signal: Signal, spec: FitSpec, values: int) -> bool:
+    """Whether a signal is cut: on request, or because it is too large for one network of wavelets."""
+    if spec.network.tiles is not None:
+        return True
+    if len(_shape(signal)) > _MOST_AXES or (spec.target is not None and spec.target.max_error is not None):
+        return False
+    most = MOST_PICTURE_VALUES if signal.facts.get("kind") == "image" else _SURELY_WAVELETS
+    is_usual = spec.target is not None or spec.codec == CodecSpec()
+    return values > most and (spec.network_kind() == "wavelets" or (spec.network_kind() is None and is_usual))
 
 
 def _is_surely_wavelets(signal: Signal, spec: FitSpec, values: int) -> bool:
@@ -50,7 +69,7 @@ def _is_surely_wavelets(signal: Signal, spec: FitSpec, values: int) -> bool:
     if spec.network_kind() is not None:
         return spec.network_kind() == "wavelets"
     is_usual = spec.target is not None or spec.codec == CodecSpec()
-    return is_usual and values <= _SURELY_WAVELETS and (spec.target is None or spec.target.max_error is None)
+    return is_usual and values <= MOST_PICTURE_VALUES and (spec.target is None or spec.target.max_error is None)
 
 
 def check_memory(session: Session, fit: Fit, most_bytes: int) -> None:

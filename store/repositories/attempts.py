@@ -117,6 +117,14 @@ class Attempts(Moves):
         held = select(func.count()).where(Fit.tenant == tenant, Fit.status.in_(HELD))
         return self._session.scalar(held) or 0
 
+    def expect_held(self, claim: Claim) -> None:
+        """Lock the fit until the unit of work ends.
+
+        Raises:
+            LeaseLost: if the claim no longer holds the fit.
+        """
+        self._held(claim)
+
     def beat(self, claim: Claim, *, lease_seconds: float) -> Order:
         """Extend the lease.
 
@@ -196,7 +204,7 @@ class Attempts(Moves):
         An attempt goes on from the latest one that is of use. What an earlier attempt left at a later step was not, or
         there would be no later attempt's before it: it is the first to be forgotten, and the last to be tried again.
         """
-        query = select(Checkpoint).filter_by(fit_id=fit_id)
+        query = select(Checkpoint).where(Checkpoint.fit_id == fit_id, Checkpoint.part.is_(None))
         return list(self._session.scalars(query.order_by(Checkpoint.attempt.desc(), Checkpoint.step.desc())))
 
     def forget_checkpoints(self, checkpoint_ids: Sequence[str]) -> list[str]:

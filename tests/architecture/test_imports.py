@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from api.schemas import representations
+from api.services import fit_memory
 from api.settings import ApiSettings
 from tuner.codec import encode
-from tuner.signal.image import ImageLimits
+from tuner.signal.large import LARGE_LIMITS
+from tuner.targets.wavelets.choice import MOST_PICTURE_VALUES
 
 ROOT = Path(__file__).parents[2]
 
@@ -55,7 +57,8 @@ def test_api_and_upkeep_know_no_library(module: str) -> None:
 def test_what_the_api_repeats_of_the_library_agrees_with_it() -> None:
     """The price of the rule above: a few facts stand twice, and this holds them together."""
     assert (representations.MEDIA_TYPE, representations.EXTENSION) == (encode.MEDIA_TYPE, encode.EXTENSION)
-    assert ApiSettings.model_fields["max_pixels"].default == ImageLimits().max_pixels
+    assert ApiSettings.model_fields["max_pixels"].default <= LARGE_LIMITS.max_pixels
+    assert fit_memory.MOST_PICTURE_VALUES == MOST_PICTURE_VALUES
 
 
 def test_the_command_line_starts_without_http() -> None:

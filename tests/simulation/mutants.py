@@ -292,7 +292,7 @@ MUTANTS = (
     Mutant(
         "no heartbeat",
         "worker.lease:Lease._keep",
-        "self.note(Fits(session).beat(self._claim, lease_seconds=settings.lease_seconds))",
+        "self.note(self._beat(session))",
         NOTHING,
     ),
     Mutant(

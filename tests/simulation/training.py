@@ -93,6 +93,7 @@ class Trainer:
         on_phase: Callable[[Any], None],
         device: str,
         resume: State | None = None,
+        crew: None = None,
     ) -> Any:
         seed, total = ask.seed, ask.max_steps or 1
         if resume is not None and resume.seed != seed:
@@ -142,6 +143,7 @@ def _result(content: bytes | None, steps: int) -> Any:
         outcome=TargetOutcome.STOPPED if content is None else TargetOutcome.MET,
         sentence="trained",
         trials=[SimpleNamespace(psnr_db=30.0)],
+        fit_psnr_db=30.0,
         steps=steps,
         work=1.0,
         seconds=1.0,

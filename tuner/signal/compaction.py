@@ -12,7 +12,6 @@ from math import ceil
 import numpy as np
 
 from tuner.decibels import mse_to_psnr_db
-from tuner.shapes import FloatArray
 
 # Coefficients kept, as halvings of the number of samples: all of them, a half, a quarter …
 HALVINGS = 14
@@ -21,16 +20,17 @@ _MANY_DIMENSIONS_SIDE = 4
 _MOST_BLOCK_SAMPLES = 1 << 20
 
 
-def compaction_db(values: FloatArray) -> list[float]:
+def compaction_db(values: np.ndarray, levels: int | None = None) -> list[float]:
     """PSNR in dB of the best approximations with P, P/2, P/4 … coefficients.
 
     Args:
-        values: samples of a signal with a range of about 1, (*grid_shape, channels).
+        values: samples of a signal with a range of about 1, (*grid_shape, channels), or as they are stored.
+        levels: stored sample that stands for 1; None for values.
 
     Returns:
         `HALVINGS` numbers, falling.
     """
-    blocks = _blocks(values)
+    blocks = _blocks(values, levels)
     channels = blocks.shape[-1]
     samples = blocks.size // channels
     flat = blocks.reshape(-1, channels)
@@ -43,7 +43,7 @@ def compaction_db(values: FloatArray) -> list[float]:
     return [round(mse_to_psnr_db(max(float(left[count]), 0.0)), 3) for count in kept]
 
 
-def _blocks(values: FloatArray) -> np.ndarray:
+def _blocks(values: np.ndarray, levels: int | None) -> np.ndarray:
     """Blocks of the signal, float64 (blocks, *block_shape, channels), its borders mirrored; some of them if many."""
     shape, channels = values.shape[:-1], values.shape[-1]
     side = _BLOCK_SIDES.get(len(shape), _MANY_DIMENSIONS_SIDE)
@@ -57,7 +57,8 @@ def _blocks(values: FloatArray) -> np.ndarray:
         indices = (
             _mirrored(int(first) * size, size, length) for first, size, length in zip(corner, block, shape, strict=True)
         )
-        target[...] = values[np.ix_(*indices)]
+        found = values[np.ix_(*indices)]
+        target[...] = found if levels is None else found.astype(np.float32) / np.float32(levels)
     return blocks
 
 

@@ -18,7 +18,7 @@ from tuner.signal.audio import read_audio, write_audio
 from tuner.signal.compaction import compaction_db
 from tuner.signal.details import details_to_map
 from tuner.signal.foreign import foreign
-from tuner.signal.image import ImageLimits, inspect_image, read_image, write_image
+from tuner.signal.image import ImageLimits, look_into_image, read_image, write_image
 from tuner.signal.limits import SignalLimits
 from tuner.signal.mesh import (
     BYTE_ORDER_MARK,
@@ -203,8 +203,9 @@ def inspect_signal(source: bytes | Path | str, limits: SignalLimits = SignalLimi
     data = _bytes_of(source, limits)
     found = format_of(data)
     if found.kind is SignalKind.IMAGE:
-        facts, signal = dict(inspect_image(data, _image_limits(limits)).to_json()), read_signal(data, limits)
-        return facts | {"compaction_db": compaction_db(signal.values)}
+        # As they are stored: the values of a large picture take more memory than inspection has.
+        facts, samples = look_into_image(data, _image_limits(limits))
+        return facts.to_json() | {"compaction_db": compaction_db(samples, facts.sample_format.levels)}
     if found.kind is SignalKind.DISTANCE:
         # Distances on a fine grid take minutes; a coarse one shows that the mesh can be read, and how smooth it is.
         mesh = read_mesh(data, limits, found.name)

@@ -1,9 +1,10 @@
 """A signal that is read in one process and used in another: its samples and what belongs to them, as bytes.
 
-A head of JSON, padded so that the samples behind it lie on a boundary, and then the samples as they lie in memory. The
-side that reads the file may have been taken over by it, so the other side believes nothing: lengths and types are
-checked, and a signal is made from the parts as from any other source. `prepare` and `run` are for a process that is
-locked in between the two.
+A picture of very many values is handed over as it is stored, a fourth of the bytes, and never held as values on either
+side. A head of JSON, padded so that the samples behind it lie on a boundary, and then the samples as they lie in
+memory. The side that reads the file may have been taken over by it, so the other side believes nothing: lengths and
+types are checked, and a signal is made from the parts as from any other source. `prepare` and `run` are for a process
+that is locked in between the two.
 """
 
 import json
@@ -27,8 +28,9 @@ from tuner.errors import (
     UnsupportedFormat,
 )
 from tuner.signal.details import AudioDetails, details_from_map, details_to_map
-from tuner.signal.formats import WRITERS, inspect_signal, read_signal
+from tuner.signal.formats import WRITERS, format_of, inspect_signal, read_signal
 from tuner.signal.kind import SignalKind
+from tuner.signal.large import LARGE_LIMITS, LargeSignal, large_picture, picture_of_samples
 from tuner.signal.limits import SignalLimits
 from tuner.signal.samples import SampleFormat, Scaling
 from tuner.signal.signal import DETAILS, Signal
@@ -36,6 +38,8 @@ from tuner.signal.signal import DETAILS, Signal
 _ALIGNMENT: Final = 64
 _HEAD_BYTES: Final = 1 << 26  # a colour profile may be long
 _REFUSALS: Final = {error.code: error for error in (UnsupportedFormat, DamagedSignal, SignalTooLarge, InvalidSignal)}
+_STORED: Final = {SampleFormat.U8: "u1", SampleFormat.U16: "<u2"}
+_MOST_COLOURS: Final = 4
 _WANT_OF_MEMORY: Final = ("out of memory", "cannot allocate memory", "unable to allocate")
 _SHAPES: Final = {  # of a small signal of each kind
     SignalKind.IMAGE: (8, 8, 3),
@@ -64,20 +68,28 @@ def prepare() -> None:
     load_readers()
 
 
-def run(data: bytes, request: dict[str, Any]) -> Iterator[bytes | memoryview]:  # noqa: ARG001  nothing is asked
+def run(data: bytes, request: dict[str, Any]) -> Iterator[bytes | memoryview]:
     """Read a file: the signal, or why it is none.
 
     Args:
         data: content of the file.
-        request: ignored; the protocol passes one.
+        request: may have `stored_beyond`, the number of values beyond which a picture is handed over as it is stored.
     """
     try:
-        signal = read_signal(data)
+        signal = _read(data, request.get("stored_beyond"))
     except SignalError as error:
         blame_memory(error)
         yield _head({"refused": error.code, "message": str(error)})
         return
     yield from signal_pieces(signal)
+
+
+def _read(data: bytes, stored_beyond: int | None) -> Signal | LargeSignal:
+    if stored_beyond is not None and format_of(data).kind is SignalKind.IMAGE:
+        found = large_picture(data, stored_beyond)
+        if found is not None:
+            return found
+    return read_signal(data)
 
 
 def blame_memory(error: TunerError) -> None:
@@ -93,8 +105,23 @@ def blame_memory(error: TunerError) -> None:
         cause = cause.__cause__
 
 
-def signal_pieces(signal: Signal) -> Iterator[bytes | memoryview]:
-    """A signal as bytes, in pieces of which the last is its samples, uncopied."""
+def signal_pieces(signal: Signal | LargeSignal) -> Iterator[bytes | memoryview]:
+    """A signal as bytes, in pieces of which the last is its samples, uncopied.
+
+    Args:
+        signal: a signal, or a picture as it is stored.
+    """
+    if isinstance(signal, LargeSignal):
+        profile, stored = signal.icc_profile, np.asarray(signal.samples)
+        yield _head(
+            {
+                "shape": [*signal.grid_shape, signal.channels],
+                "stored": signal.sample_format.value,
+                "icc_profile": None if profile is None else b64encode(profile).decode(),
+            }
+        )
+        yield np.ascontiguousarray(stored, dtype=_STORED[signal.sample_format]).data.cast("B")
+        return
     details, scaling, profile = signal.details, signal.scaling, signal.icc_profile
     yield _head(
         {
@@ -109,8 +136,15 @@ def signal_pieces(signal: Signal) -> Iterator[bytes | memoryview]:
     yield np.ascontiguousarray(signal.values, dtype="<f4").data.cast("B")
 
 
-def signal_of(answer: memoryview, limits: SignalLimits = SignalLimits()) -> Signal:  # noqa: B008  frozen
+def signal_of(
+    answer: memoryview,
+    limits: SignalLimits = SignalLimits(),  # noqa: B008  frozen
+) -> Signal | LargeSignal:
     """The signal that `signal_pieces` wrote; its samples are not copied.
+
+    Args:
+        answer: the bytes.
+        limits: what a signal that is held as values may have; one that is stored has the limits of large pictures.
 
     Raises:
         SignalError: if the file was refused, of the class that says why.
@@ -123,6 +157,8 @@ def signal_of(answer: memoryview, limits: SignalLimits = SignalLimits()) -> Sign
         shape = tuple(int(length) for length in head["shape"])
         if min(shape) < 1:  # -1 would be found out from the others
             raise ValueError(f"its shape is {shape}")
+        if "stored" in head:
+            return _stored_picture(head, shape, values)
         kind = SignalKind(head["kind"])
         limits.check("points", prod(shape[:-1]))
         limits.check("channels", shape[-1])
@@ -137,6 +173,17 @@ def signal_of(answer: memoryview, limits: SignalLimits = SignalLimits()) -> Sign
         )
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise InvalidSignal(f"the process that read the file handed over no signal: {error!r}") from error
+
+
+def _stored_picture(head: dict[str, Any], shape: tuple[int, ...], samples: memoryview) -> LargeSignal:
+    height, width, channels = shape
+    profile = head["icc_profile"]
+    limits = SignalLimits(points=LARGE_LIMITS.max_pixels, side=LARGE_LIMITS.max_side, channels=_MOST_COLOURS)
+    limits.check("points", height * width)
+    limits.check("side", max(height, width))
+    limits.check("channels", channels)
+    stored = np.frombuffer(samples, dtype=_STORED[SampleFormat(head["stored"])]).reshape(shape)
+    return picture_of_samples(stored, None if profile is None else b64decode(profile))
 
 
 def _head(head: dict[str, Any]) -> bytes:

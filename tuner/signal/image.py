@@ -132,11 +132,19 @@ def read_stored_image(source: bytes | Path, limits: ImageLimits = ImageLimits())
     return StoredImage(decoded.samples, decoded.icc_profile)
 
 
-def inspect_image(source: bytes | Path, limits: ImageLimits = ImageLimits()) -> ImageFacts:
+def inspect_image(source: bytes | Path, limits: ImageLimits = ImageLimits()) -> "ImageFacts":
     """Decode an image file completely and say what it holds; raises what `read_image` raises."""
+    return look_into_image(source, limits)[0]
+
+
+def look_into_image(
+    source: bytes | Path,
+    limits: ImageLimits = ImageLimits(),
+) -> tuple["ImageFacts", SampleArray]:
+    """What an image file holds, and its pixels as they are stored; arguments and errors are those of `read_image`."""
     decoded = _decode(source, limits)
     height, width, channels = decoded.samples.shape
-    return ImageFacts(
+    facts = ImageFacts(
         format=decoded.format,
         width=width,
         height=height,
@@ -144,6 +152,7 @@ def inspect_image(source: bytes | Path, limits: ImageLimits = ImageLimits()) -> 
         sample_format=decoded.sample_format,
         has_icc=decoded.icc_profile is not None,
     )
+    return facts, decoded.samples
 
 
 def write_image(signal: Signal) -> bytes:

@@ -12,6 +12,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,15 +53,18 @@ def run(data: bytes, request: dict[str, Any]) -> Iterator[bytes]:
 
     Args:
         data: content of the file.
-        request: may have `max_pixels`, the points of the largest grid.
+        request: may have `max_pixels`, the points of the largest grid; only a picture, which is never held as values,
+            may have more than `SignalLimits` allows.
     """
     limits = SignalLimits(points=request.get("max_pixels", SignalLimits().points))
-    yield json.dumps(_report(data, limits, None)).encode()
+    yield json.dumps(_report(data, limits, None, held_points=SignalLimits().points)).encode()
 
 
-def _report(data: bytes, limits: SignalLimits, kinds: list[str] | None) -> dict[str, object]:
+def _report(
+    data: bytes, limits: SignalLimits, kinds: list[str] | None, *, held_points: int | None = None
+) -> dict[str, object]:
     try:
-        return {"ok": True, "facts": _facts(data, limits, kinds)}
+        return {"ok": True, "facts": _facts(data, limits, kinds, held_points)}
     except TunerError as error:
         blame_memory(error)
         return _refusal(error)
@@ -70,10 +74,12 @@ def _refusal(error: TunerError) -> dict[str, object]:
     return {"ok": False, "code": error.code, "message": str(error)}
 
 
-def _facts(data: bytes, limits: SignalLimits, kinds: list[str] | None) -> dict[str, object]:
+def _facts(data: bytes, limits: SignalLimits, kinds: list[str] | None, held_points: int | None) -> dict[str, object]:
     kind = format_of(data).kind
     if kinds and kind not in kinds:
         raise UnsupportedFormat(f"the file is of kind {kind}, expected {' or '.join(kinds)}")
+    if held_points is not None and kind is not SignalKind.IMAGE:
+        limits = replace(limits, points=min(limits.points, held_points))
     return inspect_signal(data, limits)
 
 

@@ -7,6 +7,7 @@ gives a region when it is asked for one: a copy in float32 of all of it is never
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from math import prod
 from pathlib import Path
 from typing import Any, Final, Protocol, runtime_checkable
@@ -24,8 +25,9 @@ from tuner.signal.signal import Signal
 
 _PICTURE_DTYPES: Final = (np.dtype(np.uint8), np.dtype(np.uint16))
 _MOST_CHANNELS: Final = 4
+_AT_ONCE: Final = 1 << 22  # values that are converted together
 # What a reader of files in tiles allows, too: four times as many pixels as a picture has that is held as values.
-_LIMITS: Final = ImageLimits(max_pixels=2**28, max_side=2**16)
+LARGE_LIMITS: Final = ImageLimits(max_pixels=2**28, max_side=2**16)
 
 
 @runtime_checkable
@@ -95,6 +97,27 @@ class LargeSignal:
         """Number of grid points."""
         return prod(self.grid_shape)
 
+    def held(self) -> Signal:
+        """The signal with all its values in memory.
+
+        Raises:
+            InvalidSignal: if a sample is NaN or infinite.
+        """
+        values = np.empty((*self.grid_shape, self.channels), dtype=np.float32)
+        rest = [(0, side) for side in self.grid_shape[1:]]
+        rows = max(1, _AT_ONCE * self.grid_shape[0] // values.size)
+        for start in range(0, self.grid_shape[0], rows):
+            stop = min(start + rows, self.grid_shape[0])
+            values[start:stop] = self.values([(start, stop), *rest])
+        return Signal(
+            values=values,
+            kind=self.kind,
+            sample_format=self.sample_format,
+            icc_profile=self.icc_profile,
+            scaling=self.scaling,
+            details=self.details,
+        )
+
     def values(self, region: Sequence[tuple[int, int]]) -> FloatArray:
         """Values of a region, float32 (*sides, channels), contiguous.
 
@@ -111,37 +134,45 @@ class LargeSignal:
             raise InvalidSignal(f"the samples of {list(region)} have shape {found.shape}, expected {shape}")
         found = found.reshape(shape)
         if self.are_values:
-            return np.ascontiguousarray(found, dtype=np.float32)
+            # Never a view of samples that cannot be written to, of which libraries warn.
+            return np.require(found, np.float32, ["C", "W"])
         return np.ascontiguousarray(self.storage.to_values(found.astype(found.dtype.newbyteorder("="), copy=False)))
 
 
-def large_picture(given: Any, more_than: int) -> LargeSignal | None:
+def large_picture(given: Any, more_than: int, limits: ImageLimits = LARGE_LIMITS) -> LargeSignal | None:
     """A picture of many values, as it is stored; None for anything else, which `tuner.signal.given.signal_of` takes.
 
     Args:
         given: an array of bytes or 16-bit integers, (height, width) or (height, width, 1 to 4), in memory or
-            memory-mapped, or the path of a picture.
+            memory-mapped, or the path of a picture, or the content of its file.
         more_than: number of values that the picture must have more than.
+        limits: held against the header of a file before anything is decoded.
 
     Raises:
         SignalError: if it is the path of a picture that is large enough and cannot be decoded.
     """
-    if isinstance(given, str | Path):
-        path = Path(given)
-        if _values_of_file(path) <= more_than:
+    if isinstance(given, str | Path | bytes):
+        source = Path(given) if isinstance(given, str) else given
+        if _values_of_file(source) <= more_than:
             return None
-        stored = read_stored_image(path, _LIMITS)
-        return _picture(stored.samples, stored.icc_profile)
+        stored = read_stored_image(source, limits)
+        return picture_of_samples(stored.samples, stored.icc_profile)
     if not isinstance(given, Samples) or isinstance(given, np.ma.MaskedArray) or _module(given) == "torch":
         return None
     shape = tuple(given.shape)
     is_picture = given.dtype in _PICTURE_DTYPES and (
         len(shape) == 2 or (len(shape) == 3 and shape[2] <= _MOST_CHANNELS)
     )
-    return _picture(given) if is_picture and prod(shape) > more_than else None
+    return picture_of_samples(given) if is_picture and prod(shape) > more_than else None
 
 
-def _picture(samples: Samples, icc_profile: bytes | None = None) -> LargeSignal:
+def picture_of_samples(samples: Samples, icc_profile: bytes | None = None) -> LargeSignal:
+    """A picture of samples as they are stored.
+
+    Args:
+        samples: bytes or 16-bit integers, (height, width) or (height, width, channels).
+        icc_profile: colour profile of the picture, or None.
+    """
     shape = tuple(samples.shape)
     return LargeSignal(
         samples=samples,
@@ -156,12 +187,14 @@ def _module(given: Any) -> str:
     return type(given).__module__.partition(".")[0]
 
 
-def _values_of_file(path: Path) -> int:
+def _values_of_file(source: Path | bytes) -> int:
     """Number of values of a picture, from its header; 0 for what is none."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            with Image.open(path, formats=("PNG", "JPEG", "WEBP", "TIFF")) as image:
+            with Image.open(
+                BytesIO(source) if isinstance(source, bytes) else source, formats=("PNG", "JPEG", "WEBP", "TIFF")
+            ) as image:
                 frames = getattr(image, "n_frames", 1)
                 return 0 if frames > 1 else image.width * image.height * len(image.getbands())
         except Exception:  # whoever reads the file says what is wrong with it

@@ -108,3 +108,22 @@ class WaveletsAsk(Ask):
     def trainer(self) -> str:
         """What trains, in a word."""
         return self.kind.value
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TilesAsk(Ask):
+    """A request for a signal in tiles that overlap, each with a network with wavelet latents of its own.
+
+    Attributes:
+        config: network, budget and seed of the fit of each tile, and the rate of a tile or the quality of all of them.
+        side: most samples of a tile along each axis, at least 8.
+    """
+
+    kind: ClassVar[NetworkKind] = NetworkKind.WAVELETS
+    config: WaveletConfig
+    side: int
+
+    @property
+    def trainer(self) -> str:
+        """What trains, in a word."""
+        return self.kind.value

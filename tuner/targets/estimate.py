@@ -1,8 +1,8 @@
 """`python -m tuner.targets.estimate REQUEST`: what a fit will weigh and take, as one JSON object on standard output.
 
 The request is JSON: {"kind", "samples", "grid_shape", "channels", "effort"} and, if wanted, {"compaction_db", "target":
-{"bytes": 40000}, "network", "network_kind", "max_steps", "max_seconds", "max_loss_db", "speed",
-"sample_format"}; the answer is an `Estimate`.
+{"bytes": 40000}, "network", "network_kind", "max_steps", "max_seconds", "max_loss_db", "tiles",
+"speed", "sample_format"}; the answer is an `Estimate`.
 Arithmetic only: it imports neither torch nor numpy, so that a service that has neither can ask.
 """
 
@@ -13,12 +13,13 @@ from typing import Any
 
 from tuner.errors import ConfigError
 from tuner.signal.kind import SignalKind
-from tuner.targets.ask import Ask, SinesAsk, WaveletsAsk
+from tuner.targets.ask import Ask, SinesAsk, TilesAsk, WaveletsAsk
 from tuner.targets.foreseen import beyond_samples
 from tuner.targets.request import ask_for
 from tuner.targets.sines.estimate import foresee_sines
 from tuner.targets.sines.forecast import TYPICAL_COMPACTION_DB, Forecast
 from tuner.targets.target import Target, TargetKind
+from tuner.targets.tiles.forecast import foresee_tiles
 from tuner.targets.wavelets.forecast import foresee_wavelets
 
 
@@ -58,8 +59,10 @@ def estimate(ask: Ask, forecast: Forecast, *, speed: float = 1.0, sample_format:
             foreseen = foresee_sines(ask, forecast, speed)
         case WaveletsAsk():
             foreseen = foresee_wavelets(ask.config, forecast, speed)
+        case TilesAsk():
+            foreseen = foresee_tiles(ask, forecast, speed)
         case _:
-            raise TypeError(f"the request is a {type(ask).__name__}, expected one of sines or of wavelets")
+            raise TypeError(f"the request is a {type(ask).__name__}, expected one of sines, of wavelets or of tiles")
     unforeseen = foreseen.unforeseen
     if ask.target is not None and ask.target.kind is TargetKind.PSNR_DB:
         values = forecast.samples * forecast.channels
@@ -100,6 +103,7 @@ def ask_from(request: dict[str, Any]) -> tuple[Ask, Forecast]:
         seconds=request.get("max_seconds"),
         max_loss_db=request.get("max_loss_db", 0.1),
         network=network,
+        tiles=request.get("tiles"),
     )
     forecast = Forecast(
         samples=request["samples"],

@@ -11,10 +11,11 @@ from math import prod
 
 from tuner.errors import ConfigError
 from tuner.fit.presets import Outline
-from tuner.targets.ask import Ask, SinesAsk, WaveletsAsk
+from tuner.targets.ask import Ask, SinesAsk, TilesAsk, WaveletsAsk
 from tuner.targets.sines.forecast import Forecast
 from tuner.targets.sines.sizes import sized
 from tuner.targets.target import TargetKind
+from tuner.targets.tiles.forecast import least_tiles_work
 from tuner.targets.wavelets.forecast import least_exact_work
 
 SLACK = (
@@ -51,6 +52,8 @@ def least_work(ask: Ask, signal: Outline) -> float:
     match ask:
         case WaveletsAsk():
             return least_exact_work(ask.config, signal.grid_shape, signal.channels)
+        case TilesAsk():
+            return least_tiles_work(ask, signal.grid_shape, signal.channels)
         case SinesAsk():
             forecast = Forecast(
                 samples=prod(signal.grid_shape), channels=signal.channels, dimensions=len(signal.grid_shape)
@@ -60,7 +63,7 @@ def least_work(ask: Ask, signal: Outline) -> float:
                 network = sized(network, forecast.weight_range()[0])
                 steps = _PROBE_STEPS if ask.target.kind is TargetKind.SECONDS else steps
             return steps * forecast.work_per_step(network) + forecast.work_per_file(network)
-    raise TypeError(f"the request is a {type(ask).__name__}, expected one of sines or of wavelets")
+    raise TypeError(f"the request is a {type(ask).__name__}, expected one of sines, of wavelets or of tiles")
 
 
 def _rounded_up(seconds: float) -> float:

@@ -13,9 +13,10 @@ from typing import Any, TypeVar
 from tuner.errors import ConfigError
 from tuner.fit.config import TrainerConfig
 from tuner.fit.presets import Effort, Outline, signal_config
-from tuner.targets.ask import Ask, NetworkKind, SinesAsk, WaveletsAsk
+from tuner.targets.ask import Ask, NetworkKind, SinesAsk, TilesAsk, WaveletsAsk
 from tuner.targets.floor import check_budget
 from tuner.targets.target import Target
+from tuner.targets.tiles.choice import tiles_for, tiles_suit, usual_side
 from tuner.targets.wavelets.choice import wavelets_for, wavelets_suit
 
 # Networks that each preset may train to meet a target.
@@ -38,8 +39,12 @@ def ask_for(
     trials: int | None = None,
     network: Mapping[str, Any] | None = None,
     trainer: TrainerConfig | None = None,
+    tiles: int | None = None,
 ) -> Ask:
     """The request for a fit of a signal.
+
+    A signal that is too large for one network of wavelets is cut into tiles, wherever wavelets are named or would be
+    chosen for a smaller one.
 
     Example:
         >>> import numpy as np
@@ -49,6 +54,8 @@ def ask_for(
         'wavelets'
         >>> ask_for(picture, target=Target.parse("error=0.02")).kind.value
         'sines'
+        >>> type(ask_for(picture, tiles=128)).__name__
+        'TilesAsk'
 
     Args:
         signal: the signal to be fitted, of which only kind, shape and channels play a part.
@@ -65,6 +72,8 @@ def ask_for(
             `WaveletConfig`. Such settings, or a trainer, choose sines where no kind is given; frequencies or hidden
             widths end the search for a good size.
         trainer: how a network of sines is trained, instead of the natural gradient.
+        tiles: most samples of a tile along each axis, at least 8, for a signal of any size that is to be cut; None to
+            cut only what is too large for one network.
 
     Returns:
         What `tuner.targets.search.fit_to_target` and `tuner.targets.estimate.estimate` take.
@@ -77,15 +86,24 @@ def ask_for(
     settings = dict(network or {})
     if kind is None:
         is_free = not settings and trainer is None and (target is not None or max_loss_db == MAX_LOSS_DB)
-        kind = NetworkKind.WAVELETS if is_free and wavelets_suit(signal, target) else NetworkKind.SINES
+        suits = is_free and (wavelets_suit(signal, target) or tiles_suit(signal, target))
+        kind = NetworkKind.WAVELETS if suits or tiles is not None else NetworkKind.SINES
     count = TRIALS[effort] if trials is None else trials
     if _word(NetworkKind, kind, "kind of network") is NetworkKind.WAVELETS:
         if trainer is not None:
             raise ConfigError(f"the trainer is {trainer}, expected None: it is for the network kind 'sines'")
-        config = wavelets_for(signal, effort, target, seed=seed, steps=steps, seconds=seconds)
-        ask: Ask = WaveletsAsk(config=replace(config, **settings), target=target, trials=count)
+        ask: Ask
+        if tiles is not None or tiles_suit(signal, target):
+            config = tiles_for(signal, effort, target, side=tiles, seed=seed, steps=steps, seconds=seconds)
+            side = usual_side(len(signal.grid_shape)) if tiles is None else tiles
+            ask = TilesAsk(config=replace(config, **settings), target=target, trials=count, side=side)
+        else:
+            config = wavelets_for(signal, effort, target, seed=seed, steps=steps, seconds=seconds)
+            ask = WaveletsAsk(config=replace(config, **settings), target=target, trials=count)
         check_budget(ask, signal)
         return ask
+    if tiles is not None:
+        raise ConfigError(f"the network is {str(kind)!r} and tiles {tiles}, expected wavelets: only they are cut")
     base = signal_config(signal, effort, seed=seed, max_steps=steps, max_seconds=seconds)
     ask = SinesAsk(
         config=replace(base, network=replace(base.network, **settings), trainer=trainer or base.trainer),

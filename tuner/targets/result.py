@@ -25,12 +25,19 @@ class TargetResult:
         outcome: whether the target is met.
         sentence: the outcome in words, with what to try next.
         trials: what every fit showed, in order.
+        tiles_psnr_db: quality in dB of the fits of all tiles together; None for a signal that was not cut.
     """
 
     content: bytes | None
     outcome: TargetOutcome
     sentence: str
     trials: tuple[Trial, ...]
+    tiles_psnr_db: float | None = None
+
+    @property
+    def fit_psnr_db(self) -> float:
+        """Quality in dB of what was fitted last, before its file was made."""
+        return self.trials[-1].psnr_db if self.tiles_psnr_db is None else self.tiles_psnr_db
 
     @property
     def steps(self) -> int:

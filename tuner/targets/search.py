@@ -17,8 +17,9 @@ from tuner.fit.deadline import Deadline
 from tuner.fit.progress import Progress, Verdict
 from tuner.fit.result import FitOutcome
 from tuner.fit.state import FitState
+from tuner.signal.large import LargeSignal
 from tuner.signal.signal import Signal
-from tuner.targets.ask import Ask, SinesAsk, WaveletsAsk
+from tuner.targets.ask import Ask, SinesAsk, TilesAsk, WaveletsAsk
 from tuner.targets.files import File, measured
 from tuner.targets.outlook import Outlook
 from tuner.targets.report import reported
@@ -26,6 +27,8 @@ from tuner.targets.result import TargetOutcome, TargetResult
 from tuner.targets.sines.strategy import SinesStrategy
 from tuner.targets.state import SearchState
 from tuner.targets.strategy import FittedT, OnPhase, OnStep, Strategy
+from tuner.targets.tiles.crew import Crew
+from tuner.targets.tiles.search import fit_in_tiles
 from tuner.targets.trial import PlanT, TrialT, separate
 from tuner.targets.wavelets.strategy import WaveletsStrategy
 
@@ -34,7 +37,7 @@ _EXACT = "Every sample comes back as it was."
 
 
 def fit_to_target(
-    signal: Signal,
+    signal: Signal | LargeSignal,
     ask: Ask,
     *,
     resume: FitState | None = None,
@@ -42,11 +45,13 @@ def fit_to_target(
     on_phase: OnPhase | None = None,
     device: str = "cpu",
     deadline: Deadline | None = None,
+    crew: Crew | None = None,
 ) -> TargetResult:
     """Fit networks to a signal until a file meets the target.
 
     Args:
-        signal: the signal to represent.
+        signal: the signal to represent; one that is not held as values is copied as a whole, unless it is fitted in
+            tiles.
         ask: the request, as `tuner.targets.request.ask_for` makes it.
         resume: a checkpoint of the same signal and request.
         on_step: a function that is called after every step of every fit, with steps and seconds that count on from one
@@ -55,6 +60,7 @@ def fit_to_target(
         on_phase: a function that is called whenever a fit begins, whenever files are made of one, and at the end.
         device: processor to compute on, as torch names it; networks with wavelets are always fitted on the CPU.
         deadline: moment by which a limit of seconds is over, where it began before this call; None for one from now.
+        crew: whoever else fits tiles of the signal, where it is fitted in tiles; None for nobody.
 
     Returns:
         The file and how it was found.
@@ -65,12 +71,17 @@ def fit_to_target(
         StateMismatch: if the checkpoint is of another signal or request.
     """
     deadline = deadline or Deadline(ask.seconds)
+    if isinstance(ask, TilesAsk):
+        large = signal if isinstance(signal, LargeSignal) else LargeSignal.of(signal)
+        return fit_in_tiles(large, ask, resume=resume, on_step=on_step, on_phase=on_phase, deadline=deadline, crew=crew)
+    if isinstance(signal, LargeSignal):
+        signal = signal.held()
     match ask:
         case SinesAsk():
             return _Search(signal, ask, SinesStrategy(signal, ask, device), resume, on_phase, deadline).run(on_step)
         case WaveletsAsk():
             return _Search(signal, ask, WaveletsStrategy(signal, ask), resume, on_phase, deadline).run(on_step)
-    raise TypeError(f"the request is a {type(ask).__name__}, expected one of sines or of wavelets")
+    raise TypeError(f"the request is a {type(ask).__name__}, expected one of sines, of wavelets or of tiles")
 
 
 class _Search(Generic[PlanT, FittedT, TrialT]):

@@ -10,6 +10,8 @@ from tests.integration.api.conftest import Server, running_api
 from tests.integration.api.world import World
 
 MOST_BYTES = 64 << 20
+# No network of wavelets has four axes, and sines are held as a whole.
+HUGE = {"kind": "array", "format": "npy", "shape": [64, 64, 64, 128], "channels": 1, "sample_format": "f32"}
 LARGE = {"kind": "image", "format": "png", "width": 2048, "height": 16384, "channels": 3, "sample_format": "u8"}
 
 
@@ -21,10 +23,18 @@ def narrow(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
         yield running
 
 
+@pytest.fixture(scope="module")
+def for_tiles(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """An api whose workers have the memory of a tile."""
+    limits = {"TUNER_FIT_MEMORY_BYTES": str(320 << 20)}
+    with running_api(environment, tmp_path_factory.mktemp("tiles"), **limits) as running:
+        yield running
+
+
 def grow(world: World, signal_id: str) -> None:
     """Make a signal as large as none of these machines holds."""
     with world.database.unit_of_work() as session:
-        session.get_one(Signal, signal_id).facts = dict(LARGE)
+        session.get_one(Signal, signal_id).facts = dict(HUGE)
 
 
 @pytest.fixture
@@ -50,7 +60,7 @@ def test_what_no_worker_can_hold_is_refused(narrow: Server, world: World, ended:
     with httpx.Client(base_url=narrow.url, trust_env=False) as client:
         answer = ROUTES[route](client, *ended)
     assert (answer.status_code, answer.json()["code"]) == (422, "fit_too_large")
-    assert "16384x2048" in answer.json()["detail"]
+    assert "64x64x64x128" in answer.json()["detail"]
     assert "64 MiB" in answer.json()["detail"]
     assert world.counts() == before
 
@@ -72,6 +82,28 @@ def test_wavelets_take_more_than_sines(narrow: Server, world: World, asked: dict
     with world.database.unit_of_work() as session:
         session.get_one(Signal, signal).facts = LARGE | {"width": 512, "height": 256}
     with httpx.Client(base_url=narrow.url, trust_env=False) as client:
+        assert client.post("/fits", json={"signal_id": signal} | asked).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [
+        ({}, 202),
+        ({"target": {"bytes": 2_000_000}}, 202),
+        ({"network": {"kind": "wavelets"}}, 202),
+        ({"network": {"tiles": 256}}, 202),
+        ({"network": {"tiles": 1024}}, 422),
+        ({"network": {"kind": "sines"}}, 422),
+        ({"target": {"max_error": 0.1}}, 422),
+    ],
+)
+def test_tiles_take_no_more_for_a_larger_signal(
+    for_tiles: Server, world: World, asked: dict[str, object], status: int
+) -> None:
+    signal = world.add_signal()
+    with world.database.unit_of_work() as session:
+        session.get_one(Signal, signal).facts = dict(LARGE)
+    with httpx.Client(base_url=for_tiles.url, trust_env=False) as client:
         assert client.post("/fits", json={"signal_id": signal} | asked).status_code == status
 
 

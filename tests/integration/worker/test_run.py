@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from io import BytesIO
 from itertools import groupby
 from threading import Event, Thread
 from threading import enumerate as running_threads
@@ -22,6 +23,7 @@ from store.errors import LeaseLost
 from store.keys import PROBES, checkpoint_key, representation_key, signal_key
 from store.models import Fit, FitAttempt, FitEvent
 from store.queue import FitQueue
+from store.render_spec import RenderFormat, RenderSpec, View
 from store.repositories.fits import Claim, Fits
 from store.repositories.speeds import measured_speed
 from store.settings import StoreSettings
@@ -33,6 +35,7 @@ from tuner.codec.decode import decode
 from tuner.fit.memory import data_bytes
 from tuner.fit.progress import Progress, Verdict
 from tuner.metrics import gradient_psnr_db, picture_psnr_db
+from tuner.network.tiles.parameters import TiledParameters
 from tuner.network.wavelets.parameters import WaveletParameters
 from tuner.signal.grid import Grid
 from tuner.signal.image import read_image
@@ -40,6 +43,7 @@ from tuner.signal.signal import Signal
 from tuner.targets.search import fit_to_target
 from worker.checkpoints import load_checkpoints, save_checkpoint
 from worker.drain import draining
+from worker.draw_caged import draw_caged
 from worker.lease import Lease
 from worker.memory import MARGIN_BYTES
 from worker.resolved import resolved_settings
@@ -117,6 +121,52 @@ def wait_for(resources: Resources, fit_id: str, kind: str, seconds: float = 30.0
     while kind not in kinds(resources, fit_id):
         assert time.monotonic() < deadline, f"no {kind} event within {seconds} s"
         time.sleep(0.02)
+
+
+TILES = FitSpec.model_validate({"preset": "fast", "max_steps": 1, "network": {"tiles": 24}})
+
+
+def test_a_fit_in_tiles_goes_on_from_its_checkpoint_and_its_result_can_be_drawn(resources: Resources) -> None:
+    """By one worker: stopped after a few tiles, and finished by the next attempt with the same bytes."""
+    fit_id = submit(resources, TILES)
+
+    def stop() -> None:
+        wait_for(resources, fit_id, "checkpoint")
+        draining.set()
+
+    stopper = Thread(target=stop)
+    stopper.start()
+    assert run_next_fit(resources) == fit_id
+    stopper.join()
+    assert look(resources, fit_id).status is FitStatus.QUEUED
+    draining.clear()
+    assert run_next_fit(resources) == fit_id
+    fit = look(resources, fit_id)
+    assert fit.status is FitStatus.SUCCEEDED, fit.error_message
+    content = representation(resources, fit_id)
+    assert content == fit_to_target(SIGNAL, ask_from_spec(TILES, SIGNAL)).content
+    decoded = decode(content)
+    assert isinstance(decoded.parameters, TiledParameters)
+    assert fit.representation is not None
+    assert fit.representation.psnr_db == pytest.approx(
+        picture_psnr_db(SIGNAL.values, decoded.render().values, SIGNAL.sample_format), abs=1e-3
+    )
+    assert (fit.resolved or {})["network"]["tiles"] == 24
+    assert (fit.progress or {})["step"] == (fit.progress or {})["total_steps"]
+    region = RenderSpec(view=View.RECONSTRUCTION, format=RenderFormat.NPY, region=(20.0, 3.0, 8.0, 5.0))
+    drawn = np.load(BytesIO(draw_caged(content, region, resources.settings).content))
+    np.testing.assert_allclose(drawn, decoded.render().values[3:8, 20:28], atol=1e-6)
+
+
+def test_a_fit_in_tiles_is_cancelled(resources: Resources) -> None:
+    fit_id = submit(resources, TILES.model_copy(update={"max_steps": 100_000}))
+    worker = Thread(target=run_next_fit, args=(resources,))
+    worker.start()
+    wait_for(resources, fit_id, "checkpoint")
+    with resources.database.unit_of_work() as session:
+        Fits(session).request_cancel("local", fit_id)
+    worker.join()
+    assert look(resources, fit_id).status is FitStatus.CANCELLED
 
 
 def test_a_fit_succeeds_and_its_numbers_can_be_reproduced(resources: Resources) -> None:

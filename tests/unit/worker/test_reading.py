@@ -17,8 +17,11 @@ from tuner.errors import SignalError, SignalTooLarge
 from tuner.signal.formats import WRITERS, encode_signal, read_signal
 from tuner.signal.handover import signal_of, signal_pieces
 from tuner.signal.kind import SignalKind
+from tuner.signal.large import LargeSignal, picture_of_samples
 from tuner.signal.limits import SignalLimits
-from worker.reading import SignalTooCostly, read_caged
+from tuner.signal.signal import Signal
+from tuner.targets.wavelets.choice import MOST_PICTURE_VALUES
+from worker.reading import SignalTooCostly, held, read_caged
 from worker.settings import WorkerSettings
 
 SETTINGS = WorkerSettings(reading_memory_bytes=512 << 20, reading_cpu_seconds=20)
@@ -34,6 +37,7 @@ NAMES = [
 def test_a_signal_comes_out_as_it_is(name: str, suffix: str) -> None:
     content = encode_signal(SIGNALS[name], f"x{suffix}")
     expected, found = read_signal(content), read_caged(content, SETTINGS)
+    assert isinstance(found, Signal)
     np.testing.assert_array_equal(found.values, expected.values)
     assert found.values.flags.writeable
     assert found.values.flags.aligned
@@ -45,6 +49,54 @@ def test_a_colour_profile_comes_out_too() -> None:
     picture = BytesIO()
     Image.new("RGB", (4, 4)).save(picture, "PNG", icc_profile=b"profile" * 99)
     assert read_caged(picture.getvalue(), SETTINGS).icc_profile == b"profile" * 99
+
+
+def large_png() -> tuple[bytes, np.ndarray]:
+    """A picture of more values than one network of wavelets has, and its samples."""
+    samples = np.broadcast_to(np.arange(4096, dtype=np.uint16).astype(np.uint8), (3841, 4096))
+    assert samples.size > MOST_PICTURE_VALUES
+    picture = BytesIO()
+    Image.fromarray(samples).save(picture, "PNG", compress_level=1)
+    return picture.getvalue(), samples
+
+
+@pytest.mark.parametrize("is_full", [False, True], ids=["mapped", "no room for files"])
+def test_a_large_picture_comes_as_it_is_stored(is_full: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    content, samples = large_png()
+    monkeypatch.setattr("cage.keeper._HELD_BYTES", 3 << 20)
+    if is_full:
+        written = iter(range(2))
+
+        class Full:
+            """A file whose folder has room for a first piece only."""
+
+            def __init__(self, **_: object) -> None:
+                self._file = BytesIO()
+                self.seek, self.read, self.close = self._file.seek, self._file.read, self._file.close
+
+            def write(self, piece: bytes) -> int:
+                if next(written, None) is None:
+                    raise OSError(28, "No space left on device")
+                return self._file.write(piece[: 1 << 20])
+
+        monkeypatch.setattr("tempfile.TemporaryFile", Full)
+    found = read_caged(content, SETTINGS)
+    assert isinstance(found, LargeSignal)
+    assert (found.grid_shape, found.channels) == (samples.shape, 1)
+    assert np.asarray(found.samples).flags.writeable is is_full
+    np.testing.assert_array_equal(np.asarray(found.samples)[..., 0], samples)
+    whole = held(found)
+    assert whole.values.flags.writeable
+    np.testing.assert_array_equal(whole.values[:2000], read_signal(content).values[:2000])
+
+
+def test_values_that_are_mapped_can_be_written_to_where_they_are_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cage.keeper._HELD_BYTES", 64)
+    found = read_caged(encode_signal(SIGNALS["sound"], "x.wav"), SETTINGS)
+    assert isinstance(found, Signal)
+    assert not found.values.flags.writeable
+    assert held(found).values.flags.writeable
+    np.testing.assert_array_equal(held(found).values, found.values)
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -96,6 +148,34 @@ def _lies() -> Iterator[bytes]:
         assert old in GOOD
         yield GOOD.replace(old, new)
     yield GOOD[:-4096] + np.full(1024, np.nan, np.float32).tobytes()
+
+
+STORED = b"".join(
+    bytes(piece)
+    for piece in signal_pieces(picture_of_samples(np.arange(24, dtype=np.uint8).reshape(2, 4, 3), b"profile"))
+)
+
+
+def _lies_of_stored() -> Iterator[bytes]:
+    yield from (STORED[:100], STORED[:-1], STORED + b"\0")
+    for old, new in (
+        (b"[2, 4, 3]", b"[4, 2, 9]"),
+        (b"[2, 4, 3]", b"[-1,4,3]"),
+        (b"[2, 4, 3]", b"[24]     "),
+        (b'"u8"', b'"u9"'),
+        (b'"u8"', b'"f4"'),
+        (b"[2, 4, 3]", b"[1, 1,24]"),
+        (b'"stored": "u8"', b'"stored": [7] '),
+    ):
+        assert old in STORED
+        yield STORED.replace(old, new)
+
+
+@pytest.mark.parametrize("lie", list(_lies_of_stored()), ids=lambda lie: str(len(lie)))
+def test_nor_one_that_hands_over_stored_samples(lie: bytes) -> None:
+    assert isinstance(signal_of(memoryview(STORED)), LargeSignal)
+    with pytest.raises(SignalError):
+        signal_of(memoryview(bytearray(lie)))
 
 
 @pytest.mark.parametrize("lie", list(_lies()), ids=lambda lie: str(len(lie)))

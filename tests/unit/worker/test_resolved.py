@@ -20,6 +20,7 @@ SPECS: list[dict[str, Any]] = [
     {"network": {"frequencies": 24, "hidden": [16, 8]}, "regime": {"low_share": 0.5}, "max_steps": 12},
     {"trainer": {"kind": "adam", "learning_rate": 0.05}, "codec": {"max_loss_db": 0.7}},
     {"trainer": {"damping": 0.1}, "preset": "best"},
+    {"network": {"tiles": 16}, "target": {"bytes": 2000}, "max_steps": 3},
 ]
 
 

@@ -1,12 +1,13 @@
 """The service's words become the library's, expert options included."""
 
 import numpy as np
+import pytest
 
 from store.spec import FitSpec
 from tests.cases import colours
 from tuner.fit.config import FirstOrderConfig, NaturalGradientConfig
 from tuner.signal.signal import Signal
-from tuner.targets.ask import SinesAsk, WaveletsAsk
+from tuner.targets.ask import SinesAsk, TilesAsk, WaveletsAsk
 from tuner.targets.target import Target, TargetKind
 from worker.translate import ask_from_spec
 
@@ -62,3 +63,14 @@ def test_expert_options_of_spectrum_trainer_and_codec() -> None:
     damped = ask_from_spec(FitSpec.model_validate({"trainer": {"damping": 0.5}}), SIGNAL)
     assert isinstance(damped, SinesAsk)
     assert damped.config.trainer == NaturalGradientConfig(damping=0.5)
+
+
+def test_tiles_and_what_does_not_go_with_them() -> None:
+    ask = ask_from_spec(FitSpec.model_validate({"network": {"tiles": 16}, "target": {"bytes": 900}}), SIGNAL)
+    assert isinstance(ask, TilesAsk)
+    assert ask.side == 16
+    for words in ({"network": {"tiles": 16, "kind": "sines"}}, {"network": {"tiles": 16, "period": 3.0}}):
+        with pytest.raises(ValueError, match=r"sines|wavelets"):
+            FitSpec.model_validate(words)
+    with pytest.raises(ValueError, match="max_error"):
+        FitSpec.model_validate({"network": {"tiles": 16}, "target": {"max_error": 0.1}})

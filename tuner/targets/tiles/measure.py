@@ -6,9 +6,9 @@ from itertools import product
 
 import numpy as np
 
-from tuner.codec.decode import decode
 from tuner.decibels import mse_to_psnr_db
 from tuner.network.tiles.grid import TileGrid
+from tuner.representation import Representation
 from tuner.signal.large import LargeSignal
 
 # Tiles along the last axis that are decoded at once: those on either side of an overlap are evaluated twice.
@@ -28,15 +28,15 @@ class Quality:
     max_error: float
 
 
-def measured_quality(signal: LargeSignal, content: bytes, grid: TileGrid) -> Quality:
+def measured_quality(signal: LargeSignal, representation: Representation, grid: TileGrid) -> Quality:
     """The quality of a file, in the memory of some tiles.
 
     Args:
         signal: the original.
-        content: bytes of a file in tiles.
+        representation: what the file in tiles decodes to.
         grid: how the signal is cut.
     """
-    representation, storage = decode(content), signal.storage
+    storage = signal.storage
     squares, largest = 0.0, 0.0
     for region in blocks(grid):
         given, found = signal.values(region), representation.crop(region).values

@@ -1,4 +1,4 @@
-"""represent_in_tiles(): a large signal and a target, fitted tile by tile at one worth of a bit.
+"""fit_in_tiles(): a large signal and a request, fitted tile by tile at one worth of a bit.
 
 All tiles are surveyed and a few fitted, which tells the step of the latents that suits the whole
 (`tuner.targets.tiles.pilots`); then every tile is fitted alone with that step and kept in several versions, of which
@@ -14,32 +14,36 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from math import exp, log, prod
 
+from tuner.codec.decode import decode
 from tuner.decibels import mse_to_psnr_db
-from tuner.errors import ConfigError
+from tuner.errors import ConfigError, StateMismatch
+from tuner.fit.deadline import Deadline
 from tuner.fit.presets import Effort
 from tuner.fit.progress import Progress, Verdict
+from tuner.fit.result import FitOutcome
 from tuner.fit.state import FitState
-from tuner.fit.wavelets.config import WaveletConfig
 from tuner.fit.wavelets.survey import foreseen_squares
-from tuner.network.tiles.grid import TileGrid
-from tuner.signal.kind import SignalKind
 from tuner.signal.large import LargeSignal
+from tuner.targets.ask import TilesAsk
 from tuner.targets.files import PSNR_TOLERANCE_DB
 from tuner.targets.outlook import Phase, Standing
 from tuner.targets.report import LEAST_BYTES
+from tuner.targets.result import TargetOutcome, TargetResult
 from tuner.targets.target import Target, TargetKind
-from tuner.targets.tiles.choice import largest_tile, pilots, tile_grid, tile_steps
+from tuner.targets.tiles.choice import PILOT_ROUNDS, largest_tile, pilots_of, tiles_for, usual_side
+from tuner.targets.tiles.crew import Crew, Part, parts_of
+from tuner.targets.tiles.grid import tile_grid
 from tuner.targets.tiles.measure import Quality, measured_quality
 from tuner.targets.tiles.pilots import STEPS, Goal, pilot_step
 from tuner.targets.tiles.state import TileRecord
 from tuner.targets.tiles.tile import FittedTile, TileSettings, fit_tile, join, survey_tile
 from tuner.targets.tiles.versions import Version, within_file, within_squares
-from tuner.targets.wavelets.choice import wavelets_for
+from tuner.targets.trial import Trial
+from tuner.targets.wavelets.forecast import work_per_step
 
 OnStep = Callable[[Progress], Verdict]
 OnPhase = Callable[[Standing], None]
 
-_PILOTS, _PILOT_SHARE, _PILOT_ROUNDS = 8, 4, 2  # at most so many tiles, and one in four
 _PASSES = 3  # over all tiles, the later ones no farther than it takes
 _FIRST_STEP = 0.1
 # Bits of a weight of the layers, and bytes of a tile of which layers would be too large a share.
@@ -113,24 +117,94 @@ def represent_in_tiles(
         FitDiverged: if an error is not a number any more.
         StateMismatch: if the checkpoint is of another signal or request.
     """
-    grid = tile_grid(signal.grid_shape, side)
-    aim, most = target, None if target is None else target.max_bytes(signal.sample_count)
-    if most is not None:  # of a tile, its share
-        aim = Target(TargetKind.BITS_PER_SAMPLE, 8.0 * max(most, 1) / signal.sample_count)
-    outline = _TileOutline(signal.kind, largest_tile(grid), signal.channels)
-    config = wavelets_for(outline, effort, aim, seed=seed, steps=steps, seconds=seconds)
-    if steps is None and config.max_seconds is None:
-        config = replace(config, steps=tile_steps(config.steps, signal.sample_count * signal.channels))
-    return _Search(signal, grid, config, target, on_step, on_phase).run(resume)
+    config = tiles_for(signal, effort, target, side=side, seed=seed, steps=steps, seconds=seconds)
+    side = usual_side(len(signal.grid_shape)) if side is None else side
+    search = _Search(signal, TilesAsk(config=config, target=target, side=side), on_step, on_phase, None)
+    try:
+        return search.run(resume)
+    except _Stopped as error:
+        raise ConfigError(
+            "on_step has stopped the fit before there was a file, expected it to go on to the end"
+        ) from error
 
 
-@dataclass(frozen=True, slots=True)
-class _TileOutline:
-    """What presets ask of a signal, of one tile."""
+def fit_in_tiles(
+    signal: LargeSignal,
+    ask: TilesAsk,
+    *,
+    resume: FitState | None = None,
+    on_step: OnStep | None = None,
+    on_phase: OnPhase | None = None,
+    deadline: Deadline | None = None,
+    crew: Crew | None = None,
+) -> TargetResult:
+    """Fit all tiles of a signal as they were asked for, behind the face that every search has.
 
-    kind: SignalKind
-    grid_shape: tuple[int, ...]
-    channels: int
+    Args:
+        signal: the signal to represent.
+        ask: the request, as `tuner.targets.request.ask_for` makes it.
+        resume: checkpoint of the same signal and request, from which tiles are taken that had been fitted; None to
+            begin.
+        on_step: function that is called after every step of a fit, and after every tile that was surveyed, with steps
+            counted over all of them; it may capture a checkpoint, which holds all tiles that have ended, and may stop
+            the search.
+        on_phase: function that is called when tiles begin to be fitted, and when they are joined.
+        deadline: moment by which a limit of seconds is over, after which the fit of a tile takes one step; None for
+            none but the share of each tile.
+        crew: whoever else fits tiles of the signal; None for nobody. Under a limit of seconds nobody is asked.
+
+    Returns:
+        The file and how it was found, with a trial for each fit of a tile.
+
+    Raises:
+        ConfigError: if no file is so small.
+        FitDiverged: if an error is not a number any more.
+        StateMismatch: if the checkpoint is of another signal or request.
+    """
+    search = _Search(signal, ask, on_step, on_phase, deadline, crew)
+    try:
+        file = search.run(resume)
+    except _Stopped:
+        return TargetResult(
+            content=None,
+            outcome=TargetOutcome.STOPPED,
+            sentence=FitOutcome.STOPPED.advice,
+            trials=search.trials(),
+        )
+    return TargetResult(
+        content=file.content,
+        outcome=TargetOutcome.MET if file.is_met else TargetOutcome.MISSED,
+        sentence=file.sentence,
+        trials=search.trials(),
+        tiles_psnr_db=search.fitted_psnr_db(),
+    )
+
+
+def fit_part(signal: LargeSignal, ask: TilesAsk, part: Part, *, on_step: OnStep | None = None) -> FitState | None:
+    """Fit some tiles for a search that another process makes.
+
+    Args:
+        signal: the signal to represent.
+        ask: the request.
+        part: tiles to fit, as the search has offered them.
+        on_step: function that is called after every step, and may stop the fits.
+
+    Returns:
+        A checkpoint of the search with these tiles alone; None if `on_step` has stopped the fits.
+
+    Raises:
+        FitDiverged: if an error is not a number any more.
+        StateMismatch: if the part is of another search, such as one of another version.
+    """
+    search = _Search(signal, ask, on_step, None, None)
+    try:
+        return search.part(part)
+    except _Stopped:
+        return None
+
+
+class _Stopped(Exception):
+    """`on_step` wants no more steps."""
 
 
 class _Search:
@@ -139,21 +213,24 @@ class _Search:
     def __init__(
         self,
         signal: LargeSignal,
-        grid: TileGrid,
-        config: WaveletConfig,
-        target: Target | None,
+        ask: TilesAsk,
         on_step: OnStep | None,
         on_phase: OnPhase | None,
+        deadline: Deadline | None,
+        crew: Crew | None = None,
     ) -> None:
+        config, target = ask.config, ask.target
+        grid = tile_grid(signal.grid_shape, ask.side)
         self._signal, self._grid, self._target = signal, grid, target
         self._on_step, self._on_phase, self._wanted_db = on_step, on_phase, config.psnr_db
+        self._deadline, self._crew = deadline, crew
         self._max_bytes: int | None = None
         if target is not None and target.kind.is_size:
             self._max_bytes = target.max_bytes(signal.sample_count)
         elif config.bits_per_sample is not None:
             self._max_bytes = int(config.bits_per_sample * signal.sample_count / 8.0)
-        self._pilots = pilots(grid, min(_PILOTS, -(-grid.tiles // _PILOT_SHARE)))
-        self._planned = grid.tiles + _PILOT_ROUNDS * len(self._pilots)  # fits
+        self._pilots = pilots_of(grid)
+        self._planned = grid.tiles + PILOT_ROUNDS * len(self._pilots)  # fits
         limit = config.max_seconds
         learned = self._max_bytes is None or self._max_bytes >= _LEAST_LEARNED * grid.tiles
         self._config = replace(
@@ -172,12 +249,16 @@ class _Search:
         """Survey, pilots, and all tiles, once or more."""
         if resume is not None:
             self._record = TileRecord.from_fit_state(resume, self._name, self._signal_name)
+            if self._deadline is not None:
+                self._deadline.resume(self._record.seconds)
         self._tell(Phase.TRAINING)
         for number in range(self._grid.tiles):
             self._survey(number)
         step, before = pilot_step(self._goal(), self._record.surveys, self._pilots, self._fit), None
         for number in range(1 if self._config.max_seconds is not None else _PASSES):
             self._planned = len(self._record.fits.keys() | {(step, tile) for tile in range(self._grid.tiles)})
+            if number == 0:
+                self._share(step)
             for tile in range(self._grid.tiles):
                 self._fit(step, tile)
                 if number > 0 and self._is_spanned():
@@ -198,6 +279,75 @@ class _Search:
                 f"no file in tiles fits into {self._target}, the smallest had {len(file.content)} bytes: ask for more"
             )
         return file
+
+    def part(self, part: Part) -> FitState:
+        """Fit some tiles alone; see `fit_part`."""
+        if part.search != self._name:
+            raise StateMismatch(
+                f"the tiles are of the search {part.search[:12]}..., expected {self._name[:12]}...: leave them to "
+                "whoever has the same version"
+            )
+        self._planned = len(part.tiles)
+        for tile in part.tiles:
+            self._fit(part.latent_step, tile)
+        return self._capture()
+
+    def _share(self, step: float) -> None:
+        """Have tiles fitted by all who are there; what is missing afterwards is left."""
+        missing = [tile for tile in range(self._grid.tiles) if (step, tile) not in self._record.fits]
+        if self._crew is None or self._config.max_seconds is not None or len(missing) < 2:
+            return
+        # In parts of all tiles, so that a search that goes on with more of them offers the same ones.
+        self._crew.offer(parts_of(self._name, step, range(self._grid.tiles)))
+        while True:
+            for state in self._crew.finished():
+                self._learn(state)
+            part = self._crew.take()
+            if part is not None:
+                for tile in part.tiles:
+                    self._fit(step, tile)
+                fits = {key: fit for key, fit in self._record.fits.items() if key[0] == step and key[1] in part.tiles}
+                self._crew.finish(TileRecord(fits=fits).to_fit_state(self._name, self._signal_name))
+            elif not self._crew.is_at_work():
+                break
+            else:
+                self._follow(self._still(self._psnr_db or 0.0))
+        for state in self._crew.finished():
+            self._learn(state)
+
+    def _learn(self, state: FitState) -> None:
+        """Take the tiles that somebody else has fitted."""
+        try:
+            found = TileRecord.from_fit_state(state, self._name, self._signal_name)
+        except StateMismatch:
+            return  # of another signal or request: they are fitted here
+        for key, fit in found.fits.items():
+            self._record.fits.setdefault(key, fit)
+
+    def trials(self) -> tuple[Trial, ...]:
+        """What the fit of each tile showed, those of the pilots among them."""
+        config, channels, trials = self._config, self._signal.channels, []
+        for (_, number), each in self._record.fits.items():
+            shape = self._grid.tile_shape(number)
+            own = each.versions[each.own]
+            trials.append(
+                Trial(
+                    network=(config.frequencies, *config.widths),
+                    weights=config.weight_count(shape, channels),
+                    steps=each.steps,
+                    max_steps=config.steps,
+                    seconds=each.seconds,
+                    work=each.steps * work_per_step(config, shape, channels),
+                    psnr_db=mse_to_psnr_db(own.squares / (prod(shape) * channels)),
+                    file_bytes=len(own.packed),
+                )
+            )
+        return tuple(trials)
+
+    def fitted_psnr_db(self) -> float:
+        """Quality of the latest fits of all tiles together as they were trained, in dB."""
+        latest = {number: each.versions[each.own].squares for (_, number), each in self._record.fits.items()}
+        return mse_to_psnr_db(sum(latest.values()) / self._values)
 
     # What is asked for.
 
@@ -258,26 +408,32 @@ class _Search:
         self._record.surveys[number] = counts
         values = prod(self._grid.tile_shape(number)) * self._signal.channels
         loss = max(foreseen_squares(counts, _FIRST_STEP) / values, 1e-15)
-        self._follow(
-            Progress(
-                step=0,
-                total_steps=0,
-                loss=loss,
-                psnr_db=mse_to_psnr_db(loss),
-                seconds=0.0,
-                eta_seconds=None,
-                capture=self._capture,
-            )
+        self._follow(self._still(mse_to_psnr_db(loss)))
+
+    def _still(self, psnr_db: float) -> Progress:
+        """Progress without a step."""
+        return Progress(
+            step=0,
+            total_steps=0,
+            loss=10.0 ** (-psnr_db / 10.0),
+            psnr_db=psnr_db,
+            seconds=0.0,
+            eta_seconds=None,
+            capture=self._capture,
         )
 
     def _fit(self, step: float, number: int) -> FittedTile:
         known = self._record.fits.get((step, number))
         if known is not None:
             return known
-        found = fit_tile(self._signal, self._settings(step), number, self._follow)
+        found = fit_tile(self._signal, self._settings(step), number, self._follow, self._deadline)
         if found.is_stopped:
-            raise _stopped()
+            raise _Stopped
         self._record.fits[step, number] = found
+        if not self._config.learned:  # nobody has heard of a step
+            own = found.versions[found.own]
+            values = prod(self._grid.tile_shape(number)) * self._signal.channels
+            self._follow(self._still(mse_to_psnr_db(max(own.squares / values, 1e-15))))
         return found
 
     def _follow(self, progress: Progress) -> Verdict:
@@ -288,7 +444,7 @@ class _Search:
         standing = self._standing(Phase.TRAINING, progress.step, progress.seconds)
         verdict = self._on_step(standing.told(progress, self._capture))
         if verdict is Verdict.STOP and progress.total_steps == 0:
-            raise _stopped()
+            raise _Stopped
         return verdict
 
     def _standing(self, phase: Phase, step: int = 0, seconds: float = 0.0) -> Standing:
@@ -386,7 +542,7 @@ class _Search:
         return best
 
     def _quality(self, content: bytes) -> Quality:
-        return measured_quality(self._signal, content, self._grid)
+        return measured_quality(self._signal, decode(content), self._grid)
 
     def _joined(self, chosen: list[Version], report: dict[str, str | int | float] | None) -> bytes:
         return join(self._signal, self._settings(_FIRST_STEP), [each.packed for each in chosen], report)
@@ -440,7 +596,3 @@ class _Search:
         if not file.is_met and self._max_bytes is not None:
             return len(file.content) < len(other.content)
         return file.psnr_db > other.psnr_db
-
-
-def _stopped() -> ConfigError:
-    return ConfigError("on_step has stopped the fit before there was a file, expected it to go on to the end")

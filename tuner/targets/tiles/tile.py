@@ -15,6 +15,7 @@ from tuner.codec.file.header import Header
 from tuner.codec.limits import DecodeLimits
 from tuner.codec.tiles.chunk import PackedTiles, pack_tile
 from tuner.errors import ConfigError
+from tuner.fit.deadline import Deadline
 from tuner.fit.progress import Progress, Verdict
 from tuner.fit.result import FitOutcome
 from tuner.fit.wavelets.config import WaveletConfig
@@ -90,7 +91,11 @@ def survey_tile(signal: LargeSignal, settings: TileSettings, number: int) -> Dou
 
 
 def fit_tile(
-    signal: LargeSignal, settings: TileSettings, number: int, on_step: Callable[[Progress], Verdict] | None = None
+    signal: LargeSignal,
+    settings: TileSettings,
+    number: int,
+    on_step: Callable[[Progress], Verdict] | None = None,
+    deadline: Deadline | None = None,
 ) -> FittedTile:
     """Fit one tile of a signal, in the memory of a tile.
 
@@ -99,19 +104,23 @@ def fit_tile(
         settings: what all tiles have in common.
         number: number of the tile.
         on_step: called after every step; may stop the fit.
+        deadline: moment after which no step begins but the first; None for none.
 
     Raises:
         FitDiverged: if the error is not a number any more.
     """
-    return fit_samples(signal.values(settings.grid.region(number)), settings, on_step)
+    return fit_samples(signal.values(settings.grid.region(number)), settings, on_step, deadline)
 
 
 def fit_samples(
-    values: FloatArray, settings: TileSettings, on_step: Callable[[Progress], Verdict] | None = None
+    values: FloatArray,
+    settings: TileSettings,
+    on_step: Callable[[Progress], Verdict] | None = None,
+    deadline: Deadline | None = None,
 ) -> FittedTile:
     """The same from the samples of the tile alone, float32 (*shape of the tile, C)."""
     tile, config = _tile(values), settings.config
-    found = fit_wavelets(tile, config, on_step=on_step) if config.learned else None
+    found = fit_wavelets(tile, config, on_step=on_step, deadline=deadline) if config.learned else None
     is_stopped = found is not None and found.outcome is FitOutcome.STOPPED
     if found is None or (not is_stopped and _largest(found) >= _LARGE_CODE):
         exact = fit_wavelets(tile, replace(config, learned=False, steps=1))

@@ -8,6 +8,7 @@ from math import prod
 import numpy as np
 import pytest
 
+from tuner.errors import ConfigError
 from tuner.fit.presets import signal_config
 from tuner.signal.signal import Signal, SignalKind
 from tuner.targets.ask import NetworkKind
@@ -30,16 +31,41 @@ def test_every_kind_can_be_estimated(kind: str, shape: list[int], target: dict[s
     assert ask.config == signal_config(signal, "fast")
 
 
-@pytest.mark.parametrize("kind", NetworkKind)
-def test_the_estimate_is_a_program_without_arrays(kind: NetworkKind) -> None:
+@pytest.mark.parametrize("words", [{"network_kind": kind} for kind in NetworkKind] + [{"tiles": 128}], ids=str)
+def test_the_estimate_is_a_program_without_arrays(words: dict[str, object]) -> None:
     request = {"samples": 2**18, "grid_shape": [512, 512], "channels": 3, "effort": "fast", "target": {"bytes": 9000}}
     code = "import sys, runpy; runpy.run_module('tuner.targets.estimate', run_name='__main__'); "
     code += "assert not {'numpy', 'torch'} & set(sys.modules)"
-    asked = json.dumps(request | {"network_kind": kind})
+    asked = json.dumps(request | words)
     done = subprocess.run([sys.executable, "-c", code, asked], capture_output=True, check=True)
     answer = json.loads(done.stdout)
     assert answer.keys() == {"weights", "bytes", "psnr_db", "steps", "seconds", "unforeseen"}
     assert answer["bytes"] <= 9000
+
+
+@pytest.mark.parametrize("target", [{"bits_per_sample": 0.3}, {"psnr_db": 32.0}, None, {"seconds": 4000.0}], ids=str)
+def test_work_in_tiles_is_proportional_to_their_number(target: dict[str, float] | None) -> None:
+    found = []
+    for side in (4096, 8192):
+        request = {"samples": side**2, "grid_shape": [side, side], "channels": 3, "effort": "fast", "target": target}
+        # Beyond some size, more tiles have fewer steps each, unless the steps are asked for.
+        found.append(estimate(*ask_from(request | {"max_steps": 6})))
+    small, large = found
+    assert small.psnr_db == pytest.approx(large.psnr_db, abs=0.2)
+    assert small.bytes is not None
+    assert large.bytes == pytest.approx(4 * small.bytes, rel=0.01)
+    assert large.weights == pytest.approx(4 * small.weights, rel=0.2)
+    if target != {"seconds": 4000.0}:
+        assert large.seconds == pytest.approx(4 * small.seconds, rel=0.2)
+
+
+def test_a_size_that_no_file_in_tiles_has_is_foreseen() -> None:
+    request = {"samples": 1 << 26, "grid_shape": [8192, 8192], "channels": 3, "effort": "fast"}
+    found = estimate(*ask_from(request | {"target": {"bytes": 9000}}))
+    assert found.bytes is None
+    assert "no file has at most" in (found.unforeseen or "")
+    with pytest.raises(ConfigError, match="the limit is 1 second"):
+        ask_from(request | {"target": {"seconds": 1.0}})
 
 
 @pytest.mark.parametrize("kind", NetworkKind)

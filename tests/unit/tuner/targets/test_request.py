@@ -1,5 +1,6 @@
 """The same words make the same request whoever says them; what is said more exactly takes the preset's place."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,10 @@ from tuner.errors import ConfigError
 from tuner.fit.config import FirstOrderConfig
 from tuner.fit.presets import Effort, signal_config
 from tuner.signal.formats import encode_signal, read_signal
+from tuner.signal.kind import SignalKind
 from tuner.signal.signal import SampleFormat, Signal
 from tuner.targets import search
-from tuner.targets.ask import Ask, NetworkKind, SinesAsk, WaveletsAsk
+from tuner.targets.ask import Ask, NetworkKind, SinesAsk, TilesAsk, WaveletsAsk
 from tuner.targets.estimate import ask_from
 from tuner.targets.request import TRIALS, ask_for
 from tuner.targets.target import Target, TargetKind
@@ -42,6 +44,37 @@ def test_the_kind_that_suits_is_chosen_unless_something_of_sines_is_asked_for() 
     assert ask_for(LARGE, target=BYTES, kind="sines").kind is NetworkKind.SINES
     assert ask_for(LARGE, target=BYTES, trainer=FirstOrderConfig()).kind is NetworkKind.SINES
     assert ask_for(LARGE, target=BYTES, network={"period": 3.0}).kind is NetworkKind.SINES
+
+
+@dataclass(frozen=True)
+class Outline:
+    grid_shape: tuple[int, ...]
+    channels: int = 3
+    kind: SignalKind = SignalKind.IMAGE
+
+
+def test_what_is_too_large_for_one_network_of_wavelets_is_cut_and_not_left_to_sines() -> None:
+    large, sound = Outline((8192, 8192)), Outline((1 << 24,), 1, SignalKind.AUDIO)
+    for signal, side in ((large, 512), (sound, 1 << 17)):
+        for words in ({}, {"target": BYTES}, {"kind": "wavelets"}, {"target": Target(TargetKind.PSNR_DB, 35.0)}):
+            ask = ask_for(signal, **words)
+            assert isinstance(ask, TilesAsk)
+            assert ask.side == side
+    assert isinstance(ask_for(large, kind="sines"), SinesAsk)
+    assert isinstance(ask_for(large, target=Target(TargetKind.MAX_ERROR, 0.1)), SinesAsk)
+    assert isinstance(ask_for(Outline((2000, 2000))), WaveletsAsk)
+
+
+def test_a_signal_of_any_size_is_cut_on_request() -> None:
+    ask = ask_for(LARGE, target=BYTES, tiles=40, steps=7, seed=5)
+    assert isinstance(ask, TilesAsk)
+    assert (ask.side, ask.config.steps, ask.config.seed, ask.target) == (40, 7, 5, BYTES)
+    assert ask.fingerprint() != ask_for(LARGE, target=BYTES, tiles=41, steps=7, seed=5).fingerprint()
+    for words in ({"kind": "sines"}, {"trainer": FirstOrderConfig()}, {"target": Target(TargetKind.MAX_ERROR, 0.1)}):
+        with pytest.raises(ConfigError):
+            ask_for(LARGE, tiles=40, **words)
+    with pytest.raises(ConfigError, match="at least 8"):
+        ask_for(LARGE, tiles=7)
 
 
 def test_only_a_size_that_is_given_ends_the_search_for_one() -> None:

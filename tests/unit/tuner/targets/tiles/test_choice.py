@@ -7,7 +7,8 @@ import pytest
 from tuner.errors import ConfigError
 from tuner.signal.kind import SignalKind
 from tuner.targets.target import Target, TargetKind
-from tuner.targets.tiles.choice import largest_tile, pilots, tile_grid, tile_steps, tiles_suit
+from tuner.targets.tiles.choice import largest_tile, pilots, tile_steps, tiles_suit
+from tuner.targets.tiles.grid import tile_grid
 
 
 @dataclass(frozen=True)

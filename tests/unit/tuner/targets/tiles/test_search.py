@@ -15,6 +15,7 @@ from tests.signals import chirp
 from tuner.cli import app
 from tuner.codec.decode import decode
 from tuner.errors import ConfigError, StateMismatch
+from tuner.fit.deadline import Deadline
 from tuner.fit.presets import Effort
 from tuner.fit.progress import Progress, Verdict
 from tuner.fit.state import FitState
@@ -23,8 +24,12 @@ from tuner.shapes import SampleArray
 from tuner.signal.kind import SignalKind
 from tuner.signal.large import LargeSignal, large_picture
 from tuner.signal.signal import Signal
+from tuner.targets.outlook import Standing
+from tuner.targets.request import ask_for
+from tuner.targets.result import TargetOutcome
+from tuner.targets.search import fit_to_target
 from tuner.targets.target import Target
-from tuner.targets.tiles.choice import tile_grid
+from tuner.targets.tiles.grid import tile_grid
 from tuner.targets.tiles.search import TiledFile, represent_in_tiles
 from tuner.targets.tiles.tile import TileSettings
 
@@ -159,6 +164,43 @@ def test_a_search_goes_on_from_the_tiles_that_were_fitted() -> None:
 
     with pytest.raises(StateMismatch, match="another request or signal"):
         fitted("bytes=3700", resume=FitState.from_bytes(states[-1]))
+
+
+def small_picture() -> LargeSignal:
+    """In two tiles."""
+    found = large_picture(pixels()[:24, 40:80], 0)
+    assert found is not None
+    return found
+
+
+def test_the_face_of_every_search_gives_the_same_file() -> None:
+    """As a worker asks: by a request, stopped and gone on with, on a signal that is held or as it is stored."""
+    ask = ask_for(small_picture(), Effort.FAST, steps=STEPS, tiles=24)
+    states: list[bytes] = []
+    phases: list[Standing] = []
+
+    def stop(progress: Progress) -> Verdict:
+        states.append(progress.capture().to_bytes())
+        return Verdict.STOP if len(states) == 5 else Verdict.CONTINUE
+
+    stopped = fit_to_target(small_picture(), ask, on_step=stop)
+    assert (stopped.content, stopped.outcome) == (None, TargetOutcome.STOPPED)
+    result = fit_to_target(small_picture().held(), ask, resume=FitState.from_bytes(states[-1]), on_phase=phases.append)
+    expected = represent_in_tiles(small_picture(), Effort.FAST, steps=STEPS, side=24)
+    assert expected.tiles == 2
+    assert result.content == expected.content
+    assert result.outcome is TargetOutcome.MET
+    assert result.steps == expected.steps
+    assert len(result.trials) >= expected.tiles
+    assert result.work > 0.0
+    assert result.fit_psnr_db == pytest.approx(expected.psnr_db, abs=1.0)
+    assert [each.phase.value for each in phases] == ["training", "compressing"]
+
+
+def test_after_the_deadline_no_tile_has_more_than_one_step() -> None:
+    ask = ask_for(small_picture(), Effort.FAST, steps=3, tiles=24)
+    result = fit_to_target(small_picture(), ask, deadline=Deadline(0.0))
+    assert {trial.steps for trial in result.trials} == {1}
 
 
 def test_a_survey_can_be_stopped() -> None:
