@@ -12,9 +12,11 @@ from tuner.fit.wavelets.config import WaveletConfig
 
 # Lambda in squares of the step of the latents; 0.09 to 0.11 in video coders, and a third of it for three channels.
 _OF_STEP_SQUARED = 0.11
-# How far lambda moves over a whole fit, in logarithms, while the rate is twice what was asked for.
+# How far lambda moves over a whole fit, in logarithms, while the rate is far from what was asked for; and how far, as a
+# share of it, that is. With a whole as far, fits of thirty steps ended 7 % too large, and trimming cost up to 0.9 dB.
 _GAIN = 20.0
-_LARGEST_MOVE = 0.3
+_LARGEST_MOVE = 0.1
+_FAR = 1.0 / 3.0
 # As far from a quality, in dB, as a rate that is twice what was asked for is from a rate.
 _WHOLE_EXCESS_DB = 1.0
 # What a fit gains in quality from its beginning to its end, at one lambda, because its steps become shorter.
@@ -84,7 +86,7 @@ class Trade:
         if share < _LAST_CORRECTION:
             # A fit that goes on, with more steps than it had, is at a smaller share of them than before.
             move = max(0.0, min(_GAIN * (share - self.share), _LARGEST_MOVE))
-            self.value *= exp(move * max(-1.0, min(1.0, excess)))
+            self.value *= exp(move * max(-1.0, min(1.0, excess / _FAR)))
         self.share = share
 
     def numbers(self) -> list[float]:
