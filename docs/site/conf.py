@@ -22,7 +22,10 @@ include_patterns = [
     "CONTRIBUTING.md",
     "CHANGELOG.md",
     "docs/**",
+    "conformance/README.md",
     "core/README.md",
+    "migrations/README.md",
+    "web/README.md",
     "tuner/codec/*.md",
     "tuner/codec/format/*.md",
 ]

@@ -20,6 +20,28 @@ def test_names_of_the_client_have_entries() -> None:
     assert not set(vars(tuner_client)["__all__"]) - set(re.findall(r"^\.\. auto\w+:: (\w+)$", text, re.MULTILINE))
 
 
+def test_every_page_has_a_place() -> None:
+    """By the sources, too: of every page that is taken, the index says where it is found."""
+    conf = (ROOT / "docs" / "site" / "conf.py").read_text("utf-8")
+    (listed,) = re.findall(r"include_patterns = \[(.*?)\]", conf, re.DOTALL)
+    taken = {
+        f"/{path.relative_to(ROOT).with_suffix('')}"
+        for pattern in re.findall(r'"(.*?)"', listed)
+        for path in ROOT.glob(pattern.replace("**", "**/*"))
+        if path.suffix in {".md", ".ipynb"}
+    }
+    index = (ROOT / "docs" / "site" / "index.rst").read_text("utf-8")
+    places = re.findall(r"^   (?:.* <)?(/[^>\n]+)>?$", index, re.MULTILINE)
+    assert not {page for page in taken if not any(Path(page).match(place) for place in places)}
+    links = {
+        f"/{(path.parent / link).resolve().relative_to(ROOT).with_suffix('')}"
+        for page in taken
+        if (path := ROOT / f"{page[1:]}.md").exists()
+        for link in re.findall(r"\]\(([^):#]+\.md)(?:#[^)]*)?\)", path.read_text("utf-8"))
+    }
+    assert not links - taken, "pages that are linked and not taken"
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """As `make docs` builds it: the tutorial runs, too."""

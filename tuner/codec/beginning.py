@@ -14,8 +14,7 @@ from tuner.codec.limits import DecodeLimits
 from tuner.codec.wavelets.chunk import unpack_wavelets
 from tuner.codec.wavelets.prefixes import unpack_prefixes
 from tuner.errors import CorruptFile
-from tuner.network.wavelets.on_samples import values_on_samples
-from tuner.network.wavelets.parameters import WaveletParameters
+from tuner.network.synthesis import values_between
 from tuner.representation import Representation
 from tuner.shapes import FloatArray
 from tuner.signal.samples import Storage
@@ -41,13 +40,9 @@ class Beginning:
             Values of one sample in 2^missing_levels along each axis, the one after their middle, float32
             (*coarse_shape, C), limited to what the sample format holds.
         """
-        every = 2**self.missing_levels
-        if isinstance(self.representation.parameters, WaveletParameters):
-            found = values_on_samples(self.representation.parameters, every)
-            if found is not None:
-                return Storage(self.representation.sample_format, self.representation.scaling).limited(found)
-        starts = [min(every // 2, count - 1) for count in self.representation.grid_shape]
-        return self.representation.render().values[tuple(slice(start, None, every) for start in starts)]
+        shown = self.representation
+        values = values_between(shown.parameters, shown.grid_shape, 2**self.missing_levels)
+        return Storage(shown.sample_format, shown.scaling).limited(values)
 
 
 def decode_beginning(data: bytes, limits: DecodeLimits = DecodeLimits()) -> Beginning:  # noqa: B008  frozen

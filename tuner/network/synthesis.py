@@ -1,6 +1,6 @@
 """Values of a network of any kind: the one place that knows which module evaluates which parameters."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from tuner.errors import ConfigError
@@ -11,6 +11,7 @@ from tuner.network.sines.parameters import SineParameters
 from tuner.network.sines.windows import WindowedParameters
 from tuner.network.tiles import synthesis as tiles
 from tuner.network.tiles.parameters import TiledParameters
+from tuner.network.wavelets import on_samples
 from tuner.network.wavelets import synthesis as wavelets
 from tuner.network.wavelets.parameters import WaveletParameters
 from tuner.shapes import FloatArray
@@ -43,6 +44,10 @@ _MODULES: Mapping[type[Parameters], Synthesis] = {
     WaveletParameters: wavelets,
     TiledParameters: tiles,
 }
+# What evaluates some of the samples sooner than all of them, or None where it cannot.
+_BETWEEN: Mapping[type[Parameters], Callable[[Any, int], FloatArray | None]] = {
+    WaveletParameters: on_samples.values_on_samples
+}
 
 
 def values_on_samples(parameters: Parameters, shape: tuple[int, ...], region: Sequence[tuple[int, int]]) -> FloatArray:
@@ -60,6 +65,25 @@ def values_on_samples(parameters: Parameters, shape: tuple[int, ...], region: Se
     grid = Grid(shape, parameters.period)
     values = synthesis_of(parameters).values_on_grid(parameters, [grid.axis(axis) for axis in range(len(shape))])
     return values[tuple(slice(start, stop) for start, stop in region)]
+
+
+def values_between(parameters: Parameters, shape: tuple[int, ...], every: int) -> FloatArray:
+    """Values of some of the samples of the signal, float32 (*fewer, C), the one after the middle of so many.
+
+    Of wavelets, no more is evaluated than that.
+
+    Args:
+        parameters: numbers of the network.
+        shape: number of samples of the signal along each axis.
+        every: number of samples along each axis of which one has a value.
+    """
+    evaluate = _BETWEEN.get(type(parameters))
+    found = None if evaluate is None else evaluate(parameters, every)
+    if found is not None:
+        return found
+    starts = [min(every // 2, count - 1) for count in shape]
+    values = values_on_samples(parameters, shape, [(0, count) for count in shape])
+    return values[tuple(slice(start, None, every) for start in starts)]
 
 
 def synthesis_of(parameters: Parameters) -> Synthesis:
