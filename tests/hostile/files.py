@@ -272,7 +272,8 @@ def many_scans(scans: int) -> bytes:
 
 add("jpeg of 65535 squared", SHAPE, TOO_LARGE, lambda: jpeg_of(65535, 65535))
 add("jpeg of no rows", SHAPE, DAMAGED, lambda: jpeg_of(32, 0))
-add("jpeg of 16000 x 2000 with the data of 32 x 32", SHAPE, OVER_BUDGET, lambda: jpeg_of(16000, 2000))
+# What is missing is grey, as in every reader of JPEG; a picture is not held as values until it is fitted.
+add("jpeg of 16000 x 2000 with the data of 32 x 32", SHAPE, None, lambda: jpeg_of(16000, 2000))
 add("jpeg of 1,000 scans", WORK, TOO_LARGE, lambda: many_scans(1000))
 add("jpeg of 100,000 comments", MANY, None, lambda: patched_in(honest("jpeg"), 2, b"\xff\xfe\0\x03x" * 100_000))
 add(

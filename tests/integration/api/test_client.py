@@ -291,9 +291,9 @@ def test_all_fits_are_followed_until_the_connection_breaks(proxy: Proxy, tuner: 
     changes = tuner.follow_fits(timeout=30)
     assert next(changes) is None  # whatever is listed from here on is told when it changes
     fit_id = world.add_fit(world.add_signal())
-    told = next(changes)
-    assert told is not None
-    assert (told.id, told.status) == (fit_id, "queued")
+    # Fits of the tests before may still change.
+    told = next(change for change in changes if change is not None and change.id == fit_id)
+    assert told.status == "queued"
     with proxy.under(Weather(resets=True)), pytest.raises(ConnectionFailed):
         list(changes)
 

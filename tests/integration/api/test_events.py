@@ -174,19 +174,23 @@ def test_without_notifications_streams_look_for_themselves(world: World, running
     async def follow() -> list[bytes]:
         hub = EventHub(world.database, ApiSettings(events_poll_seconds=0.05, events_keep_alive_seconds=600))
         parts: list[bytes] = []
+
+        async def report() -> None:
+            await asyncio.sleep(0.3)  # until the stream has found nothing, and waits
+            await asyncio.to_thread(world.report, running, 7)
+
+        reporting = asyncio.create_task(report())
         async with asyncio.timeout(20), contextlib.aclosing(hub.follow("local", running.fit_id, after=2)) as events:
             async for part in events:
                 parts.append(part)
-                if len(parts) == 1:
-                    await asyncio.to_thread(world.report, running, 7)
-                else:
-                    assert hub.streams == 1
-                    break
+                assert hub.streams == 1
+                break
+        await reporting
         assert hub.streams == 0
         assert not hub._wakes
         return parts
 
-    assert asyncio.run(follow())[-1].startswith(b"id: 3\nevent: progress\n")
+    assert asyncio.run(follow())[-1].startswith(b"retry: 2000\nid: 3\nevent: progress\n")
 
 
 def test_a_client_that_leaves_frees_its_place(environment: dict[str, str], tmp_path: Path, running: Claim) -> None:

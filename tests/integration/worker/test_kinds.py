@@ -190,9 +190,16 @@ def test_a_mesh_that_takes_long_to_read_can_be_left(resources: Resources, order:
     fit_id = submit(resources, obj(apart(torus(120, 80))), {}, SPEC)
     worker = Thread(target=run_next_fit, args=(replace(resources, settings=settings),), daemon=True)
     worker.start()
-    time.sleep(1.0)  # into the reading
+
+    def is_reading() -> bool:
+        with resources.database.unit_of_work() as session:
+            return (Fits(session).get("local", fit_id).progress or {}).get("phase") == "reading"
+
+    deadline = time.monotonic() + 10.0
+    while not is_reading():
+        assert time.monotonic() < deadline, "nobody has begun to read"
+        time.sleep(0.02)
     with resources.database.unit_of_work() as session:
-        assert Fits(session).get("local", fit_id).status is FitStatus.RUNNING
         if order == "cancel":
             Fits(session).request_cancel("local", fit_id)
     try:

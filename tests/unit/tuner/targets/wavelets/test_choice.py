@@ -9,7 +9,7 @@ from tests.unit.tuner.targets.cases import wavelets
 from tuner.errors import ConfigError
 from tuner.fit.wavelets.config import WaveletConfig
 from tuner.signal.signal import Signal
-from tuner.targets.ask import NetworkKind
+from tuner.targets.ask import NetworkKind, SinesAsk, TilesAsk
 from tuner.targets.estimate import ask_from, estimate
 from tuner.targets.request import ask_for
 from tuner.targets.target import Target, TargetKind
@@ -56,7 +56,7 @@ def test_what_suits_is_chosen_where_nobody_has(
         ("volume", (40, 40, 40), {"psnr_db": 55.0}, True),
         ("volume", (40, 40, 40), {"psnr_db": 65.0}, True),
         ("volume", (20, 20, 20, 20), {"psnr_db": 40.0}, False),
-        ("volume", (500, 400, 80), {"psnr_db": 40.0}, False),
+        ("volume", (500, 400, 80), {"psnr_db": 40.0}, True),
         ("video", (16, 64, 48), {"bytes": 2500}, True),
         ("sdf", (48, 48, 48), {"psnr_db": 40.0}, True),
         ("sdf", (48, 48, 48), {"max_error": 0.01}, False),
@@ -92,11 +92,11 @@ def test_a_largest_error_is_refused_with_advice() -> None:
         wavelets("max_error", 0.1)
 
 
-def test_a_picture_too_large_for_readers_keeps_to_the_other_kind() -> None:
+def test_what_is_too_large_for_one_network_is_cut_into_tiles() -> None:
     large, target = Signal(values=np.broadcast_to(np.float32(0.5), (3000, 2500, 3))), Target(TargetKind.BYTES, 10**6)
-    assert ask_for(large, "fast", target).kind is NetworkKind.SINES
-    with pytest.raises(ConfigError, match="'sines'"):
-        ask_for(large, "fast", target, kind="wavelets")
+    for kind in (None, "wavelets"):
+        assert isinstance(ask_for(large, "fast", target, kind=kind), TilesAsk)
+    assert isinstance(ask_for(large, "fast", target, kind="sines"), SinesAsk)
 
 
 @pytest.mark.parametrize("both", [{}, {"bits_per_sample": 1.0, "psnr_db": 30.0}], ids=["neither", "both"])

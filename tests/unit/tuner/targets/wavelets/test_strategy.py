@@ -81,7 +81,7 @@ def test_of_small_files_the_better_network_is_kept() -> None:
     found = fit_to_target(PICTURE, ask)
     exact = fit_to_target(PICTURE, replace(ask, config=replace(ask.config, learned=False, steps=1)))
     assert found.content == exact.content
-    assert found.trials[0].psnr_db + 0.4 < exact.trials[0].psnr_db
+    assert found.trials[0].psnr_db + 0.2 < exact.trials[0].psnr_db
 
 
 @pytest.mark.parametrize(
