@@ -2,10 +2,11 @@
 
 Each test names the bound. Without shares each of them fails: the other one is refused, or waits for all of the first.
 Claims of fits are in `tests/integration/store/test_turns.py`, processes that read uploads in
-`tests/unit/api/test_inspection.py`, requests by the minute in `test_keys.py`, bytes on the disk in
-`test_bytes_on_disk.py`.
+`tests/unit/api/test_inspection.py`, turns as such, at which parts are joined, in `tests/unit/api/test_turns.py`,
+requests by the minute in `test_keys.py`, bytes on the disk in `test_bytes_on_disk.py`.
 """
 
+import asyncio
 import contextlib
 import os
 import select
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from ipaddress import ip_network
 from threading import Event
@@ -23,6 +24,10 @@ import httpx
 import pytest
 from sqlalchemy import text
 
+from api.schemas.fits import EventView
+from api.services.events import READERS, EventHub
+from api.services.views import WAITS
+from api.settings import ApiSettings
 from store.blobs import BlobStore
 from store.database import Database
 from store.queue import FitQueue
@@ -74,6 +79,7 @@ def shared(engines: dict[str, str], tmp_path_factory: pytest.TempPathFactory) ->
         keys = [{"Authorization": f"Bearer {token}"} for token in tokens]
         limits = {"TUNER_REQUIRE_KEYS": "1", "TUNER_MAX_UPLOADS": str(PLACES), "TUNER_MAX_EVENT_STREAMS": str(PLACES)}
         limits |= {"TUNER_WEBHOOK_PRIVATE_NETWORKS": '["127.0.0.0/8"]'}
+        limits |= {"TUNER_KEY_CACHE_SECONDS": "60"}  # one that was looked at by another test is not asked for again
         with running_api(corner, tmp_path_factory.mktemp("shared"), **limits) as server:
             yield Shared(server, World(database, BlobStore(store)), store, *keys)
         database.close()
@@ -223,6 +229,62 @@ def test_keys_that_nobody_has_are_looked_up_beside_those_that_are_good(shared: S
         assert {one.result().status_code for one in held} == {401}
 
 
+def test_waits_for_views_leave_a_place_to_others(shared: Shared) -> None:
+    """Nobody draws here, so that who has a place waits as long as it likes, and who has none is told at once."""
+    fits = {tenant: finished_fit(shared, tenant) for tenant in ("greedy", "modest")}
+    with (
+        ThreadPoolExecutor(WAITS + 4) as pool,
+        shared.client(shared.greedy) as greedy,
+        shared.client(shared.modest) as modest,
+    ):
+        path = f"/fits/{fits['greedy']}/spectrum?format=npy"
+        asked = [pool.submit(greedy.get, path, headers={"Prefer": "wait=12"}, timeout=60) for _ in range(WAITS + 4)]
+        at_once, held = wait(asked, timeout=ANSWER_SECONDS / 2)
+        assert {one.result().status_code for one in at_once} == {202}
+        share = WAITS * 3 // 4
+        assert (len(at_once), len(held)) == (WAITS + 4 - share, share)
+        started = time.monotonic()
+        answer = modest.get(f"/fits/{fits['modest']}/spectrum?format=npy", headers={"Prefer": "wait=2"})
+        assert answer.status_code == 202
+        assert 2.0 <= time.monotonic() - started < ANSWER_SECONDS
+
+
+class StuckHub(EventHub):
+    """Streams of which one tenant's reads do not come back before they are let go."""
+
+    def __init__(self, database: Database, settings: ApiSettings) -> None:
+        super().__init__(database, settings)
+        self.go = Event()
+
+    def _read(self, tenant: str, fit_id: str, after: int) -> tuple[list[EventView], bool]:
+        if tenant == "greedy":
+            self.go.wait(ANSWER_SECONDS)
+        return super()._read(tenant, fit_id, after)
+
+
+def test_reads_of_streams_leave_a_thread_to_others(shared: Shared) -> None:
+    fits = {}
+    for tenant in ("greedy", "modest"):
+        fits[tenant] = shared.world.add_fit(shared.world.add_signal(tenant=tenant), tenant=tenant)
+
+    async def first(hub: EventHub, tenant: str) -> bytes:
+        async with contextlib.aclosing(hub.follow(tenant, fits[tenant], after=0)) as events:
+            return await anext(events)
+
+    async def both() -> None:
+        hub = StuckHub(shared.world.database, ApiSettings(require_keys=True))
+        try:
+            stuck = [asyncio.create_task(first(hub, "greedy")) for _ in range(3 * READERS)]
+            await asyncio.sleep(0.1)
+            assert b"queued" in await asyncio.wait_for(first(hub, "modest"), WAIT_SECONDS)
+            assert not any(one.done() for one in stuck)
+        finally:
+            hub.go.set()
+        assert all(b"queued" in told for told in await asyncio.gather(*stuck))
+
+    asyncio.run(both())
+
+
 def test_messages_by_ones_own_wish_are_limited(shared: Shared) -> None:
     """So many within a minute for all endpoints of a tenant together, and none of them twice."""
     told = {}
@@ -239,10 +301,15 @@ def test_messages_by_ones_own_wish_are_limited(shared: Shared) -> None:
     assert told["calm"] == [429, 202]
 
 
-def ask_for_view(shared: Shared, tenant: str, number: int) -> None:
+def finished_fit(shared: Shared, tenant: str) -> str:
     world = shared.world
     fit_id = world.add_fit(world.add_signal(tenant=tenant), tenant=tenant, priority=100)
     world.succeed(world.start(fit_id), os.urandom(8))
+    return fit_id
+
+
+def ask_for_view(shared: Shared, tenant: str, number: int) -> None:
+    world, fit_id = shared.world, finished_fit(shared, tenant)
     with world.database.unit_of_work() as session:
         representation = Representations(session).of_fit(tenant, fit_id)
         Renders(session).ask(tenant, representation, RenderSpec(view=View.SPECTRUM, format=RenderFormat.NPY))
