@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tuner.codec.file.container import ChunkType, read_container
 from tuner.codec.file.header import Header
-from tuner.codec.file.metadata import unpack_metadata
+from tuner.codec.file.metadata import check_axes, unpack_metadata
 from tuner.codec.limits import DecodeLimits
 from tuner.codec.sines.chunk import unpack_network
 from tuner.codec.sines.quantise import QuantisedNetwork, dequantise
@@ -57,6 +57,7 @@ def representation_of(
     """
     steps = network.network.steps if isinstance(network, QuantisedWindows) else network.steps
     metadata = unpack_metadata(payloads.get(ChunkType.METADATA), header.kind)
+    check_axes(metadata.details, len(header.shape))
     return Representation(
         parameters=dequantise(network) if isinstance(network, QuantisedNetwork) else network.parameters(),
         kind=header.kind,

@@ -12,8 +12,9 @@ from tests.wavelets import wavelet_representation
 from tuner.codec.decode import decode, load
 from tuner.codec.encode import encode, save
 from tuner.codec.limits import DecodeLimits
-from tuner.errors import ConfigError, LimitExceeded
+from tuner.errors import ConfigError, CorruptFile, LimitExceeded
 from tuner.representation import Representation
+from tuner.signal.details import AudioDetails, Details, DistanceDetails, VideoDetails, VolumeDetails
 from tuner.signal.grid import Grid
 from tuner.signal.signal import SampleFormat, SignalKind
 
@@ -116,3 +117,30 @@ def test_what_a_shell_shows_of_it_is_one_short_line(made: Callable[..., Represen
     assert repr(representation) == f"<Representation: image, 9 x 7, 3 channels, {kind}, no file yet>"
     data = encode(representation)
     assert repr(decode(data)) == f"<Representation: image, 9 x 7, 3 channels, {kind}, {len(data)} bytes>"
+
+
+DETAILS: dict[SignalKind, Details] = {
+    SignalKind.AUDIO: AudioDetails(sample_rate=8000),
+    SignalKind.VOLUME: VolumeDetails(affine=(2.0, 0, 0, 1, 0, 3.0, 0, 2, 0, 0, 4.0, 3, 0, 0, 0, 1)),
+    SignalKind.VIDEO: VideoDetails(rate=(25, 1), aspect=(4, 3)),
+    SignalKind.DISTANCE: DistanceDetails(origin=(0.0, 1.0, 2.0), spacing=(1.0, 2.0, 3.0)),
+}
+
+
+@pytest.mark.parametrize("kind", DETAILS)
+@pytest.mark.parametrize("axes", [1, 2, 3, 4])
+def test_a_file_whose_kind_and_grid_disagree_is_refused_or_read_in_parts(kind: SignalKind, axes: int) -> None:
+    """Where details speak of each axis, there must be as many; nothing else depends on the axes of a kind."""
+    shape = (5, 4, 3, 2)[:axes]
+    data = encode(
+        Representation(
+            parameters=wavelet_representation(shape).parameters, grid_shape=shape, kind=kind, details=DETAILS[kind]
+        )
+    )
+    if kind in {SignalKind.VIDEO, SignalKind.DISTANCE} and axes != 3:
+        with pytest.raises(CorruptFile, match=f"has {axes} axes, expected 3"):
+            decode(data)
+        return
+    found = decode(data)
+    assert found.crop([(0, 1)] * axes).grid_shape == (1,) * axes
+    assert found.render(scale=2.0).grid_shape == tuple(2 * side for side in shape)

@@ -10,7 +10,7 @@ from typing import Any
 
 from tuner.codec.file.cbor import pack_cbor, unpack_cbor
 from tuner.errors import CorruptFile, InvalidSignal
-from tuner.signal.details import Details, details_from_map, details_to_map
+from tuner.signal.details import Details, DistanceDetails, VideoDetails, details_from_map, details_to_map
 from tuner.signal.samples import Scaling
 from tuner.signal.signal import DETAILS, SignalKind
 
@@ -78,3 +78,20 @@ def _scaling(entries: Mapping[str, Any]) -> Scaling | None:
     if not (isinstance(scale, int | float) and isinstance(offset, int | float)):
         raise CorruptFile(f"scale is {scale!r} and offset {offset!r}, expected numbers: the file is damaged")
     return Scaling(float(scale), float(offset))
+
+
+def check_axes(details: Details | None, axes: int) -> None:
+    """See whether details belong to a grid of so many axes, as far as they speak of each.
+
+    Raises:
+        CorruptFile: if they do not.
+    """
+    match details:
+        case VideoDetails():
+            expected = 3
+        case DistanceDetails():
+            expected = len(details.origin)
+        case _:
+            return
+    if axes != expected:
+        raise CorruptFile(f"the grid has {axes} axes, expected {expected} by its details: the file is damaged")
