@@ -22,6 +22,7 @@ import numpy as np
 import torch
 
 from benchmarks import signals
+from benchmarks.cells import Cells
 from benchmarks.kinds_codecs import RIVALS, Rival, Source, field_of
 from tuner.codec.decode import decode
 from tuner.metrics import snr_db, written_psnr_db
@@ -58,8 +59,8 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     out: Path = options.out
     (out / "files").mkdir(parents=True, exist_ok=True)
-    cells = out / "cells.jsonl"
-    done = {(row["signal"], row["codec"], row["asked"]) for row in _rows(cells)}
+    cells = Cells(out)
+    done = {(row["signal"], row["codec"], row["asked"]) for row in cells.rows()}
     for case in _cases(options):
         rivals = RIVALS[case.source.signal.kind]
         for size in case.sizes:
@@ -67,10 +68,8 @@ def main() -> None:
                 if (case.name, codec, size) in done or (options.codecs and codec not in options.codecs):
                     continue
                 row = _cell(case, codec, size, rivals.get(codec), options.effort, out / "files")
-                with cells.open("a", encoding="utf-8") as lines:
-                    lines.write(json.dumps(row) + "\n")
-                print(json.dumps(row), flush=True)  # noqa: T201  what a benchmark is for
-    rows = sorted(_rows(cells), key=lambda row: (row["kind"], row["signal"], row["asked"]))
+                cells.add(row)
+    rows = sorted(cells.rows(), key=lambda row: (row["kind"], row["signal"], row["asked"]))
     (out / "kinds.json").write_text(json.dumps({"cells": rows}, indent=1) + "\n", encoding="utf-8")
     (out / "kinds.md").write_text(_table(rows), encoding="utf-8")
 
@@ -180,12 +179,6 @@ def _table(rows: list[dict[str, Any]]) -> str:
         cells = ("signal", "asked", "codec", "bytes", "", "encode_seconds", "decode_seconds")
         lines.append("| " + " | ".join(measures if not name else str(row[name]) for name in cells) + " |")
     return "\n".join(lines) + "\n"
-
-
-def _rows(cells: Path) -> list[dict[str, Any]]:
-    if not cells.exists():
-        return []
-    return [json.loads(line) for line in cells.read_text(encoding="utf-8").splitlines() if line]
 
 
 def _timed(work: Callable[[], _Result]) -> tuple[_Result, float]:

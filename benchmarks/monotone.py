@@ -21,6 +21,7 @@ import numpy as np
 import torch
 
 from benchmarks import signals
+from benchmarks.cells import Cells
 from tuner.codec.decode import decode
 from tuner.metrics import written_psnr_db
 from tuner.signal.formats import read_signal
@@ -38,16 +39,14 @@ def main() -> None:
     options = _options()
     torch.set_num_threads(options.threads)
     options.out.mkdir(parents=True, exist_ok=True)
-    cells = options.out / "cells.jsonl"
-    done = {(row["signal"], row["asked"]) for row in _rows(cells)}
+    cells = Cells(options.out)
+    done = {(row["signal"], row["asked"]) for row in cells.rows()}
     for name, signal in _signals(options).items():
         for size in sizes(signal):
             if (name, size) not in done:
                 row = {"signal": name, "shape": signal.values.shape, "asked": size} | _fitted(signal, size)
-                with cells.open("a", encoding="utf-8") as lines:
-                    lines.write(json.dumps(row) + "\n")
-                print(json.dumps(row), flush=True)  # noqa: T201  what a benchmark is for
-    report = {name: falls(rows) for name, rows in _by_signal(_rows(cells)).items()}
+                cells.add(row)
+    report = {name: falls(rows) for name, rows in _by_signal(cells.rows()).items()}
     (options.out / "monotone.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(report, indent=1))  # noqa: T201
 
@@ -108,12 +107,6 @@ def _signals(options: argparse.Namespace) -> dict[str, Signal]:
 
 def _by_signal(rows: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     return {name: [row for row in rows if row["signal"] == name] for name in sorted({row["signal"] for row in rows})}
-
-
-def _rows(cells: Path) -> list[dict[str, Any]]:
-    if not cells.exists():
-        return []
-    return [json.loads(line) for line in cells.read_text(encoding="utf-8").splitlines() if line]
 
 
 def _options() -> argparse.Namespace:

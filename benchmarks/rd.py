@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from benchmarks.cells import Cells
 from benchmarks.rd_codecs import OURS, RIVALS, code_ours, code_rival
 from benchmarks.rd_report import bd_rate_percent, draw_curves, draw_side_by_side
 from tuner.metrics import psnr_db
@@ -46,17 +47,15 @@ def main() -> None:
     out: Path = options.out
     (out / "files").mkdir(parents=True, exist_ok=True)
     pictures = _pictures(options, out)
-    cells = out / "cells.jsonl"
-    done = {_key(row) for row in _rows(cells)}
+    cells = Cells(out)
+    done = {_key(row) for row in cells.rows()}
     for picture in pictures:
         for rate in options.rates:
             for codec in options.codecs:
                 if (picture.name, codec, rate) not in done:
                     row = _cell(picture, codec, rate, options, out)
-                    with cells.open("a", encoding="utf-8") as lines:
-                        lines.write(json.dumps(row) + "\n")
-                    print(json.dumps(row), flush=True)  # noqa: T201  what a benchmark is for
-    _report(_rows(cells), out, options.published)
+                    cells.add(row)
+    _report(cells.rows(), out, options.published)
 
 
 def _cell(picture: Picture, codec: str, rate: float, options: argparse.Namespace, out: Path) -> dict[str, object]:
@@ -136,12 +135,6 @@ def _published(path: Path | None) -> dict[str, Points]:
             for row in csv.DictReader(lines):
                 curves[row["codec"]].append((float(row["bpp"]), float(row["psnr"])))
     return {codec: sorted(points) for codec, points in curves.items()}
-
-
-def _rows(cells: Path) -> list[dict[str, object]]:
-    if not cells.exists():
-        return []
-    return [json.loads(line) for line in cells.read_text(encoding="utf-8").splitlines() if line]
 
 
 def _key(row: dict[str, object]) -> tuple[str, str, float]:
