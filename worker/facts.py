@@ -7,7 +7,7 @@ from tuner.metrics import gradient_psnr_db, written_psnr_db
 from tuner.network.tiles.parameters import TiledParameters
 from tuner.representation import Representation
 from tuner.signal.grid import Grid
-from tuner.signal.large import LargeSignal
+from tuner.signal.large import LargeSignal, as_held, as_large
 from tuner.signal.signal import Signal
 from tuner.targets.tiles.measure import measured_quality
 
@@ -43,9 +43,8 @@ def file_quality_db(signal: Signal | LargeSignal, decoded: Representation) -> fl
         decoded: the representation that the file decodes to.
     """
     if isinstance(decoded.parameters, TiledParameters):
-        large = signal if isinstance(signal, LargeSignal) else LargeSignal.of(signal)
-        return measured_quality(large, decoded, decoded.parameters.grid).psnr_db
-    held = signal.held() if isinstance(signal, LargeSignal) else signal
+        return measured_quality(as_large(signal), decoded, decoded.parameters.grid).psnr_db
+    held = as_held(signal)
     return written_psnr_db(held.values, decoded.render().values, held.storage)
 
 
@@ -61,7 +60,6 @@ def slope_quality_db(signal: Signal | LargeSignal, decoded: Representation) -> f
     is_picture = len(signal.grid_shape) == 2 and signal.channels in {1, 3, 4}
     if not is_picture or signal.sample_count > MAX_SLOPE_SAMPLES:
         return None
-    held = signal.held() if isinstance(signal, LargeSignal) else signal
     grid = Grid(signal.grid_shape, decoded.parameters.period)
     gradients = decoded.gradients_on_grid([grid.axis(dimension) for dimension in range(2)])
-    return gradient_psnr_db(held.values, gradients)
+    return gradient_psnr_db(as_held(signal).values, gradients)

@@ -16,7 +16,7 @@ from store.repositories.parts import ClaimedPart, PartClaim, Parts
 from store.status import Order
 from tuner.errors import TunerError
 from tuner.fit.progress import Progress, Verdict
-from tuner.signal.large import LargeSignal
+from tuner.signal.large import LargeSignal, as_large
 from tuner.targets.ask import TilesAsk
 from tuner.targets.tiles.search import fit_part
 from worker.crew import part_of, store_part
@@ -98,8 +98,7 @@ class Helper:
         if self._signal is None or self._signal[0] != row.sha256:
             self._signal = None
             content = self._resources.blobs.read(row.object_key, sha256=row.sha256, max_bytes=row.byte_count)
-            found = read_caged(content, self._resources.settings, lease.heed)
-            self._signal = row.sha256, found if isinstance(found, LargeSignal) else LargeSignal.of(found)
+            self._signal = row.sha256, as_large(read_caged(content, self._resources.settings, lease.heed))
         return self._signal[1]
 
 

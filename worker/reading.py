@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from cage.limits import Limits, OverBudget
 from tuner.signal.handover import signal_of
-from tuner.signal.large import LargeSignal
+from tuner.signal.large import LargeSignal, as_held
 from tuner.signal.signal import Signal
 from tuner.targets.wavelets.choice import MOST_PICTURE_VALUES
 from worker.caged import keeper_of
@@ -53,9 +53,8 @@ def read_caged(
 
 def held(signal: Signal | LargeSignal) -> Signal:
     """A signal with all its values in memory, where they may be written to."""
-    if isinstance(signal, LargeSignal):
-        return signal.held()
-    return signal if signal.values.flags.writeable else replace(signal, values=signal.values.copy())
+    found = as_held(signal)
+    return found if found.values.flags.writeable else replace(found, values=found.values.copy())
 
 
 def start_reader(settings: WorkerSettings) -> None:

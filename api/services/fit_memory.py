@@ -59,8 +59,7 @@ def _is_in_tiles(signal: Signal, spec: FitSpec, values: int) -> bool:
     if len(_shape(signal)) > _MOST_AXES or (spec.target is not None and spec.target.max_error is not None):
         return False
     most = MOST_PICTURE_VALUES if signal.facts.get("kind") == "image" else _SURELY_WAVELETS
-    is_usual = spec.target is not None or spec.codec == CodecSpec()
-    return values > most and (spec.network_kind() == "wavelets" or (spec.network_kind() is None and is_usual))
+    return values > most and (spec.network_kind() == "wavelets" or (spec.network_kind() is None and _is_usual(spec)))
 
 
 def _is_surely_wavelets(signal: Signal, spec: FitSpec, values: int) -> bool:
@@ -68,8 +67,13 @@ def _is_surely_wavelets(signal: Signal, spec: FitSpec, values: int) -> bool:
         return False
     if spec.network_kind() is not None:
         return spec.network_kind() == "wavelets"
-    is_usual = spec.target is not None or spec.codec == CodecSpec()
-    return is_usual and values <= MOST_PICTURE_VALUES and (spec.target is None or spec.target.max_error is None)
+    limits_error = spec.target is not None and spec.target.max_error is not None
+    return _is_usual(spec) and values <= MOST_PICTURE_VALUES and not limits_error
+
+
+def _is_usual(spec: FitSpec) -> bool:
+    """Whether the choice of network is free: a target is named, or nothing that only sines have."""
+    return spec.target is not None or spec.codec == CodecSpec()
 
 
 def check_memory(session: Session, fit: Fit, most_bytes: int) -> None:

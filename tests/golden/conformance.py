@@ -205,17 +205,6 @@ def _late_lies() -> Iterator[tuple[str, bytes, str]]:
         yield name, _joined(header, [Chunk(ChunkType.PREFIXES, payload), network_chunk]), rule
 
 
-def tile_files(data: bytes) -> Iterator[tuple[tuple[int, ...], bytes]]:
-    """Each tile of a file as a file of its samples alone, with their shape: for decoders that read no tiles."""
-    header, _ = _parts(data)
-    network = decode_integers(data)
-    assert isinstance(network, QuantisedTiles)
-    for number in range(network.grid.tiles):
-        payload, _ = pack_wavelets(network.tiles.integers(number))
-        shape = network.grid.tile_shape(number)
-        yield shape, _joined(replace(header, shape=shape), [Chunk(ChunkType.WAVELETS, payload)])
-
-
 def made_beginnings() -> bytes:
     """The valid file with every place to stop."""
     return _containers()["beginnings"]

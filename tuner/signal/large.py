@@ -139,6 +139,16 @@ class LargeSignal:
         return np.ascontiguousarray(self.storage.to_values(found.astype(found.dtype.newbyteorder("="), copy=False)))
 
 
+def as_large(signal: Signal | LargeSignal) -> LargeSignal:
+    """A signal whose samples are asked for by regions; values that are held already are not copied."""
+    return signal if isinstance(signal, LargeSignal) else LargeSignal.of(signal)
+
+
+def as_held(signal: Signal | LargeSignal) -> Signal:
+    """A signal with all its values in memory; those that are there already are not copied."""
+    return signal.held() if isinstance(signal, LargeSignal) else signal
+
+
 def large_picture(given: Any, more_than: int, limits: ImageLimits = LARGE_LIMITS) -> LargeSignal | None:
     """A picture of many values, as it is stored; None for anything else, which `tuner.signal.given.signal_of` takes.
 

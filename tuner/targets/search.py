@@ -17,7 +17,7 @@ from tuner.fit.deadline import Deadline
 from tuner.fit.progress import Progress, Verdict
 from tuner.fit.result import FitOutcome
 from tuner.fit.state import FitState
-from tuner.signal.large import LargeSignal
+from tuner.signal.large import LargeSignal, as_held, as_large
 from tuner.signal.signal import Signal
 from tuner.targets.ask import Ask, SinesAsk, TilesAsk, WaveletsAsk
 from tuner.targets.files import File, measured
@@ -72,10 +72,9 @@ def fit_to_target(
     """
     deadline = deadline or Deadline(ask.seconds)
     if isinstance(ask, TilesAsk):
-        large = signal if isinstance(signal, LargeSignal) else LargeSignal.of(signal)
+        large = as_large(signal)
         return fit_in_tiles(large, ask, resume=resume, on_step=on_step, on_phase=on_phase, deadline=deadline, crew=crew)
-    if isinstance(signal, LargeSignal):
-        signal = signal.held()
+    signal = as_held(signal)
     match ask:
         case SinesAsk():
             return _Search(signal, ask, SinesStrategy(signal, ask, device), resume, on_phase, deadline).run(on_step)
