@@ -137,7 +137,7 @@ static void add(u16 *restrict all, const u16 *restrict some, u32 count) {
     for (u32 node = 0; node < count; node++) all[node] |= some[node];
 }
 
-void surroundings_row(Surroundings *s, const u32 *place) {
+ONCE void surroundings_row(Surroundings *s, const u32 *place) {
     u32 last = s->last, axes = last + 1, count = s->band->nodes[last];
     i32 row = row_of(&s->own, place, last, 0);
     Rows *rows = &s->rows;

@@ -19,7 +19,9 @@ enum {
     LARGEST_VALUE = 1 << 29,
 };
 
-/* Once in the module, however often it is called; and small, where it is called seldom. */
+/* Once in the module, however often it is called; and small, where it is called seldom. V8 compiles a function well only
+ * after it has run for a while, on another thread, and turns to that code at its next call. So what takes long is in
+ * functions that are small, and soon compiled, and called often. */
 #define ONCE __attribute__((noinline))
 #define SELDOM __attribute__((noinline, minsize))
 

@@ -83,8 +83,8 @@ static inline void learn(const i32 *restrict inputs, Weight *restrict set, u32 c
     }
 }
 
-/* Code a decision by all that a `Decision` holds. Loops over inputs are of fixed length where callers' counts are. */
-static inline u32 decide(Decision *decision, u32 counters, u32 count, u32 sets, u32 bit, int decoding) {
+/* Code a decision by all that a `Decision` holds; in each of its callers, whose counts are numbers, as loops of fixed length. */
+static inline __attribute__((always_inline)) u32 decide(Decision *decision, u32 counters, u32 count, u32 sets, u32 bit, int decoding) {
     i32 *inputs = decision->inputs, forecasts[MOST_SETS], sum = 0;
     for (u32 input = 0; input < counters; input++) {
         Counter counter = *decision->counters[input];

@@ -76,7 +76,7 @@ static const u32 sign_contexts[SIGN_COUNTERS] = {81 * 16, 27 * 16, 243 * 16, 27 
 static const u32 calm_contexts[CALM_COUNTERS] = {BAND_IDS * ACTIVE_FROM, 16 * 16 * 16, 16 * 16 * ACTIVE_FROM};
 static const u32 sign_sets[SIGN_SETS] = {BAND_IDS, 16};
 
-static int model_begin(Model *model) {
+SELDOM static int model_begin(Model *model) {
     int fine = 1;
     for (u32 each = 0; each < VALUE_COUNTERS; each++)
         fine &= (model->values[each] = counters_take(value_contexts[each] * OWN_STEPS)) != 0;
@@ -148,7 +148,7 @@ static inline u32 gather_cross(const i8 *nodes, i32 at, const u32 *strides, u32 
 }
 
 /* Values around a node, signs and all: of this subband, the colour before, two orientations before, the parent. */
-static inline void gather(const Work *work, const Node *node, i32 *values) {
+ONCE static void gather(const Work *work, const Node *node, i32 *values) {
     const Surroundings *s = &work->around;
     const i8 *here = s->own.nodes + node->at;
     u32 axes = s->last + 1, count = 0;
@@ -208,7 +208,7 @@ static inline void sign_context(Decision *decision, u32 number, Counter *counter
     decision->mirrored |= mirrored << number;
 }
 
-static inline u32 code_sign(Work *work, const Node *node, const i32 *values, i32 guess, u32 bit, int decoding) {
+ONCE static u32 code_sign(Work *work, const Node *node, const i32 *values, i32 guess, u32 bit, int decoding) {
     Surroundings *s = &work->around;
     const Model *model = &work->model;
     u32 axes = s->last + 1, kind = s->band->orientation, parity = 0;
@@ -243,8 +243,8 @@ static inline u32 code_sign(Work *work, const Node *node, const i32 *values, i32
 }
 
 /* The magnitudes around an active node, each by its class: what the learned expectation is made of. */
-static inline void see(const Work *work, const Node *node, const u32 *sums, u32 wide, Neighbours near_by, u32 parent,
-                       u32 parents, u32 sibling, u32 siblings, u32 colour, u32 colours, i32 *seen) {
+ONCE static void see(const Work *work, const Node *node, const u32 *sums, u32 wide, Neighbours near_by, u32 parent,
+                     u32 parents, u32 sibling, u32 siblings, u32 colour, u32 colours, i32 *seen) {
     const Surroundings *s = &work->around;
     u32 found[SEEN] = {magnitude(near_by.west), magnitude(near_by.north), magnitude(near_by.north_west),
                        magnitude(near_by.north_east), magnitude(near_by.west_west), magnitude(near_by.north_north),
@@ -291,7 +291,7 @@ static inline Others others_of(const Surroundings *s, const Node *node) {
 }
 
 /* Whether a node with little around it is not 0, by few contexts: half of the nodes, a twentieth of the bytes. */
-static inline u32 decide_calm(Work *work, u32 expected, u32 beside, u32 wide, const Others *others, u32 bit, int decoding) {
+ONCE static u32 decide_calm(Work *work, u32 expected, u32 beside, u32 wide, const Others *others, u32 bit, int decoding) {
     const Model *model = &work->model;
     const u32 contexts[CALM_COUNTERS] = {
         work->band_id * ACTIVE_FROM + expected,
@@ -308,8 +308,13 @@ static inline u32 decide_calm(Work *work, u32 expected, u32 beside, u32 wide, co
     return decide(&decision, CALM_COUNTERS, CALM_INPUTS, 1, bit, decoding);
 }
 
+/* Whether a magnitude is beyond a step. */
+ONCE static u32 decide_value(Decision *decision, u32 bit, int decoding) {
+    return decide(decision, VALUE_COUNTERS, VALUE_INPUTS, VALUE_SETS, bit, decoding);
+}
+
 /* Code a node that has something around it, or that is not 0 although it has not. */
-static inline i32 code_active(Work *work, const Node *node, i32 value, int is_quiet, int decoding) {
+ONCE static i32 code_active(Work *work, const Node *node, i32 value, int is_quiet, int decoding) {
     Surroundings *s = &work->around;
     const Rows *rows = &s->rows;
     const Model *model = &work->model;
@@ -372,7 +377,7 @@ static inline i32 code_active(Work *work, const Node *node, i32 value, int is_qu
         decision.sets[0] = set_of(model->value_sets[0], some, VALUE_INPUTS);
         decision.sets[1] = set_of(model->value_sets[1], expected / 8 * 3 + some, VALUE_INPUTS);
         decision.sets[2] = set_of(model->value_sets[2], nearest * 2 + least(step, 1), VALUE_INPUTS);
-        if (!decide(&decision, VALUE_COUNTERS, VALUE_INPUTS, VALUE_SETS, last_step > step, decoding)) break;
+        if (!decide_value(&decision, last_step > step, decoding)) break;
         if (step == 0) negative = code_sign(work, node, values, guess, negative, decoding);
     }
     u32 bits, first = first_of(step, &bits);

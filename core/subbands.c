@@ -33,48 +33,56 @@ static i32 predicted(const Work *work, const Node *node) {
     return (i32)((sum + (sum < 0 ? -(pairs / 2) : pairs / 2)) / pairs);
 }
 
-static inline void code_subband(Work *work, int decoding) {
+/* One row of nodes, the first of which is `flat`. */
+ONCE static void code_row(Work *work, const u32 *place, u32 flat, int decoding) {
+    Surroundings *s = &work->around;
+    u32 count = s->band->nodes[s->last], is_low = s->band->level == 0;
+    Node node = {.place = place, .flat = flat};
+    i32 row = s->own.origin;
+    for (u32 axis = 0; axis < s->last; axis++) row += (i32)(place[axis] * s->own.strides[axis]);
+    /* It is summed up with its neighbours, many nodes at a time. */
+    coder_work(work->coder, count + s->before_count + 32);
+    if (work->coder->failed) return;
+    surroundings_row(s, place);
+    for (; node.node < count; node.node++, node.flat++) {
+        node.at = row + (i32)node.node;
+        if (!is_low && node.node % RUN == 0) {
+            u32 run = least(RUN, count - node.node);
+            if (code_run(work, &node, run, decoding)) {
+                node.node += run - 1;
+                node.flat += run - 1;
+                continue;
+            }
+        }
+        i32 guess = is_low ? predicted(work, &node) : 0, *integer = work->integers + node.flat;
+        i32 value = code_node(work, &node, decoding ? 0 : *integer - guess, decoding);
+        if (decoding) {
+            *integer = value + guess;
+            if (magnitude(*integer) > LARGEST_VALUE) work->coder->failed = CORE_OUT_OF_RANGE;
+        }
+        s->own.nodes[node.at] = (i8)near(value);
+        if (work->coder->failed) return;
+    }
+}
+
+/* Magnitudes of all orientations before the next one. */
+ONCE static void add_siblings(i8 *restrict all, const i8 *restrict own, u32 bytes) {
+    for (u32 byte = 0; byte < bytes; byte++) all[byte] = (i8)least((u32)all[byte] + magnitude(own[byte]), NEAREST);
+}
+
+static void code_subband(Work *work, int decoding) {
     Surroundings *s = &work->around;
     const Subband *band = s->band;
-    u32 place[MOST_AXES] = {0}, count = band->nodes[s->last], is_low = band->level == 0;
-    Node node = {.place = place};
-    i32 row = s->own.origin;
-    while (node.flat < band->count) {
-        /* A row is summed up with its neighbours, many nodes at a time. */
-        coder_work(work->coder, count + s->before_count + 32);
+    u32 place[MOST_AXES] = {0}, count = band->nodes[s->last];
+    for (u32 flat = 0; flat < band->count; flat += count) {
+        code_row(work, place, flat, decoding);
         if (work->coder->failed) return;
-        surroundings_row(s, place);
-        for (node.node = 0; node.node < count; node.node++, node.flat++) {
-            node.at = row + (i32)node.node;
-            if (!is_low && node.node % RUN == 0) {
-                u32 run = least(RUN, count - node.node);
-                if (code_run(work, &node, run, decoding)) {
-                    node.node += run - 1;
-                    node.flat += run - 1;
-                    continue;
-                }
-            }
-            i32 guess = is_low ? predicted(work, &node) : 0, *integer = work->integers + node.flat;
-            i32 value = code_node(work, &node, decoding ? 0 : *integer - guess, decoding);
-            if (decoding) {
-                *integer = value + guess;
-                if (magnitude(*integer) > LARGEST_VALUE) work->coder->failed = CORE_OUT_OF_RANGE;
-            }
-            s->own.nodes[node.at] = (i8)near(value);
-            if (work->coder->failed) return;
-        }
         for (u32 axis = s->last; axis-- > 0;) {
             if (++place[axis] < band->nodes[axis]) break;
             place[axis] = 0;
         }
-        row = s->own.origin;
-        for (u32 axis = 0; axis < s->last; axis++) row += (i32)(place[axis] * s->own.strides[axis]);
     }
-    if (s->siblings.nodes) {
-        u32 bytes = (band->nodes[0] + BORDER) * s->own.strides[0];
-        for (u32 byte = 0; byte < bytes; byte++) /* of all orientations before the next one */
-            s->siblings.nodes[byte] = (i8)least((u32)s->siblings.nodes[byte] + magnitude(s->own.nodes[byte]), NEAREST);
-    }
+    if (s->siblings.nodes) add_siblings(s->siblings.nodes, s->own.nodes, (band->nodes[0] + BORDER) * s->own.strides[0]);
 }
 
 static u32 set_number(const Layout *layout, const Subband *band) {
@@ -82,7 +90,7 @@ static u32 set_number(const Layout *layout, const Subband *band) {
 }
 
 /* Turn to a subband; what was learned in the same orientation of the level before is where it begins to learn. */
-static void turn_to(Work *work, const Layout *layout, const Plane *planes, u32 number, i8 *siblings) {
+SELDOM static void turn_to(Work *work, const Layout *layout, const Plane *planes, u32 number, i8 *siblings) {
     Surroundings *s = &work->around;
     const Subband *band = layout->subbands + number;
     u32 kinds = band->level ? layout->kinds : 1, level = kinds * layout->description->colours;

@@ -35,7 +35,7 @@ static int any(const i32 *values, u32 count) {
 }
 
 /* The sums that follow: `to` is zero before the first one. */
-static int add_coarse(float *to, const float *from, u32 count, float weight, int have) {
+ONCE static int add_coarse(float *to, const float *from, u32 count, float weight, int have) {
     f32x4 by = all4(weight);
     u32 each = 0;
     if (have) {
@@ -48,7 +48,7 @@ static int add_coarse(float *to, const float *from, u32 count, float weight, int
     return 1;
 }
 
-static int add_fine(float *to, const i32 *from, u32 count, float weight, int have) {
+ONCE static int add_fine(float *to, const i32 *from, u32 count, float weight, int have) {
     if (!any(from, count)) return have;
     f32x4 by = all4(weight);
     u32 each = 0;
@@ -70,7 +70,7 @@ ONCE static void lift_half(float *to, const float *before, const float *after, u
 }
 
 /* One line along the last axis from its halves; these have room for a mirrored sample on both sides. */
-static void line_join(float *line, float *even, float *odd, u32 size) {
+ONCE static void line_join(float *line, float *even, float *odd, u32 size) {
     u32 evens = (size + 1) / 2, odds = size / 2;
     if (size > 1)
         for (u32 step = 0; step < 4; step += 2) {
@@ -94,7 +94,7 @@ static void line_join(float *line, float *even, float *odd, u32 size) {
 }
 
 /* The line at some place along the other axes, before they are lifted. */
-static void line_make(Scale *scale, const Sum *sum, const u32 *place, float *line) {
+ONCE static void line_make(Scale *scale, const Sum *sum, const u32 *place, float *line) {
     const u32 last = MOST_AXES - 1;
     u32 size = scale->sizes[last], evens = (size + 1) / 2, odds = size / 2, orientation = 0;
     u64 node = 0;

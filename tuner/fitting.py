@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tuner.codec.decode import decode
+from tuner.decibels import in_decibels
 from tuner.errors import ConfigError
 from tuner.fit.deadline import Deadline
 from tuner.fit.presets import Effort, eikonal_config
@@ -224,7 +225,7 @@ def _in_tiles(
         message=found.sentence,
         steps=found.steps,
         seconds=found.seconds,
-        summary=f"{len(found.content)} bytes, {bits:.2f} bits per sample, {found.psnr_db:.2f} dB PSNR, "
+        summary=f"{len(found.content)} bytes, {bits:.2f} bits per sample, {in_decibels(found.psnr_db)}, "
         f"{found.tiles} tiles",
     )
 

@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
+from tuner.decibels import in_decibels
+
 if TYPE_CHECKING:
     from tuner.fit.progress import Progress, Verdict
     from tuner.targets.outlook import Standing
@@ -43,7 +45,7 @@ class _Lines:
 
     def _say(self, step: int, total: int, psnr_db: float | None, eta_seconds: float | None) -> None:
         self._said = self._now()
-        quality = "" if psnr_db is None else f", {psnr_db:.2f} dB"
+        quality = "" if psnr_db is None else f", {in_decibels(psnr_db)}"
         left = "" if eta_seconds is None else f", about {eta_seconds:.0f} s left"
         self._line(f"{self._phase}: step {step} of {total}{quality}{left}")
 
@@ -83,7 +85,7 @@ def progress_bar(*, shown: bool | None = None) -> "Iterator[Shown]":
             """Moves the bar."""
 
             def __call__(self, progress: "Progress") -> "Verdict":
-                quality = f"{progress.psnr_db:.2f} dB"
+                quality = in_decibels(progress.psnr_db)
                 bar.update(task, completed=progress.step, total=progress.total_steps, quality=quality)
                 return Verdict.CONTINUE
 

@@ -1,24 +1,50 @@
-"""What every command of `tuner` does alike in a terminal: it looks at its paths first, and says errors in one line."""
+"""What every command of `tuner` does alike: it looks at its paths first, and says what is wrong in a line."""
 
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import typer
 
 from tuner.errors import ConfigError, TunerError
+from tuner.notes import SignalNote
 
 
 @contextmanager
 def errors_in_one_line() -> Iterator[None]:
-    """Say an expected error in one line, and end with exit code 1."""
+    """Say an expected error in one line, and end with exit code 1; say what a reader notes in one line, and go on."""
     try:
-        yield
+        with _notes_in_one_line():
+            yield
     except (TunerError, OSError, MemoryError) as error:
         typer.echo(f"tuner: {' '.join(_sentence(error).split())}", err=True)
         raise typer.Exit(1) from error
+
+
+@contextmanager
+def _notes_in_one_line() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", SignalNote)
+        usual = warnings.showwarning
+
+        def show(
+            message: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: TextIO | None = None,
+            line: str | None = None,
+        ) -> None:
+            if isinstance(message, SignalNote):
+                typer.echo(f"tuner: {message}", err=True)
+            else:
+                usual(message, category, filename, lineno, file, line)
+
+        warnings.showwarning = show
+        yield
 
 
 def with_checked_paths(command: Callable[..., None]) -> Callable[..., None]:

@@ -44,6 +44,12 @@ def test_every_page_can_be_reached_from_the_index() -> None:
     assert set(ROOT.glob("docs/**/*.md")) <= reached
 
 
+def test_every_sheet_of_views_is_shown() -> None:
+    sheets = {f"images/views/{path.name}" for path in (ROOT / "docs/images/views").iterdir()}
+    shown = re.findall(r"^!\[.+\]\((.+)\)$", (ROOT / "docs/views.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(shown) == sorted(sheets)
+
+
 @pytest.mark.parametrize("page", DECISIONS, ids=lambda page: page.stem)
 def test_a_decision_has_its_number_and_is_in_the_index(page: Path) -> None:
     number = int(page.name[:4])

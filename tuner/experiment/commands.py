@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tuner.decibels import in_decibels
 from tuner.errors import ConfigError
 from tuner.experiment.named import built_in, find_experiment
 
@@ -166,14 +167,14 @@ def _pictures(folder: Path, images: str | None) -> list[Path]:
 
 
 def _show(measured: "Measurement") -> None:
-    test = "" if measured.test_psnr_db is None else f", held out {measured.test_psnr_db:.2f} dB"
-    slope = "" if measured.gradient_psnr_db is None else f", gradient {measured.gradient_psnr_db:.2f} dB"
+    test = "" if measured.test_psnr_db is None else f", held out {in_decibels(measured.test_psnr_db)}"
+    slope = "" if measured.gradient_psnr_db is None else f", gradient {in_decibels(measured.gradient_psnr_db)}"
     if measured.authors_gradient_psnr_db is not None:
-        slope += f" ({measured.authors_gradient_psnr_db:.2f} dB as the authors measure it)"
+        slope += f" ({in_decibels(measured.authors_gradient_psnr_db)} as the authors measure it)"
     surface = "" if measured.iou is None else f", insides overlap by {100 * measured.iou:.1f} %"
     if measured.normal_error_degrees is not None:
         surface += f", normals off by {measured.normal_error_degrees:.1f} degrees"
-    typer.echo(f"step {measured.step}: {measured.train_psnr_db:.2f} dB{test}{slope}{surface}", err=True)
+    typer.echo(f"step {measured.step}: {in_decibels(measured.train_psnr_db)}{test}{slope}{surface}", err=True)
 
 
 def _show_end(summary: dict[str, Any]) -> None:
@@ -183,7 +184,7 @@ def _show_end(summary: dict[str, Any]) -> None:
         typer.echo(
             f"watched samples: {'stopped' if early else 'went on until'} after {summary['taken_steps']} of "
             f"{summary['asked_steps']} steps, kept the network of step {summary['best_step']}, "
-            f"{summary['watched_psnr_db']:.2f} dB there",
+            f"{in_decibels(summary['watched_psnr_db'])} there",
             err=True,
         )
     elif "asked_steps" in summary:
@@ -201,5 +202,5 @@ def _show_end(summary: dict[str, Any]) -> None:
 
 
 def _show_cell(cell: "Cell") -> None:
-    quality = "diverged" if cell.test_psnr_db is None else f"held out {cell.test_psnr_db:.2f} dB"
+    quality = "diverged" if cell.test_psnr_db is None else f"held out {in_decibels(cell.test_psnr_db)}"
     typer.echo(f"{cell.image} {cell.method} seed {cell.seed} rate {cell.rate:g}: {quality}", err=True)

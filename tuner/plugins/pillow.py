@@ -7,12 +7,13 @@
         image.convert("L").save("grey.png")
     Image.open("photo.png").save("photo.tnr", psnr_db=35)  # any target and option of `tuner.represent`
 
-Pictures open as they are, videos frame by frame, arrays of two axes as one grey picture. Pillow has no colours of 16
-bits: such are given with 8, as it does with PNG. `draft` changes nothing: fewer samples of a network are no smoothed
-picture, so that a smaller one is made from the whole, as `thumbnail` does.
+Pictures are saved as `tuner.represent` takes them, upright and with inks as colours. They open as they are, videos
+frame by frame, arrays of two axes as one grey picture. Pillow has no colours of 16 bits: such are given with 8, as it
+does with PNG. `draft` changes nothing: fewer samples of a network are no smoothed picture, so that a smaller one is
+made from the whole, as `thumbnail` does.
 """
 
-from io import BytesIO
+from dataclasses import replace
 from typing import IO, Any, Final
 
 import numpy as np
@@ -24,7 +25,7 @@ from tuner.errors import FormatError, LimitExceeded, TunerError
 from tuner.plugins.asking import asked
 from tuner.plugins.glance import Glance
 from tuner.plugins.lazy_samples import LazySamples
-from tuner.signal.image import read_image
+from tuner.signal.given import signal_of
 from tuner.signal.kind import SignalKind
 from tuner.signal.samples import SampleFormat
 
@@ -153,13 +154,11 @@ def _save(image: Image.Image, file: IO[bytes], _filename: str | bytes) -> None:
         OSError: if the picture is of a mode that is not kept, or cannot be fitted.
     """
     options: dict[str, Any] = image.encoderinfo
-    png = BytesIO()
-    # What a mode, a palette or a transparent colour means, the reader of PNG knows.
-    image.copy().save(
-        png, "PNG", compress_level=1, icc_profile=options.get("icc_profile", image.info.get("icc_profile"))
-    )
     try:
-        content = asked(read_image(png.getvalue()), options)
+        signal = signal_of(image)
+        if signal.kind is SignalKind.IMAGE and "icc_profile" in options:
+            signal = replace(signal, icc_profile=options["icc_profile"])
+        content = asked(signal, options)
     except (TunerError, TypeError, ValueError) as error:
         raise OSError(f"cannot write the picture as .tnr: {error}") from error
     file.write(content)

@@ -2,6 +2,7 @@
 
 from math import prod
 
+from tuner.decibels import Ratio, in_decibels
 from tuner.metrics import snr_db, written_psnr_db
 from tuner.quality.surface import occupancy_iou
 from tuner.signal.details import AudioDetails, DistanceDetails
@@ -25,8 +26,8 @@ def describe(signal: Signal, reproduction: Signal, size: int) -> str:
     if isinstance(signal.details, AudioDetails):
         rate = bits * signal.details.sample_rate / signal.sample_count / 1000.0
         noise_db = snr_db(signal.storage.as_written(signal.values), signal.storage.as_written(reproduction.values))
-        return f"{size} bytes, {rate:.2f} kbit/s, {noise_db:.2f} dB SNR"
-    line = f"{size} bytes, {bits / prod(signal.grid_shape):.2f} bits per sample, {quality_db:.2f} dB PSNR"
+        return f"{size} bytes, {rate:.2f} kbit/s, {in_decibels(noise_db, Ratio.SNR)}"
+    line = f"{size} bytes, {bits / prod(signal.grid_shape):.2f} bits per sample, {in_decibels(quality_db)}"
     if isinstance(signal.details, DistanceDetails):
         return f"{line}, insides overlap by {100.0 * occupancy_iou(signal.values, reproduction.values):.1f} %"
     return line

@@ -18,7 +18,7 @@ from tuner.signal.extras import require
 from tuner.signal.limits import SignalLimits
 from tuner.signal.samples import SampleFormat, Storage
 from tuner.signal.signal import Signal, SignalKind
-from tuner.signal.sound_chunks import ogg_links, with_true_lengths, without_id3
+from tuner.signal.sound_chunks import ogg_links, out_of_ogg, with_true_lengths, without_id3
 
 _CONTAINERS: Final = {"WAV", "WAVEX", "RF64", "FLAC", "OGG"}
 _FORMATS: Final = {
@@ -77,9 +77,11 @@ def read_audio(data: bytes, limits: SignalLimits) -> Signal:
     """
     soundfile = require("soundfile", "audio")
     data = without_id3(data)
+    if data.startswith(b"BW64"):  # the broadcasters' name for the same
+        data = b"RF64" + data[4:]
     if data.startswith((b"RIFF", b"RF64")):
         data = with_true_lengths(data)
-    links = ogg_links(data) if data.startswith(b"OggS") else [data]
+    links = list(map(out_of_ogg, ogg_links(data))) if data.startswith(b"OggS") else [data]
     try:
         signals = []
         for link in links:
@@ -92,10 +94,10 @@ def read_audio(data: bytes, limits: SignalLimits) -> Signal:
     except soundfile.LibsndfileError as error:
         if error.code in _UNKNOWN_TO_LIBSNDFILE:
             raise UnsupportedFormat(
-                f"the sound is of a codec or a variant that is not read ({error}), expected WAV, FLAC, Vorbis or Opus: "
-                "convert it to a WAV or a FLAC"
+                f"the sound is of a codec or a variant that is not read ({error.error_string}), expected WAV, FLAC, "
+                "Vorbis or Opus: convert it to a WAV or a FLAC"
             ) from error
-        raise DamagedSignal(f"the sound is truncated or corrupt: {error}") from error
+        raise DamagedSignal(f"the sound is truncated or corrupt: {error.error_string}") from error
     except Exception as error:  # a hostile file makes a decoder raise nearly anything
         raise DamagedSignal(f"the sound is truncated or corrupt: {error}") from error
     return _chained(signals)

@@ -31,6 +31,7 @@ def _starts(*signatures: bytes) -> Callable[[bytes], bool]:
 
 
 FOREIGN: Final = (
+    Foreign("a representation (.tnr)", "what it holds by 'tuner decode'", _starts(b"\xf5TNR")),
     Foreign("a text with 16 bits a letter", "plain text (UTF-8)", lambda data: _begins_utf16(data)),
     Foreign("a GIF", _PICTURE, _starts(b"GIF8")),
     Foreign("a BMP", _PICTURE, lambda data: data.startswith(b"BM") and data[6:10] == bytes(4)),
@@ -38,6 +39,14 @@ FOREIGN: Final = (
     Foreign("a JPEG 2000", _PICTURE, _starts(b"\0\0\0\x0cjP  \r\n", b"\xff\x4f\xff\x51")),
     Foreign("a JPEG XL", _PICTURE, _starts(b"\xff\x0a", b"\0\0\0\x0cJXL ")),
     Foreign("an OpenEXR", f"{_PICTURE} of floats", _starts(b"\x76\x2f\x31\x01")),
+    Foreign(
+        "a QOI, DDS, JPEG XR or Radiance picture", _PICTURE, _starts(b"qoif", b"DDS ", b"II\xbc\x01", b"#?RADIANCE")
+    ),
+    Foreign(
+        "a PNG that Apple's tools changed (CgBI)",
+        "a plain PNG (pngcrush -revert-iphone-optimizations)",
+        lambda data: data.startswith(b"\x89PNG") and data[12:16] == b"CgBI",
+    ),
     Foreign("a Photoshop file", _PICTURE, _starts(b"8BPS")),
     Foreign("a PNM", _PICTURE, lambda data: data[:1] == b"P" and data[1:2] in b"1234567fF" and data[2:3].isspace()),
     Foreign("a picture of vectors", _PICTURE, _starts(b"%PDF", b"%!PS", b"<svg")),
@@ -69,9 +78,11 @@ FOREIGN: Final = (
     Foreign("an MP3", _SOUND, lambda data: _begins_mp3(without_id3(data))),
     Foreign("an M4A", _SOUND, lambda data: data[4:8] == b"ftyp" and data[8:12] in _SOUND_BRANDS),
     Foreign("an AIFF", _SOUND, lambda data: data[:4] == b"FORM" and data[8:12] in {b"AIFF", b"AIFC"}),
+    Foreign("a WavPack, TTA or DSD sound", _SOUND, _starts(b"wvpk", b"TTA1", b"DSD ")),
     Foreign("an AU sound", _SOUND, _starts(b".snd")),
     Foreign("a CAF sound", _SOUND, _starts(b"caff")),
     Foreign("a Wave64 or big-endian WAV", _SOUND, _starts(b"riff\x2e\x91\xcf\x11", b"RIFX")),
+    Foreign("a NUT, IVF or YUV4MPEG video", _VIDEO, _starts(b"nut/multimedia", b"DKIF", b"YUV4MPEG2 ")),
     Foreign("a Flash video", _VIDEO, _starts(b"FLV\x01")),
     Foreign("a Windows Media file", _VIDEO, _starts(b"\x30\x26\xb2\x75\x8e\x66\xcf\x11")),
     Foreign("an MPEG programme or transport stream", _VIDEO, lambda data: _begins_mpeg(data)),

@@ -30,6 +30,7 @@ from tuner.signal.mesh import (
     write_mesh,
 )
 from tuner.signal.nifti import read_nifti, write_nifti
+from tuner.signal.obj import FREE_FORM
 from tuner.signal.signal import Signal, SignalKind
 from tuner.signal.sound_chunks import without_id3
 from tuner.signal.stl import is_text_stl, is_whole_binary_stl, may_be_binary_stl
@@ -54,7 +55,7 @@ class FileFormat:
 # The first one that fits is taken.
 FORMATS: Final = (
     FileFormat("npy", SignalKind.ARRAY, lambda data: data.startswith(b"\x93NUMPY")),
-    FileFormat("wav", SignalKind.AUDIO, lambda data: data[:4] in {b"RIFF", b"RF64"} and data[8:12] == b"WAVE"),
+    FileFormat("wav", SignalKind.AUDIO, lambda data: data[:4] in {b"RIFF", b"RF64", b"BW64"} and data[8:12] == b"WAVE"),
     FileFormat("flac", SignalKind.AUDIO, lambda data: without_id3(data).startswith(b"fLaC")),
     FileFormat("ogg", SignalKind.AUDIO, lambda data: data.startswith(b"OggS")),
     FileFormat("avi", SignalKind.VIDEO, lambda data: data.startswith(b"RIFF") and data[8:12] == b"AVI "),
@@ -285,7 +286,7 @@ def _begins_obj(data: bytes) -> bool:
     for line in data[: 1 << 16].removeprefix(BYTE_ORDER_MARK).splitlines():
         words = line.split()
         if words and not words[0].startswith(b"#"):
-            return words[0] in {b"v", b"vn", b"vt", b"o", b"g", b"s", b"mtllib", b"usemtl"}
+            return words[0] in {b"v", b"vn", b"vt", b"o", b"g", b"s", b"mg", b"mtllib", b"usemtl", *FREE_FORM}
     return False
 
 

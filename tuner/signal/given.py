@@ -7,6 +7,7 @@ sample rate it is a sound. Arrays keep their dtype, so that what is decoded late
 """
 
 from dataclasses import replace
+from os import PathLike
 from pathlib import Path
 from typing import Any, Final
 
@@ -61,7 +62,7 @@ def signal_of(given: Any, *, sample_rate: int | None = None, channels_last: bool
     if isinstance(given, Signal):
         _check_range(given)
         return given
-    if isinstance(given, str | Path):
+    if isinstance(given, str | PathLike):
         return read_signal(Path(given))
     if isinstance(given, Image.Image):
         return _of_pillow(given)
@@ -72,7 +73,7 @@ def signal_of(given: Any, *, sample_rate: int | None = None, channels_last: bool
         return _sound(samples, sample_rate)
     if channels_last is None:
         channels_last = samples.ndim >= 3 and samples.shape[-1] <= _MOST_CHANNELS
-    if samples.dtype in _PICTURE_DTYPES and samples.ndim == 2 + channels_last:
+    if _is_of_picture(samples) and samples.ndim == 2 + channels_last:
         return _picture(samples if channels_last else samples[..., None])
     return array_signal(samples, channels_last=channels_last)
 
@@ -83,10 +84,15 @@ def _of_pillow(picture: Any) -> Signal:
     plain = picture if picture.mode in _NUMBERS_OF_PILLOW else in_plain_mode(picture)
     samples = np.asarray(plain)
     samples = upright(samples if samples.ndim == 3 else samples[..., None], orientation)
-    if samples.dtype not in _PICTURE_DTYPES:
+    if not _is_of_picture(samples):
         return array_signal(samples, channels_last=True)
     profile = None if picture.mode == "CMYK" else picture.info.get("icc_profile")
     return replace(_picture(samples), icc_profile=profile)
+
+
+def _is_of_picture(samples: np.ndarray) -> bool:
+    """Whether the elements are those of a picture, in either byte order."""
+    return samples.dtype.newbyteorder("=") in _PICTURE_DTYPES
 
 
 def _check_range(signal: Signal) -> None:

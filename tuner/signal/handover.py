@@ -27,6 +27,7 @@ from tuner.errors import (
     TunerError,
     UnsupportedFormat,
 )
+from tuner.notes import pass_over_notes
 from tuner.signal.details import AudioDetails, details_from_map, details_to_map
 from tuner.signal.formats import WRITERS, format_of, inspect_signal, read_signal
 from tuner.signal.kind import SignalKind
@@ -66,6 +67,7 @@ def load_readers() -> None:
 def prepare() -> None:
     """Load everything that any file may need."""
     load_readers()
+    pass_over_notes()
 
 
 def run(data: bytes, request: dict[str, Any]) -> Iterator[bytes | memoryview]:

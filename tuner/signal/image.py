@@ -48,10 +48,12 @@ _ORIENTATION: Final = 274
 _PNG_BITS: Final = 24  # where the header has the bits of a sample
 # Codecs of a TIFF that every Pillow has; tifffile decodes the others, or names them.
 _PILLOW_CODECS: Final = {1, 2, 3, 4, 5, 6, 7, 8, 32773, 32946}
-_FRAMES_OF_JPEG: Final = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # the rest are tables
+# Codecs whose bits Pillow takes in either order: those of facsimiles; it decodes JPEG, which has an order of its own.
+_EITHER_ORDER: Final = {2, 3, 4, 6, 7}
+_FRAMES_OF_JPEG: Final = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}  # the rest are tables; JPEG-LS has one
 _SCAN: Final = b"\xff\xda"  # within the data of a scan, ff is followed by 00
 _USUAL_SCANS, _SCANS_OF_ALL_PIXELS, _MOST_SCANS = 40, 4, 1000
-_LOSSLESS_JPEG: Final = {0xC3, 0xC7, 0xCB, 0xCF}
+_LOSSLESS_JPEG: Final = {0xC3, 0xC7, 0xCB, 0xCF, 0xF7}
 _MODES_BY_CHANNELS: Final = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 
 
@@ -215,7 +217,7 @@ def _decode(source: bytes | Path, limits: ImageLimits) -> _Decoded:
 def _decode_checked(data: bytes, limits: ImageLimits) -> _Decoded:
     if begins_tiff(data):
         page = _picture_page(data)
-        if set(page.bits) == {16} or page.compression not in _PILLOW_CODECS or _is_odd_alpha(page):
+        if set(page.bits) == {16} or page.compression not in _PILLOW_CODECS or _is_odd(page):
             return _decoded_page(data, page, limits)
         quiet_libtiff()
         try:
@@ -264,9 +266,15 @@ def _picture_page(data: bytes) -> Page:
     return page
 
 
-def _is_odd_alpha(page: Page) -> bool:
-    """Alpha in planes Pillow does not read, and that which colours are multiplied by it divides out in some layouts."""
-    return bool(page.extras) and (page.apart or 1 in page.extras)
+def _is_odd(page: Page) -> bool:
+    """What Pillow does not read in every layout.
+
+    These are alpha in planes, alpha that colours are multiplied by, and bytes whose lowest bit is the first: it takes
+    those of planes the other way round, without a word, and refuses those of a palette.
+    """
+    return (bool(page.extras) and (page.apart or 1 in page.extras)) or (
+        page.lowest_first and page.compression not in _EITHER_ORDER
+    )
 
 
 def _decoded_page(data: bytes, page: Page, limits: ImageLimits) -> _Decoded:

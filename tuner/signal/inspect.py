@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tuner.errors import SignalTooLarge, TunerError, UnsupportedFormat
+from tuner.notes import pass_over_notes
 from tuner.signal.formats import format_of, inspect_signal
 from tuner.signal.handover import blame_memory, load_readers
 from tuner.signal.limits import SignalLimits
@@ -31,6 +32,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--max-side", type=int, default=SignalLimits().side)
     parser.add_argument("--kind", action="append", choices=[kind.value for kind in SignalKind], help="all if not given")
     options = parser.parse_args(arguments)
+    pass_over_notes()
     limits = SignalLimits(points=options.max_pixels, side=options.max_side)
     report: dict[str, object]
     try:
@@ -46,6 +48,7 @@ def main(arguments: list[str] | None = None) -> None:
 def prepare() -> None:
     """Load everything that any file may need."""
     load_readers()
+    pass_over_notes()
 
 
 def run(data: bytes, request: dict[str, Any]) -> Iterator[bytes]:

@@ -20,7 +20,8 @@ from tuner.shapes import FloatArray
 from tuner.signal.details import Details
 from tuner.signal.image import ImageLimits, read_stored_image
 from tuner.signal.kind import SignalKind
-from tuner.signal.samples import SampleFormat, Scaling, Storage, refuse_masked
+from tuner.signal.objects import as_numpy
+from tuner.signal.samples import SampleFormat, Scaling, Storage
 from tuner.signal.signal import Signal
 
 _PICTURE_DTYPES: Final = (np.dtype(np.uint8), np.dtype(np.uint16))
@@ -127,8 +128,7 @@ class LargeSignal:
         Raises:
             InvalidSignal: if a sample is NaN or infinite.
         """
-        found = np.asarray(self.samples[tuple(slice(start, stop) for start, stop in region)])
-        refuse_masked(found)
+        found = as_numpy(self.samples[tuple(slice(start, stop) for start, stop in region)])
         shape = (*(stop - start for start, stop in region), self.channels)
         if found.size != prod(shape):
             raise InvalidSignal(f"the samples of {list(region)} have shape {found.shape}, expected {shape}")
@@ -170,7 +170,7 @@ def large_picture(given: Any, more_than: int, limits: ImageLimits = LARGE_LIMITS
     if not isinstance(given, Samples) or isinstance(given, np.ma.MaskedArray) or _module(given) == "torch":
         return None
     shape = tuple(given.shape)
-    is_picture = given.dtype in _PICTURE_DTYPES and (
+    is_picture = np.dtype(given.dtype).newbyteorder("=") in _PICTURE_DTYPES and (
         len(shape) == 2 or (len(shape) == 3 and shape[2] <= _MOST_CHANNELS)
     )
     return picture_of_samples(given) if is_picture and prod(shape) > more_than else None

@@ -200,11 +200,12 @@ def _details(header: Any, head: bytes, shape: tuple[int, ...], unit_axes: int) -
     if sform and not (np.isfinite(matrix).all() and abs(np.linalg.det(matrix[:3, :3])) > 0.0):
         sform = 0  # a code without a matrix: what the other form says holds
     quaternion: tuple[float, ...] = ()
+    holding = header if sform else _repaired(header)
     if qform:
         names = ("quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y", "qoffset_z")
         sign = -1.0 if header["pixdim"][0] < 0 else 1.0
-        quaternion = (*(float(header[name]) for name in names), sign, *map(float, header["pixdim"][1:4]))
-    affine = matrix if sform else header.get_qform() if qform else header.get_base_affine()
+        quaternion = (*(float(holding[name]) for name in names), sign, *map(float, holding["pixdim"][1:4]))
+    affine = matrix if sform else holding.get_qform() if qform else holding.get_base_affine()
     if not np.isfinite(affine).all():
         raise DamagedSignal("the place of the volume (qform, sform) is no number: repair its header")
     space_unit, time_unit = _units(header)
@@ -233,6 +234,30 @@ def _details(header: Any, head: bytes, shape: tuple[int, ...], unit_axes: int) -
         other_file=_words(header["aux_file"]),
         extensions=_extensions(head, header),
     )
+
+
+def _repaired(header: Any) -> Any:
+    """A header whose steps and qform are not quite by the rules, as the reference library takes it.
+
+    A quaternion longer than 1 is one of half a turn, and a step without a length, or the sign of the third, is 1.
+
+    Raises:
+        UnsupportedFormat: if a step is negative, which programs do not understand alike.
+    """
+    repaired = header.copy()
+    names = ("quatern_b", "quatern_c", "quatern_d")
+    turn = np.array([float(header[name]) for name in names])
+    if (length := float(np.linalg.norm(turn))) > 1.0:
+        for name, number in zip(names, turn / length, strict=True):
+            repaired[name] = number
+    steps = np.array(header["pixdim"][1:4])
+    if (steps < 0).any():
+        raise UnsupportedFormat(
+            f"the sizes of the voxels are {steps.tolist()} (pixdim) and there is no sform, expected positive ones: "
+            "write the volume again with an sform"
+        )
+    repaired["pixdim"][:4] = (-1.0 if header["pixdim"][0] < 0 else 1.0, *np.where(steps == 0, 1.0, steps))
+    return repaired
 
 
 def _units(header: Any) -> tuple[str, str]:

@@ -9,6 +9,7 @@ normals, texture, colours, groups and materials do not, and are passed over.
 import re
 from io import BytesIO
 from itertools import pairwise
+from typing import Final
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from tuner.errors import DamagedSignal, UnsupportedFormat
 from tuner.shapes import DoubleArray, IndexArray
 from tuner.signal.limits import SignalLimits
 
-_FREE_FORM = {b"curv", b"curv2", b"surf", b"cstype", b"vp"}
+FREE_FORM: Final = {b"curv", b"curv2", b"surf", b"cstype", b"vp"}
 _CONTINUED = re.compile(rb"\\[ \t]*\r?\n")
 
 
@@ -48,11 +49,13 @@ def read_obj(data: bytes, limits: SignalLimits) -> tuple[DoubleArray, IndexArray
                 vertices.append(_vertex(words[1:]))
             elif words[0] == b"f":
                 limits.check("faces", len(faces) + len(words) - 3)
+                if len(words) == 1:
+                    raise ValueError("a face has no corners")
                 first, *others = (_index(word, len(vertices)) for word in words[1:])
                 faces += [(first, second, third) for second, third in pairwise(others)]
         except ValueError as error:
             raise DamagedSignal(f"line {number} of the OBJ cannot be read: {error}") from error
-        if words[0] in _FREE_FORM:
+        if words[0] in FREE_FORM:
             raise UnsupportedFormat(
                 f"line {number} of the OBJ belongs to a free-form surface ({words[0].decode()}), expected triangles or "
                 "polygons: export it as a mesh"

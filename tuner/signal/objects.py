@@ -54,9 +54,11 @@ def as_numpy(given: Any) -> np.ndarray:
             given = given.detach().cpu()
             if "bfloat16" in str(given.dtype):  # numpy has none, and no float32 differs from it
                 given = given.float()
-            if "bfloat16" in str(given.dtype):  # numpy has none, and no float32 differs from it
-                given = given.float()
             given = given.numpy()
-        return np.asarray(given)
+        if type(given).__module__.partition(".")[0] == "dask" and hasattr(given, "compute"):
+            given = given.compute()  # its own conversion to an array drops the mask
+        found = np.asanyarray(given)
     except Exception as error:  # an object's own conversion may raise anything
         raise InvalidSignal(f"a {kind} is no array of numbers: {error}") from error
+    refuse_masked(found)
+    return np.asarray(found)

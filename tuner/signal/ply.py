@@ -110,6 +110,10 @@ def _header(data: bytes, limits: SignalLimits) -> tuple[list[_Element], str, int
         elif words[:1] == [b"element"]:
             if len(words) != 3 or not words[2].isdigit():
                 raise DamagedSignal(f"the PLY file declares {line!r}, expected an element, its name and a number")
+            if words[1] in {b"vertex", b"face"} and words[1].decode() in {one.name for one in elements}:
+                raise DamagedSignal(
+                    f"the PLY file declares {words[1].decode()} twice, expected one of them: write it again"
+                )
             limits.check("faces", int(words[2][:12]) // (1 if words[1] == b"face" else 4))
             elements.append(_Element(words[1].decode("latin-1"), int(words[2]), ()))
         elif words[:1] == [b"property"]:

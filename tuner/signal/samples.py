@@ -208,12 +208,14 @@ def check_finite(samples: NDArray[Any]) -> None:
 
 
 def refuse_masked(*arrays: object) -> None:
-    """Refuse arrays of which some elements are masked: what lies under a mask is a fill value and no measurement.
+    """Refuse arrays, and lists of arrays, of which some elements are masked: what lies under a mask is no measurement.
 
     Raises:
         InvalidSignal: if an element is masked.
     """
     for array in arrays:
+        if isinstance(array, list | tuple):
+            refuse_masked(*(part for part in array if isinstance(part, list | tuple | np.ma.MaskedArray)))
         if isinstance(array, np.ma.MaskedArray) and np.ma.getmaskarray(array).any():
             raise InvalidSignal(
                 f"{int(np.ma.getmaskarray(array).sum())} of {array.size} elements are masked, expected a value for "

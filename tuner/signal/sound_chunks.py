@@ -15,10 +15,17 @@ from tuner.errors import DamagedSignal, SignalTooLarge, UnsupportedFormat
 # of so many bytes is over the limit of a file twice.
 _UNKNOWN: Final = 0x7F000000
 _UNKNOWN_LONG: Final = 1 << 62
-_CODECS: Final = {1, 3, 6, 7, 0xFFFE}  # integers, floats, A-law, mu-law, and those that say so further down
+_INTEGERS, _FLOATS, _FURTHER_DOWN = 1, 3, 0xFFFE
+_FURTHER_DOWN_AT: Final = 24  # place of the codec in a longer chunk "fmt "
+_BITS_OF_NUMBERS: Final = 64  # at most
+_MOST_BITS: Final = 32  # of integers
+_BITS_OF_FLOATS: Final = {32, 64}
+_CODECS: Final = {_INTEGERS, _FLOATS, 6, 7, _FURTHER_DOWN}  # with A-law and mu-law
 _OTHER_CODECS: Final = {2: "MS ADPCM", 0x11: "IMA ADPCM", 0x31: "GSM 6.10", 0x50: "MPEG", 0x55: "MP3", 0xFF: "AAC"}
 _ID3_BYTES: Final = 10
 _OGG_HEADER: Final = 27
+_FLAC: Final = b"fLaC"
+_FLAC_IN_OGG: Final = b"\x7fFLAC"  # followed by the version, the number of heads, and what every FLAC begins with
 _MOST_SOUNDS: Final = 256
 _FIRST_PAGE, _LAST_PAGE = 0x02, 0x04  # flags of an Ogg page
 
@@ -54,7 +61,7 @@ def with_true_lengths(data: bytes) -> bytes:
         if name == b"ds64":
             long_size = int.from_bytes(data[position + 16 : position + 24], "little")
         if name == b"fmt " and size >= 14:
-            _check_codec(int.from_bytes(data[position + 8 : position + 10], "little"))
+            _check_codec(data[position + 8 : position + 8 + size])
             align = max(1, int.from_bytes(data[position + 20 : position + 22], "little"))
         if name == b"data":
             there = len(data) - position - 8
@@ -82,7 +89,7 @@ def ogg_links(data: bytes) -> list[bytes]:
     """
     starts: list[int] = []
     open_serials: set[int] = set()
-    for place, flags, serial in _ogg_pages(data):
+    for place, flags, serial, _ in _ogg_pages(data):
         if flags & _FIRST_PAGE:
             if open_serials:
                 raise UnsupportedFormat(
@@ -102,8 +109,17 @@ def ogg_links(data: bytes) -> list[bytes]:
     return [data[start:end] for start, end in zip(starts, [*starts[1:], len(data)], strict=True)]
 
 
-def _ogg_pages(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Place, flags and serial number of every page."""
+def out_of_ogg(data: bytes) -> bytes:
+    """The FLAC that an Ogg holds, which libsndfile reads by itself only; any other Ogg as it is."""
+    if not data.startswith(_FLAC_IN_OGG, _OGG_HEADER + 1):
+        return data
+    whole = b"".join(content for *_, content in _ogg_pages(data))
+    place = whole.find(_FLAC)
+    return data if place < 0 else whole[place:]
+
+
+def _ogg_pages(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
+    """Place, flags, serial number and content of every page."""
     place = 0
     while place < len(data):
         header = data[place : place + _OGG_HEADER]
@@ -117,16 +133,28 @@ def _ogg_pages(data: bytes) -> Iterator[tuple[int, int, int]]:
         end = place + _OGG_HEADER + header[26] + sum(lacing)
         if len(lacing) < header[26] or end > len(data):
             raise DamagedSignal("the sound ends within a page: it is truncated")
-        yield place, header[5], int.from_bytes(header[14:18], "little")
+        content = data[end - sum(lacing) : end]
+        yield place, header[5], int.from_bytes(header[14:18], "little"), content
         place = end
 
 
-def _check_codec(tag: int) -> None:
+def _check_codec(form: bytes) -> None:
+    """Refuse samples that are not read, by the chunk that says what they are."""
+    tag, bits = int.from_bytes(form[:2], "little"), int.from_bytes(form[14:16], "little")
+    if tag == _FURTHER_DOWN and len(form) >= _FURTHER_DOWN_AT + 2:
+        tag = int.from_bytes(form[_FURTHER_DOWN_AT : _FURTHER_DOWN_AT + 2], "little")
     if tag not in _CODECS:
         name = _OTHER_CODECS.get(tag, f"number {tag:#06x}")
         raise UnsupportedFormat(
             f"the samples of the WAV are of codec {name}, expected plain integers or floats, A-law or mu-law: "
             "convert it to a WAV of 16 bits or a FLAC"
+        )
+    # What has more bits than any number is damaged, which the library that reads it finds.
+    is_wide = tag == _INTEGERS and bits > _MOST_BITS
+    if bits <= _BITS_OF_NUMBERS and (is_wide or (tag == _FLOATS and bits not in _BITS_OF_FLOATS)):
+        raise UnsupportedFormat(
+            f"the samples of the WAV are {'floats' if tag == _FLOATS else 'integers'} of {bits} bits, expected "
+            "integers of up to 32 or floats of 32 or 64: convert it to a WAV of floats of 32 bits"
         )
 
 

@@ -11,29 +11,37 @@ either honoured by whoever decodes or refused by name. No sample is looked at an
 | PhotometricInterpretation | grey either way, RGB, palette, CMYK and YCbCr are honoured, the rest refused |
 | ExtraSamples | alpha is kept, premultiplied alpha divided out (8 bits) or refused, else an array of bands |
 | InkSet | other inks than CMYK are refused |
+| YCbCrCoefficients, ReferenceBlackWhite | of YCbCr others than those of JPEG are refused |
 | PlanarConfiguration, Compression, Predictor, FillOrder, tiles and strips | honoured by the decoders |
 | Orientation | applied |
 """
 
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Final
+from typing import Final, Literal
 
 from tuner.errors import DamagedSignal, UnsupportedFormat
 
-_TYPE_BYTES: Final = {1: 1, 2: 1, 3: 2, 4: 4, 6: 1, 7: 1, 8: 2, 9: 4, 13: 4, 16: 8, 17: 8, 18: 8}
+_TYPE_BYTES: Final = {1: 1, 2: 1, 3: 2, 4: 4, 5: 4, 6: 1, 7: 1, 8: 2, 9: 4, 13: 4, 16: 8, 17: 8, 18: 8}
+_RATIONAL: Final = 5  # two numbers for each
 _MOST_VALUES: Final = 64  # of a tag that is looked at; a description is cut
 _MOST_PAGES: Final = (1 << 13) + 1  # one more than a stack may have
 _MOST_ENTRIES: Final = 1 << 18  # of all directories: thirty for each of as many pages as are read
 # Those that are looked at, here; the others may have as many values as they like.
-_TAGS: Final = {254, 255, 256, 257, 258, 259, 262, 270, 274, 277, 284, 330, 332, 338, 339, 32997, 33629}
+_TAGS: Final = {254, 255, 256, 257, 258, 259, 262, 266, 270, 274, 277, 284, 330, 332, 338, 339, 529, 532, 32997, 33629}
 _REDUCED, _MASK = 1, 4  # bits of NewSubfileType
 _OLD_REDUCED: Final = 2  # of SubfileType
 _APART: Final = 2  # of PlanarConfiguration
+_LOWEST_FIRST: Final = 2  # of FillOrder
 _PICTURE_BITS: Final = {1, 2, 4, 8, 16}
 _MANY_PLANES: Final = 33629  # MetaMorph: all planes of a stack behind one directory
 _SUBDIRECTORIES: Final = 330
+# YCbCr as JPEG has it, which is how decoders make it RGB: weights of the colours; black and white of each sample.
+_WEIGHTS: Final = (0.299, 0.587, 0.114)
+_BLACK_AND_WHITE: Final = (0.0, 255.0, 128.0, 255.0, 128.0, 255.0)
+_NEARLY: Final = 0.005
 _NAMES: Final = {
     4: "a transparency mask",
     8: "CIELab",
@@ -83,6 +91,8 @@ class Page:
         compression: number of the codec.
         subfile: bits of NewSubfileType.
         apart: whether every sample of a pixel lies in a plane of its own.
+        lowest_first: whether the first bit of a byte is its lowest one.
+        as_jpeg: whether YCbCr samples become RGB as those of a JPEG do.
         planes: whether further planes lie behind this one directory.
         nested: whether there are directories below it.
     """
@@ -100,6 +110,8 @@ class Page:
     compression: int
     subfile: int
     apart: bool
+    lowest_first: bool
+    as_jpeg: bool
     planes: bool
     nested: bool
 
@@ -156,6 +168,11 @@ class Page:
                 f"the TIFF has samples of {self.bits[0]} bits, format {self.formats[0]}, that count from white to "
                 f"black or are no colours themselves (photometric interpretation {meaning}), expected unsigned ones of "
                 "up to 16 bits: convert it to one whose samples count from black to white"
+            )
+        if meaning == Photometric.YCBCR and not self.as_jpeg:
+            raise UnsupportedFormat(
+                "the YCbCr samples of the TIFF have another matrix or range (YCbCrCoefficients, ReferenceBlackWhite) "
+                "than those of a JPEG: convert it to RGB with a program that honours them"
             )
         if 1 in self.extras and set(self.bits) != {8}:
             raise UnsupportedFormat(
@@ -242,26 +259,30 @@ class _Reader:
         end = place + head + count * entry
         if count > 1 << 12:
             raise DamagedSignal(f"a directory of the TIFF has {count} entries: it is corrupt")
+        directory = self.data[place + head : end]
+        if len(directory) < count * entry:
+            raise DamagedSignal("a directory of the TIFF lies beyond the end of the file: it is truncated")
         tags: dict[int, tuple[int, ...]] = {}
-        for start in range(place + head, end, entry):
-            tag = self.number(start, 2)
+        # In one go: thousands of pages are read before it is known that there are too many.
+        form = ("<" if self.order == "little" else ">") + ("HHQ8s" if self.wide == 8 else "HHI4s")
+        for tag, kind, number_of_values, content in struct.iter_unpack(form, directory):
             if tag in _TAGS and tag not in tags:
-                tags[tag] = self._values(start)
+                tags[tag] = self._values(kind, number_of_values, content)
         page = _page(tags, number)
         return page, self.number(end, self.wide)
 
-    def _values(self, start: int) -> tuple[int, ...]:
-        size = _TYPE_BYTES.get(self.number(start + 2, 2), 0)
-        count = self.number(start + 4, self.wide)
-        if not size:
-            return ()
-        values = start + 4 + self.wide
+    def _values(self, kind: int, count: int, content: bytes) -> tuple[int, ...]:
+        """Values of an entry, which has them, or the place where they are; none if that is beyond the end."""
+        order: Literal["little", "big"] = "little" if self.order == "little" else "big"
+        size = _TYPE_BYTES.get(kind, 0)
+        count *= 2 if kind == _RATIONAL else 1
+        length = size * min(count, _MOST_VALUES)
         if size * count > self.wide:
-            values = self.number(values, self.wide)
-        try:
-            return tuple(self.number(values + size * i, size) for i in range(min(count, _MOST_VALUES)))
-        except DamagedSignal:
-            return ()  # whoever needs it says so
+            place = int.from_bytes(content, order)
+            content = self.data[place : place + length]
+            if len(content) < length:
+                return ()  # whoever needs it says so
+        return tuple(int.from_bytes(content[i : i + size], order) for i in range(0, length, size or 1))
 
 
 def _page(tags: dict[int, tuple[int, ...]], place: int) -> Page:
@@ -287,10 +308,24 @@ def _page(tags: dict[int, tuple[int, ...]], place: int) -> Page:
         compression=first(259, 1),
         subfile=subfile,
         apart=first(284, 1) == _APART,
+        lowest_first=first(266, 1) == _LOWEST_FIRST,
+        as_jpeg=_near(tags.get(529, ()), _WEIGHTS) and _near(tags.get(532, ()), _BLACK_AND_WHITE),
         planes=_MANY_PLANES in tags or first(32997, 1) > 1,
         nested=_SUBDIRECTORIES in tags,
     )
-    return replace(page, planes=page.planes or _describes_planes(description, page))
+    return replace(page, planes=True) if _describes_planes(description, page) else page
+
+
+def _near(found: tuple[int, ...], usual: tuple[float, ...]) -> bool:
+    """Whether rationals, numerator and denominator in turn, are the usual numbers, or left out."""
+    pairs = list(zip(found[::2], found[1::2], strict=False))
+    return not found or (
+        len(pairs) == len(usual)
+        and all(
+            below and abs(above / below - number) <= _NEARLY * max(1.0, number)
+            for (above, below), number in zip(pairs, usual, strict=True)
+        )
+    )
 
 
 def _describes_planes(description: bytes, page: Page) -> bool:

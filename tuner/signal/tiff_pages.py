@@ -109,6 +109,8 @@ def read_tiff_array(data: bytes, limits: SignalLimits) -> Signal:
     with _opened(data, page.compression) as file:
         samples = _samples(file, page, limits)
         _refuse_missing(file.pages[page.place], samples)
+        if samples.dtype == np.bool_:  # bands of one bit are numbers, as those of two are
+            samples = samples.astype(np.uint8)
         return array_signal(_upright(samples, page), channels_last=True)
 
 

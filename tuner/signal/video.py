@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from tuner.errors import DamagedSignal, InvalidSignal, SignalError, UnsupportedFormat
+from tuner.notes import note
 from tuner.signal.details import VideoDetails
 from tuner.signal.extras import require
 from tuner.signal.limits import SignalLimits
@@ -59,6 +60,9 @@ def read_video(data: bytes, limits: SignalLimits) -> Signal:
         DamagedSignal: if it is truncated or corrupt.
         InvalidSignal: if it has no frames.
         SignalTooLarge: if it is over a limit.
+
+    Warns:
+        SignalNote: if its frames have more bits a sample than the 8 that are kept.
     """
     av = require("av", "video")
     try:
@@ -170,6 +174,16 @@ def _has_alpha(av: Any, layout: str) -> bool:
     return any(component.is_alpha for component in components) and not layout.startswith("pal")
 
 
+def _note_depth(layout: Any) -> None:
+    """Say that frames are stored with more bits than are read."""
+    bits, kept = max((component.bits for component in layout.components), default=0), SampleFormat.U8.bits
+    if bits > kept:
+        note(
+            f"the frames of the video have {bits} bits a sample ({layout.name}) and are read as {kept} bits: what is "
+            "finer is not kept"
+        )
+
+
 def _orientation(frame: Any) -> int:
     """How a player turns the frame, 1 to 8 as EXIF counts, from the display matrix in the track header.
 
@@ -205,6 +219,7 @@ def _decode(container: Any, stream: Any, limits: SignalLimits) -> Signal:
     layout = "gray" if stream.codec_context.pix_fmt in _GREY else "rgb24"
     frames: list[np.ndarray] = []
     stamps: list[int | None] = []
+    last_ticks = 0
     aspect = stream.sample_aspect_ratio or Fraction(1)
     for frame in container.decode(stream):
         limits.check("frames", len(frames) + 1)
@@ -212,14 +227,17 @@ def _decode(container: Any, stream: Any, limits: SignalLimits) -> Signal:
         if (frame.width, frame.height) != (width, height):
             raise UnsupportedFormat("the video changes its size between frames, expected one size: convert it")
         orientation = _orientation(frame)
-        if not frames and orientation >= _ON_ITS_SIDE:
-            aspect = 1 / aspect
+        if not frames:
+            _note_depth(frame.format)
+            aspect = 1 / aspect if orientation >= _ON_ITS_SIDE else aspect
         frames.append(upright(frame.to_ndarray(format=layout), orientation))
         if frames[-1].shape != frames[0].shape:
             raise UnsupportedFormat("the video is turned in another way after some frames: split it")
         stamps.append(frame.pts)
+        last_ticks = frame.duration or 0
     rate = stream.average_rate or stream.guessed_rate
-    _check_whole(container, stream, len(frames), rate)
+    if not _ends_with_its_edits(stream, stamps, last_ticks):
+        _check_whole(container, stream, len(frames), rate)
     pictures = np.stack(frames)
     details = _details(stamps, stream.time_base, [rate for rate in (rate, stream.guessed_rate) if rate])
     return Signal(
@@ -247,6 +265,18 @@ def _details(stamps: list[int | None], tick: Fraction | None, rates: list[Fracti
 def _ratio(number: Fraction) -> tuple[int, int]:
     limited = number if max(number.numerator, number.denominator) < 2**31 else number.limit_denominator(10**6)
     return limited.numerator, limited.denominator
+
+
+def _ends_with_its_edits(stream: Any, stamps: list[int | None], last_ticks: int) -> bool:
+    """Whether the frames reach the end of what the file shows: an edit list, as cutting on a phone leaves, hides some.
+
+    The duration is that of the edits; whole frames are missing from a truncated file, and parts of one from no file.
+    """
+    first, last = (stamps[0], stamps[-1]) if stamps else (None, None)
+    if first is None or last is None or not stream.duration or not last_ticks:
+        return False
+    missing = stream.duration - (last - first + last_ticks)
+    return bool(missing < last_ticks)
 
 
 def _check_whole(container: Any, stream: Any, found: int, rate: Fraction | None) -> None:

@@ -3,11 +3,13 @@
 The request is JSON: {"kind", "samples", "grid_shape", "channels", "effort"} and, if wanted, {"compaction_db", "target":
 {"bytes": 40000}, "network", "network_kind", "max_steps", "max_seconds", "max_loss_db", "tiles",
 "speed", "sample_format"}; the answer is an `Estimate`.
-Arithmetic only: it imports neither torch nor numpy, so that a service that has neither can ask.
+Arithmetic only: it imports neither torch nor numpy, so that a service that has neither can ask. `prepare` and `run` are
+the same for a process that is kept (`cage.nursery`).
 """
 
 import json
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -114,18 +116,37 @@ def ask_from(request: dict[str, Any]) -> tuple[Ask, Forecast]:
     return ask, forecast
 
 
-def main() -> None:
-    """Answer the request on the command line; `refused` says why there is no such fit."""
-    request = json.loads(sys.argv[1])
-    answer: dict[str, Any]
+def answer(request: dict[str, Any]) -> dict[str, Any]:
+    """The estimate as JSON; `refused` says why there is no such fit."""
     try:
         ask, forecast = ask_from(request)
-        answer = asdict(
-            estimate(ask, forecast, speed=request.get("speed", 1.0), sample_format=request.get("sample_format"))
-        )
+        found = estimate(ask, forecast, speed=request.get("speed", 1.0), sample_format=request.get("sample_format"))
     except ConfigError as error:
-        answer = {"refused": str(error)}
-    sys.stdout.write(json.dumps(answer) + "\n")
+        return {"refused": str(error)}
+    return asdict(found)
+
+
+def main() -> None:
+    """Answer the request on the command line."""
+    sys.stdout.write(json.dumps(answer(json.loads(sys.argv[1]))) + "\n")
+
+
+def prepare() -> None:
+    """Answer once for each kind of network, so that nothing is left to be imported."""
+    signal = {"samples": 1 << 24, "grid_shape": [1 << 12, 1 << 12], "channels": 3, "effort": "fast"}
+    for target in ({"psnr_db": 40.0}, {"max_error": 0.1}, {"seconds": 9.0}, None):
+        answer(signal | {"target": target})
+    answer(signal | {"tiles": 256})
+
+
+def run(data: bytes, request: dict[str, Any]) -> Iterator[bytes]:  # noqa: ARG001  all of it is in the data
+    """Answer a request.
+
+    Args:
+        data: the request as JSON.
+        request: nothing; what is asked may be longer than an order.
+    """
+    yield json.dumps(answer(json.loads(data))).encode()
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from math import log10
 
+from tuner.decibels import in_decibels
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Foreseen:
@@ -28,8 +30,9 @@ class Foreseen:
 
 def beyond_db(psnr_db: float, most_db: float) -> str:
     """A sentence for a quality that no file is expected to have."""
+    asked, most = in_decibels(psnr_db, digits="g"), in_decibels(most_db, digits=".0f")
     return (
-        f"{psnr_db:g} dB is more than a file of this signal is expected to reach, about {most_db:.0f} dB: it may be "
+        f"{asked} is more than a file of this signal is expected to reach, about {most}: it may be "
         "missed, or be had only by a file that is exact, whose size nobody can say"
     )
 
@@ -53,7 +56,8 @@ def beyond_samples(psnr_db: float, sample_format: str | None, values: int) -> st
     finest_db = 20.0 * log10(2.0**bits - 1.0) + 10.0 * log10(values)
     if psnr_db <= finest_db:
         return None
+    asked, finest = in_decibels(psnr_db, digits="g"), in_decibels(finest_db, digits=".1f")
     return (
-        f"{psnr_db:g} dB is more than samples of {bits} bits can tell apart, {finest_db:.1f} dB where one of them is "
+        f"{asked} is more than samples of {bits} bits can tell apart, {finest} where one of them is "
         "off by one: only a file that is exact has it, and its size nobody can say"
     )

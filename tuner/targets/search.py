@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Generic
 
-from tuner.decibels import PSNR_CEILING_DB
+from tuner.decibels import PSNR_CEILING_DB, in_decibels
 from tuner.errors import ConfigError
 from tuner.fit.deadline import Deadline
 from tuner.fit.progress import Progress, Verdict
@@ -198,7 +198,7 @@ class _Search(Generic[PlanT, FittedT, TrialT]):
         if target is None:
             return _EXACT if file.psnr_db >= PSNR_CEILING_DB else self._ended.advice
         tried = self._strategy.tried(trials)
-        reached = f"{file.psnr_db:.2f} dB, errors up to {file.max_error:.3f}, {size} bytes; {tried}."
+        reached = f"{in_decibels(file.psnr_db)}, errors up to {file.max_error:.3f}, {size} bytes; {tried}."
         if file.meets(target):
             return f"The target of {target} was met: {reached}"
         return f"The target of {target} was missed: {reached} {self._strategy.advice(trials)}"

@@ -11,6 +11,7 @@ from enum import StrEnum
 from math import isfinite
 from typing import Final
 
+from tuner.decibels import in_decibels
 from tuner.errors import ConfigError
 
 
@@ -106,7 +107,9 @@ class Target:
         return {self.kind.value: self.value}
 
     def __str__(self) -> str:
-        unit = {TargetKind.PSNR_DB: "dB", TargetKind.MAX_ERROR: "largest error"}.get(self.kind, self.kind.value)
+        if self.kind is TargetKind.PSNR_DB:
+            return in_decibels(self.value, digits="g")
+        unit = "largest error" if self.kind is TargetKind.MAX_ERROR else self.kind.value
         return f"{self.value:g} {unit.replace('_', ' ')}"
 
     def max_bytes(self, samples: int) -> int | None:

@@ -1,8 +1,9 @@
 """One HTML file with a .tnr file, the decoder and its core inside, which asks no server for anything.
 
-The modules of `web/` are joined into two scripts, one for the page and one for its worker: imports are left out and
-files put in the order in which they need each other. That takes no build step, but modules that keep to a few forms of
-import and export, and top-level names that occur once; whatever else there is, is refused here.
+The modules of `web/` are joined into scripts, one for the page, one for its worker, and a few lines that start it:
+imports are left out and files put in the order in which they need each other. That takes no build step, but modules
+that keep to a few forms of import and export, and top-level names that occur once; whatever else there is, is refused
+here.
 """
 
 import re
@@ -18,7 +19,14 @@ from tuner.errors import ConfigError
 
 PAGE: Final = "viewer/selfcontained.js"
 WORKER: Final = "worker.js"
+START: Final = "viewer/starting.js"
 _STYLE: Final = "viewer/viewer.css"
+
+_ENTRIES: Final = ("element.js", "images.js", "worker.js")
+_MODULE_END: Final = (
+    "configure({ worker: import.meta.url });\n"
+    "export { TnrError, TnrFile, TnrImage, configure, define, open, upgradeImages };\n"
+)
 
 _IMPORT = re.compile(r'^import (?:\{[^}]*\} from )?"(\.[^"]+)";\n', re.MULTILINE)
 # What a page fetches only when a file needs it, and what is inside from the beginning here.
@@ -38,12 +46,12 @@ def page(data: bytes, name: str) -> str:
         data: all bytes of a .tnr file.
         name: what the page is called; shown as text, whatever it holds.
     """
-    style, script, worker = _source(_STYLE), bundled(PAGE), bundled(WORKER)
+    style, start, script, worker = _source(_STYLE), bundled(START), bundled(PAGE), bundled(WORKER)
     core = files("tuner.core").joinpath("core.wasm").read_bytes()
     policy = "; ".join(
         (
             "default-src 'none'",
-            f"script-src '{_digest(script)}' 'wasm-unsafe-eval'",
+            f"script-src '{_digest(start)}' '{_digest(script)}' 'wasm-unsafe-eval'",
             f"style-src '{_digest(style)}'",
             "worker-src blob:",
             "img-src blob: data:",
@@ -57,11 +65,12 @@ def page(data: bytes, name: str) -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<link rel="icon" href="data:,">\n'
-        f"<title>{escape(name)}</title>\n<style>{style}</style>\n</head>\n<body>\n<main>\n<h1>{escape(name)}</h1>\n"
+        f"<title>{escape(name)}</title>\n<style>{style}</style>\n"
+        f'<script type="text/plain" id="tnr-worker">{worker}</script>\n<script>{start}</script>\n'
+        f"</head>\n<body>\n<main>\n<h1>{escape(name)}</h1>\n"
         '<div id="viewer"><noscript>This page decodes its picture by a script: allow scripts.</noscript></div>\n'
         f'</main>\n<script type="text/plain" id="tnr-core">{b64encode(core).decode()}</script>\n'
         f'<script type="text/plain" id="tnr-file">{b64encode(data).decode()}</script>\n'
-        f'<script type="text/plain" id="tnr-worker">{worker}</script>\n'
         f'<script type="module">{script}</script>\n</body>\n</html>\n'
     )
 
@@ -75,9 +84,25 @@ def bundled(entry: str) -> str:
     Raises:
         ConfigError: if a module has a form of import or export that cannot be joined, or two have a name in common.
     """
+    return _joined(entry)
+
+
+def module() -> str:
+    """Element, `<img>` mode, decoder and worker as one module, which a page and its worker both load.
+
+    Raises:
+        ConfigError: if a module cannot be joined with the others.
+    """
+    return _joined(*_ENTRIES) + _MODULE_END
+
+
+def _joined(*entries: str) -> str:
+    """Modules and all that they import as one script, each once."""
     parts: dict[str, str] = {}
-    _collect(entry, parts, set())
-    script = "".join(parts.values())
+    seen: set[str] = set()
+    for entry in entries:
+        _collect(entry, parts, seen)
+    entry, script = entries[-1], "".join(parts.values())
     names = _NAME.findall(script)
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ConfigError(f"modules of {entry} have {', '.join(twice)} in common, expected names that occur once")

@@ -63,7 +63,7 @@ def test_from_picture_to_file_and_back(picture: Path, tmp_path: Path) -> None:
 def test_a_smooth_picture_comes_back_exactly(picture: Path, tmp_path: Path) -> None:
     small, back = tmp_path / "small.tnr", tmp_path / "back.png"
     fitted = run("fit", picture, "-o", small, "--effort", "fast", "--steps", 30)
-    assert "31 steps" in fitted.stdout, "one of them for a network that learns nothing"
+    assert "61 steps" in fitted.stdout, "of two networks that requests share, and of one that learns nothing"
     assert "Every sample comes back as it was." in fitted.stdout
     assert run("decode", small, "-o", back).exit_code == 0
     np.testing.assert_array_equal(read_image(picture).values, read_image(back).values)
@@ -198,7 +198,8 @@ def test_what_is_wrong_is_said_in_one_line(file: Path, picture: Path, tmp_path: 
         ("decode", file, "-o", tmp_path / "no" / "out.png"): "does not exist",
         ("decode", file, "-o", tmp_path): "is a folder",
         ("decode", file, "-o", out, "--scale", "0"): "scale is 0.0",
-        ("fit", file, "-o", tmp_path / "out.tnr"): "expected an image (PNG, JPEG, WebP, TIFF)",
+        ("fit", file, "-o", tmp_path / "out.tnr"): "the file is a representation (.tnr)",
+        ("fit", truncated, "-o", tmp_path / "out.tnr"): "the file is a representation (.tnr)",
         ("fit", picture, "-o", tmp_path / "no" / "out.tnr"): "does not exist",
         ("fit", picture, "-o", tmp_path / "out.tnr", "--seed", "-1"): "seed -1, expected",
     }

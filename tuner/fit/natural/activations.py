@@ -103,6 +103,11 @@ class ForwardPass:
         return torch.bmm(matrix, values, out=out)
 
     def _first(self, name: str, plan: Tensor, tile: Tile, members: int) -> Tensor:
-        """The first layer's series at a tile's points, (B, H, points), in working memory."""
+        """The first layer's series at a tile's points, (B, H, points), in working memory.
+
+        Member by member: in a product of all rows at once, what is added to what may depend on how many rows there are.
+        """
         out = self._space.take(name, self._like, len(plan), tile.stop - tile.start)
-        return self._sines.apply(plan, tile, out).view(members, -1, tile.stop - tile.start)
+        for own, into in zip(plan.chunk(members), out.chunk(members), strict=True):
+            self._sines.apply(own, tile, into)
+        return out.view(members, -1, tile.stop - tile.start)

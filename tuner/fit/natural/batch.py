@@ -2,8 +2,8 @@
 
 Thumbnails, tiles of a large picture, frames: each is too small to keep a machine busy, and a fit of its own pays for
 every call again. Here all members share each sweep and each factorisation (`tuner.fit.natural.descent`), while damping,
-previous step, acceptance and end are their own. So a batch ends with what separate fits would have given, up to
-rounding; one that diverges harms no other, and one that is done costs nothing any more.
+previous step, acceptance and end are their own. So a batch ends with what separate fits would have given: on a CPU to
+the bit, on a GPU up to rounding. One that diverges harms no other, and one that is done costs nothing any more.
 """
 
 from collections.abc import Sequence

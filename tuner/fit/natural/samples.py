@@ -40,8 +40,7 @@ def grid_sweeps(
         network: network that will be fitted; the samples go to its device.
         signal: samples to fit, on their grid.
         config: settings of the natural gradient.
-        members: number of fits that will share these samples' places (`tuner.fit.natural.batch`); tiles are so many
-            times smaller.
+        members: number of fits that will share these samples' places (`tuner.fit.natural.batch`).
         parts: number of times that tiles are made smaller for want of memory, when nothing is kept between sweeps
             either; 1 for neither.
         held_out: mask of the samples that the fit does not learn from, bool (*grid_shape); None for none. They are
@@ -53,7 +52,7 @@ def grid_sweeps(
         network.frequencies_MD,
         network.period,
         [torch.tensor(grid.axis(d), device=device) for d in range(len(grid.shape))],
-        _tile_points(network, members * parts),
+        _tile_points(network, parts, members),
         phases_M=_fixed_phases(network, config),
         keep=parts == 1 and _fits(network, grid.size * members),
     )
@@ -109,11 +108,16 @@ def _sweeps(
     return Sweeps(sines, arranged, widths, keep=keep, threads=torch.get_num_threads(), seen_P=seen_P)
 
 
-def _tile_points(network: SineNetwork, parts: int = 1) -> int:
-    """Must depend on nothing but the networks and the kind of device: sums are made tile by tile."""
+def _tile_points(network: SineNetwork, parts: int = 1, members: int = 1) -> int:
+    """Must depend on nothing but the networks and the kind of device: sums are made tile by tile.
+
+    On a CPU not on the number of members either, so that each gets the bytes that it would get alone; a GPU, whose
+    tiles take a share of its memory, divides them.
+    """
     width = max(len(layer.bias_H) for layer in network.layers)
-    size = TILE_BYTES_CPU if network.phases_M.device.type == "cpu" else TILE_BYTES_GPU
-    return max(MIN_TILE_POINTS, size // (4 * width * parts))
+    if network.phases_M.device.type == "cpu":
+        return max(MIN_TILE_POINTS, TILE_BYTES_CPU // (4 * width * parts))
+    return max(MIN_TILE_POINTS, TILE_BYTES_GPU // (4 * width * parts * members))
 
 
 def _free_bytes(device: torch.device) -> int:

@@ -178,7 +178,8 @@ class Sweeps:
                         run.cosine[layer - 1]
                     )
                 sums[0][:, :, -1] += slope.sum(2)
-                self.sines.add_transpose(first, slope.flatten(0, 1), tile)
+                for own, into in zip(slope, first.chunk(hidden.members), strict=True):
+                    self.sines.add_transpose(into, own, tile)
             return first, sums
 
         parts = self._sweep(work)

@@ -23,6 +23,8 @@ _BEFORE_FALL = 30
 _FARTHEST = 1.5
 # A little less than what a file can hold: a latent that hardly matters any more has its optimum anywhere.
 _LARGEST_CODE = 2000.0
+# So many in one line are quicker to choose than level by level.
+_FEW_LATENTS = 3 << 16
 # Of what a latent does to the bits of others, which is the slope of an estimate at one place.
 _OTHERS = 0.8
 
@@ -52,6 +54,39 @@ def moving_share(done: float, steps: int) -> float:
         return _MOVING
     fallen = max(0.0, min(done, 1.0) - _FALLS_FROM) / (1.0 - _FALLS_FROM)
     return _MOVING + (_LAST_MOVING - _MOVING) * fallen
+
+
+def move(
+    codes: Sequence[Tensor],
+    gradients: Sequence[Tensor],
+    curvatures: Sequence[Tensor],
+    costs: Sequence[Costs],
+    trade: float,
+    random: torch.Generator,
+    share: float,
+) -> None:
+    """Move some latents, in place; those of a small signal in one line instead of level by level, to the same values.
+
+    Args:
+        codes: integer values of the latents, one tensor per level, (channels, *nodes); changed in place.
+        gradients: derivatives of the squared error by the latents, shaped alike.
+        curvatures: second derivatives of the squared error by each latent alone, > 0, shaped alike.
+        costs: bits of every value of the latents, by level.
+        trade: squared error that one bit is worth.
+        random: generator that decides which latents move.
+        share: share of the latents that may move, in (0, 1].
+    """
+    sizes = [code.numel() for code in codes]
+    if sum(sizes) > _FEW_LATENTS:
+        choose(codes, free_values(codes, gradients, curvatures), curvatures, costs, trade, random, share)
+        return
+    planes = zip(*((each.zero, each.one, each.more, each.lean, each.others) for each in costs), strict=True)
+    line, slopes, bends, *bits = (
+        torch.cat([each.reshape(-1) for each in some]) for some in (codes, gradients, curvatures, *planes)
+    )
+    choose([line], free_values([line], [slopes], [bends]), [bends], [Costs(*bits)], trade, random, share)
+    for code, moved in zip(codes, line.split_with_sizes(sizes), strict=True):
+        code.view(-1).copy_(moved)
 
 
 def choose(

@@ -34,14 +34,14 @@ class Differences:
         for gradient, (axes, order) in zip(gradients_VP, self._kinds, strict=True):
             values = gradient.view(self._shape) * GAIN
             for axis in axes:
-                values = _first_transposed(values, axis) if order == 1 else _second(values, axis)
+                values = _transposed_first(values, axis) if order == 1 else second_differences(values, axis)
             total += values
         return total.view(prod(self._shape))
 
     @staticmethod
     def _applied(field: Tensor, axes: tuple[int, ...], order: int) -> Tensor:
         for axis in axes:
-            field = _first(field, axis) if order == 1 else _second(field, axis)
+            field = first_differences(field, axis) if order == 1 else second_differences(field, axis)
         return field * GAIN
 
 
@@ -53,18 +53,19 @@ def _neighbours(field: Tensor, axis: int) -> tuple[Tensor, Tensor]:
     return before, after
 
 
-def _first(field: Tensor, axis: int) -> Tensor:
+def first_differences(field: Tensor, axis: int) -> Tensor:
+    """Half of what is between the samples on either side."""
     before, after = _neighbours(field, axis)
     return (after - before) * 0.5
 
 
-def _second(field: Tensor, axis: int) -> Tensor:
-    """Symmetric: its own transpose, the borders included."""
+def second_differences(field: Tensor, axis: int) -> Tensor:
+    """Differences of differences: symmetric, their own transpose, the borders included."""
     before, after = _neighbours(field, axis)
     return before + after - 2.0 * field
 
 
-def _first_transposed(values: Tensor, axis: int) -> Tensor:
+def _transposed_first(values: Tensor, axis: int) -> Tensor:
     before, after = _neighbours(values, axis)
     turned = (before - after) * 0.5
     last = values.shape[axis] - 1

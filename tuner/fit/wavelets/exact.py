@@ -22,15 +22,17 @@ from tuner.fit.wavelets.weights import Weights
 
 # How often the samples less what their coefficients give are analysed again.
 _REFINEMENTS = 8
+# Steps of the latents are powers of this number, whatever is asked for: requests that differ by little choose among the
+# same files, and none is worse for being allowed more bytes.
+STEP_RATIO = exp(1.0 / 256.0)
 # How often a step is tried, how near its logarithm must come, how far it goes at once, and how much of it the logarithm
 # of the size is.
 _TRIES, _NEAR_ENOUGH, _LARGEST_EXCESS, _SIZE_SLOPE = 10, 0.01, 3.0, 0.8
 # The weights are rounded before the latents are made. Files hold 2^29; in float32 sums of values so large still tell
 # neighbouring integers apart, with four bits to spare.
 _LARGEST_CODE = 2.0**20
-# Number of the tensor that makes channels of the fields, and how coarse its steps may be, in steps of the latents:
-# it holds their colours, some of which coarser ones would lose.
-_SKIP, _COARSEST_COLOURS = -3, 0.7
+# Number of the tensor that makes channels of the fields.
+_SKIP = -3
 
 
 class ExactNetwork:
@@ -58,16 +60,8 @@ class ExactNetwork:
         self._file_bits, self._deadline = file_bits, deadline or Deadline(None)
         self._coefficients = self._analyse()
         self._largest = max(float(_mixed(colours.T, each).abs().max()) for each in self._coefficients)
-        self._curvatures: list[float] = []
-        self._own_curvature: float | None = None
-
-    def weigh(self, latents: list[Tensor]) -> None:
-        """From now on the weights count as much as they do with some latents; comes before all that makes networks.
-
-        Args:
-            latents: latents of about the network that is wanted.
-        """
-        self._curvatures = self._curvatures_at(latents)
+        self._passes.show_fields([_mixed(colours.T, each) for each in self._coefficients])
+        self._curvatures = curvatures_without_sines(passes, len(like.tensors()))  # with latents in steps of 1
 
     def best_step(self, first: float) -> float:
         """The step of the latents whose file has the size, or whose values have the quality, that is wanted.
@@ -99,7 +93,7 @@ class ExactNetwork:
         """The network whose latents have a step.
 
         Args:
-            step: step of the latents.
+            step: step of the latents, of which the nearest power of `STEP_RATIO` is taken.
         """
         step_sizes, weights, found = self.parts(step)
         mse = self._mse(weights, found)
@@ -110,38 +104,22 @@ class ExactNetwork:
         """Step sizes and weights as a file will hold them, and the latents of those very weights.
 
         Args:
-            step: step of the latents.
+            step: step of the latents, of which the nearest power of `STEP_RATIO` is taken.
         """
+        step = STEP_RATIO ** round(log(step) / log(STEP_RATIO))
         # A finer step would need larger integers than there are.
         step = max(step, 1.01 * self._largest / _LARGEST_CODE)
         step = min(step, 4.0 * max(self._largest, SMALLEST_STEP))  # all is zero then; no step beyond 2^32 is held
         passes, weights = self._passes, self._with_colours(step * self._colours)
         trade = trade_of_step(step, passes.channels) / passes.points
         largest = [float(tensor.abs().max()) if tensor.numel() else 0.0 for tensor in weights.tensors()]
-        step_sizes = steps_of_curvatures(self._curvatures, largest, passes.channels, trade)
-        if step_sizes[_SKIP] > _COARSEST_COLOURS * step:
-            step_sizes = steps_of_curvatures(self._curvatures_in(step), largest, passes.channels, trade)
+        curvatures = list(self._curvatures)
+        curvatures[_SKIP] /= step**2
+        step_sizes = steps_of_curvatures(curvatures, largest, passes.channels, trade)
         weights = weights.rounded(step_sizes)
         unmixed = torch.linalg.pinv(weights.skip[:, : passes.layout.colours].double()).float()
         found = in_steps([_mixed(unmixed, each) for each in self._coefficients], 1.0, _LARGEST_CODE)
         return step_sizes, weights, found
-
-    def _curvatures_at(self, latents: list[Tensor]) -> list[float]:
-        self._passes.show_fields(latents)
-        return curvatures_without_sines(self._passes, len(self._like.tensors()))
-
-    def _curvatures_in(self, step: float) -> list[float]:
-        """The curvatures at the coefficients themselves, in steps of that size.
-
-        Of a nearly flat picture, latents of a network that learns are all zero, since its bias holds the mean.
-        """
-        if self._own_curvature is None:
-            self._own_curvature = self._curvatures_at([_mixed(self._colours.T, each) for each in self._coefficients])[
-                _SKIP
-            ]
-        curvatures = list(self._curvatures)
-        curvatures[_SKIP] = self._own_curvature / step**2
-        return curvatures
 
     def _mse(self, weights: Weights, latents: list[Tensor]) -> float:
         self._passes.show_fields(latents)

@@ -5,18 +5,18 @@ whole quantisation steps and ready for a file.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tuner.errors import ConfigError
 from tuner.fit.config import Budget
 from tuner.fit.deadline import Deadline
 from tuner.fit.loop import Fingerprints, signal_fingerprint, train
 from tuner.fit.progress import Clock, Progress, Verdict
-from tuner.fit.result import FitSummary
+from tuner.fit.result import FitOutcome, FitSummary
 from tuner.fit.state import FitState
 from tuner.fit.wavelets.config import MOST_AXES, TOO_MANY_AXES, WaveletConfig
 from tuner.fit.wavelets.rounded import FileBits, RoundedNetwork
-from tuner.fit.wavelets.trainer import WaveletTrainer
+from tuner.fit.wavelets.trainer import BEATEN, WaveletTrainer
 from tuner.network.wavelets.parameters import WaveletParameters
 from tuner.signal.signal import Signal
 
@@ -48,6 +48,7 @@ def fit_wavelets(
     on_step: Callable[[Progress], Verdict] | None = None,
     file_bits: FileBits | None = None,
     deadline: Deadline | None = None,
+    rival_bytes: int | None = None,
 ) -> WaveletResult:
     """Fit wavelet latents and a small sine layer to a signal, on the CPU.
 
@@ -63,6 +64,8 @@ def fit_wavelets(
             stands; None for an estimate, which is right within some percent.
         deadline: moment after which no step begins but the first, and what that can do without is left out; None for
             none.
+        rival_bytes: size of a file that is there and has the quality that the configuration asks for: a fit that does
+            not seem to get below it ends after a few steps, as on a plateau. None if there is none.
 
     Returns:
         A network in whole quantisation steps, ready for `tuner.codec`, and how the fit ended.
@@ -74,8 +77,21 @@ def fit_wavelets(
     """
     if len(signal.grid_shape) > MOST_AXES:
         raise ConfigError(TOO_MANY_AXES.format(len(signal.grid_shape)))
-    clock = Clock(Budget(max_steps=config.steps, max_seconds=config.max_seconds))
-    trainer = WaveletTrainer(signal, config, file_bits, clock, deadline)
+    steps = config.steps
+    if resume is not None and rival_bytes is not None and BEATEN in resume.tensors and bool(resume.tensors[BEATEN]):
+        steps = resume.step  # it had given up when it was interrupted
+    clock = Clock(Budget(max_steps=steps, max_seconds=config.max_seconds))
+    trainer = WaveletTrainer(signal, config, file_bits, clock, deadline, rival_bytes)
     names = Fingerprints(config.fingerprint(), signal_fingerprint(signal))
-    end = train(trainer, clock, names, resume=resume, on_step=on_step, deadline=deadline)
+    was_stopped = False
+
+    def follow(progress: Progress) -> Verdict:
+        nonlocal was_stopped
+        verdict = Verdict.CONTINUE if on_step is None else on_step(progress)
+        was_stopped = verdict is Verdict.STOP
+        return Verdict.STOP if trainer.is_beaten else verdict
+
+    end = train(trainer, clock, names, resume=resume, on_step=follow, deadline=deadline)
+    if trainer.is_beaten and not was_stopped:
+        end = replace(end, outcome=FitOutcome.PLATEAU)
     return WaveletResult(**end.facts(), network=trainer.network, rounded=trainer.rounded)

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from tuner.fit.stripes import Stripes, single_threaded
+from tuner.fit.wavelets.dense import dense_fields
 from tuner.fit.wavelets.differences import Differences
 from tuner.fit.wavelets.subbands import TILE_POINTS, Subbands
 from tuner.fit.wavelets.weights import Weights
@@ -69,6 +70,7 @@ class GridPasses:
         self.layout, self.frequencies = layout, frequencies
         self.subbands = Subbands(layout, rows)
         self._differences = Differences(self.grid_shape)
+        self._dense = dense_fields(layout)
         self.gains = torch.ones(layout.inputs)
         self.targets_CP = torch.from_numpy(values).reshape(-1, self.channels).T.contiguous()
         self._inputs_IP = torch.zeros(self.sines + layout.inputs, self.points)
@@ -94,8 +96,17 @@ class GridPasses:
 
     def show(self, latents: Sequence[Tensor]) -> None:
         """Compute all inputs from codes, which need not be integers; whatever follows is about these."""
-        spread = self.subbands.spread(latents)
         layout, inputs = self.layout, self._inputs_IP[self.sines :]
+        if self._dense is not None:
+            with single_threaded():
+                self._dense.fill(latents, self._fields_UP)
+                inputs[: layout.fields] = self._fields_UP[:: layout.colours]
+                sums = self._fields_UP.view(layout.fields, layout.colours, -1).sum(0)
+                inputs[layout.fields : layout.summed_inputs] = sums[1:]
+                self._dense.fill_differences(sums[0], inputs[layout.summed_inputs :])
+                inputs.mul_(self.gains[:, None])
+            return
+        spread = self.subbands.spread(latents)
         brightness = torch.empty(self.points)
 
         def fill(numbers: Sequence[int]) -> None:
@@ -115,6 +126,10 @@ class GridPasses:
 
     def show_fields(self, latents: Sequence[Tensor]) -> None:
         """Compute the fields alone, which are all that a network without sines reads; other inputs stay as they are."""
+        if self._dense is not None:
+            with single_threaded():
+                self._dense.fill(latents, self._fields_UP)
+            return
         spread = self.subbands.spread(latents)
 
         def fill(numbers: Sequence[int]) -> None:
@@ -144,13 +159,20 @@ class GridPasses:
             signs_CP: random signs, 1 or -1. The square of their derivative is, in the mean, the diagonal of the
                 Gauss-Newton matrix: terms of different points and channels cancel (Bekas, Kokiopoulou and Saad 2007).
         """
-        backs, probes = self._empty_backs(), self._empty_backs()
+        layout = self.layout
+        by_fields = torch.empty(2, layout.field_channels, self.points)
+        by_inputs = torch.empty(2, layout.inputs, self.points)
+        backs, probes = zip(by_fields, by_inputs, strict=True)
         sums = self._stripes.map(lambda numbers: self._backward(numbers, weights, backs, signs_CP, probes), self.tiles)
         values = self.points * self.channels
+        slopes, second = self._by_codes_at_once(by_fields, by_inputs) or (
+            self._by_codes(*backs),
+            self._by_codes(*probes),
+        )
         return LatentGradients(
             sum(sums) / values,
-            [each.mul_(2.0 / values) for each in self._by_codes(*backs)],
-            [each.square_().mul_(2.0 / values) for each in self._by_codes(*probes)],
+            [each.mul_(2.0 / values) for each in slopes],
+            [each.square_().mul_(2.0 / values) for each in second],
         )
 
     def weight_gradients(self, weights: Weights, numbers: Sequence[int]) -> list[Tensor]:
@@ -173,8 +195,20 @@ class GridPasses:
                         back = weights.hidden[layer].T @ back
         return [each.mul_(2.0 / (points * self.channels)) for each in (*by_weights, *by_biases)]
 
-    def _empty_backs(self) -> tuple[Tensor, Tensor]:
-        return torch.empty(self.layout.field_channels, self.points), torch.empty(self.layout.inputs, self.points)
+    def _by_codes_at_once(self, backs: Tensor, by_inputs: Tensor) -> tuple[list[Tensor], list[Tensor]] | None:
+        """What `_by_codes` gives for both, (2, ..., P), by products with whole matrices; None where there are none."""
+        if self._dense is None:
+            return None
+        layout = self.layout
+        with single_threaded():
+            by_inputs.mul_(self.gains[:, None])
+            by_fields = backs.view(2, layout.fields, layout.colours, -1)
+            brightness = self._dense.transposed_differences(by_inputs[:, layout.summed_inputs :])
+            by_fields[:, :, 0] += by_inputs[:, : layout.fields]
+            by_fields[:, :, 0] += brightness[:, None]
+            by_fields[:, :, 1:] += by_inputs[:, None, layout.fields : layout.summed_inputs]
+            found = self._dense.transposed(backs)
+        return [each[0] for each in found], [each[1] for each in found]
 
     def _by_codes(self, backs: Tensor, by_inputs: Tensor) -> list[Tensor]:
         """From derivatives by fields and other inputs to those by the codes; spoils both."""

@@ -19,24 +19,24 @@ from torch import Tensor
 from tuner.network.wavelets.layout import GROUPS, Layout, Level, group_of
 
 # Centres of the classes of expected magnitude.
-_CENTRES = (0.0, 0.02, 0.04, 0.07, 0.1, 0.15, 0.2, 0.3, 0.4, 0.55, 0.75, 1.0, 1.5, 2.5, 4.0, 8.0, 16.0, 64.0)
+CENTRES = (0.0, 0.02, 0.04, 0.07, 0.1, 0.15, 0.2, 0.3, 0.4, 0.55, 0.75, 1.0, 1.5, 2.5, 4.0, 8.0, 16.0, 64.0)
 # A class begins as that many latents of a Laplace distribution whose scale is its centre, about.
 _PRIOR = 8.0
 _SLOPE, _OFFSET = 0.9, 0.05
 _SELDOM = 1.0 / 4096.0
 # As the coder weighs nodes when it learns: one over this and the sum of the squares of what it sees.
-_CALM, _GUESS_CALM = 4.0, 8.0
+CALM, GUESS_CALM = 4.0, 8.0
 # What weights are held to zero by, in nodes.
-_RIDGE, _GUESS_RIDGE = 0.5, 2.0
+RIDGE, GUESS_RIDGE = 0.5, 2.0
 _MARGIN = 2  # of what is seen around a node, along each axis; 8 along a line
 _MARGIN_OF_LINES = 8
-_LARGEST_GUESSED = 3.0
+LARGEST_GUESSED = 3.0
 _OWN, _PARENT, _SIBLINGS, _COLOUR = range(4)
 _SLOPE_OVER = 2  # classes on either side
-_MOST_OTHERS = 2.5
-_SLOPE_STEPS = 4
-_LARGEST_SLOPE = 4.0
-_STEEP = 4.0
+MOST_OTHERS = 2.5
+SLOPE_STEPS = 4
+LARGEST_SLOPE = 4.0
+STEEP = 4.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,12 +116,7 @@ class _Frame:
 
     def boxes(self, planes: Tensor) -> Tensor:
         """Sums over each node and those next to it, diagonals included; margins hold anything afterwards."""
-        for stride in self.strides:
-            total = planes.clone()
-            total[..., stride:] += planes[..., :-stride]
-            total[..., :-stride] += planes[..., stride:]
-            planes = total
-        return planes
+        return boxes(planes, self.strides)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -194,7 +189,7 @@ class _Seen:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Tables:
+class Tables:
     """Bits of a zero, of a one and of every further unit, linear in the expectation between two centres.
 
     Attributes:
@@ -217,10 +212,10 @@ class LatentRate:
 
     def __init__(self, layout: Layout) -> None:
         self._levels, self._colours, self._dimensions = layout.levels, layout.colours, layout.dimensions
-        self._centres = torch.tensor(_CENTRES)
+        self._centres = torch.tensor(CENTRES)
         self._middles = (self._centres[1:] + self._centres[:-1]) / 2.0
-        self._near, self._wide, self._ring = _before(self._dimensions)
-        self._cross = _cross(self._dimensions)
+        self._near, self._wide, self._ring = offsets_before(self._dimensions)
+        self._cross = cross_offsets(self._dimensions)
         self._frames = [_frame(level, self._dimensions) for level in self._levels]
 
     def costs(self, codes: Sequence[Tensor]) -> tuple[float, list[Costs]]:
@@ -235,7 +230,7 @@ class LatentRate:
             slopes = self._fill(each.frame, seen[level.number], tables, costs[level.number])
             self._spread(each.frame, seen[level.number], slopes, costs)
         for cost in costs:
-            cost.others.clamp_(-_MOST_OTHERS, _MOST_OTHERS)
+            cost.others.clamp_(-MOST_OTHERS, MOST_OTHERS)
         return bits, costs
 
     def bits(self, codes: Sequence[Tensor]) -> float:
@@ -275,7 +270,7 @@ class LatentRate:
         target = values.abs()
         _made_coarse(target)
         for part in seen.parts:
-            seen.weights.append(_solved(rows[:, part], target[part], _CALM, _RIDGE))
+            seen.weights.append(_solved(rows[:, part], target[part], CALM, RIDGE))
             seen.means[part] = (seen.weights[-1] @ rows[:, part]).clamp_(min=0.0)
         seen.above = torch.bucketize(seen.means, self._centres)
         self._guess(seen, here, above, places, parents, kind)
@@ -366,17 +361,17 @@ class LatentRate:
         for row, (where, wanted, shift, start) in zip(rows, looks, strict=True):
             row[:start] = 0.0
             row[start:] = where.frame.taken(where.codes.view(-1), wanted, shift)
-        rows.clamp_(-_LARGEST_GUESSED, _LARGEST_GUESSED)
-        values = seen.values.clamp(-_LARGEST_GUESSED, _LARGEST_GUESSED)
+        rows.clamp_(-LARGEST_GUESSED, LARGEST_GUESSED)
+        values = seen.values.clamp(-LARGEST_GUESSED, LARGEST_GUESSED)
         for part in seen.parts:
             known = values[part].nonzero()[:, 0]
             if len(known):
                 mine, signed = rows[:, part], values[part][known]
                 some = mine.index_select(1, known)
-                weights = _solved(some, signed, _GUESS_CALM, _GUESS_RIDGE)
+                weights = _solved(some, signed, GUESS_CALM, GUESS_RIDGE)
                 seen.lean[part] = (weights * _slope(weights @ some * signed.sign())) @ mine
 
-    def _tables(self, seen: list[list[_Seen]]) -> tuple[_Tables, float]:
+    def _tables(self, seen: list[list[_Seen]]) -> tuple[Tables, float]:
         """The tables that suit the latents, and the bits of all latents by them."""
         classes, groups = len(self._centres), self._groups(seen)
         everything = [each for level in seen for each in level]
@@ -400,13 +395,13 @@ class LatentRate:
                 empty[group_of(level, colour)] += level.latents // self._colours - here
         total[:, 0] += empty
         zeros[:, 0] += empty
-        bits = self._fitted(total, zeros, excess)
-        tables = self._linear(bits)
+        bits = fitted_bits(total, zeros, excess)
+        tables = linear_tables(bits)
         for kinds in seen:
             for each in kinds:
                 each.above.clamp_(1, classes - 1)
         index = groups * classes + above.clamp_(1, classes - 1)
-        zero, one, more = _interpolated(tables, index, means)
+        zero, one, more = interpolated(tables, index, means)
         there = Costs(zero, one, more, lean, lean)
         return tables, float(there.of(values).sum()) + float((empty * bits[0, :, 0].double()).sum())
 
@@ -420,29 +415,7 @@ class LatentRate:
             ]
         )
 
-    def _fitted(self, total: Tensor, zeros: Tensor, excess: Tensor) -> Tensor:
-        """Bits of a zero, of a one, of more, (3, groups, classes), from counts, (groups, classes)."""
-        scale = _SLOPE * self._centres.double() + _OFFSET
-        likely_zero = 1.0 - torch.exp(-0.5 / scale)
-        likely_more = torch.exp(-1.0 / scale)
-        zero = ((zeros + _PRIOR * likely_zero) / (total + _PRIOR)).clamp(_SELDOM, 1.0 - _SELDOM)
-        others = total - zeros + _PRIOR * (1.0 - likely_zero)
-        excess = excess + _PRIOR * (1.0 - likely_zero) * likely_more / (1.0 - likely_more)
-        more = (excess / (others + excess)).clamp(_SELDOM, 1.0 - _SELDOM)
-        return -torch.log2(torch.stack([zero, (1.0 - zero) * 0.5 * (1.0 - more), more])).float()
-
-    def _linear(self, bits: Tensor) -> _Tables:
-        """Tables by the number of the upper centre of an interval; those of number 0 are of no use."""
-        centres, classes = self._centres, len(self._centres)
-        rise = torch.zeros_like(bits)
-        rise[..., 1:] = (bits[..., 1:] - bits[..., :-1]) / (centres[1:] - centres[:-1])
-        at_zero = bits - rise * centres
-        above = torch.arange(classes).clamp(min=1)
-        first, last = (above - _SLOPE_OVER).clamp(min=0), (above + _SLOPE_OVER - 1).clamp(max=classes - 1)
-        slope = (bits[..., last] - bits[..., first]) / (centres[last] - centres[first])
-        return _Tables(at_zero.view(3, -1), rise.view(3, -1), slope.view(3, -1))
-
-    def _fill(self, frame: _Frame, seen: list[_Seen], tables: _Tables, costs: Costs) -> Tensor:
+    def _fill(self, frame: _Frame, seen: list[_Seen], tables: Tables, costs: Costs) -> Tensor:
         """Write the costs of a level, but for what latents do to others.
 
         Returns:
@@ -459,7 +432,7 @@ class LatentRate:
         for kind, each in enumerate(seen):
             index = groups.index_select(0, each.colours) + each.above
             places = (each.colours * level.orientations + kind) * total + each.nodes
-            for plane, found in zip(planes, _interpolated(tables, index, each.means), strict=True):
+            for plane, found in zip(planes, interpolated(tables, index, each.means), strict=True):
                 plane.view(-1).index_copy_(0, places, found)
             costs.lean.view(-1).index_copy_(0, places, each.lean)
             zero, one, more = (row.index_select(0, index) for row in tables.slope)
@@ -517,7 +490,61 @@ class LatentRate:
                         others[:, :kind] += total[:, None]
 
 
-def _before(
+def fitted_bits(total: Tensor, zeros: Tensor, excess: Tensor) -> Tensor:
+    """Bits of a zero, of a one, of more, (3, groups, classes), from counts, float64 (groups, classes).
+
+    Args:
+        total: number of latents of each class.
+        zeros: how many of them are zero.
+        excess: sum of what the magnitudes of all others have beyond 1.
+    """
+    scale = _SLOPE * torch.tensor(CENTRES).double() + _OFFSET
+    likely_zero = 1.0 - torch.exp(-0.5 / scale)
+    likely_more = torch.exp(-1.0 / scale)
+    zero = ((zeros + _PRIOR * likely_zero) / (total + _PRIOR)).clamp(_SELDOM, 1.0 - _SELDOM)
+    others = total - zeros + _PRIOR * (1.0 - likely_zero)
+    excess = excess + _PRIOR * (1.0 - likely_zero) * likely_more / (1.0 - likely_more)
+    more = (excess / (others + excess)).clamp(_SELDOM, 1.0 - _SELDOM)
+    return -torch.log2(torch.stack([zero, (1.0 - zero) * 0.5 * (1.0 - more), more])).float()
+
+
+def linear_tables(bits: Tensor) -> Tables:
+    """Tables by the number of the upper centre of an interval; those of number 0 are of no use.
+
+    Args:
+        bits: what `fitted_bits` gives.
+    """
+    centres, classes = torch.tensor(CENTRES), len(CENTRES)
+    rise = torch.zeros_like(bits)
+    rise[..., 1:] = (bits[..., 1:] - bits[..., :-1]) / (centres[1:] - centres[:-1])
+    at_zero = bits - rise * centres
+    above = torch.arange(classes).clamp(min=1)
+    first, last = (above - _SLOPE_OVER).clamp(min=0), (above + _SLOPE_OVER - 1).clamp(max=classes - 1)
+    slope = (bits[..., last] - bits[..., first]) / (centres[last] - centres[first])
+    return Tables(at_zero.view(3, -1), rise.view(3, -1), slope.view(3, -1))
+
+
+def boxes(planes: Tensor, strides: Sequence[int]) -> Tensor:
+    """Sums over each place and those next to it along all axes; margins hold anything afterwards.
+
+    Args:
+        planes: planes in lines, with margins of zeros.
+        strides: number of places that a step takes along each axis.
+    """
+    for stride in strides:
+        total = planes.clone()
+        total[..., stride:] += planes[..., :-stride]
+        total[..., :-stride] += planes[..., stride:]
+        planes = total
+    return planes
+
+
+def margin_of(dimensions: int) -> int:
+    """Number of zeros that planes need before and after their nodes."""
+    return _MARGIN if dimensions > 1 else _MARGIN_OF_LINES
+
+
+def offsets_before(
     dimensions: int,
 ) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]], list[tuple[int, ...]]]:
     """Offsets of what is decoded before a node: those that count one by one, wide ones, all in planes before."""
@@ -539,7 +566,7 @@ def _before(
     return near, wide, ring
 
 
-def _cross(dimensions: int) -> list[tuple[int, ...]]:
+def cross_offsets(dimensions: int) -> list[tuple[int, ...]]:
     """A node and those one step away along each axis."""
     steps = [
         tuple(step if axis == other else 0 for other in range(dimensions))
@@ -550,7 +577,7 @@ def _cross(dimensions: int) -> list[tuple[int, ...]]:
 
 
 def _frame(level: Level, dimensions: int) -> _Frame:
-    margin = _MARGIN if dimensions > 1 else _MARGIN_OF_LINES
+    margin = margin_of(dimensions)
     strides, places = list[int](), 1
     for nodes in reversed(level.nodes):
         strides.insert(0, places)
@@ -596,9 +623,9 @@ def _solved(rows: Tensor, target: Tensor, calm: float, ridge: float) -> Tensor:
     return solved
 
 
-def _interpolated(tables: _Tables, index: Tensor, means: Tensor) -> list[Tensor]:
+def interpolated(tables: Tables, index: Tensor, means: Tensor) -> list[Tensor]:
     """Bits of a zero, of a one, of more, at some expectations."""
-    means = means.clamp(max=_CENTRES[-1])
+    means = means.clamp(max=CENTRES[-1])
     return [
         torch.addcmul(zero.index_select(0, index), rise.index_select(0, index), means)
         for zero, rise in zip(tables.at_zero, tables.rise, strict=True)
@@ -611,20 +638,20 @@ def _made_coarse(sums: Tensor) -> tuple[Tensor, Tensor] | None:
     Returns:
         Where they were not below, and what the slope there has beyond 1; None if there are none.
     """
-    if not len(sums) or float(sums.max()) < _STEEP:
+    if not len(sums) or float(sums.max()) < STEEP:
         return None
-    there = (sums >= _STEEP).nonzero()[:, 0]
+    there = (sums >= STEEP).nonzero()[:, 0]
     large = sums.index_select(0, there)
-    sums.index_copy_(0, there, _STEEP * large.log2() - _STEEP)
-    return there, (_STEEP / log(2.0)) / large - 1.0
+    sums.index_copy_(0, there, STEEP * large.log2() - STEEP)
+    return there, (STEEP / log(2.0)) / large - 1.0
 
 
 def _slope(agreement: Tensor) -> float:
     """How many times a guess its logit is, by the likelihood of signs: Newton's method, with a prior of doubt."""
     slope, agreement = 0.5, agreement.double()
-    for _ in range(_SLOPE_STEPS):
+    for _ in range(SLOPE_STEPS):
         miss = torch.sigmoid(-slope * agreement)
         rise = float((agreement * miss).sum()) - slope
         bend = float((agreement.square() * miss * (1.0 - miss)).sum()) + 1.0
-        slope = min(max(slope + rise / bend, 0.0), _LARGEST_SLOPE)
+        slope = min(max(slope + rise / bend, 0.0), LARGEST_SLOPE)
     return slope

@@ -16,6 +16,7 @@ from tuner.fit.deadline import Deadline
 from tuner.fit.wavelets.config import WaveletConfig
 from tuner.fit.wavelets.passes import GridPasses
 from tuner.fit.wavelets.rate import LatentRate
+from tuner.fit.wavelets.rate_at_once import RateAtOnce
 from tuner.fit.wavelets.subbands import Subbands
 from tuner.fit.wavelets.trade import Trade
 from tuner.fit.wavelets.weights import Weights
@@ -58,7 +59,7 @@ class Start:
 def begin(
     config: WaveletConfig,
     passes: GridPasses,
-    rate: LatentRate,
+    rate: LatentRate | RateAtOnce,
     trade: Trade,
     random: torch.Generator,
     deadline: Deadline | None = None,
@@ -129,7 +130,7 @@ def in_steps(coefficients: list[Tensor], step: float, largest: float = LARGEST_C
 def _first_step(
     config: WaveletConfig,
     passes: GridPasses,
-    rate: LatentRate,
+    rate: LatentRate | RateAtOnce,
     trade: Trade,
     weights: Weights,
     coefficients: list[Tensor],

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from tuner.fit.stripes import single_threaded
+from tuner.fit.wavelets.dense import dense_analysis
 from tuner.fit.wavelets.tile_sums import (
     Bands,
     TileSum,
@@ -138,7 +139,14 @@ class Subbands:
             tile.add_transposed(gradient_UP[part.channels].view(self._colours, tile.rows, -1), total, nodes.start)
 
     def analyse(self, values_KP: Tensor, iterations: int = 10) -> list[Tensor]:
-        """Codes whose sum over all fields is nearest to some values at the samples: conjugate gradients."""
+        """Codes whose sum over all fields is nearest to some values at the samples.
+
+        Args:
+            values_KP: values of every colour.
+            iterations: number of iterations of conjugate gradients, by which they are found for all but small signals.
+        """
+        if (analysis := dense_analysis(self.layout)) is not None:
+            return analysis.of(values_KP)
         if len(self._shape) > 1:
             return self._analysed(values_KP, iterations)
         with single_threaded():  # of a line all products are tiny

@@ -19,8 +19,11 @@ _LARGEST_MOVE = 0.1
 _FAR = 1.0 / 3.0
 # As far from a quality, in dB, as a rate that is twice what was asked for is from a rate.
 _WHOLE_EXCESS_DB = 1.0
-# What a fit gains in quality from its beginning to its end, at one lambda, because its steps become shorter.
-_STILL_TO_COME_DB = 1.5
+# What a fit gains in quality from its beginning to its end, at one lambda, because its steps become shorter; and one of
+# few values, whose fits are short, gains nothing (docs/decisions/0045-many-small-fits.md).
+_STILL_TO_COME_DB, _FEW_VALUES = 1.5, 3 << 14
+# By how much the logarithm of the bits of the latents grows for a decibel.
+_BITS_OF_DB = 0.12
 # Until which share of the fit lambda moves: later there is no time left to settle.
 _LAST_CORRECTION = 0.92
 _LEAST_LATENT_SHARE = 0.25
@@ -46,6 +49,7 @@ class Trade:
         config: settings of the fit, with the size or quality that is asked for.
         points: number of points of the signal.
         weights: number of weights that are not latents.
+        channels: number of channels of a sample.
 
     Attributes:
         value: lambda, mean squared error per bit and sample, > 0; set it before the first step.
@@ -54,9 +58,10 @@ class Trade:
         share: share of the fit that was done when lambda last moved, in [0, 1].
     """
 
-    def __init__(self, config: WaveletConfig, points: int, weights: int) -> None:
+    def __init__(self, config: WaveletConfig, points: int, weights: int, channels: int) -> None:
         self._wanted_bits = None if config.bits_per_sample is None else config.bits_per_sample * points
         self._wanted_db = config.psnr_db
+        self._still_to_come_db = 0.0 if points * channels <= _FEW_VALUES else _STILL_TO_COME_DB
         self.value = 1.0
         self.other_bits = _HEADER_BITS + _BITS_PER_WEIGHT * weights
         self.quality_offset_db = 0.0
@@ -79,15 +84,26 @@ class Trade:
         if self._wanted_db is None:
             excess = latent_bits / self.latent_budget - 1.0
         else:
-            expected_db = (
-                -10.0 * log10(max(mse, _LEAST_MSE)) + self.quality_offset_db + _STILL_TO_COME_DB * (1.0 - share)
-            )
+            expected_db = self._written_db(mse) + self._still_to_come_db * (1.0 - share)
             excess = (expected_db - self._wanted_db) / _WHOLE_EXCESS_DB
         if share < _LAST_CORRECTION:
             # A fit that goes on, with more steps than it had, is at a smaller share of them than before.
             move = max(0.0, min(_GAIN * (share - self.share), _LARGEST_MOVE))
             self.value *= exp(move * max(-1.0, min(1.0, excess / _FAR)))
         self.share = share
+
+    def foreseen_bits(self, latent_bits: float, mse: float) -> float:
+        """Bits that the file would take with the quality that is asked for, by what a pass early in the fit shows.
+
+        Args:
+            latent_bits: estimated bits of all latents.
+            mse: mean squared error of that pass.
+        """
+        assert self._wanted_db is not None  # noqa: S101  asked for qualities only
+        return self.other_bits + latent_bits * exp(_BITS_OF_DB * (self._wanted_db - self._written_db(mse)))
+
+    def _written_db(self, mse: float) -> float:
+        return -10.0 * log10(max(mse, _LEAST_MSE)) + self.quality_offset_db
 
     def numbers(self) -> list[float]:
         """Everything that later moves depend on."""

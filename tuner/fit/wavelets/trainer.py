@@ -17,13 +17,14 @@ from tuner.decibels import mse_to_psnr_db
 from tuner.errors import StateMismatch
 from tuner.fit.deadline import Deadline
 from tuner.fit.progress import Clock
-from tuner.fit.wavelets.choice import cheapest, choose, free_values, moving_share
+from tuner.fit.wavelets.choice import cheapest, free_values, move, moving_share
 from tuner.fit.wavelets.config import WaveletConfig
 from tuner.fit.wavelets.curvature import learn_curvatures
 from tuner.fit.wavelets.descent import WeightDescent
 from tuner.fit.wavelets.exact import ExactNetwork
 from tuner.fit.wavelets.passes import GridPasses
-from tuner.fit.wavelets.rate import Costs, LatentRate
+from tuner.fit.wavelets.rate import Costs
+from tuner.fit.wavelets.rate_at_once import rate_of
 from tuner.fit.wavelets.rounded import FileBits, RoundedNetwork, as_parameters
 from tuner.fit.wavelets.start import LARGEST_CODE, begin
 from tuner.fit.wavelets.step_sizes import wavelet_step_sizes
@@ -41,6 +42,11 @@ _MOST_OF_FIRST_TRADE = 2.0
 _SHIFT = 4.0
 # The smallest shift at which latents are chosen anew, and the one beyond which all of them shrink, too.
 _SMALLEST_SHIFT, _LAST_SHIFT = 0.03, 1.0
+# Name in checkpoints of whether a fit has given up.
+BEATEN = "is_beaten"
+# After how many steps a fit tells whether it can beat a file that is there, and how many times as large as that its own
+# may seem to become then: the steps to come gain some percent (docs/decisions/0045-many-small-fits.md).
+_JUDGED_AFTER, _LARGEST_OF_RIVAL = 3, 1.06
 # Logarithm by which a shift of -1 makes the weights' steps finer.
 _FINER = 4.0
 
@@ -55,6 +61,11 @@ class WaveletTrainer:
         clock: tells how much of the fit is done; whoever lets the trainer step moves it on.
         deadline: moment after which nothing begins that a network can do without, the preparation included; None for
             none.
+        rival_bytes: size of a file that is there and has the quality asked for; None if there is none.
+
+    Attributes:
+        is_beaten: whether the file of this network is not likely to become smaller than the one that is there, as far
+            as a few steps have shown.
     """
 
     def __init__(
@@ -64,7 +75,9 @@ class WaveletTrainer:
         file_bits: FileBits | None,
         clock: Clock,
         deadline: Deadline | None = None,
+        rival_bytes: int | None = None,
     ) -> None:
+        self._rival_bytes, self.is_beaten = rival_bytes, False
         self._config, self._file_bits, self._clock, self._deadline = config, file_bits, clock, deadline
         self._points, self._taken = prod(signal.grid_shape), 0
         self._random = torch.Generator().manual_seed(config.seed)
@@ -78,9 +91,10 @@ class WaveletTrainer:
             frequencies,
             config.period,
         )
-        self._rate = LatentRate(layout)
+        self._rate = rate_of(layout)
         self._prices: tuple[int, list[Tensor], list[Tensor], list[Costs]] | None = None
-        self._trade = Trade(config, self._points, config.layer_weight_count(signal.grid_shape, signal.channels))
+        weights = config.layer_weight_count(signal.grid_shape, signal.channels)
+        self._trade = Trade(config, self._points, weights, signal.channels)
         self._network: RoundedNetwork | None = None
         self._begin()
 
@@ -116,10 +130,12 @@ class WaveletTrainer:
         bits, costs = self._rate.costs(self._latents)
         if compares:
             self._compare_with_file(bits, gradients.loss)
-        free = free_values(self._latents, gradients.slopes, self._curvatures)
-        trade = self._trade.value / self._points
-        choose(self._latents, free, self._curvatures, costs, trade, self._random, moving_share(share, self._taken))
+        trade, moving = self._trade.value / self._points, moving_share(share, self._taken)
+        move(self._latents, gradients.slopes, self._curvatures, costs, trade, self._random, moving)
         self._taken += 1
+        if self._rival_bytes is not None and self._taken == _JUDGED_AFTER:
+            most_bits = 8.0 * _LARGEST_OF_RIVAL * self._rival_bytes
+            self.is_beaten = self._trade.foreseen_bits(bits, gradients.loss) > most_bits
         if self._config.latent_step is None:
             self._trade.follow(bits, gradients.loss, share)
         return gradients.loss
@@ -163,6 +179,7 @@ class WaveletTrainer:
             "taken": torch.tensor(self._taken),
             "gains": self._passes.gains,
             "random": self._random.get_state(),
+            **({} if self._rival_bytes is None else {BEATEN: torch.tensor(self.is_beaten)}),
         }
 
     def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
@@ -185,6 +202,7 @@ class WaveletTrainer:
         self._trade.restore(tensors["trade"].tolist())
         self._descent.step_sizes = tuple(tensors["step_sizes"].tolist()) or None
         self._taken = int(tensors["taken"])
+        self.is_beaten = self._rival_bytes is not None and bool(tensors[BEATEN])
         self._passes.gains.copy_(tensors["gains"])
         self._random.set_state(tensors["random"])
         self._descent.resume(self._taken)
@@ -212,12 +230,10 @@ class WaveletTrainer:
     def _make_exact(self) -> None:
         """Take the network that learns nothing in place of the one that the fit began with."""
         exact = ExactNetwork(self._config, self._passes, self._weights, self._colours, self._file_bits, self._deadline)
-        exact.weigh(self._latents)
         step = exact.best_step(self._learned_step)
         self._descent.step_sizes, weights, self._latents = exact.parts(step)
         for own, other in zip(self._weights.tensors(), weights.tensors(), strict=True):
             own.copy_(other)
-        exact.weigh(self._latents)
         self._exact, self._exact_step = exact, step
 
     def _compare_with_file(self, bits: float, loss: float) -> None:

@@ -137,13 +137,13 @@ class SinesStrategy(Strategy[SinesPlan, FitResult, SinesTrial]):
         return f"{networks} networks were trained" if networks > 1 else "one network was trained"
 
     def advice(self, trials: Sequence[SinesTrial]) -> str:
-        """More freedom or steps, a higher preset, or a lower wish."""
+        """More freedom or steps, a higher effort, or a lower wish."""
         if not self._ask.free_size:
             hint = "leave the size of the network to the search, or allow more steps"
         elif trials[-1].weights >= 0.7 * self._forecast.weight_range()[1]:
             hint = "the signal has no more structure that a network could use: ask for less"
         else:
-            hint = "a higher preset trains longer and tries more networks"
+            hint = "a higher effort (preset of the service) trains longer and tries more networks"
         return f"To come closer, {hint}."
 
     def refusal(self) -> str:

@@ -15,7 +15,7 @@ from functools import cached_property
 from math import exp, log, prod
 
 from tuner.codec.decode import decode
-from tuner.decibels import mse_to_psnr_db
+from tuner.decibels import in_decibels, mse_to_psnr_db
 from tuner.errors import ConfigError, StateMismatch
 from tuner.fit.deadline import Deadline
 from tuner.fit.presets import Effort
@@ -557,7 +557,7 @@ class _Search:
     def _file(self, content: bytes, quality: Quality) -> TiledFile:
         is_met = self._meets(quality.psnr_db, len(content))
         reached = (
-            f"{quality.psnr_db:.2f} dB, errors up to {quality.max_error:.3f}, {len(content)} bytes in "
+            f"{in_decibels(quality.psnr_db)}, errors up to {quality.max_error:.3f}, {len(content)} bytes in "
             f"{self._grid.tiles} tiles."
         )
         if self._target is None or self._target.kind is TargetKind.SECONDS:

@@ -12,8 +12,11 @@ from tuner.fit.presets import Effort, Outline
 from tuner.fit.wavelets.config import MOST_AXES, TOO_MANY_AXES, WaveletConfig
 from tuner.signal.kind import SignalKind
 from tuner.targets.target import Target, TargetKind
+from tuner.targets.wavelets.forecast import FEW_VALUES
 
 _STEPS = {Effort.FAST: 12, Effort.BALANCED: 30, Effort.BEST: 120}
+# Of a picture of few values, for a quality: with more, files were no smaller (docs/decisions/0045-many-small-fits.md).
+_STEPS_OF_FEW, _PICTURE_AXES = {**_STEPS, Effort.BALANCED: 15}, 2
 _BITS_PER_CHANNEL = {Effort.FAST: 0.1, Effort.BALANCED: 0.2, Effort.BEST: 0.4}
 _SOUND = 5.0  # times as many for a sound, whose samples are less alike than pixels
 # Bytes of a file of which nobody says how large it may be, at least: a small signal is not to be worse for it. Beside a
@@ -81,6 +84,8 @@ def wavelets_for(
         case TargetKind.PSNR_DB:
             assert target is not None  # noqa: S101  as matched
             psnr_db = target.value
+            if steps is None and values <= FEW_VALUES and len(signal.grid_shape) == _PICTURE_AXES:
+                count = _STEPS_OF_FEW[effort]
         case TargetKind.SECONDS:
             assert target is not None  # noqa: S101
             count = _TIMED_STEPS if steps is None else steps
@@ -94,11 +99,16 @@ def wavelets_for(
         psnr_db=psnr_db,
         steps=count,
         max_seconds=seconds,
-        widths=(next(neurons for most, neurons in _NEURONS if size <= most),),
+        widths=widths_for(size),
         seed=seed,
     )
     _check_readable(config, signal)
     return config
+
+
+def widths_for(size: float) -> tuple[int, ...]:
+    """The neurons of each layer that are best in a file of so many bytes."""
+    return (next(neurons for most, neurons in _NEURONS if size <= most),)
 
 
 def _check_readable(config: WaveletConfig, signal: Outline) -> None:

@@ -31,11 +31,16 @@ LEAST_BYTES = 100  # of a file, whatever it holds
 # For a quality, a signal of so few values begins with the network that learns nothing, which takes a tenth of the time;
 # where its file has so few bytes, layers cannot pay for themselves and nothing else is made, unless a fit is to take so
 # many steps that every byte must matter to whoever asked (docs/decisions/0045-many-small-fits.md).
-_FEW_VALUES, ENOUGH_BYTES, _MANY_STEPS = 3 << 14, 1000, 100
+FEW_VALUES, ENOUGH_BYTES, _MANY_STEPS = 3 << 14, 1000, 100
+# For a size, a signal of so few values has several networks that learn, for sizes that requests share.
+_SHARING_VALUES = 1 << 17
 # Of a network that learns nothing and its files, in steps of one that learns, by the number of axes; and of one for
 # which there is no time, with its only file. Measured in the same run as the steps were: 3 to 7 for pictures of 64 x 64
 # and 128 x 128 and for solids, 12 for 256 x 256, 32 for a sound, whose steps are short; without time 1 to 4.3, and 7.
 _EXACT_WORK, _LEAST_EXACT_WORK = {1: 32.0, 2: 7.0, 3: 7.0}, {1: 7.0, 2: 4.5, 3: 4.5}
+# Of a step, whatever its arithmetic: its calls, of which small signals need few. Measured at 32 to 384 pixels a side in
+# colour, as shares of what steps of large pictures take.
+_LEAST_CALLS, _CALLS_OF_VALUE, _MOST_CALLS = 3e-3, 1.07e-7, 2e-2
 
 
 def foresee_wavelets(config: WaveletConfig, forecast: Forecast, speed: float) -> Foreseen:
@@ -62,15 +67,19 @@ def foresee_wavelets(config: WaveletConfig, forecast: Forecast, speed: float) ->
         if psnr_db > (most_db := _psnr_db(most, steps, config, forecast)):
             unforeseen = beyond_db(psnr_db, most_db)
         size = solve_rising(lambda size: _psnr_db(size, steps, config, forecast), psnr_db, 1.0, most)
-    work = steps * per_step + per_step * _LANDING_STEPS * (3 if size < _BOTH_BYTES or psnr_db > BOTH_DB else 1)
-    if begins_exact(config, forecast.samples * forecast.channels) and config.max_seconds is None:
+    is_shared = shares_sizes(config, forecast.samples * forecast.channels)
+    networks = 2 if is_shared and config.learned else 1
+    is_first_exact = begins_exact(config, forecast.samples * forecast.channels) and config.max_seconds is None
+    makes_both = not is_first_exact and (is_shared or size < _BOTH_BYTES or psnr_db > BOTH_DB)
+    work = networks * steps * per_step + per_step * _LANDING_STEPS * (networks + (2 if makes_both else 0))
+    if is_first_exact:
         steps, work = (1, 0.0) if size <= ENOUGH_BYTES else (steps + 1, work)
         work += exact_work(config, forecast.grid_shape, forecast.channels)
     return Foreseen(
         weights=config.weight_count(forecast.grid_shape, forecast.channels),
         bytes=round(size),
         psnr_db=psnr_db,
-        steps=steps,
+        steps=networks * steps,
         work=work,
         unforeseen=unforeseen,
     )
@@ -83,7 +92,17 @@ def begins_exact(config: WaveletConfig, values: int) -> bool:
         config: the settings of the fit.
         values: number of values of the signal, all channels together.
     """
-    return config.learned and config.psnr_db is not None and values <= _FEW_VALUES and config.steps < _MANY_STEPS
+    return config.learned and config.psnr_db is not None and values <= FEW_VALUES and config.steps < _MANY_STEPS
+
+
+def shares_sizes(config: WaveletConfig, values: int) -> bool:
+    """Whether requests for about the same size share their networks (`tuner.targets.wavelets.sharing`).
+
+    Args:
+        config: the settings of the fit.
+        values: number of values of the signal, all channels together.
+    """
+    return config.bits_per_sample is not None and config.max_seconds is None and values <= _SHARING_VALUES
 
 
 def exact_work(config: WaveletConfig, grid_shape: tuple[int, ...], channels: int) -> float:
@@ -114,4 +133,6 @@ def _bent_db(coefficients: float, forecast: Forecast) -> float:
 
 def work_per_step(config: WaveletConfig, grid_shape: tuple[int, ...], channels: int) -> float:
     """Work of one step: of the latents, mostly, and of the neurons."""
-    return 2e-2 + prod(grid_shape) * (1.7e-7 * channels + 2.1e-8 * sum(config.widths))
+    points = prod(grid_shape)
+    calls = min(_MOST_CALLS, _LEAST_CALLS + _CALLS_OF_VALUE * points * channels)
+    return calls + points * (1.7e-7 * channels + 2.1e-8 * sum(config.widths))

@@ -6,7 +6,7 @@ from it, makes the file smaller or larger, and each try is judged by the real fi
 bits are worth, towards zero more, so fits aim a little below.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 from tuner.codec.encode import encode
@@ -32,26 +32,49 @@ def encoded(network: RoundedNetwork, signal: Signal) -> bytes:
     return encode(Representation.of(network.parameters, signal), network.step_sizes)
 
 
-def land_on_size(rounded: Rounded, signal: Signal, max_bytes: int, deadline: Deadline | None = None) -> File | None:
+def land_on_size(
+    rounded: Rounded,
+    signal: Signal,
+    max_bytes: int,
+    deadline: Deadline | None = None,
+    beside: Sequence[float] = (),
+) -> File | None:
     """The file with the most bytes that are allowed, nearly; None if there is none.
 
     After the deadline the first file that fits is taken, and where none does, the smallest is the last that is tried.
+
+    Args:
+        rounded: returns the network rounded so that its file is smaller (above 0) or larger (below 0).
+        signal: samples that the file is to hold.
+        max_bytes: largest size of the file in bytes.
+        deadline: moment after which nothing is tried that can be done without; None for none.
+        beside: shifts, counted from that of the file with the most bytes, whose files are made as well; the best of
+            all that fit is taken then.
     """
-    best: bytes | None = None
+    best: tuple[bytes, float] | None = None
 
     def too_large(shift: float) -> float:
         """How far a file is above its limit; negative if it fits."""
         nonlocal best
         content = encoded(rounded(shift), signal)
-        if len(content) <= max_bytes and (best is None or len(content) > len(best)):
-            best = content
+        if len(content) <= max_bytes and (best is None or len(content) > len(best[0])):
+            best = content, shift
         return len(content) / max_bytes - 1.0
 
     def is_enough(excess: float) -> bool:
         return _ENOUGH - 1.0 <= excess <= 0.0 or (best is not None and _is_over(deadline))
 
     _shift_towards(too_large, is_enough, (_ENOUGH - 1.0) / 2.0, _SIZE_SLOPE, deadline)
-    return None if best is None else measured(best, signal)
+    if best is None:
+        return None
+    file, largest = measured(best[0], signal), best[1]
+    for shift in beside:
+        if _is_over(deadline):
+            break
+        content = encoded(rounded(largest + shift), signal)
+        if len(content) <= max_bytes and (other := measured(content, signal)).psnr_db > file.psnr_db:
+            file = other
+    return file
 
 
 def land_on_quality(rounded: Rounded, signal: Signal, psnr_db: float, deadline: Deadline | None = None) -> File:

@@ -8,10 +8,12 @@ save its layers, and large integers are exact in it (docs/decisions/0025-large-i
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import fsum, log10
+from math import fsum, log, log10
 
+from tuner.fit.result import FitOutcome
 from tuner.fit.state import FitState
 from tuner.fit.wavelets.config import WaveletConfig
+from tuner.fit.wavelets.exact import STEP_RATIO
 from tuner.fit.wavelets.fit import WaveletResult, fit_wavelets
 from tuner.fit.wavelets.rounded import RoundedNetwork
 from tuner.network.wavelets.parameters import WaveletParameters
@@ -22,8 +24,17 @@ from tuner.targets.outlook import Ahead
 from tuner.targets.strategy import OnStep, Strategy
 from tuner.targets.target import TargetKind
 from tuner.targets.trial import Plan, Trial, separate
-from tuner.targets.wavelets.forecast import BOTH_DB, ENOUGH_BYTES, LEAST_BYTES, begins_exact, exact_work, work_per_step
+from tuner.targets.wavelets.forecast import (
+    BOTH_DB,
+    ENOUGH_BYTES,
+    LEAST_BYTES,
+    begins_exact,
+    exact_work,
+    shares_sizes,
+    work_per_step,
+)
 from tuner.targets.wavelets.landing import encoded, land_on_quality, land_on_size
+from tuner.targets.wavelets.sharing import shared_configs
 
 _WORTH_FILLING = 0.95  # of a limit of bytes
 _WORTH_LOWERING_DB = 0.15  # above a quality
@@ -31,6 +42,8 @@ _MORE_STEPS = 0.5  # of those before, for a fit that goes on
 # Where a network that learns nothing may be the better: with integers so large, and in files so small, the layers of
 # one that learns being 400 to 700 bytes.
 _LARGE_CODE, _SMALL_BYTES = 300, 2500
+# Of which signals a few steps tell whether training makes a smaller file: by their axes, as sounds are otherwise.
+_PICTURE_AXES = 2
 # Of so few bytes a file cannot be better, even where its quality is more than was asked for.
 _TINY_BYTES = 256
 _MOST_EXACT = 4  # networks that learn nothing for one quality
@@ -43,6 +56,10 @@ _LEAST_SECONDS = 1e-3  # of steps: one is taken
 _MOST_LARGE_CODE = 6000  # with larger ones, it is the better for certain
 # Where a fit aims, below what is asked for: rounding away from zero then makes up for it, cheaply.
 _AIM, _AIM_DB = 0.975, 0.05
+# Size over the one that a fit aimed at, beyond which a network is too large for it.
+_TOO_LARGE = 1.06
+# Steps of latents beside the one that a search ended with, whose files may be better: two finer ones, seven coarser.
+_BESIDE = tuple(power * log(STEP_RATIO) for power in (-2, -1, 1, 2, 3, 4, 5, 6, 7))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,10 +69,15 @@ class WaveletsTrial(Trial):
     Attributes:
         learned: whether the weights of the network were learned.
         largest: largest latent of the network, without the sign.
+        is_beaten: whether the fit ended early, since its file would not have become smaller than one that was there.
+        excess: size of the file as it was trained, over the size that the fit aimed at, of the first network where
+            requests share sizes; otherwise 1.
     """
 
     learned: bool
     largest: int
+    is_beaten: bool = False
+    excess: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,9 +86,12 @@ class WaveletsPlan(Plan):
 
     Attributes:
         config: network, rate or quality, budget and seed of the fit.
+        rival_bytes: size of a file that is there and meets the target, below which the fit must get; None if there is
+            none, or if it is to be made in any case.
     """
 
     config: WaveletConfig
+    rival_bytes: int | None = None
 
 
 class WaveletsStrategy(Strategy[WaveletsPlan, WaveletResult, WaveletsTrial]):
@@ -88,6 +113,10 @@ class WaveletsStrategy(Strategy[WaveletsPlan, WaveletResult, WaveletsTrial]):
         elif bits is not None:
             self._max_bytes = int(bits * signal.sample_count / 8.0)
         self._config = self._aiming(ask.config)
+        self._is_shared = shares_sizes(ask.config, signal.values.size)
+        self._shared: tuple[WaveletConfig, ...] = ()  # configurations of networks that requests share
+        if self._is_shared and self._max_bytes is not None and ask.config.learned:
+            self._shared = shared_configs(self._config, self._max_bytes, signal.sample_count, _AIM)
         self._begins_exact = begins_exact(ask.config, signal.values.size)
 
     def next_plan(self, trials: Sequence[WaveletsTrial], best: File | None) -> WaveletsPlan | None:
@@ -109,15 +138,25 @@ class WaveletsStrategy(Strategy[WaveletsPlan, WaveletResult, WaveletsTrial]):
         if self._begins_exact and not learned:
             if best is not None and best.meets(self._ask.target):
                 is_enough = len(best.content) <= (ENOUGH_BYTES if self._is_tight(best) else _TINY_BYTES)
-                return None if is_enough else WaveletsPlan(config=replace(self._config, max_seconds=left))
+                config, is_picture = (
+                    replace(self._config, max_seconds=left),
+                    len(self._signal.grid_shape) == _PICTURE_AXES,
+                )
+                rival_bytes = len(best.content) if is_picture else None
+                return None if is_enough else WaveletsPlan(config=config, rival_bytes=rival_bytes)
             if (higher := self._higher(len(trials), best, left)) is not None:
                 return higher
         if not learned:
             is_hopeless = not self._config.learned or (bool(trials) and trials[-1].largest >= _MOST_LARGE_CODE)
-            return None if is_hopeless else WaveletsPlan(config=replace(self._config, max_seconds=left))
+            config = self._shared[0] if self._shared else replace(self._config, max_seconds=left)
+            return None if is_hopeless else WaveletsPlan(config=config)
         if not trials[-1].learned:
             return self._higher(len(trials) - len(learned), best, left)
         last = learned[-1]
+        if last.is_beaten:
+            return None
+        if len(learned) < self._networks(trials):
+            return WaveletsPlan(config=self._shared[len(learned)])
         is_large = last.largest >= _LARGE_CODE
         is_asked = self._ask.target is not None and self._ask.target.kind is not TargetKind.SECONDS
         if is_asked and not is_done and not is_large and len(learned) < self._ask.trials:
@@ -125,8 +164,18 @@ class WaveletsStrategy(Strategy[WaveletsPlan, WaveletResult, WaveletsTrial]):
             config = replace(self._config, max_seconds=None if left is None else left + last.seconds)
             steps = max(last.max_steps + 1, round((1.0 + _MORE_STEPS) * last.max_steps))
             return WaveletsPlan(config=replace(config, steps=steps), goes_on=True)
-        is_small = best is not None and len(best.content) < _SMALL_BYTES
+        is_small = self._is_shared or (best is not None and len(best.content) < _SMALL_BYTES)
         return self._exact(left) if len(learned) == len(trials) and (is_large or is_small or not is_done) else None
+
+    def _networks(self, trials: Sequence[WaveletsTrial]) -> int:
+        """How many networks that learn are made for sizes that requests share.
+
+        A file that came out too large is no good at the size that it was meant for; it is where the next two are asked
+        for, and so was the one before it.
+        """
+        if not self._shared:
+            return 0
+        return len(self._shared) - (not trials or trials[0].excess <= _TOO_LARGE)
 
     def _left(self, trials: Sequence[WaveletsTrial], limit: float) -> float:
         """Seconds for the next steps, so that they and their file are done in time; 0 where they would not be."""
@@ -189,8 +238,11 @@ class WaveletsStrategy(Strategy[WaveletsPlan, WaveletResult, WaveletsTrial]):
             )
         if all(trial.learned for trial in trials):
             wants_much = target is not None and target.kind is TargetKind.PSNR_DB and target.value > BOTH_DB
-            if wants_much or (self._max_bytes is not None and self._max_bytes < _SMALL_BYTES):
+            is_small = self._is_shared or (self._max_bytes is not None and self._max_bytes < _SMALL_BYTES)
+            if wants_much or is_small:
                 later_steps, later_work = 1, nothing_work
+            shared = max(0, self._networks(trials) - len(trials) - 1)
+            later_steps, later_work = later_steps + shared * config.steps, later_work + shared * learned_work
         return Ahead(
             steps=plan.config.steps,
             step_work=step,
@@ -207,7 +259,13 @@ class WaveletsStrategy(Strategy[WaveletsPlan, WaveletResult, WaveletsTrial]):
         limit = self._config.max_seconds
         deadline = None if limit is None else self.deadline.earlier(self._reserve(limit))
         return fit_wavelets(
-            self._signal, plan.config, resume=resume, on_step=on_step, file_bits=file_bits, deadline=deadline
+            self._signal,
+            plan.config,
+            resume=resume,
+            on_step=on_step,
+            file_bits=file_bits,
+            deadline=deadline,
+            rival_bytes=plan.rival_bytes,
         )
 
     def learn(
@@ -218,7 +276,8 @@ class WaveletsStrategy(Strategy[WaveletsPlan, WaveletResult, WaveletsTrial]):
     ) -> tuple[File | None, WaveletsTrial]:
         """Round the latents as the target wants them."""
         config, signal = plan.config, self._signal
-        file = self._file(fitted)
+        is_beaten = plan.rival_bytes is not None and fitted.outcome is FitOutcome.PLATEAU
+        file = None if is_beaten else self._file(plan, fitted)
         return file, WaveletsTrial(
             network=(config.frequencies, *config.widths),
             weights=fitted.parameters.weight_count,
@@ -231,6 +290,8 @@ class WaveletsStrategy(Strategy[WaveletsPlan, WaveletResult, WaveletsTrial]):
             goes_on=plan.goes_on,
             learned=config.learned,
             largest=max(int(abs(codes).max()) for codes in fitted.parameters.latents),
+            is_beaten=is_beaten,
+            excess=self._excess(plan, fitted),
         )
 
     def tried(self, trials: Sequence[WaveletsTrial]) -> str:
@@ -238,8 +299,11 @@ class WaveletsStrategy(Strategy[WaveletsPlan, WaveletResult, WaveletsTrial]):
         return f"{sum(trial.steps for trial in separate(trials))} steps"
 
     def advice(self, trials: Sequence[WaveletsTrial]) -> str:  # noqa: ARG002  whatever they were
-        """A higher preset, or the other kind of network."""
-        return "To come closer, a higher preset trains longer, and the network kind 'sines' may suit the signal better."
+        """A higher effort, or the other kind of network."""
+        return (
+            "To come closer, a higher effort (preset of the service) trains longer, and the network kind 'sines' may "
+            "suit the signal better."
+        )
 
     def refusal(self) -> str:
         """The least is a file of zeros: its header, its levels, and whatever else belongs to the signal."""
@@ -263,15 +327,22 @@ class WaveletsStrategy(Strategy[WaveletsPlan, WaveletResult, WaveletsTrial]):
         network = RoundedNetwork(parameters=parameters, step_sizes=steps, mse=1.0)
         return 8 * len(encoded(network, self._signal))
 
-    def _file(self, fitted: WaveletResult) -> File | None:
+    def _file(self, plan: WaveletsPlan, fitted: WaveletResult) -> File | None:
         target = self._ask.target
         if self._max_bytes is not None:
-            file = land_on_size(fitted.rounded, self._signal, self._max_bytes, self.deadline)
+            beside = _BESIDE if self._is_shared and not plan.config.learned else ()
+            file = land_on_size(fitted.rounded, self._signal, self._max_bytes, self.deadline, beside)
             if file is not None or (target is not None and target.kind.is_size):
                 return file
         if target is not None and target.kind is TargetKind.PSNR_DB:
             return land_on_quality(fitted.rounded, self._signal, target.value, self.deadline)
         return measured(encoded(fitted.network, self._signal), self._signal)
+
+    def _excess(self, plan: WaveletsPlan, fitted: WaveletResult) -> float:
+        bits = plan.config.bits_per_sample
+        if bits is None or plan.config not in self._shared[:1]:
+            return 1.0
+        return 8.0 * len(encoded(fitted.network, self._signal)) / (bits * self._signal.sample_count)
 
     def _is_tight(self, file: File) -> bool:
         """Whether there is nothing to gain from a file that is closer to the target."""

@@ -127,10 +127,33 @@ def test_a_picture_is_saved_by_a_fit(tmp_path: Path, mode: str, channels: int) -
         assert (back.mode, back.size) == (mode, (12, 16))
 
 
+@pytest.mark.parametrize(("mode", "opened"), [("CMYK", "RGB"), ("P", "RGB"), ("1", "L"), ("I", "I"), ("F", "F")])
+def test_modes_are_saved_as_what_they_mean(tmp_path: Path, mode: str, opened: str) -> None:
+    ramp = np.linspace(0, 255, 16 * 12).reshape(16, 12).astype(np.uint8)
+    if mode in {"I", "F"}:  # numbers of their own range
+        image = Image.fromarray(ramp.astype(np.int32) * 500 - 900 if mode == "I" else ramp.astype(np.float32) / 7)
+    else:
+        image = Image.fromarray(np.stack([ramp] * 3, axis=-1)).convert(mode)
+    image.save(tmp_path / "saved.tnr", psnr_db=25, effort="fast")
+    with Image.open(tmp_path / "saved.tnr") as back:
+        assert back.mode == opened
+        shown = np.asarray(image if mode in {"I", "F"} else image.convert(opened)).astype(float)
+        off = np.abs(np.asarray(back).astype(float) - shown)
+    assert off.mean() <= 0.1 * (shown.max() - shown.min())
+
+
+def test_a_picture_is_saved_upright_with_the_profile_that_is_asked_for(tmp_path: Path) -> None:
+    image = Image.new("RGB", (8, 5), (255, 0, 0))
+    image.getexif()[274] = 6
+    image.save(tmp_path / "saved.tnr", psnr_db=12, effort="fast", max_steps=1, icc_profile=b"a profile")
+    with Image.open(tmp_path / "saved.tnr") as back:
+        assert (back.size, back.info["icc_profile"]) == ((5, 8), b"a profile")
+
+
 def test_what_cannot_be_saved_leaves_no_file(tmp_path: Path) -> None:
     picture = Image.new("RGB", (8, 8))
     with pytest.raises(OSError, match="target"):
         picture.save(tmp_path / "two.tnr", psnr_db=30, bytes=100)
-    with pytest.raises(OSError, match="CMYK"):
-        Image.new("CMYK", (8, 8)).save(tmp_path / "inks.tnr")
+    with pytest.raises(OSError, match="of mode LAB, expected grey, RGB, palette or CMYK"):
+        Image.new("LAB", (8, 8)).save(tmp_path / "lab.tnr")
     assert not list(tmp_path.iterdir())

@@ -1,8 +1,10 @@
 """What Python programs have at hand is understood by one rule, or refused in a sentence."""
 
+import os
 from io import BytesIO
 from pathlib import Path
 
+import dask.array
 import numpy as np
 import pandas  # type: ignore[import-untyped]
 import pytest
@@ -15,6 +17,7 @@ from tuner.signal.array import array_signal
 from tuner.signal.formats import read_signal
 from tuner.signal.given import signal_of
 from tuner.signal.kind import SignalKind
+from tuner.signal.large import large_picture
 from tuner.signal.samples import SampleFormat
 from tuner.signal.scattered import scattered_signal
 from tuner.signal.signal import Signal
@@ -53,6 +56,17 @@ def test_shapes_and_dtypes_decide(
     assert (signal.kind, signal.grid_shape, signal.channels) == (kind, grid, channels)
 
 
+@pytest.mark.parametrize("dtype", ["u1", "<u2", ">u2"])
+def test_the_order_of_bytes_decides_nothing(dtype: str) -> None:
+    samples = np.random.default_rng(9).integers(0, 200, (8, 6, 3)).astype(dtype)
+    signal = signal_of(samples)
+    assert signal.kind is SignalKind.IMAGE
+    np.testing.assert_array_equal(signal.storage.to_samples(signal.values), samples)
+    large = large_picture(samples, 0)
+    assert large is not None
+    np.testing.assert_array_equal(large.held().values, signal.values)
+
+
 def test_words_decide_otherwise() -> None:
     samples = np.zeros((8, 6, 3), dtype=np.uint8)
     assert signal_of(samples, channels_last=False).grid_shape == (8, 6, 3)
@@ -77,7 +91,9 @@ def test_a_picture_is_the_same_from_a_path_an_array_and_pillow(tmp_path: Path) -
     pixels = np.random.default_rng(2).integers(0, 256, (9, 7, 3), dtype=np.uint8)
     picture = Image.fromarray(pixels)
     picture.save(tmp_path / "a.png")
-    for given in (tmp_path / "a.png", str(tmp_path / "a.png"), picture, pixels):
+    with os.scandir(tmp_path) as folder:
+        (entry,) = folder  # has a path, and is none
+    for given in (tmp_path / "a.png", str(tmp_path / "a.png"), entry, picture, pixels):
         signal = signal_of(given)
         assert (signal.kind, signal.sample_format) == (SignalKind.IMAGE, SampleFormat.U8)
         np.testing.assert_array_equal(signal.storage.to_samples(signal.values), pixels)
@@ -88,6 +104,10 @@ def test_a_picture_is_the_same_from_a_path_an_array_and_pillow(tmp_path: Path) -
     ("given", "message"),
     [
         (np.ma.masked_less(np.arange(6.0), 2.0), "2 of 6 elements are masked"),
+        ([np.ma.masked_less(np.arange(6.0), 2.0)] * 2, "2 of 6 elements are masked"),
+        ([[np.ma.masked, 1.0], [2.0, 3.0]], "1 of 1 elements are masked"),
+        ((1.0, (np.ma.masked_less(np.arange(6.0), 2.0),)), "2 of 6 elements are masked"),
+        (dask.array.ma.masked_less(dask.array.arange(6.0), 2.0), "2 of 6 elements are masked"),
         (np.zeros(4, dtype=bool), "array of bool"),
         (np.zeros(4, dtype=complex), "array of complex128"),
         (["a", "b"], "array of <U1"),

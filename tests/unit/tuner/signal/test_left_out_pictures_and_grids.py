@@ -142,7 +142,9 @@ def test_several_frames_are_refused(name: str) -> None:
         read_signal(encoded(frames[0], name, save_all=True, append_images=frames[1:]))
 
 
-@pytest.mark.parametrize(("marker", "bits"), [(0xC1, 12), (0xC3, 8)], ids=["12 bits", "without loss"])
+@pytest.mark.parametrize(
+    ("marker", "bits"), [(0xC1, 12), (0xC3, 8), (0xF7, 8)], ids=["12 bits", "without loss", "JPEG-LS"]
+)
 def test_other_kinds_of_jpeg_are_refused_by_name(marker: int, bits: int) -> None:
     data = bytearray(encoded(Image.fromarray(RGB), "JPEG"))
     frame = data.index(b"\xff\xc0")
@@ -159,6 +161,7 @@ FOREIGN = {
     "a JPEG 2000": b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(40),
     "a JPEG XL": b"\xff\x0a" + bytes(40),
     "an OpenEXR": b"\x76\x2f\x31\x01" + bytes(40),
+    "a QOI": b"qoif" + bytes(40),
     "a PNM": encoded(Image.fromarray(RGB), "PPM"),
 }
 MESHES = {
@@ -174,6 +177,20 @@ def test_formats_that_are_not_read_are_refused_with_what_to_convert_to(name: str
     advice = "a PNG or a TIFF" if name in FOREIGN else "an OBJ, PLY or STL"
     with pytest.raises(UnsupportedFormat, match=rf"{name}.*convert it to .*{advice}"):
         read_signal((FOREIGN | MESHES)[name])
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"\x89PNG\r\n\x1a\n\0\0\0\x04CgBI" + bytes(40), "CgBI.*a plain PNG"),
+        (b"\xf5TNR" + bytes(40), "tuner decode"),
+        (b"wvpk" + bytes(40), "a WAV or a FLAC"),
+        (b"YUV4MPEG2 W4 H4", "an MP4 or a Matroska file"),
+    ],
+)
+def test_other_formats_are_refused_with_what_to_convert_to(data: bytes, words: str) -> None:
+    with pytest.raises(UnsupportedFormat, match=words):
+        read_signal(data)
 
 
 def test_what_lies_on_a_surface_is_not_kept() -> None:

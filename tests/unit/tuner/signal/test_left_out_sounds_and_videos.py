@@ -3,6 +3,7 @@
 import struct
 from fractions import Fraction
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import av
@@ -10,10 +11,13 @@ import numpy as np
 import pytest
 import soundfile
 from numpy.typing import NDArray
+from typer.testing import CliRunner
 
 from tests.signals import chirp
 from tests.unit.tuner.signal.test_sounds import wav
+from tuner.cli import app
 from tuner.errors import UnsupportedFormat
+from tuner.notes import SignalNote
 from tuner.signal.details import AudioDetails, Placement, VideoDetails
 from tuner.signal.formats import encode_signal, read_signal
 from tuner.signal.samples import SampleFormat
@@ -190,23 +194,50 @@ def test_a_cover_is_passed_over(first: bool) -> None:
 def test_deep_frames_become_8_bits_as_they_are_stored(bits: int, transfer: int) -> None:
     """Whatever light a number stands for, it is divided by 2^(bits - 8), and no more."""
     deep = RANDOM.integers(0, 1 << bits, (3, 32, 48), dtype=np.uint16)
+    with pytest.warns(SignalNote, match=f"have {bits} bits a sample .* read as 8 bits"):
+        signal = read_signal(deep_clip(deep, bits, transfer))
+    assert (signal.sample_format, signal.channels) == (SampleFormat.U8, 1)
+    assert np.abs(signal.values[..., 0] * 255 - deep / (1 << (bits - 8))).max() <= 2
+
+
+def test_a_command_says_in_a_line_that_deep_frames_become_8_bits(tmp_path: Path) -> None:
+    source, output = tmp_path / "a.mkv", tmp_path / "a.tnr"
+    source.write_bytes(deep_clip(RANDOM.integers(0, 1024, (2, 8, 10), dtype=np.uint16), 10, 1))
+    fitted = CliRunner().invoke(app, ["fit", str(source), "-o", str(output), "--effort", "fast", "--steps", "1"])
+    assert fitted.exit_code == 0, fitted.output
+    said = [line for line in fitted.stderr.splitlines() if "10 bits" in line]
+    assert said == [
+        "tuner: the frames of the video have 10 bits a sample (gray10le) and are read as 8 bits: what is finer is not "
+        "kept"
+    ]
+
+
+def test_frames_of_8_bits_are_read_in_silence(recwarn: pytest.WarningsRecorder) -> None:
+    for container in ("mkv", "mp4"):
+        read_signal(
+            encode_signal(Signal(values=(FRAMES / 255).astype(np.float32), kind=SignalKind.VIDEO), f"a.{container}")
+        )
+    assert not recwarn.list
+
+
+def deep_clip(deep: NDArray[np.uint16], bits: int, transfer: int) -> bytes:
+    """A grey video of more than 8 bits, without any loss."""
+    _, height, width = deep.shape
     file = BytesIO()
     with av.open(file, "w", format="matroska") as output:
         stream: Any = output.add_stream("ffv1", rate=10)
-        stream.width, stream.height, stream.pix_fmt = 48, 32, f"gray{bits}le"
+        stream.width, stream.height, stream.pix_fmt = width, height, f"gray{bits}le"
         stream.codec_context.color_trc = transfer
         stream.codec_context.color_range = 2
         for number, samples in enumerate(deep):
-            frame = av.VideoFrame(48, 32, f"gray{bits}le")
-            plane = np.zeros((32, frame.planes[0].line_size // 2), "<u2")
-            plane[:, :48] = samples
+            frame = av.VideoFrame(width, height, f"gray{bits}le")
+            plane = np.zeros((height, frame.planes[0].line_size // 2), "<u2")
+            plane[:, :width] = samples
             frame.planes[0].update(plane.tobytes())
             frame.pts, frame.time_base = number, Fraction(1, 10)
             output.mux(stream.encode(frame))
         output.mux(stream.encode())
-    signal = read_signal(file.getvalue())
-    assert (signal.sample_format, signal.channels) == (SampleFormat.U8, 1)
-    assert np.abs(signal.values[..., 0] * 255 - deep / (1 << (bits - 8))).max() <= 2
+    return file.getvalue()
 
 
 def test_interlaced_frames_stay_as_they_are_stored() -> None:

@@ -123,6 +123,8 @@ REFUSED: dict[str, tuple[bytes, type[SignalError], str]] = {
     "a vertex that is none": (b"v 0 0\nv 1 0 0\n", DamagedSignal, "line 1"),
     "weights": (b"v 0 0 0 0.5\nv 1 0 0\nv 0 1 0\nf 1 2 3\n", UnsupportedFormat, "weight"),
     "free-form surfaces": (b"v 0 0 0\nv 1 0 0\ncstype bspline\n", UnsupportedFormat, "free-form"),
+    "free-form surfaces from the first line on": (b"vp 0.1 0.2\nv 0 0 0\n", UnsupportedFormat, "free-form"),
+    "a face of nothing": (b"v 0 0 0\nf\n", DamagedSignal, "no corners"),
     "a flat sheet": (sheet(), InvalidSignal, "flat"),
     "an open sheet, hardly bent": (sheet(0.02), InvalidSignal, "next to none"),
     "a plate thinner than a sample": (cube(1e-3), InvalidSignal, "resolution"),

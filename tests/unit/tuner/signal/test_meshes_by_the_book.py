@@ -108,6 +108,11 @@ WRONG: dict[str, tuple[bytes, type[SignalError], str]] = {
         DamagedSignal,
         "property of a known type",
     ),
+    "faces twice": (
+        HEAD.format("ascii", "property float z\n", FACES + "element face 1\n" + FACES).encode(),
+        DamagedSignal,
+        "declares face twice",
+    ),
     "no format": (
         HEAD.format("ebcdic", "property float z\n", FACES).encode(),
         DamagedSignal,

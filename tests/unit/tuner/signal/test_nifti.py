@@ -1,6 +1,7 @@
 """A NIfTI comes back with its numbers, both geometries and what else its header says, as nibabel reads them."""
 
 import gzip
+import struct
 from io import BytesIO
 from typing import Any, Final
 
@@ -131,6 +132,24 @@ def test_a_volume_comes_back_with_all_that_its_header_says(case: tuple[NDArray[A
     inspect_signal(data)
 
 
+@pytest.mark.parametrize("version", [1, 2])
+def test_extensions_are_kept_in_either_order_of_bytes(version: int) -> None:
+    samples = RANDOM.integers(-900, 900, (3, 4, 5), dtype=np.int16)
+    header = getattr(nibabel, f"Nifti{version}Header")(endianness=">")
+    header.set_data_dtype(np.dtype(">i2"))
+    made = getattr(nibabel, f"Nifti{version}Image")(samples, SHEARED, header=header)
+    for code, content in ((6, b"a word"), (44, bytes(range(1, 30)))):
+        made.header.extensions.append(nibabel.nifti1.Nifti1Extension(code, content))
+    data = made.to_bytes()
+    assert int.from_bytes(data[:4], "big") in {348, 540}
+    signal = read_signal(data)
+    np.testing.assert_array_equal(stored(signal), samples)
+    again = nibabel.Nifti1Image.from_bytes(encode_signal(signal, "x.nii"))
+    kept = [(one.get_code(), bytes(one.get_content()).rstrip(b"\0")) for one in again.header.extensions]
+    assert kept == [(6, b"a word"), (44, bytes(range(1, 30)))]
+    np.testing.assert_allclose(again.affine, SHEARED, rtol=1e-6)
+
+
 def without_offset(samples: NDArray[Any], gap: int, more: bytes = b"") -> bytes:
     data: bytes = image(samples).to_bytes()
     return data[:108] + bytes(4) + data[112:348] + bytes(gap) + data[352:] + more
@@ -161,6 +180,46 @@ def test_a_code_without_a_matrix_leaves_the_other_geometry(qform: int) -> None:
     np.testing.assert_allclose(header.get_best_affine(), expected, atol=1e-6)
 
 
+WHOLE: bytes = image(RANDOM.integers(0, 9, (3, 4, 5), dtype=np.int16)).to_bytes()
+
+
+def by_qform_alone(turn: tuple[float, ...], pixdim: tuple[float, ...], qform: int = 1) -> bytes:
+    """A volume without an sform, its quaternion and steps put into the header as they are."""
+    codes = struct.pack("<hh3f", qform, 0, *turn)
+    return bytes(WHOLE[:76]) + struct.pack("<4f", *pixdim) + WHOLE[92:252] + codes + WHOLE[268:]
+
+
+TURNS = st.tuples(*(st.floats(-0.5, 0.5, width=32) for _ in range(3)))
+STEPS = st.tuples(*(st.sampled_from([0.0, 0.5, 2.0, 3.25]) for _ in range(3)))
+
+
+@quick
+@given(TURNS, st.sampled_from([0.0, 1.0, -1.0]), STEPS, st.sampled_from([0, 1, 3]))
+def test_steps_and_signs_that_are_left_out_are_those_that_nibabel_takes(
+    turn: tuple[float, ...], sign: float, steps: tuple[float, ...], qform: int
+) -> None:
+    data = by_qform_alone(turn, (sign, *steps), qform)
+    expected = nibabel.Nifti1Image.from_bytes(data).affine
+    details = read_signal(data).details
+    assert isinstance(details, VolumeDetails)
+    np.testing.assert_allclose(np.reshape(details.affine or (), (4, 4)), expected, atol=1e-6)
+    written = encode_signal(read_signal(data), "x.nii")
+    np.testing.assert_allclose(nibabel.Nifti1Image.from_bytes(written).affine, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("length", [1.00003, 1.4])
+def test_a_quaternion_that_is_too_long_is_half_a_turn(length: float) -> None:
+    """As the reference library takes it; nibabel refuses such a header."""
+    turn = np.array([0.6, 0.64, 0.48])  # of length 1
+    data = by_qform_alone(tuple(length * turn), (1.0, 2.0, 2.0, 2.0))
+    expected = 2 * (2 * np.outer(turn, turn) - np.eye(3))
+    for file in (data, encode_signal(read_signal(data), "x.nii")):
+        details = read_signal(file).details
+        assert isinstance(details, VolumeDetails)
+        np.testing.assert_allclose(np.reshape(details.affine or (), (4, 4))[:3, :3], expected, atol=1e-3)
+    assert nibabel.Nifti1Image.from_bytes(encode_signal(read_signal(data), "x.nii")).shape == (3, 4, 5)
+
+
 def test_both_geometries_follow_a_volume_to_another_grid() -> None:
     made = image(RANDOM.integers(0, 9, (6, 4, 5), dtype=np.int16))
     details = read_signal(made.to_bytes()).details
@@ -186,7 +245,6 @@ def mgz() -> bytes:
     return gzip.compress(file)
 
 
-WHOLE = image(RANDOM.integers(0, 9, (3, 4, 5), dtype=np.int16)).to_bytes()
 REFUSED: dict[str, tuple[bytes, type[SignalError], str]] = {
     "the header of a pair": (WHOLE[:344] + b"ni1\0", UnsupportedFormat, "pair"),
     "the header of a pair, and what follows": (WHOLE[:344] + b"ni1\0" + WHOLE[348:], UnsupportedFormat, "pair"),
@@ -207,6 +265,11 @@ REFUSED: dict[str, tuple[bytes, type[SignalError], str]] = {
         nibabel.Nifti1Image(np.zeros((2, 2, 2, 1, 3), np.float32), np.eye(4)).to_bytes(),
         UnsupportedFormat,
         "axes",
+    ),
+    "a negative step and no sform": (
+        by_qform_alone((0, 0, 0), (1, 2, -2, 2)),
+        UnsupportedFormat,
+        "sizes of the voxels",
     ),
     "a cut volume": (WHOLE[:-3], DamagedSignal, "truncated"),
     "integers beyond 2^53": (image(np.array([[[0, 2**60]]])).to_bytes(), InvalidSignal, "2\\^53"),

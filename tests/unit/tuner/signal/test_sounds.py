@@ -2,9 +2,11 @@
 
 import struct
 import wave
+from fractions import Fraction
 from io import BytesIO
 from typing import Any, Final
 
+import av
 import numpy as np
 import pytest
 import soundfile
@@ -17,6 +19,7 @@ from tuner.errors import DamagedSignal, InvalidSignal, SignalError, SignalTooLar
 from tuner.signal.details import AudioDetails
 from tuner.signal.formats import encode_signal, read_signal
 from tuner.signal.limits import SignalLimits
+from tuner.signal.samples import SampleFormat
 from tuner.signal.signal import Signal
 
 quick: Final = settings(derandomize=True, max_examples=40, deadline=None, database=None)
@@ -157,6 +160,56 @@ def test_ogg_sounds_in_a_row_are_one_sound(subtype: str, count: int) -> None:
     assert read_signal(encode_signal(signal, "x.wav")).grid_shape == signal.grid_shape
 
 
+@pytest.mark.parametrize("name", [b"RF64", b"BW64"])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_long_wavs_go_by_two_names(name: bytes, channels: int) -> None:
+    samples = RANDOM.integers(-9999, 9999, (50, channels)).astype("<i2")
+    signal = read_signal(name + rf64(samples, 2 * samples.size)[4:])
+    np.testing.assert_array_equal(integers(signal), samples)
+
+
+def flac_in_ogg(samples: NDArray[np.int16], rate: int = 8000) -> bytes:
+    """Written by FFmpeg, mono."""
+    file = BytesIO()
+    with av.open(file, "w", format="ogg") as output:
+        stream: Any = output.add_stream("flac", rate=rate)
+        stream.layout, stream.format = "mono", "s16"
+        for start in range(0, len(samples), 1000):
+            frame = av.AudioFrame.from_ndarray(samples[None, start : start + 1000], format="s16", layout="mono")
+            frame.sample_rate, frame.pts, frame.time_base = rate, start, Fraction(1, rate)
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode())
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("length", [1, 999, 20_000])
+def test_a_flac_within_an_ogg_is_a_flac(length: int) -> None:
+    samples = RANDOM.integers(-9999, 9999, length).astype(np.int16)
+    data = flac_in_ogg(samples)
+    signal = read_signal(data)
+    assert (signal.sample_format, signal.details) == (SampleFormat.S16, AudioDetails(sample_rate=8000))
+    np.testing.assert_array_equal(integers(signal)[:, 0], samples)
+    np.testing.assert_array_equal(integers(read_signal(data + data))[:, 0], np.concatenate([samples, samples]))
+    np.testing.assert_array_equal(read_signal(encode_signal(signal, "x.flac")).values, signal.values)
+    with pytest.raises(DamagedSignal, match="truncated"):
+        read_signal(data[:-9])
+
+
+def test_a_flac_within_an_ogg_that_is_none_is_refused() -> None:
+    with pytest.raises(SignalError) as caught:
+        read_signal(flac_in_ogg(np.zeros(99, np.int16)).replace(b"fLaC", b"none"))
+    assert "object at" not in str(caught.value)
+
+
+def of_form(tag: int, bits: int, further: int | None = None) -> bytes:
+    """A WAV of 60 zeros whose chunk "fmt " says what it likes."""
+    form = struct.pack("<HHIIHH", tag, 1, 8000, 8000 * bits // 8, bits // 8, bits)
+    if further is not None:
+        form += struct.pack("<HHIH", 22, bits, 0, further) + bytes.fromhex("000000001000800000aa00389b71")
+    body = b"WAVEfmt " + struct.pack("<I", len(form)) + form + b"data" + struct.pack("<I", 60) + bytes(60)
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
 def beside_each_other() -> bytes:
     """The first page of a second stream straight behind that of the first."""
     one, other = ogg(chirp(3000)), ogg(chirp(3000))
@@ -181,6 +234,10 @@ REFUSED: dict[str, tuple[bytes, type[SignalError], str]] = {
         UnsupportedFormat,
         "codec number 0x0045",
     ),
+    "floats of 16 bits": (of_form(3, 16), UnsupportedFormat, "floats of 16 bits"),
+    "integers of 64 bits": (of_form(1, 64), UnsupportedFormat, "integers of 64 bits"),
+    "floats of 16 bits, said further down": (of_form(0xFFFE, 16, 3), UnsupportedFormat, "floats of 16 bits"),
+    "a codec that is said further down": (of_form(0xFFFE, 16, 0x11), UnsupportedFormat, "IMA ADPCM"),
     "an MP3 behind its tag": (id3(100) + b"\xff\xfb\x90\x64" + bytes(400), UnsupportedFormat, "MP3"),
     "an AIFF": (b"FORM\0\0\0\x20AIFF" + bytes(40), UnsupportedFormat, "AIFF"),
 }

@@ -140,6 +140,8 @@ def numbers(draw: st.DrawFn) -> tuple[NDArray[Any], bytes, int]:
     samples = (RANDOM.normal(0, 100, shape) if dtype.kind == "f" else RANDOM.integers(0, 100, shape)).astype(dtype)
     options = draw(LAYOUTS) | {"photometric": "minisblack"}
     options["compression"] = draw(st.sampled_from([None, "zlib"]))
+    if options["compression"] is not None:  # that of floats for floats
+        options["predictor"] = draw(st.booleans())
     if bands > 1:
         options |= {"planarconfig": draw(st.sampled_from(["contig", "separate"]))}
         options |= {"extrasamples": ["unspecified"] * (bands - 1)}
@@ -164,6 +166,39 @@ def test_a_page_of_numbers_is_an_array_of_its_bands(case: tuple[NDArray[Any], by
     np.load(BytesIO(encode_signal(signal, "x.npy")), allow_pickle=False)
 
 
+@quick
+@given(
+    st.sampled_from(["i1", "i2", "i4", "u4", "i8", "u8", "f2", "f4", "f8", "u1", "u2"]),
+    st.sampled_from([1, 2, 5]),
+    LAYOUTS,
+    st.booleans(),
+    st.integers(1, 8),
+    st.sampled_from(["contig", "separate"]),
+)
+def test_a_stack_of_numbers_is_what_tifffile_reads(
+    dtype: str, bands: int, options: dict[str, Any], predicted: bool, orientation: int, planes: str
+) -> None:
+    shape = (3, 20, 24, bands)
+    kind = np.dtype(dtype).kind
+    samples = (RANDOM.normal(0, 100, shape) if kind == "f" else RANDOM.integers(0, 100, shape)).astype(dtype)
+    compression = "zlib" if options["compression"] in {"lzw", "packbits"} else options["compression"]
+    more: dict[str, Any] = {"photometric": "minisblack", "planarconfig": planes if bands > 1 else None}
+    more |= {"predictor": predicted and compression is not None, "compression": compression}
+    more |= {"extrasamples": ["unspecified"] * (bands - 1), "extratags": [(274, "H", 1, orientation, False)]}
+    data = written(samples, options | more)
+    with tifffile.TiffFile(BytesIO(data)) as opened:
+        pages = np.stack([page.asarray() for page in opened.pages])
+    pages = pages.reshape(3, 20, 24, bands) if bands == 1 or planes == "contig" else np.moveaxis(pages, 1, -1)
+    signal = read_signal(data)
+    assert signal.kind is SignalKind.VOLUME
+    tolerance = 1e-4 if kind == "f" else 0
+    found = stored(signal).astype(np.float64)
+    np.testing.assert_allclose(found, turned(pages, orientation).astype(np.float64), atol=tolerance)
+    again = read_signal(encode_signal(signal, "x.tif"))
+    assert again.sample_format is signal.sample_format
+    np.testing.assert_allclose(stored(again).astype(np.float64), found, atol=tolerance)
+
+
 @pytest.mark.parametrize("pages", [1, 3])
 @pytest.mark.parametrize("photometric", ["minisblack", "miniswhite"])
 def test_truth_values_are_black_and_white(photometric: str, pages: int) -> None:
@@ -180,6 +215,59 @@ def test_few_bits_mean_the_same_in_a_page_and_in_a_stack(bits: int) -> None:
     stack = tiff(samples, bitspersample=bits, photometric="minisblack")
     np.testing.assert_array_equal(stored(read_signal(stack)), np.stack([stored(read_signal(page)) for page in pages]))
     assert stored(read_signal(stack)).max() == 255
+
+
+_STAND_IN: Final = 265  # a tag that nobody reads, in the place of FillOrder, which tifffile does not write
+
+
+def lowest_bit_first(data: bytes) -> bytes:
+    """The same TIFF with every byte of its samples the other way round, as FillOrder 2 has them."""
+    turned_round = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+    content = bytearray(data)
+    with tifffile.TiffFile(BytesIO(data)) as file:
+        for page in file.pages:
+            assert isinstance(page, tifffile.TiffPage)
+            place = page.tags[_STAND_IN].offset
+            content[place : place + 2] = (266).to_bytes(2, "little")
+            for place, count in zip(page.dataoffsets, page.databytecounts, strict=True):
+                content[place : place + count] = content[place : place + count].translate(turned_round)
+    return bytes(content)
+
+
+DEPTHS: Final = {"minisblack": (1, 4, 8, 16), "miniswhite": (1, 8), "palette": (8,), "rgb": (8, 16)}
+ORDERS: Final = [
+    pytest.param(photometric, bits, planar, compression, id=f"{photometric}-{bits}-{planar or 'chunky'}-{compression}")
+    for photometric, depths in DEPTHS.items()
+    for bits in depths
+    for planar in (("contig", "separate") if photometric == "rgb" else (None,))
+    for compression in (None, "packbits", "lzw", "zlib")
+    if bits >= 8 or compression is None
+]
+
+
+@pytest.mark.parametrize(("photometric", "bits", "planar", "compression"), ORDERS)
+def test_bits_may_lie_in_either_order(photometric: str, bits: int, planar: str | None, compression: str | None) -> None:
+    shape = (3, 9, 13) if planar == "separate" else (9, 13, 3) if planar else (9, 13)
+    samples = RANDOM.integers(0, 1 << bits, shape).astype("u2" if bits > 8 else "u1" if bits > 1 else "?")
+    options: dict[str, Any] = {"photometric": photometric, "compression": compression, "planarconfig": planar}
+    if photometric == "palette":
+        options["colormap"] = RANDOM.integers(0, 65536, (3, 1 << bits), dtype=np.uint16)
+    if bits < 8:
+        options["bitspersample"] = bits
+    plain = tiff(samples, extratags=[(_STAND_IN, "H", 1, 2, True)], **options)
+    turned_round = read_signal(lowest_bit_first(plain))
+    assert turned_round.kind is SignalKind.IMAGE
+    np.testing.assert_array_equal(stored(turned_round), stored(read_signal(plain)))
+
+
+@pytest.mark.parametrize("bands", [2, 3])
+def test_bands_of_one_bit_are_numbers(bands: int) -> None:
+    samples = RANDOM.integers(0, 2, (bands, 9, 16)).astype(bool)
+    data = tiff(samples, photometric="minisblack", planarconfig="separate", extrasamples=["unspecified"] * (bands - 1))
+    signal = read_signal(data)
+    assert (signal.kind, signal.sample_format) == (SignalKind.ARRAY, SampleFormat.U8)
+    np.testing.assert_array_equal(stored(signal), np.moveaxis(samples, 0, -1))
+    np.testing.assert_array_equal(stored(read_signal(encode_signal(signal, "x.tif"))), stored(signal))
 
 
 def pyramid(mask: bool = False, **options: Any) -> bytes:
@@ -275,6 +363,37 @@ def patched(data: bytes, tag: int, value: int) -> bytes:
     return data[:place] + value.to_bytes(2, "little") + data[place + 2 :]
 
 
+def ycbcr(tag: int, rationals: tuple[int, ...], order: str = "<", pages: int = 1) -> bytes:
+    """Colours of JPEG, and a tag of rationals if there are any: two numbers for each."""
+    file = BytesIO()
+    tags = [(tag, "2I", len(rationals) // 2, rationals, False)] if rationals else []
+    with tifffile.TiffWriter(file, byteorder=order) as writer:  # type: ignore[arg-type]
+        for _ in range(pages):
+            writer.write(
+                np.full((16, 16, 3), 99, np.uint8),
+                photometric="ycbcr",
+                compression="jpeg",
+                subsampling=(1, 1),
+                extratags=tags,
+                metadata=None,
+                contiguous=False,
+            )
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("pages", [1, 2])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_the_matrix_and_range_of_jpeg_may_be_said(order: str, pages: int) -> None:
+    for tag, rationals in (
+        (529, (299, 1000, 587, 1000, 114, 1000)),
+        (532, (0, 1, 255, 1, 128, 1, 255, 1, 128, 1, 255, 1)),
+    ):
+        said, unsaid = read_signal(ycbcr(tag, rationals, order, pages)), read_signal(ycbcr(tag, (), order, pages))
+        np.testing.assert_array_equal(stored(said), stored(unsaid))
+    with pytest.raises(UnsupportedFormat, match="another matrix"):
+        read_signal(ycbcr(529, (2126, 10000, 7152, 10000, 722, 10000), order, pages))
+
+
 GREY = RANDOM.integers(0, 256, (8, 9), dtype=np.uint8)
 REFUSED: dict[str, tuple[bytes, type[SignalError], str]] = {
     "a transparency mask": (pyramid(mask=True), UnsupportedFormat, "mask"),
@@ -291,6 +410,16 @@ REFUSED: dict[str, tuple[bytes, type[SignalError], str]] = {
         tiff(np.zeros((4, 5, 4), np.uint16), photometric="rgb", extrasamples=["assocalpha"]),
         UnsupportedFormat,
         "premultiplied",
+    ),
+    "YCbCr with the matrix of high definition": (
+        ycbcr(529, (2126, 10000, 7152, 10000, 722, 10000)),
+        UnsupportedFormat,
+        "another matrix or range",
+    ),
+    "YCbCr of a video's range": (
+        ycbcr(532, (16, 1, 235, 1, 128, 1, 240, 1, 128, 1, 240, 1)),
+        UnsupportedFormat,
+        "another matrix or range",
     ),
     "complex numbers": (tiff(GREY.astype("c8")), UnsupportedFormat, "format"),
     "no photometric interpretation": (patched(tiff(GREY), 262, 77), UnsupportedFormat, "photometric"),

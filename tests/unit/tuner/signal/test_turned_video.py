@@ -1,7 +1,10 @@
 """Frames come out as a player shows them: turned, mirrored, in the right colours; held against av's own planes."""
 
+import struct
+import warnings
 from fractions import Fraction
 from io import BytesIO
+from pathlib import Path
 from typing import Any, Final
 
 import av
@@ -11,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tuner.errors import SignalError, UnsupportedFormat
+from tuner.errors import DamagedSignal, SignalError, UnsupportedFormat
+from tuner.notes import SignalNote
 from tuner.signal.formats import encode_signal, read_signal
 
 quick: Final = settings(derandomize=True, max_examples=25, deadline=None, database=None)
@@ -66,6 +70,86 @@ def test_frames_are_turned_as_their_track_header_says(turn: str, container: str,
     np.testing.assert_array_equal(np.rint(signal.values * 255), shown)
     again = read_signal(encode_signal(signal, "x.mkv"))
     np.testing.assert_array_equal(np.rint(again.values * 255), shown)
+
+
+# Codecs that lose nothing: container, codec, layout of a frame, and whether that is grey.
+LOSSLESS: Final = [
+    *((container, "libx264rgb", "rgb24", False) for container in ("mp4", "mov", "matroska", "avi")),
+    *(("matroska", "ffv1", layout, layout.startswith("gray")) for layout in ("bgr0", "gray", "gray10le", "gray16le")),
+    *(("avi", "rawvideo", layout, False) for layout in ("bgr24", "bgra")),
+    ("avi", "rawvideo", "gray", True),
+    *(("mov", codec, "rgb24", False) for codec in ("qtrle", "png", "rawvideo")),
+    ("webm", "libvpx-vp9", "gbrp", False),
+]
+
+
+@pytest.mark.parametrize(("container", "codec", "layout", "grey"), LOSSLESS)
+@pytest.mark.parametrize("shape", [(3, 32, 48), (1, 18, 34)])
+def test_frames_of_every_container_are_those_that_went_in(
+    container: str, codec: str, layout: str, grey: bool, shape: tuple[int, int, int]
+) -> None:
+    samples = RANDOM.integers(0, 256, (*shape, 1 if grey else 3), dtype=np.uint8)
+    file = BytesIO()
+    lossless = {"libx264rgb": {"crf": "0", "qp": "0"}, "libvpx-vp9": {"lossless": "1"}}
+    with av.open(file, "w", format=container) as output:
+        stream: Any = output.add_stream(codec, rate=10, options=lossless.get(codec, {}))
+        stream.width, stream.height, stream.pix_fmt = shape[2], shape[1], layout
+        for number, one in enumerate(samples):
+            frame = av.VideoFrame.from_ndarray(one[..., 0] if grey else one, format="gray" if grey else "rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, 10)
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode())
+    if layout == "bgra":
+        with pytest.raises(UnsupportedFormat, match="transparency"):
+            read_signal(file.getvalue())
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SignalNote)  # of more bits than are kept
+        signal = read_signal(file.getvalue())
+    assert signal.values.shape == samples.shape
+    np.testing.assert_allclose(np.rint(signal.values * 255), samples, atol=1 if "1" in layout else 0)
+
+
+def with_edit(data: bytes, first: float, count: float) -> bytes:
+    """An MP4 of which an edit list shows some frames only, as a cut on a phone leaves it."""
+    clock = int.from_bytes(data[(place := data.index(b"mvhd") + 16) : place + 4], "big")
+    media_clock = int.from_bytes(data[(place := data.index(b"mdhd") + 16) : place + 4], "big")
+    place = data.index(b"elst") + 12
+    start = int.from_bytes(data[place + 4 : place + 8], "big")
+    edit = struct.pack(">Ii", round(clock * count / 10), start + round(media_clock * first / 10))
+    return data[:place] + edit + data[place + 8 :]
+
+
+@quick
+@given(st.integers(1, 9), st.integers(0, 8), st.data())
+def test_an_edit_list_shows_what_ffmpeg_shows(frames: int, first: int, data: st.DataObject) -> None:
+    first = min(first, frames - 1)
+    count = data.draw(st.integers(1, frames - first))
+    samples = RANDOM.integers(0, 256, (frames, 32, 48, 3), dtype=np.uint8)
+    file = with_edit(clip(samples), first, count)
+    with av.open(BytesIO(file), "r") as container:
+        shown = np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+    signal = read_signal(file)
+    np.testing.assert_array_equal(np.rint(signal.values * 255), shown)
+    np.testing.assert_array_equal(shown, samples[first : first + count])
+
+
+@pytest.mark.parametrize("missing", [1, 2, 5])
+def test_frames_that_no_edit_hides_are_missed(tmp_path: Path, missing: int) -> None:
+    """Those of an MP4 that has its index in front and was cut between two frames."""
+    path = tmp_path / "a.mp4"
+    with av.open(str(path), "w", options={"movflags": "faststart"}) as output:
+        stream: Any = output.add_stream("mpeg4", rate=10)
+        stream.width, stream.height = 48, 32
+        for samples in RANDOM.integers(0, 256, (6, 32, 48, 3), dtype=np.uint8):
+            output.mux(stream.encode(av.VideoFrame.from_ndarray(samples, format="rgb24")))
+        output.mux(stream.encode())
+    data = path.read_bytes()
+    assert read_signal(data).grid_shape[0] == 6
+    place = data.index(b"stsz") + 16
+    sizes = struct.unpack(">6I", data[place : place + 24])
+    with pytest.raises(DamagedSignal, match=f"{6 - missing} of 6 frames"):
+        read_signal(data[: -sum(sizes[-missing:])])
 
 
 WEIGHTS = {"itu709": (0.2126, 0.0722), "itu601": (0.299, 0.114)}

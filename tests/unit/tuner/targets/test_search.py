@@ -51,7 +51,7 @@ SEARCHES: dict[str, tuple[Signal, Ask]] = {
         ),
     ),
     "wavelets, one fit": (PICTURE, wavelets("bytes", 1500, steps=16)),
-    "wavelets, goes on": (SMOOTH, wavelets("bytes", 350, steps=6, signal=SMOOTH)),
+    "wavelets, goes on": (SMOOTH, wavelets("bytes", 350, steps=6, trials=3, signal=SMOOTH)),
     "wavelets, exact": (SMOOTH, wavelets("bytes", 4000, steps=8, trials=3, signal=SMOOTH)),
 }
 

@@ -14,7 +14,8 @@ from core.build import MODULE
 from tuner.cli import app
 from tuner.errors import ConfigError
 from tuner.view import page as pages
-from tuner.view.page import bundled, page
+from tuner.view.join import TARGET
+from tuner.view.page import bundled, module, page
 
 COLOUR = Path(__file__).parents[3] / "golden" / "v1-core" / "colour.tnr"
 
@@ -31,15 +32,15 @@ def test_the_page_holds_the_file_and_the_core() -> None:
     assert b64decode(scripts[' type="text/plain" id="tnr-core"']) == MODULE.read_bytes()
 
 
-def test_only_its_own_script_and_style_may_run_and_nothing_is_asked_for() -> None:
+def test_only_its_own_scripts_and_style_may_run_and_nothing_is_asked_for() -> None:
     html = page(COLOUR.read_bytes(), "colour.tnr")
     (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]*)"', html)
     rules = {rule.split()[0]: rule.split()[1:] for rule in policy.split("; ")}
     assert rules["default-src"] == ["'none'"]
     for directive, tag in (("script-src", "script"), ("style-src", "style")):
-        (running,) = [text for attributes, text in elements(html, tag) if "text/plain" not in attributes]
-        digest = b64encode(sha256(running.encode()).digest()).decode()
-        assert rules[directive][0] == f"'sha256-{digest}'"
+        running = [text for attributes, text in elements(html, tag) if "text/plain" not in attributes]
+        digests = [f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'" for text in running]
+        assert [source for source in rules[directive] if source.startswith("'sha")] == digests
     sources = {source for found in rules.values() for source in found}
     assert not {source for source in sources if "'" not in source} - {"blob:", "data:"}
     assert "'unsafe-inline'" not in sources
@@ -52,7 +53,13 @@ def test_a_name_stays_text(name: str) -> None:
     ((_, title),) = elements(html, "title")
     assert "<" not in title
     assert unescape(title) == name
-    assert len(elements(html, "script")) == 4
+    assert len(elements(html, "script")) == 5
+
+
+def test_the_worker_is_started_before_the_rest_of_the_page_is_read() -> None:
+    html = page(COLOUR.read_bytes(), "colour.tnr")
+    places = [html.index(text) for text in ('id="tnr-worker"', bundled(pages.START), 'id="tnr-core"', 'id="tnr-file"')]
+    assert places == sorted(places)
 
 
 @pytest.mark.parametrize("entry", [pages.PAGE, pages.WORKER])
@@ -62,6 +69,11 @@ def test_modules_are_joined_whole(entry: str) -> None:
     assert "/**\n" not in script
     if entry == pages.WORKER:
         assert "import.meta" not in script  # which a plain script may not have
+
+
+def test_the_joined_module_is_what_its_modules_make() -> None:
+    # Otherwise: make joined.
+    assert TARGET.read_text(encoding="utf-8") == module()
 
 
 @pytest.mark.parametrize(

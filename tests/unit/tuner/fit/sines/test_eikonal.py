@@ -71,7 +71,7 @@ def test_the_surface_is_better_than_that_of_the_grid_alone() -> None:
         chamfer[name] = chamfer_distance(RING, surface_of(fine))
         if name == "eikonal":
             back = decode(compress_field(representation)).render(FINE.grid_shape)
-            assert 1.0 - occupancy_iou(FINE.values, back.values) < 1.3 * missing["eikonal"]
+            assert 1.0 - occupancy_iou(FINE.values, back.values) < 1.5 * missing["eikonal"]
     assert missing["eikonal"] < 0.75 * missing["grid"]
     # Two samples of one surface are apart, too.
     apart = chamfer_distance(RING, surface_of(FINE))

@@ -9,7 +9,7 @@ import torch
 from tests.unit.tuner.fit.wavelets.cases import SMALL, passes_over
 from tuner.fit.deadline import Deadline
 from tuner.fit.wavelets.config import WaveletConfig
-from tuner.fit.wavelets.exact import ExactNetwork
+from tuner.fit.wavelets.exact import STEP_RATIO, ExactNetwork
 from tuner.fit.wavelets.passes import GridPasses
 from tuner.fit.wavelets.rounded import FileBits
 
@@ -20,10 +20,9 @@ QUALITY = replace(SMALL, bits_per_sample=None, psnr_db=50.0, learned=False)
 def exact(
     config: WaveletConfig, file_bits: FileBits | None = None, deadline: Deadline | None = None
 ) -> tuple[ExactNetwork, GridPasses]:
-    passes, latents, weights = passes_over(SHAPE)
+    passes, _, weights = passes_over(SHAPE)
     colours = torch.linalg.qr(torch.tensor([[1.0, 0.5], [0.5, -1.0]]))[0]
     network = ExactNetwork(config, passes, weights, colours, file_bits, deadline)
-    network.weigh(latents)
     return network, passes
 
 
@@ -78,8 +77,7 @@ def test_of_the_steps_that_were_tried_the_best_is_kept() -> None:
 
 def test_a_nearly_flat_picture_loses_none_of_its_colours() -> None:
     """Latents of a network that learns are all zero there, and tell nothing of how much the weights count."""
-    network, passes = exact(replace(QUALITY, psnr_db=35.0))
-    network.weigh(passes.subbands.zeros())
+    network, _ = exact(replace(QUALITY, psnr_db=35.0))
     found = network.rounded(network.best_step(100.0))
     assert found.psnr_db == pytest.approx(35.0, abs=1.0)
     assert max(int(abs(codes).max()) for codes in found.parameters.latents) < 1000
@@ -90,3 +88,11 @@ def test_after_the_deadline_the_first_step_is_taken_as_it_is() -> None:
     network, _ = exact(QUALITY, deadline=late)
     assert network.best_step(0.5) == pytest.approx(0.5)
     assert network.rounded(0.5).psnr_db > 10.0
+
+
+def test_steps_that_differ_by_little_are_the_same_step() -> None:
+    network, _ = exact(QUALITY)
+    step = STEP_RATIO**-700
+    near, other = network.parts(step * STEP_RATIO**0.4), network.parts(step * STEP_RATIO**0.6)
+    assert near[0] == network.parts(step)[0]
+    assert other[0] == network.parts(step * STEP_RATIO)[0] != near[0]

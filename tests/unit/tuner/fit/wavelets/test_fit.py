@@ -1,5 +1,7 @@
 """A small signal becomes a file of about the size that was asked for, better than noise would have it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -104,3 +106,26 @@ def test_four_axes_are_refused_with_advice() -> None:
     signal = Signal(values=np.zeros((4, 4, 4, 4, 1), dtype=np.float32), kind=SignalKind.ARRAY)
     with pytest.raises(ConfigError, match=r"4 axes, .* 'sines'"):
         fit_wavelets(signal, SMALL)
+
+
+@pytest.mark.parametrize("rival_bytes", [None, 200, 100_000])
+def test_a_fit_gives_up_where_a_much_smaller_file_is_there(rival_bytes: int | None) -> None:
+    result = fit_wavelets(picture((24, 20)), replace(TO_A_QUALITY, steps=6), rival_bytes=rival_bytes)
+    is_beaten = rival_bytes == 200
+    assert result.outcome is (FitOutcome.PLATEAU if is_beaten else FitOutcome.STEP_LIMIT)
+    assert result.steps == (3 if is_beaten else 6)
+
+
+@pytest.mark.parametrize("step", [2, 3])
+def test_a_fit_gives_up_at_the_same_step_though_interrupted(step: int) -> None:
+    signal, config, states = picture((24, 20)), replace(TO_A_QUALITY, steps=6), list[bytes]()
+
+    def capture(progress: Progress) -> Verdict:
+        if progress.step < step:
+            return Verdict.CONTINUE
+        states.append(progress.capture().to_bytes())
+        return Verdict.STOP
+
+    assert fit_wavelets(signal, config, on_step=capture, rival_bytes=200).outcome is FitOutcome.STOPPED
+    resumed = fit_wavelets(signal, config, resume=FitState.from_bytes(states[0]), rival_bytes=200)
+    assert (resumed.outcome, resumed.steps, len(resumed.history)) == (FitOutcome.PLATEAU, 3, 3)

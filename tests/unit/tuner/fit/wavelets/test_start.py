@@ -16,7 +16,7 @@ from tuner.fit.wavelets.trade import Trade
 
 def started(config: WaveletConfig) -> tuple[Start, GridPasses, LatentRate, Trade]:
     passes, _, _ = passes_over((24, 20))
-    rate, trade = LatentRate(passes.layout), Trade(config, passes.points, 100)
+    rate, trade = LatentRate(passes.layout), Trade(config, passes.points, 100, passes.channels)
     start = begin(config, passes, rate, trade, torch.Generator().manual_seed(0))
     return start, passes, rate, trade
 

@@ -193,7 +193,8 @@ def test_the_face_of_every_search_gives_the_same_file() -> None:
     assert result.steps == expected.steps
     assert len(result.trials) >= expected.tiles
     assert result.work > 0.0
-    assert result.fit_psnr_db > expected.psnr_db - 1.0  # before latents were rounded as the target wants them
+    # Before latents were rounded as the target wants them, and values to those of the file, which then has all of them.
+    assert result.fit_psnr_db > min(expected.psnr_db, 70.0) - 1.0
     assert [each.phase.value for each in phases] == ["training", "compressing"]
 
 

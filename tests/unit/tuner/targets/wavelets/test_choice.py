@@ -7,12 +7,14 @@ import pytest
 
 from tests.unit.tuner.targets.cases import wavelets
 from tuner.errors import ConfigError
+from tuner.fit.presets import Effort
 from tuner.fit.wavelets.config import WaveletConfig
 from tuner.signal.signal import Signal
 from tuner.targets.ask import NetworkKind, SinesAsk, TilesAsk
 from tuner.targets.estimate import ask_from, estimate
 from tuner.targets.request import ask_for
 from tuner.targets.target import Target, TargetKind
+from tuner.targets.wavelets.choice import wavelets_for
 
 
 @pytest.mark.parametrize(
@@ -103,3 +105,21 @@ def test_what_is_too_large_for_one_network_is_cut_into_tiles() -> None:
 def test_a_fit_aims_at_one_thing(both: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match="exactly one"):
         WaveletConfig(**both)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("shape", "target", "asked", "expected"),
+    [
+        ((64, 64), Target(TargetKind.PSNR_DB, 30.0), None, 15),
+        ((128, 128), Target(TargetKind.PSNR_DB, 30.0), None, 15),
+        ((128, 129), Target(TargetKind.PSNR_DB, 30.0), None, 30),
+        ((64, 64), Target(TargetKind.PSNR_DB, 30.0), 30, 30),
+        ((64, 64), Target(TargetKind.BYTES, 1000), None, 30),
+        ((4096,), Target(TargetKind.PSNR_DB, 30.0), None, 30),
+    ],
+)
+def test_a_small_picture_takes_half_the_steps_to_a_quality(
+    shape: tuple[int, ...], target: Target, asked: int | None, expected: int
+) -> None:
+    signal = Signal(values=np.zeros((*shape, 3), dtype=np.float32))
+    assert wavelets_for(signal, Effort.BALANCED, target, steps=asked).steps == expected

@@ -1,6 +1,7 @@
 """Networks with wavelets by target: never over the bytes, near the quality, and what they cannot do is said."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ from tuner.targets.result import TargetOutcome
 from tuner.targets.search import fit_to_target
 from tuner.targets.target import Target, TargetKind
 from tuner.targets.wavelets.forecast import ENOUGH_BYTES
-from tuner.targets.wavelets.strategy import WaveletsStrategy, WaveletsTrial
+from tuner.targets.wavelets.strategy import _TINY_BYTES, WaveletsStrategy, WaveletsTrial
 
 
 # Some 3,800 bytes hold this picture to the last bit that its samples can show: more cannot be used.
@@ -81,7 +82,62 @@ def test_of_small_files_the_better_network_is_kept() -> None:
     found = fit_to_target(PICTURE, ask)
     exact = fit_to_target(PICTURE, replace(ask, config=replace(ask.config, learned=False, steps=1)))
     assert found.content == exact.content
-    assert found.trials[0].psnr_db + 0.2 < exact.trials[0].psnr_db
+    assert found.trials[0].psnr_db < exact.trials[0].psnr_db
+
+
+def test_sizes_that_differ_by_little_share_their_networks() -> None:
+    """Each is trained for a size below, never above, and from one pair of sizes to the next one network is the same."""
+
+    def trained_for(size: int) -> list[float | None]:
+        ask = wavelets("bytes", size)
+        assert isinstance(ask, WaveletsAsk)
+        return [config.bits_per_sample for config in WaveletsStrategy(PICTURE, ask)._shared]
+
+    sizes = range(1000, 1100)
+    found = [trained_for(size) for size in sizes]
+    for size, bits in zip(sizes, found, strict=True):
+        wanted = 8.0 * size / PICTURE.sample_count
+        assert all(each is not None and 0.85 * wanted < each < wanted for each in bits)
+    pairs = list(pairwise(found))
+    assert all(after in (before, [after[0], *before[:-1]]) for before, after in pairs)
+    assert 2 <= sum(before != after for before, after in pairs) <= 3  # 4 % apart, over 10 %
+
+
+def test_a_network_that_is_shared_has_as_many_neurons_for_all_that_share_it() -> None:
+    found: dict[float | None, set[tuple[int, ...]]] = {}
+    for size in range(3800, 4200, 20):
+        ask = ask_for(PICTURE, "balanced", Target(TargetKind.BYTES, size))
+        assert isinstance(ask, WaveletsAsk)
+        for config in WaveletsStrategy(PICTURE, ask)._shared:
+            found.setdefault(config.bits_per_sample, set()).add(config.widths)
+    assert {len(widths) for widths in found.values()} == {1}
+    assert len({widths for each in found.values() for widths in each}) == 2
+
+
+@pytest.mark.parametrize(("excess", "networks"), [(1.0, 2), (1.2, 3)])
+def test_where_a_network_came_out_too_large_one_more_is_made(excess: float, networks: int) -> None:
+    ask = wavelets("bytes", 1500)
+    assert isinstance(ask, WaveletsAsk)
+    strategy = WaveletsStrategy(PICTURE, ask)
+    trials: list[WaveletsTrial] = []
+    file = File(bytes(1490), 30.0, 0.5)
+    while (plan := strategy.next_plan(trials, file)) is not None:
+        trials.append(
+            WaveletsTrial(
+                network=(2, 8),
+                weights=100,
+                steps=plan.config.steps,
+                max_steps=plan.config.steps,
+                seconds=1.0,
+                work=1.0,
+                psnr_db=30.0,
+                file_bytes=1490,
+                learned=plan.config.learned,
+                largest=20,
+                excess=excess,
+            )
+        )
+    assert [each.learned for each in trials] == [True] * networks + [False]
 
 
 @pytest.mark.parametrize(
@@ -174,3 +230,22 @@ def test_the_weights_of_an_estimate_are_those_of_the_fit() -> None:
     config = wavelets("bytes", 1500).config
     assert isinstance(config, WaveletConfig)
     assert result.trials[0].weights == config.weight_count(PICTURE.grid_shape, 3)
+
+
+def test_learning_ends_where_it_would_not_make_a_smaller_file() -> None:
+    """What was there is kept, and nothing more is tried."""
+    ask = wavelets("psnr_db", 30.0, steps=30)
+    assert isinstance(ask, WaveletsAsk)
+    strategy = WaveletsStrategy(PICTURE, ask)
+    first = strategy.next_plan([], None)
+    assert first is not None
+    made = strategy.learn(first, strategy.fit(first, None, lambda _: Verdict.CONTINUE), [])[1]
+    there = File(bytes(_TINY_BYTES + 1), 31.0, 0.1)
+    second = strategy.next_plan([made], there)
+    assert second is not None
+    assert second.rival_bytes == _TINY_BYTES + 1
+    file, trial = strategy.learn(second, strategy.fit(second, None, lambda _: Verdict.CONTINUE), [made])
+    assert file is None
+    assert trial.is_beaten
+    assert trial.steps < 30
+    assert strategy.next_plan([made, trial], there) is None
