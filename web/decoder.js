@@ -5,28 +5,32 @@ import { TnrError, corrupt } from "./errors.js";
 import { LIMITS, checkLimit, product } from "./limits.js";
 import { levelsOf, sinesOf } from "./networks.js";
 import { toSamples } from "./samples.js";
-import { Windows } from "./windows.js";
 
 /** @typedef {import("./tnr.js").Info} Info */
 /** @typedef {import("./tnr.js").PixelOptions} PixelOptions */
 /** @typedef {import("./tnr.js").Pixels<any>} Pixels */
 
-/** @typedef {Pick<import("./core.js").CoreEvaluation | Windows, "grid" | "at" | "gradient">} Evaluation */
+/** @typedef {Pick<import("./core.js").CoreEvaluation, "grid" | "at" | "gradient">} Evaluation */
 
 /** Values of all samples are kept for the next question up to so many bytes. */
-const KEPT_BYTES = 2 ** 28;
+const KEPT_OF_VALUES = 2 ** 28;
 
 /**
- * Where questions to a file are answered. What reads tiles is fetched when there is a file in tiles.
+ * Where questions to a file are answered. What reads tiles, or windows, is fetched when there is a file that has them.
  * @returns {(question: string, given: any[]) => Promise<any>}
  */
 export function answers() {
   /** @type {any} */
   let decoder = null;
   return async (question, given) => {
-    if (question === "start") return void (decoder = new Decoder(given[0], given[1]));
+    if (question === "start") return void (decoder = new Decoder(given[0], given[1], given[2]));
     try {
-      return await decoder[question](...given);
+      const answer = await decoder[question](...given);
+      if (decoder.sineChunk === CHUNK.windows && !decoder.Windows) {
+        const { Windows } = await import("./windows.js");
+        decoder.Windows = Windows;
+      }
+      return answer;
     } catch (error) {
       if (/** @type {any} */ (error).code !== "in_tiles") throw error;
     }
@@ -40,13 +44,17 @@ export class Decoder {
   /**
    * @param {WebAssembly.Module} module
    * @param {Partial<import("./limits.js").Limits>} [limits]
+   * @param {boolean} [isForOnce] whether nobody asks twice, so that integers are not copied to be kept
    */
-  constructor(module, limits = {}) {
+  constructor(module, limits = {}, isForOnce = false) {
+    this.isForOnce = isForOnce;
     this.limits = { ...LIMITS, ...limits };
     this.core = new Core(module, this.limits);
     /** @type {{network: import("./core.js").Wavelets, values: Float32Array | null, evaluation: Evaluation | null, span: [number, number] | null} | null} */
     this.last = null;
     this.lastMissing = -1;
+    /** @type {any} */
+    this.Windows = null;
   }
 
   /**
@@ -222,11 +230,14 @@ export class Decoder {
     return (decoded.evaluation ??= this.core.between(decoded.network));
   }
 
-  /** @param {Uint8Array} payload */
+  /**
+   * @param {Uint8Array} payload
+   * @returns {Evaluation}
+   */
   ofSines(payload) {
     const sines = sinesOf(this.sineChunk ?? 0, payload, this.expectHeader(), this.limits);
     const network = this.core.sines(sines);
-    return sines.windows > 1 ? new Windows(network, sines) : network;
+    return sines.windows > 1 ? new this.Windows(network, sines) : network;
   }
 
   /**
@@ -248,10 +259,10 @@ export class Decoder {
     const header = this.expectHeader();
     const { payload } = this;
     if (!payload) throw new TnrError("config_error", "the file is a network of sines, which has no levels");
-    if (!this.last || this.lastMissing !== missing) {
+    if (!this.last || this.lastMissing !== missing || this.isForOnce) {
       const place = this.places?.find((one) => one.missing === missing);
       if (missing && !place) throw new TnrError("config_error", `the file names no place that lacks ${missing} levels`);
-      const network = this.core.wavelets(place ? payload.subarray(0, place.end) : payload, header, missing);
+      const network = this.core.wavelets(place ? payload.subarray(0, place.end) : payload, header, missing, this.isForOnce);
       this.last = { network, values: null, evaluation: null, span: null };
       this.lastMissing = missing;
     }
@@ -268,7 +279,7 @@ export class Decoder {
     const { network } = decoded;
     const { shape: samples, channels } = this.expectHeader();
     const all = product(samples) * channels;
-    const keep = 4 * all <= KEPT_BYTES;
+    const keep = 4 * all <= KEPT_OF_VALUES;
     const row = all / samples[0];
     const isLine = samples.length === 1;
     const inner = isLine ? box : box.slice(1);

@@ -158,7 +158,7 @@ export class TnrImage extends Base {
     this.isLoading = true;
     try {
       const onLevel = (/** @type {import("./tnr.js").Info} */ info) => void (turn === this.turn && this.file && this.drawHome(info.missing));
-      const file = this.given ?? (await open(new URL(this.src, document.baseURI), { onLevel }));
+      const file = this.given ?? (await open(new URL(this.src, document.baseURI), { onLevel, onPage: true }));
       if (turn !== this.turn) return void (file === this.given || file.close());
       this.file = file;
       await this.begin(file, turn);
@@ -185,23 +185,21 @@ export class TnrImage extends Base {
       throw new TnrError("unsupported", `the file is of kind ${kind} with ${shape.length} axes, expected an image: open it in the viewer`);
     }
     const early = places.filter((place) => place.missing > missing && place.end <= FIRST_SHARE * bytes).pop();
-    // Asked for first, so that it is decoded while the page is laid out.
-    const coarse = this.isInTiles ? null : this.drawHome(missing || !early ? missing : early.missing);
-    coarse?.catch(() => {}); // it is waited for below
     this.view.show(shape[1], shape[0]);
     this.message.hidden = true;
     this.describe();
-    this.resized();
+    // Before anything needs to know how large the picture is, for which the page would be laid out.
+    if (!this.isInTiles) await this.drawHome(missing || !early ? missing : early.missing);
+    if (turn !== this.turn) return;
+    // The canvas has it, whatever the page lays out now.
+    if (!this.isInTiles) this.dispatchEvent(new CustomEvent("coarse", { detail: { missing: missing || early?.missing || 0 } }));
+    if (turn !== this.turn) return;
+    // Whoever shows all of it need not know before the page is laid out by itself.
+    if (this.isInTiles || this.region) this.resized();
     if (!this.hasAttribute("static")) this.stop = listen(this, this.view, () => this.changed());
     this.lookAtRegion();
-    if (this.isInTiles) {
-      this.changed();
-      await this.sampling;
-      return;
-    }
-    await coarse;
-    if (turn !== this.turn) return;
-    this.dispatchEvent(new CustomEvent("coarse", { detail: { missing: missing || early?.missing || 0 } }));
+    if (this.isInTiles || !this.isHome) this.changed();
+    if (this.isInTiles) await this.sampling;
   }
 
   /** Begin with a part of the picture, if there is one to begin with. */

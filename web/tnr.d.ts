@@ -84,6 +84,12 @@ export interface OpenOptions {
   missing?: number;
   onLevel?: (info: Info) => void;
   signal?: AbortSignal;
+  /**
+   * Whether the page may read the first file and make frames of all of it that name `every`, of at most 16 KiB and, where
+   * `every` is 1, of half a million samples, as long as no worker is there: sooner, and in its own time, a tenth of a
+   * second. The whole one waits until the page has been drawn.
+   */
+  onPage?: boolean;
   /** How `fetch` takes an address: from a cache, or not. */
   cache?: RequestCache;
 }
@@ -122,4 +128,5 @@ export declare class TnrFile {
 }
 
 export declare function open(source: string | URL | Uint8Array | ArrayBuffer | Blob, options?: OpenOptions): Promise<TnrFile>;
-export declare function configure(changed: { core?: string | URL | Uint8Array | WebAssembly.Module; worker?: string | URL; isModule?: boolean }): void;
+/** `worker` is an address, or starts a worker itself; `isModule` says what lies at the address. */
+export declare function configure(changed: { core?: string | URL | Uint8Array | WebAssembly.Module; worker?: string | URL | (() => Worker); isModule?: boolean }): void;

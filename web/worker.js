@@ -9,18 +9,22 @@ import "./errors.js";
 import "./limits.js";
 import "./networks.js";
 import "./samples.js";
-import "./windows.js";
 
-const answerTo = answers();
-let turn = Promise.resolve();
-self.addEventListener("message", ({ data: { id, question, given } }) => {
-  turn = turn.then(async () => {
-    try {
-      const answer = await answerTo(question, given);
-      /** @type {any} */ (self).postMessage({ id, answer }, answer?.data ? [answer.data.buffer] : []);
-    } catch (error) {
-      const { code, message, needed } = /** @type {any} */ (error);
-      self.postMessage({ id, error: { code: code ?? "internal", message: String(message), needed } });
-    }
+function serve() {
+  const answerTo = answers();
+  let turn = Promise.resolve();
+  self.addEventListener("message", ({ data: { id, question, given } }) => {
+    turn = turn.then(async () => {
+      try {
+        const answer = await answerTo(question, given);
+        /** @type {any} */ (self).postMessage({ id, answer }, answer?.data ? [answer.data.buffer] : []);
+      } catch (error) {
+        const { code, message, needed } = /** @type {any} */ (error);
+        self.postMessage({ id, error: { code: code ?? "internal", message: String(message), needed } });
+      }
+    });
   });
-});
+}
+
+// Joined with the others, this module is on the page, too.
+if (typeof document === "undefined") serve();

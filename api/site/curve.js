@@ -1,8 +1,9 @@
 /** The curve of a fit: quality against steps, growing as events arrive; a small SVG with its numbers as text beside it. */
 import { drawn, say } from "./parts.js";
 
-const [WIDTH, HEIGHT] = [640, 240];
-const [LEFT, RIGHT, TOP, BOTTOM] = [56, 12, 12, 40];
+const [WIDTH, HEIGHT] = [640, 260];
+// Room for the larger text of a phone.
+const [LEFT, RIGHT, TOP, BOTTOM] = [100, 16, 16, 68];
 
 /**
  * @typedef {{ step: number, psnr: number, attempt: number }} Point
@@ -15,9 +16,9 @@ function stepOf(span, most) {
   return ten * ([1, 2, 5].find((factor) => factor * ten >= rough) ?? 10);
 }
 
-/** @param {number} from @param {number} to @param {number} most */
-function ticks(from, to, most) {
-  const step = stepOf(to - from, most);
+/** @param {number} from @param {number} to @param {number} most @param {number} [least] distance of two */
+function ticks(from, to, most, least = 0) {
+  const step = Math.max(stepOf(to - from, most), least);
   const found = [];
   for (let at = Math.ceil(from / step) * step; at <= to + step * 1e-6; at += step) found.push(Number(at.toPrecision(6)));
   return found;
@@ -39,7 +40,7 @@ export class Curve {
   draw(lines, wanted) {
     const all = lines.flatMap(({ points }) => points);
     const last = all.at(-1);
-    const words = lines.filter(({ points }) => points.length > 0).map(({ name, points }) => `${name}${points.at(-1)?.psnr.toFixed(2)} dB after ${points.at(-1)?.step} steps`);
+    const words = lines.filter(({ points }) => points.length > 0).map(({ name, points }) => `${name}${points.at(-1)?.psnr.toFixed(2)} dB after ${points.at(-1)?.step} ${points.at(-1)?.step === 1 ? "step" : "steps"}`);
     say(this.caption, last ? words.join("; ") : "No step has been reported yet.");
     this.picture.dataset.points = String(all.length);
     if (!last) return void this.picture.replaceChildren();
@@ -53,8 +54,8 @@ export class Curve {
       parts.push(drawn("line", { class: "grid", x1: LEFT, x2: WIDTH - RIGHT, y1: y(tick), y2: y(tick) }));
       parts.push(drawn("text", { x: LEFT - 6, y: y(tick) + 4, "text-anchor": "end" }, `${tick} dB`));
     }
-    for (const tick of ticks(0, farthest, 6)) parts.push(drawn("text", { x: x(tick), y: HEIGHT - BOTTOM + 16, "text-anchor": "middle" }, String(tick)));
-    parts.push(drawn("text", { x: (LEFT + WIDTH - RIGHT) / 2, y: HEIGHT - 6, "text-anchor": "middle" }, "training steps"));
+    for (const tick of ticks(0, farthest, 6, 1)) parts.push(drawn("text", { x: x(tick), y: HEIGHT - BOTTOM + 26, "text-anchor": "middle" }, String(tick)));
+    parts.push(drawn("text", { x: (LEFT + WIDTH - RIGHT) / 2, y: HEIGHT - 8, "text-anchor": "middle" }, "training steps"));
     if (wanted !== null) parts.push(drawn("line", { class: "wanted", x1: LEFT, x2: WIDTH - RIGHT, y1: y(wanted), y2: y(wanted) }));
     lines.forEach(({ points }, number) => {
       for (const run of runs(points)) {

@@ -108,7 +108,8 @@ export function fitView({ changes }, id) {
     say(heading, name);
     document.title = `${fit.status}: ${name} · Tuner`;
     mark.replaceChildren(badge(fit));
-    say(where, [standing(fit), fit.outcome, fit.waits_because].filter(Boolean).join(" · ") || fit.status);
+    // Why it failed stands below.
+    say(where, fit.status === "failed" && fit.error ? "" : [standing(fit), fit.outcome, fit.waits_because].filter(Boolean).join(" · ") || fit.status);
     const done = share(fit);
     bar.hidden = fit.status !== "running" || done === null;
     bar.value = done ?? 0;
@@ -169,7 +170,8 @@ export function fitView({ changes }, id) {
     const result = await shownResult(id, name);
     close = result.close;
     if (isStopped) return close();
-    stage.replaceChildren(element("section", { className: "panel", "aria-label": "Picture" }, element("h2", {}, "Picture"), result.root));
+    const beside = result.picture ? element("a", { className: "button", href: `#/compare/${id}` }, "Beside JPEG, WebP and AVIF of this size") : null;
+    stage.replaceChildren(panel(result.title, result.root, beside));
   }
 
   /** @param {string} what @param {string} name */
@@ -229,7 +231,7 @@ const panel = (title, ...children) => element("section", { className: "panel", "
 function errorOf({ error }) {
   const next = /config|spec/.test(error.code)
     ? "Clone it and ask for something else."
-    : /too_large|limit|memory/.test(error.code)
+    : /too_large|limit|memory|out_of_time|deadline/.test(error.code)
     ? "Clone it with a smaller target or a smaller signal."
     : /signal|blob|damaged|missing/.test(error.code)
       ? "Send the file again, then retry."

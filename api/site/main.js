@@ -3,6 +3,7 @@ import { ask, forget, hasKey, useKey } from "./api.js";
 import { Changes } from "./changes.js";
 import { compareView } from "./compare.js";
 import { fitView } from "./fit.js";
+import { fleetView } from "./fleet.js";
 import { listView } from "./list.js";
 import { newView } from "./new.js";
 import { alertOf, element, say } from "./parts.js";
@@ -35,6 +36,7 @@ let shown = null;
 function viewOf(session) {
   const [, name, id] = location.hash.split("/");
   if (name === "new") return newView(session, id ? decodeURIComponent(id) : undefined);
+  if (name === "fleet") return fleetView(session);
   if (name === "usage") return usageView(session);
   if (name === "fits" && id) return fitView(session, decodeURIComponent(id));
   if (name === "compare" && id) return compareView(session, decodeURIComponent(id).split(","));
@@ -109,8 +111,7 @@ function signIn(capabilities, error) {
     },
     element("h1", {}, "Sign in"),
     error ? alertOf(error) : null,
-    element("label", { htmlFor: "key" }, "API key"),
-    field,
+    element("p", { className: "pair" }, element("label", { htmlFor: "key" }, "API key"), field),
     element("p", { className: "quiet" }, "It stays in the memory of this tab: whoever reloads the page signs in again."),
     element("button", { type: "submit", className: "main" }, "Sign in"),
   );

@@ -82,6 +82,9 @@ export function facts(pairs) {
   return element("dl", { className: "facts" }, ...shown.map(([term, text]) => element("div", {}, element("dt", {}, term), element("dd", {}, text))));
 }
 
+/** @param {string} title @param {...Node} children */
+export const panel = (title, ...children) => element("section", { className: "panel", "aria-label": title }, element("h2", {}, title), ...children);
+
 /**
  * Put bytes on the disk of whoever looks on.
  * @param {Blob} blob

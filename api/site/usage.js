@@ -1,12 +1,13 @@
-/** What the tenant has and uses, how much more it may, and whether the service is ready for it. */
+/** What the tenant has and uses, how much more it may, its keys, and whether the service is ready for it. */
 import { ask } from "./api.js";
-import { alertOf, bytes, duration, element, facts } from "./parts.js";
+import { keysPanel } from "./keys.js";
+import { alertOf, bytes, duration, element, facts, panel } from "./parts.js";
 
 /**
  * @param {import("./main.js").Session} session
  * @returns {import("./main.js").View}
  */
-export function usageView(session) {
+export function usageView({ capabilities }) {
   const body = element("div", {}, element("p", { role: "status" }, "Loading …"));
 
   async function load() {
@@ -24,8 +25,7 @@ export function usageView(session) {
     }
   }
   load();
-  return { title: "Usage", root: element("section", {}, element("h1", {}, "Usage"), body) };
+  // Without keys there is one tenant, who has none.
+  const keys = capabilities.asks_for_keys ? keysPanel() : null;
+  return { title: "Usage", root: element("section", {}, element("h1", {}, "Usage"), body, keys) };
 }
-
-/** @param {string} title @param {...Node} children */
-const panel = (title, ...children) => element("section", { className: "panel", "aria-label": title }, element("h2", {}, title), ...children);

@@ -14,6 +14,14 @@ if TYPE_CHECKING:
 
 CHROMIUM = shutil.which("chromium")
 HAS_PLAYWRIGHT = importlib.util.find_spec("playwright") is not None
+MISSING = " and ".join(
+    name
+    for name, is_there in (
+        ("chromium (apt install chromium)", CHROMIUM is not None),
+        ("playwright (the extra `browser`)", HAS_PLAYWRIGHT),
+    )
+    if not is_there
+)
 OPTIONS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -28,9 +36,8 @@ OPTIONS = [
 
 @pytest.fixture(scope="module")
 def browser() -> "Iterator[Browser]":
-    if CHROMIUM is None or not HAS_PLAYWRIGHT:
-        missing = "chromium (apt install chromium)" if CHROMIUM is None else "playwright (the extra `browser`)"
-        pytest.skip(f"not run: {missing} is not installed")
+    if MISSING:
+        pytest.skip(f"not run: without {MISSING}")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

@@ -5,6 +5,7 @@ already, such as one of `tunerd demo`; nothing is changed there.
 """
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal
@@ -18,7 +19,14 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 LOOKS: list[tuple[Literal["light", "dark"], int]] = [("light", 1200), ("dark", 1200), ("light", 390), ("dark", 390)]
+PLACES = {"fits": "", "new": "new", "fleet": "fleet", "usage": "usage"}
+HEIGHT = 700
 SETTLED_MILLISECONDS = 1500
+# A picture, or whatever else the viewer shows; of what has no result, why.
+SHOWN = "tnr-image, .viewer[data-shown], main .badge.failed, main .badge.cancelled"
+# No picture is still a coarse one, and what is encoded has been.
+DRAWN = """() => Array.from(document.querySelectorAll("tnr-image"), ({ complete, isDrawing }) => complete && !isDrawing)
+  .every(Boolean) && !document.body.innerText.includes("Encoding")"""
 
 
 def main() -> None:
@@ -33,18 +41,20 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
         tab = browser.new_page()
         for source in given.files:
-            _of_file(tab, source, given.folder)
+            of_file(tab, source, given.folder)
         if given.server:
-            _of_service(tab, given.server, given.folder)
+            fits = _of_fits(tab, given.server)
+            of_service(tab, given.server, PLACES | fits, given.folder)
         browser.close()
 
 
-def _of_file(tab: "Page", source: Path, folder: Path) -> None:
+def of_file(tab: "Page", source: Path, folder: Path, name: str | None = None) -> None:
+    """One PNG in each look of the page that `tuner view` writes, with all of its maps; by default named like it."""
     with TemporaryDirectory() as pages:
         html = Path(pages) / "page.html"
         html.write_text(page(source.read_bytes(), source.name), encoding="utf-8")
         for scheme, width in LOOKS:
-            tab.set_viewport_size({"width": width, "height": 900})
+            tab.set_viewport_size({"width": width, "height": HEIGHT})
             tab.emulate_media(color_scheme=scheme)
             tab.goto(html.as_uri())
             tab.wait_for_selector("#viewer[data-shown]", state="attached")
@@ -52,23 +62,38 @@ def _of_file(tab: "Page", source: Path, folder: Path) -> None:
                 button.click()
             tab.wait_for_selector("figcaption:has-text('Working')", state="detached")
             tab.wait_for_timeout(SETTLED_MILLISECONDS)
-            tab.screenshot(path=folder / f"{source.stem}-{width}-{scheme}.png", full_page=True)
+            tab.screenshot(path=folder / f"{name or source.stem}-{width}-{scheme}.png", full_page=True)
 
 
-def _of_service(tab: "Page", server: str, folder: Path) -> None:
-    fits = tab.request.get(f"{server}/fits?status=succeeded&limit=2").json()["data"]
-    ids = [fit["id"] for fit in fits]
-    views = {"fits": "", "new": "new", "usage": "usage"}
-    views |= {"fit": f"fits/{ids[0]}"} if ids else {}
-    views |= {"compare": f"compare/{','.join(ids)}"} if len(ids) == 2 else {}
+def of_service(tab: "Page", server: str, views: Mapping[str, str], folder: Path, key: str | None = None) -> None:
+    """One PNG in each look of views of a service's page, whose addresses are given by name; with a key, signed in."""
     for name, address in views.items():
         for scheme, width in LOOKS:
-            tab.set_viewport_size({"width": width, "height": 900})
+            tab.set_viewport_size({"width": width, "height": HEIGHT})
             tab.emulate_media(color_scheme=scheme)
             tab.goto("about:blank")
             tab.goto(f"{server}/page#/{address}")
+            if key is not None:
+                tab.get_by_label("API key").fill(key)
+                tab.keyboard.press("Enter")
+                tab.locator("#leave").wait_for()
             tab.wait_for_timeout(SETTLED_MILLISECONDS)
+            if address.startswith(("fits/", "compare/")):
+                tab.wait_for_selector(SHOWN, state="attached")
+            tab.wait_for_function(DRAWN)
             tab.screenshot(path=folder / f"{name}-{width}-{scheme}.png", full_page=True)
+
+
+def _of_fits(tab: "Page", server: str) -> dict[str, str]:
+    """Addresses of the newest fit of each kind of signal, and of two pictures side by side, by name."""
+    by_kind: dict[str, list[str]] = {}
+    for fit in tab.request.get(f"{server}/fits?status=succeeded&limit=100").json()["data"]:
+        signal = tab.request.get(f"{server}/signals/{fit['signal_id']}").json()
+        by_kind.setdefault(signal["facts"]["kind"], []).append(fit["id"])
+    pictures = by_kind.pop("image", [])[:2]
+    views = {"fit": f"fits/{pictures[0]}"} if pictures else {}
+    views |= {"compare": f"compare/{','.join(pictures)}"} if len(pictures) == 2 else {}
+    return views | {f"fit-{kind}": f"fits/{ids[0]}" for kind, ids in by_kind.items()}
 
 
 if __name__ == "__main__":

@@ -59,6 +59,7 @@ class Site:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # as servers do: a body behind its head would wait 40 ms to be acknowledged
 
             def log_message(self, *_: object) -> None: ...
 

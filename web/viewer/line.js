@@ -19,7 +19,14 @@ export async function showLine(stage, file, name) {
   canvas.setAttribute("aria-label", `${kind === "audio" ? "Waveform" : "Curve"} of ${name}, ${shape[0]} samples`);
   stage.replaceChildren(canvas);
   const paint = () => paintWave(canvas, data, channels);
-  paint();
+  // Its colour is known once it is in the page, which may be later: then it gets a size, and this is called again.
+  const placed = new ResizeObserver(() => {
+    if (!canvas.isConnected) return;
+    placed.disconnect();
+    paint();
+  });
+  if (canvas.isConnected) paint();
+  else placed.observe(canvas);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
   if (kind !== "audio") return;
   const { data: samples } = await file.pixels({ as: "values" });

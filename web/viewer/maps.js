@@ -1,6 +1,6 @@
 /** Maps of a picture that are shown when they are asked for: steepness, spectrum, bits; and the weights of any file. */
 import { bitsByCell, heatPixels, histogramOf, spectrumOf } from "./analysis.js";
-import { onceShown, paintPixels } from "./parts.js";
+import { inGroups, onceShown, paintPixels } from "./parts.js";
 
 /** Points of the map of steepness along its longer side at most: each is a derivative along two axes. */
 const MOST_POINTS = 256;
@@ -153,6 +153,6 @@ async function paintWeights(canvas, file) {
     context.fillRect(part * bar + 1, height - size, bar - 2, size);
   });
   const zeros = latents.reduce((sum, one) => sum + Number(one === 0), 0);
-  const others = latents.length ? ` Of ${latents.length.toLocaleString("en")} latents ${((100 * zeros) / latents.length).toFixed(1)} % are 0.` : "";
-  return `${all.length.toLocaleString("en")} weights from ${(-reach).toPrecision(2)} to ${reach.toPrecision(2)}; heights are logarithms of counts.${others}`;
+  const others = latents.length ? ` Of ${inGroups(latents.length)} latents ${((100 * zeros) / latents.length).toFixed(1)} % are 0.` : "";
+  return `${inGroups(all.length)} weights from ${(-reach).toPrecision(2)} to ${reach.toPrecision(2)}; heights are logarithms of counts.${others}`;
 }

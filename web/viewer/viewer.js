@@ -7,19 +7,23 @@ import { mapsOf } from "./maps.js";
 import { showPicture } from "./picture.js";
 import { showSlices } from "./slices.js";
 import { showSurface } from "./surface.js";
-import { TEXT_OF_KIND, element } from "./parts.js";
+import { TEXT_OF_KIND, element, inGroups } from "./parts.js";
+
+export { TEXT_OF_KIND };
 
 /**
  * @param {HTMLElement} root what is in it is replaced
  * @param {Uint8Array} bytes of a file
  * @param {string} name of the file, as it is shown
- * @returns {Promise<void>}
+ * @returns {Promise<() => void>} closes the file
  */
 export async function showFile(root, bytes, name) {
   define();
   root.replaceChildren(element("p", { role: "status" }, `Reading ${name} …`));
+  let close = () => {};
   try {
-    const file = await open(bytes);
+    const file = await open(bytes, { onPage: true });
+    close = () => file.close();
     const { info } = file;
     const facts = element("dl", { className: "facts" });
     for (const [term, text] of factsOf(info)) facts.append(element("div", {}, element("dt", {}, term), element("dd", {}, text)));
@@ -43,6 +47,7 @@ export async function showFile(root, bytes, name) {
   }
   root.dataset.shown = name;
   root.dispatchEvent(new CustomEvent("shown"));
+  return close;
 }
 
 /**
@@ -57,7 +62,7 @@ function factsOf({ kind, shape, channels, sampleFormat, network, bytes, tiles })
     ["Channels", String(channels)],
     ["Samples were", sampleFormat],
     ["Network", tiles ? `${network} in ${tiles.counts.join(" × ")} tiles` : network],
-    ["Size", `${bytes.toLocaleString("en")} bytes`],
+    ["Size", `${inGroups(bytes)} bytes`],
     ["Rate", `${((8 * bytes) / samples).toPrecision(3)} bits per sample`],
   ];
 }
