@@ -14,6 +14,7 @@ import io
 import itertools
 import json
 import os
+import re
 import statistics
 import time
 from collections import defaultdict
@@ -49,7 +50,7 @@ def main() -> None:
     """Measure, and write the report."""
     options = _options()
     os.environ.update(SETTINGS)
-    pictures = _pictures(options.fits, options.images, options.seed)
+    pictures = small_pictures(options.fits, options.images, options.seed)
     ask = {"target": {"psnr_db": options.psnr_db}, "preset": options.preset}
     report: dict[str, Any] = {"machine": machine(), "fits": options.fits, "ask": ask}
     if options.where:
@@ -78,16 +79,16 @@ def _service(home: Home, pictures: list[Picture], ask: dict[str, Any]) -> dict[s
         stack(home, with_worker=False) as running,
         httpx.Client(base_url=running.api_url, timeout=60, trust_env=False) as http,
     ):
-        running.start(*(_worker(running, home, number) for number in range(WORKERS)))
+        running.start(*(worker_number(running, home, number) for number in range(WORKERS)))
         # Imports, pools and caches are paid for before the clock starts; both workers get some.
-        warm = [_upload(http, picture) for picture in _pictures(8, None, 1000)]
-        _wait(http, _submit(http, warm, ask))
-        before, began = _processor_seconds(running), time.monotonic()
-        signals = [_upload(http, picture) for picture in pictures]
-        uploaded, posted = _processor_seconds(running), time.monotonic()
-        fit_ids = _submit(http, signals, ask)
-        _wait(http, fit_ids)
-        wall, after = time.monotonic() - posted, _processor_seconds(running)
+        warm = [upload(http, picture) for picture in small_pictures(8, None, 1000)]
+        wait_for(http, submit(http, warm, ask))
+        before, began = processor_seconds(running), time.monotonic()
+        signals = [upload(http, picture) for picture in pictures]
+        uploaded, posted = processor_seconds(running), time.monotonic()
+        fit_ids = submit(http, signals, ask)
+        wait_for(http, fit_ids)
+        wall, after = time.monotonic() - posted, processor_seconds(running)
         fits = [http.get(f"/fits/{fit_id}").raise_for_status().json() for fit_id in fit_ids]
         events = [http.get(f"/fits/{fit_id}/events").raise_for_status().json()["data"] for fit_id in fit_ids]
     count = len(fits)
@@ -108,23 +109,30 @@ def _service(home: Home, pictures: list[Picture], ask: dict[str, Any]) -> dict[s
         "psnr_db": round(statistics.mean(fit["result"]["psnr_db"] for fit in good), 3),
         "least_psnr_db": round(min(fit["result"]["psnr_db"] for fit in good), 3),
         "events_per_fit": round(statistics.mean(len(each) for each in events), 1),
-        "seconds_on_the_wall_by_phase": _phases(events),
-        "seconds_between_two_fits_of_a_worker": _gaps(fits, events),
+        "seconds_on_the_wall_by_phase": seconds_by_phase(events),
+        "seconds_between_two_fits_of_a_worker": seconds_between(fits, events),
     }
 
 
-def _worker(running: Supervisor, home: Home, number: int) -> Service:
+def worker_number(running: Supervisor, home: Home, number: int) -> Service:
+    """A worker of one thread beside others.
+
+    Args:
+        running: stack that the worker belongs to.
+        home: folder of its data.
+        number: number of the worker, counted from 0.
+    """
     made = processes.worker(home, {**running.environment, **SETTINGS}, running.account)
     name = f"worker-{number + 1}"
     return replace(made, program=replace(made.program, name=name, log=made.program.log.with_name(f"{name}.log")))
 
 
-def _processor_seconds(running: Supervisor) -> dict[str, float]:
+def processor_seconds(running: Supervisor) -> dict[str, float]:
     """Seconds that each process and all below it have taken so far, those that have ended included."""
     found: dict[str, float] = {}
     for record in running.records():
         first = psutil.Process(record.pid)
-        name = record.name.rstrip("-12")
+        name = re.sub(r"-\d+$", "", record.name)
         for process in [first, *first.children(recursive=True)]:
             with suppress(psutil.NoSuchProcess):
                 times = process.cpu_times()
@@ -133,7 +141,8 @@ def _processor_seconds(running: Supervisor) -> dict[str, float]:
     return found
 
 
-def _upload(http: httpx.Client, picture: Picture) -> str:
+def upload(http: httpx.Client, picture: Picture) -> str:
+    """Send a picture, and return the id of the signal."""
     file = io.BytesIO()
     Image.fromarray(picture).save(file, "PNG")
     answer = http.post("/signals?filename=small.png", content=file.getvalue(), headers={"Content-Type": "image/png"})
@@ -141,7 +150,8 @@ def _upload(http: httpx.Client, picture: Picture) -> str:
     return signal_id
 
 
-def _submit(http: httpx.Client, signals: list[str], ask: dict[str, Any]) -> list[str]:
+def submit(http: httpx.Client, signals: list[str], ask: dict[str, Any]) -> list[str]:
+    """Ask for a fit of each signal, many with one request, and return their ids."""
     found: list[str] = []
     for first in range(0, len(signals), AT_ONCE):
         fits = [{"signal_id": signal_id, **ask} for signal_id in signals[first : first + AT_ONCE]]
@@ -150,7 +160,7 @@ def _submit(http: httpx.Client, signals: list[str], ask: dict[str, Any]) -> list
     return found
 
 
-def _wait(http: httpx.Client, fit_ids: list[str], seconds: float = 1800.0) -> None:
+def wait_for(http: httpx.Client, fit_ids: list[str], seconds: float = 1800.0) -> None:
     """Until the last one has ended; asked seldom, so that the asking costs nothing."""
     deadline, left = time.monotonic() + seconds, list(fit_ids)
     while left:
@@ -165,21 +175,21 @@ def _wait(http: httpx.Client, fit_ids: list[str], seconds: float = 1800.0) -> No
             time.sleep(0.5)
 
 
-def _phases(events: list[list[dict[str, Any]]]) -> dict[str, float]:
+def seconds_by_phase(events: list[list[dict[str, Any]]]) -> dict[str, float]:
     """Mean seconds from each event to the next one, by what the first of them says."""
     sums: dict[str, float] = defaultdict(float)
     for each in events:
         for event, following in itertools.pairwise(each):
             name = event["kind"] if event["kind"] not in {"phase", "progress"} else str(event["data"].get("phase"))
-            sums[name] += _moment(following["created_at"]) - _moment(event["created_at"])
+            sums[name] += moment(following["created_at"]) - moment(event["created_at"])
     return {name: round(total / len(events), 3) for name, total in sums.items()}
 
 
-def _gaps(fits: list[dict[str, Any]], events: list[list[dict[str, Any]]]) -> dict[str, float]:
+def seconds_between(fits: list[dict[str, Any]], events: list[list[dict[str, Any]]]) -> dict[str, float]:
     """From the end of a fit to the beginning of the next one on the same worker."""
     spans = defaultdict(list)
     for fit, each in zip(fits, events, strict=True):
-        times = {event["kind"]: _moment(event["created_at"]) for event in each}
+        times = {event["kind"]: moment(event["created_at"]) for event in each}
         begun = next(event for event in each if event["kind"] == "running")
         if fit["status"] == "succeeded":
             spans[begun["data"].get("worker")].append((times["running"], times["succeeded"]))
@@ -191,7 +201,8 @@ def _gaps(fits: list[dict[str, Any]], events: list[list[dict[str, Any]]]) -> dic
     return {"median": round(statistics.median(gaps), 3), "largest": round(max(gaps), 3)} if gaps else {}
 
 
-def _moment(text: str) -> float:
+def moment(text: str) -> float:
+    """Seconds since 1970 of a time as the api writes it."""
     from datetime import datetime
 
     return datetime.fromisoformat(text).timestamp()
@@ -285,7 +296,7 @@ def _where(pictures: list[Picture], ask: dict[str, Any]) -> dict[str, Any]:
             with database.unit_of_work() as session:
                 Fits(session).submit(tenant="local", signal_id=signal_id, spec=spec)
 
-        for picture in _pictures(3, None, 1000):
+        for picture in small_pictures(3, None, 1000):
             submit(picture)
             run.run_next_fit(resources)
         for picture in pictures:
@@ -332,11 +343,11 @@ def _where(pictures: list[Picture], ask: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _pictures(count: int, folder: Path | None, seed: int) -> list[Picture]:
+def small_pictures(count: int, folder: Path | None, seed: int) -> list[Picture]:
     """Crops of photographs, or pictures whose spectrum falls as that of photographs does."""
     random = np.random.default_rng(seed)
     if folder is None:
-        return [_made_up(random) for _ in range(count)]
+        return [made_up(random) for _ in range(count)]
     files = sorted(path for path in folder.iterdir() if path.suffix.lower() in {".png", ".jpg", ".webp"})
     found: list[Picture] = []
     for number in range(count):
@@ -347,11 +358,17 @@ def _pictures(count: int, folder: Path | None, seed: int) -> list[Picture]:
     return found
 
 
-def _made_up(random: np.random.Generator) -> Picture:
-    frequency = np.hypot(np.fft.fftfreq(SIDE)[:, None], np.fft.rfftfreq(SIDE)[None]) + 1.0 / SIDE
+def made_up(random: np.random.Generator, side: int = SIDE) -> Picture:
+    """A picture whose spectrum falls as that of photographs does.
+
+    Args:
+        random: source of random numbers.
+        side: number of pixels of a side.
+    """
+    frequency = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None]) + 1.0 / side
     colours = random.normal(size=(3, 3)) * [1.0, 0.3, 0.15]
     planes = [
-        np.fft.irfft2(np.fft.rfft2(random.normal(size=(SIDE, SIDE))) / frequency**1.4, (SIDE, SIDE)) for _ in range(3)
+        np.fft.irfft2(np.fft.rfft2(random.normal(size=(side, side))) / frequency**1.4, (side, side)) for _ in range(3)
     ]
     planes = [plane / plane.std() for plane in planes]
     values = np.stack(planes, axis=-1) @ colours.T

@@ -5,7 +5,7 @@ found, as sentences.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -200,7 +200,8 @@ def success_can_be_reproduced(evidence: Evidence) -> list[str]:
             continue
         content = evidence.contents.get(fit_id, b"")
         if fit_id in evidence.superseded() and sha256_hex(content) != row.sha256:
-            if not evidence.harm.excuses(row.object_key, row.created_at.timestamp()):
+            written_at = _written_after(evidence.events[fit_id], row.created_at.timestamp())
+            if not evidence.harm.excuses(row.object_key, written_at):
                 found.append(f"{fit_id}: its bytes are gone, and nobody took them")
             continue
         if (len(content), sha256_hex(content)) != (row.byte_count, row.sha256):
@@ -232,11 +233,11 @@ def resumed_fits_lose_nothing(evidence: Evidence) -> list[str]:
     """7: no attempt goes back behind a committed checkpoint that is whole; all end with the bytes of a calm fit."""
     found: list[str] = []
     for fit_id, events in evidence.events.items():
-        kept: tuple[int, int, float] | None = None  # step, attempt, time
+        kept: tuple[int, int, float] | None = None  # step, attempt, time at which it was written at the earliest
         for event in events:
-            now = event.created_at.timestamp()
             if event.kind == "checkpoint":
-                kept = event.data["step"], event.attempt, now
+                step = event.data["step"]
+                kept = step, event.attempt, _written_after(events, event.created_at.timestamp(), step)
             elif event.kind == "progress" and kept is not None and event.attempt > kept[1]:
                 key = checkpoint_key(fit_id, kept[1], kept[0])
                 if event.data["step"] <= kept[0] and not evidence.harm.excuses(key, kept[2]):
@@ -249,6 +250,16 @@ def resumed_fits_lose_nothing(evidence: Evidence) -> list[str]:
         ]:
             found.append(f"{fit_id} ended with other bytes than an undisturbed fit")
     return found
+
+
+def _written_after(events: Sequence[FitEvent], named_at: float, step: int | None = None) -> float:
+    """The earliest time at which an object may have been written that a row has named since a moment.
+
+    An object comes before its row, by as long as the line to the database is silent, and after what was told of earlier
+    steps: storage that is set back in between loses an object whose row is younger.
+    """
+    earlier = (event for event in events if step is None or event.data.get("step") != step)
+    return max((time for event in earlier if (time := event.created_at.timestamp()) < named_at), default=0.0)
 
 
 def answers_make_sense(evidence: Evidence) -> list[str]:

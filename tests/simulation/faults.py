@@ -112,6 +112,8 @@ def spoil_object(world: World, process: Process) -> None:
     """An object is deleted, cut short, exchanged, changed or unreadable."""
     bucket, chance = world.bucket, world.chance
     keys = sorted(bucket.seen)
+    if not keys:
+        return  # nothing is stored at this moment, be it that an earlier fault deleted it
     rare = [key for key in keys if not key.startswith(SIGNALS)]
     if rare and chance.random() < 0.7:
         keys = rare

@@ -41,6 +41,8 @@ BETWEEN_NO_LINES = {"storage stops", "storage is full", "messages lost", "object
 # Upkeep does its rounds whatever they do.
 ASIDE_FROM_UPKEEP = {"messages lost", "object spoilt", "drain"}
 ROUND_SECONDS = 5.0  # that a round of upkeep takes at most, with what it waits for
+# A row that somebody is writing to at the moment of a round is passed over, and seen to in the next one.
+SEEN_WITHIN_SECONDS = 2 * (SETTINGS.upkeep_every_seconds + ROUND_SECONDS)
 OWN_WORDS = {"worker_lost", "worker_hung", "storage_unavailable", "deadline_exceeded"}  # no failures of the fit itself
 
 
@@ -144,10 +146,13 @@ class Watch:
         numbers = [event["seq"] for event in events]
         if numbers != list(range(first + 1, after["event_seq"] + 1)):
             self.wrong(f"{fit_id} has events {numbers} after {first}, its row counts {after['event_seq']}")
+        attempt = after["attempt"] if before is None else before["attempt"]
         for event in events:
-            # The claim's own event has the new attempt; everything else that of the row before.
-            allowed = {after["attempt"]} if event["kind"] == "running" or before is None else {before["attempt"]}
-            if event["attempt"] not in allowed:
+            # The claim's own event has the new attempt, and so has the end of one that is over as it begins; everything
+            # else has that of the row before.
+            if event["kind"] == "running":
+                attempt = after["attempt"]
+            if event["attempt"] != attempt:
                 self.wrong(f"event {event['seq']} ({event['kind']}) of {fit_id} says attempt {event['attempt']}")
 
     def _is_excuse(self, process: Process, before: Row, after: Row) -> bool:
@@ -200,7 +205,8 @@ class Watch:
         if before is None or before["status"] not in HELD or after["status"] in HELD:
             return
         if transaction.process.role == "upkeep" and self._end_of(fit_id, after["attempt"]) == "lost":
-            is_stuck = before["status"] == "cancelling" and transaction.now - before["updated_at"] >= timedelta(
+            since = before["cancel_requested_at"] or before["updated_at"]
+            is_stuck = before["status"] == "cancelling" and transaction.now - since >= timedelta(
                 seconds=SETTINGS.max_cancel_seconds
             )
             if before["lease_until"] >= transaction.now and not is_stuck:
@@ -292,7 +298,6 @@ class Watch:
             self.wrong(f"{fit_id} is queued and names a worker")
 
     def _end(self, transaction: Transaction, fit_id: str, before: Row, after: Row) -> None:
-        promise = self._promise(fit_id)
         if after["finished_at"] is None:
             self.wrong(f"{fit_id} has ended without a time")
         results = [row for row in self.world.server.tables["representations"].values() if row["fit_id"] == fit_id]
@@ -302,18 +307,19 @@ class Watch:
         if after["status"] == "succeeded" and code is not None:
             self.wrong(f"{fit_id} succeeded with the error {code}")
         if after["status"] == "failed":
-            self._failure(transaction, fit_id, before, after, promise)
+            self._failure(transaction, fit_id, before, after)
         if after["status"] == "expired":
-            allowed = None if promise is None else promise.max_queue_seconds
+            allowed = after["spec"]["max_queue_seconds"]
             waited = (transaction.now - before["queued_at"]).total_seconds()
             if allowed is None or waited <= allowed:
                 self.wrong(f"{fit_id} expired after {waited} s in the queue, {allowed} were allowed")
 
-    def _failure(self, transaction: Transaction, fit_id: str, before: Row, after: Row, promise: Promise | None) -> None:
+    def _failure(self, transaction: Transaction, fit_id: str, before: Row, after: Row) -> None:
         code, world = after["error_code"], self.world
         attempts = [row for row in world.server.tables["fit_attempts"].values() if row["fit_id"] == fit_id]
         ends = [row["ended_as"] for row in attempts]
-        kind = training.kind_of(promise.seed) if promise is not None else "plain"
+        # Of the row: a request that froze on the way has made a fit of which its client knows nothing yet.
+        kind, own = training.kind_of(after["spec"]["seed"]), after["spec"]["max_run_seconds"]
         fine = False
         match code:
             case "worker_lost":
@@ -330,10 +336,11 @@ class Watch:
             case "deadline_exceeded":
                 self.were_overdue.add(fit_id)
                 spent = self._spent(fit_id, transaction.now)
-                own = None if promise is None else promise.max_run_seconds
+                # Upkeep sees it while a worker is at it; who claims it sees that earlier attempts have used it up.
+                seen_by = "upkeep" if after["attempt"] == before["attempt"] else "worker"
                 fine = (
                     spent > min(own or SETTINGS.max_run_seconds, SETTINGS.max_run_seconds)
-                    and transaction.process.role == "upkeep"
+                    and transaction.process.role == seen_by
                 )
         if not fine or not after["error_message"]:
             self.wrong(f"{fit_id} failed with {code}: {after['error_message']}; its attempts ended {ends}")
@@ -455,7 +462,7 @@ class Watch:
                 continue
             if row["status"] == "running" and promise.max_run_seconds is not None:
                 spent = self._spent(fit_id, now)
-                if spent > promise.max_run_seconds + SETTINGS.upkeep_every_seconds + ROUND_SECONDS:
+                if spent > promise.max_run_seconds + SEEN_WITHIN_SECONDS:
                     self.wrong(f"{fit_id} was worked on for {spent} s, {promise.max_run_seconds} were allowed")
             if row["status"] == "queued":
                 self._waited(fit_id, row, now)
@@ -464,7 +471,7 @@ class Watch:
         promise = self._promise(fit_id)
         allowed = None if promise is None else promise.max_queue_seconds
         waited = (now - row["queued_at"]).total_seconds()
-        if allowed is not None and waited > allowed + SETTINGS.upkeep_every_seconds + ROUND_SECONDS:
+        if allowed is not None and waited > allowed + SEEN_WITHIN_SECONDS:
             self.wrong(f"{fit_id} has waited for {waited} s, {allowed} were allowed")
 
     def _spent(self, fit_id: str, now: datetime) -> float:

@@ -43,6 +43,8 @@ class Mutant:
 MOVES = "store.repositories.moves:Moves."
 ATTEMPTS = "store.repositories.attempts:Attempts."
 REPAIRS = "store.repositories.repairs:Repairs."
+LOCK_HELD = "store.repositories.moves:_lock_held"
+LEASE_IS_OVER = "store.repositories.repairs:_lease_is_over"
 FITS = "store.repositories.fits:Fits."
 HELD = "fit = self._held(claim)"
 UNFENCED = "fit = self._session.get_one(Fit, claim.fit_id)"
@@ -51,10 +53,10 @@ BY_ITS_OWN_CLOCK = "tests/simulation/test_lease.py::test_a_lease_that_nobody_ext
 
 MUTANTS = (
     # The fence and the status machine.
-    Mutant("no fence", MOVES + "_held", "Fit.attempt == claim.attempt, ", ""),
-    Mutant("a fence that forgets the status", MOVES + "_held", ", Fit.status.in_(HELD)", ""),
-    Mutant("a worker's row is not locked", MOVES + "_held", ".with_for_update(of=Fit)", ""),
-    Mutant("a client's row is not locked", MOVES + "_locked", ".with_for_update(of=Fit)", ""),
+    Mutant("no fence", LOCK_HELD, 'Fit.attempt == bindparam("attempt"), ', ""),
+    Mutant("a fence that forgets the status", LOCK_HELD, "Fit.status.in_(sorted(HELD))", ""),
+    Mutant("a worker's row is not locked", LOCK_HELD, ".with_for_update(of=Fit)", ""),
+    Mutant("a client's row is not locked", "store.repositories.moves:_lock_of_tenant", ".with_for_update(of=Fit)", ""),
     Mutant("every move is legal", MOVES + "_move", "if status not in LEGAL_MOVES[fit.status]:", "if False:"),
     Mutant("a lease outlives its attempt", MOVES + "_move", "fit.lease_until = None", NOTHING),
     Mutant("a wish to pause outlives its attempt", MOVES + "_move", "fit.pause_requested = False", NOTHING),
@@ -122,7 +124,7 @@ MUTANTS = (
     Mutant("a drained attempt that ended as lost", ATTEMPTS + "release", 'else "drained"', 'else "lost"'),
     # Upkeep.
     Mutant("no leases are reaped", REPAIRS + "reap_expired_leases", "requeued: list[str] = []", "return []"),
-    Mutant("leases are reaped that hold", REPAIRS + "reap_expired_leases", ", Fit.lease_until < func.now()", ""),
+    Mutant("leases are reaped that hold", LEASE_IS_OVER, ", Fit.lease_until < func.now()", ""),
     Mutant(
         "budget of lost workers off by one",
         REPAIRS + "reap_expired_leases",
@@ -137,7 +139,7 @@ MUTANTS = (
     ),
     Mutant(
         "a fit that is reaped is not locked",
-        REPAIRS + "reap_expired_leases",
+        LEASE_IS_OVER,
         "expired.with_for_update(of=Fit, skip_locked=True)",
         "expired",
     ),
@@ -151,31 +153,41 @@ MUTANTS = (
     Mutant("nothing is ever overdue", REPAIRS + "fail_overdue", "with self._alone(fit):", "if False:"),
     Mutant(
         "an overdue attempt stays open",
-        REPAIRS + "fail_overdue",
-        'self._end_attempt(Claim(fit.id, fit.attempt), "failed")',
+        MOVES + "_fail_overdue",
+        'self._end_attempt(claim, "failed")',
         NOTHING,
+    ),
+    Mutant(
+        "time that is used up does not count at a claim",
+        ATTEMPTS + "claim_next",
+        "if allowed is not None:",
+        "if False:",
+        "tests/integration/store/test_fits.py::test_a_fit_whose_time_was_used_up_when_it_was_paused_does_not_begin_again",
     ),
     Mutant("nothing ever expires", REPAIRS + "expire_waiting", "with self._alone(fit):", "if False:"),
     Mutant(
         "a fit's own limits are not heard",
-        "store.repositories.repairs:_allowed",
+        "store.repositories.allowances:allowed_seconds",
         'func.jsonb_typeof(Fit.spec[limit]) == "number"',
         'func.jsonb_typeof(Fit.spec[limit]) == "word"',
     ),
     Mutant(
         "lost hints are not sent again",
         REPAIRS + "take_unpublished",
-        "cutoff = func.now() - as_interval(older_than_seconds)",
-        "return []",
+        "return list(",
+        "return [] and list(",
     ),
     Mutant(
-        "checkpoints of running fits are dropped", REPAIRS + "finished_checkpoints", ".where(Fit.status.in_(ended))", ""
+        "checkpoints of running fits are dropped",
+        "store.repositories.repairs:_finished_checkpoints",
+        ".where(Fit.status.in_(ENDED))",
+        "",
     ),
     Mutant(
         "checkpoints of ended fits stay",
-        REPAIRS + "finished_checkpoints",
-        ".where(Fit.status.in_(ended))",
-        ".where(Fit.status.not_in(ended), Fit.id == '')",
+        "store.repositories.repairs:_finished_checkpoints",
+        ".where(Fit.status.in_(ENDED))",
+        ".where(Fit.status.not_in(_ENDED), Fit.id == '')",
     ),
     Mutant("the sweep knows no object", REPAIRS + "knows_object", "return any(", "return False and any("),
     Mutant(
@@ -391,9 +403,18 @@ def mutated(mutant: Mutant) -> CodeType:
     return next(one for one in module.co_consts if isinstance(one, CodeType) and one.co_name == function.__name__)
 
 
+def forget_statements() -> None:
+    """Let all statements be built again that were built once, with whatever function is broken by now."""
+    for module in [module for name, module in sys.modules.items() if name.startswith("store.")]:
+        for member in vars(module).values():
+            if hasattr(member, "cache_clear"):
+                member.cache_clear()
+
+
 def hunt(mutant: Mutant, code: CodeType, schedules: int, seconds: float) -> tuple[int, str | None, float]:
     """Run schedules with the broken function; how many, what was noticed, and the seconds that it took."""
     function_of(mutant.function).__code__ = code
+    forget_statements()
     begun = time.process_time()
     seed = 0
     for seed in range(1, schedules + 1):
@@ -444,7 +465,7 @@ def main() -> int:
     """Hunt them all, or those whose name has a word in it; the exit status is 1 if one survives."""
     parser = argparse.ArgumentParser(prog="python -m tests.simulation.mutants", description=__doc__)
     parser.add_argument("--schedules", type=int, default=2000, help="at most, for each mutant")
-    parser.add_argument("--seconds", type=float, default=60.0, help="of processor time at most, for each mutant")
+    parser.add_argument("--seconds", type=float, default=120.0, help="of processor time at most, for each mutant")
     parser.add_argument("--every", type=int, default=1, help="only each n-th of them, to share them between processes")
     parser.add_argument("--first", type=int, default=0, help="number of the first one that is wanted")
     parser.add_argument("--only", default="", help="a word in the names of those that are wanted")

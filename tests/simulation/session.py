@@ -13,7 +13,7 @@ from sqlalchemy.exc import NoResultFound
 from sqlalchemy.sql.dml import Delete, Insert, Update
 
 from store.models import Base, Fit, FitEvent
-from store.repositories import moves, turns
+from store.repositories import moves, outbox, turns
 from store.status import HELD
 from tests.simulation.engine import Key, Server, Transaction, lost_connection, shape_of
 from tests.simulation.scheduler import Process
@@ -140,13 +140,15 @@ class Session:
             return Result([])  # no tenant of the simulation has an endpoint
         if isinstance(statement, Insert):
             return _insert(self, statement)
-        key = statement._generate_cache_key()
+        key = _key(statement)
         plan = _plans.get(key.key) if key is not None else None
         if plan is None:
             plan = _plan(statement, key.bindparams if key is not None else ())
             if key is not None:
                 _plans[key.key] = plan
-        values = [bind.effective_value for bind in key.bindparams] if key is not None else []
+        given = parameters or {}
+        binds = key.bindparams if key is not None else ()
+        values = [given.get(bind.key, bind.effective_value) for bind in binds]
         options = statement.get_execution_options()
         chosen: Callable[[Session, Run], list[tuple[Any, ...]]] = plan
 
@@ -323,6 +325,14 @@ class Database:
         self._line(self._process, "SELECT 1")
 
 
+def _key(statement: Any) -> Any:
+    """What tells the shape of a statement, and its parameters; found once for one that is built once."""
+    known = statement.__dict__.get("_simulated_key")
+    if known is None:
+        known = statement.__dict__["_simulated_key"] = statement._generate_cache_key()
+    return known
+
+
 def _place(instance: Any) -> tuple[str, Key]:
     name = instance.__table__.name
     return name, tuple(instance.__dict__[column] for column in shape_of(name).key)
@@ -491,4 +501,4 @@ SPECIAL: dict[int, tuple[str, Callable[[Transaction, Row], list[tuple[Any, ...]]
 
 def is_announcement(statement: Any) -> bool:
     """Whether it writes messages for webhooks."""
-    return isinstance(statement, Insert) and statement.table.name == "webhook_deliveries"
+    return statement is outbox._messages(has_progress=False) or statement is outbox._messages(has_progress=True)
