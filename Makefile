@@ -16,7 +16,7 @@ QUICK := tests/golden/test_golden.py::test_the_integers_never_change tests/docs/
          tests/unit/tuner/test_representation.py tests/unit/tuner/test_metrics.py tests/unit/tuner/test_public_names.py
 
 .DEFAULT_GOAL := help
-.PHONY: bench-monotone bench-small test-long core fuzz-coverage help demo test check up format bench-fit bench-jobs chaos clean openapi quick fuzz-api load test-napari test-browser test-node bench-rd bench-kinds bench-robust fuzz-codec docs docs-pictures bench-estimate bench-weights bench-hostile simulate mutants test-readers bench-memory containers
+.PHONY: joined bench-monotone bench-small bench-batch test-long core fuzz-coverage help demo test check up format bench-fit bench-jobs chaos clean openapi quick fuzz-api load test-napari test-browser test-node bench-rd bench-kinds bench-robust fuzz-codec docs docs-pictures docs-views bench-estimate bench-weights bench-hostile simulate mutants test-readers bench-memory containers bench-scale test-hosts
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -111,6 +111,9 @@ fuzz-coverage: $(READY) ## the same reader under a fuzzer that sees which lines 
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e . -e './service[fuzz]'
 	$(BIN)/python -m tests.hostile.coverage_guided build/corpus $(or $(FUZZ_OPTIONS),-runs=100000)
 
+test-hosts: $(READY) ## as root on Linux: two hosts with workers, of which one is cut off for a minute: build/hosts/report.json
+	$(BIN)/python -m tests.hosts $(HOSTS_OPTIONS)
+
 containers: $(READY) ## build both images and send a fit through them, where podman and buildah are: CONTAINERS_BUILD='options'
 	$(BIN)/python -m tests.containers $(CONTAINERS_OPTIONS)
 
@@ -120,11 +123,21 @@ docs: $(READY) ## the documentation site, build/site/: pages, docstrings, and th
 docs-pictures: $(READY) ## the pictures of docs/signals/, and the figures that its pages quote
 	$(BIN)/python -m benchmarks.pictures
 
+docs-views: $(READY) ## the pictures of docs/views.md, of a service of its own, where chromium is: apt install chromium
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e . -e './service[browser]'
+	$(BIN)/python -m tests.browser.views
+
 bench-memory: $(READY) ## memory that training takes, by network and size: build/bench/memory.json
 	$(BIN)/python -m benchmarks.memory $(BENCH_OPTIONS)
 
 bench-small: $(READY) ## many fits of 64 x 64 through the service, and where their time goes: build/bench/small.json
 	$(BIN)/python -m benchmarks.small $(BENCH_OPTIONS)
+
+bench-batch: $(READY) ## small signals fitted together and one by one: build/bench/batch.json
+	$(BIN)/python -m benchmarks.batch $(BENCH_OPTIONS)
+
+bench-scale: $(READY) ## throughput, time and memory against size, and a simulation of 10,000 workers: build/bench/scale.json
+	$(BIN)/python -m benchmarks.scale $(BENCH_OPTIONS)
 
 bench-estimate: $(READY) ## estimates beside what fits come to: build/bench/estimate.json
 	$(BIN)/python -m benchmarks.estimate $(BENCH_OPTIONS)
@@ -134,6 +147,9 @@ clean: ## remove what the targets above made, except the data folder
 
 core: $(READY) ## compile core/ into tuner/core/core.wasm, which is committed
 	$(BIN)/python -m core.build
+
+joined: $(READY) ## join the modules of web/ that a page of pictures needs into web/joined.js, which is committed
+	$(BIN)/python -m tuner.view.join
 
 bench-weights: $(READY) ## bits per weight against loss, from files: build/bench/weights.json
 	$(BIN)/python -m benchmarks.weights $(BENCH_OPTIONS)

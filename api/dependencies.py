@@ -17,6 +17,7 @@ from api.services.access import Access, Caller
 from api.services.batches import FitBatches
 from api.services.estimation import Estimator
 from api.services.events import EventHub
+from api.services.fit_limits import FitLimits
 from api.services.inspection import Inspector
 from api.services.large_uploads import LargeUploads
 from api.services.places import Places
@@ -89,6 +90,8 @@ class Services:
         threads = Turns(THREADS, is_shared=settings.require_keys)
         inspector = Inspector(settings)
         uploaded = Uploads(database, blobs, inspector, settings)
+        estimator = Estimator(database, settings)
+        limits = FitLimits(settings, estimator.work)
         return cls(
             settings=settings,
             access=Access(database, settings),
@@ -100,10 +103,10 @@ class Services:
             inspector=inspector,
             uploads=uploaded,
             large_uploads=LargeUploads(database, blobs, uploaded, threads, settings),
-            estimator=Estimator(database, settings),
+            estimator=estimator,
             publisher=publisher,
-            submissions=Submissions(database, blobs, publisher, settings),
-            batches=FitBatches(database, publisher, settings),
+            submissions=Submissions(database, blobs, publisher, limits, settings),
+            batches=FitBatches(database, publisher, limits, settings),
             events=EventHub(database, settings),
             views=Views(
                 database,
@@ -126,6 +129,7 @@ class Services:
         """Give all connections back."""
         await self.rates.close()
         self.inspector.close()
+        self.estimator.close()
         self.publisher.close()
         self.queue.close()
         self.vitals.close()

@@ -260,7 +260,7 @@ class InvalidRequest(ApiError):
 
 
 class FitTooLarge(ApiError):
-    """The fit needs more memory than a worker has for one."""
+    """The fit needs more memory or time than a worker has for one."""
 
     code = "fit_too_large"
 

@@ -12,12 +12,12 @@ from typing import cast
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api import logs
 from api.errors import PROBLEMS, KeysRequired, RateLimited, ScopeMissing
 from api.problems import problem_response
 from api.services.access import Access, Caller
 from api.services.rates import Rates
 from api.settings import ApiSettings
+from store import logs
 
 # The first part of a path, and what of a tenant's it is about.
 NOUNS = {
@@ -25,6 +25,8 @@ NOUNS = {
     "uploads": "signals",
     "fits": "fits",
     "usage": "fits",
+    "fleet": "fits",
+    "workers": "fits",
     "webhooks": "webhooks",
     "keys": "keys",
     "metrics": "fits",  # nothing of a tenant's, but names of machines and sums over all tenants: not for strangers

@@ -29,6 +29,7 @@ from api.routes import (
     fit_events,
     fit_moves,
     fits,
+    fleet,
     health,
     keys,
     representations,
@@ -44,7 +45,9 @@ from api.routing import strict_query
 from api.schemas.capabilities import API_VERSION
 from api.services.uploads import FORM_OVERHEAD_BYTES
 from api.settings import ApiSettings, load_settings
+from api.tracing import trace_requests
 from store.settings import StoreSettings
+from store.tracing import start_traces, stop_traces
 
 DESCRIPTION = """Signals as compressed neural representations.
 
@@ -71,6 +74,7 @@ def build_app(settings: ApiSettings, store_settings: StoreSettings) -> FastAPI:
         configure_logs(settings.log_level)
         services = app.state.services = Services.connect(settings, store_settings)
         services.inspector.start()
+        services.estimator.start()
         services.uploads.sweep()
         app.openapi()  # it is looked at by requests, and takes a moment to make
         # What the start has made stays: a full collection would look at all of it again, in the middle of requests.
@@ -82,6 +86,7 @@ def build_app(settings: ApiSettings, store_settings: StoreSettings) -> FastAPI:
             with _on_exit_signal(services.events.close):
                 yield
         await services.close()
+        stop_traces()
 
     app = FastAPI(
         title="Tuner",
@@ -109,6 +114,7 @@ def build_app(settings: ApiSettings, store_settings: StoreSettings) -> FastAPI:
         webhooks,
         keys,
         usage,
+        fleet,
         problem_routes,
         health,
         documentation,
@@ -123,6 +129,8 @@ def build_app(settings: ApiSettings, store_settings: StoreSettings) -> FastAPI:
     app.add_middleware(Origins, settings=settings)
     app.add_middleware(Packing)
     app.add_middleware(RequestContext)
+    start_traces(store_settings, "tuner-api")
+    trace_requests(app)
     app.openapi = complete(app.openapi)  # type: ignore[method-assign]
     return app
 

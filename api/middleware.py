@@ -12,10 +12,10 @@ from uuid import uuid4
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api import logs
 from api.errors import ContentTooLarge, HeadTooLarge, InvalidRequest, MalformedJson, UploadTimeout
 from api.problems import problem_response
 from api.schemas.problems import Fault
+from store import logs
 
 REQUEST_ID_HEADER = "X-Request-Id"
 MAX_HEAD_BYTES = 16 * 1024  # path, query and headers; the server itself stops at 64 kB, if they come in pieces
@@ -95,10 +95,12 @@ class OneLinePerHeader:
     """Joins what came in several lines, as RFC 9110 section 5.3 allows, and refuses two of what there is one of.
 
     Otherwise only one of them would be looked at: `Prefer: respond-async` would hide the `Prefer: wait=10` after it,
-    and of two keys nobody could say which one was meant.
+    and of two keys nobody could say which one was meant. A length beside a body in chunks is two lengths: a proxy that
+    goes by the other one takes the rest for a request of its own (RFC 9112 section 6.1), so the connection ends, too.
     """
 
     LISTS = frozenset({b"accept", b"if-match", b"if-none-match", b"prefer"})
+    LENGTHS = frozenset({b"content-length", b"transfer-encoding"})
     SINGLE = frozenset({b"authorization", b"content-type", b"idempotency-key", b"if-range", b"last-event-id", b"range"})
 
     def __init__(self, app: ASGIApp) -> None:
@@ -116,6 +118,13 @@ class OneLinePerHeader:
             names = [name.decode().title() for name in twice]
             faults = [Fault(parameter=name, location="header", code="repeated", detail="say it once") for name in names]
             error = InvalidRequest(f"sent more than once: {', '.join(names)}", errors=faults)
+            await problem_response(scope, error)(scope, receive, send)
+            return
+        if lines.keys() >= self.LENGTHS:
+            names = [name.decode().title() for name in sorted(self.LENGTHS)]
+            faults = [Fault(parameter=name, location="header", code="repeated", detail="say one") for name in names]
+            error = InvalidRequest(f"the length is said twice: {' and '.join(names)}", errors=faults)
+            add_headers(scope, {"Connection": "close"})
             await problem_response(scope, error)(scope, receive, send)
             return
         if joined := repeated & self.LISTS:

@@ -4,7 +4,7 @@
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -97,10 +97,14 @@ def catalogue() -> list[ProblemKind]:
 
 
 async def _answer(request: Request, error: Exception) -> Response:
-    if isinstance(error, store.FitNotFound) and request.url.path in request.app.openapi()["paths"]:
-        # A word that is a path of its own, such as /fits/batch, came to the route of an id with another method.
+    if _is_astray(request):
         return await _answer_framework(request, HTTPException(405))
     return problem_response(request.scope, error)
+
+
+def _is_astray(request: Request) -> bool:
+    """Whether a word that is a path of its own, such as /fits/batch, came to the route of an id with another method."""
+    return request.url.path in request.app.openapi()["paths"] and request.method not in _methods(request)
 
 
 async def _answer_framework(request: Request, error: Exception) -> Response:
@@ -113,8 +117,8 @@ async def _answer_framework(request: Request, error: Exception) -> Response:
             detail = f"there is nothing at {_shown(request.url.path)}: /openapi.json lists what there is"
         case 405:
             # Of several routes at one path, the framework names the methods of the first.
-            allowed = _methods(request) or set(headers.get("Allow", "").split(", "))
-            headers["Allow"] = ", ".join(sorted(allowed | {"HEAD"} if "GET" in allowed else allowed))
+            allowed = _methods(request) or _with_head(headers.get("Allow", "").split(", "))
+            headers["Allow"] = ", ".join(sorted(allowed))
             detail = f"{request.method} is not possible at {_shown(request.url.path)}: Allow says what is"
     return _response(
         request.scope, status=kind.status, title=kind.title, code=str(kind.code), detail=detail, headers=headers
@@ -122,15 +126,24 @@ async def _answer_framework(request: Request, error: Exception) -> Response:
 
 
 def _methods(request: Request) -> set[str]:
+    """The methods that the document has for the path of a request; none where it does not have the path."""
     paths = request.app.openapi()["paths"]
     if (own := paths.get(request.url.path)) is not None:  # a word, and no id in a template
-        return {method.upper() for method in own}
+        return _with_head(own)
     found = [methods for path, methods in paths.items() if compile_path(path)[0].match(request.url.path)]
-    return {method.upper() for methods in found for method in methods}
+    return _with_head(method for methods in found for method in methods)
+
+
+def _with_head(methods: Iterable[str]) -> set[str]:
+    """Methods in capitals, with HEAD wherever there is GET: the document names it for files alone."""
+    found = {method.upper() for method in methods}
+    return found | {"HEAD"} if "GET" in found else found
 
 
 async def _answer_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101  registered for this class only
+    if _is_astray(request):
+        return await _answer_framework(request, HTTPException(405))
     found = error.errors()
     if any(fault["type"] == "json_invalid" for fault in found):
         reason = found[0].get("ctx", {}).get("error", "")

@@ -22,6 +22,14 @@ def _memory_of_workers() -> int:
     return int(told) if told.isdecimal() else most_of_the_memory()
 
 
+def _seconds_of_workers() -> float:
+    """What the workers of this machine are told; what is no number is for them to refuse."""
+    try:
+        return float(os.environ["TUNER_WORKER_FIT_SECONDS"])
+    except (KeyError, ValueError):
+        return 86_400.0
+
+
 class ApiSettings(BaseSettings):
     """Limits of the interface; every one has a default that suits one machine."""
 
@@ -133,6 +141,12 @@ class ApiSettings(BaseSettings):
         ge=1 << 20,
         description="memory that workers have for one fit: one that takes more is refused; if nothing is said, "
         "TUNER_WORKER_FIT_MEMORY_BYTES, else three quarters of this machine's",
+    )
+    fit_seconds: float = Field(
+        default_factory=_seconds_of_workers,
+        gt=0,
+        description="time that workers have for one fit: one that is expected to take more is refused; if nothing is "
+        "said, TUNER_WORKER_FIT_SECONDS, else a day",
     )
 
     estimate_timeout_seconds: float = Field(

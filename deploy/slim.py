@@ -5,7 +5,7 @@ modules are compiled only where one of our processes imports them: the others co
 `make containers` sends a file of each kind of signal through what is left.
 """
 
-import importlib
+import importlib.util
 import shutil
 import struct
 import subprocess
@@ -25,13 +25,18 @@ IMPORTED = (
     "soundfile", "sqlalchemy.dialects.postgresql.psycopg", "sqlalchemy.orm", "tifffile", "torch", "trimesh", "typer",
     "uvicorn.loops.auto", "uvicorn.main", "uvicorn.protocols.http.h11_impl", "wasmtime",
 )  # fmt: skip
+# Meshes need trees, graphs and labels of SciPy and marching cubes of scikit-image: these parts, and what they import.
+KEPT = {
+    "scipy": ("_external", "_lib", "constants", "fft", "linalg", "ndimage", "optimize", "sparse", "spatial", "special"),
+    "skimage": ("_shared", "_vendored", "data", "measure", "util"),
+}
 _LARGE_BYTES = 100_000
 _LOADED = 1  # PT_LOAD
 _SERVICES = ("s3", "sts")  # of Amazon's
 
 
 def leave_out(site: Path) -> None:
-    """Remove tests, samples, descriptions of services and symbols.
+    """Remove tests, samples, descriptions of services, packages that nobody imports, and symbols.
 
     Args:
         site: folder of installed packages, which is changed.
@@ -44,6 +49,10 @@ def leave_out(site: Path) -> None:
     for described in (site / "botocore" / "data").glob("*/"):
         if described.is_dir() and described.name not in _SERVICES:
             shutil.rmtree(described)
+    for package, kept in KEPT.items():
+        for part in (site / package).glob("*/"):
+            if part.is_dir() and part.name not in (*kept, "__pycache__"):
+                shutil.rmtree(part)
     for library in site.rglob("*.so*"):
         is_torch = library.relative_to(site).parts[0] == "torch"  # stripped already
         if library.is_file() and library.stat().st_size > _LARGE_BYTES and not is_torch:
@@ -86,12 +95,18 @@ def can_be_loaded(elf: bytes) -> bool:
 
 
 def compile_what_is_imported() -> None:
-    """Import everything once, which leaves the compiled modules beside their sources."""
+    """Import everything once, which leaves the compiled modules beside their sources.
+
+    Raises:
+        ModuleNotFoundError: if a part is missing of a package that is there: too much was left out.
+    """
     sys.dont_write_bytecode = False
     for name in IMPORTED:
         try:
             importlib.import_module(name)
         except ModuleNotFoundError as error:  # an image without torch, or with fewer kinds of signal
+            if importlib.util.find_spec(str(error.name).partition(".")[0]) is not None:
+                raise
             sys.stdout.write(f"not in this image: {name} ({error.name})\n")
 
 

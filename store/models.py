@@ -87,6 +87,11 @@ class Signal(Base):
     expires_at: Mapped[datetime | None]  # when it is deleted, or as soon as no fit needs it any more; None: never
     damage: Mapped[str | None]  # blob_missing or blob_damaged, as the last comparison with its object found
 
+    @property
+    def grid_shape(self) -> tuple[int, ...]:
+        """Number of samples of the signal along each axis, as inspection found it."""
+        return tuple(self.facts.get("shape") or (self.facts["height"], self.facts["width"]))
+
 
 class Upload(Base):
     """A large file on its way to the bucket, in parts that its client sends there itself."""
@@ -152,6 +157,7 @@ class Fit(Base):
     ]  # since when its worker is to stop; None also if an older version asked
     event_seq: Mapped[int] = mapped_column(server_default=text("0"))  # sequence number of the last event
 
+    origin: Mapped[dict[str, Any] | None]  # the request that asked for it: request_id, traceparent
     has_webhook: Mapped[bool] = mapped_column(server_default=text("false"))  # an endpoint of its own was asked for
     resolved: Mapped[dict[str, Any] | None]  # what the latest attempt chose where the spec left it open
     progress: Mapped[dict[str, Any] | None]  # phase, step, total_steps, psnr_db, seconds, eta_seconds

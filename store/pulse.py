@@ -52,6 +52,11 @@ class Member:
         return self.age_seconds > SILENT_SECONDS
 
 
+def process_name(pid: int) -> str:
+    """Host and number of a process of this machine: its name in beats, leases, histories and the list of workers."""
+    return f"{socket.gethostname()}:{pid}"
+
+
 class Pulses:
     """The hash in the broker."""
 
@@ -130,7 +135,7 @@ class Pulse:
             turn_seconds: longest time in seconds from one turn of the loop to the next.
         """
         self._pulses, self._role, self._turn_seconds = pulses, role, turn_seconds
-        self.name = f"{socket.gethostname()}:{os.getpid()}"
+        self.name = process_name(os.getpid())
         self._lock = Lock()
         self._alive_until = time.monotonic() + turn_seconds
         self._done = Event()

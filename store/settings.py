@@ -64,6 +64,13 @@ class StoreSettings(BaseSettings):
         default=(), description='networks that webhooks may reach although they are not public, as ["10.1.0.0/16"]'
     )
 
+    traces_endpoint: str | None = Field(
+        default=None,
+        pattern="^https?://",
+        description="address of a collector of traces that speaks OTLP over HTTP, such as http://localhost:4318; None "
+        "for no traces",
+    )
+
     disk_folder: Path | None = Field(
         default=None, description="folder on the disk of the engines, if they are on this machine; else None"
     )

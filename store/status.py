@@ -61,6 +61,7 @@ LEGAL_MOVES: dict[FitStatus, frozenset[FitStatus]] = {
     FitStatus.CANCELLED: frozenset(),
     FitStatus.EXPIRED: frozenset(),
 }
+ENDED = frozenset(status for status in FitStatus if status.is_terminal)
 
 
 class Phase(StrEnum):

@@ -13,6 +13,7 @@ from hypothesis import settings
 from jaxtyping import install_import_hook
 from sqlalchemy import text
 
+from standalone import processes
 from store.blobs import BlobStore
 from store.database import Database
 from store.settings import StoreSettings
@@ -27,6 +28,10 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # A run in the background starts with these ignored, and so would everything that tests start and then interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+# Each process of pytest-xdist prefers a port of its own: two stacks that start at one moment would both find one free,
+# and who came second would take the first one's api for its own.
+processes.API_PORT += int(os.environ.get("PYTEST_XDIST_WORKER", "gw-1").removeprefix("gw")) + 1
 
 # Every run looks at new examples, except where a red light has to mean that the change at hand broke something.
 settings.register_profile("ci", derandomize=True)

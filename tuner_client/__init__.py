@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from tuner_client.models import FitError as FitError
     from tuner_client.models import FitPage as FitPage
     from tuner_client.models import FitSummary as FitSummary
+    from tuner_client.models import Fleet as Fleet
     from tuner_client.models import Key as Key
     from tuner_client.models import KeyPage as KeyPage
     from tuner_client.models import KeySecret as KeySecret
@@ -70,6 +71,8 @@ if TYPE_CHECKING:
     from tuner_client.models import WebhookPage as WebhookPage
     from tuner_client.models import WebhookSecret as WebhookSecret
     from tuner_client.models import Welcome as Welcome
+    from tuner_client.models import Worker as Worker
+    from tuner_client.models import WorkerPage as WorkerPage
     from tuner_client.sync import Client as Client
 else:
     HOMES: Final = {
@@ -104,6 +107,7 @@ else:
         "FitError": "tuner_client.models",
         "FitPage": "tuner_client.models",
         "FitSummary": "tuner_client.models",
+        "Fleet": "tuner_client.models",
         "InvalidRequest": "tuner_client.errors",
         "Key": "tuner_client.models",
         "KeyPage": "tuner_client.models",
@@ -131,6 +135,8 @@ else:
         "WebhookPage": "tuner_client.models",
         "WebhookSecret": "tuner_client.models",
         "Welcome": "tuner_client.models",
+        "Worker": "tuner_client.models",
+        "WorkerPage": "tuner_client.models",
     }
     __all__ = sorted(HOMES)
 

@@ -70,7 +70,7 @@ def _show(bar: Progress, task: TaskID, event: "Event") -> None:
         bar.update(task, description=event.kind)
         return
     data: dict[str, Any] = event.data
-    quality = "" if data.get("psnr_db") is None else f"{data['psnr_db']:.2f} dB"
+    quality = "" if data.get("psnr_db") is None else f"{data['psnr_db']:.2f} dB PSNR"
     phase = str(data.get("phase") or "training")
     bar.update(task, description=phase, completed=data.get("step") or 0, total=data.get("total_steps"), quality=quality)
 
@@ -82,5 +82,5 @@ def _summary(fit: "Fit") -> str:
     if fit.result.bits_per_sample is not None:
         facts.append(f"{fit.result.bits_per_sample:.2f} bits per sample")
     if fit.result.psnr_db is not None:
-        facts.append(f"{fit.result.psnr_db:.2f} dB")
+        facts.append(f"{fit.result.psnr_db:.2f} dB PSNR")
     return f"{fit.id}: {', '.join(facts)}"

@@ -537,6 +537,7 @@ class Limits(Answer):
     json_bytes: int
     points: int
     fit_memory_bytes: int
+    fit_seconds: float
     batch_fits: int
     cancelled_fits: int
     waiting_fits: int | None = None
@@ -595,4 +596,61 @@ class KeyPage(Answer):
     """API keys, newest first; `next_cursor` asks for the next page, and is None on the last one."""
 
     data: list[Key]
+    next_cursor: str | None = None
+
+
+class Line(Answer):
+    """Work of one kind, of all tenants."""
+
+    waiting: int
+    oldest_waiting_seconds: float | None = None
+    running: int
+
+
+class WorkerCounts(Answer):
+    """How many workers there are."""
+
+    heard: int
+    busy: int
+    silent: int
+
+
+class Ended(Answer):
+    """Attempts at fits of all tenants that ended within the last hour, by how they ended."""
+
+    attempts: dict[str, int]
+    worker_seconds: float
+
+
+class Fleet(Answer):
+    """What waits for workers, how many there are, what came of the last hour, and why fits of one's own failed."""
+
+    fits: Line
+    views: Line
+    workers: WorkerCounts
+    last_hour: Ended
+    failures: dict[str, int]
+
+
+class Worker(Answer):
+    """A worker with its device and memory; `fit_id` is that of its fit if it is one's own."""
+
+    id: str
+    name: str
+    device: str | None = None
+    device_name: str | None = None
+    threads: int | None = None
+    memory_bytes: int | None = None
+    used_bytes: int | None = None
+    release: str | None = None
+    age_seconds: float
+    silent: bool
+    busy: bool
+    fit_id: str | None = None
+
+
+class WorkerPage(Answer):
+    """Workers, the newest first."""
+
+    data: list[Worker]
     next_cursor: str | None = None

@@ -12,12 +12,13 @@ from types import FrameType
 from typing import Any
 
 from billiard import active_children
-from celery.signals import worker_init, worker_process_init, worker_shutting_down
+from celery.signals import worker_init, worker_process_init, worker_process_shutdown, worker_shutting_down
 
 from cage.enter import hide_process
 from store.queue import RUN_FIT, celery_app
 from store.settings import StoreSettings
 from worker.beating import let_it_beat
+from worker.logs import write_as_the_api_does
 from worker.settings import WorkerSettings
 
 DRAIN_SIGNAL = signal.SIGUSR2
@@ -50,6 +51,7 @@ app.conf.update(
     worker_cancel_long_running_tasks_on_connection_loss=False,
     worker_hijack_root_logger=False,
 )
+write_as_the_api_does()
 let_it_beat(app, "worker")  # a sign of life in the broker, for `GET /readyz` and people
 
 
@@ -76,6 +78,7 @@ def _hide(**_: Any) -> None:
 def _prepare_process(**_: Any) -> None:
     """Pay for imports and connections before the first message, and listen for the order to drain."""
     from worker.drain import draining
+    from worker.presence import Presence
     from worker.resources import resources
     from worker.run import warm_up
 
@@ -85,6 +88,8 @@ def _prepare_process(**_: Any) -> None:
     signal.signal(DRAIN_SIGNAL, drain)
     _hide()
     warm_up(resources())
+    presence = Presence(resources()).start()
+    worker_process_shutdown.connect(lambda **_: presence.end(), weak=False)
 
 
 @worker_shutting_down.connect

@@ -11,6 +11,7 @@ from celery.signals import worker_init
 from store.queue import DRAW_VIEW, celery_app
 from store.settings import StoreSettings
 from worker.beating import let_it_beat
+from worker.logs import write_as_the_api_does
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +28,7 @@ app.conf.update(
     worker_cancel_long_running_tasks_on_connection_loss=False,
     worker_hijack_root_logger=False,
 )
+write_as_the_api_does()
 _pulse = let_it_beat(app, "views")
 
 

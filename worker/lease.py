@@ -2,7 +2,8 @@
 
 The thread beats even while a training step takes long, but not for ever: when no step has been made for `stall_seconds`
 the computation hangs, and a lease that went on would hold the fit as long as the process lives. So the process ends
-itself, its pool starts another one, and the fit goes on elsewhere.
+itself, its pool starts another one, and the fit goes on elsewhere. It does so even if the lease has been lost
+meanwhile, be it that the fit was cancelled or deleted: a process that hangs takes no other fit either.
 
 Nor does it beat for a thread that has waited for the database for longer than a lease: a fit whose progress nobody
 hears of stands still, however good the line is over which the thread here beats.
@@ -120,25 +121,26 @@ class Lease:
                 self._give_up_hung()
                 self._on_stall()
                 return
+            if self._lost.is_set():
+                continue  # nothing is held any more, and what hangs would keep this process from every other fit
             since = self._waits_since
             if since is not None and started - since > settings.lease_seconds:
                 # This thread's line is fine and the other's is not: the fit stands still, and others could go on.
                 logger.error("%s waits for the database for longer than a lease: letting it go", self._claim.fit_id)
                 self.excuse = "cut_off"
                 self._lost.set()
-                return
+                continue
             try:
                 with self._resources.database.unit_of_work() as session:
                     self.note(self._beat(session))
             except LeaseLost:
                 self._lost.set()
-                return
+                wait = settings.heartbeat_seconds
             except SQLAlchemyError as error:
                 logger.warning("heartbeat of %s failed: %s", self._claim.fit_id, error)
                 self.excuse = "cut_off"
                 if time.monotonic() + RETRY_SECONDS >= self._valid_until:
                     self._lost.set()
-                    return
                 wait = RETRY_SECONDS
             else:
                 self.excuse = "overtaken"

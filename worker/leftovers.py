@@ -17,6 +17,8 @@ FAILED_SECONDS = 600.0  # how long a view that failed is remembered; then it may
 
 def drop_checkpoints(resources: Resources, checkpoints: list[Checkpoint]) -> None:
     """Delete checkpoints, row first: an object without a row is harmless, a row without an object is not."""
+    if not checkpoints:
+        return
     with resources.database.unit_of_work() as session:
         keys = Fits(session).forget_checkpoints([checkpoint.id for checkpoint in checkpoints])
     remove_objects(resources.database, resources.blobs, keys)

@@ -9,6 +9,7 @@ from store.database import Database
 from store.disk import ENDLESS, Disk
 from store.queue import FitQueue
 from store.settings import StoreSettings
+from store.tracing import start_traces
 from worker.settings import WorkerSettings
 
 
@@ -29,6 +30,7 @@ class Resources:
 def resources() -> Resources:
     """The process's own, from the environment."""
     store = StoreSettings()
+    start_traces(store, "tuner-worker")
     return Resources(
         settings=WorkerSettings(),
         database=Database(store),

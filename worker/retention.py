@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 from store.repositories.retention import Retention
+from store.repositories.workers import Workers
 from worker.resources import Resources
 
 logger = logging.getLogger(__name__)
@@ -18,8 +19,11 @@ def forget_history(resources: Resources) -> None:
     steps = _of_ended(resources, settings.events_kept_seconds, Retention.drop_steps)
     attempts = _of_ended(resources, settings.attempts_kept_seconds, Retention.drop_attempts)
     keys = _keys(resources, settings.idempotency_kept_seconds)
-    if steps or attempts or keys:
-        logger.info("forgotten: %s events, %s attempts, %s idempotency keys", steps, attempts, keys)
+    with resources.database.unit_of_work() as session:
+        workers = Workers(session).forget_gone()
+    if steps or attempts or keys or workers:
+        told = "forgotten: %s events, %s attempts, %s idempotency keys, %s workers"
+        logger.info(told, steps, attempts, keys, workers)
 
 
 def _of_ended(resources: Resources, seconds: float | None, drop: Callable[[Retention, Sequence[str]], int]) -> int:

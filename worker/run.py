@@ -7,7 +7,6 @@ and is read in the cage, a process that can open nothing else.
 
 import logging
 import os
-import socket
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -20,8 +19,11 @@ from store.blobs import sha256_hex
 from store.database import is_passing
 from store.errors import BlobDamaged, BlobMissing, BlobsUnavailable, DiskFull, IllegalMove, LeaseLost, StorageFull
 from store.keys import representation_key
+from store.logs import about
+from store.pulse import process_name
 from store.repositories.fits import Claim, ClaimedFit, Excuse, Fits, StoredObject
 from store.status import Order
+from store.tracing import span
 from tuner.codec.decode import decode
 from tuner.codec.encode import MEDIA_TYPE
 from tuner.errors import OutOfMemory, StateMismatch, TunerError
@@ -34,6 +36,7 @@ from tuner.targets.search import fit_to_target
 from worker.checkpoints import load_checkpoints
 from worker.crew import Colleagues
 from worker.deadline import Deadline
+from worker.device import device_of
 from worker.drain import draining
 from worker.facts import file_facts, file_quality_db, slope_quality_db
 from worker.lease import Lease, end_process
@@ -66,10 +69,31 @@ def run_next_fit(resources: Resources) -> str | None:
             worker_name(),
             lease_seconds=settings.lease_seconds,
             max_running_per_tenant=settings.max_running_per_tenant,
+            max_run_seconds=settings.max_run_seconds,
         )
     if claimed is None:
         return None
-    claim = claimed.claim
+    claim, origin = claimed.claim, claimed.origin
+    with (
+        span("fit", parent=origin.get("traceparent"), fit_id=claim.fit_id, attempt=claim.attempt),
+        about(fit_id=claim.fit_id, request_id=origin.get("request_id")),
+    ):
+        _see_through(resources, claimed, asked_at)
+    if settings.max_running_per_tenant is not None:
+        # The hint of a fit that had to wait for this one's place was used up while there was none.
+        resources.queue.publish(claim.fit_id)
+    return claim.fit_id
+
+
+def _see_through(resources: Resources, claimed: ClaimedFit, asked_at: float) -> None:
+    """An attempt, from claim to end.
+
+    Args:
+        resources: what the worker works on.
+        claimed: fit that this worker holds.
+        asked_at: moment by the monotonic clock before which the lease did not begin.
+    """
+    claim, settings = claimed.claim, resources.settings
     logger.info("attempt %s of %s begins", claim.attempt, claim.fit_id)
     too_large = partial(_give_up, resources, claim, _out_of_memory(claim, settings))
     too_long = partial(_give_up, resources, claim, _out_of_time(claim, settings))
@@ -86,10 +110,6 @@ def run_next_fit(resources: Resources) -> str | None:
             excuse = lease.excuse
     if excuse is not None:
         _excuse(resources, claim, excuse)
-    if settings.max_running_per_tenant is not None:
-        # The hint of a fit that had to wait for this one's place was used up while there was none.
-        resources.queue.publish(claim.fit_id)
-    return claim.fit_id
 
 
 def warm_up(resources: Resources) -> None:
@@ -102,7 +122,7 @@ def warm_up(resources: Resources) -> None:
 
 def worker_name() -> str:
     """Who holds a fit, for people who look at its history."""
-    return f"{socket.gethostname()}:{os.getpid()}"
+    return process_name(os.getpid())
 
 
 def _engines_answer(resources: Resources) -> bool:
@@ -214,7 +234,7 @@ def _train(
     resources: Resources, claimed: ClaimedFit, signal: Signal | LargeSignal, ask: Ask, reporter: Reporter
 ) -> TargetResult:
     reporter.decide(resolved_settings(ask))
-    device = _device(resources.settings.device)
+    device = device_of(resources.settings.device)
     crew = Colleagues(resources, claimed.claim) if isinstance(ask, TilesAsk) else None
     states = load_checkpoints(resources, claimed.claim.fit_id) if claimed.claim.attempt > 1 else iter(())
     for state in states:
@@ -313,7 +333,7 @@ def _out_of_time(claim: Claim, settings: WorkerSettings) -> End:
 
 def memory_budget(settings: WorkerSettings, on_breach: Callable[[], None]) -> AbstractContextManager[object]:
     """The budget of memory; on a GPU none, whose driver maps more than it uses."""
-    return MemoryBudget(settings.fit_memory_bytes, on_breach) if _device(settings.device) == "cpu" else nullcontext()
+    return MemoryBudget(settings.fit_memory_bytes, on_breach) if device_of(settings.device) == "cpu" else nullcontext()
 
 
 def _give_up(resources: Resources, claim: Claim, failure: End) -> None:
@@ -369,9 +389,3 @@ def _persist(resources: Resources, claim: Claim, lease: Lease, end: End) -> None
     if left:
         with suppress(BlobsUnavailable):  # then upkeep takes it, as an object that no row knows
             resources.blobs.delete(representation_key(claim.fit_id, claim.attempt))
-
-
-def _device(wish: str) -> str:
-    if wish == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return wish

@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from store.errors import BlobsUnavailable
 from store.locks import Lock
+from store.logs import write_logs
 from store.pulse import Pulse, Pulses
 from store.repositories.fits import Fits
 from store.repositories.parts import Parts
@@ -36,6 +37,7 @@ logger = logging.getLogger(__name__)
 Step = Callable[[Resources], object]
 
 LONGEST_STEP_SECONDS = 600.0  # of upkeep; then it is stuck
+_MINE = select(func.pg_try_advisory_xact_lock(Lock.UPKEEP))
 
 
 def run_upkeep(resources: Resources, stop: Event, turn: Callable[[], None] = lambda: None) -> None:
@@ -80,7 +82,7 @@ def _alone(name: str, step: Step, resources: Resources, turn: Callable[[], None]
 def _fits(resources: Resources) -> Iterator[Fits | None]:
     """The fits, in a transaction, or None while another process sees to them."""
     with resources.database.unit_of_work() as session:
-        mine = session.scalar(select(func.pg_try_advisory_xact_lock(Lock.UPKEEP)))
+        mine = session.scalar(_MINE)
         yield Fits(session) if mine else None
 
 
@@ -163,7 +165,7 @@ SELDOM: tuple[tuple[str, Step], ...] = (
 
 
 def main() -> None:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    write_logs("INFO")
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

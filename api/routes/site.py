@@ -13,13 +13,15 @@ router = Routes(include_in_schema=False)
 # Scripts and styles from here only, none within the page. The core is WebAssembly, and a worker decodes each file.
 _POLICY = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' blob: data:; "
-    "connect-src 'self' {storage}; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "media-src blob:; connect-src 'self' {storage}; worker-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
 )
 
 
 @router.get(SITE)
 @router.get(SITE + "/{name}")
 @router.get(SITE + "/web/{name}")
+@router.get(SITE + "/web/viewer/{name}")
 def show(request: Request, services: InjectedServices) -> Response:
     """The page, or a file that it consists of."""
     path = request.url.path.removeprefix(SITE).removeprefix("/")

@@ -71,6 +71,7 @@ class Limits(BaseModel):
     json_bytes: int = Field(description="bytes of every other body")
     points: int = Field(description="points of the grid of a signal")
     fit_memory_bytes: int = Field(description="bytes of memory that a worker has for one fit")
+    fit_seconds: float = Field(description="seconds that a worker has for one fit")
     batch_fits: int = Field(description="fits of POST /fits/batch, and ids of POST /fits/cancel")
     cancelled_fits: int = Field(description="fits that one POST /fits/cancel with a condition cancels")
     waiting_fits: int | None = Field(description="fits that are queued or paused, of one tenant")
@@ -115,6 +116,7 @@ class Capabilities(BaseModel):
             json_bytes=settings.max_json_bytes,
             points=settings.max_pixels,
             fit_memory_bytes=settings.fit_memory_bytes,
+            fit_seconds=settings.fit_seconds,
             batch_fits=MOST_FITS,
             cancelled_fits=MOST_CANCELLED,
             waiting_fits=settings.max_waiting_fits,

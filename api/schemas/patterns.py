@@ -1,12 +1,13 @@
 """What the patterns of the document mean, in words, for those whose request did not match one."""
 
-from api.schemas import fits, keys, results, signals, uploads, webhooks
+from api.schemas import fits, fleet, keys, results, signals, uploads, webhooks
 
 _IDS = {
     signals.ID_PATTERN: signals.EXAMPLE_ID,
     uploads.ID_PATTERN: uploads.EXAMPLE_ID,
     fits.ID_PATTERN: fits.EXAMPLE_ID,
     results.CHECKPOINT_PATTERN: results.EXAMPLE_CHECKPOINT,
+    fleet.ID_PATTERN: fleet.EXAMPLE_ID,
     keys.ID_PATTERN: keys.EXAMPLE_ID,
     webhooks.ENDPOINT_PATTERN: webhooks.EXAMPLE_ENDPOINT,
     webhooks.DELIVERY_PATTERN: webhooks.EXAMPLE_DELIVERY,

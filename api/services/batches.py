@@ -9,10 +9,10 @@ from collections.abc import Iterator
 
 from sqlalchemy.orm import Session
 
-from api.errors import FitTooLarge
+from api.errors import FitTooLarge, InvalidRequest
 from api.schemas.batches import CANCELLABLE, MOST_CANCELLED, CancelledFit, FitBatch, FitCancellation, FitCancellations
 from api.schemas.fits import FitRequest, FitSummary
-from api.services.fit_memory import check_memory
+from api.services.fit_limits import FitLimits
 from api.services.idempotency import batch_sha256
 from api.services.publishing import Publisher
 from api.services.webhooks import wanted_webhook
@@ -35,11 +35,12 @@ class FitBatches:
     Args:
         database: database with the rows of signals and fits.
         publisher: sends the messages.
+        limits: refuses what no worker can do.
         settings: the service's terms, among others.
     """
 
-    def __init__(self, database: Database, publisher: Publisher, settings: ApiSettings) -> None:
-        self._database, self._publisher, self._settings = database, publisher, settings
+    def __init__(self, database: Database, publisher: Publisher, limits: FitLimits, settings: ApiSettings) -> None:
+        self._database, self._publisher, self._limits, self._settings = database, publisher, limits, settings
 
     def submit(self, tenant: str, requests: list[FitRequest], idempotency_key: str | None) -> tuple[FitBatch, bool]:
         """Queue all of the fits in one transaction, or find those of an earlier batch with the same key.
@@ -50,7 +51,8 @@ class FitBatches:
         Raises:
             SignalNotFound: if the tenant has not all of the signals; the message says which requests name those.
             IdempotencyConflict: if the key was used with another request.
-            FitTooLarge: if one of the fits needs more memory than a worker has for one.
+            FitTooLarge: if one of the fits needs more memory or time than a worker has for one.
+            InvalidRequest: if the parts of one do not fit together.
             TooManyFits: if with them more fits than are allowed would be queued or paused.
             StorageFull: if the tenant may not store anything more.
         """
@@ -117,9 +119,9 @@ class FitBatches:
         """Whether the tenant may have the fits that were just queued; if not, their transaction is undone."""
         for number, fit in enumerate(fits):
             try:
-                check_memory(session, fit, self._settings.fit_memory_bytes)
-            except FitTooLarge as error:
-                raise FitTooLarge(f"fits/{number}: {error}; none of the batch was queued") from error
+                self._limits.check(session, fit)
+            except (FitTooLarge, InvalidRequest) as error:
+                raise type(error)(f"fits/{number}: {error}; none of the batch was queued") from error
         quotas = Quotas(session)
         quotas.check_waiting_fits(tenant, self._settings.max_waiting_fits)
         quotas.check_room(tenant, self._settings.max_stored_bytes)

@@ -13,7 +13,7 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import psycopg
 from starlette.responses import StreamingResponse
@@ -22,6 +22,7 @@ from starlette.types import Send
 from api.errors import TooBusy
 from api.schemas.fits import EventView, FitSummary
 from api.services.places import Places
+from api.services.seen_changes import SeenChanges
 from api.services.turns import Turns
 from api.settings import ApiSettings
 from store.database import Database
@@ -37,8 +38,6 @@ RECONNECT_SECONDS = 1.0
 LISTEN_CHECK_SECONDS = 15.0  # a quiet connection is asked whether it still lives
 RETRY = b"retry: 2000\n"  # milliseconds after which a browser connects again
 ANY = ""  # id under which streams wait that follow every fit
-# A change is stamped when its transaction begins and seen when it ends: so far back is looked at again.
-LATE_COMMIT = timedelta(seconds=30)
 CHANGES_PAUSE_SECONDS = 0.25  # between two looks at all fits of a tenant
 CHANGES_REST = 4.0  # times as long as the look took, if that is longer
 CHANGES = 500  # fits that are looked at in one go
@@ -150,7 +149,7 @@ class EventHub:
         """
         keep_alive = self._settings.events_keep_alive_seconds
         with self._subscription(tenant, ANY) as wake:
-            seen: dict[str, datetime] = {}
+            seen = SeenChanges(datetime.now(UTC))
             await self._readers.in_thread(tenant, self._read_changes, tenant, seen)
             yield RETRY + b"event: hello\ndata: {}\n\n"
             spoke = time.monotonic()
@@ -219,27 +218,19 @@ class EventHub:
             rows = fits.events(fit_id, after=after, limit=BATCH)
             return [EventView.of(row) for row in rows], ended
 
-    def _read_changes(self, tenant: str, seen: dict[str, datetime]) -> list[FitSummary]:
-        """The fits that were changed since the last look.
-
-        Args:
-            tenant: tenant that the fits belong to.
-            seen: time of the last change that was told, by the id of the fit; it is brought up to date.
-        """
-        since = max(seen.values(), default=datetime.now(UTC)) - LATE_COMMIT
+    def _read_changes(self, tenant: str, seen: SeenChanges) -> list[FitSummary]:
+        """The fits that were changed since the last look; `seen` is brought up to date."""
         changed: list[FitSummary] = []
+        wanted = FitFilter(updated_after=seen.since)
         after: Place | None = None
         with self._database.reading() as session:
             while True:
-                wanted = FitFilter(updated_after=since)
                 fits = listing.list_fits(session, tenant, wanted, limit=CHANGES, after=after, order=FitOrder.UPDATED)
-                changed += [FitSummary.of(fit) for fit in fits if seen.get(fit.id) != fit.updated_at]
+                changed += [FitSummary.of(fit) for fit in fits if seen.is_new(fit.id, fit.updated_at)]
                 if len(fits) < CHANGES:
                     break
                 after = Place(fit_id=fits[-1].id, updated_at=fits[-1].updated_at)
-        for fit_id in [fit_id for fit_id, moment in seen.items() if moment < since]:
-            del seen[fit_id]
-        seen |= {fit.id: fit.updated_at for fit in changed}
+        seen.add({fit.id: fit.updated_at for fit in changed})
         return changed
 
     def _wake_all(self) -> None:

@@ -21,6 +21,7 @@ from typing import Final
 
 SITE: Final = "/page"
 _NAME = re.compile(r"[a-z0-9]+(?:\.d)?\.(?:css|html|js|wasm)")
+_FOLDERS: Final = frozenset({"", "web", "web/viewer"})
 _TYPES: Final = {
     "html": "text/html; charset=utf-8",
     "js": "text/javascript; charset=utf-8",
@@ -75,13 +76,14 @@ class ViewTemplate:
 def part(path: str) -> Part | None:
     """A file of the page, by what stands behind `/page/`; None if there is no such file."""
     folder, _, name = path.rpartition("/")
-    if folder not in {"", "web"} or not _NAME.fullmatch(name):
+    if folder not in _FOLDERS or not _NAME.fullmatch(name):
         return None
     source: Path
     if folder == "":
         source = Path(str(files("api") / "site" / name))
     else:
-        source = _library() / "core" / name if name == "core.wasm" else _decoder() / name
+        inner = folder.removeprefix("web").removeprefix("/")
+        source = _library() / "core" / name if path == "web/core.wasm" else _decoder() / inner / name
     if not source.is_file():
         return None
     content = source.read_bytes()

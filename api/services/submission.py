@@ -10,7 +10,7 @@ from collections.abc import Callable
 from sqlalchemy.orm import Session
 
 from api.schemas.fits import FitOverrides, FitRequest, FitView
-from api.services.fit_memory import check_memory
+from api.services.fit_limits import FitLimits
 from api.services.idempotency import clone_sha256, replay, request_sha256
 from api.services.publishing import Publisher
 from api.services.webhooks import wanted_webhook
@@ -32,11 +32,15 @@ class Submissions:
         database: database with the rows of signals and fits.
         blobs: storage, which is asked whether a result is still there.
         publisher: sends the messages.
+        limits: refuses what no worker can do.
         settings: the service's terms, among others.
     """
 
-    def __init__(self, database: Database, blobs: BlobStore, publisher: Publisher, settings: ApiSettings) -> None:
-        self._database, self._blobs, self._publisher, self._settings = database, blobs, publisher, settings
+    def __init__(
+        self, database: Database, blobs: BlobStore, publisher: Publisher, limits: FitLimits, settings: ApiSettings
+    ) -> None:
+        self._database, self._blobs, self._publisher = database, blobs, publisher
+        self._limits, self._settings = limits, settings
 
     def submit(self, tenant: str, request: FitRequest, idempotency_key: str | None) -> tuple[FitView, bool]:
         """Queue a fit, or find the one that an earlier request with the same key queued.
@@ -47,7 +51,8 @@ class Submissions:
         Raises:
             SignalNotFound: if the tenant has no such signal.
             IdempotencyConflict: if the key was used with another request.
-            FitTooLarge: if it needs more memory than a worker has for one.
+            FitTooLarge: if it needs more memory or time than a worker has for one.
+            InvalidRequest: if its parts do not fit together.
             TooManyFits: if with it more fits than are allowed would be queued or paused.
             StorageFull: if the tenant may not store anything more.
         """
@@ -66,7 +71,8 @@ class Submissions:
             FitNotFound: if the tenant has no such fit.
             SignalNotFound: if its signal was deleted.
             IdempotencyConflict: if the key was used with another request.
-            FitTooLarge: if it needs more memory than a worker has for one.
+            FitTooLarge: if it needs more memory or time than a worker has for one.
+            InvalidRequest: if its parts do not fit together.
             TooManyFits: if with it more fits than are allowed would be queued or paused.
             StorageFull: if the tenant may not store anything more.
         """
@@ -90,7 +96,8 @@ class Submissions:
             FitNotFound: if the tenant has no such fit.
             SignalNotFound: if its signal was deleted.
             IllegalMove: unless the fit failed, expired or was cancelled, or its result is missing or damaged.
-            FitTooLarge: if it needs more memory than a worker has for one.
+            FitTooLarge: if it needs more memory or time than a worker has for one.
+            InvalidRequest: if its parts do not fit together.
             TooManyFits: if with it more fits than are allowed would be queued or paused.
             StorageFull: if the tenant may not store anything more.
             BlobsUnavailable: if storage does not say whether the result is there.
@@ -181,7 +188,7 @@ class Submissions:
 
     def _check(self, session: Session, fit: Fit) -> None:
         """Whether the tenant may have the fit that was just queued; if not, its transaction is undone."""
-        check_memory(session, fit, self._settings.fit_memory_bytes)
+        self._limits.check(session, fit)
         quotas = Quotas(session)
         quotas.check_waiting_fits(fit.tenant, self._settings.max_waiting_fits)
         quotas.check_room(fit.tenant, self._settings.max_stored_bytes)

@@ -159,8 +159,7 @@ def _spec(wish: Wish, representation: Representation) -> RenderSpec:
 def grid_shape(representation: Representation) -> tuple[int, ...]:
     """Samples of the signal along each axis, as the worker noted them or else as the upload's facts say."""
     noted = representation.facts.get("grid_shape")
-    facts = representation.fit.signal.facts
-    return tuple(noted or facts.get("shape") or (facts["height"], facts["width"]))
+    return tuple(noted) if noted else representation.fit.signal.grid_shape
 
 
 def _invalid(parameter: str, detail: str) -> InvalidRequest:

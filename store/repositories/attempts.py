@@ -15,6 +15,7 @@ from sqlalchemy import func, select, update
 from store.errors import SpecInvalid, SpecNewer
 from store.intervals import as_interval
 from store.models import Checkpoint, Fit, FitAttempt, Representation, Signal
+from store.repositories.allowances import used_up
 from store.repositories.deleted import DeletedObjects
 from store.repositories.moves import Claim, Excuse, Moves, is_due, order_of
 from store.repositories.outbox import announce_progress, announce_start
@@ -32,12 +33,13 @@ _of_newer: set[str] = set()  # ids of fits whose spec this process cannot read
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ClaimedFit:
-    """What a worker needs to know to start."""
+    """What a worker needs to know to start, and where the fit comes from: `request_id` and `traceparent`, if known."""
 
     claim: Claim
     tenant: str
     spec: FitSpec
     signal: Signal
+    origin: dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,7 +55,12 @@ class Attempts(Moves):
     """The worker's side."""
 
     def claim_next(
-        self, worker: str, *, lease_seconds: float, max_running_per_tenant: int | None = None
+        self,
+        worker: str,
+        *,
+        lease_seconds: float,
+        max_running_per_tenant: int | None = None,
+        max_run_seconds: float | None = None,
     ) -> ClaimedFit | None:
         """Take the fit that should run next, or None if none is queued or all wait for their tenant's turn.
 
@@ -66,6 +73,8 @@ class Attempts(Moves):
             worker: name of the worker that claims, for people who look at the history.
             lease_seconds: seconds until the fit is taken away from a worker that is silent.
             max_running_per_tenant: number of fits of one tenant that may be held at a time; None for any number.
+            max_run_seconds: longest time that any fit may be held, all attempts together, in seconds; a fit's own spec
+                may allow less. One that was paused when its time was used up fails here. None for no limit but its own.
         """
         while True:
             turn = self._session.begin_nested()
@@ -84,7 +93,11 @@ class Attempts(Moves):
                 self.fail(claim, code=error.code, message=str(error))
             else:
                 claim = self._begin(fit, worker, lease_seconds)
-                return ClaimedFit(claim=claim, tenant=fit.tenant, spec=spec, signal=fit.signal)
+                allowed = self._used_up(claim, max_run_seconds)
+                if allowed is not None:
+                    self._fail_overdue(claim, fit, allowed)
+                    continue
+                return ClaimedFit(claim=claim, tenant=fit.tenant, spec=spec, signal=fit.signal, origin=fit.origin or {})
 
     def _begin(self, fit: Fit, worker: str, lease_seconds: float) -> Claim:
         fit.attempt += 1
@@ -97,6 +110,13 @@ class Attempts(Moves):
         if fit.attempt == 1:
             announce_start(self._session, fit)
         return Claim(fit.id, fit.attempt)
+
+    def _used_up(self, claim: Claim, max_run_seconds: float | None) -> float | None:
+        """The seconds that a fit was allowed, if it has been worked on for longer."""
+        if claim.attempt == 1:
+            return None
+        seconds: float | None = self._session.scalar(used_up(max_run_seconds), {"fit_id": claim.fit_id})
+        return seconds
 
     def _pass_over(self, fit_id: str) -> None:
         """Never look at a row of a newer version again, nor at those like it that wait next, in this process.

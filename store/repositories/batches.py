@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from store.errors import IdempotencyConflict
 from store.models import Fit, IdempotencyKey
+from store.origin import origin
 from store.repositories.moves import EVENTS_CHANNEL
 from store.repositories.webhooks import FitWebhook, Webhooks
 from store.spec import FitSpec
@@ -94,6 +95,7 @@ class Batches:
         # Drawn first, so that the rows can be written by one statement and are still known apart.
         fit_ids = sorted(self._session.scalars(_NEW_IDS, {"count": len(wanted)}))
         common = {"tenant": tenant, "published_at": func.now(), "event_seq": 1, "kept_seconds": kept_seconds}
+        common["origin"] = origin()
         rows = [
             {
                 "id": fit_id,

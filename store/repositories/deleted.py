@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import Integer, bindparam, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from store.keys import SIGNALS, owner_of_signal
 from store.models_deleted import DeletedObject
+
+_OLDEST = select(DeletedObject.object_key).order_by(DeletedObject.created_at).limit(bindparam("most", type_=Integer))
 
 
 class DeletedObjects:
@@ -37,8 +39,7 @@ class DeletedObjects:
 
     def oldest(self, *, limit: int = 100) -> list[str]:
         """Keys of objects that wait to be removed."""
-        waiting = select(DeletedObject.object_key).order_by(DeletedObject.created_at).limit(limit)
-        return list(self._session.scalars(waiting))
+        return list(self._session.scalars(_OLDEST, {"most": limit}))
 
 
 def lock_bytes(session: Session, tenant: str, sha256: str) -> None:

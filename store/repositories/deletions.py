@@ -6,8 +6,10 @@ them itself; if storage is away, or the process is killed, upkeep does. No key b
 
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import cache
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import Select, delete, func, select
+from sqlalchemy.sql.dml import ReturningDelete
 
 from store.blobs import BlobStore
 from store.database import Database
@@ -18,9 +20,7 @@ from store.models_renders import Render
 from store.repositories.deleted import DeletedObjects
 from store.repositories.moves import Moves
 from store.repositories.signals import Signals
-from store.status import FitStatus
-
-_ENDED = [status for status in FitStatus if status.is_terminal]
+from store.status import ENDED
 
 
 class Deletions(Moves):
@@ -43,34 +43,20 @@ class Deletions(Moves):
 
     def delete_expired_fits(self, *, limit: int = 20) -> list[str]:
         """Delete fits whose time is over; returns the keys of their objects."""
-        expired = select(Fit).where(Fit.expires_at <= func.now(), Fit.status.in_(_ENDED)).limit(limit)
-        fits = self._session.scalars(expired.with_for_update(of=Fit, skip_locked=True)).all()
+        fits = self._session.scalars(_expired_fits(limit)).all()
         return [key for fit in fits for key in self._delete(fit)]
 
     def delete_expired_signals(self, *, limit: int = 20) -> list[str]:
         """Delete signals whose time is over and which no open fit needs; returns the keys of their objects."""
-        needed = select(Fit.id).where(Fit.signal_id == Signal.id, Fit.status.not_in(_ENDED)).exists()
-        expired = select(Signal.tenant, Signal.id).where(
-            Signal.expires_at <= func.now(), Signal.deleted_at.is_(None), ~needed
-        )
         signals, keys = Signals(self._session), []
-        for tenant, signal_id in self._session.execute(expired.limit(limit)).all():
+        for tenant, signal_id in self._session.execute(_expired_signals(limit)).all():
             with suppress(SignalInUse):  # a fit of it has begun meanwhile
                 keys.append(signals.delete(tenant, signal_id).object_key)
         return keys
 
     def forget_signals(self, *, older_than_seconds: float, limit: int = 100) -> int:
         """Drop rows of signals deleted long ago that nothing names any more; returns how many."""
-        fitted = select(Fit.id).where(Fit.signal_id == Signal.id).exists()
-        uploaded = select(Upload.id).where(Upload.signal_id == Signal.id).exists()
-        old = (
-            select(Signal.id)
-            .where(Signal.deleted_at < func.now() - as_interval(older_than_seconds), ~fitted, ~uploaded)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        )
-        gone = delete(Signal).where(Signal.id.in_(old)).returning(Signal.id)
-        return len(self._session.scalars(gone.execution_options(synchronize_session=False)).all())
+        return len(self._session.scalars(_forget_signals(older_than_seconds, limit)).all())
 
     def _delete(self, fit: Fit) -> list[str]:
         objects = [
@@ -86,6 +72,36 @@ class Deletions(Moves):
         self._session.execute(delete(Fit).where(Fit.id == fit.id).execution_options(synchronize_session=False))
         self._session.expunge(fit)
         return keys
+
+
+# Statements of every round of upkeep, built once.
+
+
+@cache
+def _expired_fits(limit: int) -> Select[Fit]:
+    expired = select(Fit).where(Fit.expires_at <= func.now(), Fit.status.in_(ENDED)).limit(limit)
+    return expired.with_for_update(of=Fit, skip_locked=True)
+
+
+@cache
+def _expired_signals(limit: int) -> Select[str, str]:
+    needed = select(Fit.id).where(Fit.signal_id == Signal.id, Fit.status.not_in(ENDED)).exists()
+    is_over = (Signal.expires_at <= func.now(), Signal.deleted_at.is_(None))
+    return select(Signal.tenant, Signal.id).where(*is_over, ~needed).limit(limit)
+
+
+@cache
+def _forget_signals(older_than_seconds: float, limit: int) -> ReturningDelete[str]:
+    fitted = select(Fit.id).where(Fit.signal_id == Signal.id).exists()
+    uploaded = select(Upload.id).where(Upload.signal_id == Signal.id).exists()
+    old = (
+        select(Signal.id)
+        .where(Signal.deleted_at < func.now() - as_interval(older_than_seconds), ~fitted, ~uploaded)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    gone = delete(Signal).where(Signal.id.in_(old)).returning(Signal.id)
+    return gone.execution_options(synchronize_session=False)
 
 
 def remove_objects(database: Database, blobs: BlobStore, keys: Iterable[str]) -> None:

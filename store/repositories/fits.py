@@ -11,6 +11,7 @@ from sqlalchemy.orm import lazyload
 
 from store.errors import FitNotFound, IdempotencyConflict, IllegalMove
 from store.models import Fit, FitEvent, IdempotencyKey
+from store.origin import origin
 from store.repositories.attempts import Attempts, ClaimedFit, StoredObject
 from store.repositories.moves import EVENTS_CHANNEL, Claim, Excuse
 from store.repositories.repairs import Repairs
@@ -74,6 +75,7 @@ class Fits(Attempts, Repairs):
             published_at=func.now(),  # by the caller, after the commit; if that fails upkeep does it later
             event_seq=1,
             kept_seconds=kept_seconds,
+            origin=origin(),
             representation=None,  # said, not asked: every question is a round trip
         )
         self._session.add(fit)

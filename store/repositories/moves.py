@@ -7,9 +7,10 @@ call of `_move`.
 """
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from store.errors import FitNotFound, IllegalMove, LeaseLost
@@ -45,6 +46,17 @@ _EVENT = (
 )
 _APPEND_EVENT = select(func.pg_notify(EVENTS_CHANNEL, _EVENT.c.fit_id))
 
+_END_ATTEMPT = (
+    update(FitAttempt)
+    .where(
+        FitAttempt.fit_id == bindparam("of_fit"),
+        FitAttempt.attempt == bindparam("of_attempt"),
+        FitAttempt.ended_at.is_(None),
+    )
+    .values(ended_at=func.now(), ended_as=bindparam("end"))
+    .execution_options(synchronize_session=False)
+)
+
 
 class Moves:
     """Locks, checks, moves and history, within one unit of work."""
@@ -54,23 +66,13 @@ class Moves:
         self._writers: dict[str, int] = {}  # attempts that write here, by the fit
 
     def _locked(self, tenant: str, fit_id: str) -> Fit:
-        fit = self._session.scalar(
-            select(Fit)
-            .filter_by(tenant=tenant, id=fit_id)
-            .with_for_update(of=Fit)
-            .execution_options(populate_existing=True)
-        )
+        fit: Fit | None = self._session.scalar(_lock_of_tenant(), {"tenant": tenant, "fit_id": fit_id})
         if fit is None:
             raise FitNotFound(f"no fit {fit_id!r}: GET /fits lists yours")
         return fit
 
     def _held(self, claim: Claim) -> Fit:
-        fit = self._session.scalar(
-            select(Fit)
-            .where(Fit.id == claim.fit_id, Fit.attempt == claim.attempt, Fit.status.in_(HELD))
-            .with_for_update(of=Fit)
-            .execution_options(populate_existing=True)
-        )
+        fit: Fit | None = self._session.scalar(_lock_held(), {"fit_id": claim.fit_id, "attempt": claim.attempt})
         if fit is None:
             raise LeaseLost(f"attempt {claim.attempt} no longer holds {claim.fit_id}: stop and write nothing")
         self._writers[claim.fit_id] = claim.attempt
@@ -119,6 +121,16 @@ class Moves:
         fit.error_code, fit.error_message = code, message
         self._move(fit, FitStatus.FAILED, {"code": code, "message": message})
 
+    def _fail_overdue(self, claim: Claim, fit: Fit, allowed_seconds: float) -> None:
+        """Give up on a fit that was worked on for longer than it may be."""
+        self._fail(
+            fit,
+            "deadline_exceeded",
+            f"it was worked on for {allowed_seconds:g} s without an end: allow more (max_run_seconds), or ask for "
+            "fewer steps or a smaller network",
+        )
+        self._end_attempt(claim, "failed")
+
     def _record(self, fit: Fit, kind: str, data: dict[str, Any] | None = None) -> None:
         fit.event_seq += 1
         fit.updated_at = func.now()
@@ -141,13 +153,24 @@ class Moves:
         return self._session.scalar(ends) or 0
 
     def _end_attempt(self, claim: Claim, end: AttemptEnd) -> None:
-        self._session.execute(
-            update(FitAttempt)
-            .where(
-                FitAttempt.fit_id == claim.fit_id, FitAttempt.attempt == claim.attempt, FitAttempt.ended_at.is_(None)
-            )
-            .values(ended_at=func.now(), ended_as=end)
-        )
+        attempt = {"of_fit": claim.fit_id, "of_attempt": claim.attempt, "end": end}
+        self._session.execute(_END_ATTEMPT, attempt)
+
+
+# Statements are built once: to build one takes as long as PostgreSQL does to carry it out.
+
+
+@cache
+def _lock_of_tenant() -> Select[Fit]:
+    wanted = select(Fit).where(Fit.tenant == bindparam("tenant"), Fit.id == bindparam("fit_id"))
+    return wanted.with_for_update(of=Fit).execution_options(populate_existing=True)
+
+
+@cache
+def _lock_held() -> Select[Fit]:
+    is_held = (Fit.attempt == bindparam("attempt"), Fit.status.in_(sorted(HELD)))
+    wanted = select(Fit).where(Fit.id == bindparam("fit_id"), *is_held)
+    return wanted.with_for_update(of=Fit).execution_options(populate_existing=True)
 
 
 def order_of(fit: Fit) -> Order:

@@ -3,11 +3,13 @@
 They are written in the transaction that moves the fit, so that neither is there without the other.
 """
 
+from functools import cache
 from typing import Any
 
-from sqlalchemy import String, cast, func, insert, literal, or_, select
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import ColumnElement, Select, Text, bindparam, cast, func, insert, or_, select
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Session, aliased
+from sqlalchemy.types import TypeEngine
 
 from store.models import Fit
 from store.models_webhooks import PROGRESS_EVENT, STARTED_EVENT, WebhookDelivery, WebhookEndpoint
@@ -35,40 +37,60 @@ def _announce(
     session: Session, fit: Fit, event_type: str, status: str, *, progress: dict[str, Any] | None = None
 ) -> None:
     here = f"/fits/{fit.id}"
-    # Thin: whoever hears of it reads the fit, with a key of their own, and so can tell an old message from a new one.
-    # The labels are the client's own words, by which it knows what the message is about.
-    members = {
+    values = {
+        "tenant": fit.tenant,
+        "event_type": event_type,
+        "event_types": [event_type],
         "fit_id": fit.id,
         "signal_id": fit.signal_id,
         "status": status,
-        "labels": cast(fit.labels, JSONB),
+        "labels": fit.labels,
         "fit": here,
         "events": f"{here}/events",
     }
     if progress is not None:
-        members["progress"] = cast(progress, JSONB)
+        values["progress"] = progress
+    session.execute(_messages(has_progress=progress is not None), values)
+
+
+@cache
+def _messages(*, has_progress: bool) -> Select[int]:
+    """The messages of one event of a fit to all who want them; built once, as each fit has two at least."""
+    # Thin: whoever hears of it reads the fit, with a key of their own, and so can tell an old message from a new one.
+    # The labels are the client's own words, by which it knows what the message is about.
+    words = ("fit_id", "signal_id", "status", "labels", "fit", "events", *(("progress",) if has_progress else ()))
+    members = {name: _value(name, JSONB() if name in {"labels", "progress"} else Text()) for name in words}
     payload = func.jsonb_build_object(
         "type",
-        event_type,
+        _value("event_type", Text()),
         "timestamp",
         func.to_char(func.timezone("UTC", func.now()), 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
         "data",
         func.jsonb_build_object(*(part for name, value in members.items() for part in (name, value))),
         type_=JSONB,
     )
-    wanted = select(WebhookEndpoint.id, literal(event_type), payload).where(
-        WebhookEndpoint.tenant == fit.tenant,
-        or_(WebhookEndpoint.fit_id.is_(None), WebhookEndpoint.fit_id == fit.id),
+    fit_id = _value("fit_id", Text())
+    wanted = select(WebhookEndpoint.id, _value("event_type", Text()), payload).where(
+        WebhookEndpoint.tenant == bindparam("tenant"),
+        or_(WebhookEndpoint.fit_id.is_(None), WebhookEndpoint.fit_id == fit_id),
         WebhookEndpoint.disabled_at.is_(None),
-        WebhookEndpoint.event_types.contains([event_type]),
+        WebhookEndpoint.event_types.contains(bindparam("event_types", type_=ARRAY(Text()))),
     )
-    if event_type == PROGRESS_EVENT:
+    if has_progress:
         earlier = aliased(WebhookDelivery)
         waiting = select(earlier.id).where(
             earlier.endpoint_id == WebhookEndpoint.id,
             earlier.status == "pending",
             earlier.event_type == PROGRESS_EVENT,
-            earlier.payload["data"]["fit_id"].astext == cast(fit.id, String),
+            earlier.payload["data"]["fit_id"].astext == fit_id,
         )
         wanted = wanted.where(~waiting.exists())
-    session.execute(insert(WebhookDelivery).from_select(["endpoint_id", "event_type", "payload"], wanted))
+    # Within a SELECT, whose values are those above: those of an INSERT would be taken for columns.
+    columns = ["endpoint_id", "event_type", "payload"]
+    written = insert(WebhookDelivery).from_select(columns, wanted).returning(WebhookDelivery.id).cte("written")
+    return select(func.count(written.c.id))
+
+
+def _value(name: str, kind: TypeEngine[Any]) -> ColumnElement[Any]:
+    """A value that each message has of its own; cast, since arguments of a JSON function have no type to be told by."""
+    return cast(bindparam(name, type_=kind), kind)

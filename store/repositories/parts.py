@@ -19,10 +19,16 @@ from store.models_parts import FitPart
 from store.repositories.attempts import Attempts, StoredObject
 from store.repositories.moves import Claim
 from store.spec import FitSpec, read_spec
-from store.status import FitStatus, Order
+from store.status import ENDED, FitStatus, Order
 
 # A fit in one of these may still want what somebody has under way for it.
 _OPEN = frozenset({FitStatus.QUEUED, FitStatus.PAUSED, FitStatus.RUNNING})
+# Of every round of upkeep, and so built once.
+_FORGET_ENDED = (
+    delete(FitPart)
+    .where(select(Fit.id).where(Fit.id == FitPart.fit_id, Fit.status.in_(ENDED)).exists())
+    .execution_options(synchronize_session=False)
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -187,9 +193,7 @@ class Parts:
 
     def forget_ended(self) -> None:
         """Drop the parts of fits that have ended."""
-        ended = [status for status in FitStatus if status.is_terminal]
-        gone = select(Fit.id).where(Fit.id == FitPart.fit_id, Fit.status.in_(ended)).exists()
-        self._session.execute(delete(FitPart).where(gone).execution_options(synchronize_session=False))
+        self._session.execute(_FORGET_ENDED)
 
     def _held(self, claim: PartClaim) -> tuple[FitPart, Fit]:
         # The fit first, as by whoever holds it: two who lock in opposite orders would wait for each other.

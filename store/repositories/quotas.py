@@ -20,11 +20,10 @@ from store.models import Checkpoint, Fit, FitAttempt, Representation, Signal, Up
 from store.models_deleted import DeletedObject
 from store.models_renders import Render
 from store.repositories.listing import MOST_COUNTED
-from store.status import WAITING, FitStatus
+from store.status import ENDED, WAITING, FitStatus
 
 # More requests of one tenant than are ever between their first statement and their commit: pools are far smaller.
 _UNDER_WAY = 200
-_ENDED = [status for status in FitStatus if status.is_terminal]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -129,7 +128,7 @@ class Quotas:
             "signals": _sum(Signal.byte_count, Signal.tenant == tenant, Signal.deleted_at.is_(None)),
             "representations": _sum(Representation.byte_count, Fit.id == Representation.fit_id, Fit.tenant == tenant),
             "checkpoints": _sum(Checkpoint.byte_count, *of_fit),
-            "leftovers": _sum(Checkpoint.byte_count, *of_fit, Fit.status.in_(_ENDED)),
+            "leftovers": _sum(Checkpoint.byte_count, *of_fit, Fit.status.in_(ENDED)),
             "views": _sum(Render.byte_count, Render.tenant == tenant),
             "deleted": _sum(DeletedObject.byte_count, DeletedObject.tenant == tenant),
             "reserved": _sum(

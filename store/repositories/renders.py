@@ -4,10 +4,11 @@ import hashlib
 import json
 import logging
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import func, select, update
+from sqlalchemy import Select, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
@@ -167,8 +168,7 @@ class Renders:
 
     def reap_expired_leases(self, *, max_tries: int) -> int:
         """Queue again what a lost worker was drawing, or give up on it; returns how many."""
-        lost = select(Render).where(Render.status == "running", Render.lease_until < func.now())
-        renders = self._session.scalars(lost.with_for_update(of=Render, skip_locked=True)).all()
+        renders = self._session.scalars(_LEASE_IS_OVER).all()
         for render in renders:
             render.status, render.lease_until = "queued", None
             if render.tries >= max_tries:
@@ -178,22 +178,11 @@ class Renders:
 
     def oldest_waiting(self, *, older_than_seconds: float) -> str | None:
         """A view that should have been drawn by now, if there is one."""
-        waiting = select(Render.id).where(
-            Render.status == "queued", Render.created_at < func.now() - as_interval(older_than_seconds)
-        )
-        return self._session.scalar(waiting.order_by(Render.id).limit(1))
+        return self._session.scalar(_waiting(older_than_seconds))
 
     def drop_stale(self, *, unused_seconds: float, failed_seconds: float, limit: int = 100) -> list[str]:
         """Forget views that nobody has asked for in a while; returns the keys of their objects, which go next."""
-        stale = (
-            select(Render)
-            .where(
-                ((Render.status == "ready") & (Render.used_at < func.now() - as_interval(unused_seconds)))
-                | ((Render.status == "failed") & (Render.created_at < func.now() - as_interval(failed_seconds)))
-            )
-            .limit(limit)
-            .with_for_update(of=Render, skip_locked=True)
-        )
+        stale = _stale(unused_seconds, failed_seconds, limit)
         return [key for render in self._session.scalars(stale).all() for key in self._drop(render)]
 
     def knows_object(self, key: str) -> bool:
@@ -226,3 +215,30 @@ class Renders:
 
 def _hash(value: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+# Statements of every round of upkeep, built once.
+_LEASE_IS_OVER = (
+    select(Render)
+    .where(Render.status == "running", Render.lease_until < func.now())
+    .with_for_update(of=Render, skip_locked=True)
+)
+
+
+@cache
+def _waiting(older_than_seconds: float) -> Select[str]:
+    is_late = Render.created_at < func.now() - as_interval(older_than_seconds)
+    return select(Render.id).where(Render.status == "queued", is_late).order_by(Render.id).limit(1)
+
+
+@cache
+def _stale(unused_seconds: float, failed_seconds: float, limit: int) -> Select[Render]:
+    return (
+        select(Render)
+        .where(
+            ((Render.status == "ready") & (Render.used_at < func.now() - as_interval(unused_seconds)))
+            | ((Render.status == "failed") & (Render.created_at < func.now() - as_interval(failed_seconds)))
+        )
+        .limit(limit)
+        .with_for_update(of=Render, skip_locked=True)
+    )

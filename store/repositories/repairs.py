@@ -7,14 +7,17 @@ run.
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
-from sqlalchemy import ColumnElement, Float, Numeric, case, cast, func, literal, select, update
+from sqlalchemy import Integer, Select, bindparam, func, select, update
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from store.intervals import as_interval
-from store.models import Checkpoint, Fit, FitAttempt, Representation
+from store.models import Checkpoint, Fit, Representation
+from store.repositories.allowances import allowed_seconds, time_spent
 from store.repositories.moves import Claim, Moves, is_due
-from store.status import HELD, FitStatus
+from store.status import ENDED, HELD, FitStatus
 
 logger = logging.getLogger(__name__)
 
@@ -44,8 +47,7 @@ class Repairs(Moves):
             Ids of the fits that are queued again.
         """
         requeued: list[str] = []
-        expired = select(Fit).where(Fit.status.in_(HELD), Fit.lease_until < func.now())
-        for fit in self._session.scalars(expired.with_for_update(of=Fit, skip_locked=True)).all():
+        for fit in self._session.scalars(_lease_is_over()).all():
             with self._alone(fit):
                 deaths = self._count_lately(fit, "lost") + 1 if fit.tries >= max_tries else 0
                 if fit.status is FitStatus.RUNNING and deaths >= max_tries:
@@ -71,22 +73,10 @@ class Repairs(Moves):
         Returns:
             Their ids.
         """
-        spent = (
-            select(func.sum(func.coalesce(FitAttempt.ended_at, func.now()) - FitAttempt.started_at))
-            .where(FitAttempt.fit_id == Fit.id)
-            .scalar_subquery()
-        )
-        allowed = _allowed("max_run_seconds", max_run_seconds)
-        overdue = select(Fit, allowed).where(Fit.status == FitStatus.RUNNING, spent > as_interval(allowed))
         fits: list[Fit] = []
-        for fit, seconds in self._session.execute(overdue.with_for_update(of=Fit, skip_locked=True)).all():
+        for fit, seconds in self._session.execute(_overdue(max_run_seconds)).all():
             with self._alone(fit):
-                message = (
-                    f"it was worked on for {seconds:g} s without an end: allow more (max_run_seconds), or ask for "
-                    "fewer steps or a smaller network"
-                )
-                self._fail(fit, "deadline_exceeded", message)
-                self._end_attempt(Claim(fit.id, fit.attempt), "failed")
+                self._fail_overdue(Claim(fit.id, fit.attempt), fit, seconds)
                 fits.append(fit)
         return [fit.id for fit in fits]
 
@@ -96,12 +86,7 @@ class Repairs(Moves):
         Returns:
             Ids of those fits.
         """
-        # Not by the last change, which progress is, and labels are, whoever sets them again and again.
-        since = func.coalesce(Fit.cancel_requested_at, Fit.updated_at)
-        stuck = select(Fit).where(
-            Fit.status == FitStatus.CANCELLING, since < func.now() - as_interval(older_than_seconds)
-        )
-        fits = self._session.scalars(stuck.with_for_update(of=Fit, skip_locked=True)).all()
+        fits = self._session.scalars(_stuck(older_than_seconds)).all()
         for fit in fits:
             with self._alone(fit):
                 self._move(fit, FitStatus.CANCELLED, {"reason": "worker_did_not_answer"})
@@ -110,14 +95,11 @@ class Repairs(Moves):
 
     def count_claimable(self) -> int:
         """How many fits a worker could claim now."""
-        return self._session.scalar(select(func.count()).where(Fit.status == FitStatus.QUEUED, is_due())) or 0
+        return self._session.scalar(_CLAIMABLE) or 0
 
     def waiting(self) -> tuple[int, float | None]:
         """How many fits a worker could claim now, and how many seconds ago the first of them was queued."""
-        age = func.extract("epoch", func.now() - func.min(Fit.queued_at))
-        count, seconds = self._session.execute(
-            select(func.count(), age).where(Fit.status == FitStatus.QUEUED, is_due())
-        ).one()
+        count, seconds = self._session.execute(_WAITING).one()
         return count, None if seconds is None else round(float(seconds), 1)
 
     def take_unpublished(self, *, older_than_seconds: float, limit: int = 100) -> list[str]:
@@ -126,24 +108,11 @@ class Repairs(Moves):
         They are marked before their messages are sent, and never after: a claim skips a row that somebody else is
         writing to, so a mark that coincides with the claim would waste the message and leave the fit waiting.
         """
-        cutoff = func.now() - as_interval(older_than_seconds)
-        due = (
-            select(Fit.id)
-            .where(Fit.status == FitStatus.QUEUED, is_due(), Fit.published_at.is_(None) | (Fit.published_at < cutoff))
-            .order_by(Fit.queued_at)
-            .limit(limit)
-            .with_for_update(of=Fit, skip_locked=True)
-        )
-        taken = update(Fit).where(Fit.id.in_(due)).values(published_at=func.now()).returning(Fit.id)
-        return list(self._session.scalars(taken.execution_options(synchronize_session=False)))
+        return list(self._session.scalars(_unpublished(older_than_seconds), {"most": limit}))
 
     def expire_waiting(self, *, older_than_seconds: float) -> int:
         """Give up on fits that nobody claimed in time, or in the shorter one of their spec; returns how many."""
-        allowed = _allowed("max_queue_seconds", older_than_seconds)
-        waiting = select(Fit, allowed).where(
-            Fit.status == FitStatus.QUEUED, Fit.queued_at < func.now() - as_interval(allowed)
-        )
-        fits = self._session.execute(waiting.with_for_update(of=Fit, skip_locked=True)).all()
+        fits = self._session.execute(_waiting_too_long(older_than_seconds)).all()
         for fit, seconds in fits:
             with self._alone(fit):
                 fit.error_code = "queue_timeout"
@@ -153,9 +122,7 @@ class Repairs(Moves):
 
     def finished_checkpoints(self, *, limit: int = 100) -> list[Checkpoint]:
         """Checkpoints of fits that have ended: nobody will resume from them."""
-        ended = [status for status in FitStatus if status.is_terminal]
-        query = select(Checkpoint).join(Fit, Fit.id == Checkpoint.fit_id).where(Fit.status.in_(ended)).limit(limit)
-        return list(self._session.scalars(query))
+        return list(self._session.scalars(_finished_checkpoints(limit)))
 
     def knows_object(self, key: str) -> bool:
         """Whether a representation or a checkpoint lies under this key."""
@@ -165,10 +132,58 @@ class Repairs(Moves):
         )
 
 
-def _allowed(limit: str, seconds: float) -> ColumnElement[float]:
-    """The service's limit, or the fit's own where that is lower."""
-    # A row may be another version's, or damaged: what is no number limits nothing. As a decimal until it is known to be
-    # small, since 1e999 is a number in JSON and an error as a float.
-    number = func.nullif(func.greatest(cast(Fit.spec[limit].astext, Numeric), 0), 0)
-    own = case((func.jsonb_typeof(Fit.spec[limit]) == "number", number), else_=None)
-    return cast(func.least(cast(literal(seconds), Numeric), own), Float)
+# Statements of every round, built once.
+_IS_CLAIMABLE = (Fit.status == FitStatus.QUEUED, is_due())
+_CLAIMABLE = select(func.count()).where(*_IS_CLAIMABLE)
+_WAITING = select(func.count(), func.extract("epoch", func.now() - func.min(Fit.queued_at))).where(*_IS_CLAIMABLE)
+
+
+@cache
+def _lease_is_over() -> Select[Fit]:
+    expired = select(Fit).where(Fit.status.in_(sorted(HELD)), Fit.lease_until < func.now())
+    return expired.with_for_update(of=Fit, skip_locked=True)
+
+
+@cache
+def _overdue(max_run_seconds: float) -> Select[Fit, float]:
+    """Fits that run and were worked on for too long, with the seconds that they were allowed."""
+    allowed = allowed_seconds("max_run_seconds", max_run_seconds)
+    overdue = select(Fit, allowed).where(Fit.status == FitStatus.RUNNING, time_spent() > as_interval(allowed))
+    return overdue.with_for_update(of=Fit, skip_locked=True)
+
+
+@cache
+def _stuck(older_than_seconds: float) -> Select[Fit]:
+    # Not by the last change, which progress is, and labels are, whoever sets them again and again.
+    since = func.coalesce(Fit.cancel_requested_at, Fit.updated_at)
+    stuck = select(Fit).where(Fit.status == FitStatus.CANCELLING, since < func.now() - as_interval(older_than_seconds))
+    return stuck.with_for_update(of=Fit, skip_locked=True)
+
+
+@cache
+def _unpublished(older_than_seconds: float) -> ReturningUpdate[str]:
+    cutoff = func.now() - as_interval(older_than_seconds)
+    due = (
+        select(Fit.id)
+        .where(*_IS_CLAIMABLE, Fit.published_at.is_(None) | (Fit.published_at < cutoff))
+        .order_by(Fit.queued_at)
+        .limit(bindparam("most", type_=Integer))
+        .with_for_update(of=Fit, skip_locked=True)
+    )
+    taken = update(Fit).where(Fit.id.in_(due)).values(published_at=func.now()).returning(Fit.id)
+    return taken.execution_options(synchronize_session=False)
+
+
+@cache
+def _waiting_too_long(older_than_seconds: float) -> Select[Fit, float]:
+    """Queued fits that nobody claimed in time, with the seconds that they were allowed."""
+    allowed = allowed_seconds("max_queue_seconds", older_than_seconds)
+    waiting = select(Fit, allowed).where(
+        Fit.status == FitStatus.QUEUED, Fit.queued_at < func.now() - as_interval(allowed)
+    )
+    return waiting.with_for_update(of=Fit, skip_locked=True)
+
+
+@cache
+def _finished_checkpoints(limit: int) -> Select[Checkpoint]:
+    return select(Checkpoint).join(Fit, Fit.id == Checkpoint.fit_id).where(Fit.status.in_(ENDED)).limit(limit)

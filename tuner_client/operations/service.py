@@ -2,7 +2,7 @@
 
 from tuner_client.both import operation
 from tuner_client.calls import Call, at, document, plain_text
-from tuner_client.models import Alive, Capabilities, ProblemKind, ProblemList, Ready, Usage, Welcome
+from tuner_client.models import Alive, Capabilities, Fleet, ProblemKind, ProblemList, Ready, Usage, Welcome, WorkerPage
 
 
 class ServiceOperations:
@@ -32,6 +32,19 @@ class ServiceOperations:
     def get_usage(self, *, timeout: float | None = None) -> Call[Usage]:
         """What the owner of the key has stored and queued, how much more is allowed, and this month's work."""
         return Call(method="GET", path="/usage", read=document(Usage), timeout=timeout)
+
+    @operation
+    def get_fleet(self, *, timeout: float | None = None) -> Call[Fleet]:
+        """What waits for workers, how many there are, what came of the last hour, and why fits of one's own failed."""
+        return Call(method="GET", path="/fleet", read=document(Fleet), timeout=timeout)
+
+    @operation
+    def list_workers(
+        self, *, limit: int | None = None, cursor: str | None = None, timeout: float | None = None
+    ) -> Call[WorkerPage]:
+        """Workers with device, memory and current fit, newest first; silent ones for an hour."""
+        query = {"limit": limit, "cursor": cursor}
+        return Call(method="GET", path="/workers", read=document(WorkerPage), query=query, timeout=timeout)
 
     @operation
     def get_capabilities(self, *, timeout: float | None = None) -> Call[Capabilities]:

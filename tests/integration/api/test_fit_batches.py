@@ -64,7 +64,8 @@ def test_a_batch_makes_what_single_requests_make(client: httpx.Client, world: Wo
         rows = [session.get_one(Fit, fit_id) for fit_id in (single, double["id"])]
         one, other = ({column.name: getattr(row, column.name) for column in Fit.__table__.columns} for row in rows)
         times = {name for name in one if name.endswith("_at")}
-        assert {name for name in one if one[name] != other[name]} <= times | {"id"}
+        assert {name for name in one if one[name] != other[name]} <= times | {"id", "origin"}
+        assert one["origin"].keys() == other["origin"].keys() == {"request_id"}
         assert {name for name in times if one[name]} == {name for name in times if other[name]}
         events = [session.scalars(select(FitEvent).filter_by(fit_id=row.id)).all() for row in rows]
         assert [(one.seq, one.kind, one.attempt, one.data) for one in events[0]] == [

@@ -14,6 +14,7 @@ from tests.integration.api.world import World
 
 IDENTITY = {"Accept-Encoding": "identity"}
 GZIP = {"Accept-Encoding": "gzip"}
+CHANGING = {"metrics", "readyz", "get_usage", "get_fleet", "list_workers"}  # what they say is another a moment later
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +61,10 @@ def test_every_answer_is_the_same_packed_or_not(
         if OPERATIONS[name].method == "GET":
             expected = is_json and len(plain.content) >= LEAST_BYTES
             assert packed.headers.get("content-encoding") == ("gzip" if expected else None)
-            if name not in {"metrics", "readyz", "get_usage"} and "problem" not in packed.headers["content-type"]:
+            if (
+                name not in {"metrics", "readyz", "get_usage", "get_fleet", "list_workers"}
+                and "problem" not in packed.headers["content-type"]
+            ):
                 assert packed.content == plain.content
 
 

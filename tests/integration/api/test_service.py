@@ -37,6 +37,25 @@ def test_unknown_routes_and_methods(client: httpx.Client, method: str, url: str,
         assert answer.headers["allow"] == "GET, HEAD, POST"
 
 
+@pytest.mark.parametrize("content_type", ["application/json", "text/plain"])
+@pytest.mark.parametrize("content", [b"", b"{}"])
+def test_a_path_without_an_id_answers_to_its_own_methods_alone(
+    client: httpx.Client, content: bytes, content_type: str
+) -> None:
+    """Of /fits/changes and others, whatever else is asked is not taken for a question about a fit of that name."""
+    paths = client.get("/openapi.json").json()["paths"]
+    for path, methods in paths.items():
+        declared = {method.upper() for method in methods}
+        declared |= {"HEAD"} if "GET" in declared else set()
+        for method in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"} - declared if "{" not in path else ():
+            answer = client.request(method, path, content=content, headers={"Content-Type": content_type})
+            if answer.status_code == 403:  # whoever may change nothing there is told of that first
+                assert path.startswith(("/keys", "/webhooks")), path
+                continue
+            assert answer.status_code == 405, (method, path, answer.text)
+            assert set(answer.headers["allow"].split(", ")) == declared, (method, path)
+
+
 def test_away_means_not_ready_and_unavailable(environment: dict[str, str], tmp_path: Path) -> None:
     away = {
         "TUNER_DATABASE_URL": "postgresql+psycopg://postgres:hunter2@127.0.0.1:1/x",

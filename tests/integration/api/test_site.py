@@ -26,8 +26,18 @@ def test_every_file_of_the_page_is_served_and_no_other(client: httpx.Client) -> 
         assert served.status_code == (404 if file.name == "index.html" else 200), file.name
     core = client.get("/page/web/core.wasm")
     assert (core.headers["content-type"], core.content[:4]) == ("application/wasm", b"\0asm")
-    assert client.get("/page/web/worker.js").status_code == 200
-    for path in ("/page/web/package.json", "/page/..%2fmain.py", "/page/web/..%2fmain.py", "/page/web/", "/page/x.js"):
+    for name in ("worker.js", "joined.js", "viewer/viewer.js"):
+        assert client.get(f"/page/web/{name}").status_code == 200, name
+    refused = (
+        "web/package.json",
+        "..%2fmain.py",
+        "web/..%2fmain.py",
+        "web/",
+        "x.js",
+        "web/viewer/",
+        "web/viewer/tnr.js",
+    )
+    for path in (f"/page/{name}" for name in (*refused, "web/viewer/..%2ftnr.js", "web/viewer/core.wasm")):
         assert client.get(path).json()["code"] == "route_not_found", path
 
 
@@ -36,6 +46,7 @@ def test_the_policy_names_this_service_and_its_storage_only(client: httpx.Client
     rules = {rule.split()[0]: rule.split()[1:] for rule in policy.split(";")}
     assert rules["default-src"] == rules["frame-ancestors"] == rules["base-uri"] == rules["form-action"] == ["'none'"]
     assert rules["script-src"] == ["'self'", "'wasm-unsafe-eval'"]
+    assert rules["media-src"] == ["blob:"]
     assert rules["style-src"] == rules["worker-src"] == ["'self'"]
     assert rules["connect-src"] == ["'self'", environment["TUNER_S3_ENDPOINT_URL"]]
 

@@ -19,7 +19,9 @@ from fastapi.routing import APIRoute
 
 from api import routes
 from store.api_keys import Scope
+from store.repositories.fits import Fits
 from store.repositories.keys import Keys
+from store.repositories.workers import Workers
 from tests.integration.api.conftest import Server
 from tests.integration.api.images import png
 from tests.integration.api.operations import BODIES, OPERATIONS, UPLOAD_BYTES, WEBHOOK, Operation, belongings
@@ -212,8 +214,36 @@ def test_without_an_id(tenants: tuple[Tenant, Tenant], name: str) -> None:
     CASES[name](*tenants, OPERATIONS[name])
 
 
+def test_of_anothers_fit_only_its_worker_is_told(tenants: tuple[Tenant, Tenant], world: World) -> None:
+    """That the worker is busy, and not with what, for whom, or what became of it."""
+    alice, bob = tenants
+    worker, earlier = f"host-{uuid4().hex[:8]}:1", f"a-{uuid4().hex[:8]}"
+    world.add_fit(world.add_signal(tenant=earlier), tenant=earlier, priority=100)
+    fit_id = world.add_fit(alice.belongings["signal_id"], tenant=alice.name, priority=100)
+    claim = world.start(fit_id, worker=worker)
+    with world.database.unit_of_work() as session:
+        Workers(session).describe(worker, process=worker, facts={"device": "cpu"})
+
+    def seen(tenant: Tenant) -> dict[str, Any]:
+        listed = tenant.ask(OPERATIONS["list_workers"], {}, params={"limit": 100}).json()["data"]
+        return next(one | {"age_seconds": 0} for one in listed if one["name"] == worker)
+
+    own, foreign = seen(alice), seen(bob)
+    assert (own["busy"], own["fit_id"]) == (True, fit_id)
+    assert foreign == own | {"fit_id": None}
+    with world.database.unit_of_work() as session:
+        Fits(session).fail(claim, code="out_of_memory", message=f"too much for {alice.name}")
+    own_fleet, foreign_fleet = (tenant.ask(OPERATIONS["get_fleet"], {}) for tenant in tenants)
+    assert own_fleet.json()["failures"] == {"out_of_memory": 1}
+    assert foreign_fleet.json()["failures"] == {}
+    assert not any(word in foreign_fleet.text for word in (alice.name, *alice.belongings.values(), fit_id))
+
+
+OF_WORKERS = {"get_fleet", "list_workers"}
+
+
 def test_no_operation_is_left_out() -> None:
-    known = {*WITH_ID, *CASES, *OPEN}
+    known = {*WITH_ID, *CASES, *OPEN, *OF_WORKERS}
     assert not OPERATIONS.keys() - known, "a new operation: give it a case here"
 
 

@@ -4,6 +4,7 @@ The doors are found by looking at the processes, not at our own lists: a port th
 `SPEAKS`, and that is a failure.
 """
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -57,12 +58,13 @@ def listening(processes: Iterable[psutil.Process]) -> tuple[set[tuple[str, int]]
     """Addresses and ports, and socket files, on which processes wait for others; UDP has no other than all bound."""
     ports, sockets = set(), set()
     for process in processes:
-        for connection in process.net_connections("inet"):
-            if connection.status == psutil.CONN_LISTEN or connection.type == socket.SOCK_DGRAM:
-                ports.add((connection.laddr.ip, connection.laddr.port))
-        for connection in process.net_connections("unix"):
-            if path := str(connection.laddr):
-                sockets.add(path if path.startswith("@") else str(Path(process.cwd(), path)))
+        with contextlib.suppress(psutil.NoSuchProcess):  # one that has ended meanwhile waits for nobody
+            for connection in process.net_connections("inet"):
+                if connection.status == psutil.CONN_LISTEN or connection.type == socket.SOCK_DGRAM:
+                    ports.add((connection.laddr.ip, connection.laddr.port))
+            for connection in process.net_connections("unix"):
+                if path := str(connection.laddr):
+                    sockets.add(path if path.startswith("@") else str(Path(process.cwd(), path)))
     return ports, sockets
 
 

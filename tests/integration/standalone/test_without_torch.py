@@ -89,4 +89,5 @@ def test_upkeep_is_small(running: Supervisor) -> None:
     """With torch it takes 550 MiB; a library that nobody meant to bring along shows here first."""
     (process,) = [record.pid for record in running.records() if record.name == "upkeep"]
     eventually(lambda: psutil.Process(process).memory_info().rss > 60 << 20)  # it has begun
-    assert psutil.Process(process).memory_info().rss < 120 << 20
+    # It takes 115 to 121 MiB, by the machine.
+    assert psutil.Process(process).memory_info().rss < 140 << 20

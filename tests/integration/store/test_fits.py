@@ -373,6 +373,25 @@ def test_a_fit_that_may_run_shorter_than_others_fails_before_them(database: Data
     assert status_of(database, patient) is FitStatus.RUNNING
 
 
+def test_a_fit_whose_time_was_used_up_when_it_was_paused_does_not_begin_again(database: Database) -> None:
+    """Paused before each round of upkeep, and resumed after it, it would run for ever."""
+    hasty = add_fit(database, spec=FitSpec(max_run_seconds=1e-6))
+    held = claim_of(database, hasty)
+    with database.unit_of_work() as session:
+        Fits(session).request_pause("local", hasty)
+    with database.unit_of_work() as session:
+        Fits(session).release(held)
+    with database.unit_of_work() as session:
+        Fits(session).request_resume("local", hasty)
+    patient = add_fit(database)
+    assert claim(database).claim.fit_id == patient
+    with database.unit_of_work() as session:
+        fit = Fits(session).get("local", hasty)
+        assert (fit.status, fit.error_code, fit.attempt) == (FitStatus.FAILED, "deadline_exceeded", 2)
+        ends = select(FitAttempt.ended_as).where(FitAttempt.fit_id == hasty).order_by(FitAttempt.attempt)
+        assert list(session.scalars(ends)) == ["paused", "failed"]
+
+
 def test_checkpoints_of_the_latest_attempt_come_first(database: Database) -> None:
     """An attempt that found those of the one before damaged begins anew: its own are worth more at any step."""
     first = claim_of(database, add_fit(database))

@@ -5,14 +5,17 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from api.schemas.fleet import WorkerView
 from store.database import Database
 from store.errors import SpecInvalid, SpecNewer
 from store.models import Fit
 from store.models_renders import Render
+from store.repositories.activity import Activity
 from store.repositories.fits import Fits
 from store.repositories.moves import Moves
 from store.repositories.renders import Renders
 from store.repositories.repairs import Repairs
+from store.repositories.workers import Workers
 from store.spec import FitSpec, read_spec
 from store.status import FitStatus
 from tests.factories import add_fit, claim_next
@@ -169,3 +172,22 @@ def test_a_view_that_cannot_be_read_fails_alone(database: Database) -> None:
     with database.unit_of_work() as session:
         assert Renders(session).claim_next(lease_seconds=60) is None
         assert {row.status for row in session.query(Render)} == {"failed"}
+
+
+@pytest.mark.parametrize(
+    "facts", [{}, {"device": None}, {"device": "npu:0", "cores": [{"kind": "tensor"}], "threads": None}]
+)
+def test_a_worker_of_another_release_is_listed_with_what_it_says(database: Database, facts: dict[str, Any]) -> None:
+    with database.unit_of_work() as session:
+        Workers(session).describe("host:1", process="host:2", facts=facts)
+        (seen,) = Workers(session).page("local", limit=10, before=None)
+    view = WorkerView.of(seen)
+    assert (view.name, view.device, view.threads, view.silent) == ("host:1", facts.get("device"), None, False)
+
+
+def test_a_worker_of_an_older_release_writes_no_row_and_works(database: Database) -> None:
+    add_fit(database)
+    assert claim_next(database, worker="old:1") is not None
+    with database.unit_of_work() as session:
+        assert Workers(session).page("local", limit=10, before=None) == []
+        assert (Workers(session).count().heard, Activity(session).fits().running) == (0, 1)

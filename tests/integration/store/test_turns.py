@@ -136,18 +136,21 @@ def test_a_fit_that_somebody_writes_to_is_passed_over(database: Database) -> Non
         assert claim(database).claim.fit_id == second
 
 
+PIECE = 5000  # rows that are written in one transaction
+
+
 def test_a_claim_and_a_position_look_at_few_of_a_hundred_thousand_rows(database: Database) -> None:
     tenants, each = 200, 500
     signal_id = add_signal(database)
-    with database.unit_of_work() as session:
-        session.execute(text("SET LOCAL statement_timeout = 0"))  # a busy machine writes them in more than its limit
-        session.execute(
-            text(
-                "INSERT INTO fits (tenant, signal_id, spec, priority) SELECT 'tenant-' || n % :tenants, :signal_id, "
-                "'{}', n % 7 FROM generate_series(1, :count) AS n"
-            ),
-            {"tenants": tenants, "signal_id": signal_id, "count": tenants * each},
-        )
+    insert = text(
+        "INSERT INTO fits (tenant, signal_id, spec, priority) SELECT 'tenant-' || n % :tenants, :signal_id, '{}', "
+        "n % 7 FROM generate_series(CAST(:first AS integer), CAST(:last AS integer)) AS n"
+    )
+    # In pieces: a busy machine writes all of them in more time than a transaction has.
+    for first in range(1, tenants * each, PIECE):
+        with database.unit_of_work() as session:
+            rows = {"first": first, "last": first + PIECE - 1}
+            session.execute(insert, {"tenants": tenants, "signal_id": signal_id, **rows})
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("ANALYZE fits"))  # as PostgreSQL does by itself, within a minute
     with database.unit_of_work() as session:

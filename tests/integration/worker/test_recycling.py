@@ -14,6 +14,7 @@ from sqlalchemy import select
 from store.blobs import BlobStore
 from store.database import Database
 from store.models import FitAttempt
+from store.models_workers import Worker
 from store.queue import FitQueue
 from store.settings import StoreSettings
 from store.spec import FitSpec
@@ -59,10 +60,21 @@ def test_no_fit_is_lost_when_its_process_is_replaced(
         while len(found := ended_attempts(database)) < FITS:
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.1)
+        # The process that took over is the one that holds fits, under the same name.
+        while [one.process for one in described(database)] != [found[-1].worker]:
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.1)
+    assert described(database) == [], "it has left"
     assert [(attempt.attempt, attempt.ended_as) for attempt in found] == [(1, "succeeded")] * FITS
     assert len({attempt.worker for attempt in found}) == -(-FITS // FITS_PER_PROCESS)
 
 
 def ended_attempts(database: Database) -> list[FitAttempt]:
     with database.unit_of_work() as session:
-        return list(session.scalars(select(FitAttempt).where(FitAttempt.ended_at.is_not(None))))
+        ended = select(FitAttempt).where(FitAttempt.ended_at.is_not(None)).order_by(FitAttempt.ended_at)
+        return list(session.scalars(ended))
+
+
+def described(database: Database) -> list[Worker]:
+    with database.unit_of_work() as session:
+        return list(session.scalars(select(Worker)))

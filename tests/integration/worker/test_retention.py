@@ -9,8 +9,10 @@ from sqlalchemy import func, select, text
 from store.blobs import BlobStore
 from store.database import Database
 from store.models import FitAttempt, FitEvent, IdempotencyKey
+from store.models_workers import Worker
 from store.queue import FitQueue
 from store.repositories.fits import Fits, StoredObject
+from store.repositories.workers import Workers
 from store.settings import StoreSettings
 from store.spec import FitSpec
 from tests.factories import add_signal, claim
@@ -76,6 +78,16 @@ def test_history_is_kept_as_long_as_it_is_said(resources: Resources, monkeypatch
         {young: 1, running: 1},
         {"young", "running"},
     )
+
+
+def test_a_worker_that_is_gone_for_good_is_forgotten(resources: Resources) -> None:
+    with resources.database.unit_of_work() as session:
+        for name in ("here:1", "gone:1"):
+            Workers(session).describe(name, process=name, facts={})
+        session.execute(text("UPDATE workers SET seen_at = seen_at - interval '2 hours' WHERE name = 'gone:1'"))
+    forget_history(resources)
+    with resources.database.unit_of_work() as session:
+        assert list(session.scalars(select(Worker.name))) == ["here:1"]
 
 
 def test_for_ever_is_a_setting_too(resources: Resources) -> None:

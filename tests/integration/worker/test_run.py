@@ -24,6 +24,7 @@ from store.keys import PROBES, checkpoint_key, representation_key, signal_key
 from store.models import Fit, FitAttempt, FitEvent
 from store.queue import FitQueue
 from store.render_spec import RenderFormat, RenderSpec, View
+from store.repositories.deletions import Deletions
 from store.repositories.fits import Claim, Fits
 from store.repositories.speeds import measured_speed
 from store.settings import StoreSettings
@@ -267,12 +268,12 @@ def test_a_search_is_taken_over_in_its_second_network(resources: Resources) -> N
     def die_in_the_second_network(progress: Progress) -> Verdict:
         save_checkpoint(resources, claimed.claim, progress.capture())
         saved.append(progress.step)
-        return Verdict.STOP if progress.step == 8 else Verdict.CONTINUE
+        return Verdict.STOP if progress.step == 3 else Verdict.CONTINUE
 
     with resources.database.unit_of_work() as session:
         Fits(session).beat(claimed.claim, lease_seconds=60)
     fit_to_target(SIGNAL, ask_from_spec(spec, SIGNAL), on_step=die_in_the_second_network)
-    assert saved[-1] == 8
+    assert saved[-1] == 3
     with resources.database.unit_of_work() as session:
         Fits(session).beat(claimed.claim, lease_seconds=0.001)
     time.sleep(0.01)
@@ -282,7 +283,7 @@ def test_a_search_is_taken_over_in_its_second_network(resources: Resources) -> N
     first_steps = [
         event.data["step"] for event in events(resources, taken_over) if event.kind == "progress" and event.attempt == 2
     ]
-    assert first_steps[0] == 9
+    assert first_steps[0] == 4
 
 
 @pytest.mark.parametrize(
@@ -563,6 +564,28 @@ def test_a_computation_that_hangs_lets_its_fit_go(resources: Resources) -> None:
         upkeep_round(resources)
     fit = look(resources, fit_id)
     assert (fit.status, fit.tries, ends(resources, fit_id)) == (FitStatus.QUEUED, 0, ["hung"])
+
+
+@pytest.mark.parametrize("why", ["failed", "deleted", "cut off"])
+def test_a_computation_that_hangs_ends_its_process_although_its_lease_is_lost(resources: Resources, why: str) -> None:
+    """Or the process would take no other fit, and nobody would say so."""
+    fit_id = submit(resources)
+    with resources.database.unit_of_work() as session:
+        claimed = Fits(session).claim_next("a worker that hangs", lease_seconds=30.0)
+    assert claimed is not None
+    settings = resources.settings.model_copy(update={"stall_seconds": 1.5, "lease_seconds": 0.6})
+    stalled = Event()
+    with Lease(replace(resources, settings=settings), claimed.claim, on_stall=stalled.set) as lease:
+        if why == "cut off":
+            lease._waits_since = 0.0
+        else:
+            with resources.database.unit_of_work() as session:
+                Fits(session).fail(claimed.claim, code="deadline_exceeded", message="it took too long")
+                if why == "deleted":
+                    Deletions(session).delete_fit(claimed.tenant, fit_id)
+        assert lease.is_lost(within_seconds=5.0)
+        assert not stalled.is_set()
+        assert stalled.wait(10)
 
 
 def ends(resources: Resources, fit_id: str) -> list[str | None]:

@@ -22,6 +22,8 @@ from store.api_keys import Scope
         ("DELETE", "/signals/x", "signals:write"),
         ("PROPFIND", "/signals", "signals:write"),
         ("GET", "/usage", "fits:read"),
+        ("GET", "/fleet", "fits:read"),
+        ("GET", "/workers", "fits:read"),
         ("GET", "/keys", "keys:read"),
         ("DELETE", "/keys/x", "keys:write"),
         ("GET", "/capabilities", None),

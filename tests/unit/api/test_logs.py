@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from api.logs import JsonFormatter
+from store.logs import JsonFormatter
 
 KEY = f"tnr_{'a1' * 6}_{'b2' * 32}"
 URL = "http://127.0.0.1:8333/b/k?X-Amz-Credential=AKIA%2F2026&X-Amz-Signature=deadbeef&response-content-type=x"

@@ -48,3 +48,7 @@ def test_what_workers_are_told_is_what_a_fit_may_take(monkeypatch: pytest.Monkey
     assert ApiSettings().fit_memory_bytes == 3 << 30
     monkeypatch.setenv("TUNER_FIT_MEMORY_BYTES", str(2 << 30))
     assert ApiSettings().fit_memory_bytes == 2 << 30
+    monkeypatch.setenv("TUNER_WORKER_FIT_SECONDS", "600")
+    assert ApiSettings().fit_seconds == 600.0
+    monkeypatch.setenv("TUNER_FIT_SECONDS", "60")
+    assert ApiSettings().fit_seconds == 60.0

@@ -186,9 +186,11 @@ HEAD = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nETag: "' + b"0" * 
 def test_every_call_is_back_in_time(service: Canned, tmp_path: Path, begins: bytes) -> None:
     service.answer, service.drips = begins, True
     late = others(tried(service, tmp_path, timeout=0.4), WaitedTooLong)
-    # Whoever follows is told by the head of an answer that it is no stream, and waits for no more of it.
-    no_stream = ["await follow_fits", "follow_fits"] if begins == HEAD + b"\r\n" else []
-    assert sorted(late) == no_stream
+    # Whoever follows is told by the head of an answer that it is no stream, and waits for no more of it; on a machine
+    # that is busy the head itself may come after the time.
+    no_stream = {"await follow_fits", "follow_fits"} if begins == HEAD + b"\r\n" else set()
+    assert set(late) <= no_stream
+    assert all(said.startswith(UnexpectedAnswer.__name__) for said in late.values())
 
 
 @pytest.mark.parametrize("timeout", [-1, float("nan")])

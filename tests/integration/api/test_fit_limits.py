@@ -1,4 +1,4 @@
-"""A fit that no worker can hold is refused when it is submitted, by whatever route, and leaves nothing."""
+"""A fit that no worker can hold, or end in time, is refused when it is submitted, by any route, and leaves nothing."""
 
 from collections.abc import Callable, Iterator
 
@@ -31,6 +31,14 @@ def for_tiles(environment: dict[str, str], tmp_path_factory: pytest.TempPathFact
         yield running
 
 
+@pytest.fixture(scope="module")
+def hasty(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """An api whose workers have a minute for a fit."""
+    limits = {"TUNER_FIT_SECONDS": "60", "TUNER_FIT_MEMORY_BYTES": str(64 << 30)}
+    with running_api(environment, tmp_path_factory.mktemp("hasty"), **limits) as running:
+        yield running
+
+
 def grow(world: World, signal_id: str) -> None:
     """Make a signal as large as none of these machines holds."""
     with world.database.unit_of_work() as session:
@@ -49,6 +57,7 @@ def ended(world: World) -> tuple[str, str]:
 
 ROUTES: dict[str, Callable[[httpx.Client, str, str], httpx.Response]] = {
     "submit": lambda client, signal, _: client.post("/fits", json={"signal_id": signal, "preset": "fast"}),
+    "batch": lambda client, signal, _: client.post("/fits/batch", json={"fits": [{"signal_id": signal}]}),
     "clone": lambda client, _, fit: client.post(f"/fits/{fit}/clone", json={}),
     "retry": lambda client, _, fit: client.post(f"/fits/{fit}/retry"),
 }
@@ -110,3 +119,61 @@ def test_tiles_take_no_more_for_a_larger_signal(
 def test_what_a_worker_can_hold_is_taken(narrow: Server, world: World) -> None:
     with httpx.Client(base_url=narrow.url, trust_env=False) as client:
         assert client.post("/fits", json={"signal_id": world.add_signal()}).status_code == 202
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_what_takes_too_long_is_refused(hasty: Server, world: World, ended: tuple[str, str], route: str) -> None:
+    before = world.counts()
+    with httpx.Client(base_url=hasty.url, trust_env=False) as client:
+        answer = ROUTES[route](client, *ended)
+    assert (answer.status_code, answer.json()["code"]) == (422, "fit_too_large")
+    assert "64x64x64x128" in answer.json()["detail"]
+    assert "60 s for one (TUNER_FIT_SECONDS): ask for max_seconds" in answer.json()["detail"]
+    assert world.counts() == before
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [
+        ({}, 422),
+        ({"max_seconds": 59.0}, 202),
+        ({"max_seconds": 4000.0}, 422),
+        ({"target": {"seconds": 30}}, 202),
+        ({"target": {"seconds": 61}}, 422),
+        ({"max_steps": 1, "preset": "fast"}, 202),
+        ({"network": {"hidden": [2048, 2048]}, "max_steps": 1}, 422),
+    ],
+    ids=str,
+)
+def test_what_is_advised_helps(hasty: Server, world: World, asked: dict[str, object], status: int) -> None:
+    signal = world.add_signal()
+    with world.database.unit_of_work() as session:
+        session.get_one(Signal, signal).facts = LARGE | {"width": 1024, "height": 2048}
+    with httpx.Client(base_url=hasty.url, trust_env=False) as client:
+        answer = client.post("/fits", json={"signal_id": signal} | asked)
+    assert answer.status_code == status, answer.text
+
+
+def test_the_speed_of_the_workers_counts(hasty: Server, world: World) -> None:
+    signal = world.add_signal()
+    with world.database.unit_of_work() as session:
+        session.get_one(Signal, signal).facts = LARGE | {"width": 256, "height": 512}
+    body = {"signal_id": signal, "target": {"bytes": 9000}}
+    with httpx.Client(base_url=hasty.url, trust_env=False) as client:
+        assert client.post("/fits", json=body).status_code == 202
+        world.succeed(
+            world.start(world.add_fit(world.add_signal(), priority=99)), b"x", {"work": 1.0, "fit_seconds": 40.0}
+        )
+        assert client.post("/fits", json=body).status_code == 422
+
+
+def test_parts_that_do_not_fit_together_are_refused(hasty: Server, world: World) -> None:
+    """What only the library knows: wavelets have at most three axes."""
+    signal = world.add_signal()
+    grow(world, signal)
+    before = world.counts()
+    with httpx.Client(base_url=hasty.url, trust_env=False) as client:
+        answer = client.post("/fits", json={"signal_id": signal, "network": {"kind": "wavelets"}})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+    assert "three" in answer.json()["detail"]
+    assert world.counts() == before

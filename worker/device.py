@@ -1,0 +1,65 @@
+"""What a worker computes on, and how much memory fits may take of it."""
+
+from pathlib import Path
+
+import torch
+
+from tuner.fit.memory import data_bytes
+from worker.settings import WorkerSettings
+
+
+def device_of(wish: str) -> str:
+    """The device of a setting, in torch's words.
+
+    Args:
+        wish: the setting; "auto" takes a GPU if there is one.
+    """
+    if wish == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return wish
+
+
+class Description:
+    """Describes the device and its memory, for people; made before the first fit, whose memory it tells from its own.
+
+    Args:
+        settings: settings of the worker.
+    """
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        self._settings = settings
+        self._device = device_of(settings.device)
+        self._processor_name = _processor_name()
+        self._own_bytes = data_bytes()
+
+    def now(self) -> dict[str, str | int | None]:
+        """The description at this moment, as JSON; what the system does not tell is None."""
+        return {"device": self._device, **(self._processor() if self._device == "cpu" else self._gpu())}
+
+    def _processor(self) -> dict[str, str | int | None]:
+        held = data_bytes()
+        used = None if held is None or self._own_bytes is None else max(0, held - self._own_bytes)
+        return {
+            "device_name": self._processor_name,
+            "threads": torch.get_num_threads(),
+            "memory_bytes": self._settings.fit_memory_bytes,
+            "used_bytes": used,
+        }
+
+    def _gpu(self) -> dict[str, str | int | None]:
+        has = torch.cuda.get_device_properties(self._device)
+        return {
+            "device_name": has.name,
+            "memory_bytes": has.total_memory,
+            "used_bytes": torch.cuda.memory_reserved(self._device),
+        }
+
+
+def _processor_name() -> str | None:
+    """What the processor calls itself, where Linux says so."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
+    except OSError:
+        return None
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, None)
