@@ -10,10 +10,11 @@ const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
 /**
  * CRC32C (Castagnoli).
  * @param {Uint8Array} bytes
+ * @param {number} [before] that of the bytes before these
  * @returns {number} unsigned
  */
-export function crc32c(bytes) {
-  let crc = 0xffffffff;
+export function crc32c(bytes, before = 0) {
+  let crc = ~before;
   for (let at = 0; at < bytes.length; at++) crc = (crc >>> 8) ^ CRC_TABLE[(crc ^ bytes[at]) & 255];
   return ~crc >>> 0;
 }

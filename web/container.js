@@ -174,11 +174,19 @@ export function readPlaces(payload) {
 }
 
 /**
- * Whether bytes of a network's payload reach as far as a place, undamaged.
- * @param {Place} place
+ * Places as far as which bytes of a network's payload reach, undamaged.
+ * @param {Place[]} places
  * @param {Uint8Array} payload
  */
-export const isReached = (place, payload) => payload.length >= place.end && crc32c(payload.subarray(0, place.end)) === place.crc;
+export function reachedOf(places, payload) {
+  let [crc, from] = [0, 0];
+  return places.filter(({ end, crc: expected }) => {
+    if (payload.length < end) return false;
+    crc = crc32c(payload.subarray(from, end), crc);
+    from = end;
+    return crc === expected;
+  });
+}
 
 /**
  * Scale and offset of samples, and what the kind keeps; FORMAT.md has the tables of keys.

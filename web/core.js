@@ -6,7 +6,7 @@ import { layoutOf, levelsOf, weightsOf } from "./networks.js";
 /** @typedef {import("./networks.js").Layout} Layout */
 /** @typedef {import("./networks.js").Sines} Sines */
 /** @typedef {import("./container.js").Header} Header */
-/** @typedef {{layout: Layout, header: Header, words: Uint8Array, integers: Uint8Array, coded: number, fresh: CoreInstance | null}} Wavelets bytes of int32 */
+/** @typedef {{layout: Layout, header: Header, words: Uint8Array, integers: Uint8Array | null, coded: number, fresh: CoreInstance | null, used: CoreInstance | null}} Wavelets bytes of int32, which `used` has where there are none */
 /** @typedef {import("./limits.js").Limits} Limits */
 
 /** @type {Record<number, () => TnrError>} */
@@ -43,7 +43,7 @@ export class Core {
    * @param {Uint8Array} payload of its chunk, or the beginning that has the levels
    * @param {Header} header
    * @param {number} missing number of finest levels that are not read
-   * @param {boolean} [isForOnce] whether its integers are only for the next rows
+   * @param {boolean} [isForOnce] whether its integers are hardly for more than the next rows
    * @returns {Wavelets}
    */
   wavelets(payload, header, missing, isForOnce) {
@@ -52,13 +52,25 @@ export class Core {
     if (missing > scales) throw corrupt(`the beginning of the file lacks ${missing} of ${scales + 1} levels`);
     checkLimit(this.limits, "memory", memoryNeeded(layout, payload.length) + 16 * (sizes.reduce((all, size) => all + size, 0) + header.frequencies * 4));
     const instance = new CoreInstance(this.module, layout);
-    const { core_wavelets, core_want_levels, core_decode, core_integers, core_integer_count } = instance.exports;
+    const { core_wavelets, core_want_levels, core_decode } = instance.exports;
     instance.putChunk(header, payload, 0);
     expectFine(core_wavelets());
     core_want_levels(missing ? scales + 1 - missing : 0);
     expectFine(core_decode());
-    const integers = instance.bytes(core_integers(), isForOnce ? 0 : 4 * core_integer_count()).slice();
-    return { layout, header, words: instance.words(), integers, coded: payload.length, fresh: instance };
+    const network = { layout, header, words: instance.words(), integers: null, coded: payload.length, fresh: instance, used: instance };
+    if (!isForOnce) this.integers(network);
+    return network;
+  }
+
+  /**
+   * Integers of a network, kept from now on.
+   * @param {Wavelets} network
+   * @returns {Uint8Array}
+   */
+  integers(network) {
+    network.integers ??= /** @type {CoreInstance} */ (network.used).integers();
+    network.used = null;
+    return network.integers;
   }
 
   /**
@@ -91,12 +103,12 @@ export class Core {
 
   /** @param {Wavelets} network */
   withNetwork(network) {
-    const { layout, words, integers, fresh } = network;
+    const { layout, words, fresh } = network;
     network.fresh = null;
     if (fresh) return fresh;
     const instance = new CoreInstance(this.module, layout);
     const { core_integers, core_network_room } = instance.exports;
-    instance.put(integers, core_integers());
+    instance.put(this.integers(network), core_integers());
     instance.put(words, core_network_room(words.length / 4));
     return instance;
   }
@@ -190,6 +202,11 @@ class CoreInstance {
     widths.forEach((width, layer) => head.setUint32(24 + 4 * layer, width, true));
     this.put(new Uint8Array(head.buffer), this.exports.core_network_room(6 + widths.length));
     this.put(payload, this.exports.core_coded_room(payload.length));
+  }
+
+  /** A copy of the integers of its network. */
+  integers() {
+    return this.bytes(this.exports.core_integers(), 4 * this.exports.core_integer_count()).slice();
   }
 
   /** A copy of the words of its network. */

@@ -1,9 +1,9 @@
 /** A file in memory, decoded as far as it is asked for: runs in a worker, in Node, or on the page itself. */
-import { CHUNK, isReached, readContainer, readMetadata, readPlaces } from "./container.js";
+import { CHUNK, reachedOf, readContainer, readMetadata, readPlaces } from "./container.js";
 import { Core, everyCount, numbersOf } from "./core.js";
 import { TnrError, corrupt } from "./errors.js";
 import { LIMITS, checkLimit, product } from "./limits.js";
-import { levelsOf, sinesOf } from "./networks.js";
+import { layoutOf, levelsOf, sinesOf } from "./networks.js";
 import { toSamples } from "./samples.js";
 
 /** @typedef {import("./tnr.js").Info} Info */
@@ -44,7 +44,7 @@ export class Decoder {
   /**
    * @param {WebAssembly.Module} module
    * @param {Partial<import("./limits.js").Limits>} [limits]
-   * @param {boolean} [isForOnce] whether nobody asks twice, so that integers are not copied to be kept
+   * @param {boolean} [isForOnce] whether hardly anybody asks twice, so that integers are copied only then
    */
   constructor(module, limits = {}, isForOnce = false) {
     this.isForOnce = isForOnce;
@@ -71,10 +71,10 @@ export class Decoder {
     const places = payload || isCut ? readPlaces(payloads.get(CHUNK.places)) : [];
     let missing = 0;
     if (isCut) {
-      const reached = payload && places.filter((place) => isReached(place, payload)).pop();
+      const reached = payload && reachedOf(places, payload).pop();
       if (!payload || !reached) throw tooShort(bytes, places, networkAt, payload);
       missing = reached.missing;
-    } else if (payload && !places.every((place) => isReached(place, payload))) {
+    } else if (payload && reachedOf(places, payload).length < places.length) {
       throw corrupt("a prefix is not the beginning of the network of its file");
     }
     this.header = header;
@@ -111,9 +111,10 @@ export class Decoder {
   network() {
     const header = this.expectHeader();
     if (!this.sinePayload) {
-      const { layout, words, integers } = this.decoded(this.missing ?? 0).network;
+      const { network } = this.decoded(this.missing ?? 0);
+      const { layout, words } = network;
       const { frequencies, weights } = numbersOf(words, header, [layout.inputs, ...layout.sizes]);
-      return { frequencies, weights: weights.slice(1), latents: new Int32Array(integers.slice().buffer), levels: levelsOf(layout) };
+      return { frequencies, weights: weights.slice(1), latents: new Int32Array(this.core.integers(network).slice().buffer), levels: levelsOf(layout) };
     }
     const sines = sinesOf(this.sineChunk ?? 0, this.sinePayload, header, this.limits);
     const counts = [header.frequencies, ...header.widths, sines.header.channels];
@@ -259,7 +260,7 @@ export class Decoder {
     const header = this.expectHeader();
     const { payload } = this;
     if (!payload) throw new TnrError("config_error", "the file is a network of sines, which has no levels");
-    if (!this.last || this.lastMissing !== missing || this.isForOnce) {
+    if (!this.last || this.lastMissing !== missing) {
       const place = this.places?.find((one) => one.missing === missing);
       if (missing && !place) throw new TnrError("config_error", `the file names no place that lacks ${missing} levels`);
       const network = this.core.wavelets(place ? payload.subarray(0, place.end) : payload, header, missing, this.isForOnce);
@@ -267,6 +268,27 @@ export class Decoder {
       this.lastMissing = missing;
     }
     return this.last;
+  }
+
+  /** What `adopt` takes: integers and words of the whole network, if it has levels. */
+  kept() {
+    if (!this.payload) return [];
+    const { network } = this.decoded(0);
+    return [this.core.integers(network), network.words];
+  }
+
+  /**
+   * Take what another decoder has decoded of the same bytes.
+   * @param {Uint8Array} integers
+   * @param {Uint8Array} words
+   */
+  adopt(integers, words) {
+    const { payload } = this;
+    if (!payload) return;
+    const header = this.expectHeader();
+    const network = { layout: layoutOf(payload, header, this.limits), header, words, integers, coded: payload.length, fresh: null, used: null };
+    this.last = { network, values: null, evaluation: null, span: null };
+    this.lastMissing = 0;
   }
 
   /**

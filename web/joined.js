@@ -427,31 +427,6 @@ async function rangeOf(address, options, first, last = "") {
   return found;
 }
 
-const LIMITS = {
-  file_bytes: 2 ** 28,
-  chunks: 2 ** 10,
-  chunk_bytes: 2 ** 27,
-  weights: 2 ** 24,
-  axes: 4,
-  samples: 2 ** 28,
-  channels: 64,
-  values: 2 ** 28,
-  work: 2 ** 44,
-  memory: 2 ** 31,
-};
-
-function checkLimit(limits, name, asked) {
-  if (!(asked <= limits[name])) {
-    throw new TnrError(
-      "limit_exceeded",
-      `the file asks for ${asked} ${name.replace("_", " ")}, the limit is ${limits[name]}: ` +
-        `if you trust the file, open it with limits: { ${name}: ${asked} }`,
-    );
-  }
-}
-
-const product = (numbers) => numbers.reduce((all, one) => all * one, 1);
-
 
 
 const settings = {
@@ -465,6 +440,7 @@ function configure(changed) {
 }
 
 let compiled = null;
+let isFirst = true;
 
 async function compiledCore() {
   const { core } = settings;
@@ -509,8 +485,12 @@ class TnrFile {
 
 async function open(source, options = {}) {
   compiled ??= compiledCore();
-  const file = typeof Worker === "undefined" ? await localFile() : workerFile();
-  if (options.onPage && typeof Worker !== "undefined") firstOnPage(file);
+  const isOnPage = !!options.onPage && isFirst && typeof Worker !== "undefined";
+  const file = typeof Worker === "undefined" ? await localFile() : workerFile(isOnPage);
+  if (isOnPage) {
+    isFirst = false;
+    firstOnPage(file);
+  }
   try {
     // What follows need not wait for an answer: questions are taken in turn.
     const started = compiled.then((core) => void file.ask("start", [core, options.limits]).catch(() => {}));
@@ -528,69 +508,37 @@ async function open(source, options = {}) {
   }
 }
 
-function workerFile() {
+function workerFile(isLater) {
   const { worker: given, isModule } = settings;
-  const worker = typeof given === "function" ? given() : new Worker(given, { type: isModule ? "module" : "classic" });
+  let worker = null;
   const waiting = new Map();
   let number = 0;
   let ended = null;
   const end = (/** @type {TnrError} */ error) => {
     ended ??= error;
-    worker.terminate();
+    worker?.terminate();
     for (const { reject } of waiting.values()) reject(error);
     waiting.clear();
   };
-  worker.addEventListener("message", ({ data: { id, answer, error } }) => {
-    const asked = waiting.get(id);
-    waiting.delete(id);
-    if (error) asked?.reject(new TnrError(error.code, error.message, error.needed));
-    else asked?.resolve(answer);
-  });
-  worker.addEventListener("error", (event) => end(new TnrError("unsupported", `the worker cannot run: ${event.message ?? given}`)));
+  const run = () => {
+    const begun = typeof given === "function" ? given() : new Worker(given, { type: isModule ? "module" : "classic" });
+    begun.addEventListener("message", ({ data: { id, answer, error } }) => {
+      const asked = waiting.get(id);
+      waiting.delete(id);
+      if (error) asked?.reject(new TnrError(error.code, error.message, error.needed));
+      else asked?.resolve(answer);
+    });
+    begun.addEventListener("error", (event) => end(new TnrError("unsupported", `the worker cannot run: ${event.message ?? given}`)));
+    return begun;
+  };
+  if (!isLater) worker = run();
   const ask = (question, given) =>
     new Promise((resolve, reject) => {
       if (ended) return reject(ended);
       waiting.set(++number, { resolve, reject });
-      worker.postMessage({ id: number, question, given });
+      (worker ??= run()).postMessage({ id: number, question, given });
     });
   return new TnrFile(ask, () => end(new TnrError("closed", "the file has been closed: open it again")));
-}
-
-const MOST_TAKEN = 2 ** 16;
-const MOST_DECODED = 2 ** 14;
-const MOST_SAMPLES = 2 ** 19;
-let isFirst = true;
-
-const isSmall = ({ bytes, missing: lacking, places, shape }, { every = 0, missing = 0, shape: asked, scale }) =>
-  every > 0 && !asked && !scale && product(shape) <= MOST_SAMPLES * every ** shape.length && (missing > lacking ? places.find((place) => place.missing === missing)?.end ?? Infinity : bytes) <= MOST_DECODED;
-
-const painted = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
-
-function firstOnPage(file) {
-  if (!isFirst) return;
-  isFirst = false;
-  let answerTo = null;
-  let up = Promise.resolve();
-  const { ask } = file;
-  file.ask = async (question, given, signal) => {
-    if (question === "start") {
-      let isUp = false;
-      const started = (up = ask(question, given).finally(() => ([isUp, answerTo] = [true, null])));
-      if (!isUp) answerTo = answers();
-      answerTo?.(question, [...given, true]);
-      return started;
-    }
-    if (question === "pixels" && answerTo && isSmall(file.info, given[0])) {
-      // A worker takes longer to start than all of a small picture takes; the coarse one is to be seen before.
-      if (given[0].every < 2) await Promise.race([up, painted()]);
-      if (answerTo) return answerTo(question, given);
-    }
-    const answer = ask(question, given, signal);
-    if (question !== "take" || !answerTo) return answer;
-    if (given[0].length > MOST_TAKEN) answerTo = null;
-    // What it cannot take, the worker says.
-    return answerTo?.(question, given).then((info) => (answer.catch(() => {}), info), () => ((answerTo = null), answer)) ?? answer;
-  };
 }
 
 async function localFile() {
@@ -607,14 +555,114 @@ async function localFile() {
   );
 }
 
+const LIMITS = {
+  file_bytes: 2 ** 28,
+  chunks: 2 ** 10,
+  chunk_bytes: 2 ** 27,
+  weights: 2 ** 24,
+  axes: 4,
+  samples: 2 ** 28,
+  channels: 64,
+  values: 2 ** 28,
+  work: 2 ** 44,
+  memory: 2 ** 31,
+};
+
+function checkLimit(limits, name, asked) {
+  if (!(asked <= limits[name])) {
+    throw new TnrError(
+      "limit_exceeded",
+      `the file asks for ${asked} ${name.replace("_", " ")}, the limit is ${limits[name]}: ` +
+        `if you trust the file, open it with limits: { ${name}: ${asked} }`,
+    );
+  }
+}
+
+const product = (numbers) => numbers.reduce((all, one) => all * one, 1);
+
+const MOST_TAKEN = 2 ** 16;
+const MOST_DECODED = 2 ** 14;
+const MOST_SAMPLES = 2 ** 19;
+const MOST_HIDDEN = 250;
+
+const isSmall = ({ bytes, missing: lacking, places, shape }, { every = 0, missing = 0, shape: asked, scale }) =>
+  every > 0 && !asked && !scale && product(shape) <= MOST_SAMPLES * every ** shape.length && (missing > lacking ? places.find((place) => place.missing === missing)?.end ?? Infinity : bytes) <= MOST_DECODED;
+
+const painted = () =>
+  new Promise((done) => {
+    requestAnimationFrame(() => setTimeout(done));
+    setTimeout(done, MOST_HIDDEN);
+  });
+
+function firstOnPage(file) {
+  const { ask, end } = file;
+  let answerTo = null;
+  let ready = Promise.resolve();
+  let told = [];
+  let begun = null;
+  const begin = () => {
+    begun ??= Promise.all(told.map(([question, given]) => ask(question, given))).finally(() => (answerTo = null));
+    begun.catch(() => {});
+    return begun;
+  };
+  const load = async (/** @type {any[]} */ given) => {
+    answerTo = answers();
+    await answerTo("start", [...given, true]);
+  };
+  const handOver = async (/** @type {NonNullable<typeof answerTo>} */ here) => {
+    await painted();
+    if (begun || !answerTo) return;
+    told.push(["adopt", await here("kept", [])]);
+    begin();
+  };
+  file.end = () => {
+    answerTo = null;
+    end();
+  };
+  file.ask = async (question, given, signal) => {
+    if (question === "start") {
+      told = [[question, given]];
+      return (ready = load(given));
+    }
+    await ready;
+    if (question === "take") {
+      const answer = begun && ask(question, given);
+      told[1] = [question, given];
+      try {
+        const info = await /** @type {any} */ (given[0].length > MOST_TAKEN ? null : answerTo)(question, given);
+        answer?.catch(() => {});
+        if (!given[1] || info.tiles || !isSmall(info, { every: 1 })) begin();
+        return info;
+      } catch {
+        // What it cannot take, the worker says.
+        answerTo = null;
+        return answer ?? (await begin())[1];
+      }
+    }
+    if (question === "pixels" && answerTo && isSmall(file.info, given[0])) {
+      const isWhole = given[0].every < 2;
+      // The coarse one is to be seen before.
+      if (isWhole) await Promise.race([painted(), begun ?? painted()]);
+      const here = answerTo;
+      if (here) {
+        const pixels = await here(question, given);
+        if (isWhole && !begun) handOver(here);
+        return pixels;
+      }
+    }
+    begin();
+    return ask(question, given, signal);
+  };
+}
+
 const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
   let crc = byte;
   for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0x82f63b78 : crc >>> 1;
   return crc >>> 0;
 });
 
-function crc32c(bytes) {
-  let crc = 0xffffffff;
+function crc32c(bytes, before = 0) {
+  let crc = ~before;
   for (let at = 0; at < bytes.length; at++) crc = (crc >>> 8) ^ CRC_TABLE[(crc ^ bytes[at]) & 255];
   return ~crc >>> 0;
 }
@@ -923,7 +971,15 @@ function readPlaces(payload) {
   return places;
 }
 
-const isReached = (place, payload) => payload.length >= place.end && crc32c(payload.subarray(0, place.end)) === place.crc;
+function reachedOf(places, payload) {
+  let [crc, from] = [0, 0];
+  return places.filter(({ end, crc: expected }) => {
+    if (payload.length < end) return false;
+    crc = crc32c(payload.subarray(from, end), crc);
+    from = end;
+    return crc === expected;
+  });
+}
 
 function readMetadata(payload, kind) {
   if (!payload) return { scaling: null, details: null, report: {} };
@@ -987,13 +1043,20 @@ class Core {
     if (missing > scales) throw corrupt(`the beginning of the file lacks ${missing} of ${scales + 1} levels`);
     checkLimit(this.limits, "memory", memoryNeeded(layout, payload.length) + 16 * (sizes.reduce((all, size) => all + size, 0) + header.frequencies * 4));
     const instance = new CoreInstance(this.module, layout);
-    const { core_wavelets, core_want_levels, core_decode, core_integers, core_integer_count } = instance.exports;
+    const { core_wavelets, core_want_levels, core_decode } = instance.exports;
     instance.putChunk(header, payload, 0);
     expectFine(core_wavelets());
     core_want_levels(missing ? scales + 1 - missing : 0);
     expectFine(core_decode());
-    const integers = instance.bytes(core_integers(), isForOnce ? 0 : 4 * core_integer_count()).slice();
-    return { layout, header, words: instance.words(), integers, coded: payload.length, fresh: instance };
+    const network = { layout, header, words: instance.words(), integers: null, coded: payload.length, fresh: instance, used: instance };
+    if (!isForOnce) this.integers(network);
+    return network;
+  }
+
+  integers(network) {
+    network.integers ??= /** @type {CoreInstance} */ (network.used).integers();
+    network.used = null;
+    return network.integers;
   }
 
   between(network) {
@@ -1017,12 +1080,12 @@ class Core {
   }
 
   withNetwork(network) {
-    const { layout, words, integers, fresh } = network;
+    const { layout, words, fresh } = network;
     network.fresh = null;
     if (fresh) return fresh;
     const instance = new CoreInstance(this.module, layout);
     const { core_integers, core_network_room } = instance.exports;
-    instance.put(integers, core_integers());
+    instance.put(this.integers(network), core_integers());
     instance.put(words, core_network_room(words.length / 4));
     return instance;
   }
@@ -1080,6 +1143,10 @@ class CoreInstance {
     widths.forEach((width, layer) => head.setUint32(24 + 4 * layer, width, true));
     this.put(new Uint8Array(head.buffer), this.exports.core_network_room(6 + widths.length));
     this.put(payload, this.exports.core_coded_room(payload.length));
+  }
+
+  integers() {
+    return this.bytes(this.exports.core_integers(), 4 * this.exports.core_integer_count()).slice();
   }
 
   words() {
@@ -1220,10 +1287,10 @@ class Decoder {
     const places = payload || isCut ? readPlaces(payloads.get(CHUNK.places)) : [];
     let missing = 0;
     if (isCut) {
-      const reached = payload && places.filter((place) => isReached(place, payload)).pop();
+      const reached = payload && reachedOf(places, payload).pop();
       if (!payload || !reached) throw tooShort(bytes, places, networkAt, payload);
       missing = reached.missing;
-    } else if (payload && !places.every((place) => isReached(place, payload))) {
+    } else if (payload && reachedOf(places, payload).length < places.length) {
       throw corrupt("a prefix is not the beginning of the network of its file");
     }
     this.header = header;
@@ -1250,9 +1317,10 @@ class Decoder {
   network() {
     const header = this.expectHeader();
     if (!this.sinePayload) {
-      const { layout, words, integers } = this.decoded(this.missing ?? 0).network;
+      const { network } = this.decoded(this.missing ?? 0);
+      const { layout, words } = network;
       const { frequencies, weights } = numbersOf(words, header, [layout.inputs, ...layout.sizes]);
-      return { frequencies, weights: weights.slice(1), latents: new Int32Array(integers.slice().buffer), levels: levelsOf(layout) };
+      return { frequencies, weights: weights.slice(1), latents: new Int32Array(this.core.integers(network).slice().buffer), levels: levelsOf(layout) };
     }
     const sines = sinesOf(this.sineChunk ?? 0, this.sinePayload, header, this.limits);
     const counts = [header.frequencies, ...header.widths, sines.header.channels];
@@ -1363,7 +1431,7 @@ class Decoder {
     const header = this.expectHeader();
     const { payload } = this;
     if (!payload) throw new TnrError("config_error", "the file is a network of sines, which has no levels");
-    if (!this.last || this.lastMissing !== missing || this.isForOnce) {
+    if (!this.last || this.lastMissing !== missing) {
       const place = this.places?.find((one) => one.missing === missing);
       if (missing && !place) throw new TnrError("config_error", `the file names no place that lacks ${missing} levels`);
       const network = this.core.wavelets(place ? payload.subarray(0, place.end) : payload, header, missing, this.isForOnce);
@@ -1371,6 +1439,21 @@ class Decoder {
       this.lastMissing = missing;
     }
     return this.last;
+  }
+
+  kept() {
+    if (!this.payload) return [];
+    const { network } = this.decoded(0);
+    return [this.core.integers(network), network.words];
+  }
+
+  adopt(integers, words) {
+    const { payload } = this;
+    if (!payload) return;
+    const header = this.expectHeader();
+    const network = { layout: layoutOf(payload, header, this.limits), header, words, integers, coded: payload.length, fresh: null, used: null };
+    this.last = { network, values: null, evaluation: null, span: null };
+    this.lastMissing = 0;
   }
 
   cropped(box, missing) {
@@ -1914,7 +1997,7 @@ function trim(kept, size, most) {
 function bytesOf({ last }) {
   if (!last) return 0;
   const instance = /** @type {any} */ (last.evaluation)?.instance;
-  return last.network.integers.length + last.network.words.length + (last.values?.byteLength ?? 0) + (instance?.memory.buffer.byteLength ?? 0);
+  return (last.network.integers?.length ?? 0) + last.network.words.length + (last.values?.byteLength ?? 0) + (instance?.memory.buffer.byteLength ?? 0);
 }
 
 const MOST_ZOOM = 4096;

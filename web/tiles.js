@@ -501,5 +501,5 @@ function trim(kept, size, most) {
 function bytesOf({ last }) {
   if (!last) return 0;
   const instance = /** @type {any} */ (last.evaluation)?.instance;
-  return last.network.integers.length + last.network.words.length + (last.values?.byteLength ?? 0) + (instance?.memory.buffer.byteLength ?? 0);
+  return (last.network.integers?.length ?? 0) + last.network.words.length + (last.values?.byteLength ?? 0) + (instance?.memory.buffer.byteLength ?? 0);
 }

@@ -86,8 +86,8 @@ export interface OpenOptions {
   signal?: AbortSignal;
   /**
    * Whether the page may read the first file and make frames of all of it that name `every`, of at most 16 KiB and, where
-   * `every` is 1, of half a million samples, as long as no worker is there: sooner, and in its own time, a tenth of a
-   * second. The whole one waits until the page has been drawn.
+   * `every` is 1, of half a million samples: sooner, and in its own time, a tenth of a second. The whole one waits until
+   * the page has been drawn, and the worker, which takes over what has been decoded, until both are done.
    */
   onPage?: boolean;
   /** How `fetch` takes an address: from a cache, or not. */

@@ -1,7 +1,6 @@
 /** Reading .tnr files in a browser or in Node: `open` gives a file that can be asked for what it holds and for pixels. */
 import { TnrError } from "./errors.js";
 import { fetchFile } from "./fetching.js";
-import { product } from "./limits.js";
 
 export { TnrError };
 
@@ -28,6 +27,7 @@ export function configure(changed) {
 
 /** @type {Promise<WebAssembly.Module> | null} */
 let compiled = null;
+let isFirst = true;
 
 async function compiledCore() {
   const { core } = settings;
@@ -104,8 +104,13 @@ export class TnrFile {
  */
 export async function open(source, options = {}) {
   compiled ??= compiledCore();
-  const file = typeof Worker === "undefined" ? await localFile() : workerFile();
-  if (options.onPage && typeof Worker !== "undefined") firstOnPage(file);
+  const isOnPage = !!options.onPage && isFirst && typeof Worker !== "undefined";
+  const file = typeof Worker === "undefined" ? await localFile() : workerFile(isOnPage);
+  if (isOnPage) {
+    isFirst = false;
+    const { firstOnPage } = await import("./first.js");
+    firstOnPage(file);
+  }
   try {
     // What follows need not wait for an answer: questions are taken in turn.
     const started = compiled.then((core) => void file.ask("start", [core, options.limits]).catch(() => {}));
@@ -123,9 +128,11 @@ export async function open(source, options = {}) {
   }
 }
 
-function workerFile() {
+/** @param {boolean} isLater whether the worker starts with the first question to it */
+function workerFile(isLater) {
   const { worker: given, isModule } = settings;
-  const worker = typeof given === "function" ? given() : new Worker(given, { type: isModule ? "module" : "classic" });
+  /** @type {Worker | null} */
+  let worker = null;
   /** @type {Map<number, {resolve: (answer: any) => void, reject: (error: Error) => void}>} */
   const waiting = new Map();
   let number = 0;
@@ -133,77 +140,30 @@ function workerFile() {
   let ended = null;
   const end = (/** @type {TnrError} */ error) => {
     ended ??= error;
-    worker.terminate();
+    worker?.terminate();
     for (const { reject } of waiting.values()) reject(error);
     waiting.clear();
   };
-  worker.addEventListener("message", ({ data: { id, answer, error } }) => {
-    const asked = waiting.get(id);
-    waiting.delete(id);
-    if (error) asked?.reject(new TnrError(error.code, error.message, error.needed));
-    else asked?.resolve(answer);
-  });
-  worker.addEventListener("error", (event) => end(new TnrError("unsupported", `the worker cannot run: ${event.message ?? given}`)));
+  const run = () => {
+    const begun = typeof given === "function" ? given() : new Worker(given, { type: isModule ? "module" : "classic" });
+    begun.addEventListener("message", ({ data: { id, answer, error } }) => {
+      const asked = waiting.get(id);
+      waiting.delete(id);
+      if (error) asked?.reject(new TnrError(error.code, error.message, error.needed));
+      else asked?.resolve(answer);
+    });
+    begun.addEventListener("error", (event) => end(new TnrError("unsupported", `the worker cannot run: ${event.message ?? given}`)));
+    return begun;
+  };
+  if (!isLater) worker = run();
   /** @type {(question: string, given: any[]) => Promise<any>} */
   const ask = (question, given) =>
     new Promise((resolve, reject) => {
       if (ended) return reject(ended);
       waiting.set(++number, { resolve, reject });
-      worker.postMessage({ id: number, question, given });
+      (worker ??= run()).postMessage({ id: number, question, given });
     });
   return new TnrFile(ask, () => end(new TnrError("closed", "the file has been closed: open it again")));
-}
-
-/** Bytes of a file that the page takes, and of a beginning that it decodes, while the first worker starts. */
-const MOST_TAKEN = 2 ** 16;
-const MOST_DECODED = 2 ** 14;
-/** Samples that the page makes values of, as much time as so many bytes take. */
-const MOST_SAMPLES = 2 ** 19;
-let isFirst = true;
-
-/**
- * Whether it takes a page no longer than a tenth of a second: all of a picture, by some or all of its bytes.
- * @param {Info} info
- * @param {PixelOptions} options
- */
-const isSmall = ({ bytes, missing: lacking, places, shape }, { every = 0, missing = 0, shape: asked, scale }) =>
-  every > 0 && !asked && !scale && product(shape) <= MOST_SAMPLES * every ** shape.length && (missing > lacking ? places.find((place) => place.missing === missing)?.end ?? Infinity : bytes) <= MOST_DECODED;
-
-/** The next time that the page has been drawn. */
-const painted = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
-
-/**
- * Until its worker answers, what the first file holds and a coarse frame of it are found on the page itself.
- * @param {TnrFile} file
- */
-function firstOnPage(file) {
-  if (!isFirst) return;
-  isFirst = false;
-  /** @type {ReturnType<typeof import("./decoder.js").answers> | null} */
-  let answerTo = null;
-  /** @type {Promise<void>} */
-  let up = Promise.resolve();
-  const { ask } = file;
-  file.ask = async (question, given, signal) => {
-    if (question === "start") {
-      let isUp = false;
-      const started = (up = ask(question, given).finally(() => ([isUp, answerTo] = [true, null])));
-      const { answers } = await import("./decoder.js");
-      if (!isUp) answerTo = answers();
-      answerTo?.(question, [...given, true]);
-      return started;
-    }
-    if (question === "pixels" && answerTo && isSmall(file.info, given[0])) {
-      // A worker takes longer to start than all of a small picture takes; the coarse one is to be seen before.
-      if (given[0].every < 2) await Promise.race([up, painted()]);
-      if (answerTo) return answerTo(question, given);
-    }
-    const answer = ask(question, given, signal);
-    if (question !== "take" || !answerTo) return answer;
-    if (given[0].length > MOST_TAKEN) answerTo = null;
-    // What it cannot take, the worker says.
-    return answerTo?.(question, given).then((info) => (answer.catch(() => {}), info), () => ((answerTo = null), answer)) ?? answer;
-  };
 }
 
 /** Where there are no workers, as in Node, decoding is done at once. */

@@ -95,6 +95,34 @@ def test_of_a_larger_first_picture_the_coarse_one_does_not_wait_for_the_worker(t
     assert np.abs(pixels(tab)[..., 0] - expected(PLACES)[..., 0]).max() <= 1
 
 
+def test_a_zoom_takes_what_the_page_has_decoded(tab: "Page", site: Site) -> None:
+    joined = (ROOT / "web/joined.js").read_bytes()
+    worker = joined.replace(b"expectFine(core_decode());", b"expectFine(5);")
+    assert worker != joined
+    site.put("/joined.js", joined)
+    site.put("/worker.js", worker)
+    site.put("/places.tnr", PLACES.read_bytes())
+    site.put("/page.html", JOINED.encode())
+    tab.goto(f"{site.address}/page.html")
+    tab.wait_for_function("seen.length === 2")
+    tab.evaluate("document.querySelector('tnr-image').view.zoomBy(4)")
+    tab.evaluate("document.querySelector('tnr-image').changed()")
+    tab.wait_for_function("document.querySelector('tnr-image').shown?.scale > 0 || seen.length > 2")
+    assert tab.evaluate("seen.map(([name]) => name)") == ["coarse", "load"]  # a worker that decodes would say why not
+
+
+def test_a_file_that_is_on_its_way_is_asked_for_once(tab: "Page", site: Site) -> None:
+    link = '<link rel="preload" as="fetch" crossorigin href="/places.tnr">'
+    site.put("/joined.js", (ROOT / "web/joined.js").read_bytes())
+    site.put("/worker.js", (ROOT / "web/joined.js").read_bytes())
+    served = site.put("/places.tnr", PLACES.read_bytes())
+    site.put("/page.html", JOINED.replace("<body>", f"{link}<body>").encode())
+    tab.goto(f"{site.address}/page.html")
+    tab.wait_for_function("seen.length === 2")
+    assert tab.evaluate("seen.map(([name]) => name)") == ["coarse", "load"]
+    assert served.ranges == [None]
+
+
 def test_a_coarse_picture_takes_no_more_bytes_than_it_needs(tab: "Page", site: Site) -> None:
     served = site.put("/places.tnr", PLACES.read_bytes())
     visited(tab, site, "")

@@ -1,9 +1,8 @@
 """One HTML file with a .tnr file, the decoder and its core inside, which asks no server for anything.
 
-The modules of `web/` are joined into scripts, one for the page, one for its worker, and a few lines that start it:
-imports are left out and files put in the order in which they need each other. That takes no build step, but modules
-that keep to a few forms of import and export, and top-level names that occur once; whatever else there is, is refused
-here.
+The modules of `web/` are joined into two scripts, one for the page and one for its worker: imports are left out and
+files put in the order in which they need each other. That takes no build step, but modules that keep to a few forms of
+import and export, and top-level names that occur once; whatever else there is, is refused here.
 """
 
 import re
@@ -19,7 +18,6 @@ from tuner.errors import ConfigError
 
 PAGE: Final = "viewer/selfcontained.js"
 WORKER: Final = "worker.js"
-START: Final = "viewer/starting.js"
 _STYLE: Final = "viewer/viewer.css"
 
 _ENTRIES: Final = ("element.js", "images.js", "worker.js")
@@ -46,12 +44,12 @@ def page(data: bytes, name: str) -> str:
         data: all bytes of a .tnr file.
         name: what the page is called; shown as text, whatever it holds.
     """
-    style, start, script, worker = _source(_STYLE), bundled(START), bundled(PAGE), bundled(WORKER)
+    style, script, worker = _source(_STYLE), bundled(PAGE), bundled(WORKER)
     core = files("tuner.core").joinpath("core.wasm").read_bytes()
     policy = "; ".join(
         (
             "default-src 'none'",
-            f"script-src '{_digest(start)}' '{_digest(script)}' 'wasm-unsafe-eval'",
+            f"script-src '{_digest(script)}' 'wasm-unsafe-eval'",
             f"style-src '{_digest(style)}'",
             "worker-src blob:",
             "img-src blob: data:",
@@ -66,7 +64,7 @@ def page(data: bytes, name: str) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<link rel="icon" href="data:,">\n'
         f"<title>{escape(name)}</title>\n<style>{style}</style>\n"
-        f'<script type="text/plain" id="tnr-worker">{worker}</script>\n<script>{start}</script>\n'
+        f'<script type="text/plain" id="tnr-worker">{worker}</script>\n'
         f"</head>\n<body>\n<main>\n<h1>{escape(name)}</h1>\n"
         '<div id="viewer"><noscript>This page decodes its picture by a script: allow scripts.</noscript></div>\n'
         f'</main>\n<script type="text/plain" id="tnr-core">{b64encode(core).decode()}</script>\n'

@@ -9,13 +9,7 @@ const heldBytes = (/** @type {string} */ id) => {
   return Bytes.fromBase64 ? Bytes.fromBase64(text) : Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 };
 
-/** What starting.js has started. @type {{address: string, running: Worker | null}} */
-const held = /** @type {any} */ (globalThis).tnrWorker;
-const startedWorker = () => {
-  const worker = held.running ?? new Worker(held.address);
-  held.running = null;
-  return worker;
-};
-configure({ core: heldBytes("tnr-core"), worker: startedWorker });
+const heldWorker = () => new Worker(URL.createObjectURL(new Blob([heldText("tnr-worker")], { type: "text/javascript" })));
+configure({ core: heldBytes("tnr-core"), worker: heldWorker });
 const stageOfPage = document.getElementById("viewer");
 if (stageOfPage) showFile(stageOfPage, heldBytes("tnr-file"), document.title);
