@@ -102,6 +102,10 @@ class ForwardPass:
         out = self._space.take(name, values, *matrix.shape[:2], values.shape[2])
         return torch.bmm(matrix, values, out=out)
 
+    def copied(self, name: str, values: Tensor) -> Tensor:
+        """A copy, in working memory of that name."""
+        return self._space.take(name, values, *values.shape).copy_(values)
+
     def _first(self, name: str, plan: Tensor, tile: Tile, members: int) -> Tensor:
         """The first layer's series at a tile's points, (B, H, points), in working memory.
 

@@ -21,6 +21,10 @@ from tuner.signal.signal import Signal
 TILE_BYTES_CPU = 2**20
 TILE_BYTES_GPU = 2**28
 MIN_TILE_POINTS = 64
+# Lines of a grid that a tile on a CPU should have, and the bytes that it may take for them: series along the axes
+# before the last are one product for all lines of a tile, which is four times as slow for a line by itself.
+TILE_LINES = 4
+MAX_TILE_BYTES_CPU = 2**22
 # Of the memory that is free when the fit begins.
 MEMORY_SHARE = 4
 
@@ -52,7 +56,7 @@ def grid_sweeps(
         network.frequencies_MD,
         network.period,
         [torch.tensor(grid.axis(d), device=device) for d in range(len(grid.shape))],
-        _tile_points(network, parts, members),
+        _tile_points(network, parts, members, lines_of=grid.shape[-1] if len(grid.shape) > 1 else None),
         phases_M=_fixed_phases(network, config),
         keep=parts == 1 and _fits(network, grid.size * members),
     )
@@ -108,15 +112,16 @@ def _sweeps(
     return Sweeps(sines, arranged, widths, keep=keep, threads=torch.get_num_threads(), seen_P=seen_P)
 
 
-def _tile_points(network: SineNetwork, parts: int = 1, members: int = 1) -> int:
-    """Must depend on nothing but the networks and the kind of device: sums are made tile by tile.
+def _tile_points(network: SineNetwork, parts: int = 1, members: int = 1, *, lines_of: int | None = None) -> int:
+    """Must depend on nothing but the networks, the grid and the kind of device: sums are made tile by tile.
 
     On a CPU not on the number of members either, so that each gets the bytes that it would get alone; a GPU, whose
-    tiles take a share of its memory, divides them.
+    tiles take a share of its memory, divides them. `lines_of` is the number of samples in a line of the grid.
     """
     width = max(len(layer.bias_H) for layer in network.layers)
     if network.phases_M.device.type == "cpu":
-        return max(MIN_TILE_POINTS, TILE_BYTES_CPU // (4 * width * parts))
+        least, most = (size // (4 * width * parts) for size in (TILE_BYTES_CPU, MAX_TILE_BYTES_CPU))
+        return max(MIN_TILE_POINTS, least, min(most, TILE_LINES * (lines_of or 0)))
     return max(MIN_TILE_POINTS, TILE_BYTES_GPU // (4 * width * parts * members))
 
 

@@ -89,17 +89,18 @@ class Sweeps:
 
         def work(stripe: Sequence[int]) -> Normal:
             gram, cross = self._zeros(batch, width, width), self._zeros(batch, width, channels)
-            unseen = self._zeros(batch, width, width)
             for index in stripe:
                 h = self._forward.run(hidden, plan, index).sine[-1]
                 values = self._part(self.targets_BCP, self.sines.tiles[index])
+                if self._left_out:
+                    # Whole tiles with zeros where points do not count: their products are the fast ones.
+                    h = self._silence(self._forward.copied("seen", h), index)
                 add_gram_with_ones(gram, h)
                 if self._left_out:
-                    # All points less the few that do not count: products of whole tiles are the fast ones.
-                    add_gram_with_ones(unseen, h[:, :, self._left_out[index]])
+                    gram[:, -1, -1] -= len(self._left_out[index])
                 cross[:, :-1] += h @ values.mT
                 cross[:, -1] += values.double().sum(2)
-            return Normal(gram - unseen, cross)
+            return Normal(gram, cross)
 
         parts = self._sweep(work)
         return Normal(mirrored(total([part.gram for part in parts])), total([part.cross for part in parts]))

@@ -107,6 +107,15 @@ def test_any_channels_and_dimensions(shape: tuple[int, ...], channels: int) -> N
     assert losses[-1] < losses[0]
 
 
+@pytest.mark.parametrize(("width", "lines"), [(32, 32), (600, 4), (3000, 1), (2000, 2)])
+def test_a_tile_has_several_lines_of_a_picture_unless_they_are_long(width: int, lines: int) -> None:
+    """A series along the first axis is one product for all lines of a tile, and slow for one."""
+    picture = Signal(values=np.zeros((64, width, 1), dtype=np.float32))
+    network = SineNetwork.initial(NetworkConfig(frequencies=200, hidden=(256,)), Grid((64, width), 2.5), 1, 0)
+    sines = grid_sweeps(network, picture, NaturalGradientConfig()).sines
+    assert sines.tiles[0].box[0] == slice(0, lines)
+
+
 def test_a_long_line_is_fitted_by_transforms() -> None:
     time = np.linspace(0, 1, 2000, dtype=np.float32)
     chirp = Signal(values=(0.5 * np.sin(40 * time + 300 * time**2))[:, None].astype(np.float32))
