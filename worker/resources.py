@@ -1,6 +1,6 @@
 """What one worker process holds on to: settings, database, bucket, queue. Made after the process has started."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 from store.addresses import Network
@@ -13,6 +13,17 @@ from store.tracing import start_traces
 from worker.settings import WorkerSettings
 
 
+@dataclass(slots=True)
+class Engines:
+    """What a process remembers of storage and database.
+
+    Attributes:
+        answered_at: moment by the monotonic clock at which both were asked and answered; None if one has failed since.
+    """
+
+    answered_at: float | None = None
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Resources:
     """Everything outside the process that a fit touches."""
@@ -22,6 +33,7 @@ class Resources:
     blobs: BlobStore
     queue: FitQueue
     disk: Disk = ENDLESS
+    engines: Engines = field(default_factory=Engines)
     private_networks: tuple[Network, ...] = ()  # that webhooks may reach
     max_stored_bytes: int | None = None  # of one tenant
 

@@ -51,6 +51,7 @@ from worker.translate import ask_from_spec
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 0.5
+ASKED_EVERY_SECONDS = 1.0  # engines that have not failed since; small fits begin ten times as often
 OUT_OF_TIME = "out_of_time"
 SIGNAL_DAMAGED = (
     "the stored bytes of the signal are missing or damaged: upload the same file again, which restores them, then POST "
@@ -64,13 +65,17 @@ def run_next_fit(resources: Resources) -> str | None:
         return None
     settings = resources.settings
     asked_at = time.monotonic()
-    with resources.database.unit_of_work() as session:
-        claimed = Fits(session).claim_next(
-            worker_name(),
-            lease_seconds=settings.lease_seconds,
-            max_running_per_tenant=settings.max_running_per_tenant,
-            max_run_seconds=settings.max_run_seconds,
-        )
+    try:
+        with resources.database.unit_of_work() as session:
+            claimed = Fits(session).claim_next(
+                worker_name(),
+                lease_seconds=settings.lease_seconds,
+                max_running_per_tenant=settings.max_running_per_tenant,
+                max_run_seconds=settings.max_run_seconds,
+            )
+    except SQLAlchemyError:
+        resources.engines.answered_at = None
+        raise
     if claimed is None:
         return None
     claim, origin = claimed.claim, claimed.origin
@@ -128,17 +133,23 @@ def worker_name() -> str:
 def _engines_answer(resources: Resources) -> bool:
     """Wait for storage and database before taking work that cannot be done without them; False if told to leave.
 
-    An outage would otherwise cost every fit in the queue an attempt, as fast as a worker can take them.
+    An outage would otherwise cost every fit in the queue an attempt, as fast as a worker can take them. Engines that
+    have answered within a second, and have not failed since, are not asked again: an outage that begins meanwhile costs
+    one attempt, as one does that begins just after they were asked.
     """
     while not draining.is_set():
         try:
             resources.disk.check()
+            answered_at, now = resources.engines.answered_at, time.monotonic()
+            if answered_at is not None and now - answered_at < ASKED_EVERY_SECONDS:
+                return True
             resources.blobs.ping()
             resources.database.ping()
         except (DiskFull, BlobsUnavailable, BlobMissing, SQLAlchemyError) as error:
             logger.warning("no fit is taken for now: %s", error)
             time.sleep(RETRY_SECONDS)
         else:
+            resources.engines.answered_at = now
             return True
     return False
 
@@ -210,6 +221,7 @@ def _attempt(resources: Resources, claimed: ClaimedFit, lease: Lease, reporter: 
 def _without_engines(resources: Resources, claim: Claim, error: Exception) -> End:
     # Not the fit's fault: it is tried again, from its last checkpoint.
     logger.warning("attempt %s of %s lost its engines: %s", claim.attempt, claim.fit_id, error)
+    resources.engines.answered_at = None
     # Nor is it the next one's: a worker that went on at once would fail the whole queue while storage is away.
     draining.wait(resources.settings.storage_retry_seconds)
     return _retry(claim, resources.settings)

@@ -64,6 +64,7 @@ class Moves:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._writers: dict[str, int] = {}  # attempts that write here, by the fit
+        self._locked_by: dict[Claim, Fit] = {}  # rows that are locked until the unit of work ends
 
     def _locked(self, tenant: str, fit_id: str) -> Fit:
         fit: Fit | None = self._session.scalar(_lock_of_tenant(), {"tenant": tenant, "fit_id": fit_id})
@@ -72,9 +73,13 @@ class Moves:
         return fit
 
     def _held(self, claim: Claim) -> Fit:
-        fit: Fit | None = self._session.scalar(_lock_held(), {"fit_id": claim.fit_id, "attempt": claim.attempt})
+        fit = self._locked_by.get(claim)
         if fit is None:
+            fit = self._session.scalar(_lock_held(), {"fit_id": claim.fit_id, "attempt": claim.attempt})
+        # A row that is locked already is as it was, but for what was done here: its end may have been written.
+        if fit is None or fit.status not in HELD:
             raise LeaseLost(f"attempt {claim.attempt} no longer holds {claim.fit_id}: stop and write nothing")
+        self._locked_by[claim] = fit
         self._writers[claim.fit_id] = claim.attempt
         return fit
 

@@ -7,9 +7,10 @@ upkeep is needed for that. Writes name the attempt at the part, and find nothing
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, delete, func, or_, select
+from sqlalchemy import ColumnElement, Select, bindparam, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from store.errors import LeaseLost
@@ -125,9 +126,7 @@ class Parts:
             max_tries: times that a part may have been taken before it is left to the attempt that holds its fit, which
                 fails with it if that kills its workers.
         """
-        free = select(FitPart, Fit).join(Fit).where(Fit.status == FitStatus.RUNNING, _is_free())
-        free = free.where(FitPart.attempt < max_tries).order_by(FitPart.fit_id, FitPart.number).limit(1)
-        found = self._session.execute(free.with_for_update(of=FitPart, skip_locked=True)).first()
+        found = self._session.execute(_next_free(), {"max_tries": max_tries}).first()
         if found is None:
             return None
         part, fit = found
@@ -214,6 +213,14 @@ class Parts:
         if found is None:
             raise LeaseLost(f"attempt {claim.attempt} no longer holds part {claim.number} of {claim.fit_id}")
         return found[0], found[1]
+
+
+@cache
+def _next_free() -> Select[FitPart, Fit]:
+    """The part that an idle worker takes; each of them asks after every fit, and so it is built once."""
+    free = select(FitPart, Fit).join(Fit).where(Fit.status == FitStatus.RUNNING, _is_free())
+    free = free.where(FitPart.attempt < bindparam("max_tries")).order_by(FitPart.fit_id, FitPart.number).limit(1)
+    return free.with_for_update(of=FitPart, skip_locked=True)
 
 
 def _is_free() -> ColumnElement[bool]:

@@ -13,6 +13,7 @@ from tests.simulation.engine import Change, Transaction
 from tests.simulation.scheduler import Process, Task
 from tests.simulation.statements import Row
 from tests.simulation.world import SETTINGS, Promise, World
+from worker.run import ASKED_EVERY_SECONDS
 
 ENDED = {"succeeded", "failed", "cancelled", "expired"}
 HELD = {"running", "cancelling"}
@@ -32,6 +33,7 @@ REASONS |= {end: end for end in EXCUSED}
 LATE_STEPS = 2  # a worker may take after its lease has run out: one is under way, one is being reported
 # A worker hears from another's decision (a deadline, a cancel given up) with its next beat, or when its lease is over.
 DEAF_STEPS = 40
+CLAIM_SECONDS = 1.0  # from the last question whether storage is there to the commit of a claim, at most
 HEARS_WITHIN_STEPS = 8  # where nothing disturbs: a heartbeat
 UNSAVED_STEPS = 6  # where nothing disturbs: a pause between two checkpoints
 # No worker dies of them.
@@ -172,7 +174,8 @@ class Watch:
                 self.wrong(f"{fit_id} was claimed before {before['not_before']}")
             if before is not None and set(self.world.faults) <= ASIDE_FROM_UPKEEP:
                 self._waited(fit_id, before, transaction.now)
-            is_away = self.world.bucket.down_until > self.world.scheduler.now > self.world.bucket.down_since + 1.0
+            known_since = self.world.bucket.down_since + ASKED_EVERY_SECONDS + CLAIM_SECONDS
+            is_away = self.world.bucket.down_until > self.world.scheduler.now > known_since
             if is_away and set(self.world.faults) <= BETWEEN_NO_LINES:
                 self.wrong(f"{fit_id} was claimed while storage was away")
             self.owners[fit_id, attempt] = process

@@ -55,6 +55,13 @@ MUTANTS = (
     # The fence and the status machine.
     Mutant("no fence", LOCK_HELD, 'Fit.attempt == bindparam("attempt"), ', ""),
     Mutant("a fence that forgets the status", LOCK_HELD, "Fit.status.in_(sorted(HELD))", ""),
+    Mutant(
+        "a fence that forgets what was ended just now",
+        MOVES + "_held",
+        "or fit.status not in HELD",
+        "",
+        "tests/integration/store/test_fits.py::test_what_one_unit_of_work_has_ended_it_writes_nothing_more_to",
+    ),
     Mutant("a worker's row is not locked", LOCK_HELD, ".with_for_update(of=Fit)", ""),
     Mutant("a client's row is not locked", "store.repositories.moves:_lock_of_tenant", ".with_for_update(of=Fit)", ""),
     Mutant("every move is legal", MOVES + "_move", "if status not in LEGAL_MOVES[fit.status]:", "if False:"),
@@ -285,6 +292,13 @@ MUTANTS = (
         'return _failure(claim, "storage_unavailable", "away")',
     ),
     Mutant("work is taken that cannot be done", "worker.run:_engines_answer", "resources.blobs.ping()", NOTHING),
+    Mutant(
+        "engines that failed are not asked again",
+        "worker.run:_without_engines",
+        "resources.engines.answered_at = None",
+        NOTHING,
+        "tests/unit/worker/test_engines.py",
+    ),
     Mutant("every attempt begins anew", "worker.run:_train", "if claimed.claim.attempt > 1", "if False"),
     Mutant("a result that does not count is left", "worker.run:_persist", "if left:", "if False:"),
     Mutant(

@@ -142,6 +142,20 @@ def test_a_stale_attempt_changes_nothing(database: Database) -> None:
     assert history_of(database, fit_id) == ["queued", "running", "queued", "running"]
 
 
+def test_what_one_unit_of_work_has_ended_it_writes_nothing_more_to(database: Database) -> None:
+    fit_id = add_fit(database)
+    held = claim(database).claim
+    with database.unit_of_work() as session:
+        fits = Fits(session)
+        fits.note_resolved(held, {"steps": 3})
+        fits.fail(held, code="x", message="y")
+        with pytest.raises(LeaseLost):
+            fits.report_progress(held, {"step": 1})
+    with database.reading() as session:
+        fit = Fits(session).get("local", fit_id)
+        assert (fit.status, fit.resolved, fit.progress) == (FitStatus.FAILED, {"steps": 3}, None)
+
+
 def test_a_fit_that_keeps_killing_its_worker_fails(database: Database) -> None:
     fit_id = add_fit(database)
     for _ in range(3):
