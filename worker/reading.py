@@ -14,9 +14,10 @@ from tuner.signal.large import LargeSignal, as_held
 from tuner.signal.signal import Signal
 from tuner.targets.wavelets.choice import MOST_PICTURE_VALUES
 from worker.caged import keeper_of
+from worker.pictures import may_be_picture
 from worker.settings import WorkerSettings
 
-READER = "tuner.signal.handover"
+READER, PICTURE_READER = "tuner.signal.handover", "worker.pictures"
 
 
 class SignalTooCostly(Exception):
@@ -42,8 +43,9 @@ def read_caged(
     """
     heed()
     try:
-        answer = keeper_of(READER, _limits(settings)).ask_bytes(content, {"stored_beyond": MOST_PICTURE_VALUES}, heed)
-        return signal_of(answer)
+        answer = _ask(PICTURE_READER, content, settings, heed) if may_be_picture(content) else memoryview(b"")
+        # What begins like a picture may be something else: then who knows all formats is asked.
+        return signal_of(answer or _ask(READER, content, settings, heed))
     except OverBudget as error:
         raise SignalTooCostly(
             f"reading the signal went over its budget of {_limits(settings)}, or broke its decoder ({error}): send a "
@@ -59,7 +61,12 @@ def held(signal: Signal | LargeSignal) -> Signal:
 
 def start_reader(settings: WorkerSettings) -> None:
     """Have the decoders loaded before the first fit comes; nobody waits for it."""
-    keeper_of(READER, _limits(settings)).start()
+    for reader in (PICTURE_READER, READER):
+        keeper_of(reader, _limits(settings)).start()
+
+
+def _ask(reader: str, content: bytes, settings: WorkerSettings, heed: Callable[[], None]) -> memoryview:
+    return keeper_of(reader, _limits(settings)).ask_bytes(content, {"stored_beyond": MOST_PICTURE_VALUES}, heed)
 
 
 def _limits(settings: WorkerSettings) -> Limits:

@@ -1,5 +1,6 @@
 """A signal that was read in the cage is the one that the library reads; what costs too much is refused by name."""
 
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from tuner.signal.large import LargeSignal, picture_of_samples
 from tuner.signal.limits import SignalLimits
 from tuner.signal.signal import Signal
 from tuner.targets.wavelets.choice import MOST_PICTURE_VALUES
+from worker.pictures import may_be_picture
 from worker.reading import SignalTooCostly, held, read_caged
 from worker.settings import WorkerSettings
 
@@ -97,6 +99,47 @@ def test_values_that_are_mapped_can_be_written_to_where_they_are_held(monkeypatc
     assert not found.values.flags.writeable
     assert held(found).values.flags.writeable
     np.testing.assert_array_equal(held(found).values, found.values)
+
+
+@pytest.mark.parametrize(
+    ("mode", "file_format"),
+    [
+        *((mode, "PNG") for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")),
+        *((mode, "JPEG") for mode in ("L", "RGB", "CMYK")),
+        *((mode, "WEBP") for mode in ("RGB", "RGBA")),
+    ],
+)
+def test_the_reader_of_pictures_reads_them_as_the_library_does(mode: str, file_format: str) -> None:
+    colours = np.arange(9 * 7 * 3, dtype=np.uint8).reshape(9, 7, 3)
+    picture, file = Image.fromarray(colours).convert("I" if mode == "I;16" else mode).convert(mode), BytesIO()
+    exif = Image.Exif()
+    exif[274] = 6  # to be turned by a quarter
+    picture.save(file, file_format, **({} if mode == "I;16" else {"exif": exif}))
+    assert may_be_picture(file.getvalue())
+    expected, found = read_signal(file.getvalue()), read_caged(file.getvalue(), SETTINGS)
+    assert isinstance(found, Signal)
+    np.testing.assert_array_equal(found.values, expected.values)
+    assert found.sample_format is expected.sample_format
+
+
+def test_the_reader_of_pictures_has_loaded_nothing_but_what_reads_pictures() -> None:
+    loaded = subprocess.run(
+        [sys.executable, "-c", "import sys, worker.pictures as it; it.prepare(); print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    assert "PIL.PngImagePlugin" in loaded
+    assert not {"scipy", "av", "soundfile", "nibabel", "trimesh", "tifffile", "torch"} & set(loaded)
+
+
+def test_what_begins_like_a_picture_and_is_another_file_is_read_as_that() -> None:
+    mesh = next(signal for signal in SIGNALS.values() if signal.kind is SignalKind.DISTANCE)
+    solid = b"\x89PNG\r\n\x1a\n".ljust(80, b"\0") + encode_signal(mesh, "x.stl")[80:]
+    assert may_be_picture(solid)
+    found = read_caged(solid, SETTINGS)
+    assert isinstance(found, Signal)
+    assert found.kind is SignalKind.DISTANCE
 
 
 @pytest.mark.parametrize("name", REFUSED)
