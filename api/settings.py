@@ -102,8 +102,13 @@ class ApiSettings(BaseSettings):
     max_pixels: int = Field(
         default=1 << 26,
         ge=1,
-        description="points of the largest grid, as its header declares it; of other signals than pictures, which are "
-        "held as values, at most 33554432",
+        description="pixels of the largest picture, as its header declares it",
+    )
+    max_points: int = Field(
+        default=1 << 28,
+        ge=1,
+        description="points of the largest grid of any other signal, as its header declares it; of what is held as "
+        "values (TIFF stacks, videos, meshes, four axes) at most 33554432",
     )
     max_json_bytes: int = Field(default=64 * 1024, ge=1024, description="largest body of every other request")
     max_uploads: int = Field(default=32, ge=1, description="uploads at the same time, per process")

@@ -1,7 +1,9 @@
 """represent(): a signal and what its file must come to, turned into that file in one call."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuner.codec.decode import decode
@@ -12,15 +14,18 @@ from tuner.fit.presets import Effort, eikonal_config
 from tuner.quality.report import describe
 from tuner.representation import Representation
 from tuner.result import Result
+from tuner.signal.formats import read_large
 from tuner.signal.given import signal_of
-from tuner.signal.large import LargeSignal, large_picture
+from tuner.signal.kind import SignalKind
+from tuner.signal.large import LargeSignal
+from tuner.signal.large_picture import large_picture
 from tuner.signal.signal import Signal
 from tuner.signal.triangles import Mesh
 from tuner.targets.ask import NetworkKind, SinesAsk
 from tuner.targets.request import MAX_LOSS_DB, ask_for, effort_of
 from tuner.targets.target import Target, TargetKind
 from tuner.targets.tiles.choice import tiles_suit
-from tuner.targets.wavelets.choice import MOST_PICTURE_VALUES
+from tuner.targets.wavelets.choice import most_values
 
 if TYPE_CHECKING:
     from tuner.fit.progress import Progress, Verdict
@@ -107,7 +112,8 @@ def represent(
         raise ConfigError(f"the network is {str(network)!r} and tiles {tiles}, expected wavelets: only they are cut")
     large = None
     if sample_rate is None and (is_free or tiles is not None):
-        large = large_picture(signal, MOST_PICTURE_VALUES if tiles is None else 0)
+        signal = _read(signal, {kind: most_values(kind) if tiles is None else 0 for kind in SignalKind})
+        large = signal if isinstance(signal, LargeSignal) else None
     if large is None:
         samples = signal_of(signal, sample_rate=sample_rate)
         if tiles is not None or (is_free and tiles_suit(samples, target)):
@@ -192,6 +198,14 @@ def represent_surface(
     content = reported(content, field, ask, fitted.steps)
     message = fitted.outcome.advice
     return _result(field, content, is_met=True, message=message, steps=fitted.steps, seconds=fitted.seconds)
+
+
+def _read(given: Any, more_than: Mapping[SignalKind, int]) -> Any:
+    """A file, or a picture in an array, as it is stored where it has more values; what is neither, as it came."""
+    if isinstance(given, str | PathLike):
+        return read_large(Path(given), more_than)
+    picture = large_picture(given, more_than[SignalKind.IMAGE])
+    return given if picture is None else picture
 
 
 def _in_tiles(

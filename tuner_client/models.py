@@ -535,6 +535,7 @@ class Limits(Answer):
     large_upload_bytes: int
     open_uploads: int
     json_bytes: int
+    pixels: int
     points: int
     fit_memory_bytes: int
     fit_seconds: float

@@ -13,7 +13,7 @@ export const LIMITS = {
   axes: 4,
   samples: 2 ** 28,
   channels: 64,
-  values: 2 ** 28,
+  values: 3 * 2 ** 27,
   work: 2 ** 44,
   memory: 2 ** 31,
 };

@@ -1,8 +1,8 @@
 """Read a stored signal in the cage, under a budget: what came in as an upload is as hostile the second time.
 
 Inspection has seen the file, but on another day, perhaps with other decoders, and a mesh only on a coarse grid. The
-samples come back through a pipe; see `tuner.signal.handover`. Many of them lie in a file that is mapped, those of a
-picture as they are stored, so that memory here does not grow with the signal.
+samples come back through a pipe; see `tuner.signal.handover`. Many of them lie in a file that is mapped, as they are
+stored where the format allows that, so that memory here does not grow with the signal.
 """
 
 from collections.abc import Callable
@@ -10,14 +10,16 @@ from dataclasses import replace
 
 from cage.limits import Limits, OverBudget
 from tuner.signal.handover import signal_of
+from tuner.signal.kind import SignalKind
 from tuner.signal.large import LargeSignal, as_held
 from tuner.signal.signal import Signal
-from tuner.targets.wavelets.choice import MOST_PICTURE_VALUES
+from tuner.targets.wavelets.choice import most_values
 from worker.caged import keeper_of
 from worker.pictures import may_be_picture
 from worker.settings import WorkerSettings
 
 READER, PICTURE_READER = "tuner.signal.handover", "worker.pictures"
+STORED_BEYOND = {kind.value: most_values(kind) for kind in SignalKind}
 
 
 class SignalTooCostly(Exception):
@@ -29,7 +31,7 @@ class SignalTooCostly(Exception):
 def read_caged(
     content: bytes, settings: WorkerSettings, heed: Callable[[], None] = lambda: None
 ) -> Signal | LargeSignal:
-    """The signal in an upload; a picture that is too large for one network of wavelets comes as it is stored.
+    """The signal in an upload; one that is too large for one network of wavelets comes as it is stored, if it can.
 
     Args:
         content: the upload.
@@ -66,7 +68,7 @@ def start_reader(settings: WorkerSettings) -> None:
 
 
 def _ask(reader: str, content: bytes, settings: WorkerSettings, heed: Callable[[], None]) -> memoryview:
-    return keeper_of(reader, _limits(settings)).ask_bytes(content, {"stored_beyond": MOST_PICTURE_VALUES}, heed)
+    return keeper_of(reader, _limits(settings)).ask_bytes(content, {"stored_beyond": STORED_BEYOND}, heed)
 
 
 def _limits(settings: WorkerSettings) -> Limits:

@@ -69,7 +69,8 @@ class Limits(BaseModel):
     large_upload_bytes: int = Field(description="bytes of a file of POST /uploads")
     open_uploads: int = Field(description="large uploads under way, of one tenant")
     json_bytes: int = Field(description="bytes of every other body")
-    points: int = Field(description="points of the grid of a signal")
+    pixels: int = Field(description="pixels of a picture")
+    points: int = Field(description="points of the grid of any other signal; fewer where its format is held as values")
     fit_memory_bytes: int = Field(description="bytes of memory that a worker has for one fit")
     fit_seconds: float = Field(description="seconds that a worker has for one fit")
     batch_fits: int = Field(description="fits of POST /fits/batch, and ids of POST /fits/cancel")
@@ -114,7 +115,8 @@ class Capabilities(BaseModel):
             large_upload_bytes=settings.max_large_upload_bytes,
             open_uploads=settings.max_open_uploads,
             json_bytes=settings.max_json_bytes,
-            points=settings.max_pixels,
+            pixels=settings.max_pixels,
+            points=settings.max_points,
             fit_memory_bytes=settings.fit_memory_bytes,
             fit_seconds=settings.fit_seconds,
             batch_fits=MOST_FITS,

@@ -71,7 +71,8 @@ class Inspector:
         settings = self._settings
         try:
             with path.open("rb") as file:
-                answer = self._keeper.ask(file.fileno(), {"max_pixels": settings.max_pixels})
+                most = {"max_pixels": settings.max_pixels, "max_points": settings.max_points}
+                answer = self._keeper.ask(file.fileno(), most)
             verdict = _verdict(bytes(answer))
         except OverBudget as error:
             logger.warning("inspection ended by a limit", extra={"fields": {"reason": str(error)}})

@@ -11,8 +11,10 @@ from api.schemas import representations
 from api.services import fit_memory
 from api.settings import ApiSettings
 from tuner.codec import encode
-from tuner.signal.large import LARGE_LIMITS
-from tuner.targets.wavelets.choice import MOST_PICTURE_VALUES
+from tuner.signal.kind import SignalKind
+from tuner.signal.large_picture import LARGE_LIMITS
+from tuner.signal.limits import STORED_LIMITS
+from tuner.targets.wavelets.choice import most_values
 
 ROOT = Path(__file__).parents[2]
 
@@ -58,7 +60,8 @@ def test_what_the_api_repeats_of_the_library_agrees_with_it() -> None:
     """The price of the rule above: a few facts stand twice, and this holds them together."""
     assert (representations.MEDIA_TYPE, representations.EXTENSION) == (encode.MEDIA_TYPE, encode.EXTENSION)
     assert ApiSettings.model_fields["max_pixels"].default <= LARGE_LIMITS.max_pixels
-    assert fit_memory.MOST_PICTURE_VALUES == MOST_PICTURE_VALUES
+    assert ApiSettings.model_fields["max_points"].default <= STORED_LIMITS.points
+    assert most_values(SignalKind.IMAGE) == fit_memory.MOST_PICTURE_VALUES
 
 
 def test_the_command_line_starts_without_http() -> None:

@@ -282,7 +282,7 @@ tiles("tiles that are not in the file", "length of a tile needs 1 bytes", whole=
       tiles=())  # fmt: skip
 tiles("overlaps that double all samples", "samples", LimitExceeded, header(shape=(2**28,)), strides=(2**20,),
       overlaps=(2**20,))  # fmt: skip
-tiles("overlaps of many channels", "values", LimitExceeded, header(shape=(2**22,), channels=64), strides=(2**20,),
+tiles("overlaps of many channels", "values", LimitExceeded, header(shape=(3 * 2**21,), channels=64), strides=(2**20,),
       overlaps=(2**10,))  # fmt: skip
 lie("two chunks of tiles", header(chunks=b"\x02") + 2 * HONEST_TILES[len(header()) :], CorruptFile, "0x08 occurs twice")
 lie(

@@ -31,7 +31,7 @@ class DecodeLimits:
     axes: int = 4
     samples: int = 1 << 28
     channels: int = 64
-    values: int = 1 << 28
+    values: int = 3 << 27
     work: int = 1 << 44
 
     def check(self, name: str, asked: int) -> None:

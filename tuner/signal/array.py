@@ -6,6 +6,7 @@ becomes an axis of the grid, with one value per point. Integers and floats alike
 
 from io import BytesIO
 from math import prod
+from mmap import mmap
 from typing import Any, Final
 
 import numpy as np
@@ -13,12 +14,15 @@ from numpy.lib import format as npy
 
 from tuner.errors import DamagedSignal, InvalidSignal, UnsupportedFormat
 from tuner.signal.details import VolumeDetails
+from tuner.signal.large import LargeSignal
 from tuner.signal.limits import SignalLimits
 from tuner.signal.objects import plain_array
 from tuner.signal.samples import SampleFormat, Scaling, Storage
 from tuner.signal.signal import Signal, SignalKind
 
 _VERSIONS: Final = ((1, 0), (2, 0), (3, 0))
+_MOST_AXES: Final = 4
+_HEADER_BYTES: Final = 1 << 17  # numpy takes no header of more than 10,000
 
 
 def read_array(data: bytes, limits: SignalLimits) -> Signal:
@@ -37,7 +41,17 @@ def read_array(data: bytes, limits: SignalLimits) -> Signal:
         InvalidSignal: if it is empty, or an element is NaN or infinite.
         SignalTooLarge: if it is over a limit.
     """
-    file = BytesIO(data)
+    return stored_array(data, limits).held()
+
+
+def stored_array(data: bytes | mmap, limits: SignalLimits) -> LargeSignal:
+    """The elements of a .npy file where they lie; raises what `read_array` raises.
+
+    Args:
+        data: content of the file, in memory or mapped.
+        limits: held against the header before anything is decoded.
+    """
+    file = BytesIO(data[:_HEADER_BYTES])
     try:
         version = npy.read_magic(file)
         if version not in _VERSIONS:
@@ -51,14 +65,15 @@ def read_array(data: bytes, limits: SignalLimits) -> Signal:
         raise DamagedSignal(f"the header of the .npy file is truncated or corrupt: {error}") from error
     if dtype.kind not in "iuf" or dtype.itemsize > 8:
         raise UnsupportedFormat(f"the array has elements of type {dtype}, expected integers or floats: convert it")
-    if not 1 <= len(shape) <= 4:
+    if not 1 <= len(shape) <= _MOST_AXES:
         raise UnsupportedFormat(f"the array has {len(shape)} dimensions, expected one to four: reshape it")
     _check_axes(shape, limits)
+    limits.check("stored_bytes", prod(shape) * dtype.itemsize)
     expected, found = prod(shape) * dtype.itemsize, len(data) - file.tell()
     if found != expected:
         raise DamagedSignal(f"the array has {found} bytes of elements, expected {expected}: the file is damaged")
     elements = np.frombuffer(data, dtype, offset=file.tell()).reshape(shape, order="F" if columns_first else "C")
-    return array_signal(elements)
+    return in_own_range(elements[..., None], SignalKind.ARRAY)
 
 
 def _check_axes(shape: tuple[int, ...], limits: SignalLimits) -> None:
@@ -102,7 +117,7 @@ def array_signal(elements: Any, *, channels_last: bool = False) -> Signal:
         InvalidSignal: if the array is empty, of another type or rank, or holds NaN or infinity.
     """
     elements = plain_array(elements)
-    return _in_own_range(elements if channels_last else elements[..., None], SignalKind.ARRAY, None)
+    return in_own_range(elements if channels_last else elements[..., None], SignalKind.ARRAY).held()
 
 
 def volume_signal(samples: np.ndarray, details: VolumeDetails) -> Signal:
@@ -118,18 +133,33 @@ def volume_signal(samples: np.ndarray, details: VolumeDetails) -> Signal:
     Raises:
         InvalidSignal: if a voxel is NaN or infinite, or of a type that no signal has.
     """
-    return _in_own_range(samples, SignalKind.VOLUME, details)
+    return in_own_range(samples, SignalKind.VOLUME, details).held()
 
 
-def _in_own_range(samples: np.ndarray, kind: SignalKind, details: VolumeDetails | None) -> Signal:
-    sample_format = SampleFormat.of(samples.dtype)
-    native = samples.astype(samples.dtype.newbyteorder("="))
-    scaling = Scaling.over(native)
-    return Signal(
-        values=np.ascontiguousarray(Storage(sample_format, scaling).to_values(native)),
+def in_own_range(samples: np.ndarray, kind: SignalKind, details: VolumeDetails | None = None) -> LargeSignal:
+    """A signal of samples as they are stored, whose values span [0, 1].
+
+    Args:
+        samples: integers or floats, (*grid_shape, channels), which are looked at but not copied.
+        kind: what the samples are.
+        details: what the file says beside its samples, or None.
+
+    Raises:
+        InvalidSignal: if there are no samples, or one has no value, or of a type that no signal has.
+    """
+    if not 2 <= samples.ndim <= _MOST_AXES + 1:
+        raise InvalidSignal(
+            f"samples have shape {samples.shape}, expected (*grid_shape, channels): 1 to 4 axes and the channels"
+        )
+    storage = Storage(SampleFormat.of(samples.dtype), Scaling.over(samples))
+    storage.to_values(np.array([samples.min(), samples.max()]))  # refuses integers beyond those that a double counts
+    return LargeSignal(
+        samples=samples,
+        grid_shape=samples.shape[:-1],
+        channels=samples.shape[-1],
         kind=kind,
-        sample_format=sample_format,
-        scaling=scaling,
+        sample_format=storage.format,
+        scaling=storage.scaling,
         details=details,
     )
 

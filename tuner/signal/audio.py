@@ -15,6 +15,7 @@ import numpy as np
 from tuner.errors import DamagedSignal, InvalidSignal, SignalError, UnsupportedFormat
 from tuner.signal.details import AudioDetails
 from tuner.signal.extras import require
+from tuner.signal.large import LargeSignal
 from tuner.signal.limits import SignalLimits
 from tuner.signal.samples import SampleFormat, Storage
 from tuner.signal.signal import Signal, SignalKind
@@ -33,6 +34,14 @@ _FORMATS: Final = {
     "DOUBLE": SampleFormat.F64,
     "VORBIS": SampleFormat.F32,
     "OPUS": SampleFormat.F32,
+}
+# How integers are asked for, which the decoder gives in the upper bits, and how many lie below them; floats of 32 bits.
+_DECODED: Final = {
+    SampleFormat.S8: ("int16", 8),
+    SampleFormat.S16: ("int16", 0),
+    SampleFormat.S24: ("int32", 8),
+    SampleFormat.S32: ("int32", 0),
+    SampleFormat.F32: ("float32", 0),
 }
 _OGG_CODECS: Final = {"VORBIS", "OPUS"}
 _SUBTYPES: Final = {
@@ -75,6 +84,16 @@ def read_audio(data: bytes, limits: SignalLimits) -> Signal:
         InvalidSignal: if it has no samples, or one is NaN or infinite.
         SignalTooLarge: if it is over a limit.
     """
+    return stored_audio(data, limits).held()
+
+
+def stored_audio(data: bytes, limits: SignalLimits) -> LargeSignal:
+    """A sound as its file stores it: the integers of a WAV or a FLAC, else floats; raises what `read_audio` raises.
+
+    Args:
+        data: content of the file.
+        limits: held against the header before anything is decoded.
+    """
     soundfile = require("soundfile", "audio")
     data = without_id3(data)
     if data.startswith(b"BW64"):  # the broadcasters' name for the same
@@ -88,7 +107,7 @@ def read_audio(data: bytes, limits: SignalLimits) -> Signal:
             with _forward_only(soundfile)(BytesIO(link)) as sound:
                 signals.append(_decode(sound, link, limits))
                 limits.check("points", sum(signal.sample_count for signal in signals))
-                limits.check("values", sum(signal.values.size for signal in signals))
+                limits.check("values", sum(signal.sample_count * signal.channels for signal in signals))
     except SignalError:
         raise
     except soundfile.LibsndfileError as error:
@@ -141,7 +160,7 @@ def write_audio(signal: Signal, container: str) -> bytes:
     return file.getvalue()
 
 
-def _decode(sound: Any, data: bytes, limits: SignalLimits) -> Signal:
+def _decode(sound: Any, data: bytes, limits: SignalLimits) -> LargeSignal:
     if sound.format not in _CONTAINERS or sound.subtype not in _FORMATS:
         raise UnsupportedFormat(
             f"the sound is {sound.format} with {sound.subtype} samples, expected WAV, FLAC or Ogg: convert it"
@@ -153,20 +172,21 @@ def _decode(sound: Any, data: bytes, limits: SignalLimits) -> Signal:
         limits.check("points", sound.frames)
         limits.check("values", sound.frames * sound.channels)
     sample_format = _FORMATS[sound.subtype]
-    wide = sample_format in {SampleFormat.S32, SampleFormat.F64}
     most = min(limits.points, limits.values // sound.channels) + 1
     frames = min(sound.frames, most) if known else most
-    values = _read(sound, frames, "float64" if wide else "float32")
-    limits.check("points", len(values))
-    limits.check("values", values.size)
-    if known and len(values) < frames:
-        raise DamagedSignal(f"the sound ends after {len(values)} of {frames} samples: it is truncated")
-    if sound.subtype in _OGG_CODECS and _has_loudspeakers(data):
-        values = values[:, list(_OGG_ORDER.get(sound.channels, range(sound.channels)))]
-    if not len(values):
+    samples = _read(sound, frames, sample_format, limits)
+    limits.check("points", len(samples))
+    limits.check("values", samples.size)
+    if known and len(samples) < frames:
+        raise DamagedSignal(f"the sound ends after {len(samples)} of {frames} samples: it is truncated")
+    if sound.subtype in _OGG_CODECS and sound.channels in _OGG_ORDER and _has_loudspeakers(data):
+        samples = samples[:, list(_OGG_ORDER[sound.channels])]
+    if not len(samples):
         raise InvalidSignal("the sound has no samples, expected at least one")
-    return Signal(
-        values=Storage(SampleFormat.F32).to_values(values),
+    return LargeSignal(
+        samples=samples,
+        grid_shape=samples.shape[:1],
+        channels=samples.shape[1],
         kind=SignalKind.AUDIO,
         sample_format=sample_format,
         details=AudioDetails(sample_rate=sound.samplerate),
@@ -179,17 +199,23 @@ def _has_loudspeakers(data: bytes) -> bool:
     return place < 0 or data[place + 18 : place + 19] == b"\x01"
 
 
-def _read(sound: Any, frames: int, dtype: str) -> np.ndarray:
+def _read(sound: Any, frames: int, sample_format: SampleFormat, limits: SignalLimits) -> np.ndarray:
     """So many frames, or those that are there, in pieces: a length that a header declares takes no memory."""
-    pieces = [np.zeros((0, sound.channels), dtype)]
-    left = frames
+    decoded, shift = _DECODED.get(sample_format, ("float64", 0))
+    # Floats of 64 bits are values of 32 in the end, and lie in memory as such.
+    stored = sample_format.dtype if sample_format.is_integer else np.dtype(np.float32)
+    held, left = bytearray(), frames
     while left:
-        piece = sound.read(min(left, _PIECE), dtype=dtype, always_2d=True)
+        piece = sound.read(min(left, _PIECE), dtype=decoded, always_2d=True)
         if not len(piece):
             break
-        pieces.append(piece)
+        if sample_format.is_integer:
+            held += (piece >> shift).astype(stored, copy=False).data.cast("B")
+        else:
+            held += np.ascontiguousarray(Storage(SampleFormat.F32).to_values(piece)).data.cast("B")
+        limits.check("stored_bytes", len(held))
         left -= len(piece)
-    return np.concatenate(pieces)
+    return np.frombuffer(held, stored).reshape(-1, sound.channels)
 
 
 @cache
@@ -198,7 +224,7 @@ def _forward_only(soundfile: Any) -> Any:
     return type("ForwardOnly", (soundfile.SoundFile,), {"seekable": lambda _: False})
 
 
-def _chained(signals: list[Signal]) -> Signal:
+def _chained(signals: list[LargeSignal]) -> LargeSignal:
     """Sounds that follow each other in one file as one."""
     first = signals[0]
     kinds = {(signal.channels, signal.details) for signal in signals}
@@ -206,7 +232,10 @@ def _chained(signals: list[Signal]) -> Signal:
         raise UnsupportedFormat(
             f"the Ogg file has {len(signals)} sounds in a row that differ in rate or channels, expected one: split it"
         )
-    return first if len(signals) == 1 else replace(first, values=np.concatenate([signal.values for signal in signals]))
+    if len(signals) == 1:
+        return first
+    samples = np.concatenate([np.asarray(signal.samples) for signal in signals])
+    return replace(first, samples=samples, grid_shape=samples.shape[:1])
 
 
 def _as_decoder_takes_it(signal: Signal, stored: SampleFormat) -> np.ndarray:

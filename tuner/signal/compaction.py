@@ -12,6 +12,7 @@ from math import ceil
 import numpy as np
 
 from tuner.decibels import mse_to_psnr_db
+from tuner.signal.samples import Storage
 
 # Coefficients kept, as halvings of the number of samples: all of them, a half, a quarter …
 HALVINGS = 14
@@ -20,17 +21,17 @@ _MANY_DIMENSIONS_SIDE = 4
 _MOST_BLOCK_SAMPLES = 1 << 20
 
 
-def compaction_db(values: np.ndarray, levels: int | None = None) -> list[float]:
+def compaction_db(samples: np.ndarray, storage: Storage | None = None) -> list[float]:
     """PSNR in dB of the best approximations with P, P/2, P/4 … coefficients.
 
     Args:
-        values: samples of a signal with a range of about 1, (*grid_shape, channels), or as they are stored.
-        levels: stored sample that stands for 1; None for values.
+        samples: values of a signal with a range of about 1, (*grid_shape, channels), or samples as they are stored.
+        storage: how values are stored; None for values.
 
     Returns:
         `HALVINGS` numbers, falling.
     """
-    blocks = _blocks(values, levels)
+    blocks = _blocks(samples, storage)
     channels = blocks.shape[-1]
     samples = blocks.size // channels
     flat = blocks.reshape(-1, channels)
@@ -43,9 +44,9 @@ def compaction_db(values: np.ndarray, levels: int | None = None) -> list[float]:
     return [round(mse_to_psnr_db(max(float(left[count]), 0.0)), 3) for count in kept]
 
 
-def _blocks(values: np.ndarray, levels: int | None) -> np.ndarray:
+def _blocks(stored: np.ndarray, storage: Storage | None) -> np.ndarray:
     """Blocks of the signal, float64 (blocks, *block_shape, channels), its borders mirrored; some of them if many."""
-    shape, channels = values.shape[:-1], values.shape[-1]
+    shape, channels = stored.shape[:-1], stored.shape[-1]
     side = _BLOCK_SIDES.get(len(shape), _MANY_DIMENSIONS_SIDE)
     block = tuple(min(side, length) for length in shape)
     counts = tuple(ceil(length / size) for length, size in zip(shape, block, strict=True))
@@ -57,8 +58,8 @@ def _blocks(values: np.ndarray, levels: int | None) -> np.ndarray:
         indices = (
             _mirrored(int(first) * size, size, length) for first, size, length in zip(corner, block, shape, strict=True)
         )
-        found = values[np.ix_(*indices)]
-        target[...] = found if levels is None else found.astype(np.float32) / np.float32(levels)
+        found = stored[np.ix_(*indices)]
+        target[...] = found if storage is None else storage.to_values(found)
     return blocks
 
 

@@ -6,20 +6,25 @@ when such a file is met.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 from tuner.errors import ConfigError, DamagedSignal, UnsupportedFormat
 from tuner.files import write_whole
-from tuner.signal.array import read_array, write_array
-from tuner.signal.audio import read_audio, write_audio
+from tuner.signal.array import read_array, stored_array, write_array
+from tuner.signal.audio import read_audio, stored_audio, write_audio
 from tuner.signal.compaction import compaction_db
 from tuner.signal.details import details_to_map
 from tuner.signal.foreign import foreign
 from tuner.signal.image import ImageLimits, look_into_image, read_image, write_image
-from tuner.signal.limits import SignalLimits
+from tuner.signal.large import LargeSignal
+from tuner.signal.large_picture import large_picture
+from tuner.signal.limits import STORED_LIMITS, SignalLimits
 from tuner.signal.mesh import (
     BYTE_ORDER_MARK,
     RESOLUTION,
@@ -29,8 +34,9 @@ from tuner.signal.mesh import (
     read_mesh_field,
     write_mesh,
 )
-from tuner.signal.nifti import read_nifti, write_nifti
+from tuner.signal.nifti import read_nifti, stored_nifti, write_nifti
 from tuner.signal.obj import FREE_FORM
+from tuner.signal.samples import Storage
 from tuner.signal.signal import Signal, SignalKind
 from tuner.signal.sound_chunks import without_id3
 from tuner.signal.stl import is_text_stl, is_whole_binary_stl, may_be_binary_stl
@@ -40,6 +46,17 @@ from tuner.signal.triangles import Heed, Mesh, nobody
 from tuner.signal.video import read_video, write_video
 
 Writer = Callable[[Signal], bytes]
+# Of files whose samples can stay as they are stored. A TIFF stack and a video are decoded page by page into values.
+_STORED_READERS: Final[Mapping[str, Callable[[Any, SignalLimits], LargeSignal]]] = {
+    "npy": stored_array,
+    "nii": stored_nifti,
+    "nii.gz": stored_nifti,
+    "wav": stored_audio,
+    "flac": stored_audio,
+    "ogg": stored_audio,
+}
+_MOST_TILED_AXES: Final = 3
+_BEGINNING: Final = 1 << 12  # bytes by which a .npy, a .nii and a sound are known
 _INSPECTION_RESOLUTION: Final = 8
 
 
@@ -50,6 +67,11 @@ class FileFormat:
     name: str
     kind: SignalKind
     begins: Callable[[bytes], bool]
+
+    @property
+    def is_read_as_stored(self) -> bool:
+        """Whether samples can stay as they are stored; if not, and it is no picture, a signal is held as values."""
+        return self.name in _STORED_READERS
 
 
 # The first one that fits is taken.
@@ -150,6 +172,64 @@ def read_signal(
     return readers[found.kind](data, limits)
 
 
+def read_stored(data: bytes | mmap, limits: SignalLimits = STORED_LIMITS) -> LargeSignal | None:
+    """Read a file whose samples can stay as they are stored, so that a large one is never held as values.
+
+    These are .npy, NIfTI of at most three axes, and sounds. Every other format is None, and so is a picture, which
+    `tuner.signal.large_picture` knows.
+
+    Args:
+        data: content of the file; of a .npy or a .nii it may be mapped.
+        limits: held against the file and its header before anything is decoded.
+
+    Raises:
+        SignalError: if it is such a file and cannot be read; see `read_signal`.
+    """
+    limits.check("bytes", len(data))
+    reader = _STORED_READERS.get(format_of(data[:_BEGINNING] if isinstance(data, mmap) else data).name)
+    if reader is None:
+        return None
+    signal = reader(data, limits)
+    if len(signal.grid_shape) > _MOST_TILED_AXES:
+        # It is not cut into tiles, but held as values.
+        replace(limits, points=min(limits.points, SignalLimits().points)).check("points", signal.sample_count)
+    return signal
+
+
+def read_large(source: bytes | Path | str, more_than: Mapping[SignalKind, int]) -> Signal | LargeSignal:
+    """Read a file of any known format; what has many values comes as it is stored where its format allows that.
+
+    Args:
+        source: the file's bytes, or its path.
+        more_than: number of values that a signal of each kind must have more than.
+
+    Returns:
+        The signal as values, or with its samples as they are stored.
+
+    Raises:
+        SignalError: if it cannot be read; see `read_signal`.
+    """
+    picture = large_picture(source, more_than[SignalKind.IMAGE])
+    if picture is not None:
+        return picture
+    data = _mapped(Path(source)) if isinstance(source, Path | str) else source
+    found = read_stored(data)
+    if found is None:
+        return read_signal(bytes(data))
+    is_large = found.sample_count * found.channels > more_than[found.kind]
+    return found if is_large and len(found.grid_shape) <= _MOST_TILED_AXES else found.held()
+
+
+def _mapped(path: Path) -> bytes | mmap:
+    """A file that is read where it lies if its samples may stay there, or else its bytes."""
+    STORED_LIMITS.check("bytes", path.stat().st_size)
+    with path.open("rb") as file:
+        beginning = file.read(_BEGINNING)
+        if beginning and format_of(beginning).name in {"npy", "nii"}:
+            return mmap(file.fileno(), 0, access=ACCESS_READ)
+        return beginning + file.read()
+
+
 def read_surface(source: bytes | Path | str, limits: SignalLimits = SignalLimits()) -> Mesh:  # noqa: B008  frozen
     """Read the triangles of an OBJ, PLY or STL; raises what `read_signal` raises, and refuses other kinds."""
     data = _bytes_of(source, limits)
@@ -206,7 +286,11 @@ def inspect_signal(source: bytes | Path | str, limits: SignalLimits = SignalLimi
     if found.kind is SignalKind.IMAGE:
         # As they are stored: the values of a large picture take more memory than inspection has.
         facts, samples = look_into_image(data, _image_limits(limits))
-        return facts.to_json() | {"compaction_db": compaction_db(samples, facts.sample_format.levels)}
+        return facts.to_json() | {"compaction_db": compaction_db(samples, Storage(facts.sample_format))}
+    if found.is_read_as_stored:
+        large = read_stored(data, limits)
+        assert large is not None  # noqa: S101  its format is one of those
+        return _facts(found, large, large.grid_shape)
     if found.kind is SignalKind.DISTANCE:
         # Distances on a fine grid take minutes; a coarse one shows that the mesh can be read, and how smooth it is.
         mesh = read_mesh(data, limits, found.name)
@@ -216,6 +300,10 @@ def inspect_signal(source: bytes | Path | str, limits: SignalLimits = SignalLimi
     else:
         signal = read_signal(data, limits)
         shape = signal.grid_shape
+    return _facts(found, LargeSignal.of(signal), shape)
+
+
+def _facts(found: FileFormat, signal: LargeSignal, shape: tuple[int, ...]) -> dict[str, Any]:
     details = signal.details
     return {
         "kind": signal.kind.value,
@@ -223,7 +311,7 @@ def inspect_signal(source: bytes | Path | str, limits: SignalLimits = SignalLimi
         "shape": list(shape),
         "channels": signal.channels,
         "sample_format": signal.sample_format.value,
-        "compaction_db": compaction_db(signal.values),
+        "compaction_db": compaction_db(np.asarray(signal.samples), None if signal.are_values else signal.storage),
         **({} if details is None or signal.kind is SignalKind.DISTANCE else _in_json(details_to_map(details))),
     }
 

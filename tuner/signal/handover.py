@@ -1,17 +1,17 @@
 """A signal that is read in one process and used in another: its samples and what belongs to them, as bytes.
 
-A picture of very many values is handed over as it is stored, a fourth of the bytes, and never held as values on either
-side. A head of JSON, padded so that the samples behind it lie on a boundary, and then the samples as they lie in
-memory. The side that reads the file may have been taken over by it, so the other side believes nothing: lengths and
-types are checked, and a signal is made from the parts as from any other source. `prepare` and `run` are for a process
-that is locked in between the two.
+A signal of very many values is handed over as it is stored where its format allows that, a fourth of the bytes as a
+rule, and never held as values on either side. A head of JSON, padded so that the samples behind it lie on a boundary,
+and then the samples as they lie in memory. The side that reads the file may have been taken over by it, so the other
+side believes nothing: lengths and types are checked, and a signal is made from the parts as from any other source.
+`prepare` and `run` are for a process that is locked in between the two.
 """
 
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from io import BytesIO
 from math import prod
 from typing import Any, Final
@@ -29,18 +29,20 @@ from tuner.errors import (
 )
 from tuner.notes import pass_over_notes
 from tuner.signal.details import AudioDetails, details_from_map, details_to_map
-from tuner.signal.formats import WRITERS, format_of, inspect_signal, read_signal
+from tuner.signal.formats import WRITERS, inspect_signal, read_large, read_signal
 from tuner.signal.kind import SignalKind
-from tuner.signal.large import LARGE_LIMITS, LargeSignal, large_picture, picture_of_samples
-from tuner.signal.limits import SignalLimits
+from tuner.signal.large import LargeSignal
+from tuner.signal.large_picture import LARGE_LIMITS
+from tuner.signal.limits import STORED_LIMITS, SignalLimits
 from tuner.signal.samples import SampleFormat, Scaling
 from tuner.signal.signal import DETAILS, Signal
 
 _ALIGNMENT: Final = 64
 _HEAD_BYTES: Final = 1 << 26  # a colour profile may be long
 _REFUSALS: Final = {error.code: error for error in (UnsupportedFormat, DamagedSignal, SignalTooLarge, InvalidSignal)}
-_STORED: Final = {SampleFormat.U8: "u1", SampleFormat.U16: "<u2"}
 _MOST_COLOURS: Final = 4
+_MOST_AXES: Final = 3  # of a signal that is cut into tiles
+_STORED: Final = {each.dtype.newbyteorder("<").str for each in SampleFormat}
 _WANT_OF_MEMORY: Final = ("out of memory", "cannot allocate memory", "unable to allocate")
 _SHAPES: Final = {  # of a small signal of each kind
     SignalKind.IMAGE: (8, 8, 3),
@@ -75,7 +77,8 @@ def run(data: bytes, request: dict[str, Any]) -> Iterator[bytes | memoryview]:
 
     Args:
         data: content of the file.
-        request: may have `stored_beyond`, the number of values beyond which a picture is handed over as it is stored.
+        request: may have `stored_beyond`, for each kind of signal the number of values beyond which it is handed over
+            as it is stored.
     """
     try:
         signal = _read(data, request.get("stored_beyond"))
@@ -86,12 +89,10 @@ def run(data: bytes, request: dict[str, Any]) -> Iterator[bytes | memoryview]:
     yield from signal_pieces(signal)
 
 
-def _read(data: bytes, stored_beyond: int | None) -> Signal | LargeSignal:
-    if stored_beyond is not None and format_of(data).kind is SignalKind.IMAGE:
-        found = large_picture(data, stored_beyond)
-        if found is not None:
-            return found
-    return read_signal(data)
+def _read(data: bytes, stored_beyond: dict[str, int] | None) -> Signal | LargeSignal:
+    if stored_beyond is None:
+        return read_signal(data)
+    return read_large(data, {kind: stored_beyond[kind] for kind in SignalKind})
 
 
 def blame_memory(error: TunerError) -> None:
@@ -111,31 +112,27 @@ def signal_pieces(signal: Signal | LargeSignal) -> Iterator[bytes | memoryview]:
     """A signal as bytes, in pieces of which the last is its samples, uncopied.
 
     Args:
-        signal: a signal, or a picture as it is stored.
+        signal: a signal, or one whose samples are as they are stored.
     """
-    if isinstance(signal, LargeSignal):
-        profile, stored = signal.icc_profile, np.asarray(signal.samples)
-        yield _head(
-            {
-                "shape": [*signal.grid_shape, signal.channels],
-                "stored": signal.sample_format.value,
-                "icc_profile": None if profile is None else b64encode(profile).decode(),
-            }
-        )
-        yield np.ascontiguousarray(stored, dtype=_STORED[signal.sample_format]).data.cast("B")
-        return
     details, scaling, profile = signal.details, signal.scaling, signal.icc_profile
-    yield _head(
-        {
-            "shape": list(signal.values.shape),
-            "kind": signal.kind.value,
-            "sample_format": signal.sample_format.value,
-            "icc_profile": None if profile is None else b64encode(profile).decode(),
-            "scaling": None if scaling is None else asdict(scaling),
-            "details": None if details is None else details_to_map(details),
-        }
-    )
-    yield np.ascontiguousarray(signal.values, dtype="<f4").data.cast("B")
+    head = {
+        "shape": [*signal.grid_shape, signal.channels],
+        "kind": signal.kind.value,
+        "sample_format": signal.sample_format.value,
+        "icc_profile": None if profile is None else b64encode(profile).decode(),
+        "scaling": None if scaling is None else asdict(scaling),
+        "details": None if details is None else details_to_map(details),
+    }
+    if isinstance(signal, Signal):
+        yield _head(head)
+        yield np.ascontiguousarray(signal.values, dtype="<f4").data.cast("B")
+        return
+    samples = np.asarray(signal.samples).reshape(*signal.grid_shape, signal.channels)
+    dtype = samples.dtype.newbyteorder("<")
+    # The voxels of a NIfTI lie with their first axis innermost, and are not turned round for this.
+    turned = samples.flags.f_contiguous and not samples.flags.c_contiguous
+    yield _head(head | {"stored": dtype.str, "turned": turned})
+    yield np.ascontiguousarray(samples.T if turned else samples, dtype=dtype).data.cast("B")
 
 
 def signal_of(
@@ -146,7 +143,7 @@ def signal_of(
 
     Args:
         answer: the bytes.
-        limits: what a signal that is held as values may have; one that is stored has the limits of large pictures.
+        limits: what a signal that is held as values may have; one that is stored has `STORED_LIMITS`.
 
     Raises:
         SignalError: if the file was refused, of the class that says why.
@@ -159,33 +156,38 @@ def signal_of(
         shape = tuple(int(length) for length in head["shape"])
         if min(shape) < 1:  # -1 would be found out from the others
             raise ValueError(f"its shape is {shape}")
-        if "stored" in head:
-            return _stored_picture(head, shape, values)
-        kind = SignalKind(head["kind"])
+        limits = STORED_LIMITS if "stored" in head else limits
         limits.check("points", prod(shape[:-1]))
         limits.check("channels", shape[-1])
-        scaling, details, profile = head["scaling"], head["details"], head["icc_profile"]
-        return Signal(
-            values=np.frombuffer(values, dtype="<f4").reshape(shape),
-            kind=kind,
-            sample_format=SampleFormat(head["sample_format"]),
-            icc_profile=None if profile is None else b64decode(profile),
-            scaling=None if scaling is None else Scaling(**scaling),
-            details=None if details is None else details_from_map(DETAILS[kind], details),
-        )
+        kind, scaling, details, profile = (head[name] for name in ("kind", "scaling", "details", "icc_profile"))
+        belongings: dict[str, Any] = {
+            "kind": (kind := SignalKind(kind)),
+            "sample_format": SampleFormat(head["sample_format"]),
+            "icc_profile": None if profile is None else b64decode(profile),
+            "scaling": None if scaling is None else Scaling(**scaling),
+            "details": None if details is None else details_from_map(DETAILS[kind], details),
+        }
+        if "stored" not in head:
+            return Signal(values=np.frombuffer(values, dtype="<f4").reshape(shape), **belongings)
+        if head["stored"] not in _STORED:
+            raise ValueError(f"its samples are {head['stored']}")
+        _check_stored(kind, shape)
+        samples = np.frombuffer(values, dtype=head["stored"])
+        samples = samples.reshape(shape[::-1]).T if head["turned"] else samples.reshape(shape)
+        return LargeSignal(samples=samples, grid_shape=shape[:-1], channels=shape[-1], **belongings)
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise InvalidSignal(f"the process that read the file handed over no signal: {error!r}") from error
 
 
-def _stored_picture(head: dict[str, Any], shape: tuple[int, ...], samples: memoryview) -> LargeSignal:
-    height, width, channels = shape
-    profile = head["icc_profile"]
-    limits = SignalLimits(points=LARGE_LIMITS.max_pixels, side=LARGE_LIMITS.max_side, channels=_MOST_COLOURS)
-    limits.check("points", height * width)
-    limits.check("side", max(height, width))
-    limits.check("channels", channels)
-    stored = np.frombuffer(samples, dtype=_STORED[SampleFormat(head["stored"])]).reshape(shape)
-    return picture_of_samples(stored, None if profile is None else b64decode(profile))
+def _check_stored(kind: SignalKind, shape: tuple[int, ...]) -> None:
+    """Hold a shape, (*grid_shape, channels), against what a reader of such files gives."""
+    if kind is SignalKind.IMAGE:
+        height, width, channels = shape
+        STORED_LIMITS.check("values", height * width * channels)
+        replace(STORED_LIMITS, side=LARGE_LIMITS.max_side).check("side", max(height, width))
+        replace(STORED_LIMITS, channels=_MOST_COLOURS).check("channels", channels)
+    elif not 2 <= len(shape) <= _MOST_AXES + 1:
+        raise ValueError(f"its shape is {shape}")
 
 
 def _head(head: dict[str, Any]) -> bytes:

@@ -11,17 +11,19 @@ the same without a path, for a process that is locked in between the two.
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tuner.errors import SignalTooLarge, TunerError, UnsupportedFormat
 from tuner.notes import pass_over_notes
-from tuner.signal.formats import format_of, inspect_signal
+from tuner.signal.formats import FileFormat, format_of, inspect_signal
 from tuner.signal.handover import blame_memory, load_readers
 from tuner.signal.limits import SignalLimits
 from tuner.signal.signal import SignalKind
+
+LimitsOf = Callable[[FileFormat], SignalLimits]
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -37,7 +39,7 @@ def main(arguments: list[str] | None = None) -> None:
     report: dict[str, object]
     try:
         limits.check("bytes", options.path.stat().st_size)
-        report = _report(options.path.read_bytes(), limits, options.kind)
+        report = _report(options.path.read_bytes(), lambda _: limits, options.kind)
     except TunerError as error:
         report = _refusal(error)
     except MemoryError:
@@ -56,18 +58,23 @@ def run(data: bytes, request: dict[str, Any]) -> Iterator[bytes]:
 
     Args:
         data: content of the file.
-        request: may have `max_pixels`, the points of the largest grid; only a picture, which is never held as values,
-            may have more than `SignalLimits` allows.
+        request: may have `max_pixels`, the pixels of the largest picture, and `max_points`, the points of the largest
+            grid of another kind; only what is never held as values may have more than `SignalLimits` allows.
     """
-    limits = SignalLimits(points=request.get("max_pixels", SignalLimits().points))
-    yield json.dumps(_report(data, limits, None, held_points=SignalLimits().points)).encode()
+    held = SignalLimits()
+
+    def limits(found: FileFormat) -> SignalLimits:
+        if found.kind is SignalKind.IMAGE:
+            return replace(held, points=request.get("max_pixels", held.points))
+        points: int = request.get("max_points", held.points)
+        return replace(held, points=points if found.is_read_as_stored else min(points, held.points))
+
+    yield json.dumps(_report(data, limits, None)).encode()
 
 
-def _report(
-    data: bytes, limits: SignalLimits, kinds: list[str] | None, *, held_points: int | None = None
-) -> dict[str, object]:
+def _report(data: bytes, limits: LimitsOf, kinds: list[str] | None) -> dict[str, object]:
     try:
-        return {"ok": True, "facts": _facts(data, limits, kinds, held_points)}
+        return {"ok": True, "facts": _facts(data, limits, kinds)}
     except TunerError as error:
         blame_memory(error)
         return _refusal(error)
@@ -77,13 +84,11 @@ def _refusal(error: TunerError) -> dict[str, object]:
     return {"ok": False, "code": error.code, "message": str(error)}
 
 
-def _facts(data: bytes, limits: SignalLimits, kinds: list[str] | None, held_points: int | None) -> dict[str, object]:
-    kind = format_of(data).kind
-    if kinds and kind not in kinds:
-        raise UnsupportedFormat(f"the file is of kind {kind}, expected {' or '.join(kinds)}")
-    if held_points is not None and kind is not SignalKind.IMAGE:
-        limits = replace(limits, points=min(limits.points, held_points))
-    return inspect_signal(data, limits)
+def _facts(data: bytes, limits: LimitsOf, kinds: list[str] | None) -> dict[str, object]:
+    found = format_of(data)
+    if kinds and found.kind not in kinds:
+        raise UnsupportedFormat(f"the file is of kind {found.kind}, expected {' or '.join(kinds)}")
+    return inspect_signal(data, limits(found))
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ class SignalLimits:
         channels: values per point.
         frames: number of frames of a video, or of pages of a stack.
         faces: number of triangles of a mesh.
+        stored_bytes: size in bytes of all samples as they are stored, once they are unpacked.
     """
 
     bytes: int = 2**30
@@ -27,6 +28,7 @@ class SignalLimits:
     channels: int = 32
     frames: int = 2**13
     faces: int = 2**20
+    stored_bytes: int = 2**31
 
     @property
     def values(self) -> int:
@@ -46,5 +48,10 @@ class SignalLimits:
         allowed = getattr(self, name)
         if found > allowed:
             raise SignalTooLarge(
-                f"the file has {found} {name}, expected at most {allowed}: make it smaller, or raise the limit"
+                f"the file has {found} {name.replace('_', ' ')}, expected at most {allowed}: make it smaller, or raise "
+                "the limit"
             )
+
+
+# Of a file whose samples stay as they are stored: 512 x 512 x 512 voxels, or an hour and a half of sound.
+STORED_LIMITS: Final = SignalLimits(points=2**28)

@@ -10,14 +10,17 @@ import zlib
 from gzip import BadGzipFile, GzipFile
 from io import BytesIO
 from math import prod
+from mmap import mmap
 from typing import Any, Final
 
 import numpy as np
 
 from tuner.errors import DamagedSignal, InvalidSignal, SignalError, UnsupportedFormat
-from tuner.signal.array import volume_signal
+from tuner.signal.array import in_own_range
 from tuner.signal.details import VolumeDetails
 from tuner.signal.extras import require
+from tuner.signal.kind import SignalKind
+from tuner.signal.large import LargeSignal
 from tuner.signal.limits import SignalLimits
 from tuner.signal.signal import Signal
 
@@ -26,6 +29,8 @@ _HEADER_SIZES: Final = {name: size for size, name in _HEADER_BYTES.items()}
 _MOST_NIFTI1: Final = 1 << 15  # samples along an axis
 _MOST_EXTENSION_BYTES: Final = 1 << 16  # more would outweigh the representation
 _MOST_OFFSET: Final = 1 << 26
+_LONGEST_HEADER: Final = 544  # with what says whether extensions follow
+_PIECE: Final = 1 << 20  # bytes that are inflated at once
 _ALIGNED: Final = 2  # NIfTI's code for "aligned to another file"
 _TIME_AXIS: Final = 3
 # Place of the slope in the header, followed by the intercept, and how both are packed.
@@ -48,6 +53,16 @@ def read_nifti(data: bytes, limits: SignalLimits) -> Signal:
         DamagedSignal: if it is truncated or corrupt.
         InvalidSignal: if it is empty, or a voxel is NaN or infinite.
         SignalTooLarge: if it is over a limit.
+    """
+    return stored_nifti(data, limits).held()
+
+
+def stored_nifti(data: bytes | mmap, limits: SignalLimits) -> LargeSignal:
+    """The voxels of a NIfTI file where they lie, or as they are inflated; raises what `read_nifti` raises.
+
+    Args:
+        data: bytes of the file, in memory or mapped.
+        limits: held against the header before anything is decoded or inflated.
     """
     nibabel = require("nibabel", "volume")
     try:
@@ -142,11 +157,10 @@ def _set_geometry(header: Any, affine: np.ndarray, details: VolumeDetails) -> No
         header["sform_code"] = 0
 
 
-def _decode_nifti(nibabel: Any, data: bytes, limits: SignalLimits) -> Signal:
-    packed = data.startswith(b"\x1f\x8b")
-    source: Any = GzipFile(fileobj=BytesIO(data)) if packed else BytesIO(data)
+def _decode_nifti(nibabel: Any, data: bytes | mmap, limits: SignalLimits) -> LargeSignal:
+    file = _Inflated(data) if data[:2] == b"\x1f\x8b" else None
     try:
-        start = source.read(544)
+        start = data[:_LONGEST_HEADER] if file is None else bytes(file.until(_LONGEST_HEADER))
         variant = _variant(start)
         header = getattr(nibabel, f"{variant}Header")(start[: _HEADER_SIZES[variant]], check=False)
         full, dtype = header.get_data_shape(), header.get_data_dtype()
@@ -156,13 +170,15 @@ def _decode_nifti(nibabel: Any, data: bytes, limits: SignalLimits) -> Signal:
         _check_voxels(shape, dtype, limits)
         size = prod(shape) * dtype.itemsize
         offset = _offset(header, variant)
-        whole = start + source.read(max(0, (offset or _HEADER_SIZES[variant] + 4) + size - len(start)))
-        more = bool(source.read(1))  # padding is allowed; reading to here has also checked what came before
+        most = (offset or _HEADER_SIZES[variant] + 4) + size
+        whole = data if file is None else file.until(most)
+        # Padding is allowed; inflating to there has also checked what came before.
+        more = len(data) > most if file is None else file.has_more()
     except (EOFError, BadGzipFile, zlib.error) as error:
         raise DamagedSignal(f"the compressed volume is truncated or corrupt: {error}") from error
     if not offset:
         # Some writers leave the place of the first voxel out: then it follows the header, if the length agrees.
-        offset = len(whole) - size
+        offset = min(len(whole), most) - size
         if more or offset - _HEADER_SIZES[variant] not in {0, 4}:
             raise UnsupportedFormat(
                 "the volume does not say where its voxels begin (vox_offset is 0) and its length does not tell, "
@@ -171,7 +187,33 @@ def _decode_nifti(nibabel: Any, data: bytes, limits: SignalLimits) -> Signal:
     if len(whole) < offset + size:
         raise DamagedSignal(f"the volume has {len(whole)} bytes, expected {offset + size}: it is truncated")
     samples = np.frombuffer(whole, dtype, prod(shape), offset).reshape(shape, order="F")
-    return volume_signal(samples[..., None], _details(header, whole[:offset], shape, len(full) - len(shape)))
+    details = _details(header, bytes(whole[:offset]), shape, len(full) - len(shape))
+    return in_own_range(samples[..., None], SignalKind.VOLUME, details)
+
+
+class _Inflated:
+    """What a gzip file holds, as far as it was asked for: what a header declares takes no memory.
+
+    Args:
+        data: content of the gzip file.
+    """
+
+    def __init__(self, data: bytes | mmap) -> None:
+        self._source = GzipFile(fileobj=BytesIO(data))
+        self._held = bytearray()
+
+    def until(self, size: int) -> bytearray:
+        """The first bytes, so many or all that there are."""
+        while len(self._held) < size:
+            piece = self._source.read(min(_PIECE, size - len(self._held)))
+            if not piece:
+                break
+            self._held += piece
+        return self._held
+
+    def has_more(self) -> bool:
+        """Whether more follows than was asked for."""
+        return bool(self._source.read(1))
 
 
 def _offset(header: Any, variant: str) -> int:
@@ -315,3 +357,4 @@ def _check_voxels(shape: tuple[int, ...], dtype: np.dtype[Any], limits: SignalLi
         raise InvalidSignal(f"the volume has shape {shape}, expected no empty axis")
     limits.check("side", max(shape))
     limits.check("points", prod(shape))
+    limits.check("stored_bytes", prod(shape) * dtype.itemsize)

@@ -8,11 +8,14 @@ line, the worker, estimates and benchmarks all ask through this function, so tha
 from collections.abc import Mapping
 from dataclasses import replace
 from enum import StrEnum
+from math import prod
 from typing import Any, TypeVar
 
 from tuner.errors import ConfigError
 from tuner.fit.config import TrainerConfig
 from tuner.fit.presets import Effort, Outline, signal_config
+from tuner.signal.kind import SignalKind
+from tuner.signal.limits import SignalLimits
 from tuner.targets.ask import Ask, NetworkKind, SinesAsk, TilesAsk, WaveletsAsk
 from tuner.targets.floor import check_budget
 from tuner.targets.target import Target
@@ -104,6 +107,12 @@ def ask_for(
         return ask
     if tiles is not None:
         raise ConfigError(f"the network is {str(kind)!r} and tiles {tiles}, expected wavelets: only they are cut")
+    points = prod(signal.grid_shape)
+    if signal.kind is not SignalKind.IMAGE and points > SignalLimits().points:
+        raise ConfigError(
+            f"the signal has {points} points, expected at most {SignalLimits().points} for a network of sines, "
+            "to which it is given at once: name no network and no largest error, so that it is cut into tiles"
+        )
     base = signal_config(signal, effort, seed=seed, max_steps=steps, max_seconds=seconds)
     ask = SinesAsk(
         config=replace(base, network=replace(base.network, **settings), trainer=trainer or base.trainer),

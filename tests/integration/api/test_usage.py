@@ -105,7 +105,7 @@ def test_work_is_that_of_this_month(
 def test_capabilities_need_no_key_and_say_what_holds_here(server: Server, client: httpx.Client) -> None:
     told = client.get("/capabilities").json()
     welcome = client.get("/").json()
-    assert (told["limits"]["upload_bytes"], told["limits"]["points"]) == (
+    assert (told["limits"]["upload_bytes"], told["limits"]["pixels"]) == (
         welcome["max_upload_bytes"],
         welcome["max_pixels"],
     )

@@ -240,5 +240,5 @@ def test_what_cannot_be_fitted_is_refused(tmp_path: Path, content: bytes, code: 
 @pytest.mark.parametrize("name", FILES)
 def test_the_limit_of_points_holds_for_every_kind(tmp_path: Path, name: str) -> None:
     with pytest.raises(ApiError) as refused:
-        inspected(FILES[name][0], tmp_path, ApiSettings(max_pixels=50))
+        inspected(FILES[name][0], tmp_path, ApiSettings(max_pixels=50, max_points=50))
     assert refused.value.code == "signal_too_large"

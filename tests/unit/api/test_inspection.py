@@ -13,7 +13,7 @@ from api.services.inspection import Inspector
 from api.settings import ApiSettings
 from cage.limits import JobBroken
 
-SETTINGS = ApiSettings(inspection_cpu_seconds=2, inspection_memory_bytes=512 << 20, max_pixels=77)
+SETTINGS = ApiSettings(inspection_cpu_seconds=2, inspection_memory_bytes=512 << 20, max_pixels=77, max_points=88)
 
 
 def inspect(
@@ -31,7 +31,7 @@ def inspect(
 def test_it_gets_a_file_and_a_limit_and_no_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TUNER_S3_SECRET_KEY", "secret")
     facts = inspect(tmp_path, "good")
-    assert facts["request"] == {"max_pixels": 77}
+    assert facts["request"] == {"max_pixels": 77, "max_points": 88}
     assert not [name for name in facts["environment"] if name.startswith(("TUNER", "AWS"))]
     assert "secret" not in json.dumps(facts)
 

@@ -21,7 +21,7 @@ from tuner.signal.kind import SignalKind
 from tuner.signal.large import LargeSignal, picture_of_samples
 from tuner.signal.limits import SignalLimits
 from tuner.signal.signal import Signal
-from tuner.targets.wavelets.choice import MOST_PICTURE_VALUES
+from tuner.targets.wavelets.choice import most_values
 from worker.pictures import may_be_picture
 from worker.reading import SignalTooCostly, held, read_caged
 from worker.settings import WorkerSettings
@@ -56,7 +56,7 @@ def test_a_colour_profile_comes_out_too() -> None:
 def large_png() -> tuple[bytes, np.ndarray]:
     """A picture of more values than one network of wavelets has, and its samples."""
     samples = np.broadcast_to(np.arange(4096, dtype=np.uint16).astype(np.uint8), (3841, 4096))
-    assert samples.size > MOST_PICTURE_VALUES
+    assert samples.size > most_values(SignalKind.IMAGE)
     picture = BytesIO()
     Image.fromarray(samples).save(picture, "PNG", compress_level=1)
     return picture.getvalue(), samples
@@ -208,7 +208,10 @@ def _lies_of_stored() -> Iterator[bytes]:
         (b'"u8"', b'"u9"'),
         (b'"u8"', b'"f4"'),
         (b"[2, 4, 3]", b"[1, 1,24]"),
-        (b'"stored": "u8"', b'"stored": [7] '),
+        (b'"stored": "|u1"', b'"stored": [7]  '),
+        (b'"stored": "|u1"', b'"stored": "|S1"'),
+        (b'"stored": "|u1"', b'"stored": "<u2"'),
+        (b'"kind": "image"', b'"kind": "noise"'),
     ):
         assert old in STORED
         yield STORED.replace(old, new)

@@ -29,8 +29,13 @@ _TIMED_STEPS = 100_000  # a limit of time ends the fit, not this
 _MOST_LATENTS = 1 << 24  # a reader's limit for a file, unless it is told otherwise
 
 
-# The most values of a signal, beyond which a fit takes too much memory: one of so many takes 2.5 GB.
-MOST_PICTURE_VALUES, _MOST_VALUES = 15 << 20, 1 << 23
+# Beyond these a fit takes too much memory: one of so many takes 2.5 GB.
+_MOST_PICTURE_VALUES, _MOST_VALUES = 15 << 20, 1 << 23
+
+
+def most_values(kind: SignalKind) -> int:
+    """The most values of a signal of a kind that one network of wavelets is fitted to."""
+    return _MOST_PICTURE_VALUES if kind is SignalKind.IMAGE else _MOST_VALUES
 
 
 def wavelets_suit(signal: Outline, target: Target | None) -> bool:
@@ -39,8 +44,8 @@ def wavelets_suit(signal: Outline, target: Target | None) -> bool:
     It is wherever it can be fitted and the target is not a largest error: over the whole range of sizes and qualities
     no network of sines came near (docs/decisions/0032-one-choice-of-network.md).
     """
-    most = MOST_PICTURE_VALUES if signal.kind is SignalKind.IMAGE else _MOST_VALUES
-    if len(signal.grid_shape) > MOST_AXES or prod(signal.grid_shape) * signal.channels > most:
+    values = prod(signal.grid_shape) * signal.channels
+    if len(signal.grid_shape) > MOST_AXES or values > most_values(signal.kind):
         return False
     return target is None or target.kind is not TargetKind.MAX_ERROR
 

@@ -17,7 +17,7 @@ from tuner.signal.array import array_signal
 from tuner.signal.formats import read_signal
 from tuner.signal.given import signal_of
 from tuner.signal.kind import SignalKind
-from tuner.signal.large import large_picture
+from tuner.signal.large_picture import large_picture
 from tuner.signal.samples import SampleFormat
 from tuner.signal.scattered import scattered_signal
 from tuner.signal.signal import Signal

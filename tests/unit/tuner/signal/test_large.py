@@ -11,7 +11,8 @@ from tuner.errors import InvalidSignal
 from tuner.shapes import SampleArray
 from tuner.signal.given import signal_of
 from tuner.signal.image import read_image
-from tuner.signal.large import LargeSignal, large_picture
+from tuner.signal.large import LargeSignal
+from tuner.signal.large_picture import large_picture
 
 REGION = ((3, 9), (2, 12))
 

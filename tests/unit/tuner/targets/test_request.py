@@ -65,6 +65,15 @@ def test_what_is_too_large_for_one_network_of_wavelets_is_cut_and_not_left_to_si
     assert isinstance(ask_for(Outline((2000, 2000))), WaveletsAsk)
 
 
+def test_what_only_tiles_can_hold_is_not_given_to_sines() -> None:
+    volume, hour = Outline((512, 512, 512), 1, SignalKind.VOLUME), Outline((3600 * 44_100,), 2, SignalKind.AUDIO)
+    for signal in (volume, hour):
+        assert isinstance(ask_for(signal, target=BYTES), TilesAsk)
+        for words in ({"kind": "sines"}, {"target": Target(TargetKind.MAX_ERROR, 0.1)}):
+            with pytest.raises(ConfigError, match="expected at most 33554432"):
+                ask_for(signal, **words)
+
+
 def test_a_signal_of_any_size_is_cut_on_request() -> None:
     ask = ask_for(LARGE, target=BYTES, tiles=40, steps=7, seed=5)
     assert isinstance(ask, TilesAsk)

@@ -22,7 +22,8 @@ from tuner.fit.state import FitState
 from tuner.network.tiles.parameters import TiledParameters
 from tuner.shapes import SampleArray
 from tuner.signal.kind import SignalKind
-from tuner.signal.large import LargeSignal, large_picture
+from tuner.signal.large import LargeSignal
+from tuner.signal.large_picture import large_picture
 from tuner.signal.signal import Signal
 from tuner.targets.outlook import Standing
 from tuner.targets.request import ask_for
