@@ -16,7 +16,7 @@ QUICK := tests/golden/test_golden.py::test_the_integers_never_change tests/docs/
          tests/unit/tuner/test_representation.py tests/unit/tuner/test_metrics.py tests/unit/tuner/test_public_names.py
 
 .DEFAULT_GOAL := help
-.PHONY: joined bench-monotone bench-small bench-batch test-long core fuzz-coverage help demo test check up format bench-fit bench-jobs chaos clean openapi quick fuzz-api load test-napari test-browser test-node bench-rd bench-kinds bench-robust fuzz-codec docs docs-pictures docs-views bench-estimate bench-weights bench-hostile simulate mutants test-readers bench-memory containers bench-scale test-hosts
+.PHONY: joined bench-monotone bench-small bench-batch test-long core fuzz-coverage help demo test check up format bench-fit bench-jobs chaos clean openapi quick fuzz-api load test-napari test-browser test-node bench-rd bench-kinds bench-robust fuzz-codec docs docs-pictures docs-views bench-estimate bench-weights bench-hostile simulate mutants test-readers bench-memory containers bench-scale bench-large test-hosts
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -138,6 +138,9 @@ bench-batch: $(READY) ## small signals fitted together and one by one: build/ben
 
 bench-scale: $(READY) ## throughput, time and memory against size, and a simulation of 10,000 workers: build/bench/scale.json
 	$(BIN)/python -m benchmarks.scale $(BENCH_OPTIONS)
+
+bench-large: $(READY) ## one large signal by several workers, one of them killed: LARGE_OPTIONS='picture:8192 --kill helper': build/bench/large.json
+	$(BIN)/python -m benchmarks.large $(LARGE_OPTIONS)
 
 bench-estimate: $(READY) ## estimates beside what fits come to: build/bench/estimate.json
 	$(BIN)/python -m benchmarks.estimate $(BENCH_OPTIONS)
