@@ -16,7 +16,7 @@ QUICK := tests/golden/test_golden.py::test_the_integers_never_change tests/docs/
          tests/unit/tuner/test_representation.py tests/unit/tuner/test_metrics.py tests/unit/tuner/test_public_names.py
 
 .DEFAULT_GOAL := help
-.PHONY: joined bench-monotone bench-small bench-batch test-long core fuzz-coverage help demo test check up format bench-fit bench-jobs chaos clean openapi quick fuzz-api load test-napari test-browser test-node bench-rd bench-kinds bench-robust fuzz-codec docs docs-pictures docs-views bench-estimate bench-weights bench-hostile simulate mutants test-readers bench-memory containers bench-scale bench-large test-hosts
+.PHONY: joined bench-monotone bench-small bench-batch test-long core fuzz-coverage help demo test check up format bench-fit bench-held-out bench-jobs chaos clean openapi quick fuzz-api load test-napari test-browser test-node bench-rd bench-kinds bench-robust fuzz-codec docs docs-pictures docs-views bench-estimate bench-weights bench-hostile simulate mutants test-readers bench-memory containers bench-scale bench-large test-hosts
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -77,6 +77,9 @@ mutants: $(READY) ## the job protocol broken in named ways, one at a time, and w
 
 bench-fit: $(READY) ## trainers compared on one picture: build/bench/fit.json and fit.png
 	$(BIN)/python -m benchmarks.fit $(BENCH_OPTIONS)
+
+bench-held-out: $(READY) ## how soon a picture is known between its samples, against the published recipe: build/bench/held_out.json
+	$(BIN)/python -m benchmarks.held_out $(BENCH_OPTIONS)
 
 bench-jobs: $(READY) ## how soon a cancel or a lost worker is dealt with, and what that costs: build/bench/jobs.json
 	$(BIN)/python -m tests.chaos.measure $(BENCH_OPTIONS)

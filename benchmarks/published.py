@@ -118,22 +118,34 @@ class _Sine(nn.Module):
         return torch.sin(OMEGA * value)
 
 
-def _adam(signal: Signal, network: nn.Module, after: Callable[[], None], budget: Budget) -> Curve:
-    coords = torch.tensor(Grid(signal.grid_shape, PERIOD).coords())
-    values = torch.tensor(signal.values).reshape(-1, signal.channels)
-    adam = torch.optim.Adam(network.parameters(), lr=RATE)
-    batches = _batches(len(coords))
+def adam(coords_PD: Tensor, values_PC: Tensor, network: nn.Module, after: Callable[[], None]) -> Callable[[], float]:
+    """Steps of Adam on random batches of samples, each of which returns the mean squared error of its batch before it.
+
+    Args:
+        coords_PD: places of the samples.
+        values_PC: values of the samples.
+        network: network to train, in place.
+        after: function that is called after each step.
+    """
+    rule = torch.optim.Adam(network.parameters(), lr=RATE)
+    batches = _batches(len(coords_PD))
 
     def step() -> float:
         rows = next(batches)
-        loss: Tensor = (network(coords[rows]) - values[rows]).square().mean()
-        adam.zero_grad()
+        loss: Tensor = (network(coords_PD[rows]) - values_PC[rows]).square().mean()
+        rule.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        adam.step()
+        rule.step()
         after()
         return loss.item()
 
-    return run(step, budget)
+    return step
+
+
+def _adam(signal: Signal, network: nn.Module, after: Callable[[], None], budget: Budget) -> Curve:
+    coords = torch.tensor(Grid(signal.grid_shape, PERIOD).coords())
+    values = torch.tensor(signal.values).reshape(-1, signal.channels)
+    return run(adam(coords, values, network, after), budget)
 
 
 def _batches(samples: int) -> Iterator[Tensor | slice]:
