@@ -297,7 +297,7 @@ MUTANTS = (
         "worker.run:_without_engines",
         "resources.engines.answered_at = None",
         NOTHING,
-        "tests/unit/worker/test_engines.py",
+        "tests/unit/worker/test_engines.py::test_engines_of_which_one_failed_in_an_attempt_are_asked_at_once",
     ),
     Mutant("every attempt begins anew", "worker.run:_train", "if claimed.claim.attempt > 1", "if False"),
     Mutant("a result that does not count is left", "worker.run:_persist", "if left:", "if False:"),
