@@ -5,7 +5,8 @@ is rounded to float32 and added in the order of the tiles, so that on its own sa
 every machine, whether all of it is asked for or a region.
 """
 
-from collections.abc import Iterator, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import prod
@@ -48,7 +49,10 @@ def gradients_at(parameters: TiledParameters, coords_PD: FloatArray) -> FloatArr
 
 def values_on_grid(parameters: TiledParameters, axes: Sequence[FloatArray]) -> FloatArray:
     """Values on the product of the given axes, float32 (*shape, C), in the memory of a tile beyond the result."""
-    return _on_product(parameters, [_places(axis, n) for axis, n in zip(axes, parameters.grid.shape, strict=True)])
+    places = [_places(axis, n) for axis, n in zip(axes, parameters.grid.shape, strict=True)]
+    if all(each.first is not None for each in places):  # of all samples of a tile some are kept
+        return _on_product(parameters, places, SampleValues(parameters, 0).of_tile)
+    return _on_product(parameters, places)
 
 
 def values_on_samples(parameters: TiledParameters, region: Region) -> FloatArray:
@@ -58,7 +62,51 @@ def values_on_samples(parameters: TiledParameters, region: Region) -> FloatArray
         parameters: networks of all tiles.
         region: samples along each axis, [start, stop).
     """
-    return _on_product(parameters, [_Places(_middles(start, stop), start) for start, stop in region])
+    return SampleValues(parameters, 0).on(region)
+
+
+class SampleValues:
+    """Values of a signal in tiles on its own samples, region after region.
+
+    A tile that reaches into several regions is evaluated once as long as its values are kept: of a volume each of its
+    tiles reaches into eight or more.
+
+    Args:
+        parameters: networks of all tiles.
+        most_values: number of values of whole tiles that are kept from one region to the next; those that were asked
+            for the longest time ago go first.
+    """
+
+    def __init__(self, parameters: TiledParameters, most_values: int) -> None:
+        self._parameters, self._most = parameters, most_values
+        self._kept: OrderedDict[int, FloatArray] = OrderedDict()
+
+    def on(self, region: Region) -> FloatArray:
+        """Values on the samples of a region, float32 (*shape, C).
+
+        Args:
+            region: samples along each axis, [start, stop).
+        """
+        places = [_Places(_middles(start, stop), start) for start, stop in region]
+        return _on_product(self._parameters, places, self.of_tile)
+
+    def of_tile(self, number: int, region: Region) -> FloatArray:
+        """Values of a tile on all of its samples, float32 (*shape of the tile, C).
+
+        Args:
+            number: number of the tile.
+            region: samples of the signal along each axis that are those of the tile, [start, stop).
+        """
+        found = self._kept.pop(number, None)
+        if found is None:
+            own = [_local(_middles(start, stop), start, stop) for start, stop in region]
+            found = wavelets.values_on_grid(self._parameters.tiles[number], own)
+            values = found.size + sum(each.size for each in self._kept.values())
+            while self._kept and values > self._most:
+                values -= self._kept.popitem(last=False)[1].size
+        if found.size <= self._most:
+            self._kept[number] = found
+        return found
 
 
 def gradients_on_grid(parameters: TiledParameters, axes: Sequence[FloatArray]) -> FloatArray:
@@ -100,7 +148,15 @@ class _Share:
     speed: DoubleArray
 
 
-def _on_product(parameters: TiledParameters, places: list[_Places]) -> FloatArray:
+def _on_product(
+    parameters: TiledParameters,
+    places: list[_Places],
+    of_whole: Callable[[int, Region], FloatArray] | None = None,
+) -> FloatArray:
+    """Values on the product of places along each axis.
+
+    `of_whole` gives the values on all samples of a tile, where all places are samples in a row.
+    """
     grid = parameters.grid
     values = np.zeros((*(len(each.t) for each in places), parameters.channels), dtype=np.float32)
     for place in product(*(_met(grid, axis, each.t) for axis, each in enumerate(places))):
@@ -108,7 +164,12 @@ def _on_product(parameters: TiledParameters, places: list[_Places]) -> FloatArra
         spans = [_span(grid, axis, index, places[axis].t) for axis, index in enumerate(place)]
         if any(span.start == span.stop for span in spans):
             continue
-        found = _of_tile(parameters, grid.number(place), region, places, spans)
+        number = grid.number(place)
+        if of_whole is None:
+            local = [_local(each.t[span], *ends) for each, span, ends in zip(places, spans, region, strict=True)]
+            found = wavelets.values_on_grid(parameters.tiles[number], local)
+        else:
+            found = of_whole(number, region)[_kept(region, places, spans)]
         weights = np.ones((1,) * len(place))
         for axis, (index, span) in enumerate(zip(place, spans, strict=True)):
             along = grid.weights(axis, index, places[axis].t[span])
@@ -117,24 +178,12 @@ def _on_product(parameters: TiledParameters, places: list[_Places]) -> FloatArra
     return values
 
 
-def _of_tile(
-    parameters: TiledParameters,
-    number: int,
-    region: Sequence[tuple[int, int]],
-    places: list[_Places],
-    spans: list[slice],
-) -> FloatArray:
-    """Values of one tile at those of the places where it counts."""
-    tile = parameters.tiles[number]
-    if all(each.first is not None for each in places):  # all samples of the tile, of which some are kept
-        own = [_local(_middles(start, stop), start, stop) for start, stop in region]
-        kept = tuple(
-            slice(span.start + (each.first or 0) - start, span.stop + (each.first or 0) - start)
-            for span, each, (start, _) in zip(spans, places, region, strict=True)
-        )
-        return wavelets.values_on_grid(tile, own)[kept]
-    local = [_local(each.t[span], *ends) for each, span, ends in zip(places, spans, region, strict=True)]
-    return wavelets.values_on_grid(tile, local)
+def _kept(region: Region, places: list[_Places], spans: list[slice]) -> tuple[slice, ...]:
+    """Which samples of a tile are those at some of the places, all of which are samples in a row."""
+    return tuple(
+        slice(span.start + (each.first or 0) - start, span.stop + (each.first or 0) - start)
+        for span, each, (start, _) in zip(spans, places, region, strict=True)
+    )
 
 
 def _met(grid: TileGrid, axis: int, t: DoubleArray) -> range:

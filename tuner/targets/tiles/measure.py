@@ -8,11 +8,16 @@ import numpy as np
 
 from tuner.decibels import mse_to_psnr_db
 from tuner.network.tiles.grid import TileGrid
+from tuner.network.tiles.parameters import TiledParameters
+from tuner.network.tiles.synthesis import SampleValues
 from tuner.representation import Representation
 from tuner.signal.large import LargeSignal
+from tuner.signal.samples import Storage
 
-# Tiles along the last axis that are decoded at once: those on either side of an overlap are evaluated twice.
+# Tiles along the last axis that are decoded at once.
 _AT_ONCE = 8
+# Values of tiles that are kept until the next blocks have seen them, too: 128 MiB, a layer of a volume of 512^3.
+_KEPT_VALUES = 1 << 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +41,12 @@ def measured_quality(signal: LargeSignal, representation: Representation, grid: 
         representation: what the file in tiles decodes to.
         grid: how the signal is cut.
     """
-    storage = signal.storage
+    assert isinstance(representation.parameters, TiledParameters)  # noqa: S101  a file in tiles
+    storage, decoded_storage = signal.storage, Storage(representation.sample_format, representation.scaling)
+    values = SampleValues(representation.parameters, _KEPT_VALUES)
     squares, largest = 0.0, 0.0
     for region in blocks(grid):
-        given, found = signal.values(region), representation.crop(region).values
+        given, found = signal.values(region), decoded_storage.limited(values.on(region))
         error = storage.as_written(given).astype(np.float64) - storage.as_written(found)
         squares += float(np.square(error).sum())
         if signal.sample_format.is_integer:  # counted in samples: 1/255 is one level of a picture, exactly

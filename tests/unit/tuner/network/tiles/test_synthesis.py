@@ -1,6 +1,8 @@
 """A signal in tiles has one value everywhere, by whichever way it is asked for."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -11,6 +13,8 @@ from tuner.network.synthesis import synthesis_of
 from tuner.network.tiles import synthesis
 from tuner.network.tiles.parameters import TiledParameters, check_alike
 from tuner.network.wavelets import synthesis as wavelets
+from tuner.network.wavelets.parameters import WaveletParameters
+from tuner.shapes import FloatArray
 from tuner.signal.grid import Grid
 
 SIGNALS = {
@@ -129,3 +133,23 @@ def test_the_numbers_of_all_tiles_are_counted() -> None:
     each = wavelets.products_per_sample(parameters.first)
     assert each < representation.products_per_sample < 2 * each
     assert repr(representation).startswith("<Representation: image, 40 x 36, 2 channels, wavelets")
+
+
+@pytest.mark.parametrize(("most", "is_once"), [(1 << 20, True), (0, False)])
+def test_region_after_region_each_tile_is_evaluated_once_while_it_is_kept(
+    monkeypatch: pytest.MonkeyPatch, most: int, is_once: bool
+) -> None:
+    parameters = SIGNALS["picture"]
+    whole, evaluated = _values(parameters), []
+
+    def counted(tile: WaveletParameters, axes: Sequence[FloatArray]) -> FloatArray:
+        evaluated.append(tile)
+        return evaluate(tile, axes)
+
+    evaluate = wavelets.values_on_grid
+    monkeypatch.setattr(wavelets, "values_on_grid", counted)
+    values = synthesis.SampleValues(parameters, most)
+    for top, left in product(range(0, 40, 10), range(0, 36, 12)):
+        part = values.on([(top, top + 10), (left, left + 12)])
+        np.testing.assert_array_equal(part, whole[top : top + 10, left : left + 12])
+    assert (len(evaluated) == parameters.grid.tiles) is is_once
