@@ -41,6 +41,7 @@ MARK_DB = 30.0
 # The default trainer without a prior on the weights, and with the prior of `tuner paper`.
 PRIORS = {"natural_gradient": 0.0, "natural_gradient_prior": 1.0}
 PUBLISHED = "published"
+MEASURED = ("held_out", "gradient")
 
 Curve = list[dict[str, float]]
 
@@ -112,9 +113,6 @@ def compared(image: str, *, seconds: float, published_seconds: float) -> dict[st
     print(image, PUBLISHED, curves[PUBLISHED][-1][-1], flush=True)  # noqa: T201
     ours()
     return {"image": image, "curves": curves, "times_sooner": {what: times(curves, what) for what in MEASURED}}
-
-
-MEASURED = ("held_out", "gradient")
 
 
 def times(curves: dict[str, list[Curve]], what: str) -> dict[str, dict[str, str | float]]:

@@ -22,7 +22,7 @@ from tuner.signal.compaction import compaction_db
 from tuner.signal.details import details_to_map
 from tuner.signal.foreign import foreign
 from tuner.signal.image import ImageLimits, look_into_image, read_image, write_image
-from tuner.signal.large import LargeSignal
+from tuner.signal.large import MOST_TILED_AXES, LargeSignal
 from tuner.signal.large_picture import large_picture
 from tuner.signal.limits import STORED_LIMITS, SignalLimits
 from tuner.signal.mesh import (
@@ -55,7 +55,6 @@ _STORED_READERS: Final[Mapping[str, Callable[[Any, SignalLimits], LargeSignal]]]
     "flac": stored_audio,
     "ogg": stored_audio,
 }
-_MOST_TILED_AXES: Final = 3
 _BEGINNING: Final = 1 << 12  # bytes by which a .npy, a .nii and a sound are known
 _INSPECTION_RESOLUTION: Final = 8
 
@@ -190,7 +189,7 @@ def read_stored(data: bytes | mmap, limits: SignalLimits = STORED_LIMITS) -> Lar
     if reader is None:
         return None
     signal = reader(data, limits)
-    if len(signal.grid_shape) > _MOST_TILED_AXES:
+    if len(signal.grid_shape) > MOST_TILED_AXES:
         # It is not cut into tiles, but held as values.
         replace(limits, points=min(limits.points, SignalLimits().points)).check("points", signal.sample_count)
     return signal
@@ -217,7 +216,7 @@ def read_large(source: bytes | Path | str, more_than: Mapping[SignalKind, int]) 
     if found is None:
         return read_signal(bytes(data))
     is_large = found.sample_count * found.channels > more_than[found.kind]
-    return found if is_large and len(found.grid_shape) <= _MOST_TILED_AXES else found.held()
+    return found if is_large and len(found.grid_shape) <= MOST_TILED_AXES else found.held()
 
 
 def _mapped(path: Path) -> bytes | mmap:

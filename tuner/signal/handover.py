@@ -31,7 +31,7 @@ from tuner.notes import pass_over_notes
 from tuner.signal.details import AudioDetails, details_from_map, details_to_map
 from tuner.signal.formats import WRITERS, inspect_signal, read_large, read_signal
 from tuner.signal.kind import SignalKind
-from tuner.signal.large import LargeSignal
+from tuner.signal.large import MOST_TILED_AXES, LargeSignal
 from tuner.signal.large_picture import LARGE_LIMITS
 from tuner.signal.limits import STORED_LIMITS, SignalLimits
 from tuner.signal.samples import SampleFormat, Scaling
@@ -41,7 +41,6 @@ _ALIGNMENT: Final = 64
 _HEAD_BYTES: Final = 1 << 26  # a colour profile may be long
 _REFUSALS: Final = {error.code: error for error in (UnsupportedFormat, DamagedSignal, SignalTooLarge, InvalidSignal)}
 _MOST_COLOURS: Final = 4
-_MOST_AXES: Final = 3  # of a signal that is cut into tiles
 _STORED: Final = {each.dtype.newbyteorder("<").str for each in SampleFormat}
 _WANT_OF_MEMORY: Final = ("out of memory", "cannot allocate memory", "unable to allocate")
 _SHAPES: Final = {  # of a small signal of each kind
@@ -159,9 +158,10 @@ def signal_of(
         limits = STORED_LIMITS if "stored" in head else limits
         limits.check("points", prod(shape[:-1]))
         limits.check("channels", shape[-1])
-        kind, scaling, details, profile = (head[name] for name in ("kind", "scaling", "details", "icc_profile"))
+        kind = SignalKind(head["kind"])
+        scaling, details, profile = head["scaling"], head["details"], head["icc_profile"]
         belongings: dict[str, Any] = {
-            "kind": (kind := SignalKind(kind)),
+            "kind": kind,
             "sample_format": SampleFormat(head["sample_format"]),
             "icc_profile": None if profile is None else b64decode(profile),
             "scaling": None if scaling is None else Scaling(**scaling),
@@ -186,7 +186,7 @@ def _check_stored(kind: SignalKind, shape: tuple[int, ...]) -> None:
         STORED_LIMITS.check("values", height * width * channels)
         replace(STORED_LIMITS, side=LARGE_LIMITS.max_side).check("side", max(height, width))
         replace(STORED_LIMITS, channels=_MOST_COLOURS).check("channels", channels)
-    elif not 2 <= len(shape) <= _MOST_AXES + 1:
+    elif not 2 <= len(shape) <= MOST_TILED_AXES + 1:
         raise ValueError(f"its shape is {shape}")
 
 

@@ -19,6 +19,7 @@ from tuner.signal.objects import as_numpy
 from tuner.signal.samples import SampleFormat, Scaling, Storage
 from tuner.signal.signal import Signal
 
+MOST_TILED_AXES: Final = 3  # of a signal that is cut into tiles
 _AT_ONCE: Final = 1 << 22  # values that are converted together
 
 
