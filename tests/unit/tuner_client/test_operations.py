@@ -42,18 +42,11 @@ GIVEN = {
 }
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def service() -> Iterator[Canned]:
+    """A server of the test alone: what an earlier test gave up on may be read by its server much later."""
     with canned() as running:
         yield running
-
-
-@pytest.fixture(autouse=True)
-def calm(service: Canned) -> Iterator[None]:
-    yield
-    service.answer, service.drips = b"", False
-    service.asked.clear()
-    service.heads.clear()
 
 
 def needed(name: str, folder: Path) -> dict[str, Any]:
