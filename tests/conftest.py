@@ -3,8 +3,10 @@
 import os
 import signal
 from collections.abc import Iterator
+from inspect import signature
 from pathlib import Path
 
+import httpx
 import pytest
 from alembic import command
 from alembic.config import Config
@@ -32,6 +34,10 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 # Each process of pytest-xdist prefers a port of its own: two stacks that start at one moment would both find one free,
 # and who came second would take the first one's api for its own.
 processes.API_PORT += int(os.environ.get("PYTEST_XDIST_WORKER", "gw-1").removeprefix("gw")) + 1
+
+# Whoever says nothing else waits this long for an answer, and not for httpx's five seconds: machines have other work.
+_patience: httpx.Timeout = signature(httpx.Client).parameters["timeout"].default
+_patience.connect = _patience.read = _patience.write = _patience.pool = 60.0
 
 # Every run looks at new examples, except where a red light has to mean that the change at hand broke something.
 settings.register_profile("ci", derandomize=True)

@@ -137,9 +137,10 @@ def test_a_fit_by_two_workers_is_that_by_one_and_a_killed_one_costs_its_part(
     assert sorted(part.attempt for part in parts) == [1, 1, 1, 2]
     assert any(part.worker for part in parts)
     assert fit.tries == 1  # the one that holds the fit was never in doubt
-    # What parts left behind goes with the fit's end.
+    # What parts left behind goes with the fit's end, and what the killed one had stored without a row with the sweep.
     upkeep_round(resources)
     assert rows(resources, fit_id) == []
+    sweep(resources)
     assert [key for key in resources.blobs.keys(f"fits/{fit_id}/") if "parts" in key] == []
 
 

@@ -45,7 +45,7 @@ def test_waiting_ends_in_time(address: str) -> None:
     begun = time.monotonic()
     with Client(address) as client, pytest.raises(WaitedTooLong, match="fit_1"):
         client.wait("fit_1", timeout=0.2)
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < 30  # and not for ever: an answer that drips never ends
 
 
 def test_waiting_ends_in_time_with_asyncio(address: str) -> None:
@@ -56,4 +56,4 @@ def test_waiting_ends_in_time_with_asyncio(address: str) -> None:
 
     begun = time.monotonic()
     asyncio.run(story())
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < 30  # and not for ever: an answer that drips never ends
