@@ -10,6 +10,10 @@ EXAMPLES ?= 100
 SEED   ?= 1
 SCHEDULES ?= 100000
 
+# Where Debian's chromium is, everything includes the tests in a browser; elsewhere they say that they did not run.
+COMMA  := ,
+EXTRAS := dev$(if $(shell command -v chromium),$(COMMA)browser)
+
 # Nothing here starts an engine or trains for long; CONTRIBUTING.md promises less than a minute.
 QUICK := tests/golden/test_golden.py::test_the_integers_never_change tests/docs/test_pages.py tests/unit/api tests/unit/store \
          tests/unit/worker tests/unit/tuner_client tests/unit/tuner/codec tests/unit/tuner/network tests/unit/tuner/quality \
@@ -24,7 +28,7 @@ help: ## list the targets
 # Pinned versions make today's machine and next year's the same.
 $(READY): pyproject.toml service/pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e . -e './service[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e . -e './service[$(EXTRAS)]'
 	@touch $@
 
 demo: $(READY) ## one photograph from upload to download, on the real engines

@@ -9,6 +9,7 @@ from tests.chaos.outage import run_outage
 from tests.chaos.run import run_chaos
 
 
+@pytest.mark.timeout(900)  # a busy machine takes minutes, and every wait in it has an end of its own
 def test_nothing_is_lost_and_nothing_is_done_twice() -> None:
     report = run_chaos(fits=8, faults=6, seed=7)
     assert report["violations"] == {}

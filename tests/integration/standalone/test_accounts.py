@@ -48,6 +48,7 @@ def reachable_python(folder: Path) -> list[str]:
     return [*wrapped, str(binary)]
 
 
+@pytest.mark.timeout(900)  # a busy machine takes minutes, and every wait in it has an end of its own
 def test_nothing_but_the_supervisor_and_its_guard_runs_as_root(open_folder: Path) -> None:
     python = reachable_python(open_folder)
     paths = [path for path in sys.path if path and "lib-dynload" not in path]
