@@ -87,7 +87,9 @@ i32 EXPORT(core_decode)(void) {
     coder.size = coded_size;
     coded = 0;
     coder.work = budget();
-    return subbands_decode(&layout, integers, &coder, &levels);
+    i32 answer = subbands_decode(&layout, integers, &coder, &levels);
+    if (levels.wanted && levels.wanted < layout.levels) layout.levels = levels.wanted;
+    return answer;
 }
 
 i32 EXPORT(core_encode)(void) {

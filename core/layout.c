@@ -47,5 +47,6 @@ i32 layout_make(const Description *description, Layout *layout) {
         }
     }
     layout->integer_count = (u32)total;
+    layout->levels = scales + 1;
     return CORE_FINE;
 }

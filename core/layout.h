@@ -29,6 +29,7 @@ typedef struct {
     const Description *description;
     Subband *subbands;
     u32 subband_count, integer_count, kinds; /* kinds: orientations of a high-pass level, 2^axes - 1 */
+    u32 levels; /* that were read, the low-pass one among them; the integers of others are 0 */
 } Layout;
 
 /* Check a description and lay out its subbands: an answer of core.h. */

@@ -33,9 +33,15 @@ void memory_return(u64 mark) {
     end = mark;
 }
 
+/* A mebibyte at a time if the host has it: growing takes longer than most of what it is for. */
+enum { PAGES = 16 };
+
 int memory_extend(u64 bytes) {
     if (bytes > 1ull << 32) return 0;
-    if (end + bytes > size() && !grow((end + bytes - size() + 65535) >> 16)) return 0;
+    if (end + bytes > size()) {
+        u64 pages = (end + bytes - size() + 65535) >> 16;
+        if (!(pages < PAGES && grow(PAGES)) && !grow(pages)) return 0;
+    }
     end += bytes;
     return 1;
 }

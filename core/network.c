@@ -185,7 +185,6 @@ SELDOM i32 network_make(Network *network, const Description *d, const u32 *words
     if (!network->inputs_room || !network->turned || !network->hidden[0] || !network->hidden[1] || !network->values)
         return CORE_NO_MEMORY;
     network->waves = network->inputs_room + (u64)own_inputs * POINTS_ROOM;
-    if (mode == WAVES_OF_SAMPLES) network_every(network, 1);
     return CORE_FINE;
 }
 

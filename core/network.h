@@ -72,7 +72,7 @@ i32 network_outline(Network *network, const Description *description, const u32 
 /* How many words a network has by its head, those up to the widths; 0 if that is none. */
 u64 network_size(const Description *description, const u32 *head, u32 count);
 
-/* Of samples: points of a line are so many of them apart. */
+/* Of samples, before the first line: its points are so many of them apart. */
 void network_every(Network *network, u32 samples);
 
 /* Be at the samples of a line from some place on, which has an index for each axis of the description. */

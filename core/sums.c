@@ -12,9 +12,10 @@ SELDOM static int sum_take(Sum *sum, const Scale *scale, u32 coarse, u32 colours
 
 SELDOM static void add_channel(Sum *sum, const Layout *layout, float **coarse, u32 field, u32 colour, float weight) {
     u32 own = own_fields(layout), colours = layout->description->colours;
-    if (field < own)
-        sum->coarse[sum->coarse_count++] = (Coarse){coarse[field * colours + colour], weight};
-    else
+    if (field < own) {
+        const float *values = coarse[field * colours + colour];
+        if (values) sum->coarse[sum->coarse_count++] = (Coarse){values, weight};
+    } else if (layout->levels > layout->description->scales)
         sum->fine[sum->fine_count++] = (Fine){level_bands(layout, layout->description->scales, colour), weight};
 }
 

@@ -17,12 +17,28 @@ SELDOM int scale_begin(Scale *scale, const Layout *layout, const i32 *integers, 
         scale->nodes[axis] = ((samples - 1) >> (number + 1)) + 1;
         if (axis > scale->axis) scale->plane *= scale->sizes[axis];
     }
+    scale->line = scale->sizes[MOST_AXES - 1];
     u32 all = scale->sizes[scale->axis];
     scale->capacity = rows && rows < all ? rows + ROWS_AROUND : all;
     u64 half = (u64)scale->nodes[MOST_AXES - 1] + SLACK;
     scale->even = memory_take(half * sizeof(float));
     scale->odd = memory_take(half * sizeof(float));
     return scale->even && scale->odd;
+}
+
+SELDOM void scale_keep(Scale *scale, const u32 *columns, u32 count, u32 every, u32 wanted) {
+    scale->plane = scale->plane / scale->line * count;
+    scale->columns = columns;
+    scale->line = count;
+    scale->every = every;
+    scale->wanted = wanted;
+}
+
+/* Rows whose wavelets reach a row, four, or one next to it. */
+enum { REACH = 5 };
+
+static int is_near(const Scale *scale, u32 row) {
+    return !scale->every || (row + scale->every - scale->wanted + REACH) % scale->every <= 2 * REACH;
 }
 
 static int any(const i32 *values, u32 count) {
@@ -69,17 +85,18 @@ ONCE static void lift_half(float *to, const float *before, const float *after, u
     for (; each < count; each++) to[each] += share * (before[each] + after[each]);
 }
 
-/* One line along the last axis from its halves; these have room for a mirrored sample on both sides. */
-ONCE static void line_join(float *line, float *even, float *odd, u32 size) {
-    u32 evens = (size + 1) / 2, odds = size / 2;
-    if (size > 1)
-        for (u32 step = 0; step < 4; step += 2) {
-            odd[-1] = odd[0];
-            if (evens > odds) odd[odds] = odd[odds - 1];
-            lift_half(even, odd - 1, odd, evens, LIFTS[step]);
-            if (evens == odds) even[evens] = even[evens - 1];
-            lift_half(odd, even, even + 1, odds, LIFTS[step + 1]);
-        }
+/* Both halves of a line along the last axis; these have room for a mirrored sample on both sides. */
+static void line_lift(float *even, float *odd, u32 evens, u32 odds, int is_odd_zero) {
+    for (u32 step = 0; step < 4; step += 2) {
+        odd[-1] = odd[0];
+        if (evens > odds) odd[odds] = odd[odds - 1];
+        if (step || !is_odd_zero) lift_half(even, odd - 1, odd, evens, LIFTS[step]);
+        if (evens == odds) even[evens] = even[evens - 1];
+        lift_half(odd, even, even + 1, odds, LIFTS[step + 1]);
+    }
+}
+
+ONCE static void line_join(float *line, const float *even, const float *odd, u32 evens, u32 odds) {
     u32 each = 0;
     for (; each + LANES <= odds; each += LANES) {
         f32x4 one = load4(even + each), other = load4(odd + each);
@@ -91,6 +108,10 @@ ONCE static void line_join(float *line, float *even, float *odd, u32 size) {
         line[2 * each + 1] = odd[each];
     }
     if (evens > odds) line[2 * odds] = even[odds];
+}
+
+ONCE static void line_pick(float *line, const float *even, const float *odd, const u32 *columns, u32 count) {
+    for (u32 each = 0; each < count; each++) line[each] = (columns[each] & 1 ? odd : even)[columns[each] >> 1];
 }
 
 /* The line at some place along the other axes, before they are lifted. */
@@ -122,19 +143,24 @@ ONCE static void line_make(Scale *scale, const Sum *sum, const u32 *place, float
                                 fine->weight * gain * GAIN, have_odd);
     }
     if (!have_even && !have_odd) {
-        for (u32 each = 0; each < size; each++) line[each] = 0.0f;
+        for (u32 each = 0; each < scale->line; each++) line[each] = 0.0f;
         return;
     }
     if (!have_even)
         for (u32 each = 0; each < evens; each++) even[each] = 0.0f;
     if (!have_odd)
         for (u32 each = 0; each < odds; each++) odd[each] = 0.0f;
-    line_join(line, even, odd, size);
+    if (odds) line_lift(even, odd, evens, odds, !have_odd);
+    if (scale->columns)
+        line_pick(line, even, odd, scale->columns, scale->line);
+    else
+        line_join(line, even, odd, evens, odds);
 }
 
-/* Lift along an axis whose samples are `inner` numbers apart, as few rows at a time as can be. */
-ONCE static void lift_at(float *rows, u32 size, u32 inner, u32 first, u32 at) {
-    for (u32 step = 0; step < 4 && step <= at; step++) {
+/* Lift along an axis whose samples are `inner` numbers apart, as few rows at a time as can be; odd ones that are zero
+ * change no even ones before they are lifted themselves. */
+ONCE static void lift_at(const Sum *sum, float *rows, u32 size, u32 inner, u32 first, u32 at) {
+    for (u32 step = sum->fine_count ? 0 : 1; step < 4 && step <= at; step++) {
         u32 here = at - step;
         if (here >= size) continue;
         u32 before = here ? here - 1 : 1, after = here + 1 < size ? here + 1 : size - 2;
@@ -145,23 +171,29 @@ ONCE static void lift_at(float *rows, u32 size, u32 inner, u32 first, u32 at) {
 
 static void row_fill(Scale *scale, const Sum *sum, u32 row, float *to) {
     const u32 last = MOST_AXES - 1;
-    u32 place[MOST_AXES] = {0}, size = scale->sizes[last];
+    u32 place[MOST_AXES] = {0}, inner = scale->line;
+    if (!is_near(scale, row)) {
+        for (u32 each = 0; each < scale->plane; each++) to[each] = 0.0f;
+        return;
+    }
     place[scale->axis] = row;
-    for (u32 line = 0; line < scale->plane; line += size) {
+    for (u32 line = 0; line < scale->plane; line += inner) {
         line_make(scale, sum, place, to + line);
         for (u32 axis = last; axis-- > scale->axis + 1;) {
             if (++place[axis] < scale->sizes[axis]) break;
             place[axis] = 0;
         }
     }
-    u32 inner = size;
     for (u32 axis = last; axis-- > scale->axis + 1; inner *= scale->sizes[axis]) {
         u32 count = scale->sizes[axis], run = count * inner;
         if (count > 1)
             for (u32 start = 0; start < scale->plane; start += run)
-                for (u32 at = 0; at < count + 3; at += 2) lift_at(to + start, count, inner, 0, at);
+                for (u32 at = 0; at < count + 3; at += 2) lift_at(sum, to + start, count, inner, 0, at);
     }
 }
+
+/* Whether it is made of nothing: its rows are zero as they were taken. */
+static int is_zero(const Sum *sum) { return !sum->coarse_count && !sum->fine_count; }
 
 ONCE void scale_advance(Scale *scale, Sum *sums, u32 count, u32 from, u32 until) {
     u32 rows = scale->sizes[scale->axis], plane = scale->plane;
@@ -176,13 +208,15 @@ ONCE void scale_advance(Scale *scale, Sum *sums, u32 count, u32 from, u32 until)
         u32 fill = scale->next + 2 < rows ? scale->next + 2 : rows;
         for (; scale->filled < fill; scale->filled++)
             for (u32 each = 0; each < count; each++)
-                row_fill(scale, sums + each, scale->filled, sums[each].rows + (u64)(scale->filled - scale->first) * plane);
+                if (!is_zero(sums + each))
+                    row_fill(scale, sums + each, scale->filled, sums[each].rows + (u64)(scale->filled - scale->first) * plane);
         if (rows > 1)
-            for (u32 each = 0; each < count; each++) lift_at(sums[each].rows, rows, plane, scale->first, scale->next);
+            for (u32 each = 0; each < count; each++)
+                if (!is_zero(sums + each)) lift_at(sums + each, sums[each].rows, rows, plane, scale->first, scale->next);
     }
 }
 
-/* One channel from the coarsest scale to that of spacing 2. */
+/* One channel from the coarsest scale to that of spacing 2; 0 if no level of it was read. */
 static float *channel(const Layout *layout, const i32 *integers, u32 field, u32 colour, Scale *scales, float *room, float *out) {
     const Description *d = layout->description;
     const Subband *low = layout->subbands + colour;
@@ -197,7 +231,7 @@ static float *channel(const Layout *layout, const i32 *integers, u32 field, u32 
     }
     for (u32 level = 1; level < d->scales; level++, turn = !turn) {
         const Subband *bands = level_bands(layout, level, colour);
-        int own = bands->field == field;
+        int own = bands->field == field && level < layout->levels;
         if (!have && !own) continue;
         Coarse coarse = {have, 1.0f};
         Fine fine = {bands, 1.0f};
@@ -207,7 +241,7 @@ static float *channel(const Layout *layout, const i32 *integers, u32 field, u32 
         scale_advance(scale, &sum, 1, 0, scale->sizes[scale->axis]);
         have = ends[turn];
     }
-    return out;
+    return have ? out : 0;
 }
 
 ONCE float **wavelets_coarse(const Layout *layout, const i32 *integers) {

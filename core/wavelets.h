@@ -33,7 +33,10 @@ typedef struct {
     u32 sizes[MOST_AXES]; /* samples of this scale, right-aligned */
     u32 nodes[MOST_AXES]; /* of the coarser scale */
     u32 axis;             /* along which rows follow each other */
-    u32 plane;            /* samples of a row, all other axes together */
+    const u32 *columns;   /* those of a line that are kept, 0: all */
+    u32 line;             /* how many these are */
+    u32 every, wanted;    /* rows are this far apart from that one on; 0: all of them */
+    u32 plane;            /* numbers of a row, all other axes together */
     u32 capacity;         /* rows of the window */
     u32 first, filled, next; /* row at the start of the window; one after the last row there; the next one to lift */
     float *even, *odd;    /* halves of a line */
@@ -45,10 +48,15 @@ enum { ROWS_AROUND = 8 };
 /* A scale of the layout: samples of 2^scale of the signal each; 0 if memory did not suffice. */
 int scale_begin(Scale *scale, const Layout *layout, const i32 *integers, u32 number, u32 rows);
 
+/* Keep only some samples of each line, before any row is made, and have rows right only every so many from one on, with
+ * those next to them. */
+void scale_keep(Scale *scale, const u32 *columns, u32 count, u32 every, u32 wanted);
+
 /* Make rows of all sums up to one, exclusive, dropping those before another one. */
 void scale_advance(Scale *scale, Sum *sums, u32 count, u32 from, u32 until);
 
-/* Each channel of the fields but the finest, on the samples of spacing 2: channels [field][colour]; 0 without memory. */
+/* Each channel of the fields but the finest, on the samples of spacing 2: channels [field][colour], 0 for one that is zero
+ * as none of its levels was read; 0 without memory. */
 float **wavelets_coarse(const Layout *layout, const i32 *integers);
 
 static inline u32 own_fields(const Layout *layout) { return layout->description->scales < 3 ? layout->description->scales : 3; }

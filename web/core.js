@@ -346,7 +346,7 @@ function pixelMemory({ layout: { samples, scales, colours }, header: { channels,
   const sums = fields + colours - 1 + (colours > 1 ? channels : 0);
   const coarse = product(samples.map((count) => Math.ceil(count / 2))) + 16;
   let floats = 8 * words.length + ((fields - 1) * colours + 1) * coarse;
-  floats += rows * ((sums + channels) * plane + (plane / last) * (last + 32)) + sums * (4 * fields * colours + 64);
+  floats += rows * (plane / last) * ((sums + channels) * (last + 2) + last + 32) + sums * (4 * fields * colours + 64);
   floats += (2 * frequencies + 4 * (Math.max(...widths) + channels) + 64) * 272;
   return 4 * floats;
 }

@@ -143,9 +143,12 @@ def values_memory(layout: Layout, network: Network) -> int:
     rows = min(first, max(2, _STRIPE // plane)) + _ROWS_AROUND
     sums = fields + layout.colours - 1 + (network.channels if layout.colours > 1 else 0)
     coarse = prod(-(-count // 2) for count in samples) + _ROW_ROOM
-    lines = plane // others[-1] * (others[-1] + 2 * _ROW_ROOM)
+    count = plane // others[-1]
+    lines = count * (others[-1] + 2 * _ROW_ROOM)
     floats = sum(tensor.size for tensor in network.tensors) * 24 + 8 * len(network.words()) // 4
     floats += ((fields - 1) * layout.colours + 1) * coarse
-    floats += rows * ((sums + network.channels) * plane + lines) + sums * (4 * fields * layout.colours + 64)
+    floats += rows * ((sums + network.channels) * (plane + 2 * count) + lines) + sums * (
+        4 * fields * layout.colours + 64
+    )
     floats += (2 * len(network.frequencies) + 4 * (max(network.widths) + network.channels) + 64) * _POINTS_ROOM
     return memory_needed(layout, 0) + 4 * floats

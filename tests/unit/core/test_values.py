@@ -12,8 +12,8 @@ import pytest
 from tests.other_engine.agreement import case_of, disagreements
 from tests.wavelets import random_wavelets
 from tuner.codec.decode import load
-from tuner.core.host import Layout, Limits, encode
-from tuner.core.synthesis import Network, values
+from tuner.core.host import Instance, Layout, Limits, decode, encode, encode_levels
+from tuner.core.synthesis import Network, values, values_memory
 from tuner.errors import ConfigError, LimitExceeded
 from tuner.network.parameters import HiddenLayer
 from tuner.network.wavelets.on_samples import values_on_samples
@@ -65,6 +65,42 @@ def test_every_so_many_samples_are_those_of_all(shape: tuple[int, ...], every: i
     np.testing.assert_allclose(
         found, everything[middles], rtol=0, atol=5e-6 * max(1.0, float(np.abs(everything).max()))
     )
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("every", [2, 3, 4, 16])
+def test_without_waves_every_so_many_samples_are_the_same_bits(shape: tuple[int, ...], every: int) -> None:
+    parameters = random_wavelets(shape, frequencies=0)
+    layout, network = _parts(parameters)
+    middles = tuple(slice(min(every // 2, count - 1), None, every) for count in shape)
+    found = values(parameters.latents, layout, network, every=every)
+    assert found.tobytes() == values(parameters.latents, layout, network)[middles].tobytes()
+
+
+@pytest.mark.parametrize("shape", [(37,), (45, 70), (13, 16, 21), (5, 6, 7, 9)], ids=str)
+@pytest.mark.parametrize("colours", [1, 3])
+def test_levels_that_are_not_read_are_zero_to_the_bit(shape: tuple[int, ...], colours: int) -> None:
+    """In the instance that read the others, which leaves them out, and in one that is given their zeros."""
+    parameters = random_wavelets(shape, scales=4, colours=colours)
+    layout, network = _parts(parameters)
+    coded, ends = encode_levels(np.concatenate([codes.reshape(-1) for codes in parameters.latents]), layout)
+    whole = values(parameters.latents, layout, network)
+    for levels, end in enumerate(ends, start=1):
+        zeros = decode(coded[:end], layout, levels=levels)
+        wanted = values([zeros], layout, network)
+        assert levels > layout.scales or not np.array_equal(wanted, whole)
+        instance = Instance(layout, end, Limits(memory=values_memory(layout, network) + 2 * end))
+        instance.write(coded[:end], instance.room("core_coded_room", end))
+        instance.call("core_want_levels", levels)
+        instance.check(instance.call("core_decode"))
+        words = network.words()
+        instance.write(words, instance.room("core_network_room", len(words) // 4))
+        instance.check(instance.call("core_pixels"))
+        found = b""
+        while rows := instance.call("core_next"):
+            row = wanted.nbytes // (shape[0] if len(shape) > 1 else 1)
+            found += bytes(instance.view(instance.call("core_values"), row * rows))
+        assert found == wanted.tobytes()
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
