@@ -22,8 +22,8 @@ LOOKS: list[tuple[Literal["light", "dark"], int]] = [("light", 1200), ("dark", 1
 PLACES = {"fits": "", "new": "new", "fleet": "fleet", "usage": "usage"}
 HEIGHT = 700
 SETTLED_MILLISECONDS = 1500
-# A picture, or whatever else the viewer shows; of what has no result, why.
-SHOWN = "tnr-image, .viewer[data-shown], main .badge.failed, main .badge.cancelled"
+# A picture, or whatever else the viewer shows; of what has no result, why, or that it has none yet.
+SHOWN = "tnr-image, .viewer[data-shown], main :is(.badge.failed, .badge.cancelled, .badge.running)"
 # No picture is still a coarse one, and what is encoded has been.
 DRAWN = """() => Array.from(document.querySelectorAll("tnr-image"), ({ complete, isDrawing }) => complete && !isDrawing)
   .every(Boolean) && !document.body.innerText.includes("Encoding")"""

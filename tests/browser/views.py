@@ -1,13 +1,14 @@
-"""`make docs-views`: docs/images/views/, a sheet for each view of the page with its four looks, wide ones and phones.
+"""`make docs-views`: docs/images/views/, a sheet for each view of the page with its four looks, wide ones and phones;
+and the README's docs/images/page.jpg and viewer.jpg, which are of larger photographs.
 
 The service is one of its own on a throwaway folder, with a small signal of every kind, and with fits that succeeded,
-failed and were cancelled. It asks for keys, so that they are seen, too. All sheets are made anew, so that none is left
-of a view that there is no longer; the pictures in full size stay in build/views/.
+failed and were cancelled, and one that runs. It asks for keys, so that they are seen, too. All sheets are made anew, so
+that none is left of a view that there is no longer; the pictures in full size stay in build/views/.
 """
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -27,9 +28,11 @@ from tests.engines import settings_of, throwaway_home
 from tuner.signal.formats import encode_signal
 from tuner.signal.signal import Signal
 from tuner_client import Client, FitEnded
+from tuner_client import Signal as UploadedSignal
 
 ROOT = Path(__file__).parents[2]
-SHOTS, SHEETS = ROOT / "build" / "views", ROOT / "docs" / "images" / "views"
+SHOTS, FRONTS = ROOT / "build" / "views", ROOT / "docs" / "images"
+SHEETS = FRONTS / "views"
 SETTINGS = {
     "TUNER_REQUIRE_KEYS": "1",
     "TUNER_WORKER_DEVICE": "cpu",
@@ -37,11 +40,12 @@ SETTINGS = {
 }
 QUICK: dict[str, Any] = {"preset": "fast", "max_steps": 60}
 SECONDS = 300.0
-SCALE = 0.4
+SCALE, FRONT_SCALE = 0.4, 0.7
 GAP = 10
 AROUND = (128, 132, 140)  # neither of a light page nor of a dark one
-MOST_BYTES = 105_000
-QUALITIES = range(70, 40, -4)
+MOST_BYTES, MOST_FRONT_BYTES = 105_000, 245_000
+QUALITIES, FRONT_QUALITIES = range(70, 40, -4), range(90, 60, -2)
+POINTS = 12  # of a curve that is still growing
 
 
 def main() -> None:
@@ -72,12 +76,27 @@ def main() -> None:
         views |= {"target": f"new/{fits['picture']}", "compare": f"compare/{fits['picture']},{other}"}
         of_service(tab, url, views, SHOTS, key)
         of_file(tab, SHOTS / "photograph.tnr", SHOTS, "viewer")
+        with Client(url, api_key=key) as client:
+            coffee, astronaut = uploaded(client, "coffee", 384, 256), uploaded(client, "astronaut", 384, 384)
+            cup = client.submit(coffee, target="bytes=9000", preset="fast")
+            face = client.submit(astronaut, target="bits=0.3", preset="fast")
+            for fit in (cup, face):
+                client.wait(fit.id, timeout=SECONDS)
+            client.download(face.id, SHOTS / "astronaut.tnr")
+            of_service(tab, url, {"front-page": f"fits/{cup.id}"}, SHOTS, key)
+            of_file(tab, SHOTS / "astronaut.tnr", SHOTS, "front-viewer")
+            running = client.submit(astronaut, target="psnr=36", preset="best", labels={"album": "garden"})
+            wait_for_points(client, running.id)
+            of_service(tab, url, {"running": f"fits/{running.id}"}, SHOTS, key)
+            client.cancel_fit(running.id)
         browser.close()
     SHEETS.mkdir(parents=True, exist_ok=True)
     for old in SHEETS.glob("*.jpg"):
         old.unlink()
-    for view in ("sign-in", "empty", *views, "viewer"):
+    for view in ("sign-in", "empty", *views, "running", "viewer"):
         sys.stdout.write(f"{view}: {write_sheet(view, SHEETS / f'{view}.jpg')} bytes\n")
+    for view in ("page", "viewer"):
+        sys.stdout.write(f"README, {view}: {write_front(view, FRONTS / f'{view}.jpg')} bytes\n")
 
 
 def key_of(environment: Mapping[str, str]) -> str:
@@ -124,6 +143,27 @@ def filled(client: Client, folder: Path) -> dict[str, str]:
     return {name: fit.id for name, fit in fits.items()}
 
 
+def uploaded(client: Client, name: str, width: int, height: int) -> UploadedSignal:
+    """A photograph of scikit-image, as a signal of that size."""
+    path = SHOTS / f"{name}.png"
+    Image.fromarray(getattr(data, name)()).resize((width, height), Image.Resampling.LANCZOS).save(path)
+    return client.upload(path)
+
+
+def wait_for_points(client: Client, fit_id: str) -> None:
+    """Wait until a fit that runs has told its quality often enough for a curve.
+
+    Raises:
+        RuntimeError: if it ended before.
+    """
+    points = 0
+    for event in client.events(fit_id, timeout=SECONDS):
+        points += "psnr_db" in event.data
+        if points >= POINTS:
+            return
+    raise RuntimeError(f"fit {fit_id} ended after {points} points, expected one that runs for {POINTS}")
+
+
 def write_sheet(view: str, path: Path) -> int:
     """Write the looks of a view into one picture, phones beside the wide ones; returns its bytes."""
     light, dark, phone, dark_phone = (
@@ -141,16 +181,33 @@ def write_sheet(view: str, path: Path) -> int:
     sheet = Image.new("RGB", (width, height), AROUND)
     for picture, left, top in places:
         sheet.paste(picture, (left, top))
-    for quality in QUALITIES:
-        sheet.save(path, "JPEG", quality=quality, optimize=True, progressive=True)
-        if path.stat().st_size <= MOST_BYTES:
+    return write(sheet, path, QUALITIES, MOST_BYTES)
+
+
+def write_front(view: str, path: Path) -> int:
+    """Write the wide light look of a view, and the dark phone beside it as far down; returns the bytes."""
+    wide, phone = (
+        shrunk(Image.open(SHOTS / f"front-{view}-{look}.png").convert("RGB"), FRONT_SCALE)
+        for look in ("1200-light", "390-dark")
+    )
+    front = Image.new("RGB", (wide.width + GAP + phone.width, wide.height), AROUND)
+    front.paste(wide, (0, 0))
+    front.paste(phone, (wide.width + GAP, 0))
+    return write(front, path, FRONT_QUALITIES, MOST_FRONT_BYTES)
+
+
+def write(picture: Image.Image, path: Path, qualities: Iterable[int], most_bytes: int) -> int:
+    """Write a JPEG of the best of these qualities that is small enough, or of the last one; returns its bytes."""
+    for quality in qualities:
+        picture.save(path, "JPEG", quality=quality, optimize=True, progressive=True)
+        if path.stat().st_size <= most_bytes:
             break
     return path.stat().st_size
 
 
-def shrunk(picture: Image.Image) -> Image.Image:
-    """A picture as small as it is on a sheet, its words still to be read."""
-    size = (round(picture.width * SCALE), round(picture.height * SCALE))
+def shrunk(picture: Image.Image, scale: float = SCALE) -> Image.Image:
+    """A picture as small as it is shown, its words still to be read."""
+    size = (round(picture.width * scale), round(picture.height * scale))
     return picture.resize(size, Image.Resampling.HAMMING)
 
 
