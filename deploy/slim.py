@@ -1,11 +1,12 @@
 """Leave out of an image what no process of it reads: `python -m deploy.slim`, run by the interpreter of the image.
 
-Wheels carry their own tests, sample pictures, descriptions of all of Amazon's services, and symbols for debuggers. And
-modules are compiled only where one of our processes imports them: the others cost as much room again, for nothing.
-`make containers` sends a file of each kind of signal through what is left.
+Wheels carry their own tests, sample pictures, descriptions of all of Amazon's services, codecs of formats that are not
+read, and symbols for debuggers. And modules are compiled only where one of our processes imports them: the others cost
+as much room again, for nothing. `make containers` sends a file of each format through what is left.
 """
 
 import importlib.util
+import re
 import shutil
 import struct
 import subprocess
@@ -27,16 +28,27 @@ IMPORTED = (
 )  # fmt: skip
 # Meshes need trees, graphs and labels of SciPy and marching cubes of scikit-image: these parts, and what they import.
 KEPT = {
-    "scipy": ("_external", "_lib", "constants", "fft", "linalg", "ndimage", "optimize", "sparse", "spatial", "special"),
+    "scipy": ("_external", "_lib", "constants", "fft", "linalg", "ndimage", "sparse", "spatial", "special"),
     "skimage": ("_shared", "_vendored", "data", "measure", "util"),
 }
+# Extension modules that decode what is read: of imagecodecs, what tifffile asks for.
+EXTENSIONS = {
+    "imagecodecs": (
+        "_ccitt", "_deflate", "_imcd", "_jpeg2k", "_jpeg8", "_jpegsof3", "_jpegxl", "_jpegxr", "_lerc", "_ljpeg",
+        "_lzma", "_png", "_shared", "_shared_cython", "_webp", "_zlib", "_zstd",
+    ),
+    "PIL": ("_imaging", "_imagingmath", "_imagingmorph", "_webp"),
+}  # fmt: skip
+# Requirements of scikit-image for other functions than ours; trimesh does without.
+UNUSED = ("imageio", "networkx")
+_READELF = "/usr/bin/readelf"  # of binutils
 _LARGE_BYTES = 100_000
 _LOADED = 1  # PT_LOAD
 _SERVICES = ("s3", "sts")  # of Amazon's
 
 
 def leave_out(site: Path) -> None:
-    """Remove tests, samples, descriptions of services, packages that nobody imports, and symbols.
+    """Remove tests, samples, descriptions of services, what nobody imports, libraries of that, and symbols.
 
     Args:
         site: folder of installed packages, which is changed.
@@ -53,10 +65,44 @@ def leave_out(site: Path) -> None:
         for part in (site / package).glob("*/"):
             if part.is_dir() and part.name not in (*kept, "__pycache__"):
                 shutil.rmtree(part)
+    for package in UNUSED:
+        shutil.rmtree(site / package, ignore_errors=True)
+    for package, kept in EXTENSIONS.items():
+        for module in (site / package).glob("*.so"):
+            if module.name.partition(".")[0] not in kept:
+                module.unlink()
+    leave_out_libraries(site)
     for library in site.rglob("*.so*"):
         is_torch = library.relative_to(site).parts[0] == "torch"  # stripped already
         if library.is_file() and library.stat().st_size > _LARGE_BYTES and not is_torch:
             strip(library)
+
+
+def leave_out_libraries(site: Path) -> None:
+    """Remove the libraries of wheels (their folders `*.libs`) that no extension module needs any more.
+
+    Args:
+        site: folder of installed packages, which is changed.
+    """
+    libraries = {file.name: file for file in site.glob("*.libs/*.so*")}  # with a hash in each name
+    needed = [file for file in site.rglob("*.so*") if file.is_file() and file.name not in libraries]
+    for file in needed:  # which grows
+        needed += [libraries.pop(name) for name in linked_by(file) if name in libraries]
+    for unneeded in libraries.values():
+        unneeded.unlink()
+
+
+def linked_by(library: Path) -> set[str]:
+    """Names of the libraries that a shared library asks the loader for.
+
+    Args:
+        library: shared library of this machine's kind.
+
+    Raises:
+        FileNotFoundError: if binutils is not installed, which has `readelf`.
+    """
+    dynamic = subprocess.run([_READELF, "--dynamic", library], capture_output=True, text=True, check=True).stdout
+    return set(re.findall(r"\(NEEDED\).*\[(.+)\]", dynamic))
 
 
 def strip(library: Path) -> None:

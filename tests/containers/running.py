@@ -131,6 +131,22 @@ class Deployment:
         command = [*_PODMAN, "exec", self.name(service), *test]
         return subprocess.run(command, capture_output=True, check=False, timeout=120).returncode == 0
 
+    def python(self, service: str, program: str, given: str = "") -> str:
+        """What a program prints that is run in the container of a service, with its rights and limits.
+
+        Args:
+            service: one that runs.
+            program: source in Python.
+            given: its input.
+
+        Raises:
+            AssertionError: if it fails.
+        """
+        command = [*_PODMAN, "exec", "--interactive", self.name(service), "python", "-c", program]
+        done = subprocess.run(command, input=given, capture_output=True, text=True, check=False, timeout=300)
+        assert done.returncode == 0, f"{service}: {done.stderr}"
+        return done.stdout
+
     def logs(self, service: str) -> str:
         """The last lines of a container."""
         return podman("logs", "--tail", "40", self.name(service), check=False)

@@ -63,7 +63,7 @@ def images() -> Iterator[tuple[str, str]]:
             yield name, service["image"]
     for path in (ROOT / "docker-compose.yml", ROOT / "api/Dockerfile", ROOT / "worker/Dockerfile"):
         for line in re.findall(r"^\s*(?:FROM|ARG PYTHON_IMAGE=)\s*(\S+)", path.read_text(), re.MULTILINE):
-            if line not in ("wheels", "${PYTHON_IMAGE}"):
+            if line not in ("scratch", "wheels", "${PYTHON_IMAGE}"):
                 yield path.name, line
 
 

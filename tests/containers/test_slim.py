@@ -1,24 +1,62 @@
 """What is left out of an image is what no process of it imports."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import PIL
 import pytest
 
-from deploy.slim import IMPORTED, KEPT, compile_what_is_imported, leave_out
+from deploy.slim import (
+    EXTENSIONS,
+    IMPORTED,
+    KEPT,
+    UNUSED,
+    compile_what_is_imported,
+    leave_out,
+    leave_out_libraries,
+    linked_by,
+)
+from tests.containers.kinds import ROUND_TRIP, as_input, files
+from tuner.signal.formats import FORMATS, format_of
 
-_LOADED = """
+# Imports what processes import, as if some modules were not installed.
+_HIDE = """
 import importlib, json, sys
-for name in json.loads(sys.argv[1]):
+hidden, *imported = json.loads(sys.argv[1])
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name in hidden:
+            raise ModuleNotFoundError(f"{name} is hidden", name=name)
+sys.meta_path.insert(0, Missing())
+for name in imported:
     importlib.import_module(name)
-print(json.dumps(sorted(sys.modules)))
+"""
+# Names the modules of imagecodecs that tifffile's decoders are in.
+_CODECS = """
+import sys
+from tifffile import COMPRESSION, PREDICTOR, TIFF
+for table, numbers in ((TIFF.DECOMPRESSORS, COMPRESSION), (TIFF.UNPREDICTORS, PREDICTOR)):
+    for number in numbers:
+        try:
+            table[number]
+        except KeyError:  # not decoded by anybody
+            pass
+print(*(name.partition(".")[2] for name in sys.modules if name.startswith("imagecodecs.")))
 """
 
 
 def test_parts_that_nobody_imports_are_left_out(tmp_path: Path) -> None:
-    for part in ("scipy/stats", "scipy/spatial", "skimage/filters", "skimage/measure", "numpy/random"):
+    for part in (
+        "scipy/stats",
+        "scipy/spatial",
+        "skimage/filters",
+        "skimage/measure",
+        "numpy/random",
+        "networkx/utils",
+    ):
         (tmp_path / part).mkdir(parents=True)
         (tmp_path / part / "__init__.py").touch()
     leave_out(tmp_path)
@@ -26,15 +64,51 @@ def test_parts_that_nobody_imports_are_left_out(tmp_path: Path) -> None:
     assert left == {"scipy/spatial", "skimage/measure", "numpy/random"}
 
 
-@pytest.mark.parametrize("package", KEPT)
-def test_no_part_is_left_out_that_is_loaded(package: str) -> None:
-    names = [name for name in IMPORTED if name.startswith(("scipy", "skimage", "trimesh"))]
-    asked = [sys.executable, "-c", _LOADED, json.dumps(names)]
-    loaded = json.loads(subprocess.run(asked, capture_output=True, text=True, check=True).stdout)
-    spec = sys.modules.get(package) or __import__(package)
-    folder = Path(str(spec.__file__)).parent
-    parts = {name.split(".")[1] for name in loaded if name.startswith(f"{package}.")}
-    assert {part for part in parts if (folder / part).is_dir()} <= {*KEPT[package]}
+def test_libraries_go_with_the_last_module_that_needs_them(tmp_path: Path) -> None:
+    """Of Pillow: AVIF goes, and whatever JPEG and WebP link stays."""
+    site = Path(PIL.__file__).parents[1]
+    for folder in ("PIL", "pillow.libs"):
+        shutil.copytree(site / folder, tmp_path / folder, ignore=shutil.ignore_patterns("*.py*"))
+    libraries = {path.name for path in tmp_path.glob("pillow.libs/*")}
+    assert any(name.startswith("libavif") for name in libraries)
+    leave_out_libraries(tmp_path)
+    assert {path.name for path in tmp_path.glob("pillow.libs/*")} == libraries
+    leave_out(tmp_path)
+    left = {path.name for path in tmp_path.glob("pillow.libs/*")}
+    assert not any(name.startswith(("libavif", "libharfbuzz")) for name in left)
+    linked = set().union(*map(linked_by, tmp_path.rglob("*.so*")))
+    assert libraries & linked == left
+    assert any(name.startswith("libjpeg") for name in left)
+
+
+def test_every_codec_stays_that_tiffs_are_decoded_by() -> None:
+    done = subprocess.run([sys.executable, "-c", _CODECS], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert "_jpeg2k" in loaded
+    assert loaded <= {*EXTENSIONS["imagecodecs"], "imagecodecs"}
+
+
+def test_files_of_every_format_are_read_and_written_without_what_is_left_out() -> None:
+    """In an image these modules are not there; here they are hidden."""
+    site = Path(PIL.__file__).parents[1]
+    hidden = [*UNUSED]
+    for package, kept in KEPT.items():
+        parts = (path.name for path in (site / package).iterdir() if path.is_dir())
+        hidden += [f"{package}.{part}" for part in parts if part not in kept]
+    for package, kept in EXTENSIONS.items():
+        names = (path.name.partition(".")[0] for path in (site / package).glob("*.so"))
+        hidden += [f"{package}.{name}" for name in names if name not in kept]
+    assert {"networkx", "scipy.optimize", "imagecodecs._avif", "PIL._avif"} <= set(hidden)
+    program = _HIDE + ROUND_TRIP
+    asked = [sys.executable, "-c", program, json.dumps([hidden, *IMPORTED])]
+    done = subprocess.run(asked, input=as_input(), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert {line.split()[0] for line in done.stdout.splitlines()} == {name for name, _ in files()}
+
+
+def test_there_is_a_file_of_every_format() -> None:
+    names = {format_of(content).name for _, content in files()}
+    assert names == {known.name for known in FORMATS} - {"mov"}  # an MP4 of before 2001: the same reader
 
 
 def test_too_much_left_out_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
