@@ -36,6 +36,7 @@ from tuner.signal.large_picture import LARGE_LIMITS
 from tuner.signal.limits import STORED_LIMITS, SignalLimits
 from tuner.signal.samples import SampleFormat, Scaling
 from tuner.signal.signal import DETAILS, Signal
+from tuner.signal.tiff_pages import load_codecs
 
 _ALIGNMENT: Final = 64
 _HEAD_BYTES: Final = 1 << 26  # a colour profile may be long
@@ -59,6 +60,8 @@ def load_readers() -> None:
     A format whose library is not installed is left out: its files are refused later, by name.
     """
     Image.init()
+    with suppress(SignalError):
+        load_codecs()
     for small in _small_files():
         with suppress(SignalError):
             inspect_signal(small)

@@ -8,7 +8,7 @@ resolution, and goes back into an OME-TIFF.
 import logging
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from io import BytesIO
 from math import isfinite, prod
@@ -203,6 +203,22 @@ def _written(samples: Numbers, options: dict[str, Any]) -> bytes:
             f"samples {samples.dtype} of shape {samples.shape} cannot be written as TIFF, write a .npy: {error}"
         ) from error
     return file.getvalue()
+
+
+def load_codecs() -> None:
+    """Import what decodes each compression of a TIFF: tifffile does so when it meets one, which may be too late.
+
+    Raises:
+        UnsupportedFormat: if tifffile is not installed.
+    """
+    tifffile = require("tifffile", "volume")
+    for decoders, numbers in (
+        (tifffile.TIFF.DECOMPRESSORS, tifffile.COMPRESSION),
+        (tifffile.TIFF.UNPREDICTORS, tifffile.PREDICTOR),
+    ):
+        for number in numbers:
+            with suppress(KeyError):  # what is not decoded is refused by name when it comes
+                decoders[number]
 
 
 @contextmanager
