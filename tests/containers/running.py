@@ -132,17 +132,18 @@ class Deployment:
         return subprocess.run(command, capture_output=True, check=False, timeout=120).returncode == 0
 
     def python(self, service: str, program: str, given: str = "") -> str:
-        """What a program prints that is run in the container of a service, with its rights and limits.
+        """What a program prints that is run in a container of its own, with the image, rights and limits of a service.
 
         Args:
-            service: one that runs.
+            service: whose image and rights they are.
             program: source in Python.
             given: its input.
 
         Raises:
             AssertionError: if it fails.
         """
-        command = [*_PODMAN, "exec", "--interactive", self.name(service), "python", "-c", program]
+        options = ["--rm", "--interactive", "--network=host", *rights(SERVICES[service])]
+        command = [*_PODMAN, "run", *options, self.images[service], "python", "-c", program]
         done = subprocess.run(command, input=given, capture_output=True, text=True, check=False, timeout=300)
         assert done.returncode == 0, f"{service}: {done.stderr}"
         return done.stdout

@@ -51,6 +51,17 @@ def test_whatever_runs_on_is_asked_whether_it_is_healthy(name: str) -> None:
     assert SERVICES[name]["healthcheck"]["test"][0] in ("CMD", "CMD-SHELL")
 
 
+@pytest.mark.parametrize(
+    "name", [name for name, service in SERVICES.items() if "dockerfile" in service.get("build", {})]
+)
+def test_nothing_of_ours_asks_for_a_shell(name: str) -> None:
+    """There is none in the images."""
+    service = SERVICES[name]
+    assert service["command"][0] == "python"
+    if name in KEPT_RUNNING:
+        assert service["healthcheck"]["test"][:2] == ["CMD", "python"]
+
+
 def test_what_is_not_there_by_default_is_under_a_profile() -> None:
     profiles = {name: service["profiles"] for name, service in SERVICES.items() if "profiles" in service}
     assert profiles == {"worker-gpu": ["gpu"], "prometheus": ["monitoring"], "grafana": ["monitoring"]}
