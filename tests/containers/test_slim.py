@@ -1,6 +1,7 @@
 """What is left out of an image is what no process of it imports."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -117,3 +118,10 @@ def test_too_much_left_out_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("deploy.slim.IMPORTED", ("tuner.no_such_part",))
     with pytest.raises(ModuleNotFoundError, match="no_such_part"):
         compile_what_is_imported()
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="only Linux tells how a process is scheduled")
+def test_an_encoder_does_not_take_the_machine() -> None:
+    before = os.sched_getscheduler(0)
+    assert "libsvtav1.mkv" in dict(files())
+    assert os.sched_getscheduler(0) == before
