@@ -31,7 +31,7 @@ from tuner.signal.formats import encode_signal, read_signal, read_surface, write
 from tuner.signal.mesh import RESOLUTION
 from tuner.targets.ask import NetworkKind
 from tuner.targets.target import EXAMPLES, Target
-from tuner.terminal import errors_in_one_line, with_checked_paths
+from tuner.terminal import Command, errors_in_one_line, with_checked_paths
 from tuner.view.cli import view
 
 # Torch's threads otherwise spin while they wait, and take the cores from each other on a busy machine. Read when torch
@@ -233,6 +233,7 @@ with suppress(ModuleNotFoundError):
 for _command in app.registered_commands:
     if _command.callback is not None:
         _command.callback = with_checked_paths(_command.callback)
+    _command.cls = Command
 
 if __name__ == "__main__":
     app()

@@ -6,10 +6,12 @@ What a fit leaves and what a file holds. It evaluates with numpy alone, so that 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import prod
 
 import numpy as np
 
 from tuner.errors import ConfigError
+from tuner.memory import free_bytes
 from tuner.network.parameters import Parameters, Steps
 from tuner.network.sines.parameters import SineParameters
 from tuner.network.sines.windows import plain_network, unfolded
@@ -21,6 +23,8 @@ from tuner.signal.samples import Scaling, Storage
 from tuner.signal.scattered import ScatteredSignal
 from tuner.signal.signal import SampleFormat, Signal, SignalKind
 from tuner.spectrum import log_spectrum
+
+MOST_SAMPLES = 2.0**62  # along an axis, so that a shape has a number of bytes: no memory holds as many
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False)
@@ -189,7 +193,8 @@ class Representation:
             like are those of the new grid.
 
         Raises:
-            ConfigError: if the scale is not positive, or shape or region do not fit the network.
+            ConfigError: if the scale is not positive, shape or region do not fit the network, or the values alone would
+                take more memory than there is.
         """
         region = [(-1.0, 1.0)] * len(self.grid_shape) if region is None else list(region)
         self._check_region(region)
@@ -197,9 +202,16 @@ class Representation:
             if not 0.0 < scale < float("inf"):
                 raise ConfigError(f"scale is {scale}, expected a finite number above 0")
             shares = [(high - low) / 2.0 for low, high in region]
-            shape = tuple(max(1, round(n * scale * share)) for n, share in zip(self.grid_shape, shares, strict=True))
+            sides = [n * scale * share for n, share in zip(self.grid_shape, shares, strict=True)]
+            shape = tuple(max(1, round(min(side, MOST_SAMPLES))) for side in sides)
         if len(shape) != len(self.grid_shape) or min(shape) < 1:
             raise ConfigError(f"shape is {shape}, expected {len(self.grid_shape)} axes of at least one sample")
+        wanted, free = 4 * prod(shape) * self.parameters.channels, free_bytes()
+        if wanted > free:
+            raise ConfigError(
+                f"{' x '.join(map(str, shape))} samples take {wanted / 2**30:.3g} GiB and {free / 2**30:.3g} are free: "
+                f"ask for a smaller scale, or for one region after the other"
+            )
         grid = Grid(shape, self.parameters.period)
         axes = [
             ((low + high) / 2.0 + (high - low) / 2.0 * grid.axis(d)).astype(np.float32)
@@ -222,7 +234,7 @@ class Representation:
             A signal of the same kind, its values within what the sample format holds.
 
         Raises:
-            ConfigError: if the region is empty, or not within the signal, or the scale is not positive.
+            ConfigError: if the region is empty, or not within the signal, or the scale is not positive, or too large.
         """
         axes = zip(region, self.grid_shape, strict=False)
         if len(region) != len(self.grid_shape) or not all(0 <= start < stop <= n for (start, stop), n in axes):

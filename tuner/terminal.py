@@ -1,4 +1,4 @@
-"""What every command of `tuner` does alike: it looks at its paths first, and says what is wrong in a line."""
+"""What every command of `tuner` does alike: options count once, paths are looked at first, errors fill one line."""
 
 import warnings
 from collections.abc import Callable, Iterator
@@ -8,9 +8,27 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import typer
+from typer.core import TyperCommand, TyperOption
 
 from tuner.errors import ConfigError, TunerError
 from tuner.notes import SignalNote
+
+
+class Command(TyperCommand):
+    """A command that takes each option once: the last of two would count, and nothing be said of the other."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse as every command does, and look at what was given first."""
+        _, _, given = self.make_parser(ctx).parse_args(args=list(args))
+        for option in given:
+            if (
+                isinstance(option, TyperOption)
+                and not option.is_flag
+                and not option.multiple
+                and given.count(option) > 1
+            ):
+                raise typer.BadParameter(f"it is given {given.count(option)} times, expected once", ctx, option)
+        return super().parse_args(ctx, args)
 
 
 @contextmanager
@@ -65,7 +83,12 @@ def with_checked_paths(command: Callable[..., None]) -> Callable[..., None]:
                 _check_output(paths["output"], read)
             if "out" in paths and paths["out"].is_file():
                 raise ConfigError(f"the output {paths['out']} is a file, expected the name of a folder")
-        command(**given)
+        try:
+            command(**given)
+        except KeyboardInterrupt:
+            if "output" in paths:
+                typer.echo(f"tuner: stopped, {paths['output']} was not written", err=True)
+            raise
 
     return checked
 

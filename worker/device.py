@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from tuner.fit.memory import data_bytes
+from tuner.memory import data_bytes
 from worker.settings import WorkerSettings
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from threading import Event, Thread
 from types import TracebackType
 
-from tuner.fit.memory import data_bytes
+from tuner.memory import data_bytes
 
 MARGIN_BYTES = 256 << 20
 LOOK_SECONDS = 0.05

@@ -5,7 +5,7 @@ measured for the largest that such a fit takes (`make bench-memory`, docs/decisi
 what passes runs within the budget to which its worker holds it.
 
 Networks of sines see their samples in parts and keep between two steps no more than a quarter of the room that their
-process is left (`tuner.fit.memory`): what they take beyond that is a number of arrays as long as the signal. Latents of
+process is left (`tuner.memory`): what they take beyond that is a number of arrays as long as the signal. Latents of
 wavelets are trained all at once. What is fitted in tiles takes the memory of a tile, whatever its size; its samples are
 read from a file.
 """

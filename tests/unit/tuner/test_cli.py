@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -67,6 +68,38 @@ def test_a_smooth_picture_comes_back_exactly(picture: Path, tmp_path: Path) -> N
     assert "Every sample comes back as it was." in fitted.stdout
     assert run("decode", small, "-o", back).exit_code == 0
     np.testing.assert_array_equal(read_image(picture).values, read_image(back).values)
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "values"),
+    [
+        ("fit", "--target", ("psnr=30", "bytes=500")),
+        ("decode", "--scale", (2, 2)),
+        ("export", "-o", ("a.onnx", "b.onnx")),
+        ("view", "--output", ("a.html", "b.html")),
+        ("submit", "--target", ("psnr=30", "bytes=500")),
+        ("paper", "--seeds", (1, 2)),
+    ],
+)
+def test_an_option_is_given_once(
+    command: str, option: str, values: tuple[object, object], file: Path, tmp_path: Path
+) -> None:
+    """Of two the last would count, and nothing would be said of the other."""
+    first, second = values
+    output = () if option in {"-o", "--output"} else ("-o", tmp_path / "output")
+    given = run(command, file, *output, option, first, option, second)
+    assert given.exit_code == 2
+    assert "given 2 times, expected once" in given.stderr
+    assert not list(tmp_path.glob("output*"))
+
+
+def test_a_fit_that_is_stopped_says_what_it_did_not_write(picture: Path, tmp_path: Path) -> None:
+    output = tmp_path / "small.tnr"
+    with patch("tuner.cli.represent", side_effect=KeyboardInterrupt):
+        stopped = run("fit", picture, "-o", output)
+    assert stopped.exit_code == 130
+    assert f"stopped, {output} was not written" in " ".join(stopped.stderr.split())
+    assert not output.exists()
 
 
 def test_the_same_seed_gives_the_same_file(picture: Path, tmp_path: Path) -> None:

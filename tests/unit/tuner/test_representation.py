@@ -74,6 +74,15 @@ def test_a_scale_must_be_positive(scale: float) -> None:
         random_representation().render(scale=scale)
 
 
+@pytest.mark.parametrize("scale", [1e5, 1e300, 1.7e308])
+def test_what_no_memory_holds_is_refused_before_it_is_made(scale: float) -> None:
+    whole = random_representation()
+    with pytest.raises(ConfigError, match="are free: ask for a smaller scale, or for one region"):
+        whole.render(scale=scale)
+    with pytest.raises(ConfigError, match="are free"):
+        whole.crop([(0, 2), (0, 2)], scale=10 * scale if scale < 1e300 else scale)
+
+
 @pytest.mark.parametrize("shape", [(4,), (4, 0), (4, 4, 4)])
 def test_shapes_must_fit_the_network(shape: tuple[int, ...]) -> None:
     with pytest.raises(ConfigError, match="expected 2 axes"):

@@ -8,11 +8,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from tuner.fit.config import NaturalGradientConfig
-from tuner.fit.memory import free_bytes
 from tuner.fit.natural.input_sines import DenseSines, InputSines
 from tuner.fit.natural.separable import grid_sines
 from tuner.fit.natural.sweeps import Sweeps
 from tuner.fit.sines.module import SineNetwork
+from tuner.memory import free_bytes
 from tuner.shapes import BoolArray
 from tuner.signal.grid import Grid
 from tuner.signal.signal import Signal

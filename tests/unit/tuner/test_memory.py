@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tuner.fit.memory import data_bytes, free_bytes
+from tuner.memory import data_bytes, free_bytes
 
 if sys.platform != "linux":
     pytest.skip("nothing says how much a process holds", allow_module_level=True)
@@ -16,7 +16,7 @@ KEPT = f"""
 import resource
 import numpy as np, torch
 from tuner.fit.config import NaturalGradientConfig
-from tuner.fit.memory import data_bytes
+from tuner.memory import data_bytes
 from tuner.fit.natural.samples import grid_sweeps
 from tuner.fit.sines.module import SineNetwork
 from tuner.network.sines.config import NetworkConfig

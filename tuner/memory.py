@@ -1,4 +1,4 @@
-"""How much memory there is for a fit: what the machine has free, and what this process may still take of it."""
+"""How much memory there is: what the machine has to give, and what this process may still take of it."""
 
 import os
 import sys
@@ -12,12 +12,8 @@ def free_bytes() -> int:
     A process that is held to a budget by the system (`RLIMIT_DATA`, as a worker is) must not plan with what the rest of
     the machine has free: it would be ended for memory that it could have done without.
     """
-    try:
-        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (ValueError, OSError, AttributeError):  # not every system says
-        free = 2**32
     room = _room_bytes()
-    return free if room is None else min(free, room)
+    return _available_bytes() if room is None else min(_available_bytes(), room)
 
 
 def data_bytes() -> int | None:
@@ -29,6 +25,18 @@ def data_bytes() -> int | None:
             if line.startswith("VmData:"):
                 return int(line.split()[1]) << 10
     return None
+
+
+def _available_bytes() -> int:
+    """What the machine can give: what is free, and what holds copies of files and is given up when it is asked for."""
+    with suppress(OSError):
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) << 10
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError, AttributeError):  # not every system says
+        return 2**32
 
 
 def _room_bytes() -> int | None:
