@@ -85,12 +85,7 @@ def back_up(home: Home, environment: Mapping[str, str], folder: Path, say: Say =
         BackupUnusable: the folder holds something already.
         StandaloneError: pg_dump failed, or storage did not answer.
     """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if any(folder.iterdir()):
-        raise BackupUnusable(
-            f"{folder} is not empty: a backup goes into a new folder, so that none is half of another."
-        )
-    folder.chmod(0o700)
+    make_folder(folder)
     began_at = datetime.now(UTC).isoformat(timespec="seconds")
     options = ("--format=custom", "--no-owner", "--no-privileges", "--no-unlogged-table-data")
     _run(home, environment, "pg_dump", *options, f"--file={folder.absolute() / _ROWS}")
@@ -103,6 +98,23 @@ def back_up(home: Home, environment: Mapping[str, str], folder: Path, say: Say =
     for key in backup.unreadable:
         say(f"damaged in storage, and not in the backup: {key}")
     return backup
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder of a backup, or take one that is empty; only its owner can read it from now on.
+
+    Raises:
+        BackupUnusable: the folder holds something already, or is none.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except FileExistsError:
+        raise BackupUnusable(f"{folder} is a file: a backup goes into a new folder.") from None
+    if any(folder.iterdir()):
+        raise BackupUnusable(
+            f"{folder} is not empty: a backup goes into a new folder, so that none is half of another."
+        )
+    folder.chmod(0o700)
 
 
 def restore(home: Home, environment: Mapping[str, str], folder: Path, say: Say = quiet) -> Backup:

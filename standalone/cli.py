@@ -123,6 +123,7 @@ def backup(
         except NotRunning:
             if not (data.path / "postgres").exists():
                 raise  # else a misspelt folder would be made, and an empty one be copied
+            backups.make_folder(folder)  # before engines are started for it
             with engines(data, say=say) as running:
                 taken = backups.back_up(data, running.environment, folder, say)
         else:
@@ -143,7 +144,8 @@ def restore(
         with engines(data, say=say) as running:
             backups.restore(data, running.environment, folder, say)
             migrations.upgrade(data, running.environment)
-        say(f"{data.path} is as it was: start it with `tunerd up`")
+        at = "" if data.path == default_home() else f" --home {shlex.quote(str(data.path))}"
+        say(f"{data.path} has what the backup has: start it with `tunerd up{at}`")
 
 
 def _who_may_use_it() -> str:

@@ -33,8 +33,8 @@ from store.status import FitStatus
 from tests.chaos.proxy import Proxy, Weather
 from tests.factories import picture_png, upload_signal
 from tuner.codec.decode import decode
-from tuner.memory import data_bytes
 from tuner.fit.progress import Progress, Verdict
+from tuner.memory import data_bytes
 from tuner.metrics import gradient_psnr_db, picture_psnr_db
 from tuner.network.tiles.parameters import TiledParameters
 from tuner.network.wavelets.parameters import WaveletParameters
