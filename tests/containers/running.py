@@ -24,11 +24,25 @@ def podman(*arguments: str, check: bool = True, seconds: float = 300.0) -> str:
     """What podman prints.
 
     Raises:
-        AssertionError: if it fails and that was not allowed.
+        AssertionError: if it fails and that was not allowed, or has not ended in time.
     """
-    done = subprocess.run([*_PODMAN, *arguments], capture_output=True, text=True, check=False, timeout=seconds)
+    done = _run(*arguments, seconds=seconds)
     assert not check or done.returncode == 0, f"podman {' '.join(arguments[:3])}: {done.stderr}"
     return done.stdout + done.stderr if not check else done.stdout
+
+
+def _run(*arguments: str, given: str = "", seconds: float) -> subprocess.CompletedProcess[str]:
+    """One call of podman, which is killed when its time is over: one that hangs may keep a core busy for ever.
+
+    Raises:
+        AssertionError: if it has not ended in time.
+    """
+    command = [*_PODMAN, *arguments]
+    try:
+        return subprocess.run(command, input=given, capture_output=True, text=True, check=False, timeout=seconds)
+    except subprocess.TimeoutExpired as late:
+        said = b"".join(output for output in (late.stdout, late.stderr) if output).decode(errors="replace")
+        raise AssertionError(f"podman {' '.join(arguments[:3])}: has not ended within {seconds:g} s; {said}") from late
 
 
 def rights(service: Mapping[str, Any]) -> list[str]:
@@ -117,19 +131,24 @@ class Deployment:
                 podman("run", "--detach", *self.command(service))
             yield
         finally:
-            for service in services:
-                podman("rm", "--force", "--time", "60", self.name(service), check=False)
-            podman("volume", "rm", "--force", f"{self.prefix}-spool", check=False)
+            for removed in (
+                *(("rm", "--force", "--time", "60", self.name(service)) for service in services),
+                ("volume", "rm", "--force", f"{self.prefix}-spool"),
+            ):
+                with contextlib.suppress(AssertionError):  # one that hangs leaves the others to be removed
+                    podman(*removed, check=False)
 
     def is_healthy(self, service: str) -> bool:
         """Whether the health check of docker-compose.yml passes in the container of a service.
 
         Args:
             service: one of those that beat.
+
+        Raises:
+            AssertionError: if the check has not ended in time.
         """
         test = SERVICES[service]["healthcheck"]["test"][1:]
-        command = [*_PODMAN, "exec", self.name(service), *test]
-        return subprocess.run(command, capture_output=True, check=False, timeout=120).returncode == 0
+        return _run("exec", self.name(service), *test, seconds=60).returncode == 0
 
     def python(self, service: str, program: str, given: str = "") -> str:
         """What a program prints that is run in a container of its own, with the image, rights and limits of a service.
@@ -140,11 +159,15 @@ class Deployment:
             given: its input.
 
         Raises:
-            AssertionError: if it fails.
+            AssertionError: if it fails, or has not ended in time.
         """
-        options = ["--rm", "--interactive", "--network=host", *rights(SERVICES[service])]
-        command = [*_PODMAN, "run", *options, self.images[service], "python", "-c", program]
-        done = subprocess.run(command, input=given, capture_output=True, text=True, check=False, timeout=300)
+        name = self.name(f"{service}-program")
+        options = [f"--name={name}", "--rm", "--interactive", "--network=host", *rights(SERVICES[service])]
+        try:
+            done = _run("run", *options, self.images[service], "python", "-c", program, given=given, seconds=300)
+        except AssertionError:
+            podman("rm", "--force", "--time", "0", name, check=False)  # which podman would have done at its end
+            raise
         assert done.returncode == 0, f"{service}: {done.stderr}"
         return done.stdout
 
