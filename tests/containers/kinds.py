@@ -51,10 +51,10 @@ def files() -> Iterator[tuple[str, bytes]]:
         stream = io.BytesIO()
         tifffile.imwrite(stream, deep, photometric="rgb", compression=compression)
         yield f"{compression}.tiff", stream.getvalue()
-    # For root SVT-AV1 gives the thread that calls it, and all that this starts later, the priority of real time, beside
-    # which nothing else runs. So the thread is one that ends with it.
-    with ThreadPoolExecutor(1) as thread:
-        for container, codec in _CODECS:
+    for container, codec in _CODECS:
+        # As root, SVT-AV1 gives the thread that opens it the highest real-time priority, here until that thread ends.
+        # From ours every process started later would inherit it, and one that spins would keep all others waiting.
+        with ThreadPoolExecutor(1) as thread:
             yield f"{codec}.{container}", thread.submit(_video, container, codec).result()
     yield "numbers.npy", npy(np.arange(12.0).reshape(3, 4))
 

@@ -112,16 +112,16 @@ def test_there_is_a_file_of_every_format() -> None:
     assert names == {known.name for known in FORMATS} - {"mov"}  # an MP4 of before 2001: the same reader
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="only Linux tells how a process is scheduled")
+def test_files_are_made_without_a_priority_that_processes_inherit() -> None:
+    before = os.sched_getscheduler(0)
+    assert list(files())
+    assert os.sched_getscheduler(0) == before != os.SCHED_FIFO
+
+
 def test_too_much_left_out_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("deploy.slim.IMPORTED", ("no_such_package",))
     compile_what_is_imported()
     monkeypatch.setattr("deploy.slim.IMPORTED", ("tuner.no_such_part",))
     with pytest.raises(ModuleNotFoundError, match="no_such_part"):
         compile_what_is_imported()
-
-
-@pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="only Linux tells how a process is scheduled")
-def test_an_encoder_does_not_take_the_machine() -> None:
-    before = os.sched_getscheduler(0)
-    assert "libsvtav1.mkv" in dict(files())
-    assert os.sched_getscheduler(0) == before
