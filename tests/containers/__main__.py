@@ -29,7 +29,7 @@ from PIL import Image
 import tuner
 from standalone.ports import Ports
 from tests.containers.kinds import ROUND_TRIP, as_input, files
-from tests.containers.running import ROOT, Deployment, podman, until
+from tests.containers.running import ORDERLY, ROOT, Deployment, podman, until
 from tests.engines import throwaway_engines
 from tests.factories import picture_png
 
@@ -162,8 +162,9 @@ def main(arguments: list[str]) -> None:
                 raise
             for service in ("worker", "upkeep", "interactive", "api"):
                 began = time.monotonic()
-                podman("stop", "--time", "60", deployed.name(service))
-                say(f"{service}: stopped in order within {time.monotonic() - began:.1f} s")
+                status = deployed.stop(service)
+                assert status in ORDERLY, f"{service}: ended with status {status} when it was told to stop"
+                say(f"{service}: stopped in order within {time.monotonic() - began:.1f} s, status {status}")
     over = {name: size for name, size in sizes.items() if size > LIMITS_MB[name]}
     if over:
         raise SystemExit(f"too large: {', '.join(f'{name} {size:.0f} MB' for name, size in over.items())}")

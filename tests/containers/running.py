@@ -5,6 +5,7 @@ as the file says: nothing can be written to, no capabilities, passwords as files
 """
 
 import contextlib
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -17,6 +18,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 SERVICES: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
 SECRET = ("tuner_database_url", "tuner_broker_url", "tuner_s3_access_key", "tuner_s3_secret_key")
+ORDERLY = (0, 128 + signal.SIGTERM)  # uvicorn ends by the signal that told it to, once it has done what was to be done
 _PODMAN = ("podman",)
 
 
@@ -170,6 +172,15 @@ class Deployment:
             raise
         assert done.returncode == 0, f"{service}: {done.stderr}"
         return done.stdout
+
+    def stop(self, service: str) -> int:
+        """Tell a service to end; returns the status that it ended with, 137 if it had to be killed after a minute.
+
+        Args:
+            service: one that runs.
+        """
+        podman("stop", "--time", "60", self.name(service))
+        return int(podman("inspect", "--format", "{{.State.ExitCode}}", self.name(service)))
 
     def logs(self, service: str) -> str:
         """The last lines of a container."""
