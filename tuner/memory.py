@@ -5,6 +5,8 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+_OF_THE_MACHINE, _OF_THIS_PROCESS = Path("/proc/meminfo"), Path("/proc/self/status")
+
 
 def free_bytes() -> int:
     """Memory in bytes that this process may take now, beyond what it holds.
@@ -18,25 +20,26 @@ def free_bytes() -> int:
 
 def data_bytes() -> int | None:
     """Private writable memory of this process in bytes, as the system counts it against the limit; None if unknown."""
-    if sys.platform != "linux":
-        return None
-    with suppress(OSError):
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmData:"):
-                return int(line.split()[1]) << 10
-    return None
+    return _entry(_OF_THIS_PROCESS, "VmData") if sys.platform == "linux" else None
 
 
 def _available_bytes() -> int:
     """What the machine can give: what is free, and what holds copies of files and is given up when it is asked for."""
-    with suppress(OSError):
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) << 10
+    if (available := _entry(_OF_THE_MACHINE, "MemAvailable")) is not None:
+        return available
     try:
         return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (ValueError, OSError, AttributeError):  # not every system says
         return 2**32
+
+
+def _entry(path: Path, name: str) -> int | None:
+    """A number of bytes out of a file of Linux with a name and kibibytes in each line; None if it does not say."""
+    with suppress(OSError):
+        for line in path.read_text().splitlines():
+            if line.startswith(f"{name}:"):
+                return int(line.split()[1]) << 10
+    return None
 
 
 def _room_bytes() -> int | None:

@@ -3,6 +3,7 @@
 import resource
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -41,6 +42,16 @@ def test_a_limit_of_the_process_is_what_is_free() -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, before)
     assert free_bytes() > ROOM
+
+
+def test_what_holds_copies_of_files_is_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a machine that has run for a while hardly a page is empty."""
+    said = tmp_path / "meminfo"
+    said.write_text("MemTotal: 1000 kB\nMemFree: 10 kB\nMemAvailable: 64 kB\n")
+    monkeypatch.setattr("tuner.memory._OF_THE_MACHINE", said)
+    assert free_bytes() == 64 << 10
+    monkeypatch.setattr("tuner.memory._OF_THE_MACHINE", tmp_path / "missing")
+    assert free_bytes() > 64 << 10
 
 
 def test_activations_are_kept_only_where_the_process_has_room() -> None:
