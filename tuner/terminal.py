@@ -19,15 +19,11 @@ class Command(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse as every command does, and look at what was given first."""
-        _, _, given = self.make_parser(ctx).parse_args(args=list(args))
+        _, _, order = self.make_parser(ctx).parse_args(args=list(args))
+        given = [one for one in order if isinstance(one, TyperOption) and not (one.is_flag or one.multiple)]
         for option in given:
-            if (
-                isinstance(option, TyperOption)
-                and not option.is_flag
-                and not option.multiple
-                and given.count(option) > 1
-            ):
-                raise typer.BadParameter(f"it is given {given.count(option)} times, expected once", ctx, option)
+            if (times := given.count(option)) > 1:
+                raise typer.BadParameter(f"it is given {times} times, expected once", ctx, option)
         return super().parse_args(ctx, args)
 
 

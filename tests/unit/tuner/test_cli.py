@@ -82,15 +82,21 @@ def test_a_smooth_picture_comes_back_exactly(picture: Path, tmp_path: Path) -> N
     ],
 )
 def test_an_option_is_given_once(
-    command: str, option: str, values: tuple[object, object], file: Path, tmp_path: Path
+    command: str,
+    option: str,
+    values: tuple[object, object],
+    file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Of two the last would count, and nothing would be said of the other."""
-    first, second = values
+    monkeypatch.chdir(tmp_path)
+    before, (first, second) = set(tmp_path.iterdir()), values
     output = () if option in {"-o", "--output"} else ("-o", tmp_path / "output")
     given = run(command, file, *output, option, first, option, second)
     assert given.exit_code == 2
     assert "given 2 times, expected once" in given.stderr
-    assert not list(tmp_path.glob("output*"))
+    assert set(tmp_path.iterdir()) == before, "nothing was written"
 
 
 def test_a_fit_that_is_stopped_says_what_it_did_not_write(picture: Path, tmp_path: Path) -> None:
