@@ -23,7 +23,7 @@ def files_of_packages(root: Path) -> dict[str, list[Path]]:
     """Where the files of each package of Debian are, without folders.
 
     Args:
-        root: of the file system.
+        root: folder that is the root of the file system of the image.
     """
     packages: dict[str, list[Path]] = {}
     for listing in (root / "var/lib/dpkg/info").glob("*.list"):
@@ -37,7 +37,7 @@ def leave_out(root: Path, needed: Iterable[Path], library: Path) -> None:
     """Remove the packages of Debian of which nothing is needed, and the parts of Python that nobody imports.
 
     Args:
-        root: of the file system, which is changed.
+        root: folder that is the root of the file system of the image, which is changed.
         needed: files that have to stay, and with them the packages that they are from.
         library: folder of Python's standard library, which stays whole but for `PARTS`.
     """

@@ -156,9 +156,9 @@ class Deployment:
         """What a program prints that is run in a container of its own, with the image, rights and limits of a service.
 
         Args:
-            service: whose image and rights they are.
-            program: source in Python.
-            given: its input.
+            service: name of the service whose image, rights and limits the program gets.
+            program: source of the program, in Python.
+            given: text that the program reads from its standard input.
 
         Raises:
             AssertionError: if it fails, or has not ended in time.
@@ -177,7 +177,7 @@ class Deployment:
         """Tell a service to end; returns the status that it ended with, 137 if it had to be killed after a minute.
 
         Args:
-            service: one that runs.
+            service: name of a service whose container runs.
         """
         podman("stop", "--time", "60", self.name(service))
         return int(podman("inspect", "--format", "{{.State.ExitCode}}", self.name(service)))

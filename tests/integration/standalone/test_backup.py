@@ -198,6 +198,20 @@ def test_half_a_backup_is_refused_and_leaves_nothing(
         restore(data, corner, late)  # what was interrupted is simply done again
 
 
+@pytest.mark.parametrize("kind", ["a folder with something in it", "a file"])
+def test_where_no_backup_can_go_is_said_before_any_engine_starts(tmp_path: Path, kind: str) -> None:
+    target, home = tmp_path / "backup", tmp_path / "home"
+    (home / "postgres").mkdir(parents=True)
+    if kind == "a file":
+        target.write_text("mine")
+    else:
+        (target / "mine").mkdir(parents=True)
+    answer = CliRunner().invoke(app, ["backup", str(target), "--home", str(home)])
+    assert answer.exit_code == 1
+    assert "a backup goes into a new folder" in " ".join(answer.output.split())
+    assert not list((home / "postgres").iterdir())
+
+
 def test_a_folder_in_which_nothing_ever_ran_has_no_backup(tmp_path: Path) -> None:
     answer = CliRunner().invoke(app, ["backup", str(tmp_path / "backup"), "--home", str(tmp_path / "misspelt")])
     assert (answer.exit_code, list(tmp_path.iterdir())) == (1, [])
