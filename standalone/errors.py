@@ -53,11 +53,20 @@ class BackupUnusable(StandaloneError):
     """A backup is incomplete or damaged, or its folder or the one it is for is not empty."""
 
 
-def log_tail(log: Path, lines: int = 15) -> str:
-    """The last lines of a log, indented, for the end of an error message."""
+def log_tail(log: Path, begins: int, lines: int = 15) -> str:
+    """The last lines that one process wrote to its log, indented, for the end of an error message.
+
+    Args:
+        log: file in which earlier processes of that name have written, too.
+        begins: byte of the file at which this process began to write.
+        lines: most lines to show.
+    """
     try:
-        with log.open(encoding="utf-8", errors="replace") as file:
-            tail = deque(file, maxlen=lines)
+        with log.open("rb") as file:
+            file.seek(begins)
+            tail = [line.decode(errors="replace").rstrip() for line in deque(file, maxlen=lines)]
     except OSError as error:
         return f"  (no log: {error})"
-    return f"  The end of {log}:\n" + "".join(f"    {line.rstrip()}\n" for line in tail)
+    if not tail:
+        return f"  It wrote nothing to {log}."
+    return f"  The end of {log}:\n" + "".join(f"    {line}\n" for line in tail)

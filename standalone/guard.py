@@ -17,6 +17,7 @@ from typing import TextIO
 
 import psutil
 
+from standalone.errors import log_tail
 from standalone.home import Home
 from standalone.program import python_environment
 from standalone.records import ProcessRecord, stop_in_order
@@ -26,7 +27,9 @@ class Guard:
     """The guard process, as seen by the parent."""
 
     def __init__(self, home: Home) -> None:
-        with (home.logs / "guard.log").open("ab") as log:
+        self._log = home.logs / "guard.log"
+        with self._log.open("ab") as log:
+            self._log_begins = log.tell()
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "standalone.guard"],
                 cwd=home.path,
@@ -44,6 +47,10 @@ class Guard:
     def is_alive(self) -> bool:
         """Whether it still watches."""
         return self._process.poll() is None
+
+    def log_tail(self) -> str:
+        """The last lines that it wrote, for the end of an error message."""
+        return log_tail(self._log, self._log_begins)
 
     def watch(self, record: ProcessRecord) -> None:
         """Tell the guard about a process; does nothing when the guard itself is gone."""

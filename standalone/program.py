@@ -43,7 +43,7 @@ class Program:
     environment: Mapping[str, str]
     account: Account | None = None
 
-    def spawn(self) -> subprocess.Popen[bytes]:
+    def spawn(self) -> "Spawned":
         """Start it in a process group of its own, so that Ctrl-C reaches the parent only.
 
         Raises:
@@ -52,8 +52,9 @@ class Program:
         if self.log.exists() and self.log.stat().st_size > _LOG_LIMIT_BYTES:
             self.log.replace(self.log.with_suffix(".old.log"))
         with self.log.open("ab") as log:
+            begins = log.tell()
             try:
-                return subprocess.Popen(
+                process = subprocess.Popen(
                     self.argv,
                     cwd=self.folder,
                     env=dict(self.environment),
@@ -66,6 +67,7 @@ class Program:
                 )
             except OSError as error:
                 raise StartFailed(f"{self.name} cannot be started: {error}") from error
+        return Spawned(process, self.log, begins)
 
     def run(self, timeout_seconds: float) -> None:
         """Run it to its end.
@@ -73,7 +75,8 @@ class Program:
         Raises:
             StartFailed: it could not be executed, ended with an error, or took too long.
         """
-        process = self.spawn()
+        spawned = self.spawn()
+        process = spawned.process
         try:
             status = process.wait(timeout_seconds)
         except BaseException:
@@ -81,7 +84,26 @@ class Program:
             process.wait()
             raise
         if status != 0:
-            raise StartFailed(f"{self.name} ended with status {status}.\n{log_tail(self.log)}")
+            raise StartFailed(f"{self.name} ended with status {status}.\n{spawned.log_tail()}")
+
+
+@dataclass(frozen=True)
+class Spawned:
+    """A process and its part of the log.
+
+    Attributes:
+        process: what was started.
+        log: file that it writes to, after others of its name.
+        begins: byte of the file at which its own lines begin.
+    """
+
+    process: subprocess.Popen[bytes]
+    log: Path
+    begins: int
+
+    def log_tail(self) -> str:
+        """The last lines that it wrote, for the end of an error message."""
+        return log_tail(self.log, self.begins)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +146,8 @@ class Child:
 
     def __init__(self, service: Service) -> None:
         self.service = service
-        self._process = service.program.spawn()
+        self._spawned = service.program.spawn()
+        self._process = self._spawned.process
         self.record = ProcessRecord(
             name=service.name,
             pid=self._process.pid,
@@ -138,6 +161,10 @@ class Child:
     def exit_status(self) -> int | None:
         """None while it runs; negative when a signal ended it."""
         return self._process.poll()
+
+    def log_tail(self) -> str:
+        """The last lines that it wrote, for the end of an error message."""
+        return self._spawned.log_tail()
 
     def reap(self) -> None:
         """Let the kernel forget a process that was stopped."""
@@ -184,7 +211,7 @@ class Child:
                 if (done := self._work_seconds()) > work + _WORTH_WAITING_SECONDS:
                     moved, work = now, done
                 continue
-            raise StartFailed(f"{reason}\n{log_tail(service.program.log)}") from complaint
+            raise StartFailed(f"{reason}\n{self.log_tail()}") from complaint
 
 
 def bare_environment(**extra: str) -> dict[str, str]:

@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from signal import SIGKILL
 from types import TracebackType
 from typing import Self
@@ -21,7 +20,7 @@ from typing import Self
 import psutil
 
 from standalone.accounts import Account
-from standalone.errors import CrashLoop, StandaloneError, log_tail
+from standalone.errors import CrashLoop, StandaloneError
 from standalone.guard import Guard
 from standalone.home import Home, StackRecord
 from standalone.program import NEVER, Child, Service
@@ -197,7 +196,7 @@ class Supervisor:
     def _renew_guard(self) -> None:
         self._guard_ends.pause_after_another(time.monotonic() - self._guard_since)
         if self._guard_ends.is_a_loop and self._has_room():
-            self._give_up("guard", self.home.logs / "guard.log")
+            self._give_up("guard", self._guard.log_tail())
             return
         self.say("guard: ended, starting another")
         with self._registry:
@@ -213,7 +212,7 @@ class Supervisor:
             pause = kept.ends.pause_after_another(ran)
             # Without room on the disk an engine cannot start, and can again, by itself, once there is room.
             if kept.ends.is_a_loop and service.is_vital and self._has_room():
-                self._give_up(service.name, service.program.log)
+                self._give_up(service.name, child.log_tail())
                 return
             kept.due = now + pause
             self.say(f"{service.name}: ended with status {child.exit_status}, starting it again in {pause:.1f} s")
@@ -223,9 +222,9 @@ class Supervisor:
             with contextlib.suppress(StandaloneError, OSError):  # counts as another end at the next look
                 self.bring_up(service)
 
-    def _give_up(self, name: str, log: Path) -> None:
+    def _give_up(self, name: str, last_lines: str) -> None:
         often = f"{name} ended again and again, never after more than {self._calm_seconds:.0f} s, so everything stops."
-        self._failure = CrashLoop(f"{often}\n{log_tail(log)}")
+        self._failure = CrashLoop(f"{often}\n{last_lines}")
         self._failed.set()
 
 

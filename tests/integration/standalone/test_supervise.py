@@ -1,6 +1,7 @@
 """Keeping processes alive, and ending them, with stand-ins of a few lines."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -132,6 +133,28 @@ def test_a_start_that_fails_stops_the_others_and_shows_the_log(home: Home) -> No
         with pytest.raises(StartFailed, match=r"(?s)broken ended with status 1.*bad disk"):
             running.start(slow, broken)
         assert all(is_gone(record.pid) for record in running.records())
+
+
+def test_what_an_earlier_run_wrote_is_not_shown_as_the_end_of_this_one(home: Home) -> None:
+    with home.locked(), Supervisor(home, quiet) as running:
+        said = home.logs / "broken.log"
+        said.write_text("all went well in May\n")
+        with pytest.raises(StartFailed, match="bad disk") as loud:
+            running.start(stand_in(home, "broken", "raise OSError('bad disk')", check=never))
+        with pytest.raises(StartFailed, match=f"It wrote nothing to {re.escape(str(said))}") as silent:
+            stand_in(home, "broken", "raise SystemExit(1)").program.run(timeout_seconds=60)
+    assert "May" not in str(loud.value) + str(silent.value)
+    assert "bad disk" in said.read_text(), "earlier lines stay in the log"
+
+
+def test_a_crash_loop_shows_its_last_run_only(home: Home) -> None:
+    """The fifth time that it says the same tells no more than the first."""
+    code = "import sys, time; time.sleep(0.3); sys.exit('no such setting: 7')"
+    with home.locked(), Supervisor(home, quiet, pauses=FAST) as running:
+        running.start(stand_in(home, "api", code))
+        with pytest.raises(CrashLoop) as caught:
+            running.wait(30)
+    assert str(caught.value).count("no such setting: 7") == 1
 
 
 def test_a_service_that_never_answers_is_reported_with_its_complaint(home: Home) -> None:
