@@ -6,14 +6,14 @@ Without API keys only this machine's own addresses are bound; anything else has 
 """
 
 import argparse
-import ipaddress
 from contextlib import suppress
 
 import uvicorn
 
 from api.main import build_app
 from api.protocol import protocol_for
-from api.settings import ApiSettings, load_settings
+from api.settings import load_settings
+from api.startable import refuse_strangers
 from cage.enter import hide_process
 
 SHUTDOWN_SECONDS = 5  # an open download or event stream would hold the process for ever
@@ -44,28 +44,6 @@ def main(arguments: list[str] | None = None) -> None:
         server_header=False,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
-
-
-def refuse_strangers(host: str, settings: ApiSettings) -> None:
-    """End here rather than serve everybody on a network without keys.
-
-    Raises:
-        SystemExit: if others can reach the address, keys are not required, and nobody said that this is meant.
-    """
-    if settings.require_keys or settings.open_without_keys or _is_local(host):
-        return
-    raise SystemExit(
-        f"refusing to listen on {host} without API keys: whoever can reach it could use it. Set TUNER_REQUIRE_KEYS=1 "
-        "and make a key (`tunerd keys create`), listen on 127.0.0.1, or set TUNER_OPEN_WITHOUT_KEYS=1 if a gateway in "
-        "front of it asks who is there."
-    )
-
-
-def _is_local(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 if __name__ == "__main__":

@@ -237,8 +237,24 @@ def load_settings() -> tuple[ApiSettings, StoreSettings]:
     except ValidationError as error:
         complaints += _complaints(error)
     if api is None or store is None:
-        raise SystemExit("the api cannot start with this environment:\n" + "\n".join(complaints))
+        raise SystemExit(_refusal(complaints))
     return api, store
+
+
+def load_api_settings() -> ApiSettings:
+    """Read what of the environment is the api's own, without the addresses of engines.
+
+    Raises:
+        SystemExit: naming every variable that is malformed, without repeating its value.
+    """
+    try:
+        return ApiSettings()
+    except ValidationError as error:
+        raise SystemExit(_refusal(_complaints(error))) from None
+
+
+def _refusal(complaints: list[str]) -> str:
+    return "the api cannot start with this environment:\n" + "\n".join(complaints)
 
 
 def _complaints(error: ValidationError) -> list[str]:

@@ -149,7 +149,7 @@ def restore(
 
 
 def _who_may_use_it() -> str:
-    if os.environ.get("TUNER_REQUIRE_KEYS", "").lower() in {"1", "true", "yes", "on"}:
+    if os.environ.get("TUNER_REQUIRE_KEYS", "").lower() in {"1", "on", "t", "true", "y", "yes"}:  # as pydantic reads it
         return "It asks for API keys: make one with `tunerd keys create --tenant NAME`."
     if host := os.environ.get("TUNER_HOST"):
         return f"It asks for no keys and listens on {host}: whoever can reach that address can use it."

@@ -3,6 +3,7 @@
 They are started by module name and never imported here, so that a fault in one of them is a fault of one process.
 """
 
+import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable, Mapping
@@ -12,6 +13,7 @@ from signal import SIGTERM
 import redis
 
 from standalone.accounts import SERVICE_FOLDER, Account
+from standalone.errors import StartFailed
 from standalone.home import Home
 from standalone.program import NEVER, Program, Service, python_environment
 from store.pulse import BEATS_KEY, process_name
@@ -22,6 +24,25 @@ API_PORT = 8000  # unless it is taken
 ALONE = ("--without-gossip", "--without-mingle", "--without-heartbeat")
 
 API, UPKEEP, WORKER = 1, 2, 3  # stages: the worker drains first, the api stops last, the engines (0) after it
+
+
+def require_startable() -> None:
+    """Ask whether the api would start with this environment, before anything is started for it.
+
+    Raises:
+        StartFailed: it would refuse to; the message is its own.
+    """
+    asked = subprocess.run(
+        [sys.executable, "-m", "api.startable"],
+        cwd="/",
+        env=python_environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if asked.returncode != 0:
+        raise StartFailed(asked.stderr.strip())
 
 
 def api(home: Home, environment: Mapping[str, str], port: int, account: Account | None = None) -> Service:

@@ -39,9 +39,10 @@ def stack(
         AlreadyRunning: the folder is in use.
         HomeUnusable: the folder cannot be used.
         NoFreePort: `api_port` is taken.
-        StartFailed: a process did not become ready.
+        StartFailed: a process did not become ready, or the api would refuse the environment: then nothing was started.
         MigrationFailed: the tables could not be brought up to date.
     """
+    processes.require_startable()
     with engines(home, say=say) as supervisor:
         environment = {**supervisor.environment, "TUNER_DISK_FOLDER": str(home.path)}
         migrate.upgrade(home, environment)

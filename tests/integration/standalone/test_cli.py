@@ -30,6 +30,24 @@ def test_an_error_is_one_clear_message(tmp_path: Path) -> None:
         assert answer.stderr == f"Nothing runs on {tmp_path / 'data'}. Start it with `tunerd up`.\n"
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "refusal"),
+    [
+        ("TUNER_HOST", "0.0.0.0", "refusing to listen on 0.0.0.0 without API keys"),
+        ("TUNER_MAX_PIXELS", "many", "the api cannot start with this environment:\n  TUNER_MAX_PIXELS: "),
+    ],
+)
+def test_what_the_api_refuses_is_refused_before_anything_is_started(
+    name: str, value: str, refusal: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    answer = CliRunner().invoke(app, ["up", "--home", str(tmp_path / "data")])
+    assert answer.exit_code == 1
+    assert answer.stdout == ""
+    assert answer.stderr.startswith(refusal)
+    assert not (tmp_path / "data").exists()
+
+
 def test_the_environment_can_be_read_by_a_shell(tmp_path: Path) -> None:
     running_here(Home(tmp_path), {"TUNER_ODD": "a 'quoted' $HOME\n& more"})
     lines = CliRunner().invoke(app, ["env", "--home", str(tmp_path)]).stdout
