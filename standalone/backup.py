@@ -149,18 +149,26 @@ def read_backup(folder: Path) -> Backup:
     Raises:
         BackupUnusable: there is none, or it is not complete, or of another version.
     """
+    if not folder.is_dir():
+        found = f"{folder} is a file" if folder.exists() else f"there is no folder {folder}"
+        raise BackupUnusable(f"{found}: expected a folder that `tunerd backup` wrote.")
     try:
         said = json.loads((folder / _COMPLETE).read_text())
         layout = said["layout"]
-        if layout == LAYOUT:
-            return Backup(**said | {"unreadable": tuple(said["unreadable"])})
+        backup = Backup(**said | {"unreadable": tuple(said["unreadable"])}) if layout == LAYOUT else None
     except FileNotFoundError:
         raise BackupUnusable(
             f"{folder} holds no complete backup: {_COMPLETE}, which `tunerd backup` writes last, is missing."
         ) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BackupUnusable(f"{folder / _COMPLETE} cannot be read: {error!r}. Take another backup.") from error
-    raise BackupUnusable(f"{folder} has layout {layout}, this version reads {LAYOUT}: restore it with a newer version.")
+    if backup is None:
+        raise BackupUnusable(
+            f"{folder} has layout {layout}, this version reads {LAYOUT}: restore it with a newer version."
+        )
+    if lost := [name for name in (_ROWS, _LIST) if not (folder / name).is_file()]:
+        raise BackupUnusable(f"{folder} lacks {' and '.join(lost)} of the backup in it.")
+    return backup
 
 
 def _copy_objects(blobs: BlobStore, folder: Path, began_at: str) -> Backup:

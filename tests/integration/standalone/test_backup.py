@@ -212,6 +212,32 @@ def test_where_no_backup_can_go_is_said_before_any_engine_starts(tmp_path: Path,
     assert not list((home / "postgres").iterdir())
 
 
+@pytest.mark.parametrize(
+    ("kind", "complaint"),
+    [
+        ("nothing", "there is no folder"),
+        ("a file", "is a file: expected a folder that `tunerd backup` wrote"),
+        ("a folder", "holds no complete backup"),
+        ("no rows", "lacks database.dump of the backup in it"),
+    ],
+)
+def test_what_is_no_backup_is_refused_before_any_engine_starts(tmp_path: Path, kind: str, complaint: str) -> None:
+    source, home = tmp_path / "backup", tmp_path / "home"
+    if kind == "a file":
+        source.write_text("mine")
+    elif kind != "nothing":
+        source.mkdir()
+    if kind == "no rows":
+        said = {"layout": 1, "began_at": "now", "objects": 0, "byte_count": 0, "gone": 0, "unreadable": []}
+        (source / "backup.json").write_text(json.dumps(said))
+        (source / "objects.jsonl").touch()
+    answer = CliRunner().invoke(app, ["restore", str(source), "--home", str(home)])
+    assert answer.exit_code == 1
+    assert complaint in " ".join(answer.output.split())
+    assert "Error" not in answer.output
+    assert not home.exists()
+
+
 def test_a_folder_in_which_nothing_ever_ran_has_no_backup(tmp_path: Path) -> None:
     answer = CliRunner().invoke(app, ["backup", str(tmp_path / "backup"), "--home", str(tmp_path / "misspelt")])
     assert (answer.exit_code, list(tmp_path.iterdir())) == (1, [])
@@ -231,6 +257,7 @@ def test_a_list_of_objects_that_lies_is_refused(
     said = {"layout": 1, "began_at": "now", "objects": 1, "byte_count": 1, "gone": 0, "unreadable": []}
     (tmp_path / "backup.json").write_text(json.dumps(said))
     (tmp_path / "objects.jsonl").write_text(line)
+    (tmp_path / "database.dump").touch()
     with fresh_corner(engines) as corner, pytest.raises(BackupUnusable, match=complaint):
         restore(data, corner, tmp_path)
 
