@@ -12,7 +12,10 @@ def main() -> None:
         SystemExit: always, with the exit status.
     """
     try:
-        from standalone.cli import app
+        from tuner.interrupts import ended_at_once
+
+        with ended_at_once("tunerd"):
+            from standalone.cli import app
     except ModuleNotFoundError as error:
         sys.exit(missing(error))
     app()
