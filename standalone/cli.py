@@ -19,6 +19,7 @@ from standalone.errors import NotRunning, StandaloneError
 from standalone.home import Home, default_home
 from standalone.program import python_environment
 from standalone.stack import engines, stack
+from tuner.interrupts import INTERRUPTED
 
 app = typer.Typer(
     add_completion=False, help="Tuner on this machine: engines, api and worker, without Docker and without root."
@@ -37,7 +38,9 @@ def up(
     worker: Annotated[bool, typer.Option(help="Without a worker, fits wait until one is started.")] = True,
 ) -> None:
     """Start everything and stay in the foreground until Ctrl-C."""
-    with interruptible(), stack(Home(home), api_port=port, with_worker=worker, say=say) as running:
+    # Ctrl-C is how this one ends; what is interrupted elsewhere is not done.
+    ends_here = contextlib.suppress(KeyboardInterrupt)
+    with interruptible(), ends_here, stack(Home(home), api_port=port, with_worker=worker, say=say) as running:
         say(f"\nTuner is at {running.api_url}\n")
         say(_who_may_use_it())
         say(f"Data and logs are in {running.home.path}. Stop with Ctrl-C.")
@@ -178,7 +181,7 @@ def say(line: str) -> None:
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """End cleanly on Ctrl-C, on SIGTERM and with the terminal; print an error of ours as its message.
+    """End cleanly, with status 130, on Ctrl-C, on SIGTERM and with the terminal; print an error of ours as its message.
 
     A second signal while everything stops ends this process at once; the guard then finishes the work.
     """
@@ -189,7 +192,8 @@ def interruptible() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        pass  # what it interrupted has said the rest
+        typer.echo("tunerd: stopped", err=True)
+        raise typer.Exit(INTERRUPTED) from None
     except (StandaloneError, OSError) as error:  # OSError: a full disk, most of the time
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from error

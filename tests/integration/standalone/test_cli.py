@@ -4,6 +4,7 @@ import os
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from unittest.mock import patch
 
 import psutil
 import psycopg
@@ -46,6 +47,15 @@ def test_what_the_api_refuses_is_refused_before_anything_is_started(
     assert answer.stdout == ""
     assert answer.stderr.startswith(refusal)
     assert not (tmp_path / "data").exists()
+
+
+def test_what_is_interrupted_does_not_end_as_if_it_were_done(tmp_path: Path) -> None:
+    """`tunerd restore … && rm …` would go on; of `up` it is the way to end (`test_leftovers`)."""
+    with patch("standalone.backup.read_backup", side_effect=KeyboardInterrupt):
+        answer = CliRunner().invoke(app, ["restore", str(tmp_path), "--home", str(tmp_path / "data")])
+    assert (answer.exit_code, answer.stderr) == (130, "tunerd: stopped\n")
+    with patch("standalone.cli.stack", side_effect=KeyboardInterrupt):
+        assert CliRunner().invoke(app, ["up", "--home", str(tmp_path / "data")]).exit_code == 0
 
 
 def test_the_environment_can_be_read_by_a_shell(tmp_path: Path) -> None:

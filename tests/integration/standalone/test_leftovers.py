@@ -71,12 +71,13 @@ def test_a_start_after_a_kill_of_parent_and_guard_stops_what_they_left(home: Hom
 def test_tunerd_ends_in_order_when_asked_to(home: Home, number: signal.Signals) -> None:
     code = (
         "import sys\n"
+        "from contextlib import suppress\n"
         "from standalone.cli import interruptible, say\n"
         "from standalone.home import Home\n"
         "from standalone.supervise import Supervisor\n"
         "from tests.integration.standalone.helpers import stand_in\n"
         "home = Home(sys.argv[1])\n"
-        "with interruptible(), home.locked(), Supervisor(home, say) as running:\n"
+        "with interruptible(), suppress(KeyboardInterrupt), home.locked(), Supervisor(home, say) as running:\n"
         "    running.start(stand_in(home, 'low', stage=0), stand_in(home, 'high', stage=1))\n"
         "    say('up')\n"
         "    running.wait()\n"
@@ -94,13 +95,14 @@ def test_tunerd_ends_in_order_when_asked_to(home: Home, number: signal.Signals) 
 def test_a_second_interrupt_leaves_the_rest_to_the_guard(home: Home) -> None:
     code = (
         "import sys\n"
+        "from contextlib import suppress\n"
         "from standalone.cli import interruptible, say\n"
         "from standalone.home import Home\n"
         "from standalone.supervise import Supervisor\n"
         "from tests.integration.standalone.helpers import stand_in\n"
         "home, slow = Home(sys.argv[1]), 'import signal, time; signal.signal(15, lambda *_: time.sleep(3)); '\n"
         'slow += \'open("up", "w"); time.sleep(600)\'\n'
-        "with interruptible(), home.locked(), Supervisor(home, say) as running:\n"
+        "with interruptible(), suppress(KeyboardInterrupt), home.locked(), Supervisor(home, say) as running:\n"
         "    running.start(stand_in(home, 'slow', slow, check=(home.path / 'up').stat, patience_seconds=2))\n"
         "    running.wait()\n"
     )
