@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from tuner_client.targets import EXAMPLES
 
 if TYPE_CHECKING:
-    from tuner_client import Client, Event, Fit
+    from tuner_client import Client, Event, Fit, InvalidRequest
 
 DEFAULT_SERVER = "http://127.0.0.1:8000"
 
@@ -35,7 +35,7 @@ def submit(
 ) -> None:
     """Have a file fitted by a service; an API key is read from TUNER_API_KEY."""
     try:
-        from tuner_client import Client, ClientError
+        from tuner_client import Client, ClientError, InvalidRequest
     except ModuleNotFoundError as error:
         typer.echo(
             f"tuner: {error.name} is missing: install the extra `client`, pip install 'tuner-neural[client]'", err=True
@@ -43,7 +43,7 @@ def submit(
         raise typer.Exit(1) from error
     try:
         with Client(server, api_key=os.environ.get("TUNER_API_KEY")) as client:
-            fit = client.submit(client.upload(source), target=target, preset=preset)
+            fit = client.submit(source, target=target, preset=preset)
             if not wait and output is None:
                 typer.echo(f"{fit.id} is {fit.status}: {server.rstrip('/')}/fits/{fit.id}")
                 return
@@ -52,8 +52,26 @@ def submit(
                 client.download(fit.id, output)
                 typer.echo(str(output))
     except (ClientError, OSError, ValueError) as error:
-        typer.echo(f"tuner: {' '.join(str(error).split())}", err=True)
+        said = refusal(error, target=target, preset=preset) if isinstance(error, InvalidRequest) else str(error)
+        typer.echo(f"tuner: {' '.join(said.split())}", err=True)
         raise typer.Exit(1) from error
+
+
+def refusal(error: "InvalidRequest", **given: str | None) -> str:
+    """What the service refuses, by the options that were typed where it names members of the request.
+
+    Args:
+        error: the refusal.
+        given: what was typed, by the member of the request that was made of it, which is also the option's name.
+    """
+    complaints = []
+    for fault in error.problem.get("errors", ()):
+        member = str(fault.get("pointer", "")).removeprefix("#/").partition("/")[0]
+        if given.get(member) is None:
+            return str(error)
+        wanted = str(fault.get("detail", "")).replace("Input should be", "expected", 1)
+        complaints.append(f"--{member} is {given[member]!r}: {wanted}")
+    return "; ".join(complaints) or str(error)
 
 
 def _watch(client: "Client", fit: "Fit") -> "Fit":

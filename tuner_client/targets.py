@@ -1,5 +1,6 @@
 """From the words of a command line to what POST /fits reads: the one place that knows both."""
 
+from math import inf
 from typing import Any, Final
 
 # What people type, as for `tuner fit --target`, and what the request calls it. Its twin is `tuner.targets.target`,
@@ -37,9 +38,12 @@ def fit_request(signal_id: str, *, target: str | None, preset: str | None, optio
         if name not in TARGETS:
             raise ValueError(f"the target is {target!r}, expected one of {', '.join(f'{word}=…' for word in TARGETS)}")
         member, number = TARGETS[name]
+        kind = "a whole number" if number is int else "a number"
         try:
-            body["target"] = {member: number(value)}
+            asked = number(value)
         except ValueError:
-            whole = "a whole number" if number is int else "a number"
-            raise ValueError(f"the target is {target!r}, expected {whole} after {name}=") from None
+            raise ValueError(f"the target is {target!r}, expected {kind} after {name}=") from None
+        if not 0 < asked < inf:
+            raise ValueError(f"the target is {target!r}, expected {kind} above 0 after {name}=")
+        body["target"] = {member: asked}
     return body

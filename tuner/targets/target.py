@@ -8,7 +8,7 @@ nothing from here, are held to it by a test. No torch here.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from math import isfinite
+from math import inf
 from typing import Final
 
 from tuner.decibels import in_decibels
@@ -61,7 +61,7 @@ class Target:
     value: float
 
     def __post_init__(self) -> None:
-        if not (isfinite(self.value) and self.value > 0.0):
+        if not 0.0 < self.value < inf:
             raise ConfigError(f"the target {self.kind} is {self.value}, expected a finite number above 0")
 
     @classmethod

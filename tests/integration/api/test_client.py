@@ -207,7 +207,16 @@ def test_the_command(server: Server, world: World, picture: Path, tmp_path: Path
         Fits(session).request_cancel(LOCAL_TENANT, fit_id)
     wrong = CliRunner().invoke(app, ["submit", str(picture), "--server", server.url, "--target", "speed=3"])
     assert (wrong.exit_code, "the target is" in wrong.output) == (1, True)
-    away = CliRunner().invoke(app, ["submit", str(picture), "--server", "http://127.0.0.1:1"])
+    for options, complaint in (
+        (("--target", "psnr=500"), "tuner: --target is 'psnr=500': expected less than or equal to 120"),
+        (("--preset", "slow"), "tuner: --preset is 'slow': expected 'fast', 'balanced' or 'best'"),
+    ):
+        refused = CliRunner().invoke(app, ["submit", str(picture), "--server", server.url, *options])
+        assert (refused.exit_code, refused.stderr) == (1, f"{complaint}\n")
+    nowhere = ["submit", str(picture), "--server", "http://127.0.0.1:1"]
+    early = CliRunner().invoke(app, [*nowhere, "--target", "psnr=-3"])
+    assert early.stderr == "tuner: the target is 'psnr=-3', expected a number above 0 after psnr=\n"
+    away = CliRunner().invoke(app, nowhere)
     assert (away.exit_code, "does not answer" in away.output) == (1, True)
 
 

@@ -33,7 +33,9 @@ def test_targets_as_people_write_them(target: str | None, body: dict[str, object
     assert fit_request("sig_1", target=target, preset=None, options={}) == {"signal_id": "sig_1"} | body
 
 
-@pytest.mark.parametrize("target", ["", "psnr", "psnr=", "psnr=much", "speed=1", "bytes=1.5"])
+@pytest.mark.parametrize(
+    "target", ["", "psnr", "psnr=", "psnr=much", "speed=1", "bytes=1.5", "psnr=-3", "error=nan", "bytes=0"]
+)
 def test_targets_that_mean_nothing(target: str) -> None:
     with pytest.raises(ValueError, match="the target is"):
         fit_request("sig_1", target=target, preset=None, options={})
