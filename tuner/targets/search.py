@@ -198,7 +198,8 @@ class _Search(Generic[PlanT, FittedT, TrialT]):
         if target is None:
             return _EXACT if file.psnr_db >= PSNR_CEILING_DB else self._ended.advice
         tried = self._strategy.tried(trials)
-        reached = f"{in_decibels(file.psnr_db)}, errors up to {file.max_error:.3f}, {size} bytes; {tried}."
+        reached = f"{in_decibels(file.psnr_db)}, errors up to {file.max_error:.2g}, {size} bytes; {tried}."
         if file.meets(target):
             return f"The target of {target} was met: {reached}"
-        return f"The target of {target} was missed: {reached} {self._strategy.advice(trials)}"
+        advice = _EXACT if file.psnr_db >= PSNR_CEILING_DB else self._strategy.advice(trials)
+        return f"The target of {target} was missed: {reached} {advice}"

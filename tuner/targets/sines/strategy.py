@@ -29,11 +29,14 @@ from tuner.targets.sines.sizes import sized
 from tuner.targets.strategy import OnStep, Strategy
 from tuner.targets.target import TargetKind
 from tuner.targets.trial import separate
+from tuner.targets.wavelets.choice import wavelets_suit
 
 _PROBE_STEPS = 4
 _MOST_RESERVED = 0.25  # of a limit of seconds, for the file
 _LEAST_SECONDS = 1e-3  # of steps: one is taken
 _SPEED = "speed"
+_FLOAT_STEP = 2.0**-24  # of 32 bits, just below 1
+_MOST_OF_ALL = 0.7  # of the most weights that a network of a signal gets: it gets no more
 
 
 class SinesStrategy(Strategy[SinesPlan, FitResult, SinesTrial]):
@@ -137,14 +140,19 @@ class SinesStrategy(Strategy[SinesPlan, FitResult, SinesTrial]):
         return f"{networks} networks were trained" if networks > 1 else "one network was trained"
 
     def advice(self, trials: Sequence[SinesTrial]) -> str:
-        """More freedom or steps, a higher effort, or a lower wish."""
+        """More freedom or steps, a higher effort, or the other kind of network, whose errors are known as a mean."""
         if not self._ask.free_size:
-            hint = "leave the size of the network to the search, or allow more steps"
-        elif trials[-1].weights >= 0.7 * self._forecast.weight_range()[1]:
-            hint = "the signal has no more structure that a network could use: ask for less"
-        else:
-            hint = "a higher effort (preset of the service) trains longer and tries more networks"
-        return f"To come closer, {hint}."
+            return "To come closer, leave the size of the network to the search, or allow more steps."
+        if trials[-1].weights < _MOST_OF_ALL * self._forecast.weight_range()[1]:
+            return "To come closer, a higher effort (preset of the service) trains longer and tries more networks."
+        closer = ["No larger network of sines is tried for this signal."]
+        target, storage = self._ask.target, self._signal.storage
+        step = 1.0 / storage.effective.scale if storage.format.is_integer else _FLOAT_STEP
+        if target is not None and target.kind is TargetKind.MAX_ERROR and target.value < step:
+            closer.append(f"Less than {step:.2g}, the smallest step of its samples, is no error at all.")
+        if wavelets_suit(self._signal, None):
+            closer.append("To come closer, ask for a quality (psnr_db), of the network kind 'wavelets'.")
+        return " ".join(closer)
 
     def refusal(self) -> str:
         """The file of the smallest network, rounded as coarsely as can be, is the least."""

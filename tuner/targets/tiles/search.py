@@ -557,7 +557,7 @@ class _Search:
     def _file(self, content: bytes, quality: Quality) -> TiledFile:
         is_met = self._meets(quality.psnr_db, len(content))
         reached = (
-            f"{in_decibels(quality.psnr_db)}, errors up to {quality.max_error:.3f}, {len(content)} bytes in "
+            f"{in_decibels(quality.psnr_db)}, errors up to {quality.max_error:.2g}, {len(content)} bytes in "
             f"{self._grid.tiles} tiles."
         )
         if self._target is None or self._target.kind is TargetKind.SECONDS:

@@ -46,6 +46,7 @@ _LARGE_CODE, _SMALL_BYTES = 300, 2500
 _PICTURE_AXES = 2
 # Of so few bytes a file cannot be better, even where its quality is more than was asked for.
 _TINY_BYTES = 256
+_FLOATS_DB = 100.0  # above, errors of a float's last bits add up
 _MOST_EXACT = 4  # networks that learn nothing for one quality
 # Work for those who wait, in steps: what precedes the first one, the files that are tried, and the one step of a
 # network that learns nothing, which tries what its latents should be. Roughly, from a few fits of small pictures.
@@ -298,8 +299,10 @@ class WaveletsStrategy(Strategy[WaveletsPlan, WaveletResult, WaveletsTrial]):
         """How many steps it took."""
         return f"{sum(trial.steps for trial in separate(trials))} steps"
 
-    def advice(self, trials: Sequence[WaveletsTrial]) -> str:  # noqa: ARG002  whatever they were
-        """A higher effort, or the other kind of network."""
+    def advice(self, trials: Sequence[WaveletsTrial]) -> str:
+        """A higher effort, or the other kind of network; of floats, that there is an end."""
+        if not self._signal.sample_format.is_integer and max(trial.psnr_db for trial in trials) > _FLOATS_DB:
+            return "Values are computed as 32-bit floats, which come hardly closer."
         return (
             "To come closer, a higher effort (preset of the service) trains longer, and the network kind 'sines' may "
             "suit the signal better."

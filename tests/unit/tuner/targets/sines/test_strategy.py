@@ -11,6 +11,7 @@ from tuner.fit.config import Budget
 from tuner.signal.signal import Signal
 from tuner.targets.ask import SinesAsk
 from tuner.targets.files import max_error
+from tuner.targets.request import ask_for
 from tuner.targets.result import TargetOutcome, TargetResult
 from tuner.targets.search import fit_to_target
 from tuner.targets.sines.plan import SinesTrial
@@ -56,6 +57,17 @@ def test_what_cannot_be_reached_is_said_and_the_best_is_kept() -> None:
     assert result.outcome is TargetOutcome.MISSED
     assert "missed" in result.sentence
     assert result.content is not None
+
+
+def test_an_error_of_less_than_a_level_is_told_to_be_none() -> None:
+    result = fit_to_target(COLOURS, sines(COLOURS, "max_error", 1e-7, steps=4))
+    assert result.outcome is TargetOutcome.MISSED
+    assert result.sentence.endswith(
+        "No larger network of sines is tried for this signal. Less than 0.0039, the smallest step of its samples, is "
+        "no error at all. To come closer, ask for a quality (psnr_db), of the network kind 'wavelets'."
+    )
+    closer = fit_to_target(COLOURS, ask_for(COLOURS, "fast", Target(TargetKind.PSNR_DB, 100.0), steps=4))
+    assert quality(COLOURS, closer) > quality(COLOURS, result) + 20.0
 
 
 def test_a_file_that_holds_no_network_is_refused_with_the_least() -> None:

@@ -66,6 +66,15 @@ def test_a_quality_out_of_reach_is_said() -> None:
     assert "was missed" in result.sentence
 
 
+def test_no_advice_is_given_for_more_than_there_is() -> None:
+    levels = replace(PICTURE, values=(np.round(PICTURE.values * 255.0) / 255.0).astype(np.float32))
+    exact = fit_to_target(levels, wavelets("psnr_db", 200.0, steps=3, signal=levels))
+    assert exact.sentence.endswith("Every sample comes back as it was.")
+    smooth = array_signal(blob((48, 56))[..., 0])
+    floats = fit_to_target(smooth, wavelets("psnr_db", 200.0, steps=3, signal=smooth))
+    assert floats.sentence.endswith("Values are computed as 32-bit floats, which come hardly closer.")
+
+
 def test_a_quality_that_no_learned_weights_reach_is_met_by_a_network_that_learns_nothing() -> None:
     smooth = array_signal(blob((48, 56))[..., 0])
     result = fit_to_target(smooth, wavelets("psnr_db", 100.0, steps=3, signal=smooth))
