@@ -144,6 +144,8 @@ def fit(
 
         typer.echo(f"{output}: {result.summary}")
         typer.echo(f"{result.steps} steps in {result.seconds:.0f} s. {result.message}")
+        if (size := source.stat().st_size) < len(result.content):
+            typer.echo(f"It is larger than {source} itself, which has {size} bytes.")
         if not result.is_met:
             raise typer.Exit(MISSED)
 

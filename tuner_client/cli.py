@@ -47,7 +47,10 @@ def submit(
             if not wait and output is None:
                 typer.echo(f"{fit.id} is {fit.status}: {server.rstrip('/')}/fits/{fit.id}")
                 return
-            typer.echo(_summary(_watch(client, fit)))
+            ended = _watch(client, fit)
+            typer.echo(_summary(ended))
+            if ended.result is not None and (size := source.stat().st_size) < ended.result.bytes:
+                typer.echo(f"It is larger than {source} itself, which has {size} bytes.")
             if output is not None:
                 client.download(fit.id, output)
                 typer.echo(str(output))

@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 from unittest.mock import patch
 
 import numpy as np
@@ -309,6 +310,26 @@ def test_a_missed_target_ends_with_a_code_of_its_own(picture: Path, tmp_path: Pa
     assert missed.exit_code == 3
     assert small.exists()
     assert "was missed" in missed.stdout
+
+
+def test_a_file_that_is_larger_than_what_came_is_said_to_be(picture: Path, tmp_path: Path) -> None:
+    small = tmp_path / "small.tnr"
+    source = tmp_path / "source.jpg"
+    with Image.open(picture) as shown:
+        shown.save(source, quality=5)
+    size = source.stat().st_size
+    larger = run("fit", source, "-o", small, "--effort", "fast", "--steps", 2, "--target", "psnr=55")
+    assert small.stat().st_size > size
+    assert larger.stdout.splitlines()[-1] == f"It is larger than {source} itself, which has {size} bytes."
+    smaller = run("fit", source, "-o", small, "--effort", "fast", "--steps", 2, "--target", f"bytes={size}")
+    assert "It is larger" not in smaller.stdout
+    for difference, lines in ((1, 2), (0, 1)):
+        result = SimpleNamespace(bytes=size + difference, bits_per_sample=None, psnr_db=30.0)
+        ended = SimpleNamespace(id="fit_1", status="succeeded", result=result)
+        with patch("tuner_client.Client"), patch("tuner_client.cli._watch", return_value=ended):
+            said = run("submit", source, "--wait").stdout.splitlines()
+        assert len(said) == lines
+        assert (f"It is larger than {source} itself, which has {size} bytes." in said) is (difference > 0)
 
 
 def test_the_input_is_never_overwritten(picture: Path, file: Path) -> None:
