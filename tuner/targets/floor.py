@@ -1,4 +1,4 @@
-"""The least that a request takes, one valid file, held against its limit of seconds. No arrays, no torch here.
+"""The least that a request takes, one valid file, held against its limits of bytes and of seconds. No arrays, no torch.
 
 A limit that is not refused is kept but for what has begun when it is over and for that least: whatever can be left out
 by then is left out, the preparation of a fit included. So a search is late by `least_work` at most, and one step. The
@@ -12,16 +12,29 @@ from math import prod
 from tuner.errors import ConfigError
 from tuner.fit.presets import Outline
 from tuner.targets.ask import Ask, SinesAsk, TilesAsk, WaveletsAsk
+from tuner.targets.foreseen import below_bytes
 from tuner.targets.sines.forecast import Forecast
 from tuner.targets.sines.sizes import sized
-from tuner.targets.target import TargetKind
+from tuner.targets.target import Target, TargetKind
 from tuner.targets.tiles.forecast import least_tiles_work
-from tuner.targets.wavelets.forecast import least_exact_work
+from tuner.targets.wavelets.forecast import LEAST_BYTES, least_exact_work
 
 SLACK = (
     2.0  # times a limit of seconds that the least may take: the machine may be faster than the one that was measured
 )
+FLOOR_BYTES = 50  # header, network and checksums; of a constant picture of 4 x 4 a network of sines has 63
 _PROBE_STEPS = 5.0  # of a small network of sines, with the one step that it is measured for
+
+
+def check_size(target: Target | None, signal: Outline) -> None:
+    """Refuse a limit of bytes that no file keeps, whatever is fitted.
+
+    Raises:
+        ConfigError: if the limit is below the size of the smallest file that there is.
+    """
+    max_bytes = None if target is None else target.max_bytes(prod(signal.grid_shape))
+    if max_bytes is not None and max_bytes < FLOOR_BYTES:
+        raise ConfigError(below_bytes(max_bytes, LEAST_BYTES))
 
 
 def check_budget(ask: Ask, signal: Outline) -> None:

@@ -17,7 +17,7 @@ from tuner.fit.presets import Effort, Outline, signal_config
 from tuner.signal.kind import SignalKind
 from tuner.signal.limits import SignalLimits
 from tuner.targets.ask import Ask, NetworkKind, SinesAsk, TilesAsk, WaveletsAsk
-from tuner.targets.floor import check_budget
+from tuner.targets.floor import check_budget, check_size
 from tuner.targets.target import Target
 from tuner.targets.tiles.choice import tiles_for, tiles_suit, usual_side
 from tuner.targets.wavelets.choice import wavelets_for, wavelets_suit
@@ -83,8 +83,9 @@ def ask_for(
 
     Raises:
         ConfigError: if a word is not known, a setting is out of its range, a network with wavelets is asked for what
-            it cannot do, or one file takes more than twice the limit of seconds.
+            it cannot do, no file is as small as the target, or one file takes more than twice the limit of seconds.
     """
+    check_size(target, signal)
     effort = effort_of(effort)
     settings = dict(network or {})
     if kind is None:

@@ -29,7 +29,13 @@ def estimate(client: httpx.Client, body: dict[str, Any]) -> dict[str, Any]:
 
 def test_targets_are_kept_as_they_were_asked(client: httpx.Client, world: World) -> None:
     signal_id = world.add_signal()
-    for target in ({"psnr_db": 35.0}, {"max_error": 0.1}, {"bytes": 4000}, {"bits_per_sample": 0.5}, {"seconds": 9.0}):
+    for target in (
+        {"psnr_db": 35.0},
+        {"max_error": 0.1},
+        {"bytes": 4000},
+        {"bits_per_sample": 500.5},
+        {"seconds": 9.0},
+    ):
         answer = client.post("/fits", json={"signal_id": signal_id, "preset": "best", "target": target})
         assert answer.status_code == 202, answer.text
         spec = answer.json()["spec"]
@@ -58,7 +64,7 @@ def test_validate_only_estimates_and_stores_nothing(client: httpx.Client, world:
     assert small["bits_per_sample"] == pytest.approx(8 * small["bytes"] / (24 * 40), abs=1e-3)
 
 
-@pytest.mark.parametrize("target", [{"bytes": 1}, {"psnr_db": 119.0}], ids=str)
+@pytest.mark.parametrize("target", [{"bytes": 60}, {"psnr_db": 119.0}], ids=str)
 def test_an_estimate_of_what_cannot_be_had_names_no_number(
     client: httpx.Client, world: World, target: dict[str, float]
 ) -> None:
@@ -66,6 +72,14 @@ def test_an_estimate_of_what_cannot_be_had_names_no_number(
     assert (found["bytes"], found["bits_per_sample"], found["psnr_db"]) == (None, None, None)
     assert "file" in found["unforeseen"]
     assert found["seconds"] > 0
+
+
+def test_a_size_below_any_file_is_refused_before_anything_waits(client: httpx.Client, world: World) -> None:
+    body = {"signal_id": world.add_signal(), "target": {"bytes": 10}}
+    for query in ({}, {"validate_only": "true"}):
+        refused = client.post("/fits", json=body, params=query)
+        assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
+        assert refused.json()["detail"] == "no file has at most 10 bytes: ask for more, about 100 at least"
 
 
 def test_estimates_go_by_the_speed_of_the_workers(client: httpx.Client, world: World) -> None:

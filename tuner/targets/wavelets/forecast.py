@@ -27,7 +27,7 @@ _LONG_FIT = 60.0
 _LANDING_STEPS = 20.0  # that the files take which are tried
 # Below so many bytes, or above so many decibels, both networks are made, the second by files alone.
 _BOTH_BYTES, BOTH_DB = 2500, 48.0
-LEAST_BYTES = 100  # of a file, whatever it holds
+LEAST_BYTES = 100  # of most files, whatever they hold
 # For a quality, a signal of so few values begins with the network that learns nothing, which takes a tenth of the time;
 # where its file has so few bytes, layers cannot pay for themselves and nothing else is made, unless a fit is to take so
 # many steps that every byte must matter to whoever asked (docs/decisions/0045-many-small-fits.md).

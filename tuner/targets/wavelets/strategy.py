@@ -310,10 +310,10 @@ class WaveletsStrategy(Strategy[WaveletsPlan, WaveletResult, WaveletsTrial]):
 
     def refusal(self) -> str:
         """The least is a file of zeros: its header, its levels, and whatever else belongs to the signal."""
-        return (
-            f"no network with wavelets fits into {self._ask.target}: ask for more, about {LEAST_BYTES} bytes at "
-            "least beside what belongs to the signal, or for the network kind 'sines'"
-        )
+        is_known = self._max_bytes is not None and self._max_bytes < LEAST_BYTES
+        least = f", about {LEAST_BYTES} bytes at least beside what belongs to the signal" if is_known else ""
+        more = f"ask for more{least}, or for the network kind 'sines'"
+        return f"no network with wavelets fits into {self._ask.target}: {more}"
 
     def _aiming(self, config: WaveletConfig) -> WaveletConfig:
         """The configuration with what its fit aims at: a little below the target."""

@@ -9,9 +9,10 @@ from tuner.codec.decode import decode
 from tuner.errors import ConfigError
 from tuner.fit.deadline import Deadline
 from tuner.fit.progress import Progress, Verdict
+from tuner.signal.given import signal_of
 from tuner.signal.signal import Signal
 from tuner.targets.ask import NetworkKind
-from tuner.targets.floor import SLACK, least_work
+from tuner.targets.floor import FLOOR_BYTES, SLACK, least_work
 from tuner.targets.request import ask_for
 from tuner.targets.search import fit_to_target
 from tuner.targets.target import Target
@@ -35,6 +36,21 @@ class Counted:
     def __call__(self) -> float:
         self.seconds += 1.0
         return self.seconds
+
+
+@pytest.mark.parametrize("kind", NetworkKind)
+@pytest.mark.parametrize("target", ["bytes=10", "bytes=49", "bits=0.1"])
+def test_a_size_below_any_file_is_refused_without_a_fit(kind: NetworkKind, target: str) -> None:
+    with pytest.raises(ConfigError, match=r"no file has at most \d+ bytes: ask for more, about 100 at least"):
+        ask_for(_signal(), target=Target.parse(target), kind=kind)
+
+
+def test_no_file_is_smaller_than_what_is_refused() -> None:
+    """The smallest signal, in the smallest network of the kind that has the smaller files."""
+    least = signal_of(np.zeros((4, 4, 4), np.uint8))
+    ask = ask_for(least, "fast", Target.parse("bytes=70"), kind=NetworkKind.SINES, steps=2)
+    found = fit_to_target(least, ask)
+    assert FLOOR_BYTES < len(found.content or b"") <= 70
 
 
 def _signal() -> Signal:

@@ -72,8 +72,8 @@ def test_a_size_that_no_file_in_tiles_has_is_foreseen() -> None:
 @pytest.mark.parametrize(
     ("target", "words"),
     [
-        ({"bytes": 1}, "no file has at most 1 bytes"),
-        ({"bits_per_sample": 0.0001}, "no file has"),
+        ({"bytes": 60}, "no file has at most 60 bytes"),
+        ({"bits_per_sample": 0.03}, "no file has"),
         ({"psnr_db": 119.0}, "samples of 8 bits"),
         ({"psnr_db": 85.0}, "expected to reach"),
     ],

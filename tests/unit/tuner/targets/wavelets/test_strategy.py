@@ -210,7 +210,7 @@ def test_the_smoother_a_signal_the_more_every_byte_is_worth() -> None:
 
 def test_a_file_that_holds_no_network_is_refused_with_the_least() -> None:
     with pytest.raises(ConfigError, match=r"ask for more, about \d+ bytes"):
-        fit_to_target(PICTURE, wavelets("bytes", 20, steps=3))
+        fit_to_target(PICTURE, wavelets("bytes", 60, steps=3))
 
 
 def test_a_time_is_kept() -> None:
