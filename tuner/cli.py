@@ -33,6 +33,7 @@ from tuner.targets.ask import NetworkKind
 from tuner.targets.target import EXAMPLES, Target
 from tuner.terminal import Command, errors_in_one_line, with_checked_paths
 from tuner.view.cli import view
+from tuner.words import counted
 
 # Torch's threads otherwise spin while they wait, and take the cores from each other on a busy machine. Read when torch
 # is first imported, by `fit`.
@@ -143,7 +144,7 @@ def fit(
         result.save(output)
 
         typer.echo(f"{output}: {result.summary}")
-        typer.echo(f"{result.steps} steps in {result.seconds:.0f} s. {result.message}")
+        typer.echo(f"{counted(result.steps, 'step')} in {result.seconds:.0f} s. {result.message}")
         if (size := source.stat().st_size) < len(result.content):
             typer.echo(f"It is larger than {source} itself, which has {size} bytes.")
         if not result.is_met:

@@ -26,6 +26,7 @@ from tuner.targets.request import MAX_LOSS_DB, ask_for, effort_of
 from tuner.targets.target import Target, TargetKind
 from tuner.targets.tiles.choice import tiles_suit
 from tuner.targets.wavelets.choice import most_values
+from tuner.words import counted
 
 if TYPE_CHECKING:
     from tuner.fit.progress import Progress, Verdict
@@ -240,7 +241,7 @@ def _in_tiles(
         steps=found.steps,
         seconds=found.seconds,
         summary=f"{len(found.content)} bytes, {bits:.2f} bits per sample, {in_decibels(found.psnr_db)}, "
-        f"{found.tiles} tiles",
+        f"{counted(found.tiles, 'tile')}",
     )
 
 

@@ -26,7 +26,10 @@ _SECONDS_BETWEEN = 10.0  # lines of one phase
 
 
 class _Lines:
-    """A line when a phase begins, and then one every ten seconds, each with a forecast."""
+    """A line when a phase begins, and then one every ten seconds, each with a forecast.
+
+    How many steps there will be is not said: one more network is another total. The forecast is for all of them.
+    """
 
     def __init__(self, say: Callable[[str], None], now: Callable[[], float] = monotonic) -> None:
         self._line, self._now, self._said = say, now, now()
@@ -36,18 +39,18 @@ class _Lines:
         from tuner.fit.progress import Verdict
 
         if self._now() - self._said >= _SECONDS_BETWEEN:
-            self._say(progress.step, progress.total_steps, progress.psnr_db, progress.eta_seconds)
+            self._say(progress.step, progress.psnr_db, progress.eta_seconds)
         return Verdict.CONTINUE
 
     def enter(self, standing: "Standing") -> None:
         self._phase = str(standing.phase)
-        self._say(standing.step, standing.total_steps, standing.psnr_db, standing.eta_seconds)
+        self._say(standing.step, standing.psnr_db, standing.eta_seconds)
 
-    def _say(self, step: int, total: int, psnr_db: float | None, eta_seconds: float | None) -> None:
+    def _say(self, step: int, psnr_db: float | None, eta_seconds: float | None) -> None:
         self._said = self._now()
         quality = "" if psnr_db is None else f", {in_decibels(psnr_db)}"
         left = "" if eta_seconds is None else f", about {eta_seconds:.0f} s left"
-        self._line(f"{self._phase}: step {step} of {total}{quality}{left}")
+        self._line(f"{self._phase}: step {step}{quality}{left}")
 
 
 @contextmanager
@@ -61,7 +64,7 @@ def progress_bar(*, shown: bool | None = None) -> "Iterator[Shown]":
         What is to be called after every step, and told of every phase.
     """
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bar
 
     from tuner.fit.progress import Verdict
@@ -69,7 +72,7 @@ def progress_bar(*, shown: bool | None = None) -> "Iterator[Shown]":
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
+        TextColumn("step {task.completed}"),
         TextColumn("{task.fields[quality]}"),
         TimeElapsedColumn(),
     )

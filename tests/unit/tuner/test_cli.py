@@ -312,6 +312,15 @@ def test_a_missed_target_ends_with_a_code_of_its_own(picture: Path, tmp_path: Pa
     assert "was missed" in missed.stdout
 
 
+def test_what_there_is_one_of_is_told_as_one(picture: Path, tmp_path: Path) -> None:
+    told = run("fit", picture, "-o", tmp_path / "a.tnr", "--effort", "fast", "--target", "psnr=25", "--steps", 2).stdout
+    assert "\n1 step in 0 s. The target of 25 dB PSNR was met" in told
+    assert told.endswith("; 1 step.\n")
+    whole = run("fit", picture, "-o", tmp_path / "b.tnr", "--effort", "fast", "--tiles", 64, "--steps", 2).stdout
+    assert ", 1 tile\n" in whole
+    assert " bytes in 1 tile.\n" in whole
+
+
 def test_a_file_that_is_larger_than_what_came_is_said_to_be(picture: Path, tmp_path: Path) -> None:
     small = tmp_path / "small.tnr"
     source = tmp_path / "source.jpg"

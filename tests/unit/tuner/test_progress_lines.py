@@ -10,9 +10,10 @@ def test_a_line_with_a_forecast_for_each_phase_where_there_is_no_terminal(capsys
     picture = np.linspace(0, 255, 16 * 16).reshape(16, 16, 1).astype(np.uint8)
     represent(picture, psnr_db=25, effort="fast", max_steps=2, progress=True)
     said = capsys.readouterr().err.splitlines()
-    assert said[0].startswith("training: step 0 of ")
+    assert said[0].startswith("training: step 0, about ")
     assert any(line.startswith("compressing: step ") for line in said)
     assert all(line.endswith(" s left") for line in said)
+    assert not any(" of " in line for line in said), "a total that grows is none"
 
 
 def test_a_library_call_is_silent_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:

@@ -40,6 +40,7 @@ from tuner.targets.tiles.tile import FittedTile, TileSettings, fit_tile, join, s
 from tuner.targets.tiles.versions import Version, within_file, within_squares
 from tuner.targets.trial import Trial
 from tuner.targets.wavelets.forecast import work_per_step
+from tuner.words import counted
 
 OnStep = Callable[[Progress], Verdict]
 OnPhase = Callable[[Standing], None]
@@ -558,7 +559,7 @@ class _Search:
         is_met = self._meets(quality.psnr_db, len(content))
         reached = (
             f"{in_decibels(quality.psnr_db)}, errors up to {quality.max_error:.2g}, {len(content)} bytes in "
-            f"{self._grid.tiles} tiles."
+            f"{counted(self._grid.tiles, 'tile')}."
         )
         if self._target is None or self._target.kind is TargetKind.SECONDS:
             sentence = f"All tiles were fitted: {reached}"

@@ -35,6 +35,7 @@ from tuner.targets.wavelets.forecast import (
 )
 from tuner.targets.wavelets.landing import encoded, land_on_quality, land_on_size
 from tuner.targets.wavelets.sharing import shared_configs
+from tuner.words import counted
 
 _WORTH_FILLING = 0.95  # of a limit of bytes
 _WORTH_LOWERING_DB = 0.15  # above a quality
@@ -297,7 +298,7 @@ class WaveletsStrategy(Strategy[WaveletsPlan, WaveletResult, WaveletsTrial]):
 
     def tried(self, trials: Sequence[WaveletsTrial]) -> str:
         """How many steps it took."""
-        return f"{sum(trial.steps for trial in separate(trials))} steps"
+        return counted(sum(trial.steps for trial in separate(trials)), "step")
 
     def advice(self, trials: Sequence[WaveletsTrial]) -> str:
         """A higher effort, or the other kind of network; of floats, that there is an end."""
