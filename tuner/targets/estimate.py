@@ -16,7 +16,7 @@ from typing import Any
 from tuner.errors import ConfigError
 from tuner.signal.kind import SignalKind
 from tuner.targets.ask import Ask, SinesAsk, TilesAsk, WaveletsAsk
-from tuner.targets.foreseen import beyond_samples
+from tuner.targets.foreseen import beyond_samples, near_samples
 from tuner.targets.request import ask_for
 from tuner.targets.sines.estimate import foresee_sines
 from tuner.targets.sines.forecast import TYPICAL_COMPACTION_DB, Forecast
@@ -69,6 +69,7 @@ def estimate(ask: Ask, forecast: Forecast, *, speed: float = 1.0, sample_format:
     if ask.target is not None and ask.target.kind is TargetKind.PSNR_DB:
         values = forecast.samples * forecast.channels
         unforeseen = beyond_samples(ask.target.value, sample_format, values) or unforeseen
+    unforeseen = unforeseen or near_samples(foreseen.psnr_db, sample_format)
     return Estimate(
         weights=foreseen.weights,
         bytes=foreseen.bytes if unforeseen is None else None,

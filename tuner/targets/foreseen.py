@@ -42,6 +42,28 @@ def below_bytes(max_bytes: int, least_bytes: float) -> str:
     return f"no file has at most {max_bytes} bytes: ask for more, about {least_bytes:.0f} at least"
 
 
+def near_samples(psnr_db: float, sample_format: str | None) -> str | None:
+    """A sentence for a quality at which integers come back as they were, but for some; None if they do not.
+
+    Errors of less than half a step are gone once values are written as samples: from there to a file that is exact it
+    is one or two bits a value, while decibels, of ever fewer samples, jump.
+
+    Args:
+        psnr_db: quality that is expected of values, in dB.
+        sample_format: how the source stored a sample, such as "u8"; None if nobody knows.
+    """
+    if sample_format is None or sample_format.startswith("f"):
+        return None
+    bits = int(sample_format[1:])
+    rounding_db = 20.0 * log10(2.0**bits - 1.0) + 10.0 * log10(12.0)
+    if psnr_db <= rounding_db:
+        return None
+    return (
+        f"above {in_decibels(rounding_db, digits='.0f')} all but some samples of {bits} bits come back as they were: "
+        "how many do not, and of how many bytes, nobody can say"
+    )
+
+
 def beyond_samples(psnr_db: float, sample_format: str | None, values: int) -> str | None:
     """A sentence for a quality that integers cannot tell from exactness; None if they can.
 
