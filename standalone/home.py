@@ -5,7 +5,7 @@
     running.json        what runs now: processes, URL, environment; absent after a clean stop
     lock                held by the running `tunerd`; the kernel frees it however that process ends. Closed to others:
                         who can open a file can lock it
-    logs/               one file per process
+    logs/               one file per process, and what was said once, at the first start
     postgres/ valkey/ seaweedfs/   the data
 
 The lock says whether somebody runs here, running.json says who: a file can go stale, a lock cannot.
@@ -128,6 +128,15 @@ class Home:
         descriptor = os.open(self._lock, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         os.fchmod(descriptor, 0o600)  # earlier versions left it readable
         return os.fdopen(descriptor, "w")
+
+    def hears_first(self, notice: str) -> bool:
+        """Whether nobody was told this of this folder yet; from now on it stands in `logs/notices.log`."""
+        log = self.logs / "notices.log"
+        if log.exists() and notice in log.read_text().splitlines():
+            return False
+        with log.open("a") as file:
+            file.write(f"{notice}\n")
+        return True
 
     def installation(self) -> Installation:
         """The secrets of this folder, made at the first call.

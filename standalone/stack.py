@@ -86,7 +86,7 @@ def engines(home: Home, *, durable: bool = True, say: Say = quiet) -> Iterator[S
                 environment.update(start_engine(engine, ports, supervisor))
 
             supervisor.account = wanted.account
-            if wanted.reason:
+            if wanted.reason and home.hears_first(wanted.reason):
                 say(wanted.reason)
             supervisor.side_by_side([partial(start, engine) for engine in chosen])
             supervisor.publish(environment)

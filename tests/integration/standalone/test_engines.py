@@ -11,6 +11,9 @@ from botocore.exceptions import ClientError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from standalone.accounts import ServiceAccount
+from standalone.home import Home
+from standalone.stack import engines as engines_of
 from tests.engines import s3_client
 
 
@@ -18,6 +21,17 @@ def test_a_corner_of_the_engines_is_empty(store_environment: dict[str, str]) -> 
     with psycopg.connect(store_environment["TUNER_DATABASE_URL"].replace("+psycopg", "")) as connection:
         assert connection.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchone() == (0,)
     assert s3_client(store_environment).list_objects_v2(Bucket=store_environment["TUNER_S3_BUCKET"])["KeyCount"] == 0
+
+
+def test_under_whom_they_run_is_said_at_the_first_start_only(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    reasons = ["it runs as root, because A", "it runs as root, because A", "it runs as root, because B"]
+    said: list[str] = []
+    for reason in reasons:
+        monkeypatch.setattr("standalone.stack.service_account", lambda *_, why=reason: ServiceAccount(reason=why))
+        with engines_of(home, durable=False, say=said.append):
+            pass
+    assert [line for line in said if line.startswith("it runs as root")] == reasons[1:]
+    assert (home.logs / "notices.log").read_text().splitlines() == reasons[1:]
 
 
 def test_engines_listen_on_loopback_only(engines: dict[str, str]) -> None:
