@@ -20,6 +20,7 @@ from standalone.home import Home, default_home
 from standalone.program import python_environment
 from standalone.stack import engines, stack
 from tuner.interrupts import INTERRUPTED
+from tuner.terminal import Command
 
 app = typer.Typer(
     add_completion=False, help="Tuner on this machine: engines, api and worker, without Docker and without root."
@@ -201,6 +202,9 @@ def interruptible() -> Iterator[None]:
         for number, handler in before.items():
             signal.signal(number, handler)
 
+
+for _command in app.registered_commands:
+    _command.cls = Command  # for each of them, whoever adds one
 
 if __name__ == "__main__":
     app()

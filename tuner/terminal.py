@@ -1,4 +1,7 @@
-"""What every command of `tuner` does alike: options count once, paths are looked at first, errors fill one line."""
+"""What every command of `tuner` does alike: options count once, paths are looked at first, errors fill one line.
+
+`tunerd` counts its options so, too.
+"""
 
 import warnings
 from collections.abc import Callable, Iterator

@@ -9,6 +9,7 @@ from unittest.mock import patch
 import psutil
 import psycopg
 import pytest
+from typer.main import get_group
 from typer.testing import CliRunner
 
 from standalone.cli import app
@@ -56,6 +57,21 @@ def test_what_is_interrupted_does_not_end_as_if_it_were_done(tmp_path: Path) -> 
     assert (answer.exit_code, answer.stderr) == (130, "tunerd: stopped\n")
     with patch("standalone.cli.stack", side_effect=KeyboardInterrupt):
         assert CliRunner().invoke(app, ["up", "--home", str(tmp_path / "data")]).exit_code == 0
+
+
+@pytest.mark.parametrize("command", sorted(get_group(app).commands))
+def test_an_option_is_given_once(command: str, tmp_path: Path) -> None:
+    """Of two folders the last would count, and nothing would be said of the other."""
+    folder = [str(tmp_path / "backup")] if command in {"backup", "restore"} else []
+    given = CliRunner().invoke(app, [command, *folder, "--home", str(tmp_path / "a"), "--home", str(tmp_path / "b")])
+    assert given.exit_code == 2
+    assert "given 2 times, expected once" in given.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_keys_hands_on_is_not_counted_here(tmp_path: Path) -> None:
+    given = CliRunner().invoke(app, ["keys", "--home", str(tmp_path), "create", "--scope", "a", "--scope", "b"])
+    assert (given.exit_code, "Nothing runs on" in given.stderr) == (1, True)
 
 
 def test_the_environment_can_be_read_by_a_shell(tmp_path: Path) -> None:
