@@ -118,10 +118,10 @@ def service_account(home: Path, programs: Sequence[Path], environment: Mapping[s
         return ServiceAccount()
     for program in programs:
         if not account.may("x", program):
-            return ServiceAccount(reason=_stays_root(account, f"run {program}"))
+            return ServiceAccount(reason=_stays_root(f"run {program}"))
     spool = environment.get("TUNER_SPOOL_DIR")
     if spool and not account.may("w", Path(spool)):
-        return ServiceAccount(reason=_stays_root(account, f"write to {spool} (TUNER_SPOOL_DIR)"))
+        return ServiceAccount(reason=_stays_root(f"write to {spool} (TUNER_SPOOL_DIR)"))
     try:
         probe = subprocess.run(
             [sys.executable, "-c", _PROBE],
@@ -134,19 +134,20 @@ def service_account(home: Path, programs: Sequence[Path], environment: Mapping[s
             **account.popen_arguments(),
         )
     except PermissionError:
-        return ServiceAccount(reason=_stays_root(account, f"run {sys.executable}"))
+        return ServiceAccount(reason=_stays_root(f"run {sys.executable}"))
     if probe.returncode != 0:
-        return ServiceAccount(reason=_stays_root(account, f"read the packages of {sys.executable}"))
+        return ServiceAccount(reason=_stays_root(f"read the packages of {sys.executable}"))
     for part in (folder, folder / "tmp"):
         part.mkdir(mode=0o700, exist_ok=True)
         os.chown(part, account.uid, account.gid)
     return ServiceAccount(account)
 
 
-def _stays_root(account: Account, what: str) -> str:
+def _stays_root(what: str) -> str:
+    """The same sentence at every start, whichever number was drawn."""
     return (
-        f"api, workers, upkeep, storage and broker run as root, because '{account.name}' may not {what}: install where "
-        "everybody can read it, or run tunerd as a user"
+        f"api, workers, upkeep, storage and broker run as root, because a number without a name may not {what}: "
+        "install where everybody can read it, or run tunerd as a user"
     )
 
 

@@ -98,6 +98,7 @@ def test_where_python_is_closed_the_service_stays_root_and_says_why(open_folder:
     wanted = service_account(open_folder, [program], {})
     assert wanted.account is None
     assert str(program) in wanted.reason
+    assert service_account(open_folder, [program], {}).reason == wanted.reason, "else it would be said at every start"
     assert not (open_folder / SERVICE_FOLDER).exists()
 
 
