@@ -43,6 +43,8 @@ def stack(
         MigrationFailed: the tables could not be brought up to date.
     """
     processes.require_startable()
+    if api_port is not None and home.recorded() is None:  # else it may be an earlier run's, which is stopped first
+        _require_free(api_port)
     with engines(home, say=say) as supervisor:
         environment = {**supervisor.environment, "TUNER_DISK_FOLDER": str(home.path)}
         migrate.upgrade(home, environment)
@@ -113,6 +115,10 @@ def _api_port(home: Home, wanted: int | None) -> int:
         return processes.API_PORT
     if wanted is None:
         return Ports(home.path / "ports.json").claim("api", ["http"])["http"]
-    if not port_is_free(wanted):
-        raise NoFreePort(f"Port {wanted} on 127.0.0.1 is taken. Choose another with --port, or leave it out.")
+    _require_free(wanted)
     return wanted
+
+
+def _require_free(port: int) -> None:
+    if not port_is_free(port):
+        raise NoFreePort(f"Port {port} on 127.0.0.1 is taken. Choose another with --port, or leave it out.")

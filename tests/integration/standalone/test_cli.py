@@ -1,6 +1,7 @@
 """What `tunerd` says and prints; `tunerd up` itself is met in the tests of the parts that it joins."""
 
 import os
+import socket
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -47,6 +48,15 @@ def test_what_the_api_refuses_is_refused_before_anything_is_started(
     assert answer.exit_code == 1
     assert answer.stdout == ""
     assert answer.stderr.startswith(refusal)
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_port_that_is_taken_is_refused_before_anything_is_started(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        answer = CliRunner().invoke(app, ["up", "--home", str(tmp_path / "data"), "--port", str(port)])
+    assert (answer.exit_code, answer.stdout) == (1, "")
+    assert answer.stderr == f"Port {port} on 127.0.0.1 is taken. Choose another with --port, or leave it out.\n"
     assert not (tmp_path / "data").exists()
 
 
