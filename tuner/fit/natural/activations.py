@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tuner.fit.natural.input_sines import InputSines, Tile
+from tuner.fit.natural.input_sines import InputSines, Lines, Tile
 from tuner.fit.natural.kernels import Workspace, sine_cosine
 from tuner.fit.natural.sums import Hidden
 
@@ -66,11 +66,16 @@ class ForwardPass:
             turn = (hidden.layers[0][:, :, :-1] * move.phases).flatten(0, 1)
         return self._sines.plan(move.layers[0][:, :, :-1].flatten(0, 1).contiguous(), hidden.phases, turn)
 
-    def at(self, hidden: Hidden, plan: Tensor | None, index: int) -> Activations:
-        """Of a tile, by its number; without a plan those that are kept."""
-        return self._kept[index] if plan is None else self.run(hidden, plan, index)
+    def lines(self, hidden: Hidden, plan: Tensor, stripe: Sequence[int]) -> list[Lines]:
+        """A plan, member by member, made ready for a run of tiles, by their numbers."""
+        tiles = self._sines.tiles[stripe[0] : stripe[-1] + 1]
+        return [self._sines.lines(own, tiles) for own in plan.chunk(hidden.members)]
 
-    def run(self, hidden: Hidden, plan: Tensor, index: int) -> Activations:
+    def at(self, hidden: Hidden, lines: Sequence[Lines] | None, index: int) -> Activations:
+        """Of a tile, by its number; without a plan those that are kept."""
+        return self._kept[index] if lines is None else self.run(hidden, lines, index)
+
+    def run(self, hidden: Hidden, lines: Sequence[Lines], index: int) -> Activations:
         """Of a tile, computed anew."""
         tile = self._sines.tiles[index]
         run = self._kept.get(index)
@@ -79,7 +84,7 @@ class ForwardPass:
             run = Activations([self._like.new_empty(s) for s in shape], [self._like.new_empty(s) for s in shape])
             if self._keep:
                 self._kept[index] = run
-        z = self._first("z", plan, tile, hidden.members).add_(hidden.layers[0][:, :, -1:])
+        z = self._first("z", lines, tile).add_(hidden.layers[0][:, :, -1:])
         for layer in range(len(self._widths)):
             if layer:
                 z = self.product("z", hidden.layers[layer][:, :, :-1], run.sine[layer - 1])
@@ -87,9 +92,9 @@ class ForwardPass:
             sine_cosine(z, run.sine[layer], run.cosine[layer])
         return run
 
-    def tangent(self, hidden: Hidden, run: Activations, move: Hidden, first: Tensor, tile: Tile) -> Tensor:
+    def tangent(self, hidden: Hidden, run: Activations, move: Hidden, first: Sequence[Lines], tile: Tile) -> Tensor:
         """Change of the last hidden layer along a direction, (B, H, points); `first` is the direction's series."""
-        change = self._first("change", first, tile, hidden.members).add_(move.layers[0][:, :, -1:])
+        change = self._first("change", first, tile).add_(move.layers[0][:, :, -1:])
         change.mul_(run.cosine[0])
         for layer in range(1, len(self._widths)):
             change = self.product(f"change {layer}", hidden.layers[layer][:, :, :-1], change)
@@ -106,12 +111,12 @@ class ForwardPass:
         """A copy, in working memory of that name."""
         return self._space.take(name, values, *values.shape).copy_(values)
 
-    def _first(self, name: str, plan: Tensor, tile: Tile, members: int) -> Tensor:
+    def _first(self, name: str, lines: Sequence[Lines], tile: Tile) -> Tensor:
         """The first layer's series at a tile's points, (B, H, points), in working memory.
 
         Member by member: in a product of all rows at once, what is added to what may depend on how many rows there are.
         """
-        out = self._space.take(name, self._like, len(plan), tile.stop - tile.start)
-        for own, into in zip(plan.chunk(members), out.chunk(members), strict=True):
+        out = self._space.take(name, self._like, len(lines), self._widths[0], tile.stop - tile.start)
+        for own, into in zip(lines, out, strict=True):
             self._sines.apply(own, tile, into)
-        return out.view(members, -1, tile.stop - tile.start)
+        return out

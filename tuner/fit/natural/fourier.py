@@ -17,7 +17,7 @@ from math import log2, pi
 import torch
 from torch import Tensor
 
-from tuner.fit.natural.input_sines import Tile
+from tuner.fit.natural.input_sines import Lines, Tile
 
 # Multiply-adds of a matrix product in the time of one butterfly of a transform, as measured on a CPU.
 BUTTERFLY = 24.0
@@ -74,22 +74,31 @@ class FourierLine:
         amplitude = -1j * weight_HM if turn_HM is None else torch.complex(turn_HM, -weight_HM)
         return amplitude * self._start(phases_M).to(amplitude.dtype)
 
-    def apply(self, plan: Tensor, tile: Tile, out: Tensor | None = None) -> Tensor:
+    def lines(self, plan: Tensor, tiles: Sequence[Tile]) -> Lines:
+        """The plan as it is."""
+        return Lines(plan, 0, tiles)
+
+    def apply(self, lines: Lines, tile: Tile, out: Tensor | None = None) -> Tensor:
         """Transform the amplitudes of a tile, (H, points)."""
+        plan = lines.table
         turned = plan * self._turn(tile)
         turned = torch.where(self._flipped_M, turned.conj(), turned) * self._share_M
         bins = plan.new_zeros(len(plan), self._length // 2 + 1).index_add_(1, self._bin_M, turned)
         line = torch.fft.irfft(bins, self._length, norm="forward")[:, : tile.stop - tile.start]
         return line if out is None else out.copy_(line)
 
-    def accumulator(self, rows: int) -> Tensor:
+    def accumulator(self, rows: int, tiles: Sequence[Tile]) -> Lines:
         """Complex zeros (H, M)."""
-        return torch.zeros_like(torch.view_as_complex(self._like.new_empty(rows, len(self._k_M), 2)))
+        return Lines(torch.zeros_like(torch.view_as_complex(self._like.new_empty(rows, len(self._k_M), 2))), 0, tiles)
 
-    def add_transpose(self, total: Tensor, gradient_HP: Tensor, tile: Tile) -> None:
+    def add_transpose(self, total: Lines, gradient_HP: Tensor, tile: Tile) -> None:
         """Add the sums of g e^{2 pi i k n / L} over a tile's points."""
         bins = torch.fft.rfft(gradient_HP, self._length)[:, self._bin_M]
-        total += torch.where(self._flipped_M, bins, bins.conj()) * self._turn(tile)
+        total.table.add_(torch.where(self._flipped_M, bins, bins.conj()) * self._turn(tile))
+
+    def folded(self, total: Lines) -> Tensor:
+        """The sums as they are."""
+        return total.table
 
     def transposed(self, total: Tensor, phases_M: Tensor) -> tuple[Tensor, Tensor]:
         """Read the gradient of each sine and of each cosine off the sums."""

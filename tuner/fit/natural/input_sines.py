@@ -24,6 +24,21 @@ class Tile:
     box: tuple[slice, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """A plan made ready for consecutive tiles, or a sum over them that is still to be folded.
+
+    Attributes:
+        table: what an evaluator keeps of it; on a grid coefficients of the functions of the last axis, (H, lines, F_D).
+        first: number of the first line of samples in the table, in the order of the tiles.
+        tiles: tiles that it is ready for, in their order.
+    """
+
+    table: Tensor
+    first: int
+    tiles: Sequence[Tile]
+
+
 @runtime_checkable
 class InputSines(Protocol):
     """The sines s_j(x) = sin(omega k_j . x + phi_j) at fixed points, as an operator.
@@ -39,23 +54,31 @@ class InputSines(Protocol):
         ...
 
     def plan(self, weight_HM: Tensor, phases_M: Tensor, turn_HM: Tensor | None = None) -> Tensor:
-        """Prepare weight sin(theta + phi) + turn cos(theta + phi) for `apply`."""
+        """Prepare weight sin(theta + phi) + turn cos(theta + phi), whatever the tiles."""
         ...
 
-    def apply(self, plan: Tensor, tile: Tile, out: Tensor | None = None) -> Tensor:
-        """Evaluate the planned combination at the points of a tile, (H, points), into `out` if there is one."""
+    def lines(self, plan: Tensor, tiles: Sequence[Tile]) -> Lines:
+        """Make a plan ready for consecutive tiles."""
         ...
 
-    def accumulator(self, rows: int) -> Tensor:
-        """Zeros for `add_transpose` to add to."""
+    def apply(self, lines: Lines, tile: Tile, out: Tensor | None = None) -> Tensor:
+        """Evaluate the combination at the points of one of the tiles, (H, points), into `out` if there is one."""
         ...
 
-    def add_transpose(self, total: Tensor, gradient_HP: Tensor, tile: Tile) -> None:
-        """Add what the points of a tile contribute to the sums over points of g s^T."""
+    def accumulator(self, rows: int, tiles: Sequence[Tile]) -> Lines:
+        """Zeros for `add_transpose` to add to, for consecutive tiles."""
+        ...
+
+    def add_transpose(self, total: Lines, gradient_HP: Tensor, tile: Tile) -> None:
+        """Add what the points of one of the tiles contribute to the sums over points of g s^T."""
+        ...
+
+    def folded(self, total: Lines) -> Tensor:
+        """What was added for all tiles, as sums that can be added to those of other tiles."""
         ...
 
     def transposed(self, total: Tensor, phases_M: Tensor) -> tuple[Tensor, Tensor]:
-        """Turn an accumulator into the sums of g sin(theta + phi)^T and of g cos(theta + phi)^T, each (H, M)."""
+        """Turn folded sums into the sums of g sin(theta + phi)^T and of g cos(theta + phi)^T, each (H, M)."""
         ...
 
     def covariance(self, phases_M: Tensor) -> Tensor:
@@ -110,18 +133,26 @@ class DenseSines:
             on_sine, on_cosine = on_sine - turn_HM * sine, on_cosine + turn_HM * cosine
         return torch.cat([on_sine, on_cosine], 1)
 
-    def apply(self, plan: Tensor, tile: Tile, out: Tensor | None = None) -> Tensor:
-        """Multiply the table of a tile by the weights, (H, points)."""
-        return torch.mm(plan, self._table(tile), out=out)
+    def lines(self, plan: Tensor, tiles: Sequence[Tile]) -> Lines:
+        """The plan as it is."""
+        return Lines(plan, 0, tiles)
 
-    def accumulator(self, rows: int) -> Tensor:
+    def apply(self, lines: Lines, tile: Tile, out: Tensor | None = None) -> Tensor:
+        """Multiply the table of a tile by the weights, (H, points)."""
+        return torch.mm(lines.table, self._table(tile), out=out)
+
+    def accumulator(self, rows: int, tiles: Sequence[Tile]) -> Lines:
         """Zeros, as wide as the table is high."""
         height = len(self._angular_MD) * (2 if self._phases_M is None else 1)
-        return self._angular_MD.new_zeros(rows, height)
+        return Lines(self._angular_MD.new_zeros(rows, height), 0, tiles)
 
-    def add_transpose(self, total: Tensor, gradient_HP: Tensor, tile: Tile) -> None:
+    def add_transpose(self, total: Lines, gradient_HP: Tensor, tile: Tile) -> None:
         """Add the products of a tile's gradient with its table."""
-        total.addmm_(gradient_HP, self._table(tile).T)
+        total.table.addmm_(gradient_HP, self._table(tile).T)
+
+    def folded(self, total: Lines) -> Tensor:
+        """The sums as they are."""
+        return total.table
 
     def transposed(self, total: Tensor, phases_M: Tensor) -> tuple[Tensor, Tensor]:
         """Turn the sums back by the phases; fixed phases need no cosines, and get zeros."""

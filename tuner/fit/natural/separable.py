@@ -4,18 +4,25 @@ On a grid e^{i omega k.x} is a product of one exponential per axis. Folding +k a
 is a sum of 2^D products of the functions cos(omega |k_d| x_d) and sin(omega |k_d| x_d), and W s becomes a truncated
 Fourier series: contract its coefficients with the functions of one axis, then of the next. With F functions on the last
 axis a sample costs F multiply-adds a neuron instead of M; the frequencies of TUNER, a low box and a sparse high grid,
-have few distinct |k_d|, so F is small (364 frequencies: about 40). This is exact, not an approximation. `grid_sines`
-chooses between this, the dense product and, on a line, `tuner.fit.natural.fourier`.
+have few distinct |k_d|, so F is small (364 frequencies: about 40). Cosines are even and sines are odd: where the
+samples of a line lie symmetrically about 0, as those of a grid do, half of a line gives the other half, for half of
+these multiply-adds. This is exact, not an approximation. `grid_sines` chooses between this, the dense product and, on a
+line, `tuner.fit.natural.fourier`.
+
+All axes but the last are contracted once for many lines of samples (`lines`), since for few lines these products read
+more than they compute; the last one is contracted tile by tile.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from math import pi, prod
 
 import torch
 from torch import Tensor
 
 from tuner.fit.natural.fourier import FourierLine, whole_steps
-from tuner.fit.natural.input_sines import DenseSines, InputSines, Tile, boxes
+from tuner.fit.natural.input_sines import DenseSines, InputSines, Lines, Tile, boxes
+from tuner.fit.natural.kernels import Workspace
 
 
 def grid_sines(
@@ -52,6 +59,9 @@ def grid_sines(
 class SeparableSines:
     """First layer on a regular grid, one axis after the other.
 
+    Its points are in the order of the tiles; where half of a line gives the other one, the samples of a line are in the
+    order 0, 1, 2, ... up to its middle, and then N - 1, N - 2, ... down to it.
+
     Args:
         frequencies_MD: integer frequencies in cycles per period, (M, D).
         period: length p of the period, in units of the coordinates.
@@ -76,8 +86,16 @@ class SeparableSines:
             # e^{i omega k x} = cos(omega |k| x) + i sign(k) sin(omega |k| x): each axis doubles the terms.
             index = torch.cat([index * len(functions) + cosine[:, None], index * len(functions) + sine[:, None]], 1)
             factor = torch.cat([factor, factor * (1j * torch.sign(k))[:, None]], 1)
+        self._cosines = len(torch.unique(self._frequencies[:, -1].abs()))
+        self._half = _half(axes[-1])
+        if self._half:
+            length = self.shape[-1]
+            order = [*range(self._half), *range(length - 1, self._half - 1, -1)]
+            self._order = torch.tensor(order, device=device)
+            self._functions[-1] = self._functions[-1][:, self._order].contiguous()
         # Also with the positions first: a product over them is a third faster on rows that lie side by side.
         self._last_NF = self._functions[-1].T.contiguous()
+        self._space = Workspace()
         self._index = index.to(device)
         self._factor = factor.to(device)
         self._dtype = dtype
@@ -86,13 +104,17 @@ class SeparableSines:
     def cost(self) -> float:
         """Multiply-adds of one evaluation, for a neuron and a point; the dense product takes M."""
         counts = [len(functions) for functions in self._functions]
-        stages = (prod(self.shape[: d + 1]) * prod(counts[d:]) for d in range(len(counts)))
+        stages = [float(prod(self.shape[: d + 1]) * prod(counts[d:])) for d in range(len(counts))]
+        if self._half:
+            stages[-1] /= 2.0
         return sum(stages) / self.points
 
     def arrange(self, values: Tensor) -> Tensor:
         """Bring values (*grid, C) or (P, C) into tile order, (C, P)."""
         channels = values.shape[-1]
         grid = values.reshape(*self.shape, channels)
+        if self._half:
+            grid = grid.index_select(-2, self._order.to(grid.device))
         return torch.cat([grid[tile.box].reshape(-1, channels) for tile in self.tiles]).T.contiguous()
 
     def plan(self, weight_HM: Tensor, phases_M: Tensor, turn_HM: Tensor | None = None) -> Tensor:
@@ -106,33 +128,106 @@ class SeparableSines:
         series.index_add_(0, self._index.reshape(-1), terms.reshape(-1, len(weight_HM)))
         return series.T.reshape(-1, *sizes).contiguous()
 
-    def apply(self, plan: Tensor, tile: Tile, out: Tensor | None = None) -> Tensor:
+    def lines(self, plan: Tensor, tiles: Sequence[Tile]) -> Lines:
+        """Contract a plan with the functions of all axes but the last, for all lines of consecutive tiles."""
+        return Lines(self._contracted(plan, tiles, 0), self._first_line(tiles[0]), tiles)
+
+    def apply(self, lines: Lines, tile: Tile, out: Tensor | None = None) -> Tensor:
         """Sum the series at the points of a tile, (H, points)."""
-        spans = [functions[:, span] for functions, span in zip(self._functions, tile.box, strict=True)]
-        value, lead = plan, len(plan)
-        for local in spans[:-1]:
-            value = torch.matmul(local.T, value.reshape(lead, len(local), -1))
-            lead *= local.shape[1]
-        last = spans[-1]
-        into = None if out is None else out.view(lead, -1)
-        return torch.mm(value.reshape(lead, len(last)), last, out=into).view(len(plan), -1)
+        span = tile.box[-1]
+        own = lines.table[:, self._lines_of(tile, lines)]
+        series, last = own.reshape(-1, own.shape[-1]), self._functions[-1][:, span]
+        into = own.new_empty(len(own), tile.stop - tile.start) if out is None else out
+        rows = into.view(len(series), -1)
+        if not self._is_folded(span):
+            torch.mm(series, last, out=rows)
+            return into
+        even, left = rows[:, : self._half], self.shape[-1] - self._half
+        odd = self._space.take("odd", rows, len(rows), left)
+        torch.mm(series[:, : self._cosines], last[: self._cosines, : self._half], out=even)
+        torch.mm(series[:, self._cosines :], last[self._cosines :, :left], out=odd)
+        torch.sub(even[:, :left], odd, out=rows[:, self._half :])
+        even[:, :left] += odd
+        return into
 
-    def accumulator(self, rows: int) -> Tensor:
-        """Zeros (H, F_1, ..., F_D)."""
-        sizes = [len(functions) for functions in self._functions]
-        return torch.zeros(rows, *sizes, dtype=self._dtype, device=self._functions[0].device)
+    def accumulator(self, rows: int, tiles: Sequence[Tile]) -> Lines:
+        """Zeros for all lines of consecutive tiles."""
+        like = self._functions[-1]
+        table = like.new_zeros(rows, self._line_count(tiles), len(like))
+        return Lines(table, self._first_line(tiles[0]), tiles)
 
-    def add_transpose(self, total: Tensor, gradient_HP: Tensor, tile: Tile) -> None:
-        """Project a tile's gradient on the functions of each axis and add it to `total`."""
-        rows = len(gradient_HP)
-        last_NF = self._last_NF[tile.box[-1]]
-        value = gradient_HP.reshape(-1, len(last_NF)) @ last_NF
-        trailing = last_NF.shape[1]
-        outer = zip(self._functions[:-1], tile.box[:-1], strict=True)
-        for local in reversed([functions[:, span] for functions, span in outer]):
-            value = torch.matmul(local, value.reshape(-1, local.shape[1], trailing))
-            trailing *= len(local)
-        total += value.reshape(rows, *total.shape[1:])
+    def add_transpose(self, total: Lines, gradient_HP: Tensor, tile: Tile) -> None:
+        """Project a tile's gradient on the functions of the last axis, and add it to its lines."""
+        span = tile.box[-1]
+        own = total.table[:, self._lines_of(tile, total)]
+        rows, last_NF = gradient_HP.reshape(-1, span.stop - span.start), self._last_NF[span]
+        if not self._is_folded(span):
+            own += (rows @ last_NF).view(own.shape)
+            return
+        half, left = self._half, self.shape[-1] - self._half
+        projected = self._space.take("projected", rows, len(rows), last_NF.shape[1])
+        even = self._space.take("even", rows, len(rows), half).copy_(rows[:, :half])
+        even[:, :left] += rows[:, half:]
+        torch.mm(even, last_NF[:half, : self._cosines], out=projected[:, : self._cosines])
+        odd = self._space.take("odd", rows, len(rows), left)
+        torch.sub(rows[:, :left], rows[:, half:], out=odd)
+        torch.mm(odd, last_NF[:left, self._cosines :], out=projected[:, self._cosines :])
+        own += projected.view(own.shape)
+
+    def folded(self, total: Lines) -> Tensor:
+        """Project what has been added to lines on the functions of the other axes, (H, F_1, ..., F_D)."""
+        return self._projected(total.table, total.tiles, 0)
+
+    def _contracted(self, value: Tensor, tiles: Sequence[Tile], axis: int) -> Tensor:
+        """Coefficients (H, F_d, ..., F_D) from an axis on become those of lines, (H, lines, F_D)."""
+        if axis == len(self.shape) - 1:
+            return value[:, None]
+        parts, lead = [], len(value)
+        for span, inner in self._runs(tiles, axis):
+            local = self._functions[axis][:, span]
+            rest = torch.matmul(local.T, value.reshape(lead, len(local), -1))
+            rest = rest.reshape(-1, *value.shape[2:])
+            parts.append(self._contracted(rest, inner, axis + 1).reshape(lead, -1, value.shape[-1]))
+        return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
+
+    def _projected(self, lines: Tensor, tiles: Sequence[Tile], axis: int) -> Tensor:
+        """The transpose of `_contracted`: lines (H, lines, F_D) become coefficients from an axis on."""
+        if axis == len(self.shape) - 1:
+            return lines[:, 0]
+        runs, parts = list(self._runs(tiles, axis)), []
+        # Where there are several runs the axes before this one stand at one place, so that lines are counted by tiles.
+        counts = [self._line_count(inner) for _, inner in runs] if len(runs) > 1 else [lines.shape[1]]
+        for (span, inner), part in zip(runs, torch.split(lines, counts, 1), strict=True):
+            places = span.stop - span.start
+            flat = part.reshape(len(lines) * places, -1, lines.shape[-1])
+            found = self._projected(flat, inner, axis + 1)
+            parts.append(found.reshape(len(lines), places, -1))
+        local = torch.cat([self._functions[axis][:, span] for span, _ in runs], 1)
+        value = torch.matmul(local, torch.cat(parts, 1))
+        return value.reshape(len(lines), *(len(functions) for functions in self._functions[axis:]))
+
+    def _runs(self, tiles: Sequence[Tile], axis: int) -> Iterator[tuple[slice, Sequence[Tile]]]:
+        """Consecutive tiles by the places on an axis that they share; on the last but one they follow each other."""
+        if axis == len(self.shape) - 2:
+            yield slice(tiles[0].box[axis].start, tiles[-1].box[axis].stop), tiles
+            return
+        for span, run in groupby(tiles, key=lambda tile: tile.box[axis]):
+            yield span, list(run)
+
+    def _line_count(self, tiles: Sequence[Tile]) -> int:
+        return -(-tiles[-1].stop // self.shape[-1]) - self._first_line(tiles[0])
+
+    def _first_line(self, tile: Tile) -> int:
+        return tile.start // self.shape[-1]
+
+    def _lines_of(self, tile: Tile, lines: Lines) -> slice:
+        """Where the lines of a tile are in the table."""
+        first = self._first_line(tile) - lines.first
+        return slice(first, first + self._line_count([tile]))
+
+    def _is_folded(self, span: slice) -> bool:
+        """Whether half of a line gives the other half."""
+        return self._half > 0 and span == slice(0, self.shape[-1])
 
     def transposed(self, total: Tensor, phases_M: Tensor) -> tuple[Tensor, Tensor]:
         """Read the gradient of each sine and of each cosine off the accumulated series."""
@@ -161,6 +256,12 @@ class SeparableSines:
             table = torch.exp(1j * self.omega * span[:, None] * positions).mean(1)
             mean = mean * table[k[..., d] - lowest]
         return mean
+
+
+def _half(positions: Tensor) -> int:
+    """Number of positions up to and with the middle of a line; 0 if they do not lie symmetrically about 0."""
+    mirrored = torch.allclose(positions, -positions.flip(0), rtol=0.0, atol=torch.finfo(positions.dtype).eps)
+    return (len(positions) + 1) // 2 if mirrored and len(positions) > 1 else 0
 
 
 def _axis_functions(k: Tensor, omega: float, positions: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from tuner.fit.natural.activations import Activations, ForwardPass
-from tuner.fit.natural.input_sines import InputSines, Tile
+from tuner.fit.natural.input_sines import InputSines, Lines, Tile
 from tuner.fit.natural.kernels import add_gram, add_gram_with_ones, mirrored, total
 from tuner.fit.natural.sums import Correction, Curvature, Hidden, Moves, Normal
 from tuner.fit.stripes import Stripes, T
@@ -89,8 +89,9 @@ class Sweeps:
 
         def work(stripe: Sequence[int]) -> Normal:
             gram, cross = self._zeros(batch, width, width), self._zeros(batch, width, channels)
+            lines = self._forward.lines(hidden, plan, stripe)
             for index in stripe:
-                h = self._forward.run(hidden, plan, index).sine[-1]
+                h = self._forward.run(hidden, lines, index).sine[-1]
                 values = self._part(self.targets_BCP, self.sines.tiles[index])
                 if self._left_out:
                     # Whole tiles with zeros where points do not count: their products are the fast ones.
@@ -115,9 +116,10 @@ class Sweeps:
 
         def work(stripe: Sequence[int]) -> Tensor:
             squares = self._zeros(hidden.members)
+            lines = self._lines(hidden, plan, stripe)
             for index in stripe:
                 tile = self.sines.tiles[index]
-                residual = _affine(readout, self._forward.at(hidden, plan, index).sine[-1])
+                residual = _affine(readout, self._forward.at(hidden, lines, index).sine[-1])
                 residual -= self._part(self.targets_BCP, tile)
                 self._part(self.residual_BCP, tile).copy_(self._silence(residual, index))
                 squares += residual.double().square().sum((1, 2))
@@ -137,9 +139,10 @@ class Sweeps:
                 tuple(self._zeros(batch, width, width) for width in self.widths),
                 tuple(self._zeros(batch, width + 1, width + 1) for width in self.widths[:-1]),
             )
+            lines = self._lines(hidden, plan, stripe)
             for index in stripe:
                 band = _band(self.sines.tiles[index], share, offset + index)
-                _add_curvature(sums, self._forward.at(hidden, plan, index).part(band), weights, backward)
+                _add_curvature(sums, self._forward.at(hidden, lines, index).part(band), weights, backward)
             return sums
 
         parts = self._sweep(work)
@@ -162,14 +165,15 @@ class Sweeps:
         plan = self._plan(hidden)
         weights = [layer[:, :, :-1].contiguous() for layer in hidden.layers]
         backward = readout[:, :, :-1].mT.contiguous()
-        rows = hidden.members * self.widths[0]
 
         def work(stripe: Sequence[int]) -> tuple[Tensor, list[Tensor]]:
-            first = self.sines.accumulator(rows)
+            tiles = self.sines.tiles[stripe[0] : stripe[-1] + 1]
+            first = [self.sines.accumulator(self.widths[0], tiles) for _ in range(hidden.members)]
+            lines = self._lines(hidden, plan, stripe)
             sums = [self._zeros(*layer.shape) for layer in hidden.layers]
             for index in stripe:
                 tile = self.sines.tiles[index]
-                run = self._forward.at(hidden, plan, index)
+                run = self._forward.at(hidden, lines, index)
                 residual = self._silence(self._residual(tile, correction, run.sine[-1]), index)
                 slope = self._forward.product("slope", backward, residual).mul_(run.cosine[-1])
                 for layer in reversed(range(1, len(weights))):
@@ -179,9 +183,9 @@ class Sweeps:
                         run.cosine[layer - 1]
                     )
                 sums[0][:, :, -1] += slope.sum(2)
-                for own, into in zip(slope, first.chunk(hidden.members), strict=True):
+                for own, into in zip(slope, first, strict=True):
                     self.sines.add_transpose(into, own, tile)
-            return first, sums
+            return torch.cat([self.sines.folded(own) for own in first]), sums
 
         parts = self._sweep(work)
         gradients = [total([sums[i] for _, sums in parts]) for i in range(len(weights))]
@@ -215,10 +219,12 @@ class Sweeps:
             # The residual is one more row, so that one product gives all inner products.
             inner = self._zeros(batch, count + 1, count + 1)
             feature = self._zeros(batch, count * channels, width + 1)
+            lines = self._lines(hidden, plan, stripe)
+            firsts = [self._forward.lines(hidden, each, stripe) for each in series]
             for index in stripe:
                 tile = self.sines.tiles[index]
-                run = self._forward.at(hidden, plan, index)
-                for change, move, first in zip(self._changes[seen:], directions, series, strict=True):
+                run = self._forward.at(hidden, lines, index)
+                for change, move, first in zip(self._changes[seen:], directions, firsts, strict=True):
                     moved = read @ self._forward.tangent(hidden, run, move, first, tile)
                     self._part(change, tile).copy_(self._silence(moved, index))
                 rows = [self._part(change, tile) for change in (*self._changes, self.residual_BCP)]
@@ -262,6 +268,10 @@ class Sweeps:
             self.evaluate(hidden)
             return None
         return self._forward.series(hidden, hidden)
+
+    def _lines(self, hidden: Hidden, plan: Tensor | None, stripe: Sequence[int]) -> list[Lines] | None:
+        """A plan made ready for a stripe; None without one, where activations are kept."""
+        return None if plan is None else self._forward.lines(hidden, plan, stripe)
 
     @staticmethod
     def _part(values_BCP: Tensor, tile: Tile) -> Tensor:

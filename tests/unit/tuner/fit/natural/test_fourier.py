@@ -40,15 +40,16 @@ def test_forward_transpose_and_covariance_are_the_dense_ones(samples: int, tile:
         expected = weight @ torch.sin(angle + phases[:, None])
         if turning is not None:
             expected += turning @ torch.cos(angle + phases[:, None])
-        value = torch.cat([sines.apply(plan, t) for t in sines.tiles], 1)
+        value = torch.cat([sines.apply(sines.lines(plan, [t]), t) for t in sines.tiles], 1)
         torch.testing.assert_close(value, sines.arrange(expected.T), rtol=0, atol=1e-12)
         into = torch.empty(3, sines.tiles[0].stop, dtype=torch.float64)
-        torch.testing.assert_close(sines.apply(plan, sines.tiles[0], into), value[:, : into.shape[1]])
+        lines = sines.lines(plan, sines.tiles)
+        torch.testing.assert_close(sines.apply(lines, sines.tiles[0], into), value[:, : into.shape[1]])
 
-    total, arranged = sines.accumulator(3), sines.arrange(gradient.T)
+    total, arranged = sines.accumulator(3, sines.tiles), sines.arrange(gradient.T)
     for t in sines.tiles:
         sines.add_transpose(total, arranged[:, t.start : t.stop], t)
-    sine, cosine = sines.transposed(total, phases)
+    sine, cosine = sines.transposed(sines.folded(total), phases)
     torch.testing.assert_close(sine, gradient @ torch.sin(angle + phases[:, None]).T, rtol=0, atol=1e-11)
     torch.testing.assert_close(cosine, gradient @ torch.cos(angle + phases[:, None]).T, rtol=0, atol=1e-11)
 
@@ -67,7 +68,7 @@ def test_a_second_of_sound_keeps_the_precision_of_float32() -> None:
     for tile in (sines.tiles[0], sines.tiles[-1]):
         angle = 2 * pi / PERIOD * k.double() @ line(samples)[tile.box][None]
         exact = weight @ torch.sin(angle + phases[:, None])
-        assert float((sines.apply(plan, tile).double() - exact).abs().max()) < 5e-6
+        assert float((sines.apply(sines.lines(plan, [tile]), tile).double() - exact).abs().max()) < 5e-6
 
 
 def test_it_is_chosen_where_it_is_exact_and_pays() -> None:

@@ -10,7 +10,8 @@ from tuner.fit.natural.input_sines import DenseSines, InputSines
 from tuner.fit.natural.separable import SeparableSines, grid_sines
 
 PERIOD = 2.3
-SHAPES = [(17,), (9, 14), (5, 6, 7), (1, 12), (1, 1)]
+RUN = 4  # tiles that are made ready together
+SHAPES = [(17,), (9, 14), (9, 15), (5, 6, 7), (4, 3, 3), (3, 2, 4, 3), (1, 12), (1, 1)]
 
 
 def axes_of(shape: tuple[int, ...], dtype: torch.dtype = torch.float64) -> list[Tensor]:
@@ -31,14 +32,20 @@ def normal(*shape: int) -> Tensor:
 
 
 def everywhere(sines: InputSines, plan: Tensor) -> Tensor:
-    return torch.cat([sines.apply(plan, tile) for tile in sines.tiles], 1)
+    """All tiles, a few of them at a time."""
+    runs = [sines.tiles[start : start + RUN] for start in range(0, len(sines.tiles), RUN)]
+    return torch.cat([sines.apply(sines.lines(plan, run), tile) for run in runs for tile in run], 1)
 
 
 def gradient_sums(sines: InputSines, gradient_HP: Tensor, phases_M: Tensor) -> tuple[Tensor, Tensor]:
-    total = sines.accumulator(len(gradient_HP))
-    for tile in sines.tiles:
-        sines.add_transpose(total, gradient_HP[:, tile.start : tile.stop].contiguous(), tile)
-    return sines.transposed(total, phases_M)
+    sums = []
+    for start in range(0, len(sines.tiles), RUN):
+        run = sines.tiles[start : start + RUN]
+        total = sines.accumulator(len(gradient_HP), run)
+        for tile in run:
+            sines.add_transpose(total, gradient_HP[:, tile.start : tile.stop].contiguous(), tile)
+        sums.append(sines.folded(total))
+    return sines.transposed(torch.stack(sums).sum(0), phases_M)
 
 
 @pytest.fixture(params=SHAPES, ids=str)
@@ -111,7 +118,7 @@ def test_the_cheaper_evaluator_is_chosen() -> None:
     box = torch.cartesian_prod(torch.arange(0, 9), torch.arange(-8, 9))
     wide = axes_of((40, 50), torch.float32)
     assert isinstance(grid_sines(box, PERIOD, wide, 256), SeparableSines)
-    assert isinstance(grid_sines(box[:10], PERIOD, wide, 256), DenseSines)
+    assert isinstance(grid_sines(box[:8], PERIOD, wide, 256), DenseSines)
     assert isinstance(grid_sines(torch.arange(1, 12)[:, None], PERIOD, wide[:1], 256), DenseSines)
 
 

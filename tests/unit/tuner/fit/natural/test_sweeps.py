@@ -71,7 +71,7 @@ def make_case(widths: tuple[int, ...], *, separable: bool, keep: bool, threads: 
     targets = torch.stack([sines.arrange(normal(len(coords), CHANNELS, seed=b)) for b in range(BATCH)])
     sweeps = Sweeps(sines, targets, widths, keep=keep, threads=threads)
     readout = normal(BATCH, CHANNELS, widths[-1] + 1)
-    return Case(sweeps, Hidden(normal(len(k)), layers), readout, 2 * pi / PERIOD * k.double() @ coords.T)
+    return Case(sweeps, Hidden(normal(len(k)), layers), readout, 2 * pi / PERIOD * k.double() @ sines.arrange(coords))
 
 
 @pytest.fixture(params=[((4,), True), ((4, 3), False), ((4, 3, 5), True)], ids=str)
