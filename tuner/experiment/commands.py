@@ -115,6 +115,10 @@ def paper(
     seconds: Annotated[
         float | None, typer.Option(help="Seconds of the processor for the library's own trainer on a picture.")
     ] = None,
+    lead: Annotated[
+        float | None,
+        typer.Option(help="Lead in dB of the pixels learnt from over watched ones at which that trainer stops."),
+    ] = None,
     search: Annotated[
         bool, typer.Option(help="Search the learning rate of each method, too, on the first picture.")
     ] = False,
@@ -134,6 +138,7 @@ def paper(
         "batch_samples": batch,
         "seeds": seeds,
         "seconds": seconds,
+        "lead_db": lead,
     }
     changes |= {"band_limit": band_limit, "low_limit": low_limit}
     changes = {name: value for name, value in changes.items() if value is not None}

@@ -49,6 +49,8 @@ class PaperConfig:
         low_limit: half side l of the low box of those networks, instead of their own.
         seconds: seconds of the processor after which the library's own trainer stops, > 0; None for its steps alone.
             With a limit the last digits depend on the machine.
+        lead_db: lead in dB of the pixels that are learnt from over the watched ones at which the library's own trainer
+            stops, > 0; None for no such end.
 
     Raises:
         ConfigError: if a setting is out of its range.
@@ -65,6 +67,7 @@ class PaperConfig:
     band_limit: float | None = None
     low_limit: float | None = None
     seconds: float | None = None
+    lead_db: float | None = None
 
     def __post_init__(self) -> None:
         for name in self.methods:
@@ -73,8 +76,10 @@ class PaperConfig:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigError(f"{name} is {value}, expected at least 1")
-        if self.seconds is not None and not 0.0 < self.seconds < float("inf"):
-            raise ConfigError(f"seconds is {self.seconds}, expected a finite number above 0, or None")
+        for name in ("seconds", "lead_db"):
+            value = getattr(self, name)
+            if value is not None and not 0.0 < value < float("inf"):
+                raise ConfigError(f"{name} is {value}, expected a finite number above 0, or None")
 
 
 # The two tables of the paper: widths 416 / 416 and 256 / 256, epochs of four steps.
@@ -111,6 +116,7 @@ class Cell:
     band_limit: float | None = None
     low_limit: float | None = None
     seconds_limit: float | None = None
+    lead_limit_db: float | None = None
     authors_gradient_psnr_db: float | None = None
     watched_psnr_db: float | None = None
     peak_watched_psnr_db: float | None = None
@@ -262,6 +268,7 @@ def _train_cell(image: str, signal: Signal, name: str, seed: int, rate: float, c
         seconds=round(last.get("seconds", process_time() - started), 2),
         **ranges,
         seconds_limit=config.seconds if name == NATURAL_GRADIENT else None,
+        lead_limit_db=config.lead_db if name == NATURAL_GRADIENT else None,
         best_step=last.get("best_step"),
         taken_steps=last.get("taken_steps"),
         **{metric: round(last[metric], 3) for metric in (*METRICS, *WATCHED) if last.get(metric) is not None},
@@ -294,7 +301,7 @@ def _natural_gradient(
             trainer=NaturalGradientConfig(prior=1.0),
             budget=Budget(max_steps=max(1, config.steps // 10)),
             seed=seed,
-            watch=WatchConfig(),
+            watch=WatchConfig() if config.lead_db is None else WatchConfig(every=1, max_gap_db=config.lead_db),
         ),
         held_out=samples.held_out_P.reshape(samples.shape),
         on_step=on_step,
@@ -325,5 +332,9 @@ def _ranges(name: str, config: PaperConfig) -> dict[str, float]:
 def _key(image: str, name: str, seed: int, rate: float, config: PaperConfig | Cell) -> tuple[object, ...]:
     ranges = tuple(sorted(_ranges(name, config).items())) if isinstance(config, PaperConfig) else config.ranges
     size = (config.size, config.weights, config.layers, config.steps, config.batch_samples)
-    limit = config.seconds_limit if isinstance(config, Cell) else config.seconds if name == NATURAL_GRADIENT else None
-    return (image, name, seed, rate, *size, ranges, limit)
+    limits: tuple[float | None, ...] = (None, None)
+    if isinstance(config, Cell):
+        limits = (config.seconds_limit, config.lead_limit_db)
+    elif name == NATURAL_GRADIENT:
+        limits = (config.seconds, config.lead_db)
+    return (image, name, seed, rate, *size, ranges, *limits)

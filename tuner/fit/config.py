@@ -125,7 +125,8 @@ class WatchConfig:
         margin_db: gain in dB that a later network must bring to take the place of the kept one, >= 0.
         patience: number of steps without such a gain after which the fit stops, >= 1.
         max_gap_db: lead in dB of the samples that the fit learns from over the watched ones beyond which a network is
-            not kept, > 0; None for any. It holds quality back for the sake of calm between the samples.
+            not kept, > 0; None for any. The first one beyond it ends the fit, at a network between that one and the
+            kept one. It holds quality back for the sake of calm between the samples.
 
     Raises:
         ConfigError: if a setting is out of its range.

@@ -12,6 +12,8 @@ from time import monotonic
 from typing import NamedTuple
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from tuner.decibels import mse_to_psnr_db
 from tuner.errors import FitDiverged, StateMismatch
@@ -25,6 +27,9 @@ from tuner.shapes import BoolArray
 from tuner.signal.scattered import ScatteredSignal
 from tuner.signal.signal import Signal
 from tuner.signal.triangles import Mesh
+
+# Of the way between two networks, of which the first is too far ahead on the samples that it has seen.
+HALVINGS = 3
 
 
 class Fingerprints(NamedTuple):
@@ -127,6 +132,8 @@ class _Run:
         loss = self._trainer.step()
         if self._watch is not None and isfinite(loss):
             self._watch.look(self._clock.steps + 1, mse_to_psnr_db(loss), self._trainer.tensors)
+            if self._watch.is_ahead:
+                self._go_back(self._watch)
         self._clock.tick(monotonic() - started)
         self._history.append(loss)
         if not isfinite(loss):
@@ -161,6 +168,19 @@ class _Run:
             best_step=watch.best_step if watch is not None and is_kept else None,
         )
 
+    def _go_back(self, watch: Watch) -> None:
+        """From a network that is too far ahead go back towards the kept one, no farther than need be."""
+        within = watch.best()
+        beyond = {name: tensor.to("cpu", copy=True) for name, tensor in self._trainer.tensors().items()}
+        for _ in range(HALVINGS):
+            middle = {name: _halfway(within[name], tensor) for name, tensor in beyond.items()}
+            self._trainer.load_tensors(middle)
+            seen_psnr_db = mse_to_psnr_db(self._trainer.finish())
+            if watch.look_between(self._clock.steps + 1, seen_psnr_db, middle):
+                within = middle
+            else:
+                beyond = middle
+
     def _is_on_target(self) -> bool:
         """Whether the target is reached; the exact loss is only asked for once the reported one says so."""
         target = self._clock.budget.target_psnr_db
@@ -177,6 +197,11 @@ class _Run:
             history=tuple(self._history),
             tensors={name: tensor.to("cpu", copy=True) for name, tensor in tensors.items()},
         )
+
+
+def _halfway(one: Tensor, other: Tensor) -> Tensor:
+    """The mean of two tensors of a trainer; counts are those of the other."""
+    return torch.lerp(one, other, 0.5) if other.is_floating_point() else other
 
 
 def signal_fingerprint(

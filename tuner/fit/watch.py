@@ -32,6 +32,7 @@ class Watch:
         best_psnr_db: quality of the kept network in dB; minus infinity before the first measurement.
         best_step: number of steps after which the kept network was as it is.
         latest_psnr_db: quality that was measured last, in dB; None before the first measurement.
+        is_ahead: whether a network was met that is too far ahead on what it has seen, so that the fit is to end.
     """
 
     def __init__(self, config: WatchConfig, measure: Callable[[], float]) -> None:
@@ -41,6 +42,7 @@ class Watch:
         self.best_psnr_db = float("-inf")
         self.best_step = 0
         self.latest_psnr_db: float | None = None
+        self.is_ahead = False
 
     def look(self, step: int, seen_psnr_db: float, tensors: Callable[[], Mapping[str, Tensor]]) -> None:
         """Measure the network if it is time to, and keep it if it is better than the kept one.
@@ -53,16 +55,32 @@ class Watch:
         if step % self._config.every:
             return
         self.latest_psnr_db = self._measure()
-        limit = self._config.max_gap_db
-        if self._best and limit is not None and seen_psnr_db - self.latest_psnr_db > limit:
-            return
-        if self.latest_psnr_db > self.best_psnr_db + (self._config.margin_db if self._best else 0.0):
-            self.best_psnr_db, self.best_step = self.latest_psnr_db, step
-            self._best = {name: tensor.to("cpu", copy=True) for name, tensor in tensors().items()}
+        if self._best and self._leads(seen_psnr_db):
+            self.is_ahead = True
+        elif self.latest_psnr_db > self.best_psnr_db + (self._config.margin_db if self._best else 0.0):
+            self._keep(step, tensors())
+
+    def look_between(self, step: int, seen_psnr_db: float, tensors: Mapping[str, Tensor]) -> bool:
+        """Measure a network between the kept one and one that is too far ahead, and keep it if it is better.
+
+        Args:
+            step: number of steps taken.
+            seen_psnr_db: quality in dB on the samples that the fit learns from.
+            tensors: everything that the training algorithm needs to have this network again.
+
+        Returns:
+            Whether this network is not too far ahead.
+        """
+        self.latest_psnr_db = self._measure()
+        if self._leads(seen_psnr_db):
+            return False
+        if self.latest_psnr_db > self.best_psnr_db:
+            self._keep(step, tensors)
+        return True
 
     def is_over(self, step: int) -> bool:
-        """Whether no better network has come for so long that none is expected."""
-        return bool(self._best) and step - self.best_step >= self._config.patience
+        """Whether a network was too far ahead, or no better one has come for so long that none is expected."""
+        return self.is_ahead or (bool(self._best) and step - self.best_step >= self._config.patience)
 
     def best(self) -> dict[str, Tensor]:
         """The tensors of the kept network; none before the first measurement."""
@@ -71,7 +89,9 @@ class Watch:
     def tensors(self) -> dict[str, Tensor]:
         """What a checkpoint needs of it, by names that begin with `PREFIX`."""
         latest = float("nan") if self.latest_psnr_db is None else self.latest_psnr_db
-        facts = torch.tensor([self.best_psnr_db, float(self.best_step), latest], dtype=torch.float64)
+        facts = torch.tensor(
+            [self.best_psnr_db, float(self.best_step), latest, float(self.is_ahead)], dtype=torch.float64
+        )
         return {f"{PREFIX}facts": facts, **{f"{PREFIX}best.{name}": value for name, value in self._best.items()}}
 
     def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
@@ -82,11 +102,21 @@ class Watch:
         """
         if f"{PREFIX}facts" not in tensors:
             raise StateMismatch("the checkpoint has no watched samples, expected some: start the fit anew")
-        best, step, latest = tensors[f"{PREFIX}facts"].tolist()
-        self.best_psnr_db, self.best_step = best, int(step)
+        best, step, latest, ahead = tensors[f"{PREFIX}facts"].tolist()
+        self.best_psnr_db, self.best_step, self.is_ahead = best, int(step), bool(ahead)
         self.latest_psnr_db = None if np.isnan(latest) else latest
         kept = f"{PREFIX}best."
         self._best = {name.removeprefix(kept): value for name, value in tensors.items() if name.startswith(kept)}
+
+    def _leads(self, seen_psnr_db: float) -> bool:
+        """Whether the samples that were seen are too far ahead of the watched ones, as measured last."""
+        limit = self._config.max_gap_db
+        return limit is not None and self.latest_psnr_db is not None and seen_psnr_db - self.latest_psnr_db > limit
+
+    def _keep(self, step: int, tensors: Mapping[str, Tensor]) -> None:
+        assert self.latest_psnr_db is not None  # noqa: S101  by its callers
+        self.best_psnr_db, self.best_step = self.latest_psnr_db, step
+        self._best = {name: tensor.to("cpu", copy=True) for name, tensor in tensors.items()}
 
 
 def watched_mask(shape: tuple[int, ...], config: WatchConfig, seed: int) -> BoolArray:

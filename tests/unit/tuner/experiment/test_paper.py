@@ -146,6 +146,11 @@ def test_the_own_trainer_has_one_row_and_ranges_make_another_cell(tmp_path: Path
     assert (own[0].best_step, own[0].taken_steps) == (2, 3)
     hurried = replace(config, methods=("natural_gradient",), steps=1000, search=False, seconds=1e-9)
     assert [cell.taken_steps for cell in run_paper(PICTURES[:1], hurried, results)] == [1]
+    calm = replace(config, methods=("natural_gradient",), steps=1000, search=False, lead_db=0.05)
+    (held,) = run_paper(PICTURES[:1], calm, results)
+    assert (held.lead_limit_db, held.seconds_limit) == (0.05, None)
+    assert held.taken_steps is not None
+    assert held.taken_steps < 100, "it stops once the pixels that it learns from lead"
     ranged = replace(config, methods=("tuner", "siren"), search=False, band_limit=0.2)
     found = run_paper(PICTURES[:1], ranged, results)
     assert [cell.band_limit for cell in found] == [0.2, None]

@@ -77,7 +77,8 @@ def watched_run(
         states.append(FitState.from_bytes(progress.capture().to_bytes()))
         return Verdict.CONTINUE
 
-    watch = Watch(settings, lambda: qualities[int(trainer.count)])
+    steps_of, values = zip(*sorted(qualities.items()), strict=True)
+    watch = Watch(settings, lambda: float(np.interp(float(trainer.count), steps_of, values)))
     clock = Clock(Budget(max_steps=steps, target_psnr_db=target))
     summary = train(trainer, clock, NAMES, resume=resume, on_step=on_step, watch=watch)
     return summary, trainer, reports, states
@@ -117,7 +118,20 @@ def test_a_network_that_is_too_far_ahead_on_what_it_has_seen_is_not_kept() -> No
     gains = {step: 3.0 * step - 0.2 * step for step in range(2, 13, 2)}  # what is seen gains 3.01 dB a step
     settings = WatchConfig(every=2, patience=4, max_gap_db=1.0)
     summary, trainer, _, _ = watched_run(gains, settings=settings)
-    assert (summary.best_step, float(trainer.count), summary.outcome) == (4, 4, FitOutcome.PLATEAU)
+    # 4 steps lead by 0.8 dB and 6 by 1.3. Halfway is 5, whose 1.05 dB are too many; 4.5 and 4.75 are not.
+    assert (summary.best_step, float(trainer.count), summary.outcome) == (6, 4.75, FitOutcome.PLATEAU)
+    assert summary.steps == 6
+
+
+def test_a_fit_that_went_too_far_ahead_is_over_when_it_is_resumed() -> None:
+    settings = WatchConfig(every=2, patience=4, max_gap_db=1.0)
+    whole, _, _, states = watched_run({2: 5.6, 4: 11.2, 6: 16.8}, settings=settings)
+    resumed, trainer, reports, _ = watched_run({2: 5.6, 4: 11.2, 6: 16.8}, settings=settings, resume=states[-1])
+    assert (replace(resumed, seconds=0.0), reports) == (replace(whole, seconds=0.0), [])
+    assert float(trainer.count) == 4.75
+
+
+def test_a_limit_of_nothing_is_refused() -> None:
     with pytest.raises(ConfigError, match="max_gap_db is 0"):
         WatchConfig(max_gap_db=0.0)
 
