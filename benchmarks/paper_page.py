@@ -1,15 +1,18 @@
 """Makes tables of docs/paper.md from committed results: `python -m benchmarks.paper_page`.
 
 A table stands between `<!-- table: NAME -->` and `<!-- end -->`. NAME is a folder of `benchmarks/results`, in which
-`tuner paper` has put its cells; each picture that the library's own trainer was run on is a row.
+`tuner paper` has put its cells, and `benchmarks.interpolated` what neighbours say; each picture that the library's own
+trainer was run on is a row.
 """
 
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.interpolated import NAME
 from tuner.experiment.methods import NATURAL_GRADIENT
 from tuner.experiment.paper import Cell, read_cells
 
@@ -19,11 +22,27 @@ BEGIN, END = "<!-- table: {name} -->\n", "<!-- end -->"
 _TABLE = re.compile(r"<!-- table: (?P<name>[a-z0-9_]+) -->\n(?P<body>.*?)<!-- end -->", re.DOTALL)
 
 
-def pictures(cells: Sequence[Cell]) -> str:
-    """What the library's own trainer came to on each picture, and the means of all."""
+def pictures(cells: Sequence[Cell], interpolated: Mapping[str, float]) -> str:
+    """What the library's own trainer came to on each picture, and the means of all.
+
+    Args:
+        cells: finished trainings.
+        interpolated: quality in dB of the held-out pixels of each picture as their neighbours give them, by its name.
+    """
     own = sorted((cell for cell in cells if cell.method == NATURAL_GRADIENT), key=lambda cell: (cell.image, cell.seed))
-    titles = ("picture", "steps", "seconds", "train", "held-out", "lead", "gradient", "to the letter", "below the best")
-    columns = np.array([_numbers(cell) for cell in own])
+    titles = (
+        "picture",
+        "steps",
+        "seconds",
+        "train",
+        "held-out",
+        "lead",
+        "gradient",
+        "to the letter",
+        "below the best",
+        "interpolated",
+    )
+    columns = np.array([[*_numbers(cell), interpolated.get(cell.image, float("nan"))] for cell in own])
     rows = [[cell.image, *_shown(numbers)] for cell, numbers in zip(own, columns, strict=True)]
     return _table(titles, [*rows, ["**mean**", *_shown(columns.mean(0))], ["**worst**", *_shown(_worst(columns))]])
 
@@ -36,10 +55,12 @@ def remade(page: str) -> str:
     """
 
     def table(found: re.Match[str]) -> str:
-        path = RESULTS / found["name"] / "results.jsonl"
+        folder = RESULTS / found["name"]
+        path, neighbours = folder / "results.jsonl", folder / NAME
         if not path.is_file():
             raise FileNotFoundError(f"{path} does not exist, expected the results of `tuner paper` for {found['name']}")
-        return BEGIN.format(name=found["name"]) + pictures(list(read_cells(path))) + END
+        known = json.loads(neighbours.read_text()) if neighbours.is_file() else {}
+        return BEGIN.format(name=found["name"]) + pictures(list(read_cells(path)), known) + END
 
     return _TABLE.sub(table, page)
 
