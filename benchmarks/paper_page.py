@@ -1,8 +1,8 @@
 """Makes tables of docs/paper.md from committed results: `python -m benchmarks.paper_page`.
 
 A table stands between `<!-- table: NAME -->` and `<!-- end -->`. NAME is a folder of `benchmarks/results`, in which
-`tuner paper` has put its cells, and `benchmarks.interpolated` what neighbours say; each picture that the library's own
-trainer was run on is a row.
+`tuner paper` has put its cells; each picture that the library's own trainer was run on is a row. What neighbours say of
+its pixels (`benchmarks.interpolated`) is in the folder of the pictures, which has the name as far as the first "_".
 """
 
 import json
@@ -56,7 +56,7 @@ def remade(page: str) -> str:
 
     def table(found: re.Match[str]) -> str:
         folder = RESULTS / found["name"]
-        path, neighbours = folder / "results.jsonl", folder / NAME
+        path, neighbours = folder / "results.jsonl", RESULTS / found["name"].partition("_")[0] / NAME
         if not path.is_file():
             raise FileNotFoundError(f"{path} does not exist, expected the results of `tuner paper` for {found['name']}")
         known = json.loads(neighbours.read_text()) if neighbours.is_file() else {}
