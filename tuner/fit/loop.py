@@ -118,7 +118,7 @@ class _Run:
 
     def outcome(self) -> FitOutcome | None:
         """Why the fit is over, or None if it is not."""
-        if self._is_on_target():
+        if self._history and self._reaches_target(self._history[-1]):
             return FitOutcome.CONVERGED
         if self._watch is not None and self._watch.is_over(self._clock.steps):
             return FitOutcome.PLATEAU
@@ -132,7 +132,7 @@ class _Run:
         loss = self._trainer.step()
         if self._watch is not None and isfinite(loss):
             self._watch.look(self._clock.steps + 1, mse_to_psnr_db(loss), self._trainer.tensors)
-            if self._watch.is_ahead:
+            if self._watch.is_ahead and not self._reaches_target(loss):
                 self._go_back(self._watch)
         self._clock.tick(monotonic() - started)
         self._history.append(loss)
@@ -169,7 +169,7 @@ class _Run:
         )
 
     def _go_back(self, watch: Watch) -> None:
-        """From a network that is too far ahead go back towards the kept one, no farther than need be."""
+        """From a network that is too far ahead go back towards the kept one, no farther than need be, and keep it."""
         within = watch.best()
         beyond = {name: tensor.to("cpu", copy=True) for name, tensor in self._trainer.tensors().items()}
         for _ in range(HALVINGS):
@@ -180,11 +180,12 @@ class _Run:
                 within = middle
             else:
                 beyond = middle
+        self._trainer.load_tensors(watch.best())
 
-    def _is_on_target(self) -> bool:
+    def _reaches_target(self, loss: float) -> bool:
         """Whether the target is reached; the exact loss is only asked for once the reported one says so."""
         target = self._clock.budget.target_psnr_db
-        if target is None or not self._history or mse_to_psnr_db(self._history[-1]) < target:
+        if target is None or mse_to_psnr_db(loss) < target:
             return False
         return mse_to_psnr_db(self._trainer.finish()) >= target
 

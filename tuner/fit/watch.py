@@ -102,8 +102,8 @@ class Watch:
         """
         if f"{PREFIX}facts" not in tensors:
             raise StateMismatch("the checkpoint has no watched samples, expected some: start the fit anew")
-        best, step, latest, ahead = tensors[f"{PREFIX}facts"].tolist()
-        self.best_psnr_db, self.best_step, self.is_ahead = best, int(step), bool(ahead)
+        best, step, latest, *ahead = tensors[f"{PREFIX}facts"].tolist()  # earlier versions went on when one was ahead
+        self.best_psnr_db, self.best_step, self.is_ahead = best, int(step), any(ahead)
         self.latest_psnr_db = None if np.isnan(latest) else latest
         kept = f"{PREFIX}best."
         self._best = {name.removeprefix(kept): value for name, value in tensors.items() if name.startswith(kept)}

@@ -131,6 +131,28 @@ def test_a_fit_that_went_too_far_ahead_is_over_when_it_is_resumed() -> None:
     assert float(trainer.count) == 4.75
 
 
+def test_where_no_network_between_is_near_enough_the_kept_one_is_what_a_checkpoint_holds() -> None:
+    settings = WatchConfig(every=2, patience=4, max_gap_db=0.85)  # 4.25 steps lead by 0.89 dB
+    summary, trainer, _, states = watched_run({2: 5.6, 4: 11.2, 6: 16.8}, settings=settings)
+    assert (summary.best_step, float(trainer.count), summary.outcome) == (4, 4, FitOutcome.PLATEAU)
+    assert float(states[-1].tensors["count"]) == 4
+
+
+def test_a_target_that_is_reached_counts_even_where_that_network_is_too_far_ahead() -> None:
+    settings = WatchConfig(every=2, patience=4, max_gap_db=1.0)
+    target = mse_to_psnr_db(0.5**6) - 1e-6
+    summary, trainer, _, _ = watched_run({2: 5.6, 4: 11.2, 6: 16.8}, settings=settings, target=target)
+    assert (summary.outcome, float(trainer.count)) == (FitOutcome.CONVERGED, 6)
+
+
+def test_a_checkpoint_of_a_version_that_went_on_ahead_is_gone_on_from() -> None:
+    whole, _, _, states = watched_run(RISE_AND_FALL)
+    facts = states[4].tensors["watch.facts"][:3]
+    earlier = replace(states[4], tensors={**states[4].tensors, "watch.facts": facts})
+    resumed, _, _, _ = watched_run(RISE_AND_FALL, resume=earlier)
+    assert replace(resumed, seconds=0.0) == replace(whole, seconds=0.0)
+
+
 def test_a_limit_of_nothing_is_refused() -> None:
     with pytest.raises(ConfigError, match="max_gap_db is 0"):
         WatchConfig(max_gap_db=0.0)
