@@ -66,9 +66,9 @@ class ForwardPass:
             turn = (hidden.layers[0][:, :, :-1] * move.phases).flatten(0, 1)
         return self._sines.plan(move.layers[0][:, :, :-1].flatten(0, 1).contiguous(), hidden.phases, turn)
 
-    def lines(self, hidden: Hidden, plan: Tensor, stripe: Sequence[int]) -> list[Lines]:
+    def lines(self, hidden: Hidden, plan: Tensor, near: Sequence[int]) -> list[Lines]:
         """A plan, member by member, made ready for a run of tiles, by their numbers."""
-        tiles = self._sines.tiles[stripe[0] : stripe[-1] + 1]
+        tiles = self._sines.tiles[near[0] : near[-1] + 1]
         return [self._sines.lines(own, tiles) for own in plan.chunk(hidden.members)]
 
     def at(self, hidden: Hidden, lines: Sequence[Lines] | None, index: int) -> Activations:

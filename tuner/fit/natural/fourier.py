@@ -11,7 +11,7 @@ neuron instead of M, in memory that does not grow with the line. Exact, and chos
 it pays: from a few hundred frequencies on.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import log2, pi
 
 import torch
@@ -73,6 +73,10 @@ class FourierLine:
         """Complex amplitudes at the first sample, (H, M)."""
         amplitude = -1j * weight_HM if turn_HM is None else torch.complex(turn_HM, -weight_HM)
         return amplitude * self._start(phases_M).to(amplitude.dtype)
+
+    def runs(self, rows: int, numbers: Sequence[int]) -> Iterator[Sequence[int]]:  # noqa: ARG002  however many rows
+        """One run: nothing is kept of a tile."""
+        yield numbers
 
     def lines(self, plan: Tensor, tiles: Sequence[Tile]) -> Lines:
         """The plan as it is."""

@@ -5,7 +5,7 @@ a core's cache. `DenseSines` takes any points; `tuner.fit.natural.separable` is 
 `tuner.fit.natural.fourier` on long lines.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import pi, prod
@@ -55,6 +55,10 @@ class InputSines(Protocol):
 
     def plan(self, weight_HM: Tensor, phases_M: Tensor, turn_HM: Tensor | None = None) -> Tensor:
         """Prepare weight sin(theta + phi) + turn cos(theta + phi), whatever the tiles."""
+        ...
+
+    def runs(self, rows: int, numbers: Sequence[int]) -> Iterator[Sequence[int]]:
+        """Split consecutive tiles, by their numbers, into runs whose lines, of so many rows, take little memory."""
         ...
 
     def lines(self, plan: Tensor, tiles: Sequence[Tile]) -> Lines:
@@ -132,6 +136,10 @@ class DenseSines:
         if turn_HM is not None:
             on_sine, on_cosine = on_sine - turn_HM * sine, on_cosine + turn_HM * cosine
         return torch.cat([on_sine, on_cosine], 1)
+
+    def runs(self, rows: int, numbers: Sequence[int]) -> Iterator[Sequence[int]]:  # noqa: ARG002  however many rows
+        """One run: nothing is kept of a tile."""
+        yield numbers
 
     def lines(self, plan: Tensor, tiles: Sequence[Tile]) -> Lines:
         """The plan as it is."""

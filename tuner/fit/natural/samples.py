@@ -21,8 +21,8 @@ from tuner.signal.signal import Signal
 TILE_BYTES_CPU = 2**20
 TILE_BYTES_GPU = 2**28
 MIN_TILE_POINTS = 64
-# Lines of a grid that a tile on a CPU should have, and the bytes that it may take for them: series along the axes
-# before the last are one product for all lines of a tile, which is four times as slow for a line by itself.
+# Lines of a grid that a tile on a CPU should have, and the bytes that it may take for them. A line by itself took four
+# times as long when axes before the last were contracted tile by tile; for lines of many tiles it takes no longer.
 TILE_LINES = 4
 MAX_TILE_BYTES_CPU = 2**22
 # Of the memory that is free when the fit begins.

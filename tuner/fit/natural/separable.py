@@ -10,7 +10,7 @@ these multiply-adds. This is exact, not an approximation. `grid_sines` chooses b
 line, `tuner.fit.natural.fourier`.
 
 All axes but the last are contracted once for many lines of samples (`lines`), since for few lines these products read
-more than they compute; the last one is contracted tile by tile.
+more than they compute, and for no more than fit into a little memory (`runs`); the last one is contracted tile by tile.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,6 +23,10 @@ from torch import Tensor
 from tuner.fit.natural.fourier import FourierLine, whole_steps
 from tuner.fit.natural.input_sines import DenseSines, InputSines, Lines, Tile, boxes
 from tuner.fit.natural.kernels import Workspace
+
+# Of the lines of a run of tiles, for each thread and direction. With them all a picture of 4096 x 4096 would take
+# 145 MB, a volume of 256^3 328 MB; at 416 frequencies and neurons 130 lines of a picture of 512 x 512 fit.
+RUN_BYTES = 2**24
 
 
 def grid_sines(
@@ -127,6 +131,16 @@ class SeparableSines:
         series = torch.zeros(prod(sizes), len(weight_HM), dtype=self._dtype, device=weight_HM.device)
         series.index_add_(0, self._index.reshape(-1), terms.reshape(-1, len(weight_HM)))
         return series.T.reshape(-1, *sizes).contiguous()
+
+    def runs(self, rows: int, numbers: Sequence[int]) -> Iterator[Sequence[int]]:
+        """As many tiles as have lines that fit into `RUN_BYTES`, and one at least."""
+        most = RUN_BYTES // (rows * self._last_NF.shape[1] * self._last_NF.element_size())
+        begin = 0
+        for end in range(1, len(numbers)):
+            if self._line_count([self.tiles[number] for number in (numbers[begin], numbers[end])]) > most:
+                yield numbers[begin:end]
+                begin = end
+        yield numbers[begin:]
 
     def lines(self, plan: Tensor, tiles: Sequence[Tile]) -> Lines:
         """Contract a plan with the functions of all axes but the last, for all lines of consecutive tiles."""

@@ -16,7 +16,7 @@ the result has the same bytes whatever the number of threads. Arrays are (member
 hidden matrix carries its bias as last column (`tuner.fit.natural.activations`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -89,18 +89,19 @@ class Sweeps:
 
         def work(stripe: Sequence[int]) -> Normal:
             gram, cross = self._zeros(batch, width, width), self._zeros(batch, width, channels)
-            lines = self._forward.lines(hidden, plan, stripe)
-            for index in stripe:
-                h = self._forward.run(hidden, lines, index).sine[-1]
-                values = self._part(self.targets_BCP, self.sines.tiles[index])
-                if self._left_out:
-                    # Whole tiles with zeros where points do not count: their products are the fast ones.
-                    h = self._silence(self._forward.copied("seen", h), index)
-                add_gram_with_ones(gram, h)
-                if self._left_out:
-                    gram[:, -1, -1] -= len(self._left_out[index])
-                cross[:, :-1] += h @ values.mT
-                cross[:, -1] += values.double().sum(2)
+            for near in self._runs(stripe):
+                lines = self._forward.lines(hidden, plan, near)
+                for index in near:
+                    h = self._forward.run(hidden, lines, index).sine[-1]
+                    values = self._part(self.targets_BCP, self.sines.tiles[index])
+                    if self._left_out:
+                        # Whole tiles with zeros where points do not count: their products are the fast ones.
+                        h = self._silence(self._forward.copied("seen", h), index)
+                    add_gram_with_ones(gram, h)
+                    if self._left_out:
+                        gram[:, -1, -1] -= len(self._left_out[index])
+                    cross[:, :-1] += h @ values.mT
+                    cross[:, -1] += values.double().sum(2)
             return Normal(gram, cross)
 
         parts = self._sweep(work)
@@ -116,13 +117,14 @@ class Sweeps:
 
         def work(stripe: Sequence[int]) -> Tensor:
             squares = self._zeros(hidden.members)
-            lines = self._lines(hidden, plan, stripe)
-            for index in stripe:
-                tile = self.sines.tiles[index]
-                residual = _affine(readout, self._forward.at(hidden, lines, index).sine[-1])
-                residual -= self._part(self.targets_BCP, tile)
-                self._part(self.residual_BCP, tile).copy_(self._silence(residual, index))
-                squares += residual.double().square().sum((1, 2))
+            for near in self._runs(stripe):
+                lines = self._lines(hidden, plan, near)
+                for index in near:
+                    tile = self.sines.tiles[index]
+                    residual = _affine(readout, self._forward.at(hidden, lines, index).sine[-1])
+                    residual -= self._part(self.targets_BCP, tile)
+                    self._part(self.residual_BCP, tile).copy_(self._silence(residual, index))
+                    squares += residual.double().square().sum((1, 2))
             return squares
 
         return total(self._sweep(work))
@@ -139,10 +141,11 @@ class Sweeps:
                 tuple(self._zeros(batch, width, width) for width in self.widths),
                 tuple(self._zeros(batch, width + 1, width + 1) for width in self.widths[:-1]),
             )
-            lines = self._lines(hidden, plan, stripe)
-            for index in stripe:
-                band = _band(self.sines.tiles[index], share, offset + index)
-                _add_curvature(sums, self._forward.at(hidden, lines, index).part(band), weights, backward)
+            for near in self._runs(stripe):
+                lines = self._lines(hidden, plan, near)
+                for index in near:
+                    band = _band(self.sines.tiles[index], share, offset + index)
+                    _add_curvature(sums, self._forward.at(hidden, lines, index).part(band), weights, backward)
             return sums
 
         parts = self._sweep(work)
@@ -167,25 +170,30 @@ class Sweeps:
         backward = readout[:, :, :-1].mT.contiguous()
 
         def work(stripe: Sequence[int]) -> tuple[Tensor, list[Tensor]]:
-            tiles = self.sines.tiles[stripe[0] : stripe[-1] + 1]
-            first = [self.sines.accumulator(self.widths[0], tiles) for _ in range(hidden.members)]
-            lines = self._lines(hidden, plan, stripe)
             sums = [self._zeros(*layer.shape) for layer in hidden.layers]
-            for index in stripe:
-                tile = self.sines.tiles[index]
-                run = self._forward.at(hidden, lines, index)
-                residual = self._silence(self._residual(tile, correction, run.sine[-1]), index)
-                slope = self._forward.product("slope", backward, residual).mul_(run.cosine[-1])
-                for layer in reversed(range(1, len(weights))):
-                    sums[layer][:, :, :-1] += slope @ run.sine[layer - 1].mT
-                    sums[layer][:, :, -1] += slope.sum(2)
-                    slope = self._forward.product(f"slope {layer}", weights[layer].mT, slope).mul_(
-                        run.cosine[layer - 1]
-                    )
-                sums[0][:, :, -1] += slope.sum(2)
-                for own, into in zip(slope, first, strict=True):
-                    self.sines.add_transpose(into, own, tile)
-            return torch.cat([self.sines.folded(own) for own in first]), sums
+            folded: Tensor | None = None
+            for near in self._runs(stripe):
+                tiles = self.sines.tiles[near[0] : near[-1] + 1]
+                first = [self.sines.accumulator(self.widths[0], tiles) for _ in range(hidden.members)]
+                lines = self._lines(hidden, plan, near)
+                for index in near:
+                    tile = self.sines.tiles[index]
+                    run = self._forward.at(hidden, lines, index)
+                    residual = self._silence(self._residual(tile, correction, run.sine[-1]), index)
+                    slope = self._forward.product("slope", backward, residual).mul_(run.cosine[-1])
+                    for layer in reversed(range(1, len(weights))):
+                        sums[layer][:, :, :-1] += slope @ run.sine[layer - 1].mT
+                        sums[layer][:, :, -1] += slope.sum(2)
+                        slope = self._forward.product(f"slope {layer}", weights[layer].mT, slope).mul_(
+                            run.cosine[layer - 1]
+                        )
+                    sums[0][:, :, -1] += slope.sum(2)
+                    for own, into in zip(slope, first, strict=True):
+                        self.sines.add_transpose(into, own, tile)
+                found = torch.cat([self.sines.folded(own) for own in first])
+                folded = found if folded is None else folded.add_(found)
+            assert folded is not None  # noqa: S101  a stripe has tiles
+            return folded, sums
 
         parts = self._sweep(work)
         gradients = [total([sums[i] for _, sums in parts]) for i in range(len(weights))]
@@ -219,20 +227,21 @@ class Sweeps:
             # The residual is one more row, so that one product gives all inner products.
             inner = self._zeros(batch, count + 1, count + 1)
             feature = self._zeros(batch, count * channels, width + 1)
-            lines = self._lines(hidden, plan, stripe)
-            firsts = [self._forward.lines(hidden, each, stripe) for each in series]
-            for index in stripe:
-                tile = self.sines.tiles[index]
-                run = self._forward.at(hidden, lines, index)
-                for change, move, first in zip(self._changes[seen:], directions, firsts, strict=True):
-                    moved = read @ self._forward.tangent(hidden, run, move, first, tile)
-                    self._part(change, tile).copy_(self._silence(moved, index))
-                rows = [self._part(change, tile) for change in (*self._changes, self.residual_BCP)]
-                flat = torch.stack([row.flatten(1) for row in rows], 1)
-                inner += flat @ flat.mT
-                changes = flat[:, :-1].reshape(batch, count * channels, -1)
-                feature[:, :, :-1] += changes @ run.sine[-1].mT
-                feature[:, :, -1] += changes.sum(2)
+            for near in self._runs(stripe):
+                lines = self._lines(hidden, plan, near)
+                firsts = [self._forward.lines(hidden, each, near) for each in series]
+                for index in near:
+                    tile = self.sines.tiles[index]
+                    run = self._forward.at(hidden, lines, index)
+                    for change, move, first in zip(self._changes[seen:], directions, firsts, strict=True):
+                        moved = read @ self._forward.tangent(hidden, run, move, first, tile)
+                        self._part(change, tile).copy_(self._silence(moved, index))
+                    rows = [self._part(change, tile) for change in (*self._changes, self.residual_BCP)]
+                    flat = torch.stack([row.flatten(1) for row in rows], 1)
+                    inner += flat @ flat.mT
+                    changes = flat[:, :-1].reshape(batch, count * channels, -1)
+                    feature[:, :, :-1] += changes @ run.sine[-1].mT
+                    feature[:, :, -1] += changes.sum(2)
             return inner, feature
 
         parts = self._sweep(work)
@@ -269,9 +278,13 @@ class Sweeps:
             return None
         return self._forward.series(hidden, hidden)
 
-    def _lines(self, hidden: Hidden, plan: Tensor | None, stripe: Sequence[int]) -> list[Lines] | None:
-        """A plan made ready for a stripe; None without one, where activations are kept."""
-        return None if plan is None else self._forward.lines(hidden, plan, stripe)
+    def _runs(self, stripe: Sequence[int]) -> Iterator[Sequence[int]]:
+        """The tiles of a stripe, as many at a time as plans are made ready for; for each member as for it alone."""
+        return self.sines.runs(self.widths[0], stripe)
+
+    def _lines(self, hidden: Hidden, plan: Tensor | None, near: Sequence[int]) -> list[Lines] | None:
+        """A plan made ready for a run of tiles; None without one, where activations are kept."""
+        return None if plan is None else self._forward.lines(hidden, plan, near)
 
     @staticmethod
     def _part(values_BCP: Tensor, tile: Tile) -> Tensor:

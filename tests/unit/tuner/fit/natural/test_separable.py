@@ -11,7 +11,7 @@ from tuner.fit.natural.separable import SeparableSines, grid_sines
 
 PERIOD = 2.3
 RUN = 4  # tiles that are made ready together
-SHAPES = [(17,), (9, 14), (9, 15), (5, 6, 7), (4, 3, 3), (3, 2, 4, 3), (1, 12), (1, 1)]
+SHAPES = [(17,), (9, 14), (9, 15), (3, 25), (5, 6, 7), (4, 3, 3), (3, 2, 4, 3), (1, 12), (1, 1)]
 
 
 def axes_of(shape: tuple[int, ...], dtype: torch.dtype = torch.float64) -> list[Tensor]:
@@ -102,6 +102,16 @@ def test_covariance_has_a_closed_form(case: tuple[Tensor, list[Tensor], Tensor])
     dense = DenseSines(k, PERIOD, coords_of(axes), 11).covariance(phases)
     torch.testing.assert_close(separable, expected, rtol=0, atol=1e-12)
     torch.testing.assert_close(dense, expected, rtol=0, atol=1e-12)
+
+
+def test_lines_whose_samples_do_not_lie_symmetrically_are_summed_whole() -> None:
+    axes = [axes_of((4,))[0], axes_of((7,))[0] * 0.4 + 0.3]
+    k, phases, weight, gradient = some_frequencies(2), normal(20), normal(3, 20), normal(3, 28)
+    table = torch.sin(2 * pi / PERIOD * k.double() @ coords_of(axes).T + phases[:, None])
+    sines = SeparableSines(k, PERIOD, axes, 14)
+    torch.testing.assert_close(sines.arrange(gradient.T), gradient, rtol=0, atol=0)
+    torch.testing.assert_close(everywhere(sines, sines.plan(weight, phases)), weight @ table, rtol=0, atol=1e-12)
+    torch.testing.assert_close(gradient_sums(sines, gradient, phases)[0], gradient @ table.T, rtol=0, atol=1e-11)
 
 
 def test_float32_keeps_its_precision() -> None:

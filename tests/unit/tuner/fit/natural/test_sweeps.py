@@ -1,5 +1,6 @@
 """Sums over samples, against the same sums made with autograd and explicit Jacobians on tiny networks, two at once."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import pi
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 
 from tuner.fit.natural.direction import best_combination, solve_readout
-from tuner.fit.natural.input_sines import DenseSines
+from tuner.fit.natural.input_sines import DenseSines, Lines, Tile
 from tuner.fit.natural.separable import SeparableSines
 from tuner.fit.natural.sums import Hidden
 from tuner.fit.natural.sweeps import Sweeps
@@ -197,6 +198,41 @@ def test_threads_and_kept_activations_do_not_change_a_bit() -> None:
             [tensor.tolist() for tensor in (gram, squares, curvature.input_side[0], *gradient.layers, moves.products)]
         )
     assert results[0] == results[1] == results[2]
+
+
+def test_lines_of_many_tiles_take_bounded_memory_and_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = make_case((4, 3), separable=True, keep=False)
+    expected = sums_of(case)
+    functions, bytes_of_two_lines = 5, 2 * 4 * 5 * 8  # of frequencies 0, 1 and 2; four neurons, float64
+    tables: list[Tensor] = []
+
+    def recorded(sines: SeparableSines, plan: Tensor, tiles: Sequence[Tile]) -> Lines:
+        made = lines(sines, plan, tiles)
+        tables.append(made.table)
+        return made
+
+    lines = SeparableSines.lines
+    monkeypatch.setattr(SeparableSines, "lines", recorded)
+    monkeypatch.setattr("tuner.fit.stripes.STRIPES", 1)
+    counts = []
+    for most in (bytes_of_two_lines, 2 * bytes_of_two_lines, 2**24):
+        tables.clear()
+        monkeypatch.setattr("tuner.fit.natural.separable.RUN_BYTES", most)
+        for found, wanted in zip(sums_of(case), expected, strict=True):
+            torch.testing.assert_close(found, wanted)
+        assert all(table.shape[2] == functions and table.nbytes <= most for table in tables)
+        counts.append(len(tables))
+    assert counts == [4 * counts[2], 2 * counts[2], counts[2]]  # four tiles, of at most two lines
+
+
+def sums_of(case: Case) -> list[Tensor]:
+    """What every sweep gives."""
+    normals = case.sweeps.evaluate(case.hidden)
+    squares = case.sweeps.loss(case.hidden, case.readout)
+    curvature = case.sweeps.curvature(case.hidden, case.readout, share=1, offset=0)
+    gradient = case.sweeps.gradient(case.hidden, case.readout)
+    moves = case.sweeps.directional(case.hidden, case.readout, some_directions(case))
+    return [normals.gram, normals.cross, squares, *curvature.output_side, *gradient.layers, moves.products]
 
 
 def test_a_second_point_does_not_disturb_the_first() -> None:
