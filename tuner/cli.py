@@ -129,6 +129,7 @@ def fit(
             "max_steps": steps,
             "seed": seed,
         }
+        size = source.stat().st_size  # before it can be moved away
         if loss is Loss.EIKONAL:
             if target is not None:
                 raise ConfigError(
@@ -145,7 +146,7 @@ def fit(
 
         typer.echo(f"{output}: {result.summary}")
         typer.echo(f"{counted(result.steps, 'step')} in {result.seconds:.0f} s. {result.message}")
-        if (size := source.stat().st_size) < len(result.content):
+        if size < len(result.content):
             typer.echo(f"It is larger than {source} itself, which has {size} bytes.")
         if not result.is_met:
             raise typer.Exit(MISSED)

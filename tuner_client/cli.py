@@ -44,12 +44,13 @@ def submit(
     try:
         with Client(server, api_key=os.environ.get("TUNER_API_KEY")) as client:
             fit = client.submit(source, target=target, preset=preset)
+            size = source.stat().st_size  # before it can be moved away
             if not wait and output is None:
                 typer.echo(f"{fit.id} is {fit.status}: {server.rstrip('/')}/fits/{fit.id}")
                 return
             ended = _watch(client, fit)
             typer.echo(_summary(ended))
-            if ended.result is not None and (size := source.stat().st_size) < ended.result.bytes:
+            if ended.result is not None and size < ended.result.bytes:
                 typer.echo(f"It is larger than {source} itself, which has {size} bytes.")
             if output is not None:
                 client.download(fit.id, output)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -20,6 +21,7 @@ from tests.tiles import ask_none, random_tiles, tiled
 from tests.wavelets import wavelet_representation
 from tuner.cli import app
 from tuner.codec.encode import encode
+from tuner.fitting import represent
 from tuner.representation import Representation
 from tuner.signal.image import read_image
 
@@ -339,6 +341,29 @@ def test_a_file_that_is_larger_than_what_came_is_said_to_be(picture: Path, tmp_p
             said = run("submit", source, "--wait").stdout.splitlines()
         assert len(said) == lines
         assert (f"It is larger than {source} itself, which has {size} bytes." in said) is (difference > 0)
+
+
+def test_a_source_that_is_gone_when_its_file_is_there_is_no_failure(picture: Path, tmp_path: Path) -> None:
+    source, output = tmp_path / "source.png", tmp_path / "made.tnr"
+
+    def moved_away(fitted: object) -> object:
+        def fit(*_: object, **__: object) -> object:
+            source.unlink()
+            return fitted
+
+        shutil.copy(picture, source)
+        return fit
+
+    made = represent(picture, effort="fast", max_steps=2)
+    with patch("tuner.cli.represent", moved_away(made)):
+        told = run("fit", source, "-o", output)
+    assert (told.exit_code, told.stderr) == (0, "")
+    result = SimpleNamespace(bytes=10, bits_per_sample=None, psnr_db=30.0)
+    ended = SimpleNamespace(id="fit_1", status="succeeded", result=result)
+    with patch("tuner_client.Client") as client, patch("tuner_client.cli._watch", moved_away(ended)):
+        told = run("submit", source, "-o", tmp_path / "fetched.tnr")
+    assert (told.exit_code, told.stderr) == (0, "")
+    client().__enter__().download.assert_called_once()
 
 
 def test_the_input_is_never_overwritten(picture: Path, file: Path) -> None:
