@@ -42,7 +42,7 @@ def require_startable() -> None:
         check=False,
     )
     if asked.returncode != 0:
-        raise StartFailed(asked.stderr.strip())
+        raise StartFailed(asked.stderr.strip() or f"api.startable ended with status {asked.returncode} and no word.")
 
 
 def api(home: Home, environment: Mapping[str, str], port: int, account: Account | None = None) -> Service:

@@ -33,7 +33,7 @@ class EstimateView(BaseModel):
     )
     unforeseen: str | None = Field(
         default=None,
-        description="why there is neither size nor quality, in a sentence: no file is so small or so good, or one in "
-        "which all samples but some are exact; null if there are",
+        description="why there is neither size nor quality, in a sentence: no file is so small or so good, or all "
+        "samples but some come back as they were; null if there are",
     )
     speed_is_measured: bool = Field(description="whether the seconds go by what earlier fits took on these workers")

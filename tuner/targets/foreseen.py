@@ -60,7 +60,7 @@ def near_samples(psnr_db: float, sample_format: str | None) -> str | None:
         return None
     return (
         f"above {in_decibels(rounding_db, digits='.0f')} all but some samples of {bits} bits come back as they were: "
-        "how many do not, and of how many bytes, nobody can say"
+        "how many do not, and how large the file is, nobody can say"
     )
 
 

@@ -51,6 +51,18 @@ def test_what_the_api_refuses_is_refused_before_anything_is_started(
     assert not (tmp_path / "data").exists()
 
 
+def test_an_api_that_ends_without_a_word_is_an_error_with_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As what runs out of memory does."""
+    silent = tmp_path / "python"
+    silent.write_text("#!/bin/sh\nkill -9 $$\n")
+    silent.chmod(0o755)
+    monkeypatch.setattr("standalone.processes.sys.executable", str(silent))
+    answer = CliRunner().invoke(app, ["up", "--home", str(tmp_path / "data")])
+    assert (answer.exit_code, answer.stderr) == (1, "api.startable ended with status -9 and no word.\n")
+
+
 def test_a_port_that_is_taken_is_refused_before_anything_is_started(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
