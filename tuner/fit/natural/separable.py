@@ -109,7 +109,7 @@ class SeparableSines:
         """Multiply-adds of one evaluation, for a neuron and a point; the dense product takes M."""
         counts = [len(functions) for functions in self._functions]
         stages = [float(prod(self.shape[: d + 1]) * prod(counts[d:])) for d in range(len(counts))]
-        if self._half:
+        if self._is_folded(self.tiles[0].box[-1]):
             stages[-1] /= 2.0
         return sum(stages) / self.points
 

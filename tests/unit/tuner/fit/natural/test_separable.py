@@ -132,6 +132,13 @@ def test_the_cheaper_evaluator_is_chosen() -> None:
     assert isinstance(grid_sines(torch.arange(1, 12)[:, None], PERIOD, wide[:1], 256), DenseSines)
 
 
+def test_half_of_a_line_is_only_saved_where_tiles_hold_whole_lines() -> None:
+    k, axes = some_frequencies(2), axes_of((9, 14))
+    whole, cut = (SeparableSines(k, PERIOD, axes, tile_points) for tile_points in (14, 13))
+    cosines = torch.unique(k[:, 1].abs())
+    assert cut.cost - whole.cost == pytest.approx((len(cosines) + int((cosines > 0).sum())) / 2.0)
+
+
 @pytest.mark.parametrize("shape", [(10,), (7, 5), (3, 4, 5)])
 @pytest.mark.parametrize("limit", [1, 3, 6, 20, 1000])
 def test_tiles_cover_the_grid_once(shape: tuple[int, ...], limit: int) -> None:
