@@ -311,7 +311,8 @@ def _natural_gradient(
     return asdict(measured) | {
         "seconds": seconds,
         "watched_psnr_db": fitted.watched_psnr_db,
-        "peak_watched_psnr_db": max(watched) if len(watched) > 1 else None,
+        # The one that is returned may lie between two that the training passed.
+        "peak_watched_psnr_db": None if fitted.watched_psnr_db is None else max(*watched, fitted.watched_psnr_db),
         "best_step": fitted.best_step,
         "taken_steps": fitted.steps,
     }

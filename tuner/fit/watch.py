@@ -31,7 +31,7 @@ class Watch:
     Attributes:
         best_psnr_db: quality of the kept network in dB; minus infinity before the first measurement.
         best_step: number of steps after which the kept network was as it is.
-        latest_psnr_db: quality that was measured last, in dB; None before the first measurement.
+        latest_psnr_db: quality after the last step that was measured, in dB; None before the first measurement.
         is_ahead: whether a network was met that is too far ahead on what it has seen, so that the fit is to end.
     """
 
@@ -54,11 +54,11 @@ class Watch:
         """
         if step % self._config.every:
             return
-        self.latest_psnr_db = self._measure()
-        if self._best and self._leads(seen_psnr_db):
+        self.latest_psnr_db = found_psnr_db = self._measure()
+        if self._best and self._leads(seen_psnr_db, found_psnr_db):
             self.is_ahead = True
-        elif self.latest_psnr_db > self.best_psnr_db + (self._config.margin_db if self._best else 0.0):
-            self._keep(step, tensors())
+        elif found_psnr_db > self.best_psnr_db + (self._config.margin_db if self._best else 0.0):
+            self._keep(step, found_psnr_db, tensors())
 
     def look_between(self, step: int, seen_psnr_db: float, tensors: Mapping[str, Tensor]) -> bool:
         """Measure a network between the kept one and one that is too far ahead, and keep it if it is better.
@@ -71,11 +71,11 @@ class Watch:
         Returns:
             Whether this network is not too far ahead.
         """
-        self.latest_psnr_db = self._measure()
-        if self._leads(seen_psnr_db):
+        found_psnr_db = self._measure()
+        if self._leads(seen_psnr_db, found_psnr_db):
             return False
-        if self.latest_psnr_db > self.best_psnr_db:
-            self._keep(step, tensors)
+        if found_psnr_db > self.best_psnr_db:
+            self._keep(step, found_psnr_db, tensors)
         return True
 
     def is_over(self, step: int) -> bool:
@@ -108,14 +108,13 @@ class Watch:
         kept = f"{PREFIX}best."
         self._best = {name.removeprefix(kept): value for name, value in tensors.items() if name.startswith(kept)}
 
-    def _leads(self, seen_psnr_db: float) -> bool:
-        """Whether the samples that were seen are too far ahead of the watched ones, as measured last."""
+    def _leads(self, seen_psnr_db: float, found_psnr_db: float) -> bool:
+        """Whether the samples that were seen are too far ahead of the watched ones."""
         limit = self._config.max_gap_db
-        return limit is not None and self.latest_psnr_db is not None and seen_psnr_db - self.latest_psnr_db > limit
+        return limit is not None and seen_psnr_db - found_psnr_db > limit
 
-    def _keep(self, step: int, tensors: Mapping[str, Tensor]) -> None:
-        assert self.latest_psnr_db is not None  # noqa: S101  by its callers
-        self.best_psnr_db, self.best_step = self.latest_psnr_db, step
+    def _keep(self, step: int, found_psnr_db: float, tensors: Mapping[str, Tensor]) -> None:
+        self.best_psnr_db, self.best_step = found_psnr_db, step
         self._best = {name: tensor.to("cpu", copy=True) for name, tensor in tensors.items()}
 
 

@@ -151,6 +151,9 @@ def test_the_own_trainer_has_one_row_and_ranges_make_another_cell(tmp_path: Path
     assert (held.lead_limit_db, held.seconds_limit) == (0.05, None)
     assert held.taken_steps is not None
     assert held.taken_steps < 100, "it stops once the pixels that it learns from lead"
+    assert held.watched_psnr_db is not None
+    assert held.peak_watched_psnr_db is not None
+    assert held.peak_watched_psnr_db >= held.watched_psnr_db
     ranged = replace(config, methods=("tuner", "siren"), search=False, band_limit=0.2)
     found = run_paper(PICTURES[:1], ranged, results)
     assert [cell.band_limit for cell in found] == [0.2, None]

@@ -125,7 +125,8 @@ def test_a_network_that_is_too_far_ahead_on_what_it_has_seen_is_not_kept() -> No
 
 def test_a_fit_that_went_too_far_ahead_is_over_when_it_is_resumed() -> None:
     settings = WatchConfig(every=2, patience=4, max_gap_db=1.0)
-    whole, _, _, states = watched_run({2: 5.6, 4: 11.2, 6: 16.8}, settings=settings)
+    whole, _, passed, states = watched_run({2: 5.6, 4: 11.2, 6: 16.8}, settings=settings)
+    assert passed[-1].held_out_psnr_db == 16.8, "that of the step, as its loss is"
     resumed, trainer, reports, _ = watched_run({2: 5.6, 4: 11.2, 6: 16.8}, settings=settings, resume=states[-1])
     assert (replace(resumed, seconds=0.0), reports) == (replace(whole, seconds=0.0), [])
     assert float(trainer.count) == 4.75
