@@ -115,6 +115,9 @@ def paper(
     seconds: Annotated[
         float | None, typer.Option(help="Seconds of the processor for the library's own trainer on a picture.")
     ] = None,
+    prior: Annotated[
+        float | None, typer.Option(help="Strength of that trainer's prior on the weights, 1 for the most likely one.")
+    ] = None,
     lead: Annotated[
         float | None,
         typer.Option(help="Lead in dB of the pixels learnt from over watched ones at which that trainer stops."),
@@ -139,6 +142,7 @@ def paper(
         "seeds": seeds,
         "seconds": seconds,
         "lead_db": lead,
+        "prior": prior,
     }
     changes |= {"band_limit": band_limit, "low_limit": low_limit}
     changes = {name: value for name, value in changes.items() if value is not None}

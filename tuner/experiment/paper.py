@@ -51,6 +51,7 @@ class PaperConfig:
             With a limit the last digits depend on the machine.
         lead_db: lead in dB of the pixels that are learnt from over the watched ones at which the library's own trainer
             stops, > 0; None for no such end.
+        prior: strength of the prior on the weights of the library's own trainer; see `NaturalGradientConfig`.
 
     Raises:
         ConfigError: if a setting is out of its range.
@@ -68,6 +69,7 @@ class PaperConfig:
     low_limit: float | None = None
     seconds: float | None = None
     lead_db: float | None = None
+    prior: float = 1.0
 
     def __post_init__(self) -> None:
         for name in self.methods:
@@ -76,6 +78,7 @@ class PaperConfig:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigError(f"{name} is {value}, expected at least 1")
+        NaturalGradientConfig(prior=self.prior)
         for name in ("seconds", "lead_db"):
             value = getattr(self, name)
             if value is not None and not 0.0 < value < float("inf"):
@@ -117,6 +120,7 @@ class Cell:
     low_limit: float | None = None
     seconds_limit: float | None = None
     lead_limit_db: float | None = None
+    prior: float = 1.0
     authors_gradient_psnr_db: float | None = None
     watched_psnr_db: float | None = None
     peak_watched_psnr_db: float | None = None
@@ -269,6 +273,7 @@ def _train_cell(image: str, signal: Signal, name: str, seed: int, rate: float, c
         **ranges,
         seconds_limit=config.seconds if name == NATURAL_GRADIENT else None,
         lead_limit_db=config.lead_db if name == NATURAL_GRADIENT else None,
+        prior=config.prior if name == NATURAL_GRADIENT else 1.0,
         best_step=last.get("best_step"),
         taken_steps=last.get("taken_steps"),
         **{metric: round(last[metric], 3) for metric in (*METRICS, *WATCHED) if last.get(metric) is not None},
@@ -298,7 +303,7 @@ def _natural_gradient(
         signal,
         FitConfig(
             network=NetworkConfig(frequencies=len(frequencies), hidden=hidden, period=PERIOD, **ranges),
-            trainer=NaturalGradientConfig(prior=1.0),
+            trainer=NaturalGradientConfig(prior=config.prior),
             budget=Budget(max_steps=max(1, config.steps // 10)),
             seed=seed,
             watch=WatchConfig() if config.lead_db is None else WatchConfig(every=1, max_gap_db=config.lead_db),
@@ -333,9 +338,9 @@ def _ranges(name: str, config: PaperConfig) -> dict[str, float]:
 def _key(image: str, name: str, seed: int, rate: float, config: PaperConfig | Cell) -> tuple[object, ...]:
     ranges = tuple(sorted(_ranges(name, config).items())) if isinstance(config, PaperConfig) else config.ranges
     size = (config.size, config.weights, config.layers, config.steps, config.batch_samples)
-    limits: tuple[float | None, ...] = (None, None)
+    own: tuple[float | None, ...] = (None, None, 1.0)
     if isinstance(config, Cell):
-        limits = (config.seconds_limit, config.lead_limit_db)
+        own = (config.seconds_limit, config.lead_limit_db, config.prior)
     elif name == NATURAL_GRADIENT:
-        limits = (config.seconds, config.lead_db)
-    return (image, name, seed, rate, *size, ranges, *limits)
+        own = (config.seconds, config.lead_db, config.prior)
+    return (image, name, seed, rate, *size, ranges, *own)

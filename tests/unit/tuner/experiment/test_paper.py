@@ -146,6 +146,13 @@ def test_the_own_trainer_has_one_row_and_ranges_make_another_cell(tmp_path: Path
     assert (own[0].best_step, own[0].taken_steps) == (2, 3)
     hurried = replace(config, methods=("natural_gradient",), steps=1000, search=False, seconds=1e-9)
     assert [cell.taken_steps for cell in run_paper(PICTURES[:1], hurried, results)] == [1]
+    held_back = replace(config, methods=("natural_gradient",), steps=20, search=False, prior=30.0)
+    free = replace(held_back, prior=0.0)
+    (strong,), (none,) = (run_paper(PICTURES[:1], each, results) for each in (held_back, free))
+    assert (strong.prior, none.prior) == (30.0, 0.0)
+    assert strong.train_psnr_db is not None
+    assert none.train_psnr_db is not None
+    assert strong.train_psnr_db < none.train_psnr_db
     calm = replace(config, methods=("natural_gradient",), steps=1000, search=False, lead_db=0.05)
     (held,) = run_paper(PICTURES[:1], calm, results)
     assert (held.lead_limit_db, held.seconds_limit) == (0.05, None)
