@@ -85,7 +85,6 @@ def ask_for(
         ConfigError: if a word is not known, a setting is out of its range, a network with wavelets is asked for what
             it cannot do, no file is as small as the target, or one file takes more than twice the limit of seconds.
     """
-    check_size(target, signal)
     effort = effort_of(effort)
     settings = dict(network or {})
     if kind is None:
@@ -104,6 +103,7 @@ def ask_for(
         else:
             config = wavelets_for(signal, effort, target, seed=seed, steps=steps, seconds=seconds)
             ask = WaveletsAsk(config=replace(config, **settings), target=target, trials=count)
+        check_size(target, signal)
         check_budget(ask, signal)
         return ask
     if tiles is not None:
@@ -123,6 +123,7 @@ def ask_for(
         target=target,
         trials=count,
     )
+    check_size(target, signal)
     check_budget(ask, signal)
     return ask
 
