@@ -28,7 +28,7 @@ from tuner.signal.scattered import ScatteredSignal
 from tuner.signal.signal import Signal
 from tuner.signal.triangles import Mesh
 
-# Of the way between two networks, of which the first is too far ahead on the samples that it has seen.
+# How often the way from the kept network to one that is too far ahead on what it has seen is halved.
 HALVINGS = 3
 
 

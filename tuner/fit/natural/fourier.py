@@ -11,13 +11,13 @@ neuron instead of M, in memory that does not grow with the line. Exact, and chos
 it pays: from a few hundred frequencies on.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from math import log2, pi
 
 import torch
 from torch import Tensor
 
-from tuner.fit.natural.input_sines import Lines, Tile
+from tuner.fit.natural.input_sines import Lines, PlansAsTheyAre, Tile
 
 # Multiply-adds of a matrix product in the time of one butterfly of a transform, as measured on a CPU.
 BUTTERFLY = 24.0
@@ -25,7 +25,7 @@ ROUNDING = 2e-7
 LARGEST_FACTOR = 7  # of a transform's length: larger primes are slow
 
 
-class FourierLine:
+class FourierLine(PlansAsTheyAre):
     """First layer at equally spaced points of a line; `whole_steps` must hold for the axis.
 
     Args:
@@ -74,14 +74,6 @@ class FourierLine:
         amplitude = -1j * weight_HM if turn_HM is None else torch.complex(turn_HM, -weight_HM)
         return amplitude * self._start(phases_M).to(amplitude.dtype)
 
-    def runs(self, rows: int, numbers: Sequence[int]) -> Iterator[Sequence[int]]:  # noqa: ARG002  however many rows
-        """One run: nothing is kept of a tile."""
-        yield numbers
-
-    def lines(self, plan: Tensor, tiles: Sequence[Tile]) -> Lines:
-        """The plan as it is."""
-        return Lines(plan, 0, tiles)
-
     def apply(self, lines: Lines, tile: Tile, out: Tensor | None = None) -> Tensor:
         """Transform the amplitudes of a tile, (H, points)."""
         plan = lines.table
@@ -99,10 +91,6 @@ class FourierLine:
         """Add the sums of g e^{2 pi i k n / L} over a tile's points."""
         bins = torch.fft.rfft(gradient_HP, self._length)[:, self._bin_M]
         total.table.add_(torch.where(self._flipped_M, bins, bins.conj()) * self._turn(tile))
-
-    def folded(self, total: Lines) -> Tensor:
-        """The sums as they are."""
-        return total.table
 
     def transposed(self, total: Tensor, phases_M: Tensor) -> tuple[Tensor, Tensor]:
         """Read the gradient of each sine and of each cosine off the sums."""

@@ -90,7 +90,23 @@ class InputSines(Protocol):
         ...
 
 
-class DenseSines:
+class PlansAsTheyAre:
+    """An evaluator that has nothing to prepare for some tiles: what `InputSines` offers for it, said once."""
+
+    def runs(self, rows: int, numbers: Sequence[int]) -> Iterator[Sequence[int]]:  # noqa: ARG002  however many rows
+        """One run: nothing is kept of a tile."""
+        yield numbers
+
+    def lines(self, plan: Tensor, tiles: Sequence[Tile]) -> Lines:
+        """The plan as it is."""
+        return Lines(plan, 0, tiles)
+
+    def folded(self, total: Lines) -> Tensor:
+        """The sums as they are."""
+        return total.table
+
+
+class DenseSines(PlansAsTheyAre):
     """First layer at any points: W times the sines themselves.
 
     Args:
@@ -137,14 +153,6 @@ class DenseSines:
             on_sine, on_cosine = on_sine - turn_HM * sine, on_cosine + turn_HM * cosine
         return torch.cat([on_sine, on_cosine], 1)
 
-    def runs(self, rows: int, numbers: Sequence[int]) -> Iterator[Sequence[int]]:  # noqa: ARG002  however many rows
-        """One run: nothing is kept of a tile."""
-        yield numbers
-
-    def lines(self, plan: Tensor, tiles: Sequence[Tile]) -> Lines:
-        """The plan as it is."""
-        return Lines(plan, 0, tiles)
-
     def apply(self, lines: Lines, tile: Tile, out: Tensor | None = None) -> Tensor:
         """Multiply the table of a tile by the weights, (H, points)."""
         return torch.mm(lines.table, self._table(tile), out=out)
@@ -157,10 +165,6 @@ class DenseSines:
     def add_transpose(self, total: Lines, gradient_HP: Tensor, tile: Tile) -> None:
         """Add the products of a tile's gradient with its table."""
         total.table.addmm_(gradient_HP, self._table(tile).T)
-
-    def folded(self, total: Lines) -> Tensor:
-        """The sums as they are."""
-        return total.table
 
     def transposed(self, total: Tensor, phases_M: Tensor) -> tuple[Tensor, Tensor]:
         """Turn the sums back by the phases; fixed phases need no cosines, and get zeros."""

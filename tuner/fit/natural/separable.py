@@ -24,8 +24,8 @@ from tuner.fit.natural.fourier import FourierLine, whole_steps
 from tuner.fit.natural.input_sines import DenseSines, InputSines, Lines, Tile, boxes
 from tuner.fit.natural.kernels import Workspace
 
-# Of the lines of a run of tiles, for each thread and direction. With them all a picture of 4096 x 4096 would take
-# 145 MB, a volume of 256^3 328 MB; at 416 frequencies and neurons 130 lines of a picture of 512 x 512 fit.
+# Bytes that the lines of a run of tiles may take, for each thread and direction. Without a limit a picture of 4096 x
+# 4096 would take 145 MB, a volume of 256^3 328 MB; at 416 frequencies and neurons 130 lines of one of 512 x 512 fit.
 RUN_BYTES = 2**24
 
 
@@ -192,12 +192,30 @@ class SeparableSines:
         """Project what has been added to lines on the functions of the other axes, (H, F_1, ..., F_D)."""
         return self._projected(total.table, total.tiles, 0)
 
+    def transposed(self, total: Tensor, phases_M: Tensor) -> tuple[Tensor, Tensor]:
+        """Read the gradient of each sine and of each cosine off the accumulated series."""
+        rotation = torch.exp(1j * phases_M.double())[:, None] * self._factor
+        terms = total.reshape(len(total), -1).T[self._index]
+        sine = (terms * rotation.imag.to(total.dtype)[:, :, None]).sum(1)
+        cosine = (terms * rotation.real.to(total.dtype)[:, :, None]).sum(1)
+        return sine.T, cosine.T
+
+    def covariance(self, phases_M: Tensor) -> Tensor:
+        """Closed form: 2 sin a sin b = cos(a - b) - cos(a + b), and the mean of a cosine is a product over the axes."""
+        phases = phases_M.to("cpu", torch.float64)
+        k = torch.cat([self._frequencies, torch.zeros(1, self._frequencies.shape[1], dtype=torch.int64)])
+        # The constant 1 is sin(0 . x + pi/2).
+        phases = torch.cat([phases, torch.full((1,), pi / 2, dtype=torch.float64)])
+        difference = self._mean_wave(k[:, None] - k[None]) * torch.exp(1j * (phases[:, None] - phases[None]))
+        total = self._mean_wave(k[:, None] + k[None]) * torch.exp(1j * (phases[:, None] + phases[None]))
+        return (0.5 * (difference.real - total.real)).to(phases_M.device)
+
     def _contracted(self, value: Tensor, tiles: Sequence[Tile], axis: int) -> Tensor:
         """Coefficients (H, F_d, ..., F_D) from an axis on become those of lines, (H, lines, F_D)."""
         if axis == len(self.shape) - 1:
             return value[:, None]
         parts, lead = [], len(value)
-        for span, inner in self._runs(tiles, axis):
+        for span, inner in self._by_place(tiles, axis):
             local = self._functions[axis][:, span]
             rest = torch.matmul(local.T, value.reshape(lead, len(local), -1))
             rest = rest.reshape(-1, *value.shape[2:])
@@ -208,7 +226,7 @@ class SeparableSines:
         """The transpose of `_contracted`: lines (H, lines, F_D) become coefficients from an axis on."""
         if axis == len(self.shape) - 1:
             return lines[:, 0]
-        runs, parts = list(self._runs(tiles, axis)), []
+        runs, parts = list(self._by_place(tiles, axis)), []
         # Where there are several runs the axes before this one stand at one place, so that lines are counted by tiles.
         counts = [self._line_count(inner) for _, inner in runs] if len(runs) > 1 else [lines.shape[1]]
         for (span, inner), part in zip(runs, torch.split(lines, counts, 1), strict=True):
@@ -220,7 +238,7 @@ class SeparableSines:
         value = torch.matmul(local, torch.cat(parts, 1))
         return value.reshape(len(lines), *(len(functions) for functions in self._functions[axis:]))
 
-    def _runs(self, tiles: Sequence[Tile], axis: int) -> Iterator[tuple[slice, Sequence[Tile]]]:
+    def _by_place(self, tiles: Sequence[Tile], axis: int) -> Iterator[tuple[slice, Sequence[Tile]]]:
         """Consecutive tiles by the places on an axis that they share; on the last but one they follow each other."""
         if axis == len(self.shape) - 2:
             yield slice(tiles[0].box[axis].start, tiles[-1].box[axis].stop), tiles
@@ -242,24 +260,6 @@ class SeparableSines:
     def _is_folded(self, span: slice) -> bool:
         """Whether half of a line gives the other half."""
         return self._half > 0 and span == slice(0, self.shape[-1])
-
-    def transposed(self, total: Tensor, phases_M: Tensor) -> tuple[Tensor, Tensor]:
-        """Read the gradient of each sine and of each cosine off the accumulated series."""
-        rotation = torch.exp(1j * phases_M.double())[:, None] * self._factor
-        terms = total.reshape(len(total), -1).T[self._index]
-        sine = (terms * rotation.imag.to(total.dtype)[:, :, None]).sum(1)
-        cosine = (terms * rotation.real.to(total.dtype)[:, :, None]).sum(1)
-        return sine.T, cosine.T
-
-    def covariance(self, phases_M: Tensor) -> Tensor:
-        """Closed form: 2 sin a sin b = cos(a - b) - cos(a + b), and the mean of a cosine is a product over the axes."""
-        phases = phases_M.to("cpu", torch.float64)
-        k = torch.cat([self._frequencies, torch.zeros(1, self._frequencies.shape[1], dtype=torch.int64)])
-        # The constant 1 is sin(0 . x + pi/2).
-        phases = torch.cat([phases, torch.full((1,), pi / 2, dtype=torch.float64)])
-        difference = self._mean_wave(k[:, None] - k[None]) * torch.exp(1j * (phases[:, None] - phases[None]))
-        total = self._mean_wave(k[:, None] + k[None]) * torch.exp(1j * (phases[:, None] + phases[None]))
-        return (0.5 * (difference.real - total.real)).to(phases_M.device)
 
     def _mean_wave(self, k: Tensor) -> Tensor:
         """Mean over the grid of e^{i omega k.x} for integer k of shape (..., D)."""

@@ -89,19 +89,17 @@ class Sweeps:
 
         def work(stripe: Sequence[int]) -> Normal:
             gram, cross = self._zeros(batch, width, width), self._zeros(batch, width, channels)
-            for near in self._runs(stripe):
-                lines = self._forward.lines(hidden, plan, near)
-                for index in near:
-                    h = self._forward.run(hidden, lines, index).sine[-1]
-                    values = self._part(self.targets_BCP, self.sines.tiles[index])
-                    if self._left_out:
-                        # Whole tiles with zeros where points do not count: their products are the fast ones.
-                        h = self._silence(self._forward.copied("seen", h), index)
-                    add_gram_with_ones(gram, h)
-                    if self._left_out:
-                        gram[:, -1, -1] -= len(self._left_out[index])
-                    cross[:, :-1] += h @ values.mT
-                    cross[:, -1] += values.double().sum(2)
+            for index, lines in self._prepared(hidden, plan, stripe):
+                h = self._forward.at(hidden, lines, index).sine[-1]
+                values = self._part(self.targets_BCP, self.sines.tiles[index])
+                if self._left_out:
+                    # Whole tiles with zeros where points do not count: their products are the fast ones.
+                    h = self._silence(self._forward.copied("seen", h), index)
+                add_gram_with_ones(gram, h)
+                if self._left_out:
+                    gram[:, -1, -1] -= len(self._left_out[index])
+                cross[:, :-1] += h @ values.mT
+                cross[:, -1] += values.double().sum(2)
             return Normal(gram, cross)
 
         parts = self._sweep(work)
@@ -117,14 +115,12 @@ class Sweeps:
 
         def work(stripe: Sequence[int]) -> Tensor:
             squares = self._zeros(hidden.members)
-            for near in self._runs(stripe):
-                lines = self._lines(hidden, plan, near)
-                for index in near:
-                    tile = self.sines.tiles[index]
-                    residual = _affine(readout, self._forward.at(hidden, lines, index).sine[-1])
-                    residual -= self._part(self.targets_BCP, tile)
-                    self._part(self.residual_BCP, tile).copy_(self._silence(residual, index))
-                    squares += residual.double().square().sum((1, 2))
+            for index, lines in self._prepared(hidden, plan, stripe):
+                tile = self.sines.tiles[index]
+                residual = _affine(readout, self._forward.at(hidden, lines, index).sine[-1])
+                residual -= self._part(self.targets_BCP, tile)
+                self._part(self.residual_BCP, tile).copy_(self._silence(residual, index))
+                squares += residual.double().square().sum((1, 2))
             return squares
 
         return total(self._sweep(work))
@@ -141,11 +137,9 @@ class Sweeps:
                 tuple(self._zeros(batch, width, width) for width in self.widths),
                 tuple(self._zeros(batch, width + 1, width + 1) for width in self.widths[:-1]),
             )
-            for near in self._runs(stripe):
-                lines = self._lines(hidden, plan, near)
-                for index in near:
-                    band = _band(self.sines.tiles[index], share, offset + index)
-                    _add_curvature(sums, self._forward.at(hidden, lines, index).part(band), weights, backward)
+            for index, lines in self._prepared(hidden, plan, stripe):
+                band = _band(self.sines.tiles[index], share, offset + index)
+                _add_curvature(sums, self._forward.at(hidden, lines, index).part(band), weights, backward)
             return sums
 
         parts = self._sweep(work)
@@ -285,6 +279,15 @@ class Sweeps:
     def _lines(self, hidden: Hidden, plan: Tensor | None, near: Sequence[int]) -> list[Lines] | None:
         """A plan made ready for a run of tiles; None without one, where activations are kept."""
         return None if plan is None else self._forward.lines(hidden, plan, near)
+
+    def _prepared(
+        self, hidden: Hidden, plan: Tensor | None, stripe: Sequence[int]
+    ) -> Iterator[tuple[int, list[Lines] | None]]:
+        """The number of each tile of a stripe, with the plan made ready for it."""
+        for near in self._runs(stripe):
+            lines = self._lines(hidden, plan, near)
+            for index in near:
+                yield index, lines
 
     @staticmethod
     def _part(values_BCP: Tensor, tile: Tile) -> Tensor:
