@@ -16,18 +16,18 @@ import numpy as np
 from skimage.restoration import inpaint_biharmonic
 
 from tuner.decibels import mse_to_psnr_db
-from tuner.experiment.paper import PERIOD
+from tuner.experiment.paper import HELD_OUT, HELD_OUT_SEED, PERIOD
 from tuner.experiment.samples import Samples, centre_crop
 from tuner.signal.image import read_image
 from tuner.signal.signal import Signal
 
-NAME = "interpolated.json"
-SIZE, HELD_OUT, SEED = 512, 0.05, 0
+INTERPOLATED = "interpolated.json"
+SIZE = 512
 
 
 def interpolated_psnr_db(signal: Signal) -> float:
     """Quality in dB of the pixels that are held out, as a biharmonic surface through the others gives them."""
-    unseen = Samples.of(signal, PERIOD, held_out=HELD_OUT, seed=SEED).held_out_P.reshape(signal.grid_shape)
+    unseen = Samples.of(signal, PERIOD, held_out=HELD_OUT, seed=HELD_OUT_SEED).held_out_P.reshape(signal.grid_shape)
     values = signal.values.astype(np.float64)
     known = np.where(unseen[..., None], 0.0, values)
     found = inpaint_biharmonic(known, unseen, channel_axis=-1, split_into_regions=True)
@@ -45,7 +45,7 @@ def main() -> None:
         found[path.stem] = round(interpolated_psnr_db(centre_crop(read_image(path), SIZE)), 3)
         print(path.stem, found[path.stem], flush=True)  # noqa: T201
     options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / NAME).write_text(json.dumps(found, indent=1) + "\n")
+    (options.out / INTERPOLATED).write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":

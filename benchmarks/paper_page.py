@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.interpolated import NAME
+from benchmarks.interpolated import INTERPOLATED
 from tuner.experiment.methods import NATURAL_GRADIENT
 from tuner.experiment.paper import Cell, read_cells
 
@@ -56,7 +56,7 @@ def remade(page: str) -> str:
 
     def table(found: re.Match[str]) -> str:
         folder = RESULTS / found["name"]
-        path, neighbours = folder / "results.jsonl", RESULTS / found["name"].partition("_")[0] / NAME
+        path, neighbours = folder / "results.jsonl", RESULTS / found["name"].partition("_")[0] / INTERPOLATED
         if not path.is_file():
             raise FileNotFoundError(f"{path} does not exist, expected the results of `tuner paper` for {found['name']}")
         known = json.loads(neighbours.read_text()) if neighbours.is_file() else {}

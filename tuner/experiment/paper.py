@@ -29,6 +29,7 @@ from tuner.network.sines.config import NetworkConfig
 from tuner.signal.signal import Signal
 
 PERIOD = 2.5
+HELD_OUT, HELD_OUT_SEED = 0.05, 0  # share of the pixels, and the draw, which is the same for every network
 SEARCH_FACTOR = 3.0  # from one learning rate to the next
 
 
@@ -78,7 +79,7 @@ class PaperConfig:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigError(f"{name} is {value}, expected at least 1")
-        NaturalGradientConfig(prior=self.prior)
+        NaturalGradientConfig(prior=self.prior)  # which refuses what it cannot be
         for name in ("seconds", "lead_db"):
             value = getattr(self, name)
             if value is not None and not 0.0 < value < float("inf"):
@@ -238,7 +239,7 @@ def _train_cell(image: str, signal: Signal, name: str, seed: int, rate: float, c
         channels=signal.channels,
         layers=config.layers,
     )
-    samples = Samples.of(signal, PERIOD, held_out=0.05, seed=0)
+    samples = Samples.of(signal, PERIOD, held_out=HELD_OUT, seed=HELD_OUT_SEED)
     widths = (width,) * config.layers
     ranges = _ranges(name, config)
     network = make_network(chosen, samples.grid, signal.channels, widths=widths, seed=seed, **ranges)
@@ -271,9 +272,7 @@ def _train_cell(image: str, signal: Signal, name: str, seed: int, rate: float, c
         width=width,
         seconds=round(last.get("seconds", process_time() - started), 2),
         **ranges,
-        seconds_limit=config.seconds if name == NATURAL_GRADIENT else None,
-        lead_limit_db=config.lead_db if name == NATURAL_GRADIENT else None,
-        prior=config.prior if name == NATURAL_GRADIENT else 1.0,
+        **_own(name, config),
         best_step=last.get("best_step"),
         taken_steps=last.get("taken_steps"),
         **{metric: round(last[metric], 3) for metric in (*METRICS, *WATCHED) if last.get(metric) is not None},
@@ -335,12 +334,19 @@ def _ranges(name: str, config: PaperConfig) -> dict[str, float]:
     return {name: value for name, value in asked.items() if value is not None}
 
 
+# What a cell has of the settings of the library's own trainer, and what it has where another trainer ran.
+OWN: dict[str, Any] = {"seconds_limit": None, "lead_limit_db": None, "prior": 1.0}
+
+
+def _own(name: str, config: PaperConfig) -> dict[str, Any]:
+    """What a cell has of the settings of the library's own trainer."""
+    if name != NATURAL_GRADIENT:
+        return OWN
+    return {"seconds_limit": config.seconds, "lead_limit_db": config.lead_db, "prior": config.prior}
+
+
 def _key(image: str, name: str, seed: int, rate: float, config: PaperConfig | Cell) -> tuple[object, ...]:
     ranges = tuple(sorted(_ranges(name, config).items())) if isinstance(config, PaperConfig) else config.ranges
     size = (config.size, config.weights, config.layers, config.steps, config.batch_samples)
-    own: tuple[float | None, ...] = (None, None, 1.0)
-    if isinstance(config, Cell):
-        own = (config.seconds_limit, config.lead_limit_db, config.prior)
-    elif name == NATURAL_GRADIENT:
-        own = (config.seconds, config.lead_db, config.prior)
-    return (image, name, seed, rate, *size, ranges, *own)
+    own = _own(name, config) if isinstance(config, PaperConfig) else {key: getattr(config, key) for key in OWN}
+    return (image, name, seed, rate, *size, ranges, *own.values())
