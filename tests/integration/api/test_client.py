@@ -250,6 +250,8 @@ def test_what_the_service_says_is_what_the_client_reads(tuner: Client, world: Wo
     assert tuner.get_signal(signal.id) == signal
     estimate = tuner.estimate_fit({"signal_id": signal.id, "preset": "fast"})
     assert (estimate.bytes is None) == (estimate.unforeseen is not None)
+    wanted = tuner.estimate_fit({"signal_id": signal.id, "preset": "fast", "target": {"psnr_db": 30.0}})
+    assert (wanted.bytes or 0) > 0
     fit = tuner.create_fit(
         {"signal_id": signal.id, "labels": {"of": "a test"}}, idempotency_key=f"key-{os.urandom(9).hex()}"
     )
