@@ -118,6 +118,9 @@ def paper(
     prior: Annotated[
         float | None, typer.Option(help="Strength of that trainer's prior on the weights, 1 for the most likely one.")
     ] = None,
+    coarse_steps: Annotated[
+        int | None, typer.Option(help="Steps on each coarser version of a picture with which that trainer begins.")
+    ] = None,
     lead: Annotated[
         float | None,
         typer.Option(help="Lead in dB of the pixels learnt from over watched ones at which that trainer stops."),
@@ -143,6 +146,7 @@ def paper(
         "seconds": seconds,
         "lead_db": lead,
         "prior": prior,
+        "coarse_steps": coarse_steps,
     }
     changes |= {"band_limit": band_limit, "low_limit": low_limit}
     changes = {name: value for name, value in changes.items() if value is not None}

@@ -53,6 +53,7 @@ class PaperConfig:
         lead_db: lead in dB of the pixels that are learnt from over the watched ones at which the library's own trainer
             stops, > 0; None for no such end.
         prior: strength of the prior on the weights of the library's own trainer; see `NaturalGradientConfig`.
+        coarse_steps: number of steps on each coarser version of a picture with which that trainer begins, >= 0.
 
     Raises:
         ConfigError: if a setting is out of its range.
@@ -71,6 +72,7 @@ class PaperConfig:
     seconds: float | None = None
     lead_db: float | None = None
     prior: float = 1.0
+    coarse_steps: int = 4
 
     def __post_init__(self) -> None:
         for name in self.methods:
@@ -79,7 +81,7 @@ class PaperConfig:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigError(f"{name} is {value}, expected at least 1")
-        NaturalGradientConfig(prior=self.prior)  # which refuses what it cannot be
+        NaturalGradientConfig(prior=self.prior, coarse_steps=self.coarse_steps)  # which refuses what it cannot be
         for name in ("seconds", "lead_db"):
             value = getattr(self, name)
             if value is not None and not 0.0 < value < float("inf"):
@@ -122,6 +124,7 @@ class Cell:
     seconds_limit: float | None = None
     lead_limit_db: float | None = None
     prior: float = 1.0
+    coarse_steps: int = 0
     authors_gradient_psnr_db: float | None = None
     watched_psnr_db: float | None = None
     peak_watched_psnr_db: float | None = None
@@ -241,7 +244,7 @@ def _train_cell(image: str, signal: Signal, name: str, seed: int, rate: float, c
     )
     samples = Samples.of(signal, PERIOD, held_out=HELD_OUT, seed=HELD_OUT_SEED)
     widths = (width,) * config.layers
-    ranges = _ranges(name, config)
+    ranges: dict[str, Any] = _ranges(name, config)
     network = make_network(chosen, samples.grid, signal.channels, widths=widths, seed=seed, **ranges)
     recipe = TrainingConfig(
         steps=config.steps,
@@ -302,7 +305,7 @@ def _natural_gradient(
         signal,
         FitConfig(
             network=NetworkConfig(frequencies=len(frequencies), hidden=hidden, period=PERIOD, **ranges),
-            trainer=NaturalGradientConfig(prior=config.prior),
+            trainer=NaturalGradientConfig(prior=config.prior, coarse_steps=config.coarse_steps),
             budget=Budget(max_steps=max(1, config.steps // 10)),
             seed=seed,
             watch=WatchConfig() if config.lead_db is None else WatchConfig(every=1, max_gap_db=config.lead_db),
@@ -335,14 +338,19 @@ def _ranges(name: str, config: PaperConfig) -> dict[str, float]:
 
 
 # What a cell has of the settings of the library's own trainer, and what it has where another trainer ran.
-OWN: dict[str, Any] = {"seconds_limit": None, "lead_limit_db": None, "prior": 1.0}
+OWN: dict[str, Any] = {"seconds_limit": None, "lead_limit_db": None, "prior": 1.0, "coarse_steps": 0}
 
 
 def _own(name: str, config: PaperConfig) -> dict[str, Any]:
     """What a cell has of the settings of the library's own trainer."""
     if name != NATURAL_GRADIENT:
         return OWN
-    return {"seconds_limit": config.seconds, "lead_limit_db": config.lead_db, "prior": config.prior}
+    return {
+        "seconds_limit": config.seconds,
+        "lead_limit_db": config.lead_db,
+        "prior": config.prior,
+        "coarse_steps": config.coarse_steps,
+    }
 
 
 def _key(image: str, name: str, seed: int, rate: float, config: PaperConfig | Cell) -> tuple[object, ...]:

@@ -84,6 +84,8 @@ class NaturalGradientConfig:
         prior: strength of a Gaussian prior on the hidden weights (`tuner.fit.natural.prior`), relative to that which
             the samples make the most likely, >= 0; 0 for none, where the loss never rises. Needs fixed phases.
         prior_power: power of the frequency of a weight's column with which its cost under the prior grows, >= 0.
+        coarse_steps: number of steps on each coarser version of the samples with which the first step begins, >= 0; 0
+            for none. Samples on a grid have such versions, unless they are few (`tuner.fit.natural.coarse`).
 
     Raises:
         ConfigError: if a setting is out of its range.
@@ -97,6 +99,7 @@ class NaturalGradientConfig:
     train_phases: bool = False
     prior: float = 0.0
     prior_power: float = 1.0
+    coarse_steps: int = 0
 
     def __post_init__(self) -> None:
         for name in ("damping", "damping_floor", "ridge"):
@@ -106,6 +109,8 @@ class NaturalGradientConfig:
         for name in ("curvature_share", "inner_steps"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}, expected at least 1")
+        if self.coarse_steps < 0:
+            raise ConfigError(f"coarse_steps is {self.coarse_steps}, expected 0 or more")
         for name in ("prior", "prior_power"):
             if not 0.0 <= getattr(self, name) < float("inf"):
                 raise ConfigError(f"{name} is {getattr(self, name)}, expected a finite number, 0 or more")

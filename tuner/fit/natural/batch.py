@@ -6,7 +6,7 @@ previous step, acceptance and end are their own. So a batch ends with what separ
 the bit, on a GPU up to rounding. One that diverges harms no other, and one that is done costs nothing any more.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from math import isfinite
 from time import monotonic
@@ -16,6 +16,7 @@ import torch
 from tuner.decibels import mse_to_psnr_db
 from tuner.errors import ConfigError, FitDiverged, InvalidSignal
 from tuner.fit.config import FitConfig, NaturalGradientConfig
+from tuner.fit.natural.coarse import coarser
 from tuner.fit.natural.descent import Descent
 from tuner.fit.natural.samples import grid_sweeps
 from tuner.fit.natural.sweeps import Sweeps
@@ -92,6 +93,7 @@ class _Run:
             [layer.bounds_M for layer in network.layers],
             trainer,
             column_costs(network, trainer.prior_power),
+            (lambda: _coarser_sweeps(network, signals, trainer)) if trainer.coarse_steps else None,
         )
         self._histories: list[list[float]] = [[] for _ in signals]
         self._seconds = 0.0
@@ -153,6 +155,12 @@ def _checked(signals: Sequence[Signal], config: FitConfig) -> NaturalGradientCon
     if config.watch is not None:
         raise ConfigError(f"the batch is to watch samples ({config.watch}), expected None: fit the signals one by one")
     return config.trainer
+
+
+def _coarser_sweeps(network: SineNetwork, signals: Sequence[Signal], config: NaturalGradientConfig) -> Iterator[Sweeps]:
+    """Coarser versions of the samples of all signals, the coarsest first."""
+    for versions in zip(*(coarser(signal) for signal in signals), strict=True):
+        yield _sweeps(network, [signal for signal, _ in versions], config)
 
 
 def _sweeps(network: SineNetwork, signals: Sequence[Signal], config: NaturalGradientConfig) -> Sweeps:

@@ -11,10 +11,14 @@ the weights are clamped to their bounds and the true loss decides. A step counts
 the combination of fewer directions is tried, then shorter ones. With a prior on the weights (`tuner.fit.natural.prior`)
 it is the loss and the prior's share together that must fall.
 
+The first step may begin with a few on coarser samples of the same signals, without a prior: they cost little, and bring
+as much as steps on all samples do as long as everything is still wrong.
+
 `docs/decisions/0005-natural-gradient.md` has the measurements behind the choices.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -52,6 +56,8 @@ class Descent:
         bounds: largest weight of each column of each hidden layer, (I,), or None; common to all members.
         config: damping, ridge and how many directions are tried at a point.
         costs: costs of a weight of each column of each hidden layer under the prior, (I,) float64; None for no prior.
+        coarser: function that makes coarser samples of all fits, the coarsest first (`tuner.fit.natural.coarse`); it is
+            called when the first step begins. None for none.
     """
 
     def __init__(
@@ -61,8 +67,10 @@ class Descent:
         bounds: Sequence[Tensor | None],
         config: NaturalGradientConfig,
         costs: Sequence[Tensor] | None = None,
+        coarser: Callable[[], Iterable[Sweeps]] | None = None,
     ) -> None:
         self._sweeps = sweeps
+        self._coarser = coarser
         self._config = config
         self._bounds = list(bounds)
         self.point = point
@@ -72,19 +80,25 @@ class Descent:
         self._damping = torch.full((point.members,), config.damping, dtype=torch.float64, device=device)
         self._steps = 0
         self._prior = None if costs is None or config.prior == 0.0 else Prior(costs, point.members)
-        self.readout: Readout
-        self._squares: Tensor
-        self._begin()
+        self._measured: tuple[Readout, Tensor] | None = None  # at the point; not before it is asked for
+
+    @property
+    def readout(self) -> Readout:
+        """The best output layers at the point."""
+        return self._at_point()[0]
 
     @property
     def losses(self) -> Tensor:
         """Mean squared error of each member at its point, (B,); its output layer is the best one for all samples."""
-        losses: Tensor = self._squares / (self._sweeps.samples * self._sweeps.targets_BCP.shape[1])
+        losses: Tensor = self._at_point()[1] / (self._sweeps.samples * self._sweeps.targets_BCP.shape[1])
         return losses
 
     @torch.no_grad()
     def step(self) -> None:
         """Take one step; a member that no step helps stays where it is."""
+        if self._steps == 0 and self._coarser is not None:
+            for sweeps in self._coarser():
+                self._start_on(sweeps)
         with single_threaded():
             self._advance()
         self._steps += 1
@@ -93,7 +107,8 @@ class Descent:
         """Go on with some of the members only, by their indices (B',); the others cost nothing from now on."""
         self._sweeps = self._sweeps.of(members)
         self.point, self._previous = self.point.of(members), self._previous.of(members)
-        self.readout, self._squares = self.readout.of(members), self._squares[members]
+        readout, squares = self._at_point()
+        self._measured = readout.of(members), squares[members]
         self._damping = self._damping[members]
         if self._prior is not None:
             self._prior.strength = self._prior.strength[members]
@@ -129,21 +144,33 @@ class Descent:
         self.point = _from_named("point", tensors, self.point)
         self._previous = _from_named("previous", tensors, self.point)
         self._moved = self._previous.moves()
-        self._begin()
+        self._measured = None
 
     @torch.no_grad()
-    def _begin(self) -> None:
-        """Measure the point that the descent starts or goes on from."""
-        with single_threaded():
-            self._covariance = self._sweeps.sines.covariance(self.point.phases)
-            self.readout, self._squares = self._measure(self.point)
+    def _at_point(self) -> tuple[Readout, Tensor]:
+        """The best output layers at the point, and the sums of squares that they leave."""
+        if self._measured is None:
+            with single_threaded():
+                self._covariance = self._sweeps.sines.covariance(self.point.phases)
+                self._measured = self._measure(self.point)
+        return self._measured
+
+    def _start_on(self, sweeps: Sweeps) -> None:
+        """Take the first few steps on other samples of the same signals."""
+        start = Descent(sweeps, self.point, self._bounds, replace(self._config, prior=0.0))
+        start._previous, start._moved, start._damping = self._previous, self._moved, self._damping
+        for _ in range(self._config.coarse_steps):
+            start.step()
+        self.point, self._measured = start.point, None
+        self._previous, self._moved, self._damping = start._previous, start._moved, start._damping
 
     def _advance(self) -> None:
         """One iteration, from the slopes at the present point to a better one."""
+        readout, squares = self._at_point()
         directions, lengths, promise = self._directions()
-        before = self._objective(self.point, self._squares)
-        found = torch.zeros_like(self._squares, dtype=torch.bool)
-        best, readout, squares = self.point, self.readout, self._squares
+        before = self._objective(self.point, squares)
+        found = torch.zeros_like(squares, dtype=torch.bool)
+        best = self.point
         settled = [False]
         for attempt, factors in enumerate(lengths):
             candidate = self._bounded(self.point.plus(list(zip(factors.T, directions, strict=True))))
@@ -166,7 +193,7 @@ class Descent:
         self._damping = self._damping.clamp(min=self._config.damping_floor)
         self._previous = best.minus(self.point).where(found, self.point.still())
         self._moved = any(settled)
-        self.point, self.readout, self._squares = best, readout, squares
+        self.point, self._measured = best, (readout, squares)
         if self._prior is not None:
             self._prior.weigh(best, squares, self._determined, self._sweeps, self._config.prior)
         if self._config.train_phases:

@@ -3,11 +3,14 @@
 Here it is decided how large a tile is, and what may stay in memory between sweeps (`tuner.fit.natural.sweeps`).
 """
 
+from collections.abc import Iterator
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from tuner.fit.config import NaturalGradientConfig
+from tuner.fit.natural.coarse import coarser
 from tuner.fit.natural.input_sines import DenseSines, InputSines
 from tuner.fit.natural.separable import grid_sines
 from tuner.fit.natural.sweeps import Sweeps
@@ -62,6 +65,22 @@ def grid_sweeps(
     )
     values = torch.tensor(signal.values, device=device)
     return _sweeps(network, sines, values, members, may_keep=parts == 1, held_out=held_out)
+
+
+def coarser_sweeps(
+    network: SineNetwork,
+    signal: Signal,
+    config: NaturalGradientConfig,
+    *,
+    parts: int = 1,
+    held_out: BoolArray | None = None,
+) -> Iterator[Sweeps]:
+    """Coarser versions of the samples of a signal, the coarsest first, each made when it is asked for.
+
+    Args and what they mean are those of `grid_sweeps`.
+    """
+    for coarse, unknown in coarser(signal, held_out):
+        yield grid_sweeps(network, coarse, config, parts=parts, held_out=unknown)
 
 
 def scattered_sweeps(

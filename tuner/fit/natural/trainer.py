@@ -4,7 +4,7 @@ Each reported loss is that of the best output layer and exact; it never rises, a
 algorithm is in `tuner.fit.natural.descent`, which fits batches; here is a batch of one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import torch
 from torch import Tensor
@@ -23,9 +23,17 @@ class NaturalGradientTrainer:
         network: network to train, in place.
         sweeps: samples of the signal, ready to be swept over (`tuner.fit.natural.samples`).
         config: damping, ridge and how many directions are tried at a point.
+        coarser: function that makes coarser samples of the signal, the coarsest first, on which the first step begins
+            (`tuner.fit.natural.samples.coarser_sweeps`); None for none.
     """
 
-    def __init__(self, network: SineNetwork, sweeps: Sweeps, config: NaturalGradientConfig) -> None:
+    def __init__(
+        self,
+        network: SineNetwork,
+        sweeps: Sweeps,
+        config: NaturalGradientConfig,
+        coarser: Callable[[], Iterable[Sweeps]] | None = None,
+    ) -> None:
         self.network = network
         self._descent = Descent(
             sweeps,
@@ -33,8 +41,10 @@ class NaturalGradientTrainer:
             [layer.bounds_M for layer in network.layers],
             config,
             column_costs(network, config.prior_power),
+            coarser,
         )
-        write_member(self._descent, 0, network)
+        if coarser is None:  # else the point is another one before the first step has ended
+            write_member(self._descent, 0, network)
 
     def step(self) -> float:
         """Take one step, or keep the network as it is if no step lowers the loss.

@@ -4,6 +4,7 @@ A grid has fast ways to be evaluated, and trainers keep them when samples are he
 leave some out of its sums. Only where most samples are held out are the others visited as scattered points.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,7 @@ from tuner.errors import ConfigError
 from tuner.fit.config import EikonalConfig, FitConfig, NaturalGradientConfig, WatchConfig
 from tuner.fit.first_order.blocks import Blocks, PointBlocks, SignalBlocks
 from tuner.fit.first_order.trainer import FirstOrderTrainer
-from tuner.fit.natural.samples import grid_sweeps, scattered_sweeps
+from tuner.fit.natural.samples import coarser_sweeps, grid_sweeps, scattered_sweeps
 from tuner.fit.natural.sweeps import Sweeps
 from tuner.fit.natural.trainer import NaturalGradientTrainer
 from tuner.fit.sines.eikonal import EikonalTrainer
@@ -143,13 +144,23 @@ def make_trainer(task: Task, config: FitConfig, device: torch.device, parts: int
     grid = Grid(signal.grid_shape, config.network.period)
     network = SineNetwork.initial(config.network, grid, signal.channels, config.seed).to(device)
 
+    is_swept_whole = isinstance(signal, Signal) and (task.unseen is None or task.unseen.mean() <= MOST_LEFT_OUT)
+
     def sweeps(settings: NaturalGradientConfig) -> Sweeps:
-        if isinstance(signal, Signal) and (task.unseen is None or task.unseen.mean() <= MOST_LEFT_OUT):
+        if isinstance(signal, Signal) and is_swept_whole:
             return grid_sweeps(network, signal, settings, parts=parts, held_out=task.unseen)
         seen = signal if task.unseen is None else _part(signal, ~task.unseen)
         assert isinstance(seen, ScatteredSignal)  # noqa: S101  a part of a signal is
         coords_PD, values_PC = (torch.tensor(array, device=device) for array in (seen.coords, seen.values))
         return scattered_sweeps(network, coords_PD, values_PC, settings, parts=parts)
+
+    def descent(settings: NaturalGradientConfig) -> NaturalGradientTrainer:
+        def coarser() -> Iterator[Sweeps]:
+            assert isinstance(signal, Signal)  # noqa: S101  what is swept whole
+            return coarser_sweeps(network, signal, settings, parts=parts, held_out=task.unseen)
+
+        begins_coarsely = settings.coarse_steps > 0 and is_swept_whole
+        return NaturalGradientTrainer(network, sweeps(settings), settings, coarser if begins_coarsely else None)
 
     def blocks() -> Blocks:
         if isinstance(signal, Signal):
@@ -159,14 +170,12 @@ def make_trainer(task: Task, config: FitConfig, device: torch.device, parts: int
     trainer = config.trainer
     plan = {"total_steps": config.budget.max_steps, "seed": config.seed}
     if isinstance(trainer, NaturalGradientConfig):
-        return NaturalGradientTrainer(network, sweeps(trainer), trainer)
+        return descent(trainer)
     if isinstance(trainer, EikonalConfig):
         if not isinstance(signal, Signal):
             raise ConfigError("samples are scattered, expected a distance field on its grid for the eikonal trainer")
-        start = NaturalGradientTrainer(network, sweeps(trainer.start), trainer.start)
-        return EikonalTrainer(
-            start, SurfaceSamples(signal, task.surface, config.seed, device), blocks(), trainer, **plan
-        )
+        surface = SurfaceSamples(signal, task.surface, config.seed, device)
+        return EikonalTrainer(descent(trainer.start), surface, blocks(), trainer, **plan)
     return FirstOrderTrainer(network, blocks(), trainer, **plan)
 
 

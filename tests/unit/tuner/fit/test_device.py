@@ -53,6 +53,15 @@ def eikonal(device: str, steps: int) -> list[FitResult]:
     return [fit(FIELD, configured(trainer, steps), surface=RING, device=device)]
 
 
+def coarsely(device: str, steps: int) -> list[FitResult]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tuner.fit.natural.coarse.MIN_SAMPLES", 60)
+        patch.setattr("tuner.fit.natural.coarse.MIN_AXIS", 4)
+        unseen = np.arange(18 * 14).reshape(18, 14) % 11 == 0
+        config = configured(replace(NATURAL, coarse_steps=2), steps)
+        return [fit(picture(), config, device=device, held_out=unseen)]
+
+
 def batched(device: str, steps: int) -> list[FitResult]:
     results = fit_batch([picture(turn=turn) for turn in range(3)], configured(NATURAL, steps), device=device)
     return [result for result in results if isinstance(result, FitResult)]
@@ -72,6 +81,7 @@ CASES = {
     "natural, turning phases": Case(alone(TURNING), 7),
     "natural, turning phases on a line": Case(alone(TURNING, (120,)), 6),
     "natural, with a prior": Case(alone(replace(NATURAL, prior=1.0)), 10),
+    "natural, on coarser samples first": Case(coarsely, 6),
     "natural, watched": Case(alone(NATURAL, watch=WatchConfig(share=0.1)), 15),
     "natural, a batch": Case(batched, 6),
     "first order": Case(alone(ADAM), 1),
