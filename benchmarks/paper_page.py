@@ -1,8 +1,10 @@
 """Makes tables of docs/paper.md from committed results: `python -m benchmarks.paper_page`.
 
-A table stands between `<!-- table: NAME -->` and `<!-- end -->`. NAME is a folder of `benchmarks/results`, in which
-`tuner paper` has put its cells; each picture that the library's own trainer was run on is a row. What neighbours say of
-its pixels (`benchmarks.interpolated`) is in the folder of the pictures, which has the name as far as the first "_".
+A table stands between `<!-- table: FOLDER KIND -->` and `<!-- end -->`. FOLDER is one of `benchmarks/results`, in which
+`tuner paper` has put its cells, and KIND says what a row is: a picture that the library's own trainer was run on; a
+method at a learning rate; a method at its best rate, picture by picture; or ranges of frequencies. What neighbours say of
+a picture's pixels (`benchmarks.interpolated`) is in the folder of the pictures, which has the name as far as the first
+"_".
 """
 
 import json
@@ -15,11 +17,13 @@ import numpy as np
 from benchmarks.interpolated import INTERPOLATED
 from tuner.experiment.methods import NATURAL_GRADIENT
 from tuner.experiment.paper import Cell, read_cells
+from tuner.experiment.tables import markdown
 
 ROOT = Path(__file__).parents[1]
 RESULTS, PAGE = ROOT / "benchmarks" / "results", ROOT / "docs" / "paper.md"
-BEGIN, END = "<!-- table: {name} -->\n", "<!-- end -->"
-_TABLE = re.compile(r"<!-- table: (?P<name>[a-z0-9_]+) -->\n(?P<body>.*?)<!-- end -->", re.DOTALL)
+_TABLE = re.compile(
+    r"(?P<begin><!-- table: (?P<folder>[a-z0-9_]+) (?P<kind>[a-z]+) -->\n).*?(?=<!-- end -->)", re.DOTALL
+)
 
 
 def pictures(cells: Sequence[Cell], interpolated: Mapping[str, float]) -> str:
@@ -47,22 +51,87 @@ def pictures(cells: Sequence[Cell], interpolated: Mapping[str, float]) -> str:
     return _table(titles, [*rows, ["**mean**", *_shown(columns.mean(0))], ["**worst**", *_shown(_worst(columns))]])
 
 
+def methods(cells: Sequence[Cell]) -> str:
+    """Each method at each rate at which it was run on all pictures with all seeds, which leaves out steps of searches."""
+    return markdown(_at_whole_rates(cells))
+
+
+def best_rates(cells: Sequence[Cell]) -> str:
+    """Held-out and gradient PSNR of each method on each picture, at the rate with the best mean of the former."""
+    whole = _at_whole_rates(cells)
+    images = list(dict.fromkeys(cell.image for cell in whole))
+    rows = []
+    for name in dict.fromkeys(cell.method for cell in whole):
+        own = [cell for cell in whole if cell.method == name]
+        rate = max({cell.rate for cell in own}, key=lambda rate: _mean_held_out(own, rate))
+        best = [cell for cell in own if cell.rate == rate]
+        rows.append([name, *(_qualities([cell for cell in best if cell.image == image]) for image in images)])
+    return _table(["held-out / gradient", *images], rows)
+
+
+def ranges(cells: Sequence[Cell]) -> str:
+    """Held-out and gradient PSNR on each picture with each range of frequencies, at the better of the whole rates."""
+    images = list(dict.fromkeys(cell.image for cell in cells))
+    rows = []
+    for asked in dict.fromkeys((cell.method, cell.ranges) for cell in cells):
+        own = _at_whole_rates([cell for cell in cells if (cell.method, cell.ranges) == asked])
+        best = [max((c for c in own if c.image == image), key=lambda c: _or_nan(c.test_psnr_db)) for image in images]
+        title = ", ".join(f"{value:.2g}" for _, value in asked[1]) or asked[0]
+        rows.append([title, *(_qualities([cell]) for cell in best)])
+    return _table(["band limit, low box", *images], rows)
+
+
 def remade(page: str) -> str:
     """A page with every table made anew from the results.
 
     Raises:
         FileNotFoundError: if a table has no results.
+        ValueError: if there is no such kind of table.
     """
 
     def table(found: re.Match[str]) -> str:
-        folder = RESULTS / found["name"]
-        path, neighbours = folder / "results.jsonl", RESULTS / found["name"].partition("_")[0] / INTERPOLATED
+        folder = RESULTS / found["folder"]
+        path, neighbours = folder / "results.jsonl", RESULTS / found["folder"].partition("_")[0] / INTERPOLATED
         if not path.is_file():
-            raise FileNotFoundError(f"{path} does not exist, expected the results of `tuner paper` for {found['name']}")
-        known = json.loads(neighbours.read_text()) if neighbours.is_file() else {}
-        return BEGIN.format(name=found["name"]) + pictures(list(read_cells(path)), known) + END
+            raise FileNotFoundError(
+                f"{path} does not exist, expected the results of `tuner paper` for {found['folder']}"
+            )
+        cells = list(read_cells(path))
+        match found["kind"]:
+            case "pictures":
+                known = json.loads(neighbours.read_text()) if neighbours.is_file() else {}
+                body = pictures(cells, known)
+            case "methods":
+                body = methods(cells)
+            case "best":
+                body = best_rates(cells)
+            case "ranges":
+                body = ranges(cells)
+            case other:
+                raise ValueError(f"{other!r} is no kind of table, expected pictures, methods, best or ranges")
+        return found["begin"] + body
 
     return _TABLE.sub(table, page)
+
+
+def _at_whole_rates(cells: Sequence[Cell]) -> list[Cell]:
+    """The cells of a method and rate of which there is one for every picture and seed of any."""
+    everywhere = {(cell.image, cell.seed) for cell in cells}
+    places: dict[tuple[str, float], set[tuple[str, int]]] = {}
+    for cell in cells:
+        places.setdefault((cell.method, cell.rate), set()).add((cell.image, cell.seed))
+    return [cell for cell in cells if places[cell.method, cell.rate] == everywhere]
+
+
+def _mean_held_out(cells: Sequence[Cell], rate: float) -> float:
+    return float(np.mean([_or_nan(cell.test_psnr_db) for cell in cells if cell.rate == rate]))
+
+
+def _qualities(cells: Sequence[Cell]) -> str:
+    """Means of the held-out and of the gradient PSNR."""
+    held_out = np.mean([_or_nan(cell.test_psnr_db) for cell in cells])
+    gradient = np.mean([_or_nan(cell.gradient_psnr_db) for cell in cells])
+    return f"{held_out:.2f} / {gradient:.2f}"
 
 
 def _numbers(cell: Cell) -> list[float]:

@@ -23,4 +23,4 @@ def test_a_changed_number_is_seen() -> None:
 
 def test_a_table_without_results_is_refused() -> None:
     with pytest.raises(FileNotFoundError, match="expected the results"):
-        remade("<!-- table: nothing -->\n<!-- end -->")
+        remade("<!-- table: nothing pictures -->\n<!-- end -->")
