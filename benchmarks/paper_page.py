@@ -2,9 +2,9 @@
 
 A table stands between `<!-- table: FOLDER KIND -->` and `<!-- end -->`. FOLDER is one of `benchmarks/results`, in which
 `tuner paper` has put its cells, and KIND says what a row is: a picture that the library's own trainer was run on; a
-method at a learning rate; a method at its best rate, picture by picture; or ranges of frequencies. What neighbours say of
-a picture's pixels (`benchmarks.interpolated`) is in the folder of the pictures, which has the name as far as the first
-"_".
+method at a learning rate; a method at its best rate, picture by picture; or ranges of frequencies. What neighbours say
+of a picture's pixels (`benchmarks.interpolated`) is in the folder of the pictures, which has the name as far as the
+first "_".
 """
 
 import json
@@ -52,7 +52,7 @@ def pictures(cells: Sequence[Cell], interpolated: Mapping[str, float]) -> str:
 
 
 def methods(cells: Sequence[Cell]) -> str:
-    """Each method at each rate at which it was run on all pictures with all seeds, which leaves out steps of searches."""
+    """Each method at each rate at which all pictures and seeds were run, which leaves out other steps of searches."""
     return markdown(_at_whole_rates(cells))
 
 
@@ -75,7 +75,7 @@ def ranges(cells: Sequence[Cell]) -> str:
     rows = []
     for asked in dict.fromkeys((cell.method, cell.ranges) for cell in cells):
         own = _at_whole_rates([cell for cell in cells if (cell.method, cell.ranges) == asked])
-        best = [max((c for c in own if c.image == image), key=lambda c: _or_nan(c.test_psnr_db)) for image in images]
+        best = [max((c for c in own if c.image == image), key=_held_out_db) for image in images]
         title = ", ".join(f"{value:.2g}" for _, value in asked[1]) or asked[0]
         rows.append([title, *(_qualities([cell]) for cell in best)])
     return _table(["band limit, low box", *images], rows)
@@ -86,8 +86,11 @@ def remade(page: str) -> str:
 
     Raises:
         FileNotFoundError: if a table has no results.
-        ValueError: if there is no such kind of table.
+        ValueError: if there is no such kind of table, or a mark names none.
     """
+    marks = page.count("<!-- table: ")
+    if marks != len(_TABLE.findall(page)):
+        raise ValueError(f"{marks} tables begin, and not all as <!-- table: FOLDER KIND --> with an <!-- end -->")
 
     def table(found: re.Match[str]) -> str:
         folder = RESULTS / found["folder"]
@@ -124,7 +127,12 @@ def _at_whole_rates(cells: Sequence[Cell]) -> list[Cell]:
 
 
 def _mean_held_out(cells: Sequence[Cell], rate: float) -> float:
-    return float(np.mean([_or_nan(cell.test_psnr_db) for cell in cells if cell.rate == rate]))
+    return float(np.mean([_held_out_db(cell) for cell in cells if cell.rate == rate]))
+
+
+def _held_out_db(cell: Cell) -> float:
+    """What cells are ranked by: one that diverged comes last."""
+    return float("-inf") if cell.test_psnr_db is None else cell.test_psnr_db
 
 
 def _qualities(cells: Sequence[Cell]) -> str:

@@ -8,23 +8,23 @@ same domain, and the network needs no change from one to the next (docs/decision
 
 from collections.abc import Iterator
 from dataclasses import replace
+from math import ceil
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tuner.shapes import BoolArray
+from tuner.shapes import BoolArray, FloatArray
 from tuner.signal.signal import Signal
 
-# Samples that a coarser grid must have at the least: fewer are said nothing by, and steps on them cost no less.
+# Samples that a coarser grid must have at the least: a network is misled by fewer.
 MIN_SAMPLES = 8192
-# Samples that an axis must keep at the least; a shorter one is not halved.
+# Samples that an axis must keep at the least; a shorter one stays as it is.
 MIN_AXIS = 16
 # Share of a cell that must have been seen, so that the mean is one of samples and not of rounding.
-_SEEN = 1e-6
+_SEEN = 1e-4
 
 
 def coarser(signal: Signal, held_out: BoolArray | None = None) -> list[tuple[Signal, BoolArray | None]]:
-    """Versions of a signal with half as many samples on each axis, a quarter, and so on, the coarsest first.
+    """Versions of a signal with a quarter of the samples or less, a quarter of those, and so on, the coarsest first.
 
     Args:
         signal: samples on a grid.
@@ -33,14 +33,14 @@ def coarser(signal: Signal, held_out: BoolArray | None = None) -> list[tuple[Sig
     Returns:
         Each version, and the mask of its samples that nothing is known of; none for a signal that is small already.
     """
-    seen = None if held_out is None else (~held_out).astype(np.float64)[..., None]
+    seen = None if held_out is None else (~held_out).astype(np.float32)[..., None]
     return list(_levels(signal, seen))[::-1]
 
 
-def _levels(signal: Signal, seen: NDArray[np.float64] | None) -> Iterator[tuple[Signal, BoolArray | None]]:
-    values = signal.values.astype(np.float64)
+def _levels(signal: Signal, seen: FloatArray | None) -> Iterator[tuple[Signal, BoolArray | None]]:
+    values = signal.values
     while True:
-        shape = tuple(side // 2 if side >= 2 * MIN_AXIS else side for side in values.shape[:-1])
+        shape = _coarser_shape(values.shape[:-1])
         if shape == values.shape[:-1] or np.prod(shape) < MIN_SAMPLES:
             return
         if seen is None:
@@ -48,21 +48,32 @@ def _levels(signal: Signal, seen: NDArray[np.float64] | None) -> Iterator[tuple[
         else:
             sums, seen = _averaged(values * seen, shape), _averaged(seen, shape)
             unknown = seen[..., 0] < _SEEN
-            values = sums / np.where(unknown[..., None], 1.0, seen)
-        yield replace(signal, values=values.astype(np.float32)), unknown
+            values = np.where(unknown[..., None], np.float32(0.0), sums / np.where(unknown[..., None], 1.0, seen))
+        yield replace(signal, values=values), unknown
 
 
-def _averaged(values: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float64]:
+def _coarser_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Half of each axis that is long enough, or a quarter where there is one alone: halves would save little."""
+    shorter = 2 if sum(side >= 2 * MIN_AXIS for side in shape) > 1 else 4
+    return tuple(side // shorter if side >= shorter * MIN_AXIS else side for side in shape)
+
+
+def _averaged(values: FloatArray, shape: tuple[int, ...]) -> FloatArray:
     """Means over the cells of a coarser grid; a sample that two cells share counts for each by its part in it."""
     for axis, cells in enumerate(shape):
         samples = values.shape[axis]
         if cells == samples:
             continue
-        first = np.zeros_like(np.take(values, [0], axis))
-        integral = np.concatenate([first, np.cumsum(values, axis)], axis)
-        edges = np.arange(cells + 1) * (samples / cells)
-        below = np.minimum(edges.astype(np.intp), samples - 1)
-        part = (edges - below).reshape([-1 if d == axis else 1 for d in range(values.ndim)])
-        lower, upper = np.take(integral, below, axis), np.take(integral, below + 1, axis)
-        values = np.diff(lower + part * (upper - lower), axis=axis) * (cells / samples)
+        begin = np.arange(cells) * (samples / cells)
+        end, first = begin + samples / cells, begin.astype(np.intp)
+        along = [-1 if d == axis else 1 for d in range(values.ndim)]
+        mean: FloatArray | None = None
+        for place in range(ceil(samples / cells) + 1):
+            sample = first + place
+            part = np.clip(np.minimum(sample + 1, end) - np.maximum(sample, begin), 0.0, None) * (cells / samples)
+            added = np.take(values, np.minimum(sample, samples - 1), axis)
+            added *= part.astype(np.float32).reshape(along)
+            mean = added if mean is None else np.add(mean, added, out=mean)
+        assert mean is not None  # noqa: S101  there is a first place
+        values = mean
     return values

@@ -18,7 +18,6 @@ as much as steps on all samples do as long as everything is still wrong.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -95,19 +94,27 @@ class Descent:
 
     @torch.no_grad()
     def step(self) -> None:
-        """Take one step; a member that no step helps stays where it is."""
-        if self._steps == 0 and self._coarser is not None:
-            for sweeps in self._coarser():
-                self._start_on(sweeps)
-        with single_threaded():
-            self._advance()
+        """Take one step; a member that no step helps stays where it is.
+
+        A first step that fails, for want of memory, leaves the descent where it was: the next one begins anew.
+        """
+        beginning = self._motion
+        try:
+            if self._steps == 0 and self._coarser is not None:
+                self._begin(self._coarser())
+            with single_threaded():
+                self._advance()
+        except Exception:
+            self._motion = beginning
+            self._measured = None
+            raise
         self._steps += 1
 
     def keep(self, members: Tensor) -> None:
         """Go on with some of the members only, by their indices (B',); the others cost nothing from now on."""
+        readout, squares = self._at_point()
         self._sweeps = self._sweeps.of(members)
         self.point, self._previous = self.point.of(members), self._previous.of(members)
-        readout, squares = self._at_point()
         self._measured = readout.of(members), squares[members]
         self._damping = self._damping[members]
         if self._prior is not None:
@@ -155,14 +162,26 @@ class Descent:
                 self._measured = self._measure(self.point)
         return self._measured
 
-    def _start_on(self, sweeps: Sweeps) -> None:
-        """Take the first few steps on other samples of the same signals."""
-        start = Descent(sweeps, self.point, self._bounds, replace(self._config, prior=0.0))
-        start._previous, start._moved, start._damping = self._previous, self._moved, self._damping
-        for _ in range(self._config.coarse_steps):
-            start.step()
-        self.point, self._measured = start.point, None
-        self._previous, self._moved, self._damping = start._previous, start._moved, start._damping
+    def _begin(self, coarser: Iterable[Sweeps]) -> None:
+        """Take a few steps on each of the coarser samples, without a prior, and go on from there."""
+        for sweeps in coarser:
+            start = Descent(sweeps, self.point, self._bounds, self._config)
+            start._motion = self._motion
+            for _ in range(self._config.coarse_steps):
+                start.step()
+            self._motion = start._motion
+        # What failed on few samples says nothing of many.
+        self._damping = self._damping.clamp(max=self._config.damping)
+        self._measured = None
+
+    @property
+    def _motion(self) -> tuple[Hidden, Hidden, bool, Tensor]:
+        """The point, the previous step, whether there was any, and the damping."""
+        return self.point, self._previous, self._moved, self._damping
+
+    @_motion.setter
+    def _motion(self, motion: tuple[Hidden, Hidden, bool, Tensor]) -> None:
+        self.point, self._previous, self._moved, self._damping = motion
 
     def _advance(self) -> None:
         """One iteration, from the slopes at the present point to a better one."""

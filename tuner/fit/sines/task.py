@@ -4,7 +4,7 @@ A grid has fast ways to be evaluated, and trainers keep them when samples are he
 leave some out of its sums. Only where most samples are held out are the others visited as scattered points.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -154,13 +154,10 @@ def make_trainer(task: Task, config: FitConfig, device: torch.device, parts: int
         coords_PD, values_PC = (torch.tensor(array, device=device) for array in (seen.coords, seen.values))
         return scattered_sweeps(network, coords_PD, values_PC, settings, parts=parts)
 
-    def descent(settings: NaturalGradientConfig) -> NaturalGradientTrainer:
-        def coarser() -> Iterator[Sweeps]:
-            assert isinstance(signal, Signal)  # noqa: S101  what is swept whole
-            return coarser_sweeps(network, signal, settings, parts=parts, held_out=task.unseen)
-
-        begins_coarsely = settings.coarse_steps > 0 and is_swept_whole
-        return NaturalGradientTrainer(network, sweeps(settings), settings, coarser if begins_coarsely else None)
+    def coarse(settings: NaturalGradientConfig) -> Callable[[], Iterator[Sweeps]] | None:
+        if not isinstance(signal, Signal) or not is_swept_whole or settings.coarse_steps == 0:
+            return None
+        return lambda: coarser_sweeps(network, signal, settings, parts=parts, held_out=task.unseen)
 
     def blocks() -> Blocks:
         if isinstance(signal, Signal):
@@ -170,12 +167,14 @@ def make_trainer(task: Task, config: FitConfig, device: torch.device, parts: int
     trainer = config.trainer
     plan = {"total_steps": config.budget.max_steps, "seed": config.seed}
     if isinstance(trainer, NaturalGradientConfig):
-        return descent(trainer)
+        return NaturalGradientTrainer(network, sweeps(trainer), trainer, coarse(trainer))
     if isinstance(trainer, EikonalConfig):
         if not isinstance(signal, Signal):
             raise ConfigError("samples are scattered, expected a distance field on its grid for the eikonal trainer")
+        begin = coarse(trainer.start) if trainer.start_steps else None
+        start = NaturalGradientTrainer(network, sweeps(trainer.start), trainer.start, begin)
         surface = SurfaceSamples(signal, task.surface, config.seed, device)
-        return EikonalTrainer(descent(trainer.start), surface, blocks(), trainer, **plan)
+        return EikonalTrainer(start, surface, blocks(), trainer, **plan)
     return FirstOrderTrainer(network, blocks(), trainer, **plan)
 
 

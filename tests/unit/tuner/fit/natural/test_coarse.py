@@ -6,15 +6,23 @@ import numpy as np
 import pytest
 import torch
 
+from tests.signals import torus
+from tuner.errors import ConfigError
 from tuner.fit import Budget, FitConfig, FitResult, fit, fit_batch
-from tuner.fit.config import NaturalGradientConfig
+from tuner.fit.config import EikonalConfig, NaturalGradientConfig
 from tuner.fit.natural.coarse import MIN_AXIS, MIN_SAMPLES, coarser
+from tuner.fit.natural.descent import Descent
+from tuner.fit.natural.samples import grid_sweeps
+from tuner.fit.natural.sweeps import Sweeps
+from tuner.fit.natural.trainer import starting_point
 from tuner.fit.progress import Progress, Verdict
+from tuner.fit.sines.module import SineNetwork
 from tuner.fit.state import FitState
 from tuner.network.sines.config import NetworkConfig
-from tuner.shapes import FloatArray
+from tuner.shapes import BoolArray, FloatArray
 from tuner.signal.grid import Grid
 from tuner.signal.kind import SignalKind
+from tuner.signal.mesh import distance_signal
 from tuner.signal.signal import Signal
 
 CONFIG = FitConfig(
@@ -42,12 +50,19 @@ def places(shape: tuple[int, ...]) -> FloatArray:
     return Grid(shape, 2.5).coords().reshape(*shape, len(shape))
 
 
-@pytest.mark.parametrize("shape", [(256, 384), (300, 260), (40, 40, 48), (40_000,)], ids=str)
-def test_samples_lie_at_the_middle_of_their_cells(shape: tuple[int, ...]) -> None:
+@pytest.mark.parametrize(
+    ("shape", "coarse"),
+    [
+        ((256, 384), [(128, 192)]),
+        ((400, 520), [(100, 130), (200, 260)]),
+        ((44, 40, 48), [(22, 20, 24)]),
+        ((400_000,), [(25_000,), (100_000,)]),
+    ],
+    ids=str,
+)
+def test_samples_lie_at_the_middle_of_their_cells(shape: tuple[int, ...], coarse: list[tuple[int, ...]]) -> None:
     versions = coarser(Signal(values=places(shape), kind=SignalKind.ARRAY))
-    sizes = [np.prod(version.grid_shape) for version, _ in versions]
-    assert sizes == sorted(sizes)
-    assert versions[-1][0].grid_shape == tuple(side // 2 for side in shape)
+    assert [version.grid_shape for version, _ in versions] == coarse
     for version, unknown in versions:
         assert unknown is None
         assert version.kind is SignalKind.ARRAY
@@ -88,7 +103,7 @@ def test_nothing_of_what_is_held_out_is_seen() -> None:
     assert unknown.mean() < 0.1
 
 
-@pytest.mark.parametrize("shape", [(127, 128), (2 * MIN_SAMPLES - 1,), (2 * MIN_AXIS - 1,) * 3], ids=str)
+@pytest.mark.parametrize("shape", [(127, 128), (4 * MIN_SAMPLES - 1,), (2 * MIN_AXIS - 1,) * 3], ids=str)
 def test_what_is_small_has_no_coarser_version(shape: tuple[int, ...]) -> None:
     assert coarser(Signal(values=np.zeros((*shape, 1), np.float32), kind=SignalKind.ARRAY)) == []
 
@@ -113,11 +128,110 @@ def test_a_fit_that_begins_on_them_is_ahead_and_tells_the_loss_of_all_samples(pr
 
 
 @pytest.mark.usefixtures("of_any_size")
+def test_the_prior_sleeps_until_all_samples_are_seen() -> None:
+    """On few samples it is strong; and it has no strength before the first step on all of them has ended."""
+    histories = [
+        fit(picture(), replace(CONFIG, trainer=NaturalGradientConfig(coarse_steps=3, prior=prior))).history
+        for prior in (0.5, 30.0)
+    ]
+    assert histories[0][0] == histories[1][0]
+    assert histories[0][1] != histories[1][1]
+
+
+@pytest.mark.usefixtures("of_any_size")
+def test_each_version_goes_on_with_the_previous_step_of_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[int, bool]] = []
+    directions = Descent._directions
+
+    def seen(self: Descent) -> object:
+        asked.append((self._sweeps.samples, self._moved))
+        return directions(self)
+
+    monkeypatch.setattr(Descent, "_directions", seen)
+    fit(picture(), replace(CONFIG, budget=Budget(max_steps=1)))
+    versions = [9 * 7] * 3 + [18 * 15] * 3 + [36 * 30]
+    assert asked == list(zip(versions, [False, *[True] * 6], strict=True))
+
+
+@pytest.mark.usefixtures("of_any_size")
 def test_a_fit_does_not_learn_from_what_is_held_out() -> None:
     signal, held_out = picture(), np.random.default_rng(1).random((36, 30)) < 0.1
     other = replace(signal, values=np.where(held_out[..., None], 0.0, signal.values).astype(np.float32))
-    assert fit(signal, CONFIG, held_out=held_out).history == fit(other, CONFIG, held_out=held_out).history
+    learnt = fit(signal, CONFIG, held_out=held_out)
+    assert learnt.history == fit(other, CONFIG, held_out=held_out).history
     assert fit(signal, CONFIG).history != fit(other, CONFIG).history
+    assert learnt.held_out_psnr_db is not None
+    assert learnt.held_out_psnr_db > 25.0
+
+
+@pytest.mark.usefixtures("of_any_size")
+def test_cells_that_nothing_is_known_of_weigh_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    signal, held_out = picture(), np.zeros((36, 30), np.bool_)
+    held_out[4:16, 8:20] = True
+    plain = fit(signal, CONFIG, held_out=held_out).history
+
+    def filled(signal: Signal, held_out: BoolArray | None) -> list[tuple[Signal, BoolArray | None]]:
+        return [
+            (replace(version, values=np.where(hidden[..., None], np.float32(9.0), version.values)), hidden)
+            for version, hidden in coarser(signal, held_out)
+            if hidden is not None
+        ]
+
+    monkeypatch.setattr("tuner.fit.natural.samples.coarser", filled)
+    assert fit(signal, CONFIG, held_out=held_out).history == plain
+
+
+@pytest.mark.usefixtures("of_any_size")
+def test_a_first_step_without_memory_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else its coarser versions would be learnt from twice."""
+    plain = fit(picture(), CONFIG).history
+    advance = Descent._advance
+    failed: list[bool] = []
+
+    def without_memory_once(self: Descent) -> None:
+        if self._sweeps.samples == 36 * 30 and not failed:
+            failed.append(True)
+            raise MemoryError
+        advance(self)
+
+    monkeypatch.setattr(Descent, "_advance", without_memory_once)
+    assert fit(picture(), CONFIG).history == pytest.approx(plain, rel=0.02)
+    assert failed
+
+
+@pytest.mark.usefixtures("of_any_size")
+def test_members_that_are_kept_before_the_first_step_have_their_own_losses() -> None:
+    grid, settings = Grid((36, 30), CONFIG.network.period), NaturalGradientConfig()
+    signals = [picture(), picture(turn=1.0)]
+    network = SineNetwork.initial(CONFIG.network, grid, 2, 0)
+    one = grid_sweeps(network, signals[0], settings, members=2)
+    targets = torch.stack([one.sines.arrange(torch.tensor(signal.values)) for signal in signals])
+
+    def descent() -> Descent:
+        sweeps = Sweeps(one.sines, targets, one.widths, keep=False, threads=1)
+        return Descent(sweeps, starting_point([network, network]), [network.layers[0].bounds_M], settings)
+
+    turned = descent()
+    turned.keep(torch.tensor([1, 0]))
+    assert turned.losses.tolist() == descent().losses.tolist()[::-1]
+
+
+@pytest.mark.usefixtures("of_any_size")
+def test_a_surface_without_steps_of_the_start_has_none_on_coarser_versions() -> None:
+    ring = torus()
+    field = distance_signal(ring, 16)
+
+    def losses(coarse_steps: int) -> tuple[float, ...]:
+        start = NaturalGradientConfig(coarse_steps=coarse_steps)
+        trainer = EikonalConfig(start=start, start_steps=0, points=40)
+        return fit(field, replace(CONFIG, trainer=trainer), surface=ring).history
+
+    assert losses(3) == losses(0)
+
+
+def test_a_negative_number_of_steps_is_refused() -> None:
+    with pytest.raises(ConfigError, match="coarse_steps is -1, expected 0 or more"):
+        NaturalGradientConfig(coarse_steps=-1)
 
 
 @pytest.mark.usefixtures("of_any_size")
