@@ -1227,10 +1227,12 @@ class CoreEvaluation {
 }
 
 function memoryNeeded(layout, coded) {
-  return levelsOf(layout).reduce(
+  const levels = levelsOf(layout);
+  const longestRow = Math.max(...levels.map(({ nodes }) => nodes[nodes.length - 1]));
+  return levels.reduce(
     (memory, { nodes, subbands }) =>
       memory + subbands * (512 + 4 * product(nodes) + 2 * product(nodes.map((count) => count + 2))),
-    2 ** 23 + 2 * coded,
+    2 ** 23 + 2 * coded + 22 * longestRow,
   );
 }
 

@@ -27,6 +27,8 @@ _DESCRIPTION_WORDS = 4 + _MOST_AXES
 _SUBBAND_WORDS = 7 + _MOST_AXES
 # What an honest signal needs at most, measured with integers of the dearest kinds.
 _BASE_MEMORY, _SUBBAND_MEMORY = 8 << 20, 512
+# Sums that the core keeps of the row of integers that it codes: nine of 2 bytes a node and one of 4 (`subbands.c`).
+_ROW_MEMORY = 9 * 2 + 4
 # An integer of 2^29 takes up to five.
 _MOST_BYTES_PER_INTEGER = 5
 
@@ -214,7 +216,8 @@ def subbands(layout: Layout) -> list[Subband]:
 
 def memory_needed(layout: Layout, coded: int) -> int:
     """Bytes of memory that an honest signal needs at most."""
-    memory = _BASE_MEMORY + 2 * coded
+    longest_row = max(nodes[-1] for nodes, _ in layout.levels())
+    memory = _BASE_MEMORY + 2 * coded + _ROW_MEMORY * longest_row
     for nodes, subbands_of_level in layout.levels():
         # Integers, and planes of one byte a node with borders and room at their ends.
         memory += subbands_of_level * (_SUBBAND_MEMORY + 4 * prod(nodes) + 2 * prod(count + 2 for count in nodes))

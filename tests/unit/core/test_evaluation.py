@@ -8,8 +8,8 @@ import pytest
 from tests.networks import random_parameters
 from tests.wavelets import random_wavelets
 from tuner.core.evaluation import Evaluation, SineNetwork
-from tuner.core.host import Layout, Limits
-from tuner.core.synthesis import Network
+from tuner.core.host import Layout, Limits, decode, encode
+from tuner.core.synthesis import Network, values
 from tuner.errors import ConfigError, LimitExceeded
 from tuner.network.sines import by_core as sines_by_core
 from tuner.network.sines import synthesis as sines
@@ -227,3 +227,20 @@ def _of_sines(parameters: SineParameters, limits: Limits = _ALL) -> Evaluation:
         tensors=[*hidden, parameters.readout_weight, parameters.readout_bias],
     )
     return Evaluation(network, limits=limits)
+
+
+@pytest.mark.parametrize("shape", [(700_000,), (1, 700_000), (700_000, 1)], ids=str)
+def test_a_long_row_has_the_memory_that_it_needs(shape: tuple[int, ...]) -> None:
+    """Sums of a row are kept beside the integers, which a picture has so few of that they are not noticed."""
+    parameters = random_wavelets(shape, scales=1, colours=1, channels=1, widths=(2,))
+    layout, network = _parts(parameters)
+    integers = np.concatenate([latents.reshape(-1) for latents in parameters.latents])
+    assert np.array_equal(decode(encode(integers, layout), layout), integers)
+    evaluation = _of_wavelets(parameters)
+    whole = values(parameters.latents, layout, network)
+    centres = [(2.0 * np.arange(samples) + 1.0) / samples - 1.0 for samples in shape]
+    _expect_close(evaluation.on_grid(centres), whole)
+    ends = np.zeros((2, len(shape)), np.float32)
+    ends[:, int(np.argmax(shape))] = -0.999, 0.999
+    _expect_close(evaluation.at(ends), wavelets.values_at_points(parameters, ends))
+    _expect_close(evaluation.gradients(ends), wavelets.gradients_at_points(parameters, ends))

@@ -50,6 +50,9 @@ class _Run:
         read = nodes_KNP[:, self.first : self.stop]
         if self.blocks == 1:
             return torch.matmul(self.matrix, read)
+        if read.shape[2] == 1:  # of a line: one product for all blocks, where each would be one with a vector
+            windows = read[:, :, 0].unfold(1, self.matrix.shape[1], self.stride)
+            return torch.matmul(windows, self.matrix.T).reshape(len(read), -1, 1)
         windows = read.unfold(1, self.matrix.shape[1], self.stride).transpose(2, 3)  # (K, blocks, nodes, P)
         return torch.matmul(self.matrix, windows).reshape(len(read), -1, read.shape[2])
 
@@ -59,7 +62,11 @@ class _Run:
             total_KNP[:, self.first - start : self.stop - start] += torch.matmul(self.matrix.T, gradient_KRP)
             return
         (colours, _, points), width = gradient_KRP.shape, self.matrix.shape[1]
-        windows = torch.matmul(self.matrix.T, gradient_KRP.reshape(colours, self.blocks, -1, points))
+        blocks = gradient_KRP.reshape(colours, self.blocks, -1, points)
+        if points == 1:
+            windows = torch.matmul(blocks[..., 0], self.matrix)[..., None]
+        else:
+            windows = torch.matmul(self.matrix.T, blocks)
         # Windows overlap; pieces of one stride, each from all windows, lie side by side.
         for offset in range(0, width, self.stride):
             piece = windows[:, :, offset : offset + self.stride]
