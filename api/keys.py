@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from api.settings import load_settings
+from api.terminal import Command
 from store.api_keys import ORDINARY_SCOPES, Scope, Token
 from store.database import Database
 from store.errors import StoreError
@@ -98,6 +99,9 @@ def _end(key: ApiKey) -> str:
 def _minute(time: datetime) -> str:
     return f"{time:%Y-%m-%d %H:%M}"
 
+
+for _command in app.registered_commands:
+    _command.cls = Command  # for each of them, whoever adds one
 
 if __name__ == "__main__":
     app(prog_name="tunerd keys")
