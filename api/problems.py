@@ -29,8 +29,8 @@ from api.errors import (
 )
 from api.schemas.patterns import WORDS
 from api.schemas.problems import Fault, Problem, ProblemKind
-from api.settings import without_class
 from store import errors as store
+from store.refusal import without_class
 
 RETRY_AFTER_SECONDS = 5
 LONGEST_SHOWN = 300

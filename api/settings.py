@@ -5,10 +5,11 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from store.machine import most_of_the_memory
+from store.refusal import complaints, refuse
 from store.settings import StoreSettings
 
 MEBIBYTE = 1 << 20
@@ -214,53 +215,21 @@ class ApiSettings(BaseSettings):
         return self
 
 
-def without_class(message: str) -> str:
-    """What a validator says, without the class of its error that pydantic puts before it."""
-    return message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
-
-
 def load_settings() -> tuple[ApiSettings, StoreSettings]:
     """Read the environment.
 
     Raises:
         SystemExit: naming every variable that is missing or malformed, without repeating its value.
     """
-    complaints: list[str] = []
-    api: ApiSettings | None = None
-    store: StoreSettings | None = None
-    try:
-        api = ApiSettings()
-    except ValidationError as error:
-        complaints += _complaints(error)
-    try:
-        store = StoreSettings()
-    except ValidationError as error:
-        complaints += _complaints(error)
-    if api is None or store is None:
-        raise SystemExit(_refusal(complaints))
-    return api, store
+    refuse("api", complaints(ApiSettings) + complaints(StoreSettings))
+    return ApiSettings(), StoreSettings()
 
 
 def load_api_settings() -> ApiSettings:
-    """Read what of the environment is the api's own, without the addresses of engines.
+    """Read what of the environment is the api's own, while the addresses of engines are yet to come.
 
     Raises:
-        SystemExit: naming every variable that is malformed, without repeating its value.
+        SystemExit: naming every variable that is malformed, of the store's, too, without repeating its value.
     """
-    try:
-        return ApiSettings()
-    except ValidationError as error:
-        raise SystemExit(_refusal(_complaints(error))) from None
-
-
-def _refusal(complaints: list[str]) -> str:
-    return "the api cannot start with this environment:\n" + "\n".join(complaints)
-
-
-def _complaints(error: ValidationError) -> list[str]:
-    problems = error.errors(include_url=False, include_input=False, include_context=False)
-    return [
-        "  "
-        + ": ".join([f"TUNER_{str(name).upper()}" for name in problem["loc"][:1]] + [without_class(problem["msg"])])
-        for problem in problems
-    ]
+    refuse("api", complaints(ApiSettings) + complaints(StoreSettings, required=False))
+    return ApiSettings()

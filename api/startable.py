@@ -1,6 +1,7 @@
 """`python -m api.startable`: end with a message where the api would refuse to start with this environment.
 
-For whoever would start engines first. Their addresses are not looked at: there are none.
+For whoever would start engines first. Their addresses are not looked at: there are none. What else the
+store is told is.
 """
 
 import ipaddress

@@ -27,22 +27,31 @@ API, UPKEEP, WORKER = 1, 2, 3  # stages: the worker drains first, the api stops 
 
 
 def require_startable() -> None:
-    """Ask whether the api would start with this environment, before anything is started for it.
+    """Ask whether api and workers would start with this environment, before anything is started for them.
 
     Raises:
-        StartFailed: it would refuse to; the message is its own.
+        StartFailed: one of them would refuse to; the messages are their own.
     """
-    asked = subprocess.run(
-        [sys.executable, "-m", "api.startable"],
-        cwd="/",
-        env=python_environment(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if asked.returncode != 0:
-        raise StartFailed(asked.stderr.strip() or f"api.startable ended with status {asked.returncode} and no word.")
+    asked = {
+        module: subprocess.Popen(
+            [sys.executable, "-m", module],
+            cwd="/",
+            env=python_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for module in ("api.startable", "worker.startable")
+    }
+    said = {module: process.communicate()[1].strip() for module, process in asked.items()}
+    refusals = [
+        said[module] or f"{module} ended with status {process.returncode} and no word."
+        for module, process in asked.items()
+        if process.returncode != 0
+    ]
+    if refusals:
+        raise StartFailed("\n".join(refusals))
 
 
 def api(home: Home, environment: Mapping[str, str], port: int, account: Account | None = None) -> Service:

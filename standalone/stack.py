@@ -39,7 +39,8 @@ def stack(
         AlreadyRunning: the folder is in use.
         HomeUnusable: the folder cannot be used.
         NoFreePort: `api_port` is taken.
-        StartFailed: a process did not become ready, or the api would refuse the environment: then nothing was started.
+        StartFailed: a process did not become ready, or api or workers would refuse the environment: then nothing
+            was started.
         MigrationFailed: the tables could not be brought up to date.
     """
     processes.require_startable()

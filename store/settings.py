@@ -1,11 +1,24 @@
 """Addresses of the database, the broker and the bucket, from the environment (prefix `TUNER_`)."""
 
+import json
 from pathlib import Path
+from typing import Annotated, Any
 
-from pydantic import Field, IPvAnyNetwork, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, IPvAnyNetwork, SecretStr
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 SECRETS = Path("/run/secrets")  # where containers are handed files
+
+
+def _from_json(given: Any) -> Any:
+    try:
+        return json.loads(given) if isinstance(given, str) else given
+    except ValueError:
+        raise ValueError("expected a list in JSON") from None
+
+
+# Read here: what pydantic-settings cannot read is an error of its own kind, which leaves other malformed settings out.
+FROM_JSON = (NoDecode, BeforeValidator(_from_json))
 
 
 class StoreSettings(BaseSettings):
@@ -60,7 +73,7 @@ class StoreSettings(BaseSettings):
         "elsewhere",
     )
     max_stored_bytes: int | None = Field(default=None, ge=1, description="bytes a tenant may have; None for any number")
-    webhook_private_networks: tuple[IPvAnyNetwork, ...] = Field(
+    webhook_private_networks: Annotated[tuple[IPvAnyNetwork, ...], *FROM_JSON] = Field(
         default=(), description='networks that webhooks may reach although they are not public, as ["10.1.0.0/16"]'
     )
 

@@ -1,9 +1,12 @@
 """How a worker trains and how often it reports, from the environment (prefix `TUNER_WORKER_`)."""
 
+from typing import Annotated
+
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from store.machine import most_of_the_memory
+from store.settings import FROM_JSON
 
 
 class WorkerSettings(BaseSettings):
@@ -110,7 +113,7 @@ class WorkerSettings(BaseSettings):
     webhook_timeout_seconds: float = Field(
         default=15.0, gt=0, description="longest time of one try, from name to answer"
     )
-    webhook_pauses_seconds: tuple[float, ...] = Field(
+    webhook_pauses_seconds: Annotated[tuple[float, ...], *FROM_JSON] = Field(
         default=(5.0, 300.0, 1800.0, 7200.0, 18_000.0, 36_000.0, 36_000.0),
         description="waits between one try and the next",
     )

@@ -38,9 +38,11 @@ def test_an_error_is_one_clear_message(tmp_path: Path) -> None:
     [
         ("TUNER_HOST", "0.0.0.0", "refusing to listen on 0.0.0.0 without API keys"),
         ("TUNER_MAX_PIXELS", "many", "the api cannot start with this environment:\n  TUNER_MAX_PIXELS: "),
+        ("TUNER_DISK_FLOOR_BYTES", "some", "the api cannot start with this environment:\n  TUNER_DISK_FLOOR_BYTES: "),
+        ("TUNER_WORKER_DEVICE", "gpu", "the worker cannot start with this environment:\n  TUNER_WORKER_DEVICE: "),
     ],
 )
-def test_what_the_api_refuses_is_refused_before_anything_is_started(
+def test_what_a_process_refuses_is_refused_before_anything_is_started(
     name: str, value: str, refusal: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, value)
@@ -51,7 +53,15 @@ def test_what_the_api_refuses_is_refused_before_anything_is_started(
     assert not (tmp_path / "data").exists()
 
 
-def test_an_api_that_ends_without_a_word_is_an_error_with_words(
+def test_refusals_of_all_are_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TUNER_PORT", "http")
+    monkeypatch.setenv("TUNER_WORKER_THREADS", "0")
+    said = CliRunner().invoke(app, ["up", "--home", str(tmp_path / "data")]).stderr
+    assert "\n  TUNER_PORT: " in said
+    assert "\n  TUNER_WORKER_THREADS: " in said
+
+
+def test_a_process_that_ends_without_a_word_is_an_error_with_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As what runs out of memory does."""
@@ -60,7 +70,8 @@ def test_an_api_that_ends_without_a_word_is_an_error_with_words(
     silent.chmod(0o755)
     monkeypatch.setattr("standalone.processes.sys.executable", str(silent))
     answer = CliRunner().invoke(app, ["up", "--home", str(tmp_path / "data")])
-    assert (answer.exit_code, answer.stderr) == (1, "api.startable ended with status -9 and no word.\n")
+    silence = "api.startable ended with status -9 and no word.\nworker.startable ended with status -9 and no word.\n"
+    assert (answer.exit_code, answer.stderr) == (1, silence)
 
 
 def test_a_port_that_is_taken_is_refused_before_anything_is_started(tmp_path: Path) -> None:

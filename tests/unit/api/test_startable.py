@@ -1,4 +1,4 @@
-"""Whether the api would start is known from the environment alone, without the addresses of engines."""
+"""Whether api and workers would start is known from the environment alone, without the addresses of engines."""
 
 import os
 import subprocess
@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+import worker.startable
 from api import startable
 
 
@@ -39,8 +40,23 @@ def test_a_malformed_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "hunter2" not in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["TUNER_DATABASE_POOL_SIZE", "TUNER_S3_SYNC", "TUNER_TRACES_ENDPOINT"])
+def test_what_the_store_is_told_is_looked_at_without_addresses(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "hunter2")
+    with pytest.raises(SystemExit, match=rf"^the api cannot start with this environment:\n  {name}: .*$"):
+        startable.main()
+
+
+def test_a_malformed_setting_of_workers_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    worker.startable.main()
+    monkeypatch.setenv("TUNER_WORKER_FIT_SECONDS", "hunter2")
+    with pytest.raises(SystemExit, match=r"^the worker cannot start with .*:\n  TUNER_WORKER_FIT_SECONDS: .*number"):
+        worker.startable.main()
+
+
 def test_it_is_asked_without_the_service() -> None:
     """Who starts engines asks at each start, and waits for the answer."""
-    check = "import sys, api.startable; print(sorted({'fastapi', 'sqlalchemy', 'uvicorn'} & sys.modules.keys()))"
+    heavy = {"celery", "fastapi", "numpy", "sqlalchemy", "torch", "uvicorn"}
+    check = f"import sys, api.startable, worker.startable; print(sorted({heavy} & sys.modules.keys()))"
     found = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
