@@ -150,6 +150,13 @@ class Storage:
             return 0.0, 1.0
         return self.format.least / self.effective.scale, self.format.largest / self.effective.scale
 
+    @property
+    def is_kept_by_values(self) -> bool:
+        """Whether values, which are 32-bit floats, are enough to write each sample as it was read."""
+        if self.format.is_integer:  # a quarter of a step at most is lost
+            return self.effective.scale <= 1 << 23
+        return self.format.bits <= 32 and self.effective == Scaling(1.0)
+
     def limited(self, values: FloatArray) -> FloatArray:
         """Values brought within the range that can be written."""
         if self.value_range is None:

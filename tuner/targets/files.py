@@ -60,7 +60,7 @@ def max_error(signal: Signal, values: np.ndarray) -> float:
     """The largest difference of a value, after both were limited and rounded as they are when written."""
     storage = signal.storage
     if not signal.sample_format.is_integer:
-        return float(np.abs(signal.values.astype(np.float64) - values).max())
+        return float(np.abs(storage.as_written(signal.values).astype(np.float64) - storage.as_written(values)).max())
     # Counted in samples: 1/255 is one level of a picture, exactly.
     written, found = (storage.to_samples(array).astype(np.float64) for array in (signal.values, values))
     return float(np.abs(written - found).max()) / storage.effective.scale

@@ -27,6 +27,7 @@ from tuner.targets.result import TargetOutcome, TargetResult
 from tuner.targets.sines.strategy import SinesStrategy
 from tuner.targets.state import SearchState
 from tuner.targets.strategy import FittedT, OnPhase, OnStep, Strategy
+from tuner.targets.target import TargetKind
 from tuner.targets.tiles.crew import Crew
 from tuner.targets.tiles.search import fit_in_tiles
 from tuner.targets.trial import PlanT, TrialT, separate
@@ -34,6 +35,7 @@ from tuner.targets.wavelets.strategy import WaveletsStrategy
 
 _SPENT = "spent"  # of a limit of seconds, before the search was interrupted
 _EXACT = "Every sample comes back as it was."
+_UNTOLD = "The error is smaller than a PSNR can tell."
 
 
 def fit_to_target(
@@ -196,10 +198,16 @@ class _Search(Generic[PlanT, FittedT, TrialT]):
     def _sentence(self, file: File, size: int, trials: Sequence[TrialT]) -> str:
         target = self._ask.target
         if target is None:
-            return _EXACT if file.psnr_db >= PSNR_CEILING_DB else self._ended.advice
+            return self._hint(file, self._ended.advice)
         tried = self._strategy.tried(trials)
         reached = f"{in_decibels(file.psnr_db)}, errors up to {file.max_error:.2g}, {size} bytes; {tried}."
         if file.meets(target):
             return f"The target of {target} was met: {reached}"
-        advice = _EXACT if file.psnr_db >= PSNR_CEILING_DB else self._strategy.advice(trials)
-        return f"The target of {target} was missed: {reached} {advice}"
+        return f"The target of {target} was missed: {reached} {self._hint(file, self._strategy.advice(trials))}"
+
+    def _hint(self, file: File, advice: str) -> str:
+        """The advice, unless it is of no use to a file that is so good."""
+        if file.max_error == 0.0 and self._signal.storage.is_kept_by_values:
+            return _EXACT
+        is_of_peaks = self._ask.target is not None and self._ask.target.kind is TargetKind.MAX_ERROR
+        return advice if is_of_peaks or file.psnr_db < PSNR_CEILING_DB else _UNTOLD

@@ -1,9 +1,13 @@
 """A file is held against its target as people would."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from tests.signals import SIGNALS
 from tests.unit.tuner.targets.cases import COLOURS
+from tuner.signal.signal import SampleFormat
 from tuner.targets.files import PSNR_TOLERANCE_DB, File, max_error
 from tuner.targets.target import Target
 
@@ -47,3 +51,11 @@ def test_no_signal_differs_from_itself(name: str) -> None:
 
 def test_one_level_of_a_picture_is_one_of_255() -> None:
     assert max_error(COLOURS, COLOURS.values + 0.6 / 255.0) == pytest.approx(1.0 / 255.0)
+
+
+def test_what_is_rounded_away_is_no_error() -> None:
+    halves = replace(
+        COLOURS, values=COLOURS.values.astype(np.float16).astype(np.float32), sample_format=SampleFormat.F16
+    )
+    assert max_error(halves, halves.values * np.float32(1.0 + 2.0**-14)) == 0.0
+    assert max_error(halves, halves.values + np.float32(2.0**-9)) >= 2.0**-10

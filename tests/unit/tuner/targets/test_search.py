@@ -3,16 +3,19 @@
 from dataclasses import replace
 from functools import cache
 
+import numpy as np
 import pytest
 
 from tests.signals import blob
 from tests.unit.tuner.targets.cases import COLOURS, NOISE, PICTURE, WAVES, base, picture, sines, wavelets
+from tuner.codec.decode import decode
 from tuner.errors import StateMismatch
 from tuner.fit.progress import Progress, Verdict
 from tuner.fit.state import FitState
 from tuner.signal.array import array_signal
-from tuner.signal.signal import Signal
+from tuner.signal.signal import SampleFormat, Signal
 from tuner.targets.ask import Ask, SinesAsk
+from tuner.targets.request import ask_for
 from tuner.targets.result import TargetOutcome, TargetResult
 from tuner.targets.search import fit_to_target
 from tuner.targets.target import Target, TargetKind
@@ -114,3 +117,21 @@ def test_a_stopped_search_has_no_file_and_others_no_use_for_its_state(kind: str)
         fit_to_target(signal, other_ask, resume=recorder.states[0])
     with pytest.raises(StateMismatch):
         fit_to_target(other_signal, ask, resume=recorder.states[0])
+
+
+# Beside a largest sample of 1 next to nothing, of which so few steps keep nothing.
+QUIET = replace(NOISE, values=np.float32(1e-9) * NOISE.values, sample_format=SampleFormat.F32)
+
+
+@pytest.mark.parametrize("kind", ["sines", "wavelets"])
+@pytest.mark.parametrize("target", [None, Target(TargetKind.PSNR_DB, 200.0)], ids=str)
+def test_what_is_nearer_than_a_psnr_tells_is_not_called_exact(kind: str, target: Target | None) -> None:
+    result = fit_to_target(QUIET, ask_for(QUIET, "fast", target, kind=kind, steps=2, trials=1))
+    assert result.content is not None
+    assert not np.array_equal(decode(result.content).render().values, QUIET.values)
+    assert result.sentence.endswith("The error is smaller than a PSNR can tell.")
+
+
+def test_a_largest_error_that_is_missed_is_advised_on_however_small_it_is() -> None:
+    ask = ask_for(QUIET, "fast", Target(TargetKind.MAX_ERROR, 1e-12), kind="sines", steps=2, trials=1)
+    assert "To come closer" in fit_to_target(QUIET, ask).sentence
