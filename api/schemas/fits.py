@@ -105,8 +105,8 @@ class Progress(BaseModel):
     step: int | None = Field(default=None, description="training steps so far, of all networks")
     total_steps: int | None = Field(
         default=None,
-        description="training steps that there will be, as far as is planned; a plan may change, and at the end it is "
-        "`step`",
+        description="training steps that are planned by now, of all networks: a further network adds its own, and one "
+        "that stops early leaves some out, so that it is no promise; at the end it is `step`",
     )
     loss: float | None = None
     psnr_db: float | None = None

@@ -19,7 +19,8 @@ export function standing(fit) {
   if (status === "succeeded" && result) return [bytes(result.bytes), decibels(result.psnr_db), result.bits_per_sample ? `${result.bits_per_sample.toPrecision(3)} bits per sample` : ""].filter(Boolean).join(", ");
   if (status === "failed") return fit.error?.code ?? "";
   if (status !== "running" || !progress) return "";
-  const steps = progress.total_steps ? `step ${progress.step ?? 0} of ${progress.total_steps}` : "";
+  // How many steps there will be is not said: one more network is another total, and a fit that stops early has fewer.
+  const steps = typeof progress.step === "number" ? `step ${progress.step}` : "";
   const left = progress.eta_seconds === null || progress.eta_seconds === undefined ? "" : `${duration(progress.eta_seconds)} left`;
   return [progress.phase, steps, decibels(progress.psnr_db), left].filter(Boolean).join(", ");
 }

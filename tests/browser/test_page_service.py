@@ -459,7 +459,7 @@ def test_the_fleet_tells_of_anothers_fit_only_that_its_worker_is_busy(
     rows = tab.locator(".workers li")
     own, foreign, older, lost = (rows.filter(has_text=name) for name in ("host-h", "host-s", "older:1", "lost:1"))
     own.get_by_role("link", name=NASTY).wait_for()
-    own.get_by_text("step 25 of 100").wait_for()
+    own.get_by_text("step 25, 20.50 dB").wait_for()
     assert own.locator(".badge").inner_text() == "busy"
     assert own.get_by_text("GPU:1").count() == 1
     assert own.get_by_text("0 bytes of 8.59 GB").count() == 1
