@@ -8,6 +8,8 @@ import os
 from collections.abc import Iterator
 from functools import partial
 
+from pydantic import TypeAdapter
+
 from standalone import migrate, processes
 from standalone.accounts import service_account
 from standalone.engines import Engine, all_engines, programs
@@ -81,8 +83,10 @@ def engines(home: Home, *, durable: bool = True, say: Say = quiet) -> Iterator[S
         strays = [stray for engine in chosen for stray in find_by_folder(engine.name, engine.binary, engine.folder)]
         stop_leftovers(home.recorded(), strays, say)
         ports = Ports(home.path / "ports.json")
-        floor = int(os.environ.get("TUNER_DISK_FLOOR_BYTES", StoreSettings.model_fields["disk_floor_bytes"].default))
-        with Supervisor(home, say, has_room=Disk(home.path, floor).has_room) as supervisor:
+        floor_bytes = StoreSettings.model_fields["disk_floor_bytes"].default
+        # As the settings read it, which takes "1.0" for a whole number.
+        floor_bytes = TypeAdapter(int).validate_python(os.environ.get("TUNER_DISK_FLOOR_BYTES", floor_bytes))
+        with Supervisor(home, say, has_room=Disk(home.path, floor_bytes).has_room) as supervisor:
             environment: dict[str, str] = {}
 
             def start(engine: Engine) -> None:

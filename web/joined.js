@@ -1228,11 +1228,11 @@ class CoreEvaluation {
 
 function memoryNeeded(layout, coded) {
   const levels = levelsOf(layout);
-  const longestRow = Math.max(...levels.map(({ nodes }) => nodes[nodes.length - 1]));
+  const plane = (/** @type {number[]} */ nodes) => 2 * product(nodes.map((count) => count + 2));
+  const finest = levels[levels.length - 1].nodes;
   return levels.reduce(
-    (memory, { nodes, subbands }) =>
-      memory + subbands * (512 + 4 * product(nodes) + 2 * product(nodes.map((count) => count + 2))),
-    2 ** 23 + 2 * coded + 22 * longestRow,
+    (memory, { nodes, subbands }) => memory + subbands * (512 + 4 * product(nodes) + plane(nodes)),
+    2 ** 23 + 2 * coded + 22 * finest[finest.length - 1] + plane(finest),
   );
 }
 

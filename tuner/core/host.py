@@ -216,12 +216,17 @@ def subbands(layout: Layout) -> list[Subband]:
 
 def memory_needed(layout: Layout, coded: int) -> int:
     """Bytes of memory that an honest signal needs at most."""
-    longest_row = max(nodes[-1] for nodes, _ in layout.levels())
-    memory = _BASE_MEMORY + 2 * coded + _ROW_MEMORY * longest_row
+    finest = layout.levels()[-1][0]
+    # Beside what each subband has: the row at hand, and a plane for all orientations of a level.
+    memory = _BASE_MEMORY + 2 * coded + _ROW_MEMORY * finest[-1] + _plane_memory(finest)
     for nodes, subbands_of_level in layout.levels():
-        # Integers, and planes of one byte a node with borders and room at their ends.
-        memory += subbands_of_level * (_SUBBAND_MEMORY + 4 * prod(nodes) + 2 * prod(count + 2 for count in nodes))
+        memory += subbands_of_level * (_SUBBAND_MEMORY + 4 * prod(nodes) + _plane_memory(nodes))
     return memory
+
+
+def _plane_memory(nodes: tuple[int, ...]) -> int:
+    """Of one byte a node, with borders and room at its ends."""
+    return 2 * prod(count + 2 for count in nodes)
 
 
 class Core:

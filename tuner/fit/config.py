@@ -86,8 +86,8 @@ class NaturalGradientConfig:
         prior_power: power of the frequency of a weight's column with which its cost under the prior grows, >= 0.
         coarse_steps: number of steps on each coarser version of the samples with which the first step begins, >= 0; 0
             for none. Samples on a grid have such versions, unless they are few (`tuner.fit.natural.coarse`); scattered
-            ones have none, nor has a grid most of which is held out. The first step takes longer by as much: by a third
-            of a step for each, at the most.
+            ones have none, nor has a grid most of which is held out. The first step takes longer by as much: each of
+            them, on all versions, takes a quarter to a half of a step.
 
     Raises:
         ConfigError: if a setting is out of its range.

@@ -229,7 +229,7 @@ def _of_sines(parameters: SineParameters, limits: Limits = _ALL) -> Evaluation:
     return Evaluation(network, limits=limits)
 
 
-@pytest.mark.parametrize("shape", [(700_000,), (1, 700_000), (700_000, 1)], ids=str)
+@pytest.mark.parametrize("shape", [(700_000,), (1, 700_000), (700_000, 1), (1, 1, 1, 400_000)], ids=str)
 def test_a_long_row_has_the_memory_that_it_needs(shape: tuple[int, ...]) -> None:
     """Sums of a row are kept beside the integers, which a picture has so few of that they are not noticed."""
     parameters = random_wavelets(shape, scales=1, colours=1, channels=1, widths=(2,))

@@ -38,6 +38,15 @@ def test_codes_longer_than_the_first_room_come_back() -> None:
     assert np.array_equal(decode(coded, layout), integers)
 
 
+@pytest.mark.parametrize("shape", [(1_000_000,), (1, 3, 700_000), (2, 2, 2, 300_000), (300_000, 1, 1, 1)], ids=str)
+def test_long_rows_of_next_to_nothing_have_the_memory_that_they_need(shape: tuple[int, ...]) -> None:
+    """What is kept beside integers and planes; many coded bytes would hide it."""
+    layout = Layout(shape, colours=1, scales=1)
+    integers = np.zeros(layout.integers(), dtype=np.int32)
+    integers[:: len(integers) // 50] = 3
+    assert np.array_equal(decode(encode(integers, layout), layout), integers)
+
+
 def test_the_same_integers_give_the_same_bytes() -> None:
     layout = Layout((33, 21), colours=3, scales=3)
     integers = random_integers(np.random.default_rng(5), layout)

@@ -147,7 +147,7 @@ class Subbands:
         """
         if (analysis := dense_analysis(self.layout)) is not None:
             return analysis.of(values_KP)
-        if len(self._shape) > 1:
+        if prod(self._shape[1:]) > 1:
             return self._analysed(values_KP, iterations)
         with single_threaded():  # of a line all products are tiny
             return self._analysed(values_KP, iterations)
