@@ -2,7 +2,8 @@
 
 A table stands between `<!-- table: FOLDER KIND -->` and `<!-- end -->`. FOLDER is one of `benchmarks/results`, in which
 `tuner paper` has put its cells, and KIND says what a row is: a picture that the library's own trainer was run on; a
-method at a learning rate; a method at its best rate, picture by picture; or ranges of frequencies. What neighbours say
+method at a learning rate; a method at its best rate, picture by picture; ranges of frequencies; or, of the report of
+`benchmarks.held_out`, how soon a picture is known. What neighbours say
 of a picture's pixels (`benchmarks.interpolated`) is in the folder of the pictures, which has the name as far as the
 first "_".
 """
@@ -11,9 +12,11 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from benchmarks.held_out import PRIORS, PUBLISHED, first
 from benchmarks.interpolated import INTERPOLATED
 from tuner.experiment.methods import NATURAL_GRADIENT
 from tuner.experiment.paper import Cell, read_cells
@@ -21,6 +24,7 @@ from tuner.experiment.tables import markdown
 
 ROOT = Path(__file__).parents[1]
 RESULTS, PAGE = ROOT / "benchmarks" / "results", ROOT / "docs" / "paper.md"
+RUNS = (*PRIORS, PUBLISHED)
 _TABLE = re.compile(
     r"(?P<begin><!-- table: (?P<folder>[a-z0-9_]+) (?P<kind>[a-z]+) -->\n).*?(?=<!-- end -->)", re.DOTALL
 )
@@ -81,6 +85,21 @@ def ranges(cells: Sequence[Cell]) -> str:
     return _table(["band limit, low box", *images], rows)
 
 
+def sooner(report: Mapping[str, Any]) -> str:
+    """When each picture of `benchmarks.held_out` was known to the mark between its samples, and how much sooner.
+
+    Args:
+        report: what that benchmark has written.
+    """
+    mark, rows = report["mark_db"], []
+    for found in report["pictures"]:
+        curves = {name: [first(each, mark, "held_out") for each in found["curves"][name]] for name in RUNS}
+        times = [found["times_sooner"]["held_out"].get(str(mark), {}).get(name, "never") for name in PRIORS]
+        seconds = [" and ".join("never" if s is None else f"{s:.1f}" for s in curves[name]) for name in RUNS]
+        rows.append([found["image"], *seconds, *(str(each) for each in times)])
+    return _table(["picture", "seconds, no prior", "seconds, prior", "recipe", "times, no prior", "times, prior"], rows)
+
+
 def remade(page: str) -> str:
     """A page with every table made anew from the results.
 
@@ -92,29 +111,28 @@ def remade(page: str) -> str:
     if marks != len(_TABLE.findall(page)):
         raise ValueError(f"{marks} tables begin, and not all as <!-- table: FOLDER KIND --> with an <!-- end -->")
 
-    def table(found: re.Match[str]) -> str:
-        folder = RESULTS / found["folder"]
-        path, neighbours = folder / "results.jsonl", RESULTS / found["folder"].partition("_")[0] / INTERPOLATED
-        if not path.is_file():
-            raise FileNotFoundError(
-                f"{path} does not exist, expected the results of `tuner paper` for {found['folder']}"
-            )
-        cells = list(read_cells(path))
-        match found["kind"]:
-            case "pictures":
-                known = json.loads(neighbours.read_text()) if neighbours.is_file() else {}
-                body = pictures(cells, known)
-            case "methods":
-                body = methods(cells)
-            case "best":
-                body = best_rates(cells)
-            case "ranges":
-                body = ranges(cells)
-            case other:
-                raise ValueError(f"{other!r} is no kind of table, expected pictures, methods, best or ranges")
-        return found["begin"] + body
+    return _TABLE.sub(lambda found: found["begin"] + _body(RESULTS / found["folder"], found["kind"]), page)
 
-    return _TABLE.sub(table, page)
+
+def _body(folder: Path, kind: str) -> str:
+    """A table of the results in a folder."""
+    path = folder / ("held_out.json" if kind == "sooner" else "results.jsonl")
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist, expected the results of `tuner paper` or of a benchmark")
+    match kind:
+        case "pictures":
+            neighbours = RESULTS / folder.name.partition("_")[0] / INTERPOLATED
+            known = json.loads(neighbours.read_text()) if neighbours.is_file() else {}
+            return pictures(list(read_cells(path)), known)
+        case "methods":
+            return methods(list(read_cells(path)))
+        case "best":
+            return best_rates(list(read_cells(path)))
+        case "ranges":
+            return ranges(list(read_cells(path)))
+        case "sooner":
+            return sooner(json.loads(path.read_text()))
+    raise ValueError(f"{kind!r} is no kind of table, expected pictures, methods, best, ranges or sooner")
 
 
 def _at_whole_rates(cells: Sequence[Cell]) -> list[Cell]:
