@@ -3,9 +3,8 @@
 A table stands between `<!-- table: FOLDER KIND -->` and `<!-- end -->`. FOLDER is one of `benchmarks/results`, in which
 `tuner paper` has put its cells, and KIND says what a row is: a picture that the library's own trainer was run on; a
 method at a learning rate; a method at its best rate, picture by picture; ranges of frequencies; or, of the report of
-`benchmarks.held_out`, how soon a picture is known. What neighbours say
-of a picture's pixels (`benchmarks.interpolated`) is in the folder of the pictures, which has the name as far as the
-first "_".
+`benchmarks.held_out`, how soon a picture is known. What neighbours say of a picture's pixels
+(`benchmarks.interpolated`) is in the folder of the pictures, which has the name as far as the first "_".
 """
 
 import json
@@ -93,9 +92,9 @@ def sooner(report: Mapping[str, Any]) -> str:
     """
     mark, rows = report["mark_db"], []
     for found in report["pictures"]:
-        curves = {name: [first(each, mark, "held_out") for each in found["curves"][name]] for name in RUNS}
+        reached = [[first(each, mark, "held_out") for each in found["curves"][name]] for name in RUNS]
+        seconds = [" and ".join("never" if each is None else f"{each:.1f}" for each in own) for own in reached]
         times = [found["times_sooner"]["held_out"].get(str(mark), {}).get(name, "never") for name in PRIORS]
-        seconds = [" and ".join("never" if s is None else f"{s:.1f}" for s in curves[name]) for name in RUNS]
         rows.append([found["image"], *seconds, *(str(each) for each in times)])
     return _table(["picture", "seconds, no prior", "seconds, prior", "recipe", "times, no prior", "times, prior"], rows)
 
@@ -119,19 +118,19 @@ def _body(folder: Path, kind: str) -> str:
     path = folder / ("held_out.json" if kind == "sooner" else "results.jsonl")
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist, expected the results of `tuner paper` or of a benchmark")
+    if kind == "sooner":
+        return sooner(json.loads(path.read_text()))
+    cells = list(read_cells(path))
     match kind:
         case "pictures":
             neighbours = RESULTS / folder.name.partition("_")[0] / INTERPOLATED
-            known = json.loads(neighbours.read_text()) if neighbours.is_file() else {}
-            return pictures(list(read_cells(path)), known)
+            return pictures(cells, json.loads(neighbours.read_text()) if neighbours.is_file() else {})
         case "methods":
-            return methods(list(read_cells(path)))
+            return methods(cells)
         case "best":
-            return best_rates(list(read_cells(path)))
+            return best_rates(cells)
         case "ranges":
-            return ranges(list(read_cells(path)))
-        case "sooner":
-            return sooner(json.loads(path.read_text()))
+            return ranges(cells)
     raise ValueError(f"{kind!r} is no kind of table, expected pictures, methods, best, ranges or sooner")
 
 

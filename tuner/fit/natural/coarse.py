@@ -1,9 +1,9 @@
 """Coarser versions of the samples on a grid, on which a fit is cheap to begin.
 
 A grid whose cells are twice as long on each axis has a quarter of the samples of a picture, and a step on them takes a
-quarter of the time. What is slow about a network is learnt as well from them. A sample of a coarser grid is the mean
-of the signal over its cell, so that details which that grid cannot tell apart are averaged away. Both grids cover the
-same domain, and the network needs no change from one to the next (docs/decisions/0005-natural-gradient.md).
+quarter to a half of the time. What is slow about a network is learnt as well from them. A sample of a coarser grid is
+the mean of the signal over its cell, so that details which that grid cannot tell apart are averaged away. Both grids
+cover the same domain, and the network needs no change from one to the next (docs/decisions/0005-natural-gradient.md).
 """
 
 from collections.abc import Iterator

@@ -143,21 +143,21 @@ def make_trainer(task: Task, config: FitConfig, device: torch.device, parts: int
     signal = task.signal if isinstance(task.signal, ScatteredSignal) else fold(task.signal, config.network.windows)
     grid = Grid(signal.grid_shape, config.network.period)
     network = SineNetwork.initial(config.network, grid, signal.channels, config.seed).to(device)
-
-    is_swept_whole = isinstance(signal, Signal) and (task.unseen is None or task.unseen.mean() <= MOST_LEFT_OUT)
+    is_swept_whole = task.unseen is None or task.unseen.mean() <= MOST_LEFT_OUT
+    whole = signal if isinstance(signal, Signal) and is_swept_whole else None
 
     def sweeps(settings: NaturalGradientConfig) -> Sweeps:
-        if isinstance(signal, Signal) and is_swept_whole:
-            return grid_sweeps(network, signal, settings, parts=parts, held_out=task.unseen)
+        if whole is not None:
+            return grid_sweeps(network, whole, settings, parts=parts, held_out=task.unseen)
         seen = signal if task.unseen is None else _part(signal, ~task.unseen)
         assert isinstance(seen, ScatteredSignal)  # noqa: S101  a part of a signal is
         coords_PD, values_PC = (torch.tensor(array, device=device) for array in (seen.coords, seen.values))
         return scattered_sweeps(network, coords_PD, values_PC, settings, parts=parts)
 
     def coarse(settings: NaturalGradientConfig) -> Callable[[], Iterator[Sweeps]] | None:
-        if not isinstance(signal, Signal) or not is_swept_whole or settings.coarse_steps == 0:
+        if whole is None or settings.coarse_steps == 0:
             return None
-        return lambda: coarser_sweeps(network, signal, settings, parts=parts, held_out=task.unseen)
+        return lambda: coarser_sweeps(network, whole, settings, parts=parts, held_out=task.unseen)
 
     def blocks() -> Blocks:
         if isinstance(signal, Signal):
