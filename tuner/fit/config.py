@@ -84,10 +84,10 @@ class NaturalGradientConfig:
         prior: strength of a Gaussian prior on the hidden weights (`tuner.fit.natural.prior`), relative to that which
             the samples make the most likely, >= 0; 0 for none, where the loss never rises. Needs fixed phases.
         prior_power: power of the frequency of a weight's column with which its cost under the prior grows, >= 0.
-        coarse_steps: number of steps on each coarser version of the samples with which the first step begins, >= 0; 0
+        coarse_steps: number of steps on each coarser version of the samples that are the first step together, >= 0; 0
             for none. Samples on a grid have such versions, unless they are few (`tuner.fit.natural.coarse`); scattered
-            ones have none, nor has a grid most of which is held out. The first step takes longer by as much: each of
-            them, on all versions, takes a quarter to a half of a step.
+            ones have none, nor has a grid most of which is held out. Each of them, on all versions, takes a quarter to
+            a half of a step on all samples.
 
     Raises:
         ConfigError: if a setting is out of its range.

@@ -11,8 +11,8 @@ the weights are clamped to their bounds and the true loss decides. A step counts
 the combination of fewer directions is tried, then shorter ones. With a prior on the weights (`tuner.fit.natural.prior`)
 it is the loss and the prior's share together that must fall.
 
-The first step may begin with a few on coarser samples of the same signals, without a prior: they cost little, and bring
-as much as steps on all samples do as long as everything is still wrong.
+The first step may be a few on coarser samples of the same signals, without a prior: they cost little, and bring as much
+as steps on all samples do as long as everything is still wrong.
 
 `docs/decisions/0005-natural-gradient.md` has the measurements behind the choices.
 """
@@ -55,8 +55,8 @@ class Descent:
         bounds: largest weight of each column of each hidden layer, (I,), or None; common to all members.
         config: damping, ridge and how many directions are tried at a point.
         costs: costs of a weight of each column of each hidden layer under the prior, (I,) float64; None for no prior.
-        coarser: function that makes coarser samples of all fits, the coarsest first (`tuner.fit.natural.coarse`); it is
-            called when the first step begins. None for none.
+        coarser: function that makes coarser samples of all fits, the coarsest first (`tuner.fit.natural.coarse`), on
+            which the first step is taken; it is called when that step begins. None for none.
     """
 
     def __init__(
@@ -100,10 +100,9 @@ class Descent:
         """
         beginning = self._motion
         try:
-            if self._steps == 0 and self._coarser is not None:
-                self._begin(self._coarser())
-            with single_threaded():
-                self._advance()
+            if self._steps or self._coarser is None or not self._begin(self._coarser()):
+                with single_threaded():
+                    self._advance()
         except Exception:
             self._motion = beginning
             self._measured = None
@@ -162,9 +161,11 @@ class Descent:
                 self._measured = self._measure(self.point)
         return self._measured
 
-    def _begin(self, coarser: Iterable[Sweeps]) -> None:
-        """Take a few steps on each of the coarser samples, without a prior, and go on from there."""
+    def _begin(self, coarser: Iterable[Sweeps]) -> bool:
+        """Take a few steps on each of the coarser samples, without a prior; False if there are none."""
+        begun = False
         for sweeps in coarser:
+            begun = True
             start = Descent(sweeps, self.point, self._bounds, self._config)
             start._motion = self._motion
             for _ in range(self._config.coarse_steps):
@@ -173,6 +174,7 @@ class Descent:
         # What failed on few samples says nothing of many.
         self._damping = self._damping.clamp(max=self._config.damping)
         self._measured = None
+        return begun
 
     @property
     def _motion(self) -> tuple[Hidden, Hidden, bool, Tensor]:

@@ -23,8 +23,8 @@ class NaturalGradientTrainer:
         network: network to train, in place.
         sweeps: samples of the signal, ready to be swept over (`tuner.fit.natural.samples`).
         config: damping, ridge and how many directions are tried at a point.
-        coarser: function that makes coarser samples of the signal, the coarsest first, on which the first step begins
-            (`tuner.fit.natural.samples.coarser_sweeps`); None for none.
+        coarser: function that makes coarser samples of the signal, the coarsest first, on which the first step is
+            taken (`tuner.fit.natural.samples.coarser_sweeps`); None for none.
     """
 
     def __init__(
