@@ -49,7 +49,7 @@ def inputs_at(
         if derivative is not None:
             seen[number] *= moved[derivative][1]
     m_MP = np.empty((parameters.layout.inputs, len(coords_PD)), dtype=np.float32)
-    _put_fields(parameters.layout, u_UP, m_MP)
+    put_fields(parameters.layout, u_UP, m_MP)
     m_MP[parameters.layout.summed_inputs :] = stencils(len(shape)) @ seen
     m_MP *= parameters.gains[:, None]
     return m_MP, u_UP
@@ -110,11 +110,12 @@ class GridInputs:
         every = self._fields(first, last)
         rows = every.reshape(len(every), last - first, -1)
         u_UP = np.ascontiguousarray(rows[:, start - first : stop - first]).reshape(len(every), -1)
-        _put_fields(parameters.layout, u_UP, m_MP)
+        put_fields(parameters.layout, u_UP, m_MP)
         differences = m_MP[parameters.layout.summed_inputs :]
         if self._on_samples:
             brightness = rows[:: parameters.layout.colours].sum(axis=0).reshape(last - first, *self._shape[1:])
-            self._put_differences(brightness, start, stop, differences)
+            beyond = [(int(start == 0), int(stop == self._shape[0])), *((1, 1),) * (len(self._shape) - 1)]
+            put_differences(np.pad(brightness, beyond, mode="edge"), self._stencils, differences)
         else:
             differences[:] = 0.0
             for stencil, part in zip(self._stencils.T, self._moved, strict=True):
@@ -131,21 +132,27 @@ class GridInputs:
             part.add_to(u_UP, start, stop)
         return u_UP
 
-    def _put_differences(self, brightness: FloatArray, start: int, stop: int, out_VP: FloatArray) -> None:
-        """The differences from rows of t that reach one beyond start and stop, unless the axis ends there."""
-        beyond = [(int(start == 0), int(stop == self._shape[0])), *((1, 1),) * (len(self._shape) - 1)]
-        padded = np.pad(brightness, beyond, mode="edge")
-        sizes = (stop - start, *self._shape[1:])
-        for out_P, stencil in zip(out_VP, self._stencils, strict=True):
-            total = np.zeros(sizes, dtype=np.float32)
-            for steps, share in zip(self._offsets, stencil, strict=True):
-                if share:
-                    where = tuple(slice(1 + step, 1 + step + size) for step, size in zip(steps, sizes, strict=True))
-                    total += share * padded[where]
-            out_P[:] = total.reshape(-1)
+
+def put_differences(brightness: FloatArray, stencils_VO: FloatArray, out_VP: FloatArray) -> None:
+    """Put the differences of samples, or of slopes there, into float32 (V, P).
+
+    Args:
+        brightness: t at the samples, and at one more on each side along every axis; float32.
+        stencils_VO: what `stencils` gives for so many axes.
+        out_VP: room for the differences, at the samples that have others around them.
+    """
+    sizes, around = [size - 2 for size in brightness.shape], offsets(brightness.ndim)
+    for out_P, stencil in zip(out_VP, stencils_VO, strict=True):
+        total = np.zeros(sizes, dtype=np.float32)
+        for steps, share in zip(around, stencil, strict=True):
+            if share:
+                where = tuple(slice(1 + step, 1 + step + size) for step, size in zip(steps, sizes, strict=True))
+                total += share * brightness[where]
+        out_P[:] = total.reshape(-1)
 
 
-def _put_fields(layout: Layout, u_UP: FloatArray, m_MP: FloatArray) -> None:
+def put_fields(layout: Layout, u_UP: FloatArray, m_MP: FloatArray) -> None:
+    """Put the inputs that are fields of the first colour, or sums of those of the others, into float32 (M, P)."""
     by_field = u_UP.reshape(layout.fields, layout.colours, -1)
     m_MP[: layout.fields] = by_field[:, 0]
     m_MP[layout.fields : layout.summed_inputs] = by_field[:, 1:].sum(axis=0)

@@ -15,7 +15,9 @@ from tuner.network.wavelets.fields import are_samples, spline_nodes
 from tuner.network.wavelets.inputs import GridInputs, inputs_at
 from tuner.network.wavelets.on_samples import values_on_samples
 from tuner.network.wavelets.parameters import WaveletParameters
+from tuner.network.wavelets.slopes import is_small, slopes_on_samples
 from tuner.network.wavelets.splines import TAPS
+from tuner.network.wavelets.waves import GridSines
 from tuner.shapes import FloatArray
 
 # Floats in the widest array of a tile: a few such arrays, and what a level takes, fit in a cache of a megabyte or two.
@@ -86,7 +88,7 @@ def values_in_tiles(parameters: WaveletParameters, axes: Sequence[FloatArray]) -
     plane = prod(shape[1:])
     values = np.empty((prod(shape), parameters.channels), dtype=np.float32)
     inputs_of_grid = GridInputs(parameters, axes)
-    waves = _GridSines(parameters, axes)
+    waves = GridSines(parameters, axes)
 
     widest = max(len(parameters.hidden[0].weight.T), *(len(layer.bias) for layer in parameters.hidden))
     step = max(1, _TILE_FLOATS // (widest * plane))
@@ -101,7 +103,17 @@ def values_in_tiles(parameters: WaveletParameters, axes: Sequence[FloatArray]) -
 
 
 def gradients_on_grid(parameters: WaveletParameters, axes: Sequence[FloatArray]) -> FloatArray:
-    """Exact derivatives on the product of the given axes, float32 (*shape, C, D), per unit of the coordinates."""
+    """Exact derivatives on the product of the given axes, which cost least if these are the samples of a small signal.
+
+    Args:
+        parameters: numbers of the network.
+        axes: coordinates along each dimension, float (N_d,), ascending.
+
+    Returns:
+        float32 (*shape, C, D), per unit of the coordinates.
+    """
+    if is_small(parameters.layout) and are_samples(parameters.grid_shape, axes):
+        return slopes_on_samples(parameters, axes)
     coords_PD = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
     gradients_PCD = gradients_at(parameters, coords_PD)
     return gradients_PCD.reshape(*(len(axis) for axis in axes), *gradients_PCD.shape[1:])
@@ -111,29 +123,6 @@ def products_per_sample(parameters: WaveletParameters) -> int:
     """About the number of multiplications that one value takes: those of the layers, and of the splines' taps."""
     taps = TAPS * parameters.dimensions * parameters.layout.field_channels
     return taps + sum(tensor.size for tensor in parameters.tensors())
-
-
-class _GridSines:
-    """Sines and cosines on a grid by angle addition: those of the first axis times those of the rest."""
-
-    def __init__(self, parameters: WaveletParameters, axes: Sequence[FloatArray]) -> None:
-        angular = parameters.frequencies * (2.0 * pi / parameters.period)
-        rest = np.zeros((len(angular), 1))
-        for dimension in range(1, len(axes)):
-            along = angular[:, dimension, None] * axes[dimension].astype(np.float64)
-            rest = (rest[:, :, None] + along[:, None, :]).reshape(len(angular), rest.shape[1] * along.shape[1])
-        first = angular[:, 0, None] * axes[0].astype(np.float64)
-        self._sin0, self._cos0 = np.sin(first).astype(np.float32), np.cos(first).astype(np.float32)
-        self._sin1, self._cos1 = np.sin(rest).astype(np.float32), np.cos(rest).astype(np.float32)
-
-    def fill(self, tile: FloatArray, start: int, stop: int) -> None:
-        count = len(self._sin0)
-        if not count:
-            return
-        sin0, cos0 = self._sin0[:, start:stop, None], self._cos0[:, start:stop, None]
-        sin1, cos1 = self._sin1[:, None], self._cos1[:, None]
-        tile[:count] = (sin0 * cos1 + cos0 * sin1).reshape(count, -1)
-        tile[count : 2 * count] = (cos0 * cos1 - sin0 * sin1).reshape(count, -1)
 
 
 def _network(parameters: WaveletParameters, inputs_IP: FloatArray, u_UP: FloatArray) -> FloatArray:

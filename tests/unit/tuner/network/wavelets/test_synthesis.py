@@ -1,5 +1,6 @@
 """The fast evaluation on grids is the slow one at the same points, and derivatives are those of the values."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -7,8 +8,16 @@ import pytest
 
 from tests.wavelets import random_wavelets
 from tuner.network.wavelets.parameters import WaveletParameters
-from tuner.network.wavelets.synthesis import gradients_at, values_at, values_on_grid
+from tuner.network.wavelets.synthesis import (
+    gradients_at,
+    gradients_at_points,
+    gradients_on_grid,
+    values_at,
+    values_on_grid,
+)
 from tuner.signal.grid import Grid
+
+Gradients = Callable[[WaveletParameters, np.ndarray], np.ndarray]
 
 CASES = {
     "one axis": random_wavelets((51,), colours=1, channels=1),
@@ -50,6 +59,45 @@ def test_gradients_are_those_of_the_values(name: str) -> None:
         step[dimension] = 2.0**-10
         difference = _values(parameters, coords + step) - _values(parameters, coords - step)
         np.testing.assert_allclose(gradients[:, :, dimension], difference * 2.0**9, atol=0.02, rtol=0.02)
+
+
+# Coordinates that single precision holds: rounded ones lie beyond the outermost samples, where differences stand still.
+EXACT = {
+    "two axes": random_wavelets((16, 32)),
+    "three axes": random_wavelets((8, 4, 16), scales=2, colours=2, channels=2),
+    "one row, one layer": random_wavelets((16, 1), widths=(7,)),
+    "fewer samples than a node spans": random_wavelets((4, 2)),
+    "no frequencies": random_wavelets((32, 16), frequencies=0, colours=1, channels=1),
+}
+
+
+@pytest.mark.parametrize("name", EXACT)
+@pytest.mark.parametrize("slow", [gradients_at, gradients_at_points])
+def test_gradients_on_the_samples_are_those_at_points(name: str, slow: Gradients) -> None:
+    parameters = EXACT[name]
+    grid, shape = Grid(parameters.grid_shape, parameters.period), parameters.grid_shape
+    on_grid = gradients_on_grid(parameters, [grid.axis(dimension) for dimension in range(len(shape))])
+    at_points = slow(parameters, grid.coords())
+    assert on_grid.shape == (*shape, parameters.channels, len(shape))
+    np.testing.assert_allclose(on_grid, at_points.reshape(on_grid.shape), atol=1e-5 * np.abs(at_points).max())
+
+
+@pytest.mark.parametrize("shape", [(21, 30), (100, 96)], ids=["small", "beyond what is made at once"])
+def test_gradients_on_the_samples_of_any_sides_are_those_at_points(shape: tuple[int, int]) -> None:
+    parameters = random_wavelets(shape)
+    grid = Grid(shape, parameters.period)
+    on_grid = gradients_on_grid(parameters, [grid.axis(0), grid.axis(1)])
+    at_points = gradients_at(parameters, grid.coords()).reshape(on_grid.shape)
+    inner = (slice(2, -2), slice(2, -2))  # what is read stays within the outermost samples, however it is rounded
+    np.testing.assert_allclose(on_grid[inner], at_points[inner], atol=1e-3 * np.abs(at_points).max())
+
+
+def test_gradients_between_the_samples_are_those_at_points() -> None:
+    parameters = CASES["two axes"]
+    grid = Grid((33, 34), parameters.period)
+    on_grid = gradients_on_grid(parameters, [grid.axis(0), grid.axis(1)])
+    at_points = gradients_at(parameters, grid.coords()).reshape(on_grid.shape)
+    np.testing.assert_allclose(on_grid, at_points, atol=1e-5 * np.abs(at_points).max())
 
 
 @pytest.mark.parametrize("shape", [(9001,), (3001, 3)], ids=str)
