@@ -10,9 +10,8 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 
-from cage import landlock, seccomp
+from cage import landlock, libc, seccomp
 from cage.limits import Limits
 
 if sys.platform != "win32":
@@ -25,13 +24,14 @@ _SIGKILL = 9
 _MOST_THREADS = 256  # of all processes in cages together
 
 
-def enter(limits: Limits, keep: tuple[int, ...], number: int) -> list[str]:
+def enter(limits: Limits, keep: tuple[int, ...], number: int, *, has_network: bool = True) -> list[str]:
     """Lock this process in, for good. It must have one thread.
 
     Args:
         limits: what it may use from now on.
         keep: descriptors that stay open, above 2.
         number: of the user that it becomes, if it is root.
+        has_network: whether it is still to leave the network of whoever started it.
 
     Returns:
         What this system does not have, in words; empty where the cage is whole.
@@ -40,8 +40,9 @@ def enter(limits: Limits, keep: tuple[int, ...], number: int) -> list[str]:
     begun_with = _address_space()
     missing: list[str] = []
     steps: list[tuple[str, Callable[[], None]]] = [
-        ("a network of its own without any interface", _leave_network),
         ("another user", lambda: _become(number)),
+        # Behind it, since in a namespace of users root could not become anybody else.
+        *([("a network of its own without any interface", leave_network)] if has_network else []),
         ("a process that no other may look into", lambda: hide_process(die_with_parent=True)),
         ("no new privileges", lambda: _prctl(_PR_SET_NO_NEW_PRIVS, 1)),
         ("files and ports closed by Landlock", landlock.restrict),
@@ -52,7 +53,7 @@ def enter(limits: Limits, keep: tuple[int, ...], number: int) -> list[str]:
     for name, step in steps:
         try:
             step()
-        except (OSError, ValueError, AttributeError) as error:  # the last: a C library without such a call
+        except (OSError, ValueError) as error:
             missing.append(f"{name} ({error})")
     return missing
 
@@ -69,6 +70,25 @@ def hide_process(*, die_with_parent: bool = False) -> None:
     _prctl(_PR_SET_DUMPABLE, 0)
     if die_with_parent:
         _prctl(_PR_SET_PDEATHSIG, _SIGKILL)
+
+
+def leave_network() -> None:
+    """Have a network without any interface from now on, and nothing in common with others in memory or messages.
+
+    Raises:
+        OSError: the system has no such thing, or does not let this process have it.
+    """
+    if sys.platform != "linux":
+        raise OSError("Linux only")
+    try:
+        libc.call("unshare", _CLONE_NEWNET | _CLONE_NEWIPC)
+    except OSError:
+        if os.geteuid() == 0:
+            raise  # whoever it becomes may have a namespace of users, in which nobody can become anybody
+        libc.call("unshare", _CLONE_NEWUSER | _CLONE_NEWNET | _CLONE_NEWIPC)
+        # Whoever makes a namespace of users is its administrator: not this one.
+        header, nothing = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION, 0), (ctypes.c_uint32 * 6)()
+        libc.call("capset", header, nothing)
 
 
 def _close_all_but(keep: tuple[int, ...]) -> None:
@@ -99,19 +119,12 @@ def _limit(limits: Limits, begun_with: int) -> None:
 def _address_space() -> int:
     """Bytes that this process has mapped, most of them shared with the one that it was forked from."""
     try:
-        return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        told = os.open("/proc/self/statm", os.O_RDONLY)
     except OSError:
         return 0
-
-
-def _leave_network() -> None:
-    try:
-        _unshare(_CLONE_NEWNET | _CLONE_NEWIPC)
-    except OSError:
-        _unshare(_CLONE_NEWUSER | _CLONE_NEWNET | _CLONE_NEWIPC)
-        # Whoever makes a namespace of users is its administrator: not this one.
-        header, nothing = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION, 0), (ctypes.c_uint32 * 6)()
-        _checked(_libc().capset(header, nothing))
+    pages = os.read(told, 256).split()[0]
+    os.close(told)
+    return int(pages) * resource.getpagesize()
 
 
 def _become(number: int) -> None:
@@ -127,27 +140,11 @@ def _become(number: int) -> None:
 def _filter() -> None:
     program = seccomp.thinking_only()
     if program is None:
-        raise OSError(f"no list of calls for {os.uname().machine}")
+        raise OSError("no list of calls for this machine")
     seccomp.install(program)
 
 
 def _prctl(option: int, value: int) -> None:
     if sys.platform != "linux":
         raise OSError("Linux only")
-    _checked(_libc().prctl(option, ctypes.c_ulong(value), 0, 0, 0))
-
-
-def _unshare(flags: int) -> None:
-    if sys.platform != "linux":
-        raise OSError("Linux only")
-    _checked(_libc().unshare(flags))
-
-
-def _libc() -> ctypes.CDLL:
-    return ctypes.CDLL(None, use_errno=True)
-
-
-def _checked(result: int) -> None:
-    if result != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
+    libc.call("prctl", option, ctypes.c_ulong(value), 0, 0, 0)

@@ -10,6 +10,8 @@ import struct
 import sys
 from typing import Final
 
+from cage import libc
+
 _CREATE_RULESET, _RESTRICT_SELF = 444, 446
 _VERSION_FLAG = 1
 # How many rights on files each version knows, in bits from the lowest; networks since 4, scopes since 6.
@@ -26,22 +28,14 @@ def restrict() -> None:
     """
     if sys.platform != "linux":
         raise OSError("Linux only")
-    libc = ctypes.CDLL(None, use_errno=True)
-    version = _checked(libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), _VERSION_FLAG))
+    version = libc.call("syscall", _CREATE_RULESET, None, ctypes.c_size_t(0), _VERSION_FLAG)
     attributes = struct.pack("Q", (1 << _FILE_RIGHTS[min(version, max(_FILE_RIGHTS))]) - 1)
     if version >= _NETWORK_SINCE:
         attributes += struct.pack("Q", _NETWORK_RIGHTS)
     if version >= _SCOPES_SINCE:
         attributes += struct.pack("Q", _SCOPES)
-    rules = _checked(libc.syscall(_CREATE_RULESET, attributes, ctypes.c_size_t(len(attributes)), 0))
+    rules = libc.call("syscall", _CREATE_RULESET, attributes, ctypes.c_size_t(len(attributes)), 0)
     try:
-        _checked(libc.syscall(_RESTRICT_SELF, rules, 0))
+        libc.call("syscall", _RESTRICT_SELF, rules, 0)
     finally:
         os.close(rules)
-
-
-def _checked(result: int) -> int:
-    if result < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, f"landlock: {os.strerror(number)}")
-    return result

@@ -22,10 +22,10 @@ import traceback
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Protocol, cast
 
-from cage.enter import enter, hide_process
+from cage import seccomp
+from cage.enter import enter, hide_process, leave_network
 from cage.identity import nameless_number
 from cage.limits import Limits
 
@@ -85,6 +85,7 @@ class Nursery:
         self._job = job
         self._control = control
         self._number = nameless_number()
+        self._has_network = True
         self._children: dict[int, _Child] = {}
         self._waits = selectors.DefaultSelector()
 
@@ -95,6 +96,8 @@ class Nursery:
             end.setblocking(False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
+        self._leave_network()
+        seccomp.thinking_halves()  # which all children have in common
         self._control.sendall(frame({"missing": self._probe()}))
         self._waits.register(self._control, selectors.EVENT_READ, self._accept)
         self._waits.register(ended, selectors.EVENT_READ, lambda: self._reap(ended))
@@ -104,6 +107,14 @@ class Nursery:
                     key.data()
         for child in self._children.values():
             os.kill(child.pid, signal.SIGKILL)
+
+    def _leave_network(self) -> None:
+        """Once for all children: it needs none itself, and to make an empty one takes long, and longer to end it."""
+        try:
+            leave_network()
+        except OSError:
+            return  # then each child tries, and says what it lacks
+        self._has_network = False
 
     def _accept(self) -> None:
         order, (file, answer, told) = receive(self._control, 3)
@@ -141,7 +152,7 @@ class Nursery:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             _be_first_to_go()
-            enter(Limits(**order["limits"]), (file, answer), self._number)
+            enter(Limits(**order["limits"]), (file, answer), self._number, has_network=self._has_network)
             _work(self._job, file, answer, order["request"])
             status = 0
         finally:
@@ -153,7 +164,7 @@ class Nursery:
         pid = os.fork()
         if pid == 0:
             try:
-                missing = enter(_PROBE, (writing,), self._number)
+                missing = enter(_PROBE, (writing,), self._number, has_network=self._has_network)
                 os.write(writing, json.dumps(missing).encode())
             finally:
                 os._exit(0)
@@ -202,7 +213,9 @@ def _write(answer: int, piece: bytes | memoryview) -> None:
 def _be_first_to_go() -> None:
     """If the machine runs out of memory, the kernel ends the child, and not who serves everybody."""
     with suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000")
+        score = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
+        os.write(score, b"1000")
+        os.close(score)
 
 
 def frame(message: dict[str, Any]) -> bytes:

@@ -14,7 +14,10 @@ import platform
 import struct
 import sys
 from collections.abc import Mapping
+from functools import cache
 from typing import Final
+
+from cage import libc
 
 # Name: number on x86-64, number on arm64.
 ALLOWED: Final[Mapping[str, tuple[int | None, int | None]]] = {
@@ -83,6 +86,7 @@ _CLONE_THREAD = 0x10000  # linux/sched.h
 _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 22, 2
 
 Instruction = tuple[int, int, int, int]  # code, jump if true, jump if false, operand
+_INSTRUCTION_BYTES, _OPERAND_BYTES = 8, 4  # the operand comes last
 
 
 class _Program(ctypes.Structure):
@@ -91,8 +95,15 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_void_p))
 
 
-def thinking_only() -> list[Instruction] | None:
+def thinking_only() -> bytes | None:
     """The filter for this process on this machine; None where the numbers are not known."""
+    halves = thinking_halves()
+    return None if halves is None else os.getpid().to_bytes(4, sys.byteorder).join(halves)
+
+
+@cache
+def thinking_halves() -> tuple[bytes, ...] | None:
+    """That filter around the number of the process that it is for, made once for all processes that are forked."""
     if sys.platform != "linux" or platform.machine() not in _ARCHITECTURES:
         return None
     column, architecture = _ARCHITECTURES[platform.machine()]
@@ -108,16 +119,20 @@ def thinking_only() -> list[Instruction] | None:
         program += [(_EQUALS, 0, 4, pair[column]), first, (_HAS_BITS, 0, 1, _CLONE_THREAD), allowed, refused]
     for pair in UNKNOWN.values():
         program += [(_EQUALS, 0, 1, pair[column]), (_RETURN, 0, 0, _ERRNO | errno.ENOSYS)]
-    for pair in ON_ONESELF.values():
-        program += [(_EQUALS, 0, 4, pair[column]), first, (_EQUALS, 0, 1, os.getpid()), allowed, refused]
     third, third_high = (_LOAD, 0, 0, _ARGUMENTS + 16), (_LOAD, 0, 0, _ARGUMENTS + 20)
     for pair in ONLY_ASKING.values():
         program += [(_EQUALS, 0, 8, pair[column]), first, (_EQUALS, 0, 5, 0), third, (_EQUALS, 0, 3, 0)]
         program += [third_high, (_EQUALS, 0, 1, 0), allowed, refused]
-    return [*program, refused]
+    halves = [_packed(program)]
+    for pair in ON_ONESELF.values():
+        oneself = _packed([(_EQUALS, 0, 4, pair[column]), first, (_EQUALS, 0, 1, 0)])
+        halves[-1] += oneself[:-_OPERAND_BYTES]
+        halves.append(_packed([allowed, refused]))
+    halves[-1] += _packed([refused])
+    return tuple(halves)
 
 
-def without(numbers: Mapping[str, tuple[int, int]], answer: int = errno.ENOSYS) -> list[Instruction]:
+def without(numbers: Mapping[str, tuple[int, int]], answer: int = errno.ENOSYS) -> bytes:
     """A filter under which the kernel seems to lack some calls, and has all others: what an older one looks like.
 
     Args:
@@ -128,22 +143,23 @@ def without(numbers: Mapping[str, tuple[int, int]], answer: int = errno.ENOSYS) 
     program: list[Instruction] = _begin(architecture)
     for pair in numbers.values():
         program += [(_EQUALS, 0, 1, pair[column]), (_RETURN, 0, 0, _ERRNO | answer)]
-    return [*program, (_RETURN, 0, 0, _ALLOW)]
+    return _packed([*program, (_RETURN, 0, 0, _ALLOW)])
 
 
-def install(program: list[Instruction]) -> None:
+def install(program: bytes) -> None:
     """Put a filter on this thread, for good; it needs `no_new_privs` or an administrator.
 
     Raises:
         OSError: the kernel has no filters, or refuses this one.
     """
-    packed = b"".join(struct.pack("HBBI", *instruction) for instruction in program)
-    held = ctypes.create_string_buffer(packed, len(packed))
-    libc = ctypes.CDLL(None, use_errno=True)
-    given = _Program(len(program), ctypes.addressof(held))
-    if libc.prctl(_PR_SET_SECCOMP, ctypes.c_ulong(_SECCOMP_MODE_FILTER), ctypes.byref(given), 0, 0) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, f"seccomp: {os.strerror(number)}")
+    held = ctypes.create_string_buffer(program, len(program))
+    given = _Program(len(program) // _INSTRUCTION_BYTES, ctypes.addressof(held))
+    libc.call("prctl", _PR_SET_SECCOMP, ctypes.c_ulong(_SECCOMP_MODE_FILTER), ctypes.byref(given), 0, 0)
+
+
+def _packed(program: list[Instruction]) -> bytes:
+    """Instructions as the kernel reads them, `struct sock_filter`."""
+    return b"".join(struct.pack("=HBBI", *instruction) for instruction in program)
 
 
 def _begin(architecture: int) -> list[Instruction]:

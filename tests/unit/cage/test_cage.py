@@ -18,6 +18,8 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there
 
 ROOT = Path(__file__).parents[3]
 NOBODY = 65_534
+NAMESPACES = Path("/proc/self/ns")
+_CAP_SYS_ADMIN = 21  # linux/capability.h
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +108,53 @@ def test_what_the_kernel_lacks_is_said_and_the_rest_still_holds(
     assert done.stderr.count("is not whole") == 1
     outcomes = json.loads(done.stdout)
     assert [name for name in ATTEMPTS if not outcomes[name].startswith("refused")] == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be root")
+def test_root_who_may_make_no_namespace_becomes_somebody_else_all_the_same() -> None:
+    """As in many containers: the one it becomes may have a namespace of users, where no other can be become."""
+    in_the_cage = (
+        "import os\n"
+        "from cage.enter import enter\n"
+        "from tests.unit.cage.prisoner import LIMITS\n"
+        "told, telling = os.pipe()\n"
+        "until, ending = os.pipe()\n"
+        "child = os.fork()\n"
+        "if child == 0:\n"
+        f"    enter(LIMITS, (telling, until), {NAMELESS[0]})\n"
+        "    os.write(telling, b'x')\n"
+        "    os.read(until, 1)\n"
+        "    os._exit(0)\n"
+        "os.read(told, 1)\n"
+        "print([line for line in open(f'/proc/{child}/status') if line.startswith('Uid')][0].split()[1:])\n"
+        "os.write(ending, b'x')\n"
+        "os.waitpid(child, 0)\n"
+    )
+    # PR_CAPBSET_DROP, which holds for what is executed from here on.
+    code = (
+        "import os, sys\n"
+        "from cage import libc\n"
+        f"libc.call('prctl', 24, {_CAP_SYS_ADMIN}, 0, 0, 0)\n"
+        f"os.execv(sys.executable, [sys.executable, '-c', {in_the_cage!r}])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True, text=True)
+    assert json.loads(done.stdout.replace("'", '"')) == [str(NAMELESS[0])] * 4
+
+
+@pytest.mark.skipif(not NAMESPACES.exists(), reason="no namespaces to look at")
+@pytest.mark.parametrize("kind", ["net", "ipc"])
+def test_the_nursery_has_left_the_network_for_all_its_children(kind: str) -> None:
+    keeper = Keeper("tests.unit.cage.prisoner", LIMITS)
+    try:
+        assert bytes(keeper.ask_bytes(b"think", {})) == b"done"
+        nursery = keeper._nursery
+        assert nursery is not None
+        if os.geteuid() != 0:
+            pytest.skip("only root may look into it")
+        theirs = Path(f"/proc/{nursery.pid}/ns/{kind}").readlink()
+        assert theirs != (NAMESPACES / kind).readlink()
+    finally:
+        keeper.close()
 
 
 def test_without_a_filter_of_calls_the_other_locks_hold_files_and_ports() -> None:
