@@ -26,7 +26,7 @@ class WorkerSettings(BaseSettings):
     threads: int | None = Field(default=None, ge=1, description="threads of one fit on the CPU; None lets torch decide")
 
     fits_per_process: int = Field(
-        default=1000,
+        default=10_000,
         ge=1,
         description="fits until a fresh process takes over; what fits leave behind ends with the old one",
     )

@@ -44,7 +44,7 @@ def test_celery_is_set_as_measured(app: Celery) -> None:
         "worker_pool": "prefork",
         "worker_pool_start_method": "spawn",
         "worker_concurrency": 1,
-        "worker_max_tasks_per_child": 1000,
+        "worker_max_tasks_per_child": 10_000,
         "worker_enable_remote_control": False,
         "worker_send_task_events": False,
         "worker_cancel_long_running_tasks_on_connection_loss": False,
