@@ -30,6 +30,8 @@ _LIMITS = (
     "idle_in_transaction_session_timeout",
 )
 
+_PING = text("SELECT 1")
+
 GRACE_SECONDS = 1.0  # the server's own limits come first, if it can be heard
 
 
@@ -53,6 +55,7 @@ class Database:
             settings.database_url.get_secret_value(),
             pool_size=settings.database_pool_size,
             max_overflow=0,
+            pool_use_lifo=True,  # the connection that was used last has its statements prepared and planned
             pool_timeout=seconds,
             connect_args={
                 "connect_timeout": max(1, round(seconds)),
@@ -67,10 +70,9 @@ class Database:
             silence_seconds=seconds + GRACE_SECONDS,
             unit_seconds=max(settings.database_unit_seconds, seconds + GRACE_SECONDS),
         )
+        self._asking = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
-        self._readers = sessionmaker(
-            self.engine.execution_options(isolation_level="AUTOCOMMIT"), expire_on_commit=False
-        )
+        self._readers = sessionmaker(self._asking, expire_on_commit=False)
 
     @contextmanager
     def unit_of_work(self) -> Iterator[Session]:
@@ -124,8 +126,10 @@ class Database:
         Raises:
             sqlalchemy.exc.SQLAlchemyError: if it does not give one within the time-out.
         """
-        with self.engine.connect() as connection:
-            connection.execute(text("SELECT 1"))
+        # In no transaction, which would be rolled back: then psycopg forgets all statements that it has prepared, and
+        # each is parsed and planned again.
+        with self._asking.connect() as connection:
+            connection.execute(_PING)
 
     def close(self) -> None:
         """Give all connections back."""

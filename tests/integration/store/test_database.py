@@ -37,3 +37,27 @@ def test_a_session_that_only_asks_opens_no_transaction(database: Database, store
         with database.reading() as watcher:
             assert watcher.scalar(state, {"pid": pid}) == "idle in transaction"
     other.close()
+
+
+def test_a_ping_leaves_what_a_connection_has_prepared(database: Database, store_settings: StoreSettings) -> None:
+    """Psycopg forgets all prepared statements when a transaction is rolled back."""
+    other = Database(store_settings.model_copy(update={"database_pool_size": 1}))
+    prepared = text("SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE 'SELECT 7%'")
+    for _ in range(6):
+        with other.unit_of_work() as session:
+            session.execute(text("SELECT 7"))
+    other.ping()
+    with other.unit_of_work() as session:
+        session.execute(text("SELECT 7"))
+        assert session.scalar(prepared) == 1
+    other.close()
+
+
+def test_the_connection_that_was_used_last_is_used_next(database: Database, store_settings: StoreSettings) -> None:
+    """It has its statements prepared, which each of the pool would otherwise need for itself."""
+    other = Database(store_settings)
+    with other.reading() as session:
+        first = session.scalar(text("SELECT pg_backend_pid()"))
+        assert backend(other) != first
+    assert {backend(other) for _ in range(3)} == {first}
+    other.close()
