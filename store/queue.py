@@ -82,7 +82,7 @@ class FitQueue:
 
     def length(self) -> int | None:
         """How many hints wait in the broker, or None if it does not answer."""
-        with self._app.connection_for_read() as connection:
+        with self._app.pool.acquire(block=True) as connection:  # kept: a new one takes longer than the question
             try:
                 connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0.1)
                 waiting: int = connection.default_channel.queue_declare(FITS_QUEUE, passive=True).message_count

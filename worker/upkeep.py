@@ -136,9 +136,11 @@ def _announce(resources: Resources, claimable: int) -> None:
     if hints is None:
         logger.warning("the broker does not answer: %s fits are announced later", claimable)
         return
+    if hints >= claimable:
+        return
     seconds = resources.settings.republish_after_seconds
     with resources.database.unit_of_work() as session:
-        silent = Fits(session).take_unpublished(older_than_seconds=seconds, limit=max(0, claimable - hints))
+        silent = Fits(session).take_unpublished(older_than_seconds=seconds, limit=claimable - hints)
     for fit_id in silent:
         if not resources.queue.publish(fit_id):
             logger.warning("the broker does not answer: %s fits are announced later", len(silent))

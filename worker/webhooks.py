@@ -13,7 +13,7 @@ import logging
 import random
 import time
 from collections.abc import Sequence
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -31,8 +31,9 @@ JITTER = 0.2  # of each pause: receivers that fell over together must not be cal
 
 def start_senders(resources: Resources, sender: Sender, stop: Event) -> list[Thread]:
     """Send in the background until told to stop."""
+    looking = Lock()
     threads = [
-        Thread(target=_send_until, args=(resources, sender, stop), name=f"webhooks-{number}", daemon=True)
+        Thread(target=_send_until, args=(resources, sender, stop, looking), name=f"webhooks-{number}", daemon=True)
         for number in range(SENDERS)
     ]
     for thread in threads:
@@ -42,14 +43,23 @@ def start_senders(resources: Resources, sender: Sender, stop: Event) -> list[Thr
 
 def send_next(resources: Resources, sender: Sender) -> str | None:
     """Send the message whose turn it is; returns its id, or None if none is due."""
-    settings = resources.settings
-    with resources.database.unit_of_work() as session:
-        # Twice the time that a try may take: then this process is gone, and somebody else may try.
-        claim = Webhooks(session).claim_next(
-            patience_seconds=2 * settings.webhook_timeout_seconds, max_per_tenant=MOST_OF_ONE_TENANT
-        )
+    claim = _claim_next(resources)
     if claim is None:
         return None
+    _send(resources, sender, claim)
+    return claim.id
+
+
+def _claim_next(resources: Resources) -> ClaimedDelivery | None:
+    with resources.database.unit_of_work() as session:
+        # Twice the time that a try may take: then this process is gone, and somebody else may try.
+        return Webhooks(session).claim_next(
+            patience_seconds=2 * resources.settings.webhook_timeout_seconds, max_per_tenant=MOST_OF_ONE_TENANT
+        )
+
+
+def _send(resources: Resources, sender: Sender, claim: ClaimedDelivery) -> None:
+    settings = resources.settings
     answer = _try(sender, claim)
     if not answer.is_delivered:
         logger.info("message %s, try %s: %s", claim.id, claim.attempt, answer.error or answer.status_code)
@@ -60,7 +70,6 @@ def send_next(resources: Resources, sender: Sender) -> str | None:
             pauses_seconds=[_jittered(pause) for pause in settings.webhook_pauses_seconds],
             disable_after_seconds=settings.webhook_disable_after_seconds,
         )
-    return claim.id
 
 
 def forget_old_messages(resources: Resources) -> None:
@@ -101,14 +110,30 @@ def _try(sender: Sender, claim: ClaimedDelivery) -> Answer:
     return Answer(status_code=status, error=error, milliseconds=round(1000 * (time.monotonic() - started)))
 
 
-def _send_until(resources: Resources, sender: Sender, stop: Event) -> None:
-    while not stop.is_set():
+def _send_until(resources: Resources, sender: Sender, stop: Event, looking: Lock) -> None:
+    while (claim := _await_claim(resources, stop, looking)) is not None:
         try:
-            if send_next(resources, sender) is not None:
-                continue
+            _send(resources, sender, claim)
         except SQLAlchemyError as error:
-            logger.warning("no message is sent for now: %s", error)
+            logger.warning("what came of message %s is not written down: %s", claim.id, error)
         except Exception:
             # The thread lives on, and the message comes again when its claim has run out.
             logger.exception("a message could not be sent, in a way that is not known")
-        stop.wait(IDLE_SECONDS)
+
+
+def _await_claim(resources: Resources, stop: Event, looking: Lock) -> ClaimedDelivery | None:
+    """The next message that is due; None once everybody is to stop.
+
+    One sender looks for all: the others wait for it at the lock and not, each by itself, for the database.
+    """
+    with looking:
+        while not stop.is_set():
+            try:
+                if (claim := _claim_next(resources)) is not None:
+                    return claim
+            except SQLAlchemyError as error:
+                logger.warning("no message is sent for now: %s", error)
+            except Exception:
+                logger.exception("no message is sent for now, for a reason that is not known")
+            stop.wait(IDLE_SECONDS)
+    return None

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import func, insert, select, true, update
+from sqlalchemy import Select, func, insert, select, true, update
 from sqlalchemy.orm import Session, aliased
 
 from store.errors import DeliveryNotFound, TooManyMessages, TooManyWebhooks, WebhookNotFound
@@ -272,28 +273,7 @@ class Webhooks:
         """
         # Two claims at once would both see the same place free.
         self._session.execute(select(func.pg_advisory_xact_lock(Lock.WEBHOOK_CLAIMS)))
-        other, its = aliased(WebhookDelivery), aliased(WebhookEndpoint)
-        under_way = (
-            select(func.count())
-            .join(its, its.id == other.endpoint_id)
-            .where(its.tenant == WebhookEndpoint.tenant, other.status == "pending", other.sending_until > func.now())
-            .select_from(other)
-            .scalar_subquery()
-        )
-        due = (
-            select(WebhookDelivery)
-            .join(WebhookEndpoint, WebhookEndpoint.id == WebhookDelivery.endpoint_id)
-            .where(
-                WebhookDelivery.status == "pending",
-                WebhookDelivery.next_try_at <= func.now(),
-                WebhookEndpoint.disabled_at.is_(None),
-                true() if max_per_tenant is None else under_way < max_per_tenant,
-            )
-            .order_by(under_way, WebhookDelivery.next_try_at)
-            .limit(1)
-            .with_for_update(of=WebhookDelivery, skip_locked=True)
-        )
-        delivery = self._session.scalar(due)
+        delivery = self._session.scalar(_due(max_per_tenant))
         if delivery is None:
             return None
         delivery.attempts += 1
@@ -416,3 +396,32 @@ class Webhooks:
         if delivery is None:
             raise DeliveryNotFound(f"no message {delivery_id!r}: GET /webhooks/{endpoint_id}/deliveries lists them")
         return delivery
+
+
+# The statement of each look for a message, built once.
+
+
+@cache
+def _due(max_per_tenant: int | None) -> Select[WebhookDelivery]:
+    """The message whose turn it is."""
+    other, its = aliased(WebhookDelivery), aliased(WebhookEndpoint)
+    under_way = (
+        select(func.count())
+        .join(its, its.id == other.endpoint_id)
+        .where(its.tenant == WebhookEndpoint.tenant, other.status == "pending", other.sending_until > func.now())
+        .select_from(other)
+        .scalar_subquery()
+    )
+    return (
+        select(WebhookDelivery)
+        .join(WebhookEndpoint, WebhookEndpoint.id == WebhookDelivery.endpoint_id)
+        .where(
+            WebhookDelivery.status == "pending",
+            WebhookDelivery.next_try_at <= func.now(),
+            WebhookEndpoint.disabled_at.is_(None),
+            true() if max_per_tenant is None else under_way < max_per_tenant,
+        )
+        .order_by(under_way, WebhookDelivery.next_try_at)
+        .limit(1)
+        .with_for_update(of=WebhookDelivery, skip_locked=True)
+    )

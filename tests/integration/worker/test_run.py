@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+import redis
+from pydantic import SecretStr
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
@@ -527,6 +529,30 @@ def test_upkeep_brings_a_lost_fit_back_and_announces_it(resources: Resources) ->
     fit = look(resources, fit_id)
     assert fit.status is FitStatus.QUEUED
     assert (resources.queue.length() or 0) >= 1
+
+
+def test_the_length_of_the_queue_is_asked_over_a_connection_that_is_kept(
+    resources: Resources, store_settings: StoreSettings
+) -> None:
+    resources.queue.publish("fit_x")
+    with redis.Redis.from_url(store_settings.broker_url.get_secret_value()) as broker:
+        assert resources.queue.length()
+        before = broker.info("stats")["total_connections_received"]
+        assert resources.queue.length()
+        assert broker.info("stats")["total_connections_received"] == before
+
+
+def test_the_length_of_the_queue_is_known_again_once_the_broker_is_back(store_settings: StoreSettings) -> None:
+    address = urlsplit(store_settings.broker_url.get_secret_value())
+    assert address.port is not None
+    with Proxy(address.port) as proxy:
+        through = store_settings.broker_url.get_secret_value().replace(str(address.port), str(proxy.port))
+        queue = FitQueue(store_settings.model_copy(update={"broker_url": SecretStr(through)}))
+        assert queue.length() is not None
+        with proxy.under(Weather(resets=True, refuses=True)):
+            assert queue.length() is None
+        assert queue.length() is not None
+        queue.close()
 
 
 def test_the_broker_never_holds_more_hints_than_there_are_fits(resources: Resources) -> None:
