@@ -56,6 +56,9 @@ class Helper:
         settings = self._resources.settings
         asked_at = time.monotonic()
         try:
+            with self._resources.database.reading() as session:
+                if not Parts(session).are_open():
+                    return None
             with self._resources.database.unit_of_work() as session:
                 claimed = Parts(session).claim_next(
                     worker_name(), lease_seconds=settings.lease_seconds, max_tries=settings.max_tries

@@ -8,19 +8,22 @@ import logging
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Select, bindparam, func, select, update
+from sqlalchemy.orm import lazyload
 
 from store.errors import SpecInvalid, SpecNewer
 from store.intervals import as_interval
 from store.models import Checkpoint, Fit, FitAttempt, Representation, Signal
+from store.models_webhooks import STARTED_EVENT
 from store.repositories.allowances import used_up
 from store.repositories.deleted import DeletedObjects
-from store.repositories.moves import Claim, Excuse, Moves, is_due, order_of
-from store.repositories.outbox import announce_progress, announce_start
+from store.repositories.moves import Along, Claim, Excuse, Moves, ended, is_due, order_of
+from store.repositories.outbox import announce_progress, messages_of
 from store.repositories.quotas import Quotas
-from store.repositories.turns import take_turn
+from store.repositories.turns import next_in_turn
 from store.spec import FitSpec, read_spec
 from store.status import HELD, FitStatus, Order
 
@@ -77,16 +80,14 @@ class Attempts(Moves):
                 may allow less. One that was paused when its time was used up fails here. None for no limit but its own.
         """
         while True:
-            turn = self._session.begin_nested()
-            fit_id = take_turn(self._session, max_running=max_running_per_tenant, passed_over=sorted(_of_newer))
+            fit_id = next_in_turn(self._session, max_running=max_running_per_tenant, passed_over=sorted(_of_newer))
             if fit_id is None:
                 return None
-            fit = self._session.get_one(Fit, fit_id, populate_existing=True)
+            fit = self._session.scalars(_taken(), {"fit_id": fit_id}).one()
             try:
                 spec = read_spec(fit.spec)
             except SpecNewer as error:
                 logger.warning("%s is left to a newer worker: %s", fit.id, error)
-                turn.rollback()  # its tenant has not been served
                 self._pass_over(fit_id)
             except SpecInvalid as error:
                 claim = self._begin(fit, worker, lease_seconds)
@@ -105,10 +106,10 @@ class Attempts(Moves):
         fit.tries += 1
         fit.worker = worker
         fit.started_at = fit.started_at or func.now()
-        self._move(fit, FitStatus.RUNNING, {"worker": worker}, lease_seconds=lease_seconds)
-        self._session.add(FitAttempt(fit_id=fit.id, attempt=fit.attempt, worker=worker))
+        along: Along = {"turn": {"tenant": fit.tenant}, "attempt": {"by": worker}}
         if fit.attempt == 1:
-            announce_start(self._session, fit)
+            along = {**along, "messages": messages_of(fit, STARTED_EVENT, FitStatus.RUNNING)}
+        self._move(fit, FitStatus.RUNNING, {"worker": worker}, lease_seconds=lease_seconds, along=along)
         return Claim(fit.id, fit.attempt)
 
     def _used_up(self, claim: Claim, max_run_seconds: float | None) -> float | None:
@@ -280,8 +281,8 @@ class Attempts(Moves):
         fit.outcome = outcome
         if progress is not None:
             fit.progress = progress
-        self._move(fit, FitStatus.SUCCEEDED, {"bytes": stored.byte_count, "psnr_db": psnr_db})
-        self._end_attempt(claim, "succeeded")
+        facts_of_end = {"bytes": stored.byte_count, "psnr_db": psnr_db}
+        self._move(fit, FitStatus.SUCCEEDED, facts_of_end, along=ended("succeeded"))
         Quotas(self._session).check_stored_bytes(fit.tenant, max_stored_bytes)
 
     def fail(self, claim: Claim, *, code: str, message: str) -> None:
@@ -290,8 +291,7 @@ class Attempts(Moves):
         Raises:
             LeaseLost: if the claim no longer holds the fit.
         """
-        self._fail(self._held(claim), code, message)
-        self._end_attempt(claim, "failed")
+        self._fail(self._held(claim), code, message, along=ended("failed"))
 
     def confirm_cancel(self, claim: Claim) -> None:
         """The worker has stopped, as it was asked to.
@@ -299,8 +299,7 @@ class Attempts(Moves):
         Raises:
             LeaseLost: if the claim no longer holds the fit.
         """
-        self._move(self._held(claim), FitStatus.CANCELLED)
-        self._end_attempt(claim, "cancelled")
+        self._move(self._held(claim), FitStatus.CANCELLED, along=ended("cancelled"))
 
     def retry(self, claim: Claim, *, code: str, message: str, max_failures: int, wait_seconds: float) -> None:
         """The attempt failed for a reason that may pass and is not the fit's: queue it again, or give up.
@@ -385,3 +384,10 @@ class Attempts(Moves):
         fit.tries -= 1
         self._give_back(fit, "worker_drained")
         self._end_attempt(claim, "paused" if fit.status is FitStatus.PAUSED else "drained")
+
+
+@cache
+def _taken() -> Select[Fit]:
+    """The fit that a claim has locked, with its signal; a result it has none."""
+    taken = select(Fit).options(lazyload(Fit.representation)).where(Fit.id == bindparam("fit_id"))
+    return taken.execution_options(populate_existing=True)

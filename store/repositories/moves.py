@@ -6,17 +6,20 @@ also orders the events of a fit, so that their sequence numbers have neither gap
 call of `_move`.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from types import MappingProxyType
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Select, bindparam, func, insert, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import CTE, BindParameter, ColumnElement, Select, bindparam, func, insert, select, update
+from sqlalchemy.orm import Session, lazyload
 
 from store.errors import FitNotFound, IllegalMove, LeaseLost
 from store.intervals import as_interval
 from store.models import Fit, FitAttempt, FitEvent
-from store.repositories.outbox import announce_end
+from store.repositories.outbox import messages, messages_of
+from store.repositories.turns import note_served
 from store.status import HELD, LEGAL_MOVES, FitStatus, Order
 
 EVENTS_CHANNEL = "fit_events"  # PostgreSQL notifies listeners here, with the fit's id, when an event is committed
@@ -38,13 +41,14 @@ class Claim:
     attempt: int
 
 
+# No value is named as a column of what is updated: SQLAlchemy would set that column.
+_OF_ATTEMPT: dict[str, BindParameter[Any]] = {"fit_id": bindparam("of_fit"), "attempt": bindparam("of_attempt")}
 _EVENT = (
     insert(FitEvent)
-    .values({name: bindparam(name) for name in ("fit_id", "seq", "kind", "attempt", "data")})
+    .values(_OF_ATTEMPT | {name: bindparam(name) for name in ("seq", "kind", "data")})
     .returning(FitEvent.fit_id)
     .cte("event")
 )
-_APPEND_EVENT = select(func.pg_notify(EVENTS_CHANNEL, _EVENT.c.fit_id))
 
 _END_ATTEMPT = (
     update(FitAttempt)
@@ -56,6 +60,30 @@ _END_ATTEMPT = (
     .values(ended_at=func.now(), ended_as=bindparam("end"))
     .execution_options(synchronize_session=False)
 )
+
+# What is written along with an event: that the tenant was served, that the attempt begins or how it ends, messages to
+# webhooks. Each round trip takes as long as all of these together; by name, with the values that each of them needs.
+Companion = Literal["turn", "attempt", "end", "messages"]
+Along = Mapping[Companion, Mapping[str, Any]]
+NOTHING: Along = MappingProxyType({})
+
+
+def ended(end: AttemptEnd) -> Along:
+    """How the attempt that writes an event ends with it."""
+    return {"end": {"end": end}}
+
+
+@cache
+def event_with(companions: frozenset[Companion]) -> Select[None]:
+    """Writes an event and all that goes along with it, and tells who listens."""
+    made: dict[Companion, Callable[[], CTE]] = {
+        "turn": lambda: note_served().cte("turn"),
+        "attempt": lambda: insert(FitAttempt).values(_OF_ATTEMPT | {"worker": bindparam("by")}).cte("begun_attempt"),
+        "end": lambda: _END_ATTEMPT.cte("ended_attempt"),
+        "messages": lambda: messages().cte("written"),
+    }
+    told = select(func.pg_notify(EVENTS_CHANNEL, _EVENT.c.fit_id))
+    return told.add_cte(*(made[name]() for name in sorted(companions)))
 
 
 class Moves:
@@ -84,7 +112,13 @@ class Moves:
         return fit
 
     def _move(
-        self, fit: Fit, status: FitStatus, data: dict[str, Any] | None = None, *, lease_seconds: float | None = None
+        self,
+        fit: Fit,
+        status: FitStatus,
+        data: dict[str, Any] | None = None,
+        *,
+        lease_seconds: float | None = None,
+        along: Along = NOTHING,
     ) -> None:
         if status not in LEGAL_MOVES[fit.status]:
             raise IllegalMove(f"fit {fit.id} is {fit.status}: it cannot become {status}")
@@ -100,9 +134,8 @@ class Moves:
             fit.finished_at = func.now()
             if fit.kept_seconds is not None:
                 fit.expires_at = func.now() + as_interval(fit.kept_seconds)
-        self._record(fit, status, data)
-        if status.is_terminal:
-            announce_end(self._session, fit)
+            along = {**along, "messages": messages_of(fit, f"fit.{status}", status)}
+        self._record(fit, status, data, along)
 
     def _wish_pause(self, fit: Fit, wish: bool) -> None:
         if fit.pause_requested is not wish:
@@ -122,9 +155,9 @@ class Moves:
         fit.queued_at = func.now()
         self._move(fit, FitStatus.QUEUED, {"reason": reason})
 
-    def _fail(self, fit: Fit, code: str, message: str) -> None:
+    def _fail(self, fit: Fit, code: str, message: str, along: Along = NOTHING) -> None:
         fit.error_code, fit.error_message = code, message
-        self._move(fit, FitStatus.FAILED, {"code": code, "message": message})
+        self._move(fit, FitStatus.FAILED, {"code": code, "message": message}, along=along)
 
     def _fail_overdue(self, claim: Claim, fit: Fit, allowed_seconds: float) -> None:
         """Give up on a fit that was worked on for longer than it may be."""
@@ -136,20 +169,22 @@ class Moves:
         )
         self._end_attempt(claim, "failed")
 
-    def _record(self, fit: Fit, kind: str, data: dict[str, Any] | None = None) -> None:
+    def _record(self, fit: Fit, kind: str, data: dict[str, Any] | None = None, along: Along = NOTHING) -> None:
         fit.event_seq += 1
         fit.updated_at = func.now()
         self._session.flush()
-        self._append_event(fit, kind, data)
+        self._append_event(fit, kind, data, along)
 
-    def _append_event(self, fit: Fit, kind: str, data: dict[str, Any] | None = None) -> None:
-        """Write the event that `event_seq` counts, and tell who listens; one statement.
+    def _append_event(self, fit: Fit, kind: str, data: dict[str, Any] | None = None, along: Along = NOTHING) -> None:
+        """Write the event that `event_seq` counts with what goes along with it, and tell who listens; one statement.
 
         It names the attempt that writes, not the row's: should a past one ever get here, the history shows it.
         """
         attempt = self._writers.get(fit.id, fit.attempt)
-        row = {"fit_id": fit.id, "seq": fit.event_seq, "kind": str(kind), "attempt": attempt, "data": data or {}}
-        self._session.execute(_APPEND_EVENT, row)
+        row = {"of_fit": fit.id, "of_attempt": attempt, "seq": fit.event_seq, "kind": str(kind), "data": data or {}}
+        for values in along.values():
+            row |= values
+        self._session.execute(event_with(frozenset(along)), row)
 
     def _count_lately(self, fit: Fit, end: AttemptEnd) -> int:
         """How many attempts at a fit ended like this within the time that counts."""
@@ -174,7 +209,7 @@ def _lock_of_tenant() -> Select[Fit]:
 @cache
 def _lock_held() -> Select[Fit]:
     is_held = (Fit.attempt == bindparam("attempt"), Fit.status.in_(sorted(HELD)))
-    wanted = select(Fit).where(Fit.id == bindparam("fit_id"), *is_held)
+    wanted = select(Fit).options(lazyload("*")).where(Fit.id == bindparam("fit_id"), *is_held)
     return wanted.with_for_update(of=Fit).execution_options(populate_existing=True)
 
 

@@ -6,23 +6,36 @@ They are written in the transaction that moves the fit, so that neither is there
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Text, bindparam, cast, func, insert, or_, select
+from sqlalchemy import ColumnElement, Insert, Select, Text, bindparam, cast, func, insert, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.types import TypeEngine
 
 from store.models import Fit
-from store.models_webhooks import PROGRESS_EVENT, STARTED_EVENT, WebhookDelivery, WebhookEndpoint
+from store.models_webhooks import PROGRESS_EVENT, WebhookDelivery, WebhookEndpoint
+from store.status import FitStatus
 
 
-def announce_end(session: Session, fit: Fit) -> None:
-    """Write a message for each endpoint that wants to hear of the end of this fit; one statement."""
-    _announce(session, fit, f"fit.{fit.status}", str(fit.status))
+def messages_of(fit: Fit, event_type: str, status: FitStatus) -> dict[str, Any]:
+    """What `messages` says of this fit.
 
-
-def announce_start(session: Session, fit: Fit) -> None:
-    """Write a message for each endpoint that wants to hear that a worker has begun with this fit; one statement."""
-    _announce(session, fit, STARTED_EVENT, str(fit.status))
+    Args:
+        fit: the fit.
+        event_type: name of the event, as endpoints ask for it.
+        status: status of the fit that is told of.
+    """
+    here = f"/fits/{fit.id}"
+    return {
+        "tenant": fit.tenant,
+        "event_type": event_type,
+        "event_types": [event_type],
+        "of_fit": fit.id,
+        "signal_id": fit.signal_id,
+        "status": str(status),
+        "labels": fit.labels,
+        "fit": here,
+        "events": f"{here}/events",
+    }
 
 
 def announce_progress(session: Session, fit: Fit) -> None:
@@ -30,36 +43,24 @@ def announce_progress(session: Session, fit: Fit) -> None:
 
     A receiver that is slower than a fit gets fewer of them, not a queue.
     """
-    _announce(session, fit, PROGRESS_EVENT, str(fit.status), progress=fit.progress)
-
-
-def _announce(
-    session: Session, fit: Fit, event_type: str, status: str, *, progress: dict[str, Any] | None = None
-) -> None:
-    here = f"/fits/{fit.id}"
-    values = {
-        "tenant": fit.tenant,
-        "event_type": event_type,
-        "event_types": [event_type],
-        "fit_id": fit.id,
-        "signal_id": fit.signal_id,
-        "status": status,
-        "labels": fit.labels,
-        "fit": here,
-        "events": f"{here}/events",
-    }
-    if progress is not None:
-        values["progress"] = progress
-    session.execute(_messages(has_progress=progress is not None), values)
+    session.execute(_of_progress(), messages_of(fit, PROGRESS_EVENT, fit.status) | {"progress": fit.progress})
 
 
 @cache
-def _messages(*, has_progress: bool) -> Select[int]:
-    """The messages of one event of a fit to all who want them; built once, as each fit has two at least."""
+def _of_progress() -> Select[int]:
+    # Within a SELECT, whose values are those above: those of an INSERT would be taken for columns.
+    written = messages(has_progress=True).returning(WebhookDelivery.id).cte("written")
+    return select(func.count(written.c.id))
+
+
+def messages(*, has_progress: bool = False) -> Insert:
+    """Writes a message for each endpoint that wants to hear of an event of a fit, whose values are `messages_of` it."""
     # Thin: whoever hears of it reads the fit, with a key of their own, and so can tell an old message from a new one.
     # The labels are the client's own words, by which it knows what the message is about.
-    words = ("fit_id", "signal_id", "status", "labels", "fit", "events", *(("progress",) if has_progress else ()))
+    words = ("signal_id", "status", "labels", "fit", "events", *(("progress",) if has_progress else ()))
+    fit_id = _value("of_fit", Text())
     members = {name: _value(name, JSONB() if name in {"labels", "progress"} else Text()) for name in words}
+    members = {"fit_id": fit_id} | members
     payload = func.jsonb_build_object(
         "type",
         _value("event_type", Text()),
@@ -69,7 +70,6 @@ def _messages(*, has_progress: bool) -> Select[int]:
         func.jsonb_build_object(*(part for name, value in members.items() for part in (name, value))),
         type_=JSONB,
     )
-    fit_id = _value("fit_id", Text())
     wanted = select(WebhookEndpoint.id, _value("event_type", Text()), payload).where(
         WebhookEndpoint.tenant == bindparam("tenant"),
         or_(WebhookEndpoint.fit_id.is_(None), WebhookEndpoint.fit_id == fit_id),
@@ -85,10 +85,7 @@ def _messages(*, has_progress: bool) -> Select[int]:
             earlier.payload["data"]["fit_id"].astext == fit_id,
         )
         wanted = wanted.where(~waiting.exists())
-    # Within a SELECT, whose values are those above: those of an INSERT would be taken for columns.
-    columns = ["endpoint_id", "event_type", "payload"]
-    written = insert(WebhookDelivery).from_select(columns, wanted).returning(WebhookDelivery.id).cte("written")
-    return select(func.count(written.c.id))
+    return insert(WebhookDelivery).from_select(["endpoint_id", "event_type", "payload"], wanted)
 
 
 def _value(name: str, kind: TypeEngine[Any]) -> ColumnElement[Any]:

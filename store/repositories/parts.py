@@ -117,6 +117,10 @@ class Parts:
         self._session.flush()
         return _claim_of(part)
 
+    def are_open(self) -> bool:
+        """Whether any part is not done: mostly there is none, and then nobody has to look for a free one."""
+        return self._session.scalar(_ANY_OPEN) is not None
+
     def claim_next(self, worker: str, *, lease_seconds: float, max_tries: int) -> ClaimedPart | None:
         """Take a part of whatever fit runs longest; None if none is free.
 
@@ -213,6 +217,9 @@ class Parts:
         if found is None:
             raise LeaseLost(f"attempt {claim.attempt} no longer holds part {claim.number} of {claim.fit_id}")
         return found[0], found[1]
+
+
+_ANY_OPEN = select(FitPart.number).where(FitPart.done_at.is_(None)).limit(1)
 
 
 @cache

@@ -8,9 +8,11 @@ docs/decisions/0028-turns-and-budgets.md has the reasons and the cost.
 
 from collections.abc import Sequence
 
-from sqlalchemy import bindparam, text
-from sqlalchemy.dialects.postgresql import INTEGER
+from sqlalchemy import bindparam, func, select, text
+from sqlalchemy.dialects.postgresql import INTEGER, Insert, insert
 from sqlalchemy.orm import Session
+
+from store.models_turns import Turn
 
 # Clients poll for their place in the queue: beyond this it is not counted, or every poll would cost what waits.
 MAX_POSITION = 500
@@ -39,7 +41,7 @@ _DUE = "status = 'queued' AND (not_before IS NULL OR not_before <= now())"
 _TAKE = text(f"""
     WITH {_WAITING},
     taken AS (
-        SELECT fit.id, line.tenant
+        SELECT fit.id
         FROM (
             SELECT waiting.tenant, coalesce(held.running, 0) AS running, coalesce(turns.served, 0) AS served
             FROM waiting LEFT JOIN held USING (tenant) LEFT JOIN turns USING (tenant)
@@ -52,11 +54,6 @@ _TAKE = text(f"""
         ) AS fit
         ORDER BY line.running, line.served, line.tenant
         LIMIT 1
-    ),
-    turn AS (
-        INSERT INTO turns (tenant, served)
-        SELECT tenant, (SELECT coalesce(max(served), 0) + 1 FROM turns) FROM taken
-        ON CONFLICT (tenant) DO UPDATE SET served = excluded.served
     )
     SELECT id FROM taken
 """).bindparams(bindparam("max_running", type_=INTEGER))  # noqa: S608  of constants alone
@@ -111,8 +108,10 @@ _POSITION = text(f"""
 """)  # noqa: S608  of constants alone
 
 
-def take_turn(session: Session, *, max_running: int | None = None, passed_over: Sequence[str] = ()) -> str | None:
-    """Lock the fit whose turn it is, note that its tenant was served, and return its id; None if none may run.
+def next_in_turn(session: Session, *, max_running: int | None = None, passed_over: Sequence[str] = ()) -> str | None:
+    """Lock the fit whose turn it is and return its id; None if none may run.
+
+    That its tenant was served is noted with what the claim writes (`note_served`), if the fit is taken.
 
     Args:
         session: unit of work of the claim, which holds the order of turns until it is committed.
@@ -123,6 +122,13 @@ def take_turn(session: Session, *, max_running: int | None = None, passed_over: 
     values = {"max_running": max_running, "passed_over": list(passed_over)}
     fit_id: str | None = session.scalar(_TAKE, values)
     return fit_id
+
+
+def note_served() -> Insert:
+    """Writes that the tenant `:tenant` was served, later than any other; for a claim, which has the lock of turns."""
+    latest = select(func.coalesce(func.max(Turn.served), 0) + 1).scalar_subquery()
+    new = insert(Turn).values(tenant=bindparam("tenant"), served=latest)
+    return new.on_conflict_do_update(index_elements=["tenant"], set_={"served": new.excluded.served})
 
 
 def place_in_line(session: Session, fit_id: str) -> int | None:

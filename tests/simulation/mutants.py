@@ -71,10 +71,10 @@ MUTANTS = (
     Mutant(
         "a move without its event",
         MOVES + "_move",
-        "self._record(fit, status, data)",
-        'self._record(fit, "moved", data)',
+        "self._record(fit, status, data, along)",
+        'self._record(fit, "moved", data, along)',
     ),
-    Mutant("wrong attempt in an event", MOVES + "_append_event", '"attempt": attempt', '"attempt": attempt - 1'),
+    Mutant("wrong attempt in an event", MOVES + "_append_event", '"of_attempt": attempt', '"of_attempt": attempt - 1'),
     Mutant("a gap in the history", MOVES + "_record", "fit.event_seq += 1", "fit.event_seq += 2"),
     Mutant(
         "a lost worker's cancel is forgotten",
@@ -102,10 +102,10 @@ MUTANTS = (
     Mutant(
         "a claim without its attempt",
         ATTEMPTS + "_begin",
-        "self._session.add(FitAttempt(fit_id=fit.id, attempt=fit.attempt, worker=worker))",
-        NOTHING,
+        ', "attempt": {"by": worker}',
+        "",
     ),
-    Mutant("a claim without a lease", ATTEMPTS + "_begin", "lease_seconds=lease_seconds)", "lease_seconds=None)"),
+    Mutant("a claim without a lease", ATTEMPTS + "_begin", "lease_seconds=lease_seconds", "lease_seconds=None"),
     Mutant(
         "a beat that extends nothing",
         ATTEMPTS + "beat",
@@ -119,10 +119,8 @@ MUTANTS = (
     Mutant("progress without a fence", ATTEMPTS + "report_progress", HELD, UNFENCED),
     Mutant("a checkpoint without a fence", ATTEMPTS + "add_checkpoint", HELD, UNFENCED),
     Mutant("a success without a fence", ATTEMPTS + "succeed", HELD, UNFENCED),
-    Mutant(
-        "a success that leaves its attempt open", ATTEMPTS + "succeed", 'self._end_attempt(claim, "succeeded")', NOTHING
-    ),
-    Mutant("a failure that leaves its attempt open", ATTEMPTS + "fail", 'self._end_attempt(claim, "failed")', NOTHING),
+    Mutant("a success that leaves its attempt open", ATTEMPTS + "succeed", ', along=ended("succeeded")', ""),
+    Mutant("a failure that leaves its attempt open", ATTEMPTS + "fail", ', along=ended("failed")', ""),
     Mutant("a cancel that counts as a lost worker", ATTEMPTS + "confirm_cancel", '"cancelled")', '"lost")'),
     Mutant("an outage that counts as a lost worker", ATTEMPTS + "retry", "fit.tries -= 1", NOTHING),
     Mutant("budget of outages off by one", ATTEMPTS + "retry", "failures >= max_failures", "failures > max_failures"),

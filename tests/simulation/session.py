@@ -6,7 +6,9 @@ Each statement is a round trip of its own over a line that may be slow, silent o
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from functools import partial
+from itertools import combinations
+from typing import Any, get_args
 
 from sqlalchemy import inspect
 from sqlalchemy.exc import NoResultFound
@@ -135,6 +137,9 @@ class Session:
         if special is not None:
             name, act = special
             return Result(self._at_server(name, lambda transaction: act(transaction, parameters or {})))
+        if (names := companions_of(statement)) is not None:
+            write = partial(_append_event, names, values=parameters or {})
+            return Result(self._at_server("INSERT fit_events", write))
         if is_announcement(statement):
             self.round_trip("INSERT webhook_deliveries")
             return Result([])  # no tenant of the simulation has an endpoint
@@ -443,9 +448,27 @@ def _plain(row: Row) -> Row:
 # Statements that are written as SQL, and so cannot be read here: these three are a second account of what they do.
 
 
-def _append_event(transaction: Transaction, values: Row) -> list[tuple[Any, ...]]:
-    transaction.insert(FitEvent.__tablename__, dict(values))
-    return [(None,)]
+def _append_event(
+    companions: frozenset[moves.Companion], transaction: Transaction, *, values: Row
+) -> list[tuple[Any, ...]]:
+    of_attempt = {"fit_id": values["of_fit"], "attempt": values["of_attempt"]}
+    event = of_attempt | {name: values[name] for name in ("seq", "kind", "data")}
+    transaction.insert(FitEvent.__tablename__, event)
+    if "turn" in companions:
+        turns = transaction.table("turns")
+        served = {"served": max((row["served"] for row in turns.values()), default=0) + 1}
+        if (values["tenant"],) in turns:
+            transaction.change("turns", (values["tenant"],), served)
+        else:
+            transaction.insert("turns", {"tenant": values["tenant"], **served})
+    if "attempt" in companions:
+        transaction.insert("fit_attempts", of_attempt | {"worker": values["by"]})
+    if "end" in companions:
+        key = (values["of_fit"], values["of_attempt"])
+        attempt = transaction.row("fit_attempts", key)
+        if attempt is not None and attempt["ended_at"] is None:
+            transaction.change("fit_attempts", key, {"ended_at": transaction.now, "ended_as": values["end"]})
+    return [(None,)]  # no tenant of the simulation has an endpoint that messages could go to
 
 
 def _claims_alone(transaction: Transaction, values: Row) -> list[tuple[Any, ...]]:
@@ -478,11 +501,6 @@ def _take(transaction: Transaction, values: Row) -> list[tuple[Any, ...]]:
             if transaction._in_the_way("fits", (row["id"],), 3):
                 continue
             transaction.lock("fits", (row["id"],), 3)
-            turn = max(served.values(), default=0) + 1
-            if (tenant,) in transaction.table("turns"):
-                transaction.change("turns", (tenant,), {"served": turn})
-            else:
-                transaction.insert("turns", {"tenant": tenant, "served": turn})
             return [(row["id"],)]
     return []
 
@@ -492,13 +510,21 @@ def _position(transaction: Transaction, values: Row) -> list[tuple[Any, ...]]:
 
 
 SPECIAL: dict[int, tuple[str, Callable[[Transaction, Row], list[tuple[Any, ...]]]]] = {
-    id(moves._APPEND_EVENT): ("INSERT fit_events", _append_event),
     id(turns._ALONE): ("lock of claims", _claims_alone),
     id(turns._TAKE): ("take a turn", _take),
     id(turns._POSITION): ("place in line", _position),
 }
 
 
+_NAMES: tuple[moves.Companion, ...] = get_args(moves.Companion)
+_COMPANIONS = [frozenset(some) for count in range(len(_NAMES) + 1) for some in combinations(_NAMES, count)]
+
+
+def companions_of(statement: Any) -> frozenset[moves.Companion] | None:
+    """What goes along with the event that a statement writes; None if it writes none."""
+    return next((names for names in _COMPANIONS if moves.event_with(names) is statement), None)
+
+
 def is_announcement(statement: Any) -> bool:
     """Whether it writes messages for webhooks."""
-    return statement is outbox._messages(has_progress=False) or statement is outbox._messages(has_progress=True)
+    return statement is outbox._of_progress()

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import insert, select, text
+from sqlalchemy import event, insert, select, text
 
 from store.database import Database
 from store.errors import FitNotFound, IdempotencyConflict, IllegalMove, LeaseLost
@@ -70,6 +70,28 @@ def test_a_fit_goes_from_queued_to_succeeded(database: Database) -> None:
     assert fit.representation.byte_count == 10
     assert attempt.ended_as == "succeeded"
     assert history_of(database, fit_id) == ["queued", "running", "progress", "succeeded"]
+
+
+def test_an_attempt_is_nine_statements(database: Database) -> None:
+    """Of a claim five (order of turns, turn, row, move, history), of an end four; each is a round trip."""
+    add_fit(database)
+    said: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        said.append(statement)
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    try:
+        held = claim(database).claim
+        assert len(said) == 5, said
+        said.clear()
+        with database.unit_of_work() as session:
+            fits = Fits(session)
+            fits.note_resolved(held, {"kind": "wavelets"})
+            fits.succeed(held, stored=RESULT, psnr_db=30.0, facts={}, outcome="done")
+        assert len(said) == 4, said
+    finally:
+        event.remove(database.engine, "before_cursor_execute", note)
 
 
 def test_no_fit_is_claimed_twice(database: Database) -> None:

@@ -12,7 +12,7 @@ from store.models import Fit
 from store.models_renders import Render
 from store.repositories.activity import Activity
 from store.repositories.fits import Fits
-from store.repositories.moves import Moves
+from store.repositories.moves import NOTHING, Along, Moves
 from store.repositories.renders import Renders
 from store.repositories.repairs import Repairs
 from store.repositories.workers import Workers
@@ -143,10 +143,10 @@ def test_upkeep_sees_to_each_row_alone(
         )
     append = Moves._append_event
 
-    def poisoned(self: Moves, fit: Fit, kind: str, data: dict[str, Any] | None = None) -> None:
+    def poisoned(self: Moves, fit: Fit, kind: str, data: dict[str, Any] | None = None, along: Along = NOTHING) -> None:
         if fit.id == ids[0]:
             self._session.execute(text("SELECT 1 / 0"))
-        append(self, fit, kind, data)
+        append(self, fit, kind, data, along)
 
     monkeypatch.setattr(Moves, "_append_event", poisoned)
     limits = {

@@ -124,7 +124,7 @@ def test_a_claim_locks_the_fit_that_it_takes_and_no_other(database: Database) ->
     queue(database, {name: [0] * 2 for name in ("ada", "bob", "cyd")})
     free = text("SELECT id FROM fits WHERE status = 'queued' FOR UPDATE SKIP LOCKED")
     with database.unit_of_work() as session:
-        assert turns.take_turn(session) is not None
+        assert turns.next_in_turn(session) is not None
         with database.unit_of_work() as other:
             assert len(other.scalars(free).all()) == 5
 
