@@ -10,6 +10,7 @@ from fastapi import Response
 
 from api.dependencies import Services
 from api.schemas.fits import FitView
+from api.services.waiting import seen
 from store.repositories.fits import Fits
 from store.status import FitStatus
 
@@ -80,5 +81,4 @@ async def awaited(
 def view_of(services: Services, tenant: str, fit_id: str) -> FitView:
     """The fit as its client sees it, with its place in the queue."""
     with services.database.reading() as session:
-        fit, position = Fits(session).get_with_position(tenant, fit_id)
-        return FitView.at(fit, queue_position=position)
+        return seen(session, Fits(session).get_alone(tenant, fit_id))

@@ -79,7 +79,7 @@ def worker(home: Home, environment: Mapping[str, str], account: Account | None =
         home,
         environment,
         "worker",
-        *("celery", "-A", "worker.app", "worker", "--queues", "fits", "--loglevel", "INFO", *ALONE),
+        *("celery", "-A", "worker.app", "worker", "--loglevel", "INFO", *ALONE),
         stage=WORKER,
         account=account,
         patience_seconds=60.0,

@@ -125,7 +125,14 @@ class Fit(Base):
     __table_args__ = (
         CheckConstraint(_one_of("status", list(FitStatus)), name="status_known"),
         CheckConstraint("(status IN ('running', 'cancelling')) = (lease_until IS NOT NULL)", name="lease_iff_held"),
-        Index("ix_fits_turns", "tenant", text("priority DESC"), "id", postgresql_where=text("status = 'queued'")),
+        Index(
+            "ix_fits_turns",
+            "tenant",
+            "worker_class",
+            text("priority DESC"),
+            "id",
+            postgresql_where=text("status = 'queued'"),
+        ),
         Index("ix_fits_held", "tenant", postgresql_where=text(_one_of("status", sorted(HELD)))),
         Index("ix_fits_waiting", "tenant", postgresql_where=text(_one_of("status", sorted(WAITING)))),
         Index("ix_fits_tenant_id", "tenant", "id"),
@@ -142,6 +149,7 @@ class Fit(Base):
     spec: Mapped[dict[str, Any]]  # a FitSpec as JSON
     status: Mapped[FitStatus] = mapped_column(server_default=FitStatus.QUEUED.value)
     priority: Mapped[int] = mapped_column(server_default=text("0"))
+    worker_class: Mapped[str] = mapped_column(server_default=text("'any'"))  # a WorkerClass: which workers may take it
     labels: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))  # words to words, the client's own
 
     # The fencing number: it grows with every claim, and who writes under an older one is refused.

@@ -1,7 +1,8 @@
-"""The broker as both sides see it: two queues with a task each, and messages that carry nothing but an id.
+"""The broker as both sides see it: queues of fits and one of views, and messages that carry nothing but an id.
 
-One queue is for fits, the other for views that a client waits for. A message only wakes a worker; the row in `fits` or
-`renders` is the truth. Losing every message loses no job, because upkeep sends a new one for rows that wait too long.
+Fits have a queue for each class of workers, views that a client waits for one of their own. A message only wakes a
+worker; the row in `fits` or `renders` is the truth. Losing every message loses no job, because upkeep sends a new one
+for rows that wait too long.
 """
 
 from amqp.exceptions import ChannelError
@@ -10,13 +11,31 @@ from kombu.entity import Queue
 from kombu.exceptions import OperationalError
 
 from store.broker import Transport
+from store.classes import EVERY_CLASS, WorkerClass
 from store.settings import StoreSettings
 
-FITS_QUEUE = "fits"
+FITS_QUEUE = "fits"  # of fits that any worker may take; that of a class is named after it
 INTERACTIVE_QUEUE = "interactive"  # short work that a client waits for; never behind a fit
 RUN_FIT = "worker.run_fit"
 DRAW_VIEW = "worker.draw_view"
 MESSAGE_LIFETIME_SECONDS = 3600  # an older hint is worthless: upkeep has long sent another
+
+
+def queue_of(worker_class: WorkerClass) -> str:
+    """Name of the queue that wakes the workers of a class."""
+    return FITS_QUEUE if worker_class is WorkerClass.ANY else f"{FITS_QUEUE}-{worker_class}"
+
+
+FITS_QUEUES = {queue_of(each): each for each in EVERY_CLASS}
+
+
+def as_queue(name: str) -> Queue:
+    """A queue of ours.
+
+    Not even acknowledged: an acknowledgement that meets a broken connection is forgotten by kombu 5.7, and the worker,
+    which waits for it for ever, takes no message any more.
+    """
+    return Queue(name, no_ack=True)
 
 
 def celery_app(settings: StoreSettings, name: str = "tuner") -> Celery:
@@ -33,9 +52,7 @@ def celery_app(settings: StoreSettings, name: str = "tuner") -> Celery:
         task_serializer="json",
         # The row is the result: no result backend, nothing stored.
         task_ignore_result=True,
-        # Not even acknowledged: an acknowledgement that meets a broken connection is forgotten by kombu 5.7, and the
-        # worker, which waits for it for ever, takes no message any more.
-        task_queues=[Queue(name, no_ack=True) for name in (FITS_QUEUE, INTERACTIVE_QUEUE)],
+        task_queues=[as_queue(name) for name in (*FITS_QUEUES, INTERACTIVE_QUEUE)],
         task_default_queue=FITS_QUEUE,
         task_create_missing_queues=False,
         broker_connection_timeout=seconds,
@@ -65,9 +82,9 @@ class FitQueue:
     def __init__(self, settings: StoreSettings) -> None:
         self._app = celery_app(settings)
 
-    def publish(self, fit_id: str) -> bool:
+    def publish(self, fit_id: str, worker_class: WorkerClass = WorkerClass.ANY) -> bool:
         """Send a hint; returns False, soon, if the broker is away. Nothing is lost: upkeep sends it again."""
-        return self._send(RUN_FIT, fit_id, FITS_QUEUE)
+        return self._send(RUN_FIT, fit_id, queue_of(worker_class))
 
     def publish_view(self, render_id: str) -> bool:
         """Send a hint that a view is wanted; returns False, soon, if the broker is away."""
@@ -80,12 +97,14 @@ class FitQueue:
             return False
         return True
 
-    def length(self) -> int | None:
-        """How many hints wait in the broker, or None if it does not answer."""
+    def length(self, worker_class: WorkerClass = WorkerClass.ANY) -> int | None:
+        """How many hints wait in the broker for the workers of a class, or None if it does not answer."""
         with self._app.pool.acquire(block=True) as connection:  # kept: a new one takes longer than the question
             try:
                 connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0.1)
-                waiting: int = connection.default_channel.queue_declare(FITS_QUEUE, passive=True).message_count
+                waiting: int = connection.default_channel.queue_declare(
+                    queue_of(worker_class), passive=True
+                ).message_count
             except ChannelError:
                 return 0  # on Redis a list without entries does not exist
             except (OperationalError, OSError, *connection.connection_errors, *connection.channel_errors):

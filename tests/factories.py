@@ -1,8 +1,10 @@
 """Rows and uploads with sensible defaults."""
 
+from collections.abc import Collection
 from uuid import uuid4
 
 from store.blobs import BlobStore, sha256_hex
+from store.classes import EVERY_CLASS, WorkerClass
 from store.database import Database
 from store.keys import signal_key
 from store.repositories.fits import ClaimedFit, Fits
@@ -60,11 +62,18 @@ def add_fit(
     signal_id: str | None = None,
     priority: int = 0,
     spec: FitSpec | None = None,
+    worker_class: WorkerClass = WorkerClass.ANY,
 ) -> str:
     """A queued fit's row; returns its id."""
     signal_id = signal_id or add_signal(database, tenant)
     with database.unit_of_work() as session:
-        fit, _ = Fits(session).submit(tenant=tenant, signal_id=signal_id, spec=spec or FitSpec(), priority=priority)
+        fit, _ = Fits(session).submit(
+            tenant=tenant,
+            signal_id=signal_id,
+            spec=spec or FitSpec(),
+            priority=priority,
+            worker_class=worker_class,
+        )
         return fit.id
 
 
@@ -73,11 +82,12 @@ def claim_next(
     worker: str = "worker-1",
     lease_seconds: float = LEASE_SECONDS,
     max_running_per_tenant: int | None = None,
+    classes: Collection[WorkerClass] = EVERY_CLASS,
 ) -> ClaimedFit | None:
     """What a worker does first."""
     with database.unit_of_work() as session:
         return Fits(session).claim_next(
-            worker, lease_seconds=lease_seconds, max_running_per_tenant=max_running_per_tenant
+            worker, lease_seconds=lease_seconds, max_running_per_tenant=max_running_per_tenant, classes=classes
         )
 
 

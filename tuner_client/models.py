@@ -150,6 +150,7 @@ class FitSummary(Answer):
     status: str
     pause_requested: bool
     priority: int
+    worker_class: str = "any"
     labels: dict[str, str]
     progress: Progress | None = None
     attempts: int
@@ -643,6 +644,7 @@ class Worker(Answer):
     threads: int | None = None
     memory_bytes: int | None = None
     used_bytes: int | None = None
+    classes: list[str] | None = None
     release: str | None = None
     age_seconds: float
     silent: bool

@@ -1,4 +1,4 @@
-"""The Celery application of a worker: `celery -A worker.app worker --queues fits`.
+"""The Celery application of a worker: `celery -A worker.app worker`, which listens to the queues of its classes.
 
 The settings that the client shares are in `store.queue`; the reasons for all of them, with measurements, are in
 docs/decisions/0006-celery-settings.md, and a test pins them.
@@ -15,11 +15,14 @@ from billiard import active_children
 from celery.signals import worker_init, worker_process_init, worker_process_shutdown, worker_shutting_down
 
 from cage.enter import hide_process
-from store.queue import RUN_FIT, celery_app
+from store.queue import FITS_QUEUES, RUN_FIT, as_queue, celery_app, queue_of
+from store.refusal import complaints, refuse
 from store.settings import StoreSettings
 from worker.beating import let_it_beat
 from worker.logs import write_as_the_api_does
+from worker.served import classes_served
 from worker.settings import WorkerSettings
+from worker.startable import device_refuses
 
 DRAIN_SIGNAL = signal.SIGUSR2
 
@@ -29,8 +32,11 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 logger = logging.getLogger(__name__)
 
+refuse("worker", complaints(WorkerSettings))
+settings = WorkerSettings()
 app = celery_app(StoreSettings(), name="worker")
 app.conf.update(
+    task_queues=[as_queue(queue_of(each)) for each in classes_served(settings)],
     # A message is only a hint, so it is dropped when it arrives: the lease in the row is what survives a crash. With
     # late acknowledgement a long fit is delivered again while it runs, and a worker exits when the broker blinks.
     task_acks_late=False,
@@ -44,7 +50,7 @@ app.conf.update(
     worker_proc_alive_timeout=120.0,
     worker_concurrency=1,
     # A process is replaced between two fits now and then: what a leak of some library costs is bounded.
-    worker_max_tasks_per_child=WorkerSettings().fits_per_process,
+    worker_max_tasks_per_child=settings.fits_per_process,
     # Cancel and "not before" are columns; nothing is kept in a worker's memory that a restart would lose.
     worker_enable_remote_control=False,
     worker_send_task_events=False,
@@ -55,16 +61,24 @@ write_as_the_api_does()
 let_it_beat(app, "worker")  # a sign of life in the broker, for `GET /readyz` and people
 
 
-@app.task(name=RUN_FIT)
-def run_fit(fit_id: str) -> None:
+@app.task(name=RUN_FIT, bind=True)
+def run_fit(task: Any, fit_id: str) -> None:
     """A message came: run the fit that should run next, most likely but not necessarily the one it names."""
     from worker.parts import help_out
     from worker.resources import resources
     from worker.run import run_next_fit
 
     logger.info("woken for %s", fit_id)
-    run_next_fit(resources())
+    queue = str((task.request.delivery_info or {}).get("routing_key"))
+    run_next_fit(resources(), woken_for=FITS_QUEUES.get(queue))
     help_out(resources())
+
+
+@worker_init.connect
+def _require_device(**_: Any) -> None:
+    """End with a sentence where fits cannot run on the device; another process asks torch, which is not wanted here."""
+    if (code := device_refuses(settings)) != 0:
+        raise SystemExit(code)
 
 
 @worker_init.connect

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Iterator, Sequence
 
 from store.blobs import sha256_hex
+from store.classes import WorkerClass
 from store.errors import BlobDamaged, BlobMissing
 from store.keys import part_key
 from store.repositories.deletions import remove_objects
@@ -31,10 +32,11 @@ class Colleagues:
     Args:
         resources: what the worker works with.
         claim: the attempt that holds the fit.
+        worker_class: class of the workers that may help.
     """
 
-    def __init__(self, resources: Resources, claim: Claim) -> None:
-        self._resources, self._claim = resources, claim
+    def __init__(self, resources: Resources, claim: Claim, worker_class: WorkerClass) -> None:
+        self._resources, self._claim, self._class = resources, claim, worker_class
         self._part: PartClaim | None = None
         self._known: set[int] = set()  # numbers of parts whose tiles the search has
 
@@ -99,9 +101,9 @@ class Colleagues:
         """Send hints, as long as there are fewer than free parts; lost ones are sent again with the next part."""
         with self._resources.database.unit_of_work() as session:
             free = Parts(session).count(self._claim.fit_id, "free")
-        hints = self._resources.queue.length() if free else None
+        hints = self._resources.queue.length(self._class) if free else None
         for _ in range(0 if hints is None else min(_MOST_HINTS, free) - hints):
-            if not self._resources.queue.publish(self._claim.fit_id):
+            if not self._resources.queue.publish(self._claim.fit_id, self._class):
                 return
 
 

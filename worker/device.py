@@ -1,9 +1,13 @@
-"""What a worker computes on, and how much memory fits may take of it."""
+"""What a worker computes on, and how much memory fits may take of it.
+
+`python -m worker.device` ends with a sentence where that is not there.
+"""
 
 from pathlib import Path
 
 import torch
 
+from store.refusal import refuse
 from tuner.memory import data_bytes
 from worker.settings import WorkerSettings
 
@@ -17,6 +21,26 @@ def device_of(wish: str) -> str:
     if wish == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     return wish
+
+
+def complaint(device: str) -> str | None:
+    """Why fits cannot run on the device of a setting, in a sentence; None if they can.
+
+    Args:
+        device: the setting; "auto" and "cpu" always work.
+    """
+    if not device.startswith("cuda"):
+        return None
+    if torch.version.cuda is None and torch.version.hip is None:
+        reason = f"PyTorch {torch.__version__} was built without CUDA: install a build with it (docs/deploy.md)"
+    elif not torch.cuda.is_available():
+        reason = f"PyTorch {torch.__version__} finds no GPU: look at nvidia-smi, and at what the container may see"
+    else:
+        index, count = int(device.partition(":")[2] or 0), torch.cuda.device_count()
+        if index < count:
+            return None
+        reason = f"there are {count}, counted from 0"
+    return f"TUNER_WORKER_DEVICE is {device}, but {reason}; auto takes the processor where there is no GPU"
 
 
 class Description:
@@ -55,6 +79,16 @@ class Description:
         }
 
 
+def main() -> None:
+    """End with a sentence if fits cannot run on the device of the environment.
+
+    Raises:
+        SystemExit: if so.
+    """
+    text = complaint(WorkerSettings().device)
+    refuse("worker", [text] if text else [])
+
+
 def _processor_name() -> str | None:
     """What the processor calls itself, where Linux says so."""
     try:
@@ -63,3 +97,7 @@ def _processor_name() -> str | None:
         return None
     named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(named, None)
+
+
+if __name__ == "__main__":
+    main()

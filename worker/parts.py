@@ -61,7 +61,10 @@ class Helper:
                     return None
             with self._resources.database.unit_of_work() as session:
                 claimed = Parts(session).claim_next(
-                    worker_name(), lease_seconds=settings.lease_seconds, max_tries=settings.max_tries
+                    worker_name(),
+                    lease_seconds=settings.lease_seconds,
+                    max_tries=settings.max_tries,
+                    classes=self._resources.classes,
                 )
         except (SpecNewer, SpecInvalid, SQLAlchemyError) as error:
             logger.warning("no part is taken for now: %s", error)

@@ -34,6 +34,7 @@ class Presence:
         self._resources = resources
         self._name = process_name(os.getppid())  # of the main process, which beats under it
         self._description = Description(resources.settings)
+        self._same = {"release": __version__, "classes": list(resources.classes)}
         self._thread = Thread(target=self._keep, name="presence", daemon=True)
 
     def start(self) -> "Presence":
@@ -53,7 +54,7 @@ class Presence:
         self._try(self._leave)
 
     def _describe(self, workers: Workers) -> None:
-        workers.describe(self._name, process=worker_name(), facts=self._description.now() | {"release": __version__})
+        workers.describe(self._name, process=worker_name(), facts=self._description.now() | self._same)
 
     def _leave(self, workers: Workers) -> None:
         workers.leave(self._name)

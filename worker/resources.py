@@ -5,11 +5,13 @@ from functools import cache
 
 from store.addresses import Network
 from store.blobs import BlobStore
+from store.classes import EVERY_CLASS, WorkerClass
 from store.database import Database
 from store.disk import ENDLESS, Disk
 from store.queue import FitQueue
 from store.settings import StoreSettings
 from store.tracing import start_traces
+from worker.served import classes_served
 from worker.settings import WorkerSettings
 
 
@@ -33,6 +35,7 @@ class Resources:
     blobs: BlobStore
     queue: FitQueue
     disk: Disk = ENDLESS
+    classes: tuple[WorkerClass, ...] = EVERY_CLASS  # of fits that may run here
     engines: Engines = field(default_factory=Engines)
     private_networks: tuple[Network, ...] = ()  # that webhooks may reach
     max_stored_bytes: int | None = None  # of one tenant
@@ -42,9 +45,11 @@ class Resources:
 def resources() -> Resources:
     """The process's own, from the environment."""
     store = StoreSettings()
+    settings = WorkerSettings()
     start_traces(store, "tuner-worker")
     return Resources(
-        settings=WorkerSettings(),
+        settings=settings,
+        classes=classes_served(settings),
         database=Database(store),
         blobs=BlobStore(store),
         queue=FitQueue(store),

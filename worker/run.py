@@ -16,6 +16,7 @@ import torch
 from sqlalchemy.exc import SQLAlchemyError
 
 from store.blobs import sha256_hex
+from store.classes import WorkerClass
 from store.database import is_passing
 from store.errors import BlobDamaged, BlobMissing, BlobsUnavailable, DiskFull, IllegalMove, LeaseLost, StorageFull
 from store.keys import representation_key
@@ -59,8 +60,16 @@ SIGNAL_DAMAGED = (
 )
 
 
-def run_next_fit(resources: Resources) -> str | None:
-    """Claim the fit that should run next and see it through; returns its id, or None if none was waiting."""
+def run_next_fit(resources: Resources, *, woken_for: WorkerClass | None = None) -> str | None:
+    """Claim the fit that should run next and see it through.
+
+    Args:
+        resources: what the worker works on.
+        woken_for: class whose hint woke the worker; None if it looked of its own accord.
+
+    Returns:
+        Id of the fit, or None if none was waiting.
+    """
     if not _engines_answer(resources):
         return None
     settings = resources.settings
@@ -70,6 +79,7 @@ def run_next_fit(resources: Resources) -> str | None:
             claimed = Fits(session).claim_next(
                 worker_name(),
                 lease_seconds=settings.lease_seconds,
+                classes=resources.classes,
                 max_running_per_tenant=settings.max_running_per_tenant,
                 max_run_seconds=settings.max_run_seconds,
             )
@@ -79,6 +89,9 @@ def run_next_fit(resources: Resources) -> str | None:
     if claimed is None:
         return None
     claim, origin = claimed.claim, claimed.origin
+    if woken_for is not None and woken_for is not claimed.worker_class:
+        # That hint is still due: a fit of its class may wait for another worker, which the claimed one's cannot wake.
+        resources.queue.publish(claim.fit_id, woken_for)
     with (
         span("fit", parent=origin.get("traceparent"), fit_id=claim.fit_id, attempt=claim.attempt),
         about(fit_id=claim.fit_id, request_id=origin.get("request_id")),
@@ -86,7 +99,7 @@ def run_next_fit(resources: Resources) -> str | None:
         _see_through(resources, claimed, asked_at)
     if settings.max_running_per_tenant is not None:
         # The hint of a fit that had to wait for this one's place was used up while there was none.
-        resources.queue.publish(claim.fit_id)
+        resources.queue.publish(claim.fit_id, claimed.worker_class)
     return claim.fit_id
 
 
@@ -248,7 +261,7 @@ def _train(
 ) -> TargetResult:
     reporter.decide(resolved_settings(ask))
     device = device_of(resources.settings.device)
-    crew = Colleagues(resources, claimed.claim) if isinstance(ask, TilesAsk) else None
+    crew = Colleagues(resources, claimed.claim, claimed.worker_class) if isinstance(ask, TilesAsk) else None
     states = load_checkpoints(resources, claimed.claim.fit_id) if claimed.claim.attempt > 1 else iter(())
     for state in states:
         try:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from threading import Event, Thread
 
+from store.classes import class_of
 from store.errors import BlobDamaged, BlobMissing, StoreError
 from store.locks import Lock
 from store.models_scrub import Scrub
@@ -153,7 +154,7 @@ def _report_result(resources: Resources, named: Named, code: str) -> None:
         return
     logger.error("%s of the result of %s: made again as %s", code, fit.id, again.id)
     if is_new:
-        resources.queue.publish(again.id)
+        resources.queue.publish(again.id, class_of(again.worker_class))
 
 
 def _report(ended: Scrub) -> None:

@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from store.classes import WorkerClass
 from store.machine import most_of_the_memory
 from store.settings import FROM_JSON
 
@@ -22,6 +23,12 @@ class WorkerSettings(BaseSettings):
         default="auto",
         pattern=r"^(auto|cpu|cuda(:(0|[1-9][0-9]{0,2}))?)$",
         description="auto, cpu, cuda or, of several GPUs, cuda:N, counted from 0; auto takes a GPU if there is one",
+    )
+    classes: Annotated[tuple[WorkerClass, ...] | None, *FROM_JSON] = Field(
+        default=None,
+        min_length=1,
+        description='classes of fits that the worker serves, as ["any", "gpu"], of any, cpu, gpu and gpu-large; None '
+        "for any and, by its device, cpu or gpu",
     )
     threads: int | None = Field(default=None, ge=1, description="threads of one fit on the CPU; None lets torch decide")
 

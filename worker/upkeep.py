@@ -15,6 +15,7 @@ from threading import Event
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from store.classes import WorkerClass
 from store.errors import BlobsUnavailable
 from store.locks import Lock
 from store.logs import write_logs
@@ -125,14 +126,14 @@ def _forget_parts(resources: Resources) -> None:
 
 def _announce_waiting(resources: Resources) -> None:
     with _fits(resources) as fits:
-        claimable = fits.count_claimable() if fits else 0
-    if claimable:
-        _announce(resources, claimable)
+        claimable = fits.count_claimable() if fits else {}
+    for worker_class, count in claimable.items():
+        _announce(resources, worker_class, count)
 
 
-def _announce(resources: Resources, claimable: int) -> None:
-    """Send what hints are missing. One is as good as another, so there need never be more of them than fits."""
-    hints = resources.queue.length()
+def _announce(resources: Resources, worker_class: WorkerClass, claimable: int) -> None:
+    """Send what hints of a class are missing. One is as good as another: there need be no more of them than fits."""
+    hints = resources.queue.length(worker_class)
     if hints is None:
         logger.warning("the broker does not answer: %s fits are announced later", claimable)
         return
@@ -140,9 +141,11 @@ def _announce(resources: Resources, claimable: int) -> None:
         return
     seconds = resources.settings.republish_after_seconds
     with resources.database.unit_of_work() as session:
-        silent = Fits(session).take_unpublished(older_than_seconds=seconds, limit=claimable - hints)
+        silent = Fits(session).take_unpublished(
+            older_than_seconds=seconds, worker_class=worker_class, limit=claimable - hints
+        )
     for fit_id in silent:
-        if not resources.queue.publish(fit_id):
+        if not resources.queue.publish(fit_id, worker_class):
             logger.warning("the broker does not answer: %s fits are announced later", len(silent))
             return
 

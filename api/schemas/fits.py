@@ -10,6 +10,7 @@ from api.schemas import signals
 from api.schemas.changes import changes
 from api.schemas.representations import ResultView
 from api.schemas.webhooks import FitWebhookRequest
+from store.classes import WorkerClass, class_of
 from store.errors import SpecInvalid, SpecNewer
 from store.models import Fit, FitEvent
 from store.repositories.listing import FitOrder, Place
@@ -38,6 +39,15 @@ Priority = Annotated[
     int, Field(ge=-100, le=100, description="place among your own waiting fits; a higher one is started earlier")
 ]
 
+WorkerClassName = Annotated[
+    WorkerClass,
+    Field(
+        strict=False,  # JSON has words for them
+        description="class of the workers that may take it: `any` worker, or those alone that serve `cpu`, `gpu` or "
+        "`gpu-large`, as whoever runs the service has said (`GET /workers`)",
+    ),
+]
+
 
 WEBHOOK_WORDS = "an address that is told of this fit only, beside those that are registered; needs `webhooks:write`"
 
@@ -48,6 +58,7 @@ class FitOverrides(FitSpec):
     model_config = ConfigDict(json_schema_extra=changes({"target": {"psnr_db": 38}}, {"seed": 1}))
 
     priority: Priority = 0
+    worker_class: WorkerClassName = WorkerClass.ANY
     labels: Labels = Field(default_factory=dict)
     webhook: FitWebhookRequest | None = Field(default=None, description=WEBHOOK_WORDS)
 
@@ -79,17 +90,19 @@ class FitRequest(FitSpec):
         str, Field(pattern=signals.ID_PATTERN, description="id of the signal, as POST /signals returned it")
     ]
     priority: Priority = 0
+    worker_class: WorkerClassName = WorkerClass.ANY
     labels: Labels = Field(default_factory=dict)
     webhook: FitWebhookRequest | None = Field(default=None, description=WEBHOOK_WORDS)
 
     def spec(self) -> FitSpec:
         """The part that goes into the row."""
-        return FitSpec.model_validate(self.model_dump(exclude={"signal_id", "priority", "labels", "webhook"}))
+        return FitSpec.model_validate(self.model_dump(include=set(FitSpec.model_fields)))
 
     @classmethod
     def like(cls, fit: Fit, overrides: FitOverrides) -> Self:
         """The request that a fit came from, with the given parts of another one in place of its own."""
         original = {"signal_id": fit.signal_id, "priority": fit.priority, "labels": fit.labels}
+        original["worker_class"] = class_of(fit.worker_class)
         original |= read_spec(fit.spec).model_dump()
         return cls.model_validate(original | overrides.model_dump(include=overrides.model_fields_set))
 
@@ -151,6 +164,7 @@ class FitSummary(BaseModel):
         description="whether the fit, still running, will be paused as soon as its state is saved"
     )
     priority: int
+    worker_class: str = Field(description="class of the workers that may take it; `any` for all of them")
     labels: dict[str, str]
     progress: Progress | None
     attempts: int = Field(description="how many times a worker has started it")
@@ -225,6 +239,7 @@ class FitView(FitSummary):
                 "queue_position": None,
                 "pause_requested": False,
                 "priority": 0,
+                "worker_class": "any",
                 "labels": {"album": "holidays"},
                 "spec": {"version": 2, "preset": "balanced", "target": {"psnr_db": 35.0}, "seed": 0},
                 "resolved": {
@@ -290,10 +305,17 @@ class FitView(FitSummary):
     )
 
     @classmethod
-    def at(cls, fit: Fit, *, queue_position: int | None) -> Self:
-        """From a row and its place in the queue."""
+    def at(cls, fit: Fit, *, queue_position: int | None, is_served: bool = True) -> Self:
+        """From a row and its place in the queue.
+
+        Args:
+            fit: row of the fit.
+            queue_position: number of fits that are started before it; None unless it is queued.
+            is_served: whether there is a worker that may take it.
+        """
         spec: FitSpec | dict[str, Any] = fit.spec
-        reason = resolved = None
+        resolved = None
+        reason = None if is_served else _NOBODY.format(fit.worker_class)
         try:
             spec = read_spec(fit.spec)
             resolved = ResolvedSettings.of(spec, fit.resolved)
@@ -301,6 +323,11 @@ class FitView(FitSummary):
             reason = str(error) if fit.status in WAITING else None
         told = {"spec": spec, "resolved": resolved, "queue_position": queue_position, "waits_because": reason}
         return cls.model_validate(_fields(fit) | told)
+
+
+_NOBODY = (
+    "no worker that takes fits of class {!r} was heard of lately (GET /workers): it is started as soon as there is one"
+)
 
 
 class FitCount(BaseModel):
@@ -374,6 +401,7 @@ def _fields(fit: Fit) -> dict[str, Any]:
         "status": fit.status,
         "pause_requested": fit.pause_requested,
         "priority": fit.priority,
+        "worker_class": fit.worker_class,
         "labels": fit.labels,
         "progress": fit.progress,
         "attempts": fit.attempt,

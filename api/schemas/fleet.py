@@ -89,6 +89,7 @@ class WorkerView(BaseModel):
     threads: int | None = Field(description="threads of one fit on the processor; null on a GPU")
     memory_bytes: int | None = Field(description="memory in bytes that a fit may take; on a GPU all that it has")
     used_bytes: int | None = Field(description="memory in bytes that is taken for fits now")
+    classes: list[str] | None = Field(description="classes of fits that it takes (`worker_class` of a fit)")
     release: str | None = Field(description="release of the library that it runs")
     age_seconds: float = Field(description="time in seconds since it was last heard of, which it is every 15 s")
     silent: bool = Field(description="whether it should have been heard of long ago")
@@ -110,7 +111,7 @@ class WorkerView(BaseModel):
         )
 
 
-_FACTS = ("device", "device_name", "threads", "memory_bytes", "used_bytes", "release")
+_FACTS = ("device", "device_name", "threads", "memory_bytes", "used_bytes", "classes", "release")
 
 
 class WorkerPage(BaseModel):

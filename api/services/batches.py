@@ -69,6 +69,7 @@ class FitBatches:
                         signal_id=one.signal_id,
                         spec=one.spec(),
                         priority=one.priority,
+                        worker_class=one.worker_class,
                         labels=one.labels,
                         webhook=None if one.webhook is None else wanted_webhook(one.webhook),
                     )
@@ -80,7 +81,7 @@ class FitBatches:
             self._check(session, tenant, fits)
             batch = _seen(fits)
         for fit in batch.data:
-            self._publisher.publish(fit.id)
+            self._publisher.publish(fit.id, fit.worker_class)
         return batch, True
 
     def cancel(self, tenant: str, asked: FitCancellation) -> FitCancellations:

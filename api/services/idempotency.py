@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from api.schemas.fits import FitOverrides, FitRequest, FitView
+from api.services.waiting import seen
 from store.errors import IdempotencyConflict
 from store.models import IdempotencyKey
 from store.repositories.fits import Fits
@@ -29,8 +30,7 @@ def replay(session: Session, tenant: str, idempotency: tuple[str, str] | None) -
         raise IdempotencyConflict(
             f"the Idempotency-Key {idempotency[0]!r} belongs to another request: take a new key for this one"
         )
-    fit, position = Fits(session).get_with_position(tenant, known.fit_id)
-    return FitView.at(fit, queue_position=position)
+    return seen(session, Fits(session).get_alone(tenant, known.fit_id))
 
 
 def request_sha256(request: FitRequest) -> str:

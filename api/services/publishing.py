@@ -3,9 +3,11 @@
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from queue import SimpleQueue
 from threading import Thread
 
+from store.classes import class_of
 from store.queue import FitQueue
 
 MOST_WAITING = 1000
@@ -24,32 +26,32 @@ class Publisher:
 
     def __init__(self, queue: FitQueue) -> None:
         self._queue = queue
-        self._waiting: SimpleQueue[tuple[Callable[[str], bool], str] | None] = SimpleQueue()
+        self._waiting: SimpleQueue[tuple[Callable[[], bool], str] | None] = SimpleQueue()
         self._quiet_until = 0.0
         self._thread = Thread(target=self._send, name="publisher", daemon=True)
         self._thread.start()
 
-    def publish(self, fit_id: str) -> None:
-        """Have a hint sent that a fit is queued."""
-        self._put(self._queue.publish, fit_id)
+    def publish(self, fit_id: str, worker_class: str) -> None:
+        """Have a hint sent that a fit is queued for workers of a class."""
+        self._put(partial(self._queue.publish, fit_id, class_of(worker_class)), fit_id)
 
     def publish_view(self, render_id: str) -> None:
         """Have a hint sent that a view is wanted."""
-        self._put(self._queue.publish_view, render_id)
+        self._put(partial(self._queue.publish_view, render_id), render_id)
 
     def close(self) -> None:
         """Send what waits, and end."""
         self._waiting.put(None)
         self._thread.join(CLOSE_SECONDS)
 
-    def _put(self, send: Callable[[str], bool], row_id: str) -> None:
+    def _put(self, send: Callable[[], bool], row_id: str) -> None:
         if time.monotonic() >= self._quiet_until and self._waiting.qsize() < MOST_WAITING:
             self._waiting.put((send, row_id))
 
     def _send(self) -> None:
         while (hint := self._waiting.get()) is not None:
             send, row_id = hint
-            if time.monotonic() < self._quiet_until or send(row_id):
+            if time.monotonic() < self._quiet_until or send():
                 continue
             self._quiet_until = time.monotonic() + QUIET_SECONDS
             logger.warning("the broker does not answer; upkeep will send the message", extra={"fields": {"id": row_id}})

@@ -13,6 +13,7 @@ from api.schemas.fits import FitOverrides, FitRequest, FitView
 from api.services.fit_limits import FitLimits
 from api.services.idempotency import clone_sha256, replay, request_sha256
 from api.services.publishing import Publisher
+from api.services.waiting import seen
 from api.services.webhooks import wanted_webhook
 from api.settings import ApiSettings
 from store.blobs import BlobStore
@@ -113,7 +114,7 @@ class Submissions:
                 self._check(session, fit)
                 if (hook := Webhooks(session).of_fit(fit_id)) is not None:
                     Webhooks(session).add_of_fits(tenant, {fit.id: hook})
-            return FitView.at(fit, queue_position=fits.queue_position(fit)), created
+            return seen(session, fit), created
 
         return self._once(tenant, (f"retry of {fit_id}", "retry"), queue)
 
@@ -127,9 +128,9 @@ class Submissions:
         with self._database.unit_of_work() as session:
             fits = Fits(session)
             fit, is_queued_now = fits.request_resume(tenant, fit_id)
-            view = FitView.at(fit, queue_position=fits.queue_position(fit))
+            view = seen(session, fit)
         if is_queued_now:
-            self._publisher.publish(fit_id)
+            self._publisher.publish(fit_id, view.worker_class)
         return view
 
     def _once(
@@ -147,7 +148,7 @@ class Submissions:
                 return known, False
             view, created = queue(session)
         if created:
-            self._publisher.publish(view.id)
+            self._publisher.publish(view.id, view.worker_class)
         return view, created
 
     def _queue(
@@ -175,6 +176,7 @@ class Submissions:
             signal_id=request.signal_id,
             spec=request.spec(),
             priority=request.priority,
+            worker_class=request.worker_class,
             labels=request.labels,
             idempotency=name,
             kept_seconds=self._settings.fits_kept_seconds,
@@ -184,7 +186,7 @@ class Submissions:
             hook = like if request.webhook is None else wanted_webhook(request.webhook)
             if hook is not None:
                 Webhooks(session).add_of_fits(tenant, {fit.id: hook})
-        return FitView.at(fit, queue_position=fits.queue_position(fit)), created
+        return seen(session, fit), created
 
     def _check(self, session: Session, fit: Fit) -> None:
         """Whether the tenant may have the fit that was just queued; if not, its transaction is undone."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import redis
 from sqlalchemy.exc import SQLAlchemyError
 
+from store.classes import WorkerClass
 from store.database import Database
 from store.disk import Disk
 from store.pulse import Member, Pulses
@@ -21,6 +22,7 @@ class Vitals:
         read_only: whether nothing can be added for want of room on the disk.
         free_bytes: room on the disk of the engines, in bytes; None if they are elsewhere.
         waiting: number of fits that a worker could take now; None if the database could not be asked.
+        waiting_by_class: number of those of each class of workers that there is one of.
         oldest_waiting_seconds: age in seconds of the fit that was queued longest ago; None if there is none, or the
             database could not be asked.
         members: processes that beat; empty if the broker could not be asked.
@@ -30,6 +32,7 @@ class Vitals:
     read_only: bool
     free_bytes: int | None
     waiting: int | None
+    waiting_by_class: dict[WorkerClass, int]
     oldest_waiting_seconds: float | None
     members: list[Member]
     set_aside: dict[str, int]
@@ -42,6 +45,8 @@ class Vitals:
         yield from _metric("tuner_read_only", "gauge", {"": int(self.read_only)})
         yield from _metric("tuner_disk_free_bytes", "gauge", {"": self.free_bytes})
         yield from _metric("tuner_fits_waiting", "gauge", {"": self.waiting})
+        by_class = {f'{{class="{each}"}}': count for each, count in sorted(self.waiting_by_class.items())}
+        yield from _metric("tuner_class_waiting", "gauge", by_class)
         oldest = self.oldest_waiting_seconds
         yield from _metric("tuner_queue_oldest_seconds", "gauge", {"": 0 if self.waiting == 0 else oldest})
         ages = {f'{{role="{one.role}",name="{one.name}"}}': one.age_seconds for one in self.members}
@@ -65,8 +70,10 @@ class VitalSigns:
     def look(self, *, with_broker: bool = True) -> Vitals:
         """Ask everybody, or everybody but a broker that is known to be away."""
         waiting, oldest = None, None
+        by_class: dict[WorkerClass, int] = {}
         with suppress(SQLAlchemyError), self._database.reading() as session:
             waiting, oldest = Fits(session).waiting()
+            by_class = Fits(session).count_claimable()
         members: list[Member] = []
         set_aside: dict[str, int] = {}
         with suppress(redis.RedisError):
@@ -76,6 +83,7 @@ class VitalSigns:
             read_only=not self._disk.has_room(),
             free_bytes=self._disk.free_bytes(),
             waiting=waiting,
+            waiting_by_class=by_class,
             oldest_waiting_seconds=oldest,
             members=members,
             set_aside=set_aside,

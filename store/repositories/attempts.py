@@ -5,7 +5,7 @@ Each write names its claim, and finds nothing to write to once another attempt h
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -14,6 +14,7 @@ from typing import Any, Literal
 from sqlalchemy import Select, bindparam, func, select, update
 from sqlalchemy.orm import lazyload
 
+from store.classes import EVERY_CLASS, WorkerClass
 from store.errors import SpecInvalid, SpecNewer
 from store.intervals import as_interval
 from store.models import Checkpoint, Fit, FitAttempt, Representation, Signal
@@ -40,6 +41,7 @@ class ClaimedFit:
 
     claim: Claim
     tenant: str
+    worker_class: WorkerClass
     spec: FitSpec
     signal: Signal
     origin: dict[str, Any]
@@ -62,10 +64,11 @@ class Attempts(Moves):
         worker: str,
         *,
         lease_seconds: float,
+        classes: Collection[WorkerClass] = EVERY_CLASS,
         max_running_per_tenant: int | None = None,
         max_run_seconds: float | None = None,
     ) -> ClaimedFit | None:
-        """Take the fit that should run next, or None if none is queued or all wait for their tenant's turn.
+        """Take the fit that should run next, or None if none is queued for the worker or all wait for a turn.
 
         The turn is the tenant's with the fewest fits running, among those the one's that was served longest ago; of its
         fits the most urgent one goes first, among equals the oldest, so that a fit whose worker was lost does not wait
@@ -75,12 +78,15 @@ class Attempts(Moves):
         Args:
             worker: name of the worker that claims, for people who look at the history.
             lease_seconds: seconds until the fit is taken away from a worker that is silent.
+            classes: classes of fits that the worker serves.
             max_running_per_tenant: number of fits of one tenant that may be held at a time; None for any number.
             max_run_seconds: longest time that any fit may be held, all attempts together, in seconds; a fit's own spec
                 may allow less. One that was paused when its time was used up fails here. None for no limit but its own.
         """
         while True:
-            fit_id = next_in_turn(self._session, max_running=max_running_per_tenant, passed_over=sorted(_of_newer))
+            fit_id = next_in_turn(
+                self._session, classes=classes, max_running=max_running_per_tenant, passed_over=sorted(_of_newer)
+            )
             if fit_id is None:
                 return None
             fit = self._session.scalars(_taken(), {"fit_id": fit_id}).one()
@@ -98,7 +104,14 @@ class Attempts(Moves):
                 if allowed is not None:
                     self._fail_overdue(claim, fit, allowed)
                     continue
-                return ClaimedFit(claim=claim, tenant=fit.tenant, spec=spec, signal=fit.signal, origin=fit.origin or {})
+                return ClaimedFit(
+                    claim=claim,
+                    tenant=fit.tenant,
+                    worker_class=WorkerClass(fit.worker_class),
+                    spec=spec,
+                    signal=fit.signal,
+                    origin=fit.origin or {},
+                )
 
     def _begin(self, fit: Fit, worker: str, lease_seconds: float) -> Claim:
         fit.attempt += 1

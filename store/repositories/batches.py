@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import ARRAY, Text, bindparam, func, insert, select, text
 from sqlalchemy.orm import Session
 
+from store.classes import WorkerClass
 from store.errors import IdempotencyConflict
 from store.models import Fit, IdempotencyKey
 from store.origin import origin
@@ -34,6 +35,7 @@ class WantedFit:
         signal_id: an existing signal of the tenant, checked by the caller.
         spec: options of the fit, as they were asked for.
         priority: among the tenant's own fits, a higher one is claimed earlier.
+        worker_class: class of the workers that may take the fit.
         labels: the client's own words about the fit.
         webhook: an endpoint that hears of this fit only; None for none.
     """
@@ -41,6 +43,7 @@ class WantedFit:
     signal_id: str
     spec: FitSpec
     priority: int = 0
+    worker_class: WorkerClass = WorkerClass.ANY
     labels: dict[str, str] = field(default_factory=dict)
     webhook: FitWebhook | None = None
 
@@ -102,6 +105,7 @@ class Batches:
                 "signal_id": one.signal_id,
                 "spec": one.spec.model_dump(mode="json"),
                 "priority": one.priority,
+                "worker_class": one.worker_class,
                 "labels": one.labels,
             }
             for fit_id, one in zip(fit_ids, wanted, strict=True)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from sqlalchemy import func, insert, select
 from sqlalchemy.orm import lazyload
 
+from store.classes import WorkerClass
 from store.errors import FitNotFound, IdempotencyConflict, IllegalMove
 from store.models import Fit, FitEvent, IdempotencyKey
 from store.origin import origin
@@ -32,6 +33,7 @@ class Fits(Attempts, Repairs):
         signal_id: str,
         spec: FitSpec,
         priority: int = 0,
+        worker_class: str = WorkerClass.ANY,
         labels: dict[str, str] | None = None,
         idempotency: tuple[str, str] | None = None,
         kept_seconds: float | None = None,
@@ -43,6 +45,7 @@ class Fits(Attempts, Repairs):
             signal_id: an existing signal of that tenant, checked by the caller.
             spec: options of the fit, as they were asked for.
             priority: among the tenant's own fits, a higher one is claimed earlier.
+            worker_class: class of the workers that may take it, a `WorkerClass` or a newer word.
             labels: the client's own words about it.
             idempotency: the client's key and the hash of its request.
             kept_seconds: time in seconds from the end of the fit until it is deleted; None for ever.
@@ -71,6 +74,7 @@ class Fits(Attempts, Repairs):
             signal_id=signal_id,
             spec=spec.model_dump(mode="json"),
             priority=priority,
+            worker_class=worker_class,
             labels=labels or {},
             published_at=func.now(),  # by the caller, after the commit; if that fails upkeep does it later
             event_seq=1,
@@ -100,8 +104,8 @@ class Fits(Attempts, Repairs):
             raise _absent(fit_id)
         return fit
 
-    def get_with_position(self, tenant: str, fit_id: str) -> tuple[Fit, int | None]:
-        """The tenant's fit, without its signal, and how many fits are claimed before it: None if it is not queued.
+    def get_alone(self, tenant: str, fit_id: str) -> Fit:
+        """The tenant's fit, without its signal.
 
         Raises:
             FitNotFound: as `get` does.
@@ -110,7 +114,7 @@ class Fits(Attempts, Repairs):
         fit = self._session.scalar(query)
         if fit is None:
             raise _absent(fit_id)
-        return fit, self.queue_position(fit)
+        return fit
 
     def queue_position(self, fit: Fit) -> int | None:
         """How many fits are claimed before this one, at most 500, or None if it is not queued; see `place_in_line`."""
@@ -233,6 +237,7 @@ class Fits(Attempts, Repairs):
             signal_id=old.signal_id,
             spec=read_spec(old.spec),
             priority=old.priority,
+            worker_class=old.worker_class,
             labels=old.labels,
             # No client can choose this key: theirs have no spaces.
             idempotency=(f"retry of {fit_id}", "retry"),

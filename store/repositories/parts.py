@@ -5,7 +5,7 @@ that nobody holds any more is taken by the next one who asks: a lost worker cost
 upkeep is needed for that. Writes name the attempt at the part, and find nothing to write to once it is another's.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
@@ -13,6 +13,7 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, Select, bindparam, delete, func, or_, select
 from sqlalchemy.orm import Session
 
+from store.classes import EVERY_CLASS, WorkerClass
 from store.errors import LeaseLost
 from store.intervals import as_interval
 from store.models import Checkpoint, Fit, Signal
@@ -121,7 +122,9 @@ class Parts:
         """Whether any part is not done: mostly there is none, and then nobody has to look for a free one."""
         return self._session.scalar(_ANY_OPEN) is not None
 
-    def claim_next(self, worker: str, *, lease_seconds: float, max_tries: int) -> ClaimedPart | None:
+    def claim_next(
+        self, worker: str, *, lease_seconds: float, max_tries: int, classes: Collection[WorkerClass] = EVERY_CLASS
+    ) -> ClaimedPart | None:
         """Take a part of whatever fit runs longest; None if none is free.
 
         Args:
@@ -129,8 +132,9 @@ class Parts:
             lease_seconds: seconds until the part is taken away from a worker that is silent.
             max_tries: times that a part may have been taken before it is left to the attempt that holds its fit, which
                 fails with it if that kills its workers.
+            classes: classes of fits that the worker serves.
         """
-        found = self._session.execute(_next_free(), {"max_tries": max_tries}).first()
+        found = self._session.execute(_next_free(), {"max_tries": max_tries, "classes": list(classes)}).first()
         if found is None:
             return None
         part, fit = found
@@ -226,6 +230,7 @@ _ANY_OPEN = select(FitPart.number).where(FitPart.done_at.is_(None)).limit(1)
 def _next_free() -> Select[FitPart, Fit]:
     """The part that an idle worker takes; each of them asks after every fit, and so it is built once."""
     free = select(FitPart, Fit).join(Fit).where(Fit.status == FitStatus.RUNNING, _is_free())
+    free = free.where(Fit.worker_class.in_(bindparam("classes", expanding=True)))
     free = free.where(FitPart.attempt < bindparam("max_tries")).order_by(FitPart.fit_id, FitPart.number).limit(1)
     return free.with_for_update(of=FitPart, skip_locked=True)
 

@@ -13,6 +13,7 @@ from sqlalchemy import Integer, Select, bindparam, func, select, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.dml import ReturningUpdate
 
+from store.classes import EVERY_CLASS, WorkerClass
 from store.intervals import as_interval
 from store.models import Checkpoint, Fit, Representation
 from store.repositories.allowances import allowed_seconds, time_spent
@@ -93,22 +94,24 @@ class Repairs(Moves):
                 self._end_attempt(Claim(fit.id, fit.attempt), "lost")
         return [fit.id for fit in fits]
 
-    def count_claimable(self) -> int:
-        """How many fits a worker could claim now."""
-        return self._session.scalar(_CLAIMABLE) or 0
+    def count_claimable(self) -> dict[WorkerClass, int]:
+        """How many fits a worker of each class could claim now; no class of which there is none."""
+        return {WorkerClass(each): count for each, count in self._session.execute(_CLAIMABLE)}
 
     def waiting(self) -> tuple[int, float | None]:
         """How many fits a worker could claim now, and how many seconds ago the first of them was queued."""
         count, seconds = self._session.execute(_WAITING).one()
         return count, None if seconds is None else round(float(seconds), 1)
 
-    def take_unpublished(self, *, older_than_seconds: float, limit: int = 100) -> list[str]:
-        """Queued fits for which no message was sent in the last seconds: whoever takes them sends each a message.
+    def take_unpublished(
+        self, *, older_than_seconds: float, worker_class: WorkerClass = WorkerClass.ANY, limit: int = 100
+    ) -> list[str]:
+        """Queued fits of a class without a message in the last seconds: whoever takes them sends each a message.
 
         They are marked before their messages are sent, and never after: a claim skips a row that somebody else is
         writing to, so a mark that coincides with the claim would waste the message and leave the fit waiting.
         """
-        return list(self._session.scalars(_unpublished(older_than_seconds), {"most": limit}))
+        return list(self._session.scalars(_unpublished(older_than_seconds), {"class": worker_class, "most": limit}))
 
     def expire_waiting(self, *, older_than_seconds: float) -> int:
         """Give up on fits that nobody claimed in time, or in the shorter one of their spec; returns how many."""
@@ -134,7 +137,11 @@ class Repairs(Moves):
 
 # Statements of every round, built once.
 _IS_CLAIMABLE = (Fit.status == FitStatus.QUEUED, is_due())
-_CLAIMABLE = select(func.count()).where(*_IS_CLAIMABLE)
+_CLAIMABLE = (
+    select(Fit.worker_class, func.count())
+    .where(*_IS_CLAIMABLE, Fit.worker_class.in_(EVERY_CLASS))
+    .group_by(Fit.worker_class)
+)
 _WAITING = select(func.count(), func.extract("epoch", func.now() - func.min(Fit.queued_at))).where(*_IS_CLAIMABLE)
 
 
@@ -165,7 +172,11 @@ def _unpublished(older_than_seconds: float) -> ReturningUpdate[str]:
     cutoff = func.now() - as_interval(older_than_seconds)
     due = (
         select(Fit.id)
-        .where(*_IS_CLAIMABLE, Fit.published_at.is_(None) | (Fit.published_at < cutoff))
+        .where(
+            *_IS_CLAIMABLE,
+            Fit.worker_class == bindparam("class"),
+            Fit.published_at.is_(None) | (Fit.published_at < cutoff),
+        )
         .order_by(Fit.queued_at)
         .limit(bindparam("most", type_=Integer))
         .with_for_update(of=Fit, skip_locked=True)

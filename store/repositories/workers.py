@@ -136,6 +136,12 @@ class Workers:
         ).one()
         return WorkerCounts(heard=row[0], busy=row[1], silent=row[2])
 
+    def serves(self, worker_class: str) -> bool:
+        """Whether a worker was heard of lately that takes fits of a class; one that names no classes takes all."""
+        classes = Worker.facts["classes"]
+        takes = classes.is_(None) | classes.contains([worker_class])
+        return self._session.scalar(select(select(Worker.id).where(_IS_HEARD, takes).exists())) or False
+
     def _held_by(self, processes: Sequence[str]) -> dict[str, tuple[str, str]]:
         """Id and owner of the fit that each of these processes works on, if any."""
         helped = select(FitPart.worker, Fit.id, Fit.tenant).join(Fit).where(FitPart.worker.in_(processes), _IS_HELPED)

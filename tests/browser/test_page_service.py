@@ -134,7 +134,7 @@ def service(engines: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -
         "TUNER_WORKER_PROGRESS_EVERY_SECONDS": "0.2",
     }
     with running(engines, tmp_path_factory.mktemp("page"), **settings) as service:
-        worker = service.run("worker", "celery", "-A", "worker.app", "worker", "--queues", "fits")
+        worker = service.run("worker", "celery", "-A", "worker.app", "worker")
         try:
             yield service
         finally:

@@ -34,7 +34,14 @@ def test_without_workers_there_are_none(client: httpx.Client) -> None:
 
 def test_a_worker_is_told_with_its_device_its_memory_and_its_fit(client: httpx.Client, world: World) -> None:
     process = uuid4().hex
-    facts = {"device": "cuda:0", "device_name": "A GPU", "memory_bytes": 8 << 30, "used_bytes": 3, "release": "1.0"}
+    facts: dict[str, object] = {
+        "device": "cuda:0",
+        "device_name": "A GPU",
+        "memory_bytes": 8 << 30,
+        "used_bytes": 3,
+        "release": "1.0",
+    }
+    facts["classes"] = ["any", "gpu"]
     describe(world, "gpu:1", process, **facts, of_a_newer_release=1)
     world.start(world.add_fit(world.add_signal(), priority=100))  # and all that other tests left before it
     fit_id = world.add_fit(world.add_signal(), priority=100)

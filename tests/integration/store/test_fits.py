@@ -138,7 +138,8 @@ def test_a_long_queue_is_not_counted_to_its_end(database: Database) -> None:
         session.execute(insert(Fit), [waiting] * (MAX_POSITION + 1))
     last = add_fit(database)
     with database.unit_of_work() as session:
-        assert Fits(session).get_with_position("local", last)[1] == MAX_POSITION
+        fits = Fits(session)
+        assert fits.queue_position(fits.get("local", last)) == MAX_POSITION
 
 
 def test_a_stale_attempt_changes_nothing(database: Database) -> None:

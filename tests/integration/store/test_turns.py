@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import insert, text
 from sqlalchemy.orm import Session
 
+from store.classes import EVERY_CLASS
 from store.database import Database
 from store.models import Fit
 from store.repositories import turns
@@ -155,9 +156,10 @@ def test_a_claim_and_a_position_look_at_few_of_a_hundred_thousand_rows(database:
         connection.execute(text("ANALYZE fits"))  # as PostgreSQL does by itself, within a minute
     with database.unit_of_work() as session:
         last = session.scalar(text("SELECT max(id) FROM fits WHERE tenant = 'tenant-7'"))
-        assert rows_read(session, str(turns._TAKE), max_running=None, passed_over=[]) < 10_000
+        for classes in (["any"], [*EVERY_CLASS], ["gpu"]):
+            assert rows_read(session, str(turns._TAKE), max_running=None, passed_over=[], classes=classes) < 10_000
         position = str(turns._POSITION).replace(":fit_id", f"'{last}'")
-        assert rows_read(session, position) < 10_000
+        assert rows_read(session, position, every_class=[*EVERY_CLASS]) < 10_000
         assert turns.place_in_line(session, str(last)) == turns.MAX_POSITION
 
 

@@ -1,11 +1,7 @@
 """A worker whose process is replaced every few fits, as Celery runs it, loses none of them."""
 
-import os
-import subprocess
-import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -19,26 +15,10 @@ from store.queue import FitQueue
 from store.settings import StoreSettings
 from store.spec import FitSpec
 from tests.factories import add_fit, picture_png, upload_signal
+from tests.integration.worker.celery_worker import running_worker
 
 TINY = FitSpec.model_validate({"max_steps": 3, "network": {"frequencies": 16, "hidden": [8]}})
 FITS, FITS_PER_PROCESS = 3, 2
-
-
-@contextmanager
-def running_worker(environment: Mapping[str, str], log: Path, **settings: str) -> Iterator[None]:
-    """One Celery worker, as `tunerd` starts it."""
-    command = [sys.executable, "-m", "celery", "-A", "worker.app", "worker", "--queues", "fits", "--loglevel", "INFO"]
-    with log.open("wb") as output:
-        worker = subprocess.Popen(command, env=os.environ | environment | settings, stdout=output, stderr=output)
-    try:
-        yield
-    finally:
-        worker.terminate()
-        try:
-            worker.wait(60)
-        finally:
-            worker.kill()
-            worker.wait()
 
 
 @pytest.mark.long

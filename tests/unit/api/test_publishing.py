@@ -7,6 +7,7 @@ from typing import cast
 import pytest
 
 from api.services.publishing import MOST_WAITING, Publisher
+from store.classes import WorkerClass
 from store.queue import FitQueue
 from tests.integration.api.waiting import eventually
 
@@ -16,13 +17,15 @@ class Broker:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.classes: list[WorkerClass] = []
         self.is_away = False
         self.answers = Event()
         self.answers.set()
 
-    def publish(self, fit_id: str) -> bool:
+    def publish(self, fit_id: str, worker_class: WorkerClass = WorkerClass.ANY) -> bool:
         self.answers.wait(20)
         self.asked.append(fit_id)
+        self.classes.append(worker_class)
         return not self.is_away
 
     publish_view = publish
@@ -32,12 +35,21 @@ def test_hints_are_sent_without_being_waited_for() -> None:
     broker = Broker()
     broker.answers.clear()
     publisher = Publisher(cast("FitQueue", broker))
-    publisher.publish("fit_a")
-    publisher.publish("fit_b")
+    publisher.publish("fit_a", "any")
+    publisher.publish("fit_b", "any")
     assert broker.asked == []
     broker.answers.set()
     publisher.close()
     assert broker.asked == ["fit_a", "fit_b"]
+
+
+def test_a_hint_goes_to_the_workers_of_its_class() -> None:
+    broker = Broker()
+    publisher = Publisher(cast("FitQueue", broker))
+    for worker_class in ("gpu", "any", "a word of a newer release"):
+        publisher.publish("fit_a", worker_class)
+    publisher.close()
+    assert broker.classes == [WorkerClass.GPU, WorkerClass.ANY, WorkerClass.ANY]
 
 
 def test_a_broker_that_hangs_does_not_fill_the_memory() -> None:
@@ -45,7 +57,7 @@ def test_a_broker_that_hangs_does_not_fill_the_memory() -> None:
     broker.answers.clear()
     publisher = Publisher(cast("FitQueue", broker))
     for _ in range(2 * MOST_WAITING):
-        publisher.publish("fit_a")
+        publisher.publish("fit_a", "any")
     broker.answers.set()
     publisher.close()
     assert len(broker.asked) <= MOST_WAITING + 1
@@ -56,14 +68,14 @@ def test_after_a_failure_the_broker_is_left_alone_for_a_while(monkeypatch: pytes
     broker.is_away = True
     publisher = Publisher(cast("FitQueue", broker))
     for fit_id in ("fit_a", "fit_b"):
-        publisher.publish(fit_id)
+        publisher.publish(fit_id, "any")
     eventually(lambda: publisher._waiting.empty() and publisher._quiet_until > 0)
-    publisher.publish("fit_c")
+    publisher.publish("fit_c", "any")
     assert broker.asked == ["fit_a"]
     broker.is_away = False
     later = time.monotonic() + 60
     monkeypatch.setattr(time, "monotonic", lambda: later)
-    publisher.publish("fit_d")
+    publisher.publish("fit_d", "any")
     publisher.close()
     assert broker.asked[0] == "fit_a"
     assert broker.asked[-1] == "fit_d"

@@ -7,7 +7,7 @@ from celery import Celery
 from celery.app.defaults import DEFAULTS
 from pydantic import ValidationError
 
-from store.queue import DRAW_VIEW, FITS_QUEUE, INTERACTIVE_QUEUE, RUN_FIT
+from store.queue import DRAW_VIEW, FITS_QUEUE, RUN_FIT
 from worker.settings import WorkerSettings
 
 
@@ -60,7 +60,7 @@ def test_celery_is_set_as_measured(app: Celery) -> None:
     assert app.conf.worker_proc_alive_timeout >= 60
     assert [(queue.name, queue.no_ack) for queue in app.conf.task_queues] == [
         (FITS_QUEUE, True),
-        (INTERACTIVE_QUEUE, True),
+        ("fits-cpu", True),
     ]
     assert app.conf.task_publish_retry_policy["max_retries"] <= 1
     assert {"socket_timeout", "socket_connect_timeout", "socket_keepalive", "health_check_interval"} <= set(

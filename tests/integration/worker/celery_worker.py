@@ -1,0 +1,25 @@
+"""A worker as Celery runs it, in a process of its own."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def running_worker(environment: Mapping[str, str], log: Path, **settings: str) -> Iterator[None]:
+    """One Celery worker, as `tunerd` starts it."""
+    command = [sys.executable, "-m", "celery", "-A", "worker.app", "worker", "--loglevel", "INFO"]
+    with log.open("wb") as output:
+        worker = subprocess.Popen(command, env=os.environ | environment | settings, stdout=output, stderr=output)
+    try:
+        yield
+    finally:
+        worker.terminate()
+        try:
+            worker.wait(60)
+        finally:
+            worker.kill()
+            worker.wait()

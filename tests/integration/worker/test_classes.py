@@ -1,0 +1,114 @@
+"""A worker that serves some classes of fits: what it takes, and that nobody else's message is lost with it."""
+
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from store.blobs import BlobStore
+from store.classes import EVERY_CLASS, WorkerClass
+from store.database import Database
+from store.models import Fit
+from store.models_workers import Worker
+from store.queue import FitQueue
+from store.settings import StoreSettings
+from store.spec import FitSpec
+from store.status import FitStatus
+from tests.factories import add_fit, picture_png, upload_signal
+from tests.integration.worker.celery_worker import running_worker
+from worker.resources import Resources
+from worker.run import run_next_fit
+from worker.settings import WorkerSettings
+from worker.upkeep import upkeep_round
+
+ANY, CPU, GPU = WorkerClass.ANY, WorkerClass.CPU, WorkerClass.GPU
+TINY = FitSpec.model_validate({"max_steps": 3, "network": {"frequencies": 16, "hidden": [8]}})
+
+
+def resources(database: Database, blobs: BlobStore, queue: FitQueue, *classes: WorkerClass) -> Resources:
+    settings = WorkerSettings(device="cpu", republish_after_seconds=0.001)
+    return Resources(settings=settings, database=database, blobs=blobs, queue=queue, classes=classes)
+
+
+def status(database: Database, fit_id: str) -> FitStatus:
+    with database.unit_of_work() as session:
+        return session.get_one(Fit, fit_id).status
+
+
+def hints(queue: FitQueue) -> dict[WorkerClass, int]:
+    return {each: queue.length(each) or 0 for each in EVERY_CLASS}
+
+
+def test_a_worker_runs_what_is_of_its_classes_and_leaves_the_rest(
+    database: Database, blobs: BlobStore, store_settings: StoreSettings
+) -> None:
+    signal_id = upload_signal(database, blobs, picture_png())
+    with closing(FitQueue(store_settings)) as queue:
+        worker = resources(database, blobs, queue, GPU)
+        other = add_fit(database, signal_id=signal_id, spec=TINY)
+        mine = add_fit(database, signal_id=signal_id, spec=TINY, worker_class=GPU)
+        assert run_next_fit(worker) == mine
+        assert run_next_fit(worker) is None
+    assert (status(database, mine), status(database, other)) == (FitStatus.SUCCEEDED, FitStatus.QUEUED)
+
+
+def test_a_hint_that_led_to_a_fit_of_another_class_is_sent_again(
+    database: Database, blobs: BlobStore, store_settings: StoreSettings
+) -> None:
+    """Woken for any, it takes the more urgent one of its own class: somebody else may take the other one meanwhile."""
+    signal_id = upload_signal(database, blobs, picture_png())
+    with closing(FitQueue(store_settings)) as queue:
+        worker = resources(database, blobs, queue, ANY, CPU)
+        before = hints(queue)
+        add_fit(database, signal_id=signal_id, spec=TINY)
+        urgent = add_fit(database, signal_id=signal_id, spec=TINY, worker_class=CPU, priority=1)
+        assert run_next_fit(worker, woken_for=ANY) == urgent
+        assert hints(queue) == before | {ANY: before[ANY] + 1}
+        assert run_next_fit(worker, woken_for=ANY) is not None
+        assert run_next_fit(worker, woken_for=CPU) is None
+        assert hints(queue) == before | {ANY: before[ANY] + 1}
+
+
+def test_upkeep_sends_what_hints_are_missing_to_the_queue_of_their_class(
+    database: Database, blobs: BlobStore, store_settings: StoreSettings
+) -> None:
+    with closing(FitQueue(store_settings)) as queue:
+        upkeep = resources(database, blobs, queue)
+        before = hints(queue)
+        for _ in range(before[GPU] + 2):
+            add_fit(database, worker_class=GPU)
+        time.sleep(0.01)
+        upkeep_round(upkeep)
+        assert hints(queue) == before | {GPU: before[GPU] + 2}
+        time.sleep(0.01)
+        upkeep_round(upkeep)
+        assert hints(queue) == before | {GPU: before[GPU] + 2}
+
+
+@pytest.mark.long
+def test_workers_listen_for_their_classes_and_say_which_they_are(
+    database: Database,
+    blobs: BlobStore,
+    store_environment: dict[str, str],
+    store_settings: StoreSettings,
+    tmp_path: Path,
+) -> None:
+    signal_id = upload_signal(database, blobs, picture_png())
+    log = tmp_path / "worker.log"
+    settings = {"TUNER_WORKER_DEVICE": "cpu", "TUNER_WORKER_CLASSES": '["gpu", "gpu-large"]'}
+    with closing(FitQueue(store_settings)) as queue, running_worker(store_environment, log, **settings):
+        other = add_fit(database, signal_id=signal_id, spec=TINY)
+        mine = [add_fit(database, signal_id=signal_id, spec=TINY, worker_class=each) for each in EVERY_CLASS[2:]]
+        queue.publish(other)
+        for fit_id, worker_class in zip(mine, EVERY_CLASS[2:], strict=True):
+            queue.publish(fit_id, worker_class)
+        deadline = time.monotonic() + 120
+        while any(status(database, fit_id) is not FitStatus.SUCCEEDED for fit_id in mine):
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.1)
+        assert status(database, other) is FitStatus.QUEUED
+        with database.unit_of_work() as session:
+            (described,) = session.scalars(select(Worker)).all()
+        assert described.facts["classes"] == ["gpu", "gpu-large"]
