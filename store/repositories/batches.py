@@ -105,7 +105,7 @@ class Batches:
                 "signal_id": one.signal_id,
                 "spec": one.spec.model_dump(mode="json"),
                 "priority": one.priority,
-                "worker_class": one.worker_class,
+                "worker_class": str(one.worker_class),
                 "labels": one.labels,
             }
             for fit_id, one in zip(fit_ids, wanted, strict=True)

@@ -74,7 +74,7 @@ class Fits(Attempts, Repairs):
             signal_id=signal_id,
             spec=spec.model_dump(mode="json"),
             priority=priority,
-            worker_class=worker_class,
+            worker_class=str(worker_class),
             labels=labels or {},
             published_at=func.now(),  # by the caller, after the commit; if that fails upkeep does it later
             event_seq=1,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from store.classes import WorkerClass
 from tests.simulation.scheduler import Process, Scheduler, Ticket
 
 Reach = Callable[[Process], bool]  # whether a call gets through, after waiting for as long as it is waited for
@@ -53,7 +54,8 @@ class Queue:
         self._process = process
         self._reach = reach
 
-    def publish(self, fit_id: str) -> bool:
+    def publish(self, fit_id: str, worker_class: WorkerClass = WorkerClass.ANY) -> bool:
+        assert worker_class is WorkerClass.ANY, "fits of other classes are not simulated"
         if not self._reach(self._process):
             return False
         self._broker.put(fit_id)
@@ -62,5 +64,6 @@ class Queue:
     def publish_view(self, render_id: str) -> bool:
         return True
 
-    def length(self) -> int | None:
+    def length(self, worker_class: WorkerClass = WorkerClass.ANY) -> int | None:
+        assert worker_class is WorkerClass.ANY, "fits of other classes are not simulated"
         return len(self._broker.hints) if self._reach(self._process) else None

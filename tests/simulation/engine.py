@@ -204,7 +204,10 @@ class Transaction:
         """The answer to a SELECT: a tuple for each row; whole rows stand for entities."""
         found = list(self.matches(query, run, outer))
         if query.is_aggregate:
-            return [self._aggregated(query, run, found)]
+            groups: dict[tuple[Any, ...], list[Scope]] = {} if query.groups else {(): found}
+            for scope in found if query.groups else ():
+                groups.setdefault(tuple(part(scope, run) for part in query.groups), []).append(scope)
+            return [self._aggregated(query, run, group) for group in groups.values()]
         for value, is_down in reversed(query.order):
             # NULL comes last, as PostgreSQL has it (first when the order is turned round).
             found.sort(key=lambda scope: _sortable(value(scope, run)), reverse=is_down)
@@ -231,7 +234,8 @@ class Transaction:
                     totals.append(max(known, default=None))
                 case _:
                     totals.append(min(known, default=None))
-        scope: Any = {"": totals}
+        # In a group the other columns are alike; without groups there are none.
+        scope: Any = {**(found[0] if found else {}), "": totals}
         return tuple(one(scope, run) for one in query.columns if not isinstance(one, str))
 
     def _take(self, query: Query, run: Run, found: list[Scope], limit: int | None) -> list[Scope]:

@@ -482,7 +482,7 @@ def _take(transaction: Transaction, values: Row) -> list[tuple[Any, ...]]:
     running: dict[str, int] = {}
     for row in fits:
         running[row["tenant"]] = running.get(row["tenant"], 0) + (row["status"] in HELD)
-    most, passed_over = values["max_running"], values["passed_over"]
+    most, passed_over, classes = values["max_running"], values["passed_over"], values["classes"]
     line = sorted(
         (running[tenant], served.get(tenant, 0), tenant)
         for tenant in {row["tenant"] for row in fits if row["status"] == "queued"}
@@ -495,6 +495,7 @@ def _take(transaction: Transaction, values: Row) -> list[tuple[Any, ...]]:
             if row["tenant"] == tenant
             and row["status"] == "queued"
             and row["id"] not in passed_over
+            and row["worker_class"] in classes
             and (row["not_before"] is None or row["not_before"] <= transaction.now)
         ]
         for row in sorted(due, key=lambda row: (-row["priority"], row["id"])):

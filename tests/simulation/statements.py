@@ -46,6 +46,7 @@ class Query:
     mode: int
     skip_locked: bool
     is_aggregate: bool
+    groups: list[Value] = field(default_factory=list)
     aggregates: list[tuple[str, Value | None]] = field(default_factory=list)
 
 
@@ -71,6 +72,11 @@ _BINARY: dict[Any, Callable[[Any, Any], Any]] = {
     operators.sub: operator.sub,
     operators.mul: operator.mul,
 }
+
+
+def _contains(array: list[Any], others: list[Any]) -> bool:
+    """Whether a JSON array has all elements of another."""
+    return all(other in array for other in others)
 
 
 def _make_interval(*parts: Any) -> timedelta:
@@ -169,7 +175,7 @@ class Translator:
             return lambda scope, run: left(scope, run) is not right(scope, run)
         if getattr(kind, "opstring", None) in {"->>", "->"} or kind is operators.json_getitem_op:
             return lambda scope, run: (left(scope, run) or {}).get(right(scope, run))
-        act = _BINARY.get(kind)
+        act = _contains if getattr(kind, "opstring", None) == "@>" else _BINARY.get(kind)
         if act is None:
             raise NotUnderstood(f"{kind}: {element}")
 
@@ -340,6 +346,7 @@ class Translator:
             mode=0 if lock is None else 1 if lock.key_share and lock.read else 2 if lock.key_share else 3,
             skip_locked=bool(lock is not None and lock.skip_locked),
             is_aggregate=bool(self.aggregates),
+            groups=[self.value(clause) for clause in element._group_by_clauses],
             aggregates=self.aggregates,
         )
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from store.classes import EVERY_CLASS, WorkerClass
 from store.database import Database
 from store.errors import StoreError
 from store.keys import signal_key
@@ -61,7 +62,7 @@ class Side:
 def _submit(draw: Random) -> Callable[[Any, Side], Any]:
     tenant, spec, priority = draw.randrange(2), draw.choice([*SPECS[:1] * 6, *SPECS[1:]]), draw.choice([0, 0, 5])
     key = draw.choice([None, None, ("k1", "a"), ("k1", "b"), ("k2", "a")])
-    kept = draw.choice([None, None, 0.0])
+    kept, worker_class = draw.choice([None, None, 0.0]), draw.choice([WorkerClass.ANY, *EVERY_CLASS])
 
     def act(session: Any, side: Side) -> Any:
         fit, is_new = Fits(session).submit(
@@ -71,6 +72,7 @@ def _submit(draw: Random) -> Callable[[Any, Side], Any]:
             priority=priority,
             idempotency=key,
             kept_seconds=kept,
+            worker_class=worker_class,
         )
         if is_new:
             side.fits.append(fit.id)
@@ -81,9 +83,10 @@ def _submit(draw: Random) -> Callable[[Any, Side], Any]:
 
 def _claim(draw: Random) -> Callable[[Any, Side], Any]:
     lease, most = draw.choice([-1.0, 3600.0]), draw.choice([None, None, 1, 2])
+    classes = draw.choice([EVERY_CLASS, EVERY_CLASS, EVERY_CLASS[:2], EVERY_CLASS[2:]])
 
     def act(session: Any, side: Side) -> Any:
-        claimed = Fits(session).claim_next("worker", lease_seconds=lease, max_running_per_tenant=most)
+        claimed = Fits(session).claim_next("worker", lease_seconds=lease, classes=classes, max_running_per_tenant=most)
         if claimed is None:
             return None
         side.claims.append(claimed.claim)
@@ -163,7 +166,7 @@ def _worker(draw: Random, step: int) -> Callable[[Any, Side], Any]:
 
 def _upkeep(draw: Random) -> Callable[[Any, Side], Any]:
     what = draw.choice(["reap", "reap", "overdue", "expire", "stuck", "announce", "checkpoints", "deletions", "count"])
-    which = draw.random()
+    which, worker_class = draw.random(), draw.choice(EVERY_CLASS)
 
     def act(session: Any, side: Side) -> Any:
         fits = Fits(session)
@@ -177,7 +180,10 @@ def _upkeep(draw: Random) -> Callable[[Any, Side], Any]:
             case "stuck":
                 return sorted(side.number(one) for one in fits.end_stuck_cancels(older_than_seconds=-1))
             case "announce":
-                return sorted(side.number(one) for one in fits.take_unpublished(older_than_seconds=3600, limit=50))
+                return sorted(
+                    side.number(one)
+                    for one in fits.take_unpublished(older_than_seconds=3600, worker_class=worker_class)
+                )
             case "checkpoints":
                 gone = fits.finished_checkpoints()
                 return sorted(fits.forget_checkpoints([one.id for one in gone]))

@@ -21,6 +21,7 @@ import worker.run
 import worker.sweep
 import worker.upkeep
 from api.settings import ApiSettings
+from store.classes import WorkerClass
 from store.errors import BlobsUnavailable, StoreError
 from store.repositories import attempts, deletions, moves, repairs
 from tests.simulation import training
@@ -111,8 +112,8 @@ class Publisher:
     def __init__(self, queue: Queue) -> None:
         self._queue = queue
 
-    def publish(self, fit_id: str) -> None:
-        self._queue.publish(fit_id)
+    def publish(self, fit_id: str, worker_class: str) -> None:
+        self._queue.publish(fit_id, WorkerClass(worker_class))
 
 
 class World:

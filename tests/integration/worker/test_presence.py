@@ -57,7 +57,7 @@ def test_a_worker_is_described_until_it_leaves(resources: Resources, leaves: Eve
     (row,) = described(resources.database)
     assert row.process == worker_name()
     assert row.name != row.process
-    assert row.facts.keys() == {"device", "device_name", "threads", "memory_bytes", "used_bytes", "release"}
+    assert row.facts.keys() == {"device", "device_name", "threads", "memory_bytes", "used_bytes", "release", "classes"}
     assert (row.facts["device"], row.facts["memory_bytes"]) == ("cpu", 1 << 30)
     until(lambda: described(resources.database)[0].seen_at > row.seen_at)
     leaves.set()
