@@ -81,6 +81,8 @@ class BlobStore:
                 retries={"mode": "standard", "total_max_attempts": tries},
                 request_checksum_calculation=checksums,
                 response_checksum_validation=checksums,
+                # Else botocore puts together what it knows of itself and of the machine, twice for each request.
+                user_agent="tuner",
             ),
         )
 
