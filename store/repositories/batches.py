@@ -3,7 +3,8 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import ARRAY, Text, bindparam, func, insert, select, text
+from sqlalchemy import ARRAY, Float, Text, bindparam, func, insert, select, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 from store.classes import WorkerClass
@@ -17,6 +18,16 @@ from store.spec import FitSpec
 MOST_FITS = 100  # of a batch: its transaction locks as many signals, and a request of all of them fits into a body
 
 _NEW_IDS = text("SELECT 'fit_' || replace(uuidv7()::text, '-', '') FROM generate_series(1, :count)")
+# Rows as one value: a statement with all columns of all rows is as many times longer, and is put together each time.
+_ADD = text("""
+    INSERT INTO fits (id, tenant, signal_id, spec, priority, labels, published_at, event_seq, kept_seconds, origin)
+    SELECT id, :tenant, signal_id, spec, priority, labels, now(), 1, :kept_seconds, :origin
+    FROM jsonb_to_recordset(:rows) AS fit (id text, signal_id text, spec jsonb, priority integer, labels jsonb)
+""").bindparams(
+    bindparam("rows", type_=JSONB()),
+    bindparam("origin", type_=JSONB(none_as_null=True)),
+    bindparam("kept_seconds", type_=Float()),
+)
 _APPEND_EVENTS = text("""
     WITH event AS (
         INSERT INTO fit_events (fit_id, seq, kind, attempt, data)
@@ -97,8 +108,6 @@ class Batches:
         """
         # Drawn first, so that the rows can be written by one statement and are still known apart.
         fit_ids = sorted(self._session.scalars(_NEW_IDS, {"count": len(wanted)}))
-        common = {"tenant": tenant, "published_at": func.now(), "event_seq": 1, "kept_seconds": kept_seconds}
-        common["origin"] = origin()
         rows = [
             {
                 "id": fit_id,
@@ -110,7 +119,8 @@ class Batches:
             }
             for fit_id, one in zip(fit_ids, wanted, strict=True)
         ]
-        self._session.execute(insert(Fit).values([row | common for row in rows]))
+        common = {"tenant": tenant, "kept_seconds": kept_seconds, "origin": origin()}
+        self._session.execute(_ADD, {"rows": rows} | common)
         if idempotency is not None:
             key, sha256 = idempotency
             # The key itself leads to the first fit: for a request of one fit it is taken, too.

@@ -166,7 +166,8 @@ def test_a_batch_costs_as_many_statements_as_one_fit(world: World) -> None:
         statements.append(statement)
 
     event.listen(world.database.engine, "before_cursor_execute", note)
-    counts = []
+    counts: list[int] = []
+    adding: set[str] = set()
     try:
         for size in (1, MOST_FITS):
             statements.clear()
@@ -175,10 +176,12 @@ def test_a_batch_costs_as_many_statements_as_one_fit(world: World) -> None:
                 fits = Batches(session).submit(tenant=LOCAL_TENANT, wanted=wanted, idempotency=(uuid4().hex, "hash"))
                 assert [fit.id for fit in fits] == sorted(fit.id for fit in fits)
                 counts.append(len(statements))
+                adding.update(one for one in statements if "INSERT INTO fits" in one)
                 session.rollback()
     finally:
         event.remove(world.database.engine, "before_cursor_execute", note)
     assert counts[0] == counts[1] <= 6
+    assert len(adding) == 1  # nor is it put together anew for each number of rows
 
 
 def test_cancel_by_ids(client: httpx.Client, world: World) -> None:
