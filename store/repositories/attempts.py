@@ -17,7 +17,7 @@ from sqlalchemy.orm import lazyload
 from store.classes import EVERY_CLASS, WorkerClass
 from store.errors import SpecInvalid, SpecNewer
 from store.intervals import as_interval
-from store.models import Checkpoint, Fit, FitAttempt, Representation, Signal
+from store.models import Checkpoint, Fit, FitAttempt, Signal
 from store.models_webhooks import STARTED_EVENT
 from store.repositories.allowances import used_up
 from store.repositories.deleted import DeletedObjects
@@ -280,22 +280,18 @@ class Attempts(Moves):
             StorageFull: if it is more than the tenant may have.
         """
         fit = self._held(claim)
-        self._session.add(
-            Representation(
-                fit_id=fit.id,
-                attempt=claim.attempt,
-                byte_count=stored.byte_count,
-                sha256=stored.sha256,
-                object_key=stored.key,
-                psnr_db=psnr_db,
-                facts=facts,
-            )
-        )
         fit.outcome = outcome
         if progress is not None:
             fit.progress = progress
-        facts_of_end = {"bytes": stored.byte_count, "psnr_db": psnr_db}
-        self._move(fit, FitStatus.SUCCEEDED, facts_of_end, along=ended("succeeded"))
+        told = {"bytes": stored.byte_count, "psnr_db": psnr_db}
+        result = {
+            "byte_count": stored.byte_count,
+            "sha256": stored.sha256,
+            "object_key": stored.key,
+            "psnr_db": psnr_db,
+            "facts": facts,
+        }
+        self._move(fit, FitStatus.SUCCEEDED, told, along={**ended("succeeded"), "result": result})
         Quotas(self._session).check_stored_bytes(fit.tenant, max_stored_bytes)
 
     def fail(self, claim: Claim, *, code: str, message: str) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session, lazyload
 
 from store.errors import FitNotFound, IllegalMove, LeaseLost
 from store.intervals import as_interval
-from store.models import Fit, FitAttempt, FitEvent
+from store.models import Fit, FitAttempt, FitEvent, Representation
 from store.repositories.outbox import messages, messages_of
 from store.repositories.turns import note_served
 from store.status import HELD, LEGAL_MOVES, FitStatus, Order
@@ -43,6 +43,9 @@ class Claim:
 
 # No value is named as a column of what is updated: SQLAlchemy would set that column.
 _OF_ATTEMPT: dict[str, BindParameter[Any]] = {"fit_id": bindparam("of_fit"), "attempt": bindparam("of_attempt")}
+_RESULT: dict[str, BindParameter[Any]] = {
+    name: bindparam(name) for name in ("byte_count", "sha256", "object_key", "psnr_db", "facts")
+}
 _EVENT = (
     insert(FitEvent)
     .values(_OF_ATTEMPT | {name: bindparam(name) for name in ("seq", "kind", "data")})
@@ -61,9 +64,9 @@ _END_ATTEMPT = (
     .execution_options(synchronize_session=False)
 )
 
-# What is written along with an event: that the tenant was served, that the attempt begins or how it ends, messages to
-# webhooks. Each round trip takes as long as all of these together; by name, with the values that each of them needs.
-Companion = Literal["turn", "attempt", "end", "messages"]
+# What is written along with an event: that the tenant was served, that the attempt begins or how it ends, its result,
+# messages to webhooks. Each round trip takes as long as all of these together. By name, with the values of each.
+Companion = Literal["turn", "attempt", "end", "result", "messages"]
 Along = Mapping[Companion, Mapping[str, Any]]
 NOTHING: Along = MappingProxyType({})
 
@@ -80,6 +83,7 @@ def event_with(companions: frozenset[Companion]) -> Select[None]:
         "turn": lambda: note_served().cte("turn"),
         "attempt": lambda: insert(FitAttempt).values(_OF_ATTEMPT | {"worker": bindparam("by")}).cte("begun_attempt"),
         "end": lambda: _END_ATTEMPT.cte("ended_attempt"),
+        "result": lambda: insert(Representation).values(_OF_ATTEMPT | _RESULT).cte("result"),
         "messages": lambda: messages().cte("written"),
     }
     told = select(func.pg_notify(EVENTS_CHANNEL, _EVENT.c.fit_id))

@@ -119,7 +119,7 @@ MUTANTS = (
     Mutant("progress without a fence", ATTEMPTS + "report_progress", HELD, UNFENCED),
     Mutant("a checkpoint without a fence", ATTEMPTS + "add_checkpoint", HELD, UNFENCED),
     Mutant("a success without a fence", ATTEMPTS + "succeed", HELD, UNFENCED),
-    Mutant("a success that leaves its attempt open", ATTEMPTS + "succeed", ', along=ended("succeeded")', ""),
+    Mutant("a success that leaves its attempt open", ATTEMPTS + "succeed", '**ended("succeeded"), ', ""),
     Mutant("a failure that leaves its attempt open", ATTEMPTS + "fail", ', along=ended("failed")', ""),
     Mutant("a cancel that counts as a lost worker", ATTEMPTS + "confirm_cancel", '"cancelled")', '"lost")'),
     Mutant("an outage that counts as a lost worker", ATTEMPTS + "retry", "fit.tries -= 1", NOTHING),

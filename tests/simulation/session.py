@@ -468,6 +468,9 @@ def _append_event(
         attempt = transaction.row("fit_attempts", key)
         if attempt is not None and attempt["ended_at"] is None:
             transaction.change("fit_attempts", key, {"ended_at": transaction.now, "ended_as": values["end"]})
+    if "result" in companions:
+        columns = ("byte_count", "sha256", "object_key", "psnr_db", "facts")
+        transaction.insert("representations", of_attempt | {name: values[name] for name in columns})
     return [(None,)]  # no tenant of the simulation has an endpoint that messages could go to
 
 
