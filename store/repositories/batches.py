@@ -20,9 +20,13 @@ MOST_FITS = 100  # of a batch: its transaction locks as many signals, and a requ
 _NEW_IDS = text("SELECT 'fit_' || replace(uuidv7()::text, '-', '') FROM generate_series(1, :count)")
 # Rows as one value: a statement with all columns of all rows is as many times longer, and is put together each time.
 _ADD = text("""
-    INSERT INTO fits (id, tenant, signal_id, spec, priority, labels, published_at, event_seq, kept_seconds, origin)
-    SELECT id, :tenant, signal_id, spec, priority, labels, now(), 1, :kept_seconds, :origin
-    FROM jsonb_to_recordset(:rows) AS fit (id text, signal_id text, spec jsonb, priority integer, labels jsonb)
+    INSERT INTO fits (
+        id, tenant, signal_id, spec, priority, worker_class, labels, published_at, event_seq, kept_seconds, origin
+    )
+    SELECT id, :tenant, signal_id, spec, priority, worker_class, labels, now(), 1, :kept_seconds, :origin
+    FROM jsonb_to_recordset(:rows) AS fit (
+        id text, signal_id text, spec jsonb, priority integer, worker_class text, labels jsonb
+    )
 """).bindparams(
     bindparam("rows", type_=JSONB()),
     bindparam("origin", type_=JSONB(none_as_null=True)),
