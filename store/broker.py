@@ -18,13 +18,12 @@ from kombu.transport import redis
 from kombu.utils.encoding import bytes_to_str
 
 from store.pulse import SET_ASIDE, SET_ASIDE_COUNT
+from store.queues import TASK_OF_QUEUE
 
 logger = logging.getLogger(__name__)
 
 MOST_SET_ASIDE = 100
 _LONGEST_KEPT = 4096  # bytes of one that is set aside
-
-TASK_OF_QUEUE = {"fits": "worker.run_fit", "interactive": "worker.draw_view"}
 
 
 def complaint_about(raw: bytes | str, queue: str) -> str | None:

@@ -11,22 +11,11 @@ from kombu.entity import Queue
 from kombu.exceptions import OperationalError
 
 from store.broker import Transport
-from store.classes import EVERY_CLASS, WorkerClass
+from store.classes import WorkerClass
+from store.queues import DRAW_VIEW, FITS_QUEUE, INTERACTIVE_QUEUE, RUN_FIT, TASK_OF_QUEUE, queue_of
 from store.settings import StoreSettings
 
-FITS_QUEUE = "fits"  # of fits that any worker may take; that of a class is named after it
-INTERACTIVE_QUEUE = "interactive"  # short work that a client waits for; never behind a fit
-RUN_FIT = "worker.run_fit"
-DRAW_VIEW = "worker.draw_view"
 MESSAGE_LIFETIME_SECONDS = 3600  # an older hint is worthless: upkeep has long sent another
-
-
-def queue_of(worker_class: WorkerClass) -> str:
-    """Name of the queue that wakes the workers of a class."""
-    return FITS_QUEUE if worker_class is WorkerClass.ANY else f"{FITS_QUEUE}-{worker_class}"
-
-
-FITS_QUEUES = {queue_of(each): each for each in EVERY_CLASS}
 
 
 def as_queue(name: str) -> Queue:
@@ -52,7 +41,7 @@ def celery_app(settings: StoreSettings, name: str = "tuner") -> Celery:
         task_serializer="json",
         # The row is the result: no result backend, nothing stored.
         task_ignore_result=True,
-        task_queues=[as_queue(name) for name in (*FITS_QUEUES, INTERACTIVE_QUEUE)],
+        task_queues=[as_queue(name) for name in TASK_OF_QUEUE],
         task_default_queue=FITS_QUEUE,
         task_create_missing_queues=False,
         broker_connection_timeout=seconds,

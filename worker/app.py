@@ -15,7 +15,8 @@ from billiard import active_children
 from celery.signals import worker_init, worker_process_init, worker_process_shutdown, worker_shutting_down
 
 from cage.enter import hide_process
-from store.queue import FITS_QUEUES, RUN_FIT, as_queue, celery_app, queue_of
+from store.queue import as_queue, celery_app
+from store.queues import FITS_QUEUES, RUN_FIT, queue_of
 from store.refusal import complaints, refuse
 from store.settings import StoreSettings
 from worker.beating import let_it_beat

@@ -8,7 +8,8 @@ import logging
 
 from celery.signals import worker_init
 
-from store.queue import DRAW_VIEW, celery_app
+from store.queue import celery_app
+from store.queues import DRAW_VIEW
 from store.settings import StoreSettings
 from worker.beating import let_it_beat
 from worker.logs import write_as_the_api_does

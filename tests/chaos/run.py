@@ -22,7 +22,7 @@ from sqlalchemy import text
 from store.blobs import BlobStore, sha256_hex
 from store.database import Database
 from store.pulse import SET_ASIDE_COUNT
-from store.queue import FITS_QUEUE
+from store.queues import FITS_QUEUE
 from store.repositories.keys import Keys
 from tests.chaos.clients import FINAL, KINDS, SEEDS, TENANTS, Clients, History, Promise, draw_promises
 from tests.chaos.faults import FAULTS, draw_schedule

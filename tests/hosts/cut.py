@@ -14,7 +14,7 @@ from sqlalchemy import select
 from store.blobs import BlobStore, sha256_hex
 from store.database import Database
 from store.models import FitAttempt
-from store.queue import FITS_QUEUE
+from store.queues import FITS_QUEUE
 from tests.chaos.clients import Clients, History, Promise
 from tests.chaos.invariants import (
     Evidence,

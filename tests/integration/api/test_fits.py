@@ -13,7 +13,7 @@ import httpx
 import pytest
 import redis
 
-from store.queue import FITS_QUEUE, RUN_FIT
+from store.queues import FITS_QUEUE, RUN_FIT
 from store.repositories.fits import Fits
 from tests.integration.api.conftest import running_api
 from tests.integration.api.waiting import eventually

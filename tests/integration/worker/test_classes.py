@@ -1,10 +1,13 @@
 """A worker that serves some classes of fits: what it takes, and that nobody else's message is lost with it."""
 
+import json
 import time
 from contextlib import closing
 from pathlib import Path
+from typing import cast
 
 import pytest
+import redis
 from sqlalchemy import select
 
 from store.blobs import BlobStore
@@ -13,6 +16,7 @@ from store.database import Database
 from store.models import Fit
 from store.models_workers import Worker
 from store.queue import FitQueue
+from store.queues import FITS_QUEUES, queue_of
 from store.settings import StoreSettings
 from store.spec import FitSpec
 from store.status import FitStatus
@@ -69,6 +73,17 @@ def test_a_hint_that_led_to_a_fit_of_another_class_is_sent_again(
         assert run_next_fit(worker, woken_for=ANY) is not None
         assert run_next_fit(worker, woken_for=CPU) is None
         assert hints(queue) == before | {ANY: before[ANY] + 1}
+
+
+@pytest.mark.parametrize("worker_class", EVERY_CLASS)
+def test_a_message_tells_the_worker_for_which_class_it_was_woken(
+    store_settings: StoreSettings, worker_class: WorkerClass
+) -> None:
+    address = store_settings.broker_url.get_secret_value()
+    with closing(FitQueue(store_settings)) as queue, closing(redis.Redis.from_url(address)) as broker:
+        queue.publish("fit_x", worker_class)
+        message = json.loads(cast("bytes | None", broker.lpop(queue_of(worker_class))) or b"null")
+    assert FITS_QUEUES[message["properties"]["delivery_info"]["routing_key"]] is worker_class
 
 
 def test_upkeep_sends_what_hints_are_missing_to_the_queue_of_their_class(

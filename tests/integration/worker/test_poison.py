@@ -19,7 +19,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from store.broker import complaint_about
 from store.database import Database
 from store.pulse import SET_ASIDE, Pulses
-from store.queue import FITS_QUEUE, INTERACTIVE_QUEUE, FitQueue
+from store.queue import FitQueue
+from store.queues import FITS_QUEUE, FITS_QUEUES, INTERACTIVE_QUEUE
 from store.settings import StoreSettings
 from worker import upkeep
 from worker.resources import Resources
@@ -43,7 +44,7 @@ def eventually(condition: Callable[[], object], seconds: float = 60.0) -> None:
 def taken(settings: StoreSettings, broker: redis.Redis, queue: str) -> bytes:
     """A message as it lies in the broker, and no longer does."""
     sender = FitQueue(settings)
-    assert sender.publish("fit_1") if queue == FITS_QUEUE else sender.publish_view("ren_1")
+    assert sender.publish_view("ren_1") if queue == INTERACTIVE_QUEUE else sender.publish("fit_1", FITS_QUEUES[queue])
     sender.close()
     message = broker.rpop(queue)
     assert isinstance(message, bytes)
@@ -77,7 +78,7 @@ def spoiled(good: bytes) -> list[bytes]:
     ]
 
 
-@pytest.mark.parametrize("queue", [FITS_QUEUE, INTERACTIVE_QUEUE])
+@pytest.mark.parametrize("queue", [*FITS_QUEUES, INTERACTIVE_QUEUE])
 def test_what_is_no_message_is_known_and_what_is_one_passes(
     store_settings: StoreSettings, broker: redis.Redis, queue: str
 ) -> None:

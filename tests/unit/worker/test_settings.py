@@ -7,7 +7,7 @@ from celery import Celery
 from celery.app.defaults import DEFAULTS
 from pydantic import ValidationError
 
-from store.queue import DRAW_VIEW, FITS_QUEUE, RUN_FIT
+from store.queues import DRAW_VIEW, FITS_QUEUE, RUN_FIT
 from worker.settings import WorkerSettings
 
 
