@@ -10,7 +10,7 @@ from api.schemas import signals
 from api.schemas.changes import changes
 from api.schemas.representations import ResultView
 from api.schemas.webhooks import FitWebhookRequest
-from store.classes import WorkerClass, class_of
+from store.classes import EVERY_CLASS, WorkerClass
 from store.errors import SpecInvalid, SpecNewer
 from store.models import Fit, FitEvent
 from store.repositories.listing import FitOrder, Place
@@ -100,11 +100,20 @@ class FitRequest(FitSpec):
 
     @classmethod
     def like(cls, fit: Fit, overrides: FitOverrides) -> Self:
-        """The request that a fit came from, with the given parts of another one in place of its own."""
+        """The request that a fit came from, with the given parts of another one in place of its own.
+
+        Raises:
+            SpecNewer, SpecInvalid: if this version cannot read what is taken over.
+        """
         original = {"signal_id": fit.signal_id, "priority": fit.priority, "labels": fit.labels}
-        original["worker_class"] = class_of(fit.worker_class)
         original |= read_spec(fit.spec).model_dump()
-        return cls.model_validate(original | overrides.model_dump(include=overrides.model_fields_set))
+        given = overrides.model_dump(include=overrides.model_fields_set)
+        if "worker_class" not in given and fit.worker_class not in EVERY_CLASS:
+            raise SpecNewer(
+                f"this version of the service does not know the class of workers {fit.worker_class!r}: name another, "
+                "or ask a newer one"
+            )
+        return cls.model_validate(original | {"worker_class": fit.worker_class} | given)
 
 
 class Progress(BaseModel):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import redis
 from sqlalchemy.exc import SQLAlchemyError
 
-from store.classes import WorkerClass
+from store.classes import EVERY_CLASS, WorkerClass
 from store.database import Database
 from store.disk import Disk
 from store.pulse import Member, Pulses
@@ -22,7 +22,7 @@ class Vitals:
         read_only: whether nothing can be added for want of room on the disk.
         free_bytes: room on the disk of the engines, in bytes; None if they are elsewhere.
         waiting: number of fits that a worker could take now; None if the database could not be asked.
-        waiting_by_class: number of those of each class of workers that there is one of.
+        waiting_by_class: number of those that wait for workers of each class; empty if the database could not be asked.
         oldest_waiting_seconds: age in seconds of the fit that was queued longest ago; None if there is none, or the
             database could not be asked.
         members: processes that beat; empty if the broker could not be asked.
@@ -73,7 +73,8 @@ class VitalSigns:
         by_class: dict[WorkerClass, int] = {}
         with suppress(SQLAlchemyError), self._database.reading() as session:
             waiting, oldest = Fits(session).waiting()
-            by_class = Fits(session).count_claimable()
+            # Of all classes: a number that is missing reads as one that could not be had.
+            by_class = dict.fromkeys(EVERY_CLASS, 0) | Fits(session).count_claimable()
         members: list[Member] = []
         set_aside: dict[str, int] = {}
         with suppress(redis.RedisError):

@@ -85,6 +85,18 @@ def test_clones_retries_and_batches_keep_it_unless_they_say_otherwise(client: ht
     assert [each["worker_class"] for each in batch["data"]] == ["gpu-large", "any"]
 
 
+def test_a_clone_does_not_lose_the_class_of_a_newer_release(client: httpx.Client, world: World) -> None:
+    fit = ask(client, world, worker_class="gpu")
+    with world.database.unit_of_work() as session:
+        session.get_one(Fit, fit["id"]).worker_class = "tpu"
+    refused = client.post(f"/fits/{fit['id']}/clone", json={"seed": 1})
+    assert (refused.status_code, refused.json()["code"]) == (409, "spec_newer")
+    assert "tpu" in refused.json()["detail"]
+    other = client.post(f"/fits/{fit['id']}/clone", json={"worker_class": "cpu"}).raise_for_status().json()
+    assert other["worker_class"] == "cpu"
+    assert client.get(f"/fits/{fit['id']}").json()["worker_class"] == "tpu"
+
+
 def test_the_same_key_with_another_class_is_another_request(client: httpx.Client, world: World) -> None:
     signal_id, key = world.add_signal(), {"Idempotency-Key": "one"}
     first, same, other = (
@@ -99,8 +111,9 @@ def test_workers_and_what_waits_for_them_are_told_by_class(client: httpx.Client,
     (worker,) = client.get("/workers").json()["data"]
     assert worker["classes"] == ["any", "gpu"]
     before = waiting(client)
+    assert set(before) == set(EVERY_CLASS), "none is told, too, or who watches a class would take it for silence"
     ask(client, world, worker_class="gpu-large")
-    assert waiting(client) == before | {"gpu-large": before.get("gpu-large", 0) + 1}
+    assert waiting(client) == before | {"gpu-large": before["gpu-large"] + 1}
 
 
 def waiting(client: httpx.Client) -> dict[str, int]:
