@@ -18,5 +18,5 @@ class Worker(Base):
     id: Mapped[str] = mapped_column(primary_key=True, server_default=_new_id("wrk"))
     name: Mapped[str]  # as in the broker, where it beats
     process: Mapped[str]  # its process that holds fits now, as `fits.worker` names it; another takes over now and then
-    facts: Mapped[dict[str, Any]]  # device, device_name, threads, memory_bytes, used_bytes, release
+    facts: Mapped[dict[str, Any]]  # device, device_name, threads, memory_bytes, used_bytes, release, classes
     seen_at: Mapped[datetime] = mapped_column(server_default=NOW)

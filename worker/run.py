@@ -98,9 +98,20 @@ def run_next_fit(resources: Resources, *, woken_for: WorkerClass | None = None) 
     ):
         _see_through(resources, claimed, asked_at)
     if settings.max_running_per_tenant is not None:
-        # The hint of a fit that had to wait for this one's place was used up while there was none.
-        resources.queue.publish(claim.fit_id, claimed.worker_class)
+        _wake_for_those_who_waited(resources, claimed)
     return claim.fit_id
+
+
+def _wake_for_those_who_waited(resources: Resources, ended: ClaimedFit) -> None:
+    """Send a hint for each class of which the tenant has fits waiting: theirs were used up while there was no place."""
+    try:
+        with resources.database.reading() as session:
+            classes = Fits(session).claimable_classes(ended.tenant)
+    except SQLAlchemyError as error:
+        logger.warning("what waited for a place is announced later: %s", error)
+        return
+    for worker_class in classes:
+        resources.queue.publish(ended.claim.fit_id, worker_class)
 
 
 def _see_through(resources: Resources, claimed: ClaimedFit, asked_at: float) -> None:

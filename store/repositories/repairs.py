@@ -98,6 +98,10 @@ class Repairs(Moves):
         """How many fits a worker of each class could claim now; no class of which there is none."""
         return {WorkerClass(each): count for each, count in self._session.execute(_CLAIMABLE)}
 
+    def claimable_classes(self, tenant: str) -> list[WorkerClass]:
+        """Classes of workers that could claim a fit of a tenant now, if the tenant had a place left."""
+        return [WorkerClass(each) for each, _ in self._session.execute(_CLAIMABLE_OF_TENANT, {"tenant": tenant})]
+
     def waiting(self) -> tuple[int, float | None]:
         """How many fits a worker could claim now, and how many seconds ago the first of them was queued."""
         count, seconds = self._session.execute(_WAITING).one()
@@ -142,6 +146,7 @@ _CLAIMABLE = (
     .where(*_IS_CLAIMABLE, Fit.worker_class.in_(EVERY_CLASS))
     .group_by(Fit.worker_class)
 )
+_CLAIMABLE_OF_TENANT = _CLAIMABLE.where(Fit.tenant == bindparam("tenant"))
 _WAITING = select(func.count(), func.extract("epoch", func.now() - func.min(Fit.queued_at))).where(*_IS_CLAIMABLE)
 
 

@@ -3,6 +3,7 @@
 import json
 import time
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -73,6 +74,22 @@ def test_a_hint_that_led_to_a_fit_of_another_class_is_sent_again(
         assert run_next_fit(worker, woken_for=ANY) is not None
         assert run_next_fit(worker, woken_for=CPU) is None
         assert hints(queue) == before | {ANY: before[ANY] + 1}
+
+
+def test_whoever_had_to_wait_for_a_place_is_woken_whatever_its_class(
+    database: Database, blobs: BlobStore, store_settings: StoreSettings
+) -> None:
+    """Its hint was used up while its tenant had no place left."""
+    signal_id = upload_signal(database, blobs, picture_png())
+    with closing(FitQueue(store_settings)) as queue:
+        settings = WorkerSettings(device="cpu", max_running_per_tenant=1)
+        worker = replace(resources(database, blobs, queue, CPU), settings=settings)
+        before = hints(queue)
+        add_fit(database, signal_id=signal_id, spec=TINY, worker_class=CPU)
+        add_fit(database, signal_id=signal_id, spec=TINY, worker_class=GPU)
+        add_fit(database, "another", worker_class=ANY)
+        assert run_next_fit(worker, woken_for=CPU) is not None
+        assert hints(queue) == before | {GPU: before[GPU] + 1}
 
 
 @pytest.mark.parametrize("worker_class", EVERY_CLASS)
