@@ -4,6 +4,7 @@ The settings that the client shares are in `store.queue`; the reasons for all of
 docs/decisions/0006-celery-settings.md, and a test pins them.
 """
 
+import json
 import logging
 import os
 import signal
@@ -35,9 +36,10 @@ logger = logging.getLogger(__name__)
 
 refuse("worker", complaints(WorkerSettings))
 settings = WorkerSettings()
+classes = classes_served(settings)
 app = celery_app(StoreSettings(), name="worker")
 app.conf.update(
-    task_queues=[as_queue(queue_of(each)) for each in classes_served(settings)],
+    task_queues=[as_queue(queue_of(each)) for each in classes],
     # A message is only a hint, so it is dropped when it arrives: the lease in the row is what survives a crash. With
     # late acknowledgement a long fit is delivered again while it runs, and a worker exits when the broker blinks.
     task_acks_late=False,
@@ -80,6 +82,12 @@ def _require_device(**_: Any) -> None:
     """End with a sentence where fits cannot run on the device; another process asks torch, which is not wanted here."""
     if (code := device_refuses(settings)) != 0:
         raise SystemExit(code)
+
+
+@worker_init.connect
+def _hand_down_classes(**_: Any) -> None:
+    """What it listens for is what its processes serve: none of them looks for a GPU again, or finds another answer."""
+    os.environ["TUNER_WORKER_CLASSES"] = json.dumps(classes)
 
 
 @worker_init.connect

@@ -5,7 +5,7 @@ from functools import cache
 
 from store.addresses import Network
 from store.blobs import BlobStore
-from store.classes import EVERY_CLASS, WorkerClass
+from store.classes import WorkerClass
 from store.database import Database
 from store.disk import ENDLESS, Disk
 from store.queue import FitQueue
@@ -35,21 +35,23 @@ class Resources:
     blobs: BlobStore
     queue: FitQueue
     disk: Disk = ENDLESS
-    classes: tuple[WorkerClass, ...] = EVERY_CLASS  # of fits that may run here
     engines: Engines = field(default_factory=Engines)
     private_networks: tuple[Network, ...] = ()  # that webhooks may reach
     max_stored_bytes: int | None = None  # of one tenant
+
+    @property
+    def classes(self) -> tuple[WorkerClass, ...]:
+        """Classes of fits that may run here; for workers of fits alone, as the others need not look for a GPU."""
+        return classes_served(self.settings)
 
 
 @cache
 def resources() -> Resources:
     """The process's own, from the environment."""
     store = StoreSettings()
-    settings = WorkerSettings()
     start_traces(store, "tuner-worker")
     return Resources(
-        settings=settings,
-        classes=classes_served(settings),
+        settings=WorkerSettings(),
         database=Database(store),
         blobs=BlobStore(store),
         queue=FitQueue(store),

@@ -3,7 +3,6 @@
 import json
 import time
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -33,8 +32,8 @@ TINY = FitSpec.model_validate({"max_steps": 3, "network": {"frequencies": 16, "h
 
 
 def resources(database: Database, blobs: BlobStore, queue: FitQueue, *classes: WorkerClass) -> Resources:
-    settings = WorkerSettings(device="cpu", republish_after_seconds=0.001)
-    return Resources(settings=settings, database=database, blobs=blobs, queue=queue, classes=classes)
+    settings = WorkerSettings(device="cpu", classes=classes or None, republish_after_seconds=0.001)
+    return Resources(settings=settings, database=database, blobs=blobs, queue=queue)
 
 
 def status(database: Database, fit_id: str) -> FitStatus:
@@ -82,8 +81,8 @@ def test_whoever_had_to_wait_for_a_place_is_woken_whatever_its_class(
     """Its hint was used up while its tenant had no place left."""
     signal_id = upload_signal(database, blobs, picture_png())
     with closing(FitQueue(store_settings)) as queue:
-        settings = WorkerSettings(device="cpu", max_running_per_tenant=1)
-        worker = replace(resources(database, blobs, queue, CPU), settings=settings)
+        settings = WorkerSettings(device="cpu", classes=(CPU,), max_running_per_tenant=1)
+        worker = Resources(settings=settings, database=database, blobs=blobs, queue=queue)
         before = hints(queue)
         add_fit(database, signal_id=signal_id, spec=TINY, worker_class=CPU)
         add_fit(database, signal_id=signal_id, spec=TINY, worker_class=GPU)

@@ -7,7 +7,8 @@ from celery import Celery
 from celery.app.defaults import DEFAULTS
 from pydantic import ValidationError
 
-from store.queues import DRAW_VIEW, FITS_QUEUE, RUN_FIT
+from store.queues import DRAW_VIEW, FITS_QUEUE, RUN_FIT, queue_of
+from worker.served import classes_served
 from worker.settings import WorkerSettings
 
 
@@ -19,6 +20,7 @@ def _addresses(monkeypatch: pytest.MonkeyPatch) -> None:
         "S3_BUCKET": "none",
         "S3_ACCESS_KEY": "none",
         "S3_SECRET_KEY": "none",
+        "WORKER_DEVICE": "cpu",
     }.items():
         monkeypatch.setenv(f"TUNER_{name}", value)
 
@@ -33,6 +35,16 @@ def app(_addresses: None) -> Celery:
 def interactive(_addresses: None) -> Celery:
     celery: Celery = import_module("worker.interactive").app
     return celery
+
+
+def test_the_processes_of_a_worker_serve_what_it_listens_for(app: Celery, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever they would find out by themselves."""
+    monkeypatch.setenv("TUNER_WORKER_DEVICE", "cuda")
+    monkeypatch.setenv("TUNER_WORKER_CLASSES", '["gpu"]')
+    import_module("worker.app")._hand_down_classes()
+    assert [queue_of(each) for each in classes_served(WorkerSettings())] == [
+        queue.name for queue in app.conf.task_queues
+    ]
 
 
 def test_celery_is_set_as_measured(app: Celery) -> None:
