@@ -2,8 +2,8 @@
 
 Workers are shared by tenants, not by fits. The next claim goes to the tenant with the fewest fits running, among those
 to the one that was served longest ago, and takes that tenant's most urgent fit, the oldest of equals, among those of
-the classes that the worker serves. So a tenant that
-waits and has nothing running sees each other tenant served once at most before its own turn, whatever they submit.
+the classes that the worker serves. So a tenant that waits and has nothing running sees each other tenant served once at
+most before its own turn, whatever they submit.
 docs/decisions/0028-turns-and-budgets.md has the reasons and the cost.
 """
 
@@ -52,10 +52,10 @@ _TAKE = text(f"""
         ) AS line
         CROSS JOIN LATERAL (
             SELECT foremost.id
-            FROM unnest(CAST(:classes AS text[])) AS served (class)
+            FROM unnest(CAST(:classes AS text[])) AS own (class)
             CROSS JOIN LATERAL (
                 SELECT id, priority FROM fits
-                WHERE tenant = line.tenant AND worker_class = served.class AND {_DUE}
+                WHERE tenant = line.tenant AND worker_class = own.class AND {_DUE}
                     AND id <> ALL (CAST(:passed_over AS text[]))
                 ORDER BY priority DESC, id LIMIT 1 FOR UPDATE SKIP LOCKED
             ) AS foremost
