@@ -41,16 +41,8 @@ def start_senders(resources: Resources, sender: Sender, stop: Event) -> list[Thr
     return threads
 
 
-def send_next(resources: Resources, sender: Sender) -> str | None:
-    """Send the message whose turn it is; returns its id, or None if none is due."""
-    claim = _claim_next(resources)
-    if claim is None:
-        return None
-    _send(resources, sender, claim)
-    return claim.id
-
-
-def _claim_next(resources: Resources) -> ClaimedDelivery | None:
+def claim_next(resources: Resources) -> ClaimedDelivery | None:
+    """Take the message whose turn it is; None if none is due."""
     with resources.database.unit_of_work() as session:
         # Twice the time that a try may take: then this process is gone, and somebody else may try.
         return Webhooks(session).claim_next(
@@ -58,7 +50,8 @@ def _claim_next(resources: Resources) -> ClaimedDelivery | None:
         )
 
 
-def _send(resources: Resources, sender: Sender, claim: ClaimedDelivery) -> None:
+def send(resources: Resources, sender: Sender, claim: ClaimedDelivery) -> None:
+    """Send a message once, and write down what came of it."""
     settings = resources.settings
     answer = _try(sender, claim)
     if not answer.is_delivered:
@@ -113,7 +106,7 @@ def _try(sender: Sender, claim: ClaimedDelivery) -> Answer:
 def _send_until(resources: Resources, sender: Sender, stop: Event, looking: Lock) -> None:
     while (claim := _await_claim(resources, stop, looking)) is not None:
         try:
-            _send(resources, sender, claim)
+            send(resources, sender, claim)
         except SQLAlchemyError as error:
             logger.warning("what came of message %s is not written down: %s", claim.id, error)
         except Exception:
@@ -129,7 +122,7 @@ def _await_claim(resources: Resources, stop: Event, looking: Lock) -> ClaimedDel
     with looking:
         while not stop.is_set():
             try:
-                if (claim := _claim_next(resources)) is not None:
+                if (claim := claim_next(resources)) is not None:
                     return claim
             except SQLAlchemyError as error:
                 logger.warning("no message is sent for now: %s", error)

@@ -22,8 +22,8 @@ from tests.integration.api.test_webhooks import (  # noqa: F401  (fixtures)
 )
 from tests.integration.api.world import World
 from tests.receiver import Receiver
+from tests.sending import send_next
 from worker.resources import Resources
-from worker.webhooks import send_next
 
 SECRET = "whsec_" + "A" * 32
 ALL = ["fit.started", "fit.progress", "fit.succeeded", "fit.failed", "fit.cancelled", "fit.expired"]

@@ -22,10 +22,11 @@ from tests.engines import settings_of
 from tests.integration.api.conftest import Server, running_api
 from tests.integration.api.world import World
 from tests.receiver import Receiver, receiver
+from tests.sending import send_next
 from worker.outbound import Sender
 from worker.resources import Resources
 from worker.settings import WorkerSettings
-from worker.webhooks import forget_old_messages, send_next, signature
+from worker.webhooks import forget_old_messages, signature
 
 LOOPBACK = "127.0.0.0/8"
 SENDER = Sender(timeout_seconds=10, private_networks=(ip_network(LOOPBACK),))

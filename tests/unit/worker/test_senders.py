@@ -28,8 +28,8 @@ def test_one_sender_looks_while_another_sends(monkeypatch: pytest.MonkeyPatch) -
         assert claim is MESSAGE
         stop.wait(30)  # as long as the others look
 
-    monkeypatch.setattr(webhooks, "_claim_next", look)
-    monkeypatch.setattr(webhooks, "_send", send)
+    monkeypatch.setattr(webhooks, "claim_next", look)
+    monkeypatch.setattr(webhooks, "send", send)
     monkeypatch.setattr(webhooks, "IDLE_SECONDS", 0.001)
     nothing: Any = None
     threads = webhooks.start_senders(nothing, nothing, stop)
@@ -51,7 +51,7 @@ def test_a_look_that_fails_is_not_the_last(monkeypatch: pytest.MonkeyPatch) -> N
             stop.set()
         raise RuntimeError("of a kind that nobody knows")
 
-    monkeypatch.setattr(webhooks, "_claim_next", look)
+    monkeypatch.setattr(webhooks, "claim_next", look)
     monkeypatch.setattr(webhooks, "IDLE_SECONDS", 0.001)
     nothing: Any = None
     for thread in webhooks.start_senders(nothing, nothing, stop):
