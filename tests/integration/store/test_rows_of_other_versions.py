@@ -77,6 +77,16 @@ def test_later_fits_run_past_rows_of_a_newer_version(database: Database, share: 
         assert (row.status, row.attempt, row.event_seq) == (FitStatus.QUEUED, 0, 1), "they wait, untouched"
 
 
+def test_a_row_of_a_newer_version_costs_its_tenant_no_turn(database: Database) -> None:
+    fit_id = add_fit(database, "ada")
+    rewrite(database, fit_id, NEWER[0])
+    assert claim_next(database) is None
+    later = add_fit(database, "bob"), add_fit(database, "ada")
+    turn_of_ada = claim_next(database)
+    assert turn_of_ada is not None
+    assert turn_of_ada.claim.fit_id == later[1]
+
+
 def test_damaged_rows_fail_alone(database: Database) -> None:
     damaged = [add_fit(database, priority=9) for _ in DAMAGED]
     for fit_id, spec in zip(damaged, DAMAGED, strict=True):
