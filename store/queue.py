@@ -5,6 +5,8 @@ worker; the row in `fits` or `renders` is the truth. Losing every message loses 
 for rows that wait too long.
 """
 
+from contextlib import suppress
+
 from amqp.exceptions import ChannelError
 from celery import Celery
 from kombu.entity import Queue
@@ -99,6 +101,15 @@ class FitQueue:
             except (OperationalError, OSError, *connection.connection_errors, *connection.channel_errors):
                 return None
         return waiting
+
+    def clear(self, worker_class: WorkerClass) -> None:
+        """Drop all hints for the workers of a class; a broker that does not answer keeps them."""
+        with (
+            self._app.pool.acquire(block=True) as connection,
+            suppress(OperationalError, OSError, *connection.connection_errors, *connection.channel_errors),
+        ):
+            connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0.1)
+            connection.default_channel.queue_purge(queue_of(worker_class))
 
     def ping(self) -> None:
         """Connect to the broker.

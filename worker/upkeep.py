@@ -15,7 +15,7 @@ from threading import Event
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from store.classes import WorkerClass
+from store.classes import EVERY_CLASS, WorkerClass
 from store.errors import BlobsUnavailable
 from store.locks import Lock
 from store.logs import write_logs
@@ -37,6 +37,7 @@ logger = logging.getLogger(__name__)
 
 Step = Callable[[Resources], object]
 
+MOST_USELESS_HINTS = 1000  # of a class; each takes a kilobyte of the broker's memory
 LONGEST_STEP_SECONDS = 600.0  # of upkeep; then it is stuck
 _MINE = select(func.pg_try_advisory_xact_lock(Lock.UPKEEP))
 
@@ -150,6 +151,20 @@ def _announce(resources: Resources, worker_class: WorkerClass, claimable: int) -
             return
 
 
+def drop_useless_hints(resources: Resources) -> None:
+    """Empty queues with far more hints than fits: those of fits that were cancelled stay where no worker listens."""
+    with _fits(resources) as fits:
+        claimable = None if fits is None else fits.count_claimable()
+    if claimable is None:
+        return
+    for worker_class in EVERY_CLASS:
+        hints = resources.queue.length(worker_class)
+        if hints is not None and hints > claimable.get(worker_class, 0) + MOST_USELESS_HINTS:
+            # Those of fits that do wait are sent again, as if the broker had lost them.
+            resources.queue.clear(worker_class)
+            logger.info("%s hints for workers of class %s led to no fit, and are gone", hints, worker_class)
+
+
 STEPS: tuple[tuple[str, Step], ...] = (
     ("lost workers", _reap),
     ("overdue fits", _fail_overdue),
@@ -164,6 +179,7 @@ STEPS: tuple[tuple[str, Step], ...] = (
 )
 SELDOM: tuple[tuple[str, Step], ...] = (
     ("sweep", sweep_if_settled),
+    ("useless hints", drop_useless_hints),
     ("old messages", forget_old_messages),
     ("history", forget_history),
 )

@@ -22,10 +22,11 @@ from store.spec import FitSpec
 from store.status import FitStatus
 from tests.factories import add_fit, picture_png, upload_signal
 from tests.integration.worker.celery_worker import running_worker
+from worker import upkeep
 from worker.resources import Resources
 from worker.run import run_next_fit
 from worker.settings import WorkerSettings
-from worker.upkeep import upkeep_round
+from worker.upkeep import drop_useless_hints, upkeep_round
 
 ANY, CPU, GPU = WorkerClass.ANY, WorkerClass.CPU, WorkerClass.GPU
 TINY = FitSpec.model_validate({"max_steps": 3, "network": {"frequencies": 16, "hidden": [8]}})
@@ -116,6 +117,28 @@ def test_upkeep_sends_what_hints_are_missing_to_the_queue_of_their_class(
         time.sleep(0.01)
         upkeep_round(upkeep)
         assert hints(queue) == before | {GPU: before[GPU] + 2}
+
+
+def test_hints_that_lead_to_no_fit_do_not_fill_the_broker(
+    database: Database, blobs: BlobStore, store_settings: StoreSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many a client leaves behind who asks for a class that nobody serves, and cancels."""
+    monkeypatch.setattr(upkeep, "MOST_USELESS_HINTS", 20)
+    with closing(FitQueue(store_settings)) as queue:
+        mine = resources(database, blobs, queue)
+        add_fit(database, worker_class=GPU)
+        queue.clear(GPU)
+        for _ in range(21):
+            queue.publish("fit_of_before", GPU)
+        drop_useless_hints(mine)
+        assert queue.length(GPU) == 21, "one more than fits and 20 would be too many"
+        before = hints(queue)
+        queue.publish("fit_of_before", GPU)
+        drop_useless_hints(mine)
+        assert hints(queue) == before | {GPU: 0}
+        time.sleep(0.01)
+        upkeep_round(mine)
+        assert queue.length(GPU) == 1, "the fit that waits is announced again"
 
 
 @pytest.mark.long
