@@ -13,10 +13,16 @@ from types import FrameType
 from typing import Any
 
 from billiard import active_children
-from celery.signals import worker_init, worker_process_init, worker_process_shutdown, worker_shutting_down
+from celery.signals import (
+    celeryd_after_setup,
+    worker_init,
+    worker_process_init,
+    worker_process_shutdown,
+    worker_shutting_down,
+)
 
 from cage.enter import hide_process
-from store.queue import as_queue, celery_app
+from store.queue import celery_app
 from store.queues import FITS_QUEUES, RUN_FIT, queue_of
 from store.refusal import complaints, refuse
 from store.settings import StoreSettings
@@ -39,7 +45,6 @@ settings = WorkerSettings()
 classes = classes_served(settings)
 app = celery_app(StoreSettings(), name="worker")
 app.conf.update(
-    task_queues=[as_queue(queue_of(each)) for each in classes],
     # A message is only a hint, so it is dropped when it arrives: the lease in the row is what survives a crash. With
     # late acknowledgement a long fit is delivered again while it runs, and a worker exits when the broker blinks.
     task_acks_late=False,
@@ -75,6 +80,15 @@ def run_fit(task: Any, fit_id: str) -> None:
     queue = str((task.request.delivery_info or {}).get("routing_key"))
     run_next_fit(resources(), woken_for=FITS_QUEUES.get(queue))
     help_out(resources())
+
+
+@celeryd_after_setup.connect
+def _listen(**_: Any) -> None:
+    """To the queues of its classes, whatever `--queues` says, as command lines of earlier releases do.
+
+    A fit that the worker may take, and is not woken for, would wait until it is woken for another.
+    """
+    app.amqp.queues.select([queue_of(each) for each in classes])
 
 
 @worker_init.connect

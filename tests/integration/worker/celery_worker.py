@@ -9,9 +9,9 @@ from pathlib import Path
 
 
 @contextmanager
-def running_worker(environment: Mapping[str, str], log: Path, **settings: str) -> Iterator[None]:
-    """One Celery worker, as `tunerd` starts it."""
-    command = [sys.executable, "-m", "celery", "-A", "worker.app", "worker", "--loglevel", "INFO"]
+def running_worker(environment: Mapping[str, str], log: Path, *options: str, **settings: str) -> Iterator[None]:
+    """One Celery worker, as `tunerd` starts it, with further options of its command line."""
+    command = [sys.executable, "-m", "celery", "-A", "worker.app", "worker", "--loglevel", "INFO", *options]
     with log.open("wb") as output:
         worker = subprocess.Popen(command, env=os.environ | environment | settings, stdout=output, stderr=output)
     try:

@@ -152,7 +152,8 @@ def test_workers_listen_for_their_classes_and_say_which_they_are(
     signal_id = upload_signal(database, blobs, picture_png())
     log = tmp_path / "worker.log"
     settings = {"TUNER_WORKER_DEVICE": "cpu", "TUNER_WORKER_CLASSES": '["gpu", "gpu-large"]'}
-    with closing(FitQueue(store_settings)) as queue, running_worker(store_environment, log, **settings):
+    command = ("--queues", "fits")  # as earlier releases were started
+    with closing(FitQueue(store_settings)) as queue, running_worker(store_environment, log, *command, **settings):
         other = add_fit(database, signal_id=signal_id, spec=TINY)
         mine = [add_fit(database, signal_id=signal_id, spec=TINY, worker_class=each) for each in EVERY_CLASS[2:]]
         queue.publish(other)

@@ -5,9 +5,10 @@ from importlib import import_module
 import pytest
 from celery import Celery
 from celery.app.defaults import DEFAULTS
+from celery.signals import celeryd_after_setup
 from pydantic import ValidationError
 
-from store.queues import DRAW_VIEW, FITS_QUEUE, RUN_FIT, queue_of
+from store.queues import DRAW_VIEW, RUN_FIT, queue_of
 from worker.served import classes_served
 from worker.settings import WorkerSettings
 
@@ -42,9 +43,9 @@ def test_the_processes_of_a_worker_serve_what_it_listens_for(app: Celery, monkey
     monkeypatch.setenv("TUNER_WORKER_DEVICE", "cuda")
     monkeypatch.setenv("TUNER_WORKER_CLASSES", '["gpu"]')
     import_module("worker.app")._hand_down_classes()
-    assert [queue_of(each) for each in classes_served(WorkerSettings())] == [
-        queue.name for queue in app.conf.task_queues
-    ]
+    celeryd_after_setup.send(sender=None)
+    served = [queue_of(each) for each in classes_served(WorkerSettings())]
+    assert served == list(app.amqp.queues.consume_from)
 
 
 def test_celery_is_set_as_measured(app: Celery) -> None:
@@ -70,14 +71,18 @@ def test_celery_is_set_as_measured(app: Celery) -> None:
     }
     assert {name: app.conf[name] for name in expected} == expected
     assert app.conf.worker_proc_alive_timeout >= 60
-    assert [(queue.name, queue.no_ack) for queue in app.conf.task_queues] == [
-        (FITS_QUEUE, True),
-        ("fits-cpu", True),
-    ]
+    assert all(queue.no_ack for queue in app.conf.task_queues)
     assert app.conf.task_publish_retry_policy["max_retries"] <= 1
     assert {"socket_timeout", "socket_connect_timeout", "socket_keepalive", "health_check_interval"} <= set(
         app.conf.broker_transport_options
     )
+
+
+@pytest.mark.parametrize("named", [[], ["fits"], ["fits-gpu", "interactive"]])
+def test_a_worker_listens_for_its_classes_whatever_its_command_line_says(app: Celery, named: list[str]) -> None:
+    app.amqp.queues.select(named)
+    celeryd_after_setup.send(sender=None)
+    assert list(app.amqp.queues.consume_from) == ["fits", "fits-cpu"]
 
 
 def test_every_setting_is_one_that_celery_knows(app: Celery) -> None:
