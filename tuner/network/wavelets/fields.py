@@ -63,7 +63,7 @@ def field_parts(parameters: WaveletParameters, axes: Sequence[FloatArray]) -> li
         axes: coordinates along each dimension, float (N_d,), ascending.
     """
     if are_samples(parameters.grid_shape, axes):
-        return sample_parts(parameters)
+        return _wavelet_parts(parameters)
     taps = [
         spline_taps(even_coordinates(axis), samples) for axis, samples in zip(axes, parameters.grid_shape, strict=True)
     ]
@@ -79,14 +79,26 @@ def spline_nodes(parameters: WaveletParameters) -> FloatArray:
     Returns:
         float32 (U, *grid_shape): memory for all samples of all fields.
     """
-    shape = parameters.grid_shape
-    samples = np.zeros((parameters.layout.field_channels, prod(shape)), dtype=np.float32)
-    for part in sample_parts(parameters):
-        part.add_to(samples, 0, shape[0])
-    nodes = samples.reshape(-1, *shape)
+    nodes = fields_on_samples(parameters)
     for axis in range(1, nodes.ndim):
         nodes = _through_samples(nodes, axis)
     return nodes
+
+
+def fields_on_samples(parameters: WaveletParameters) -> FloatArray:
+    """Every channel of u on the samples of the signal, all at once.
+
+    Args:
+        parameters: numbers of the network.
+
+    Returns:
+        float32 (U, *grid_shape): memory for all samples of all fields.
+    """
+    shape = parameters.grid_shape
+    samples = np.zeros((parameters.layout.field_channels, prod(shape)), dtype=np.float32)
+    for part in _wavelet_parts(parameters):
+        part.add_to(samples, 0, shape[0])
+    return samples.reshape(-1, *shape)
 
 
 def spline_part(channels: slice, nodes: FloatArray, taps: Sequence[Reading]) -> FieldPart:
@@ -94,8 +106,7 @@ def spline_part(channels: slice, nodes: FloatArray, taps: Sequence[Reading]) -> 
     return FieldPart(channels, taps[0], _spread(nodes, taps[1:]))
 
 
-def sample_parts(parameters: WaveletParameters) -> list[FieldPart]:
-    """The fields on the samples of the signal, as sums of wavelets; `field_parts` of these."""
+def _wavelet_parts(parameters: WaveletParameters) -> list[FieldPart]:
     layout = parameters.layout
     parts = []
     for level, codes in zip(layout.levels, parameters.latents, strict=True):

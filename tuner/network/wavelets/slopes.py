@@ -17,7 +17,7 @@ from math import prod
 import numpy as np
 
 from tuner.network.wavelets.differences import stencils
-from tuner.network.wavelets.fields import sample_parts
+from tuner.network.wavelets.fields import fields_on_samples
 from tuner.network.wavelets.inputs import put_differences, put_fields
 from tuner.network.wavelets.layout import Layout
 from tuner.network.wavelets.parameters import WaveletParameters
@@ -74,7 +74,7 @@ def slopes_on_samples(parameters: WaveletParameters, axes: Sequence[FloatArray])
         float32 (*grid_shape, C, D), per unit of the coordinates.
     """
     shape, dimensions = parameters.grid_shape, parameters.dimensions
-    fields, around, waves = _fields(parameters), stencils(dimensions), GridSines(parameters, axes)
+    fields, around, waves = fields_on_samples(parameters), stencils(dimensions), GridSines(parameters, axes)
     inputs_IP = np.empty((parameters.hidden[0].weight.shape[1], prod(shape)), dtype=np.float32)
     waves.fill(inputs_IP, 0, shape[0])
     _put(parameters, inputs_IP, fields, around, None)
@@ -95,15 +95,6 @@ def slopes_on_samples(parameters: WaveletParameters, axes: Sequence[FloatArray])
     found_DCP += skipped_DCP
     slopes_PCD: FloatArray = np.ascontiguousarray(found_DCP.T)
     return slopes_PCD.reshape(*shape, parameters.channels, dimensions)
-
-
-def _fields(parameters: WaveletParameters) -> FloatArray:
-    """The fields on the samples, float32 (U, *grid_shape)."""
-    shape = parameters.grid_shape
-    u_UP = np.zeros((parameters.layout.field_channels, prod(shape)), dtype=np.float32)
-    for part in sample_parts(parameters):
-        part.add_to(u_UP, 0, shape[0])
-    return u_UP.reshape(-1, *shape)
 
 
 def _put(
