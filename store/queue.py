@@ -5,7 +5,8 @@ worker; the row in `fits` or `renders` is the truth. Losing every message loses 
 for rows that wait too long.
 """
 
-from contextlib import suppress
+from collections.abc import Callable
+from typing import Any
 
 from amqp.exceptions import ChannelError
 from celery import Celery
@@ -18,15 +19,6 @@ from store.queues import DRAW_VIEW, FITS_QUEUE, INTERACTIVE_QUEUE, RUN_FIT, TASK
 from store.settings import StoreSettings
 
 MESSAGE_LIFETIME_SECONDS = 3600  # an older hint is worthless: upkeep has long sent another
-
-
-def as_queue(name: str) -> Queue:
-    """A queue of ours.
-
-    Not even acknowledged: an acknowledgement that meets a broken connection is forgotten by kombu 5.7, and the worker,
-    which waits for it for ever, takes no message any more.
-    """
-    return Queue(name, no_ack=True)
 
 
 def celery_app(settings: StoreSettings, name: str = "tuner") -> Celery:
@@ -43,7 +35,9 @@ def celery_app(settings: StoreSettings, name: str = "tuner") -> Celery:
         task_serializer="json",
         # The row is the result: no result backend, nothing stored.
         task_ignore_result=True,
-        task_queues=[as_queue(name) for name in TASK_OF_QUEUE],
+        # Not even acknowledged: an acknowledgement that meets a broken connection is forgotten by kombu 5.7, and the
+        # worker, which waits for it for ever, takes no message any more.
+        task_queues=[Queue(name, no_ack=True) for name in TASK_OF_QUEUE],
         task_default_queue=FITS_QUEUE,
         task_create_missing_queues=False,
         broker_connection_timeout=seconds,
@@ -90,26 +84,12 @@ class FitQueue:
 
     def length(self, worker_class: WorkerClass = WorkerClass.ANY) -> int | None:
         """How many hints wait in the broker for the workers of a class, or None if it does not answer."""
-        with self._app.pool.acquire(block=True) as connection:  # kept: a new one takes longer than the question
-            try:
-                connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0.1)
-                waiting: int = connection.default_channel.queue_declare(
-                    queue_of(worker_class), passive=True
-                ).message_count
-            except ChannelError:
-                return 0  # on Redis a list without entries does not exist
-            except (OperationalError, OSError, *connection.connection_errors, *connection.channel_errors):
-                return None
-        return waiting
+        name = queue_of(worker_class)
+        return self._ask(lambda channel: channel.queue_declare(name, passive=True).message_count)
 
     def clear(self, worker_class: WorkerClass) -> None:
         """Drop all hints for the workers of a class; a broker that does not answer keeps them."""
-        with (
-            self._app.pool.acquire(block=True) as connection,
-            suppress(OperationalError, OSError, *connection.connection_errors, *connection.channel_errors),
-        ):
-            connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0.1)
-            connection.default_channel.queue_purge(queue_of(worker_class))
+        self._ask(lambda channel: channel.queue_purge(queue_of(worker_class)))
 
     def ping(self) -> None:
         """Connect to the broker.
@@ -118,8 +98,24 @@ class FitQueue:
             kombu.exceptions.OperationalError: if it does not answer within the time-out.
         """
         with self._app.connection_for_write() as connection:
-            connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0.1)
+            _connect(connection)
 
     def close(self) -> None:
         """Close the pooled connections."""
         self._app.close()
+
+    def _ask(self, question: Callable[[Any], int]) -> int | None:
+        """What a channel answers, 0 of a queue that does not exist; None if the broker does not answer."""
+        with self._app.pool.acquire(block=True) as connection:  # kept: a new one takes longer than the question
+            try:
+                _connect(connection)
+                return question(connection.default_channel)
+            except ChannelError:
+                return 0  # on Redis a list without entries does not exist
+            except (OperationalError, OSError, *connection.connection_errors, *connection.channel_errors):
+                return None
+
+
+def _connect(connection: Any) -> None:
+    """See that a connection is there, and give up soon."""
+    connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0.1)
