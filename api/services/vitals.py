@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import redis
 from sqlalchemy.exc import SQLAlchemyError
 
-from store.classes import EVERY_CLASS, WorkerClass
+from store.classes import WorkerClass
 from store.database import Database
 from store.disk import Disk
 from store.pulse import Member, Pulses
 from store.repositories.fits import Fits
+from store.repositories.repairs import Waiting
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,12 +70,9 @@ class VitalSigns:
 
     def look(self, *, with_broker: bool = True) -> Vitals:
         """Ask everybody, or everybody but a broker that is known to be away."""
-        waiting, oldest = None, None
-        by_class: dict[WorkerClass, int] = {}
+        waiting: Waiting | None = None
         with suppress(SQLAlchemyError), self._database.reading() as session:
-            waiting, oldest = Fits(session).waiting()
-            # Of all classes: a number that is missing reads as one that could not be had.
-            by_class = dict.fromkeys(EVERY_CLASS, 0) | Fits(session).count_claimable()
+            waiting = Fits(session).waiting()
         members: list[Member] = []
         set_aside: dict[str, int] = {}
         with suppress(redis.RedisError):
@@ -83,9 +81,9 @@ class VitalSigns:
         return Vitals(
             read_only=not self._disk.has_room(),
             free_bytes=self._disk.free_bytes(),
-            waiting=waiting,
-            waiting_by_class=by_class,
-            oldest_waiting_seconds=oldest,
+            waiting=None if waiting is None else waiting.fits,
+            waiting_by_class={} if waiting is None else waiting.by_class,
+            oldest_waiting_seconds=None if waiting is None else waiting.oldest_seconds,
             members=members,
             set_aside=set_aside,
         )

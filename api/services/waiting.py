@@ -6,12 +6,10 @@ from api.schemas.fits import FitView
 from store.models import Fit
 from store.repositories.fits import Fits
 from store.repositories.workers import Workers
-from store.status import FitStatus
 
 
 def seen(session: Session, fit: Fit) -> FitView:
     """A fit with its place in the queue, and whether there is a worker that may take it."""
-    if fit.status is not FitStatus.QUEUED:
-        return FitView.at(fit, queue_position=None)
-    position, is_served = Fits(session).queue_position(fit), Workers(session).serves(fit.worker_class)
+    position = Fits(session).queue_position(fit)
+    is_served = position is None or Workers(session).serves(fit.worker_class)
     return FitView.at(fit, queue_position=position, is_served=is_served)

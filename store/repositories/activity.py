@@ -49,9 +49,9 @@ class Activity:
 
     def fits(self) -> Line:
         """Fits that wait and run."""
-        waiting, oldest = Fits(self._session).waiting()
+        waiting = Fits(self._session).waiting()
         running = self._session.scalar(select(func.count()).where(Fit.status.in_(sorted(HELD)))) or 0
-        return Line(waiting=waiting, oldest_waiting_seconds=oldest, running=running)
+        return Line(waiting=waiting.fits, oldest_waiting_seconds=waiting.oldest_seconds, running=running)
 
     def views(self) -> Line:
         """Views that wait and are drawn."""

@@ -7,6 +7,7 @@ run.
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 
 from sqlalchemy import Integer, Select, bindparam, func, select, update
@@ -21,6 +22,21 @@ from store.repositories.moves import Claim, Moves, is_due
 from store.status import ENDED, HELD, FitStatus
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Waiting:
+    """Fits that a worker could claim now.
+
+    Attributes:
+        fits: number of fits, those of classes that only a newer release knows included.
+        by_class: number of fits of each class of workers, 0 where there is none.
+        oldest_seconds: time in seconds since the first of them was queued; None if there is none.
+    """
+
+    fits: int
+    by_class: dict[WorkerClass, int]
+    oldest_seconds: float | None
 
 
 class Repairs(Moves):
@@ -102,10 +118,15 @@ class Repairs(Moves):
         """Classes of workers that could claim a fit of a tenant now, if the tenant had a place left."""
         return [WorkerClass(each) for each, _ in self._session.execute(_CLAIMABLE_OF_TENANT, {"tenant": tenant})]
 
-    def waiting(self) -> tuple[int, float | None]:
-        """How many fits a worker could claim now, and how many seconds ago the first of them was queued."""
-        count, seconds = self._session.execute(_WAITING).one()
-        return count, None if seconds is None else round(float(seconds), 1)
+    def waiting(self) -> Waiting:
+        """Fits that a worker could claim now, and for how long they have waited."""
+        found = self._session.execute(_WAITING).all()
+        counts = {each: count for each, count, _ in found}
+        return Waiting(
+            fits=sum(counts.values()),
+            by_class={each: counts.get(each, 0) for each in EVERY_CLASS},
+            oldest_seconds=max((round(float(seconds), 1) for _, _, seconds in found), default=None),
+        )
 
     def take_unpublished(
         self, *, older_than_seconds: float, worker_class: WorkerClass = WorkerClass.ANY, limit: int = 100
@@ -147,7 +168,11 @@ _CLAIMABLE = (
     .group_by(Fit.worker_class)
 )
 _CLAIMABLE_OF_TENANT = _CLAIMABLE.where(Fit.tenant == bindparam("tenant"))
-_WAITING = select(func.count(), func.extract("epoch", func.now() - func.min(Fit.queued_at))).where(*_IS_CLAIMABLE)
+_WAITING = (
+    select(Fit.worker_class, func.count(), func.extract("epoch", func.now() - func.min(Fit.queued_at)))
+    .where(*_IS_CLAIMABLE)
+    .group_by(Fit.worker_class)
+)
 
 
 @cache

@@ -80,7 +80,7 @@ def test_messages_are_counted_and_sent_again_by_class(database: Database) -> Non
     add_fit(database, worker_class=GPU)
     with database.unit_of_work() as session:
         assert Fits(session).count_claimable() == {ANY: 1, GPU: 2}
-        assert Fits(session).waiting()[0] == 3
+        assert Fits(session).waiting().fits == 3
         assert Fits(session).take_unpublished(older_than_seconds=-1, worker_class=ANY) == [ids[ANY]]
         assert Fits(session).take_unpublished(older_than_seconds=-1, worker_class=CPU) == []
         assert len(Fits(session).take_unpublished(older_than_seconds=-1, worker_class=GPU)) == 2
