@@ -246,19 +246,21 @@ def _in_tiles(
 
 
 def _result(signal: Signal, content: bytes, *, is_met: bool, message: str, steps: int, seconds: float) -> Result:
-    from tuner.targets.files import measured
+    from tuner.targets.files import worth
 
-    file, representation = measured(content, signal), decode(content)
+    representation = decode(content)
+    reproduction = representation.render()
+    psnr_db, largest = worth(reproduction.values, signal)
     return Result(
         content=content,
         representation=representation,
-        psnr_db=file.psnr_db,
-        max_error=file.max_error,
+        psnr_db=psnr_db,
+        max_error=largest,
         is_met=is_met,
         message=message,
         steps=steps,
         seconds=seconds,
-        summary=describe(signal, representation.render(), len(content)),
+        summary=describe(signal, reproduction, len(content)),
     )
 
 

@@ -7,7 +7,6 @@ import numpy as np
 
 from tuner.codec.decode import decode
 from tuner.metrics import written_psnr_db
-from tuner.representation import Representation
 from tuner.signal.signal import Signal
 from tuner.targets.target import Target, TargetKind
 
@@ -47,12 +46,11 @@ class File:
 
 def measured(content: bytes, signal: Signal) -> File:
     """A file that is there, decoded and compared with the signal."""
-    return File(content, *worth(decode(content), signal))
+    return File(content, *worth(decode(content).render().values, signal))
 
 
-def worth(representation: Representation, signal: Signal) -> tuple[float, float]:
-    """PSNR and largest error of what a representation decodes to, as in `File`; a file is not needed for it."""
-    values = representation.render().values
+def worth(values: np.ndarray, signal: Signal) -> tuple[float, float]:
+    """PSNR and largest error of what a representation renders, as in `File`; a file is not needed for it."""
     return written_psnr_db(signal.values, values, signal.storage), max_error(signal, values)
 
 

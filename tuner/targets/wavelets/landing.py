@@ -104,7 +104,7 @@ class _Tried:
 
     def __init__(self, network: RoundedNetwork, signal: Signal) -> None:
         self._network, self._signal = network, signal
-        self.psnr_db, self.max_error = worth(Representation.of(network.parameters, signal), signal)
+        self.psnr_db, self.max_error = worth(Representation.of(network.parameters, signal).render().values, signal)
 
     @cached_property
     def content(self) -> bytes:
