@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from tuner.fit.wavelets.rate import Costs
+from tuner.fit.wavelets.rate.costs import Costs
 
 # Of the latents, in one step: at first, and at last, to which it falls evenly from some share of the fit on.
 _MOVING, _LAST_MOVING, _FALLS_FROM = 0.2, 0.03, 0.6

@@ -15,8 +15,8 @@ from tuner.decibels import mse_to_psnr_db
 from tuner.fit.deadline import Deadline
 from tuner.fit.wavelets.config import WaveletConfig
 from tuner.fit.wavelets.passes import GridPasses
-from tuner.fit.wavelets.rate import LatentRate
-from tuner.fit.wavelets.rate_at_once import RateAtOnce
+from tuner.fit.wavelets.rate.at_once import RateAtOnce
+from tuner.fit.wavelets.rate.by_subband import LatentRate
 from tuner.fit.wavelets.subbands import Subbands
 from tuner.fit.wavelets.trade import Trade
 from tuner.fit.wavelets.weights import Weights

@@ -23,8 +23,8 @@ from tuner.fit.wavelets.curvature import learn_curvatures
 from tuner.fit.wavelets.descent import WeightDescent
 from tuner.fit.wavelets.exact import ExactNetwork
 from tuner.fit.wavelets.passes import GridPasses
-from tuner.fit.wavelets.rate import Costs
-from tuner.fit.wavelets.rate_at_once import rate_of
+from tuner.fit.wavelets.rate.at_once import rate_of
+from tuner.fit.wavelets.rate.costs import Costs
 from tuner.fit.wavelets.rounded import FileBits, RoundedNetwork, as_parameters
 from tuner.fit.wavelets.start import LARGEST_CODE, begin
 from tuner.fit.wavelets.step_sizes import wavelet_step_sizes

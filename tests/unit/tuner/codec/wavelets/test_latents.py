@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from tuner.core import host
-from tuner.fit.wavelets.rate import LatentRate
+from tuner.fit.wavelets.rate.by_subband import LatentRate
 from tuner.network.wavelets.layout import Layout
 
 

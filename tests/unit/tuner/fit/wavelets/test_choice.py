@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from tuner.fit.wavelets.choice import cheapest, choose, free_values, moving_share
-from tuner.fit.wavelets.rate import Costs, LatentRate
+from tuner.fit.wavelets.rate.by_subband import LatentRate
+from tuner.fit.wavelets.rate.costs import Costs
 from tuner.network.wavelets.layout import Layout
 
 

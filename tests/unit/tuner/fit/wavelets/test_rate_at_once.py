@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from tuner.fit.wavelets.rate import LatentRate
-from tuner.fit.wavelets.rate_at_once import RateAtOnce, rate_of
+from tuner.fit.wavelets.rate.at_once import RateAtOnce, rate_of
+from tuner.fit.wavelets.rate.by_subband import LatentRate
 from tuner.network.wavelets.layout import Layout
 
 

@@ -9,7 +9,7 @@ from tests.unit.tuner.fit.wavelets.cases import SMALL, passes_over
 from tuner.decibels import mse_to_psnr_db
 from tuner.fit.wavelets.config import WaveletConfig
 from tuner.fit.wavelets.passes import GridPasses
-from tuner.fit.wavelets.rate import LatentRate
+from tuner.fit.wavelets.rate.by_subband import LatentRate
 from tuner.fit.wavelets.start import Start, begin, in_steps
 from tuner.fit.wavelets.trade import Trade
 

@@ -5,7 +5,9 @@ from math import log2
 import pytest
 import torch
 
-from tuner.fit.wavelets.rate import Costs, LatentRate, _made_coarse
+from tuner.fit.wavelets.rate.by_subband import LatentRate
+from tuner.fit.wavelets.rate.costs import Costs
+from tuner.fit.wavelets.rate.weights import made_coarse
 from tuner.network.wavelets.layout import Layout
 
 
@@ -69,7 +71,7 @@ def test_what_a_latent_does_to_the_bits_of_others_is_foreseen(shape: tuple[int, 
                 parents = None if above is None else rate._parents_of(above, frame, each.colours, each.nodes, kind)
                 _, rows = rate._rows(here, above, places, parents, each.firsts, kind)
                 for row in rows[:-1]:
-                    _made_coarse(row)
+                    made_coarse(row)
                 rows[-1] = (rows[:-1].sum(0) > 0.0).float()
                 after = torch.cat([some @ rows[:, part] for some, part in zip(each.weights, each.parts, strict=True)])
                 known = frame.taken(slopes.view(-1), places)

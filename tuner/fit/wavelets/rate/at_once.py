@@ -1,4 +1,4 @@
-"""The bits of the latents of a small signal: what `tuner.fit.wavelets.rate` estimates, for all subbands at once.
+"""The bits of the latents of a small signal: what `by_subband` estimates, for all subbands at once.
 
 Of a picture of 64 x 64 a subband has some hundred latents, so that the thousands of calls that look at one subband
 after the other take many times as long as their arithmetic. Here all subbands lie in one canvas, zeros between them,
@@ -16,27 +16,26 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tuner.fit.wavelets.rate import (
-    CALM,
+from tuner.fit.wavelets.rate.by_subband import LatentRate
+from tuner.fit.wavelets.rate.costs import (
     CENTRES,
+    MOST_OTHERS,
+    Costs,
+    Tables,
+    fitted_bits,
+    interpolated,
+    linear_tables,
+)
+from tuner.fit.wavelets.rate.planes import boxes, cross_offsets, margin_of, offsets_before
+from tuner.fit.wavelets.rate.weights import (
+    CALM,
     GUESS_CALM,
     GUESS_RIDGE,
     LARGEST_GUESSED,
     LARGEST_SLOPE,
-    MOST_OTHERS,
     RIDGE,
     SLOPE_STEPS,
     STEEP,
-    Costs,
-    LatentRate,
-    Tables,
-    boxes,
-    cross_offsets,
-    fitted_bits,
-    interpolated,
-    linear_tables,
-    margin_of,
-    offsets_before,
 )
 from tuner.network.wavelets.layout import GROUPS, Layout, Level, group_of
 
