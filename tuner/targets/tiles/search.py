@@ -2,7 +2,7 @@
 
 All tiles are surveyed and a few fitted, which tells the step of the latents that suits the whole
 (`tuner.targets.tiles.pilots`); then every tile is fitted alone with that step and kept in several versions, of which
-those are chosen that meet the target together (`tuner.targets.tiles.versions`). Where they do not span it, the step is
+those are chosen that meet the target together (`tuner.targets.tiles.landing`). Where they do not span it, the step is
 moved by what was missed, and one tile after the other is fitted again until they do. Memory is that of the samples as
 they are stored, of one fit, and of some files.
 """
@@ -10,12 +10,11 @@ they are stored, of one fit, and of some files.
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import cached_property
 from math import exp, log, prod
 
-from tuner.codec.decode import decode
-from tuner.decibels import in_decibels, mse_to_psnr_db
+from tuner.decibels import mse_to_psnr_db
 from tuner.errors import ConfigError, StateMismatch
 from tuner.fit.deadline import Deadline
 from tuner.fit.presets import Effort
@@ -25,22 +24,19 @@ from tuner.fit.state import FitState
 from tuner.fit.wavelets.survey import foreseen_squares
 from tuner.signal.large import LargeSignal
 from tuner.targets.ask import TilesAsk
-from tuner.targets.files import PSNR_TOLERANCE_DB
 from tuner.targets.outlook import Phase, Standing
-from tuner.targets.report import LEAST_BYTES
 from tuner.targets.result import TargetOutcome, TargetResult
-from tuner.targets.target import Target, TargetKind
+from tuner.targets.target import Target
 from tuner.targets.tiles.choice import PILOT_ROUNDS, largest_tile, pilots_of, tiles_for, usual_side
 from tuner.targets.tiles.crew import Crew, Part, parts_of
 from tuner.targets.tiles.grid import tile_grid
-from tuner.targets.tiles.measure import Quality, measured_quality
+from tuner.targets.tiles.landing import Landing, TiledFile
 from tuner.targets.tiles.pilots import STEPS, Goal, pilot_step
 from tuner.targets.tiles.state import TileRecord
-from tuner.targets.tiles.tile import FittedTile, TileSettings, fit_tile, join, survey_tile
-from tuner.targets.tiles.versions import Version, within_file, within_squares
+from tuner.targets.tiles.tile import FittedTile, TileSettings, fit_tile, survey_tile
+from tuner.targets.tiles.wanted import Wanted
 from tuner.targets.trial import Trial
 from tuner.targets.wavelets.forecast import work_per_step
-from tuner.words import counted
 
 OnStep = Callable[[Progress], Verdict]
 OnPhase = Callable[[Standing], None]
@@ -52,35 +48,7 @@ _BITS_PER_WEIGHT, _LEAST_LEARNED = 5.0, 300.0
 # What the logarithm of the size, and decibels, lose while that of the step grows by 1: for another pass.
 _SIZE_SLOPE, _QUALITY_SLOPE = 0.9, 6.5
 _AIM = 1.01  # bytes that the fits aim at, as a share of the limit: versions reach farther down than up
-_NEAR_DB, _LANDINGS = 0.03, 4
 _LARGEST_MOVE = 1.0
-# A file that would be so far from its target has tiles fitted again, as many as it takes.
-_FULL, _LOOSE_DB = 0.99, 0.1
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class TiledFile:
-    """A large signal as a file, measured region by region.
-
-    Attributes:
-        content: bytes of the file.
-        psnr_db: quality of the samples as they would be written, in dB.
-        max_error: largest difference of a sample, as a share of the range of values.
-        is_met: whether the target was met; true where none was given.
-        sentence: how it ended, in words.
-        steps: number of training steps of all fits.
-        seconds: duration of these steps, in seconds.
-        tiles: number of tiles.
-    """
-
-    content: bytes
-    psnr_db: float
-    max_error: float
-    is_met: bool
-    sentence: str
-    steps: int
-    seconds: float
-    tiles: int
 
 
 def represent_in_tiles(
@@ -220,20 +188,14 @@ class _Search:
         deadline: Deadline | None,
         crew: Crew | None = None,
     ) -> None:
-        config, target = ask.config, ask.target
-        grid = tile_grid(signal.grid_shape, ask.side)
-        self._signal, self._grid, self._target = signal, grid, target
-        self._on_step, self._on_phase, self._wanted_db = on_step, on_phase, config.psnr_db
-        self._deadline, self._crew = deadline, crew
-        self._max_bytes: int | None = None
-        if target is not None and target.kind.is_size:
-            self._max_bytes = target.max_bytes(signal.sample_count)
-        elif config.bits_per_sample is not None:
-            self._max_bytes = int(config.bits_per_sample * signal.sample_count / 8.0)
+        config, grid = ask.config, tile_grid(signal.grid_shape, ask.side)
+        self._signal, self._grid, self._wanted = signal, grid, Wanted.of(signal, ask, grid)
+        self._on_step, self._on_phase, self._deadline, self._crew = on_step, on_phase, deadline, crew
         self._pilots = pilots_of(grid)
         self._planned = grid.tiles + PILOT_ROUNDS * len(self._pilots)  # fits
         limit = config.max_seconds
-        learned = self._max_bytes is None or self._max_bytes >= _LEAST_LEARNED * grid.tiles
+        max_bytes = self._wanted.max_bytes
+        learned = max_bytes is None or max_bytes >= _LEAST_LEARNED * grid.tiles
         self._config = replace(
             config,
             bits_per_sample=None,
@@ -262,22 +224,22 @@ class _Search:
                 self._share(step)
             for tile in range(self._grid.tiles):
                 self._fit(step, tile)
-                if number > 0 and self._is_spanned():
+                if number > 0 and self._landing.is_spanned():
                     break
-            if self._is_spanned():
+            if self._landing.is_spanned():
                 break
             excess = self._excess([self._record.fits[step, tile] for tile in range(self._grid.tiles)])
-            slope = _SIZE_SLOPE if self._wanted_db is None else _QUALITY_SLOPE
+            slope = _SIZE_SLOPE if self._wanted.psnr_db is None else _QUALITY_SLOPE
             if before is not None and (before[1] - excess) * (log(step) - before[0]) > 0.0:
                 slope = (before[1] - excess) / (log(step) - before[0])
             before = (log(step), excess)
             move = max(-_LARGEST_MOVE, min(_LARGEST_MOVE, excess / slope))
             step = exp(max(log(STEPS[0]), min(log(STEPS[1]), log(step) + move)))
         self._tell(Phase.COMPRESSING)
-        file = self._landed(self._versions())
-        if self._target is not None and self._target.kind.is_size and not file.is_met:
+        file, target = self._landing.file(), self._wanted.target
+        if target is not None and target.kind.is_size and not file.is_met:
             raise ConfigError(
-                f"no file in tiles fits into {self._target}, the smallest had {len(file.content)} bytes: ask for more"
+                f"no file in tiles fits into {target}, the smallest had {len(file.content)} bytes: ask for more"
             )
         return file
 
@@ -348,9 +310,13 @@ class _Search:
     def fitted_psnr_db(self) -> float:
         """Quality of the latest fits of all tiles together as they were trained, in dB."""
         latest = {number: each.versions[each.own].squares for (_, number), each in self._record.fits.items()}
-        return mse_to_psnr_db(sum(latest.values()) / self._values)
+        return mse_to_psnr_db(sum(latest.values()) / self._wanted.values)
 
     # What is asked for.
+
+    @cached_property
+    def _landing(self) -> Landing:
+        return Landing(self._signal, self._settings(_FIRST_STEP), self._wanted, self._record)
 
     @cached_property
     def _name(self) -> str:
@@ -358,7 +324,7 @@ class _Search:
         settings = {
             "config": self._config.fingerprint(),
             "grid": asdict(self._grid),
-            "target": None if self._target is None else self._target.named(),
+            "target": None if self._wanted.target is None else self._wanted.target.named(),
         }
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
@@ -370,30 +336,16 @@ class _Search:
             digest.update(self._signal.values(self._grid.region(number)).data)
         return digest.hexdigest()
 
-    @cached_property
-    def _values(self) -> int:
-        """Number of values of all tiles together, shared ones counted in each."""
-        return self._grid.samples * self._signal.channels
-
-    @cached_property
-    def _wanted_squares(self) -> float:
-        """Sum of the squared errors of all tiles that a quality stands for."""
-        wanted: float = 10.0 ** (-(self._wanted_db or 0.0) / 10.0)
-        # Rounding to samples adds a twelfth of a step squared to what fits see.
-        scale = self._signal.storage.effective.scale
-        added = 1.0 / (12.0 * scale**2) if self._signal.sample_format.is_integer else 0.0
-        return max(wanted - added, wanted / 4.0) * self._values
-
     def _goal(self) -> Goal:
-        if self._wanted_db is not None:
-            return Goal(is_size=False, value=self._wanted_squares)
-        assert self._max_bytes is not None  # noqa: S101  one of both
+        if self._wanted.psnr_db is not None:
+            return Goal(is_size=False, value=self._wanted.squares)
+        assert self._wanted.max_bytes is not None  # noqa: S101  one of both
         shape = largest_tile(self._grid)
         weights = self._config.layer_weight_count(shape, self._signal.channels) if self._config.learned else 0
         index = 8.0 * self._grid.tiles
         return Goal(
             is_size=True,
-            value=max(_AIM * self._max_bytes - index, 1.0),
+            value=max(_AIM * self._wanted.max_bytes - index, 1.0),
             fixed=_BITS_PER_WEIGHT * weights / 8.0,
         )
 
@@ -473,127 +425,8 @@ class _Search:
     def _capture(self) -> FitState:
         return self._record.to_fit_state(self._name, self._signal_name)
 
-    # All of them.
-
-    def _versions(self) -> list[list[Version]]:
-        """All versions of each tile, of whatever step."""
-        found: list[list[Version]] = [[] for _ in range(self._grid.tiles)]
-        for (_, number), each in self._record.fits.items():
-            found[number] += each.versions
-        return found
-
-    def _is_spanned(self) -> bool:
-        """Whether the versions that are there reach from below to above the target."""
-        if self._target is None or self._target.kind is TargetKind.SECONDS:
-            return True
-        versions = self._versions()
-        if self._wanted_db is not None:
-            least, most = (sum(pick(each.squares for each in tile) for tile in versions) for pick in (min, max))
-            loosest: float = most * 10.0 ** (_LOOSE_DB / 10.0)
-            return least <= self._wanted_squares <= loosest
-        least, most = (sum(pick(len(each.packed) for each in tile) for tile in versions) for pick in (min, max))
-        budget = self._budget(versions)
-        return least <= budget and most >= _FULL * budget
-
-    def _landed(self, versions: list[list[Version]]) -> TiledFile:
-        """The file of the versions that serve the target best."""
-        if self._wanted_db is not None:
-            return self._on_quality(versions)
-        content = self._on_size(versions)
-        return self._file(content, self._quality(content))
-
-    def _budget(self, versions: list[list[Version]]) -> int:
-        """Bytes that all tiles may have together, but for what lengths of lengths differ by."""
-        assert self._max_bytes is not None  # noqa: S101  as asked for
-        some = [each[0] for each in versions]
-        whole = len(self._joined(some, self._report_of_size()))
-        return self._max_bytes - whole + sum(len(each.packed) for each in some)
-
-    def _on_size(self, versions: list[list[Version]]) -> bytes:
-        """The best file within the limit, which the report of a large one is part of."""
-        assert self._max_bytes is not None  # noqa: S101  as asked for
-        report = self._report_of_size()
-        chosen = within_file(
-            versions, self._max_bytes, self._budget(versions), lambda some: len(self._joined(some, report))
-        )
-        return self._joined(chosen, report)
-
-    def _on_quality(self, versions: list[list[Version]]) -> TiledFile:
-        """The smallest file that is so good, nearly; else the best one."""
-        wanted, squares = self._wanted_db or 0.0, self._wanted_squares
-        best: TiledFile | None = None
-        for _ in range(_LANDINGS):
-            chosen = within_squares(versions, squares)
-            content = self._joined(chosen, None)
-            if len(content) >= LEAST_BYTES:
-                content = self._joined(chosen, self._report())
-            file = self._file(content, self._quality(content))
-            if best is None or self._is_better(file, best):
-                best = file
-            excess = file.psnr_db - wanted
-            if 0.0 <= excess <= _NEAR_DB:
-                break
-            # Blends are better than their parts, and clipped values than others.
-            reached = sum(each.squares for each in chosen)
-            following = reached * 10.0 ** ((excess - _NEAR_DB / 2.0) / 10.0)
-            if within_squares(versions, following) == chosen:
-                break
-            squares = following
-        assert best is not None  # noqa: S101  there is a first try
-        return best
-
-    def _quality(self, content: bytes) -> Quality:
-        return measured_quality(self._signal, decode(content), self._grid)
-
-    def _joined(self, chosen: list[Version], report: dict[str, str | int | float] | None) -> bytes:
-        return join(self._signal, self._settings(_FIRST_STEP), [each.packed for each in chosen], report)
-
-    def _report_of_size(self) -> dict[str, str | int | float] | None:
-        return self._report() if (self._max_bytes or 0) >= LEAST_BYTES else None
-
-    def _report(self) -> dict[str, str | int | float]:
-        """Words that are known before the file is."""
-        return {"steps": self._record.steps, "trainer": "wavelets", "seed": self._config.seed}
-
-    def _file(self, content: bytes, quality: Quality) -> TiledFile:
-        is_met = self._meets(quality.psnr_db, len(content))
-        reached = (
-            f"{in_decibels(quality.psnr_db)}, errors up to {quality.max_error:.2g}, {len(content)} bytes in "
-            f"{counted(self._grid.tiles, 'tile')}."
-        )
-        if self._target is None or self._target.kind is TargetKind.SECONDS:
-            sentence = f"All tiles were fitted: {reached}"
-        else:
-            sentence = f"The target of {self._target} was {'met' if is_met else 'missed'}: {reached}"
-        return TiledFile(
-            content=content,
-            psnr_db=quality.psnr_db,
-            max_error=quality.max_error,
-            is_met=is_met,
-            sentence=sentence,
-            steps=self._record.steps,
-            seconds=self._record.seconds,
-            tiles=self._grid.tiles,
-        )
-
     def _excess(self, fits: list[FittedTile]) -> float:
         """How far the fits, as they were trained, are above what they aim at, in decibels or as a logarithm."""
         goal = self._goal()
         found = sum(goal.of([each]) + goal.fixed for each in fits)
         return log(found / goal.value) * (1.0 if goal.is_size else -10.0 / log(10.0))
-
-    def _meets(self, psnr_db: float, size: int) -> bool:
-        if self._target is None:
-            return True
-        if self._target.kind is TargetKind.PSNR_DB:
-            return psnr_db >= self._target.value - PSNR_TOLERANCE_DB
-        return not self._target.kind.is_size or size <= (self._max_bytes or 0)
-
-    def _is_better(self, file: TiledFile, other: TiledFile) -> bool:
-        if file.is_met != other.is_met:
-            return file.is_met
-        if self._wanted_db is not None and min(file.psnr_db, other.psnr_db) >= self._wanted_db:
-            return len(file.content) < len(other.content)
-        if not file.is_met and self._max_bytes is not None:
-            return len(file.content) < len(other.content)
-        return file.psnr_db > other.psnr_db

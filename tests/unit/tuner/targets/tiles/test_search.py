@@ -31,7 +31,8 @@ from tuner.targets.result import TargetOutcome
 from tuner.targets.search import fit_to_target
 from tuner.targets.target import Target
 from tuner.targets.tiles.grid import tile_grid
-from tuner.targets.tiles.search import TiledFile, represent_in_tiles
+from tuner.targets.tiles.landing import TiledFile
+from tuner.targets.tiles.search import represent_in_tiles
 from tuner.targets.tiles.tile import TileSettings
 
 SIDE, STEPS = 40, 2
