@@ -15,8 +15,11 @@ def complaints(kind: type[BaseSettings], *, required: bool = True) -> list[str]:
         kind()
     except ValidationError as error:
         prefix = kind.model_config.get("env_prefix", "")
-        lines = []
-        for problem in error.errors(include_url=False, include_input=False, include_context=False):
+        lines, problems = [], error.errors(include_url=False, include_input=False, include_context=False)
+        in_parts = {problem["loc"][0] for problem in problems if len(problem["loc"]) > 1}
+        for problem in problems:
+            if len(problem["loc"]) == 1 and problem["loc"][0] in in_parts:
+                continue  # of a list without the entry that is wrong, which would be called too short
             names = [str(name) for name in problem["loc"][:1]]  # none where settings do not go together
             if required or not any(kind.model_fields[name].is_required() for name in names):
                 lines.append(": ".join([*(f"{prefix}{name}".upper() for name in names), without_class(problem["msg"])]))

@@ -65,3 +65,13 @@ def test_all_complaints_are_one_refusal() -> None:
     with pytest.raises(SystemExit) as refused:
         refuse("worker", ["TUNER_A: b", "TUNER_C: d"])
     assert refused.value.code == "the worker cannot start with this environment:\n  TUNER_A: b\n  TUNER_C: d"
+
+
+def test_a_wrong_entry_of_a_list_is_one_complaint(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is told that the list is too short, which it is only without that entry."""
+    monkeypatch.setenv("TUNER_WORKER_CLASSES", '["abacus"]')
+    (line,) = complaints(WorkerSettings, required=False)
+    assert line.startswith("TUNER_WORKER_CLASSES: Input should be 'any'")
+    monkeypatch.setenv("TUNER_WORKER_CLASSES", "[]")
+    (line,) = complaints(WorkerSettings, required=False)
+    assert "at least 1 item" in line
