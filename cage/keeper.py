@@ -15,14 +15,15 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from cage.limits import JobBroken, Limits, OverBudget, OverMemory
 from cage.nursery import ANSWERED, FAULT, order_frame, receive
+from cage.patience import HEED_SECONDS, Patience
 
 _PIPE_BYTES, _F_SETPIPE_SZ = 1 << 20, 1031
-_HEED_SECONDS = 0.25
 _PREPARE_SECONDS, _END_SECONDS = 120.0, 10.0
 _MEBIBYTE = 1 << 20
 _HELD_BYTES = 32 * _MEBIBYTE  # of an answer, in memory
@@ -30,18 +31,46 @@ _HELD_BYTES = 32 * _MEBIBYTE  # of an answer, in memory
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A process in the cage, as the side that asks knows it.
+
+    Attributes:
+        answer: what it says.
+        told: where its end is told.
+    """
+
+    answer: IO[bytes]
+    told: socket.socket
+
+    def __enter__(self) -> "Child":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End it, if it has not ended."""
+        self.answer.close()
+        self.told.close()
+
+
 class Keeper:
-    """Has files read in the cage, any number at the same time, each in a process of its own."""
+    """Has files read in the cage, any number at the same time, each in a process of its own.
+
+    Attributes:
+        limits: budget of each process.
+    """
 
     def __init__(self, module: str, limits: Limits) -> None:
         """Nothing is started before `start` or `ask`.
 
         Args:
             module: name of the module that reads; see `cage.nursery`.
-            limits: budget of each file.
+            limits: budget of each process.
         """
+        self.limits = limits
         self._module = module
-        self._limits = limits
         self._lock = threading.Lock()
         self._nursery: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
@@ -72,18 +101,9 @@ class Keeper:
             OverBudget: if the file took more than its limits allow, or crashed what reads it.
             JobBroken: if the reader itself cannot work.
         """
-        reading, writing = os.pipe()
-        told, telling = socket.socketpair()
-        with os.fdopen(reading, "rb", buffering=0) as answer, told:
-            try:
-                _widen(writing)
-                self._order(order_frame(self._limits, request), [file, writing, telling.fileno()])
-            finally:
-                os.close(writing)
-                telling.close()
-            self._await_nursery(heed)
-            said = self._listen(answer.fileno(), heed)
-            return self._judge(said, told)
+        with self.fork(file, request, heed) as child:
+            said = self._listen(child.answer.fileno(), heed)
+            return self._judge(said, child.told)
 
     def ask_bytes(self, content: bytes, request: dict[str, Any], heed: Callable[[], None] = lambda: None) -> memoryview:
         """Have bytes read that are in memory here; like `ask`."""
@@ -91,6 +111,35 @@ class Keeper:
             file.write(content)
             file.flush()
             return self.ask(file.fileno(), request, heed)
+
+    def fork(self, file: int, request: dict[str, Any], heed: Callable[[], None], *, is_shared: bool = False) -> Child:
+        """Have a child begin, which ends with its answer, or when it is closed.
+
+        Args:
+            file: descriptor of the file; it stays open here.
+            request: whatever the module wants to know.
+            heed: called several times a second; what it raises ends the child.
+            is_shared: whether the file is a pipe from which one file after the other comes; see `cage.shared`.
+
+        Raises:
+            JobBroken: if the reader itself cannot work.
+        """
+        reading, writing = os.pipe()
+        told, telling = socket.socketpair()
+        child = Child(os.fdopen(reading, "rb", buffering=0), told)
+        try:
+            try:
+                _widen(writing)
+                order = order_frame(self.limits, request, is_shared=is_shared)
+                self._order(order, [file, writing, telling.fileno()])
+            finally:
+                os.close(writing)
+                telling.close()
+            self._await_nursery(heed)
+        except BaseException:
+            child.close()
+            raise
+        return child
 
     def _order(self, message: bytes, descriptors: list[int]) -> None:
         with self._lock:
@@ -138,7 +187,7 @@ class Keeper:
     def _await_nursery(self, heed: Callable[[], None]) -> None:
         """Wait until it has prepared, which is not the file's time."""
         prepared, deadline = self._prepared, time.monotonic() + _PREPARE_SECONDS
-        while not prepared.done.wait(_HEED_SECONDS):
+        while not prepared.done.wait(HEED_SECONDS):
             heed()
             if time.monotonic() > deadline:
                 raise JobBroken(f"{self._module} was not ready after {_PREPARE_SECONDS:.0f} s")
@@ -152,22 +201,15 @@ class Keeper:
             return said.whole()
 
     def _hear(self, answer: int, said: "_Answer", heed: Callable[[], None]) -> None:
-        deadline = time.monotonic() + self._limits.wall_seconds
-        waits = select.poll()
-        waits.register(answer, select.POLLIN)
+        patience = Patience(self.limits.wall_seconds, heed)
         while True:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise OverBudget(f"it took more than {self._limits.wall_seconds:g} s")
-            if not waits.poll(1000 * min(left, _HEED_SECONDS)):
-                heed()
-                continue
+            patience.wait(answer, select.POLLIN)
             piece = os.read(answer, _PIPE_BYTES)
             if not piece:
                 return
             said.add(piece)
-            if len(said) > self._limits.answer_bytes + len(ANSWERED):
-                raise OverBudget(f"its answer has more than {self._limits.answer_bytes} bytes")
+            if len(said) > self.limits.answer_bytes + len(ANSWERED):
+                raise OverBudget(f"its answer has more than {self.limits.answer_bytes} bytes")
 
     def _judge(self, said: bytearray | mmap.mmap, told: socket.socket) -> memoryview:
         told.settimeout(_END_SECONDS)
@@ -192,7 +234,7 @@ class Keeper:
         except (ValueError, KeyError, TypeError):
             raise OverBudget(f"what reads it ended with {code}") from None
         if kind == "memory":
-            raise OverMemory(f"it took more than {self._limits.memory_bytes // _MEBIBYTE} MiB")
+            raise OverMemory(f"it took more than {self.limits.memory_bytes // _MEBIBYTE} MiB")
         raise JobBroken(f"{self._module} cannot work: {message}")
 
 

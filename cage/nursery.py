@@ -1,10 +1,13 @@
-"""`python -m cage.nursery MODULE`: a process that has everything imported, and forks one caged child for each file.
+"""`python -m cage.nursery MODULE`: a process that has everything imported, and forks caged children, each for one file.
 
 A Python that starts for each file spends nearly all of its time on imports. This one makes them once, is the only
 thread of its process, never sees a file's bytes, and forks; the child locks itself in (`enter.py`), reads the one file
 that it inherited, answers and ends. Orders come over the socket at standard input, each with three descriptors: the
 file, where the answer goes, and where the child's end is told. Whoever closes the last one ends the child; when the
 socket itself closes, everything ends.
+
+A child that is shared (`shared.py`) inherits a pipe instead of a file, and reads one file after the other that comes
+from it; in front of each file and of each answer is its length.
 
 The module has `prepare()`, called once, which must leave nothing to be imported later: in the cage no file can be
 opened. And `run(data, request)`, which yields the pieces of the answer.
@@ -32,6 +35,7 @@ from cage.limits import Limits
 FRAME_BYTES = 4096  # of each message on the socket, so that none has to be searched for its end
 # How an answer begins, as long as samples behind it need to lie well in memory; and what a fault begins with.
 ANSWERED, FAULT = b"+".ljust(64), b"-"
+LENGTH_BYTES = 8  # in front of what comes and goes in a shared child, little-endian
 _PROBE = Limits(memory_bytes=1 << 28, cpu_seconds=5, wall_seconds=5.0, answer_bytes=1 << 12)
 _READ_BYTES = 1 << 20
 
@@ -153,7 +157,8 @@ class Nursery:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             _be_first_to_go()
             enter(Limits(**order["limits"]), (file, answer), self._number, has_network=self._has_network)
-            _work(self._job, file, answer, order["request"])
+            work = _work_in_turn if order["is_shared"] else _work
+            work(self._job, file, answer, order["request"])
             status = 0
         finally:
             os._exit(status)
@@ -188,6 +193,16 @@ def _work(job: Job, file: int, answer: int, request: dict[str, Any]) -> None:
         _fault(answer, "broken", traceback.format_exc()[-2000:])
 
 
+def _work_in_turn(job: Job, files: int, answer: int, request: dict[str, Any]) -> None:
+    """Read one file after the other. Any fault ends it: then the file is read by another child, which can tell why."""
+    while length := _take(files, LENGTH_BYTES):
+        file = _take(files, int.from_bytes(length, "little"))
+        pieces = [memoryview(piece).cast("B") for piece in job.run(file, request)]
+        _write(answer, sum(map(len, pieces)).to_bytes(LENGTH_BYTES, "little"))
+        for piece in pieces:
+            _write(answer, piece)
+
+
 def _fault(answer: int, kind: str, message: str) -> None:
     with suppress(OSError, MemoryError):
         _write(answer, b"\n" + FAULT + json.dumps({"fault": kind, "message": message}).encode())
@@ -201,6 +216,15 @@ def _read(file: int) -> bytes:
     while piece := os.pread(file, _READ_BYTES, place):
         pieces.append(piece)
         place += len(piece)
+    return b"".join(pieces)
+
+
+def _take(files: int, length: int) -> bytes:
+    """That many bytes from a pipe, or fewer if no more will come."""
+    pieces: list[bytes] = []
+    while length and (piece := os.read(files, length)):
+        pieces.append(piece)
+        length -= len(piece)
     return b"".join(pieces)
 
 
@@ -230,9 +254,9 @@ def frame(message: dict[str, Any]) -> bytes:
     return text.ljust(FRAME_BYTES)
 
 
-def order_frame(limits: Limits, request: dict[str, Any]) -> bytes:
+def order_frame(limits: Limits, request: dict[str, Any], *, is_shared: bool) -> bytes:
     """An order, to which three descriptors belong."""
-    return frame({"limits": asdict(limits), "request": request})
+    return frame({"limits": asdict(limits), "request": request, "is_shared": is_shared})
 
 
 def receive(channel: socket.socket, descriptors: int) -> tuple[dict[str, Any], list[int]]:
