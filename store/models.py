@@ -87,6 +87,8 @@ class Signal(Base):
     deleted_at: Mapped[datetime | None]  # since when no new fit may use it
     expires_at: Mapped[datetime | None]  # when it is deleted, or as soon as no fit needs it any more; None: never
     damage: Mapped[str | None]  # blob_missing or blob_damaged, as the last comparison with its object found
+    # SHA-256 of what reading the file gives, as its inspection found; null of large signals and of older rows.
+    decoded_sha256: Mapped[str | None]
 
     @property
     def grid_shape(self) -> tuple[int, ...]:

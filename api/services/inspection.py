@@ -7,6 +7,7 @@ a file that crashes one takes nothing with it.
 
 import json
 import logging
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from cage.limits import Limits, OverBudget
 
 INSPECTOR = "tuner.signal.inspect"
 MAX_OUTPUT_BYTES = 64 * 1024
+DECODED_SHA256 = "decoded_sha256"  # the fact, of a small signal, by which a worker knows that it was read as it is
 
 REFUSALS: dict[str, type[ApiError]] = {
     refusal.code: refusal for refusal in (UnsupportedFormat, DamagedSignal, InvalidSignal, SignalTooLarge)
@@ -94,11 +96,16 @@ def _verdict(answer: bytes) -> dict[str, Any]:
     """
     try:
         said = json.loads(answer)
-        if (said["ok"] is True and isinstance(said["facts"], dict)) or (
+        if (said["ok"] is True and _is_digest(said["facts"].get(DECODED_SHA256))) or (
             said["ok"] is False and said["code"] in REFUSALS and isinstance(said["message"], str)
         ):
             verdict: dict[str, Any] = said
             return verdict
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         pass
     raise OverBudget(f"the inspector said {answer[:200]!r}, which is no verdict")
+
+
+def _is_digest(said: object) -> bool:
+    """Whether it is an SHA-256, or nothing."""
+    return said is None or (isinstance(said, str) and re.fullmatch("[0-9a-f]{64}", said) is not None)

@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 from starlette.requests import Request
 
 from api.errors import ContentTooLarge, EmptyUpload, UnsupportedMediaType, UploadTimeout
-from api.services.inspection import Inspector
+from api.services.inspection import DECODED_SHA256, Inspector
 from api.services.multipart import FilePart
 from api.services.pace import paced
 from api.services.places import Places
@@ -226,6 +226,8 @@ class Uploads:
 
     def _keep(self, tenant: str, upload: Upload, facts: dict[str, Any], record: Recorder) -> tuple[Signal, bool]:
         key = signal_key(tenant, upload.sha256)
+        facts = dict(facts)
+        decoded_sha256 = facts.pop(DECODED_SHA256, None)  # for workers, and nothing that a client could use
         media_type = MEDIA_TYPES.get(facts["format"], "application/octet-stream")
         self._blobs.put(key, upload.path, media_type=media_type)
         try:
@@ -243,6 +245,7 @@ class Uploads:
                     filename=upload.filename,
                     facts=facts,
                     object_key=key,
+                    decoded_sha256=decoded_sha256,
                     kept_seconds=self._settings.signals_kept_seconds,
                 )
                 added[0].damage = None  # its object is new even if somebody else has added the row meanwhile

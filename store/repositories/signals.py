@@ -30,6 +30,7 @@ class Signals:
         filename: str | None,
         facts: dict[str, Any],
         object_key: str,
+        decoded_sha256: str | None = None,
         kept_seconds: float | None = None,
     ) -> tuple[Signal, bool]:
         """Record a stored upload; the same bytes of the same tenant are the same signal, kept for that much longer.
@@ -47,6 +48,7 @@ class Signals:
                 filename=filename,
                 facts=facts,
                 object_key=object_key,
+                decoded_sha256=decoded_sha256,
                 expires_at=None if kept_seconds is None else func.now() + as_interval(kept_seconds),
             )
             .on_conflict_do_nothing(index_elements=["tenant", "sha256"], index_where=Signal.deleted_at.is_(None))

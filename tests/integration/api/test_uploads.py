@@ -10,12 +10,15 @@ from pathlib import Path
 import httpx
 import pytest
 
+from api.services.access import LOCAL_TENANT
+from store.repositories.signals import Signals
 from tests.damage import damage
 from tests.factories import picture_png
 from tests.integration.api.conftest import MAX_UPLOAD_BYTES, Server, running_api
 from tests.integration.api.images import animation, bomb, png
 from tests.integration.api.waiting import eventually
 from tests.integration.api.world import World
+from tuner.signal import handover
 
 RAW = {"Content-Type": "application/octet-stream"}
 TOO_LONG = MAX_UPLOAD_BYTES + 1
@@ -67,6 +70,11 @@ def test_every_kind_of_picture(
         channels,
         sample_format,
     )
+    assert "decoded_sha256" not in facts  # for workers only
+    with world.database.unit_of_work() as session:
+        row = Signals(session).get(LOCAL_TENANT, signal["id"])
+        assert row.decoded_sha256 == hashlib.sha256(b"".join(handover.run(content, {}))).hexdigest()
+        assert "decoded_sha256" not in row.facts
     assert client.get(answer.headers["location"]).json() == signal
     assert (world.counts()[0] - before[0], world.counts()[3] - before[3]) == (1, 1)
     back = client.get(signal["links"]["content"])

@@ -15,6 +15,9 @@ def run(data: bytes, request: dict[str, Any]) -> Iterator[bytes]:
     match data.decode():
         case "good":
             yield json.dumps({"ok": True, "facts": {"request": request, "environment": dict(os.environ)}}).encode()
+        case "attest" | "attest nonsense":
+            digest = "0a" * 32 if data == b"attest" else "0A" * 32
+            yield json.dumps({"ok": True, "facts": {"decoded_sha256": digest}}).encode()
         case "refuse":
             yield json.dumps({"ok": False, "code": "damaged_signal", "message": "torn"}).encode()
         case "invent":

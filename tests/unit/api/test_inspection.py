@@ -36,12 +36,16 @@ def test_it_gets_a_file_and_a_limit_and_no_secrets(tmp_path: Path, monkeypatch: 
     assert "secret" not in json.dumps(facts)
 
 
+def test_a_digest_comes_with_the_facts(tmp_path: Path) -> None:
+    assert inspect(tmp_path, "attest") == {"decoded_sha256": "0a" * 32}
+
+
 def test_a_refusal_keeps_its_reason(tmp_path: Path) -> None:
     with pytest.raises(DamagedSignal, match="torn"):
         inspect(tmp_path, "refuse")
 
 
-@pytest.mark.parametrize("way", ["greedy", "busy", "crash", "chatty", "invent", "babble", "nothing"])
+@pytest.mark.parametrize("way", ["greedy", "busy", "crash", "chatty", "invent", "babble", "nothing", "attest nonsense"])
 def test_a_file_that_takes_too_much_or_breaks_the_decoder_is_refused(tmp_path: Path, way: str) -> None:
     with pytest.raises(UndecodableSignal):
         inspect(tmp_path, way)

@@ -325,6 +325,7 @@ def test_inspection_is_a_program_with_one_json_answer(tmp_path: Path) -> None:
     report = inspected(path)
     assert isinstance(report["facts"], dict)
     assert len(report["facts"].pop("compaction_db")) > 5
+    assert len(report["facts"].pop("decoded_sha256")) == 64
     assert report == {"ok": True, "facts": facts}
     refusal = inspected(path, "--max-pixels", "34")
     assert refusal["ok"] is False
