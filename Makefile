@@ -20,7 +20,7 @@ QUICK := tests/golden/test_golden.py::test_the_integers_never_change tests/docs/
          tests/unit/tuner/test_representation.py tests/unit/tuner/test_metrics.py tests/unit/tuner/test_public_names.py
 
 .DEFAULT_GOAL := help
-.PHONY: joined bench-monotone bench-small bench-batch test-long core fuzz-coverage help demo test check up format bench-fit bench-held-out bench-jobs chaos clean openapi quick fuzz-api load test-napari test-browser test-node bench-rd bench-kinds bench-robust fuzz-codec docs docs-pictures docs-views bench-estimate bench-weights bench-hostile simulate mutants test-readers bench-memory containers bench-scale bench-large test-hosts
+.PHONY: joined bench-monotone bench-small bench-batch bench-reading test-long core fuzz-coverage help demo test check up format bench-fit bench-held-out bench-jobs chaos clean openapi quick fuzz-api load test-napari test-browser test-node bench-rd bench-kinds bench-robust fuzz-codec docs docs-pictures docs-views bench-estimate bench-weights bench-hostile simulate mutants test-readers bench-memory containers bench-scale bench-large test-hosts
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -139,6 +139,9 @@ bench-memory: $(READY) ## memory that training takes, by network and size: build
 
 bench-small: $(READY) ## many fits of 64 x 64 through the service, and where their time goes: build/bench/small.json
 	$(BIN)/python -m benchmarks.small $(BENCH_OPTIONS)
+
+bench-reading: $(READY) ## reading a small picture in the cage, by processes of its own and by shared ones: build/bench/reading.json
+	$(BIN)/python -m benchmarks.reading $(BENCH_OPTIONS)
 
 bench-batch: $(READY) ## small signals fitted together and one by one: build/bench/batch.json
 	$(BIN)/python -m benchmarks.batch $(BENCH_OPTIONS)

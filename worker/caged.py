@@ -5,6 +5,7 @@ from functools import cache
 
 from cage.keeper import Keeper
 from cage.limits import Limits
+from cage.shared import SharedChild
 
 
 @cache
@@ -18,3 +19,14 @@ def keeper_of(module: str, limits: Limits) -> Keeper:
     keeper = Keeper(module, limits)
     atexit.register(keeper.close)
     return keeper
+
+
+@cache
+def shared_child_of(module: str, limits: Limits) -> SharedChild:
+    """What reads several small files of one tenant; it ends with the process of `keeper_of`, if not before.
+
+    Args:
+        module: name of the module whose `run` does the work.
+        limits: budget of each child.
+    """
+    return SharedChild(keeper_of(module, limits))

@@ -1,7 +1,7 @@
 """What reads pictures in the cage, and has loaded nothing else.
 
-Most fits are of pictures, and each is read by a fork, which takes the longer the more its parent has mapped: with the
-libraries for sounds, volumes, videos and meshes that is 16 ms of a processor, without them 10
+Most fits are of pictures, and what reads them is forked, which takes the longer the more its parent has mapped: with
+the libraries for sounds, volumes, videos and meshes that is 16 ms of a processor, without them 10
 (docs/decisions/0045-many-small-fits.md).
 """
 

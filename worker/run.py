@@ -201,7 +201,13 @@ def _attempt(resources: Resources, claimed: ClaimedFit, lease: Lease, reporter: 
         content = resources.blobs.read(
             claimed.signal.object_key, sha256=claimed.signal.sha256, max_bytes=claimed.signal.byte_count
         )
-        signal = read_caged(content, resources.settings, reporter.heed)
+        signal = read_caged(
+            content,
+            resources.settings,
+            reporter.heed,
+            tenant=claimed.tenant,
+            decoded_sha256=claimed.signal.decoded_sha256,
+        )
         del content  # an upload may have a gigabyte, which is not needed while it is fitted
         ask = ask_from_spec(claimed.spec, signal)
         if not isinstance(ask, TilesAsk):

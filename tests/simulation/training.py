@@ -120,7 +120,7 @@ class Trainer:
                 return _result(None, step)
         return _result(f"network {seed} after {total}: {mark}".encode(), total)
 
-    def read_caged(self, content: bytes, settings: Any, heed: Callable[[], None]) -> Any:
+    def read_caged(self, content: bytes, settings: Any, heed: Callable[[], None], **_signal: Any) -> Any:
         for _ in range(2):
             self._scheduler.pause(0.3)
             heed()

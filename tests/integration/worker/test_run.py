@@ -334,7 +334,7 @@ def test_a_phase_in_which_nothing_ends_is_told_of_all_the_same(
     """By the thread of the lease: reading, a long step, files and storing tell nothing themselves while they last."""
     told = Event()
 
-    def read(content: bytes, *_: object) -> Signal:
+    def read(content: bytes, *_: object, **__: object) -> Signal:
         fit_id = submitted[0]
         deadline = time.monotonic() + 20
         while kinds(resources, fit_id).count("phase") < 4:

@@ -1,10 +1,12 @@
 """A signal that was read in the cage is the one that the library reads; what costs too much is refused by name."""
 
+import json
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from io import BytesIO
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from cage.limits import Limits
 from tests.signals import SIGNALS
 from tests.unit.tuner.signal.test_formats import REFUSED
 from tuner.errors import SignalError, SignalTooLarge
+from tuner.signal import inspect
 from tuner.signal.formats import WRITERS, encode_signal, read_signal
 from tuner.signal.handover import signal_of, signal_pieces
 from tuner.signal.kind import SignalKind
@@ -45,6 +48,71 @@ def test_a_signal_comes_out_as_it_is(name: str, suffix: str) -> None:
     assert found.values.flags.aligned
     for field in ("kind", "sample_format", "icc_profile", "scaling", "details"):
         assert getattr(found, field) == getattr(expected, field)
+
+
+def digest_of(content: bytes) -> str | None:
+    """What inspection says of a small signal."""
+    facts = json.loads(b"".join(inspect.run(content, {})))["facts"]
+    digest: str | None = facts.get("decoded_sha256")
+    return digest
+
+
+@pytest.mark.parametrize(("name", "suffix"), NAMES)
+def test_a_process_that_reads_several_files_reads_what_inspection_found(
+    name: str, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = encode_signal(SIGNALS[name], f"x{suffix}")
+    digest = digest_of(content)
+    if digest is None:
+        assert SIGNALS[name].kind is SignalKind.DISTANCE
+        assert suffix != ".npy"
+        return
+    expected = read_caged(content, SETTINGS)
+    monkeypatch.delattr("cage.keeper.Keeper.ask_bytes")  # a process for each
+    for _ in range(2):
+        found = read_caged(content, SETTINGS, tenant="somebody", decoded_sha256=digest)
+        assert isinstance(found, Signal)
+        np.testing.assert_array_equal(found.values, expected.values)
+        assert found.values.flags.writeable
+        assert found.values.flags.aligned
+        for field in ("kind", "sample_format", "icc_profile", "scaling", "details"):
+            assert getattr(found, field) == getattr(expected, field)
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "is_small"),
+    [((128, 128, 3), np.uint8, True), ((128, 129, 3), np.uint8, False), ((192, 192), np.float64, False)],
+    ids=["most values", "more values", "more bytes"],
+)
+def test_only_of_small_signals_there_is_a_digest(shape: tuple[int, ...], dtype: type, is_small: bool) -> None:
+    file = BytesIO()
+    np.save(file, np.arange(np.prod(shape)).reshape(shape).astype(dtype), allow_pickle=False)
+    assert (digest_of(file.getvalue()) is not None) is is_small
+
+
+def square(colour: str) -> bytes:
+    picture = BytesIO()
+    Image.new("RGB", (4, 4), colour).save(picture, "PNG")
+    return picture.getvalue()
+
+
+def test_a_reader_that_was_taken_over_changes_nothing_of_what_it_reads_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stand-in answers with black from its second file on."""
+    monkeypatch.setattr("worker.reading.PICTURE_READER", "tests.unit.worker.black")
+    own = Mock(side_effect=Keeper.ask_bytes, autospec=True)
+    monkeypatch.setattr(Keeper, "ask_bytes", lambda *words: own(*words))
+    for number, colour in enumerate(("red", "green", "blue", "white"), start=1):
+        content = square(colour)
+        found = read_caged(content, SETTINGS, tenant="somebody", decoded_sha256=digest_of(content))
+        np.testing.assert_array_equal(found.values, read_signal(content).values)
+        assert own.call_count == number // 2  # each second one was read again, by itself
+
+
+@pytest.mark.parametrize("of_another", [None, "0" * 64], ids=["without", "with the digest of something else"])
+def test_what_another_release_reads_otherwise_counts_as_it_is_read_now(of_another: str | None) -> None:
+    content = square("red")
+    found = read_caged(content, SETTINGS, tenant="somebody", decoded_sha256=of_another)
+    np.testing.assert_array_equal(found.values, read_signal(content).values)
 
 
 def test_a_colour_profile_comes_out_too() -> None:
@@ -142,19 +210,21 @@ def test_what_begins_like_a_picture_and_is_another_file_is_read_as_that() -> Non
     assert found.kind is SignalKind.DISTANCE
 
 
+@pytest.mark.parametrize("digest", [None, "0" * 64], ids=["alone", "shared"])
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_cannot_be_read_is_refused_as_by_the_library(name: str) -> None:
+def test_what_cannot_be_read_is_refused_as_by_the_library(name: str, digest: str | None) -> None:
     content, error = REFUSED[name]
     with pytest.raises(error) as caught:
-        read_caged(content, SETTINGS)
+        read_caged(content, SETTINGS, tenant="somebody", decoded_sha256=digest)
     assert type(caught.value) is error
 
 
-def test_memory_beyond_the_budget_is_refused_by_name() -> None:
+@pytest.mark.parametrize("digest", [None, "0" * 64], ids=["alone", "shared"])
+def test_memory_beyond_the_budget_is_refused_by_name(digest: str | None) -> None:
     picture = BytesIO()
     Image.new("RGB", (16_384, 2048)).save(picture, "PNG")
     with pytest.raises(SignalTooCostly, match="smaller"):
-        read_caged(picture.getvalue(), WorkerSettings(reading_memory_bytes=128 << 20))
+        read_caged(picture.getvalue(), WorkerSettings(reading_memory_bytes=128 << 20), decoded_sha256=digest)
 
 
 def test_time_beyond_the_budget_is_refused_by_name() -> None:
