@@ -1,20 +1,22 @@
-"""The broker as both sides see it: queues of fits and one of views, and messages that carry nothing but an id.
+"""The broker as both sides see it: queues of fits and one of views, and messages that carry little but an id.
 
 Fits have a queue for each class of workers, views that a client waits for one of their own. A message only wakes a
-worker; the row in `fits` or `renders` is the truth. Losing every message loses no job, because upkeep sends a new one
-for rows that wait too long.
+worker, for one fit or a few (`store.hints`); the row in `fits` or `renders` is the truth. Losing every message loses no
+job, because upkeep sends a new one for rows that wait too long.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from amqp.exceptions import ChannelError
 from celery import Celery
 from kombu.entity import Queue
-from kombu.exceptions import OperationalError
+from kombu.exceptions import BatchPublishError, OperationalError
 
 from store.broker import Transport
 from store.classes import WorkerClass
+from store.hints import FITS_HEADER, Hint
 from store.queues import DRAW_VIEW, FITS_QUEUE, INTERACTIVE_QUEUE, RUN_FIT, TASK_OF_QUEUE, queue_of
 from store.settings import StoreSettings
 
@@ -67,18 +69,36 @@ class FitQueue:
     def __init__(self, settings: StoreSettings) -> None:
         self._app = celery_app(settings)
 
-    def publish(self, fit_id: str, worker_class: WorkerClass = WorkerClass.ANY) -> bool:
-        """Send a hint; returns False, soon, if the broker is away. Nothing is lost: upkeep sends it again."""
-        return self._send(RUN_FIT, fit_id, queue_of(worker_class))
+    def publish(self, fit_id: str, worker_class: WorkerClass = WorkerClass.ANY, fits: int = 1) -> bool:
+        """Send a hint that so many fits wait; returns False, soon, if the broker is away.
+
+        Nothing is lost: upkeep sends it again.
+        """
+        return self.publish_all([Hint(fit_id, worker_class, fits)])
+
+    def publish_all(self, hints: Sequence[Hint]) -> bool:
+        """Send hints together, over one connection; returns False, soon, if not all of them are sent for certain."""
+        return self._send([(RUN_FIT, hint.fit_id, queue_of(hint.worker_class), hint.fits) for hint in hints])
 
     def publish_view(self, render_id: str) -> bool:
         """Send a hint that a view is wanted; returns False, soon, if the broker is away."""
-        return self._send(DRAW_VIEW, render_id, INTERACTIVE_QUEUE)
+        return self._send([(DRAW_VIEW, render_id, INTERACTIVE_QUEUE, 1)])
 
-    def _send(self, task: str, row_id: str, queue: str) -> bool:
+    def _send(self, messages: Sequence[tuple[str, str, str, int]]) -> bool:
+        """Send messages, each with its task, the id of its row, its queue, and for how many rows it stands."""
         try:
-            self._app.send_task(task, args=[row_id], queue=queue, expires=MESSAGE_LIFETIME_SECONDS, ignore_result=True)
-        except (OperationalError, OSError):
+            with self._app.producer_pool.acquire(block=True) as producer, _together(producer, len(messages)):
+                for task, row_id, queue, rows in messages:
+                    self._app.send_task(
+                        task,
+                        args=[row_id],
+                        queue=queue,
+                        headers={FITS_HEADER: rows} if rows > 1 else None,
+                        expires=MESSAGE_LIFETIME_SECONDS,
+                        ignore_result=True,
+                        producer=producer,
+                    )
+        except (OperationalError, BatchPublishError, OSError):
             return False
         return True
 
@@ -119,3 +139,8 @@ class FitQueue:
 def _connect(connection: Any) -> None:
     """See that a connection is there, and give up soon."""
     connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0.1)
+
+
+def _together(producer: Any, count: int) -> AbstractContextManager[object]:
+    """What is sent meanwhile goes to the broker in one go; a single message by itself, which is tried twice."""
+    return producer.batch() if count > 1 else nullcontext()

@@ -1,6 +1,6 @@
 """Rows and uploads with sensible defaults."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from uuid import uuid4
 
 from store.blobs import BlobStore, sha256_hex
@@ -38,7 +38,9 @@ def add_signal(database: Database, tenant: str = "local", sha256: str | None = N
         return signal.id
 
 
-def upload_signal(database: Database, blobs: BlobStore, content: bytes) -> str:
+def upload_signal(
+    database: Database, blobs: BlobStore, content: bytes, facts: Mapping[str, object] | None = None
+) -> str:
     """A signal of the tenant "local" with its object, as the api leaves them after an upload; returns its id."""
     sha256 = sha256_hex(content)
     key = signal_key("local", sha256)
@@ -50,7 +52,7 @@ def upload_signal(database: Database, blobs: BlobStore, content: bytes) -> str:
             byte_count=len(content),
             media_type="image/png",
             filename=None,
-            facts={},
+            facts=dict(facts or {}),
             object_key=key,
         )
         return signal.id

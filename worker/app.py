@@ -22,6 +22,8 @@ from celery.signals import (
 )
 
 from cage.enter import hide_process
+from store.classes import WorkerClass
+from store.hints import FITS_HEADER, Hint, fits_of
 from store.queue import celery_app
 from store.queues import FITS_QUEUES, RUN_FIT, queue_of
 from store.refusal import complaints, refuse
@@ -53,12 +55,11 @@ app.conf.update(
     worker_prefetch_multiplier=1,
     worker_disable_prefetch=True,
     # CUDA cannot be used after a fork, and importing torch takes longer than the default of 4 seconds.
-    worker_pool="prefork",
+    # A process is replaced between two messages now and then: what a leak of some library costs is bounded.
+    worker_pool="worker.pool:Pool",
     worker_pool_start_method="spawn",
     worker_proc_alive_timeout=120.0,
     worker_concurrency=1,
-    # A process is replaced between two fits now and then: what a leak of some library costs is bounded.
-    worker_max_tasks_per_child=settings.fits_per_process,
     # Cancel and "not before" are columns; nothing is kept in a worker's memory that a restart would lose.
     worker_enable_remote_control=False,
     worker_send_task_events=False,
@@ -71,14 +72,16 @@ let_it_beat(app, "worker")  # a sign of life in the broker, for `GET /readyz` an
 
 @app.task(name=RUN_FIT, bind=True)
 def run_fit(task: Any, fit_id: str) -> None:
-    """A message came: run the fit that should run next, most likely but not necessarily the one it names."""
+    """A message came: run the fits that should run next, most likely but not necessarily the one it names."""
+    from worker.hinted import run_hinted_fits
     from worker.parts import help_out
     from worker.resources import resources
-    from worker.run import run_next_fit
 
-    logger.info("woken for %s", fit_id)
     queue = str((task.request.delivery_info or {}).get("routing_key"))
-    run_next_fit(resources(), woken_for=FITS_QUEUES.get(queue))
+    hint = Hint(fit_id, FITS_QUEUES.get(queue, WorkerClass.ANY), fits_of(task.request.get(FITS_HEADER)))
+    logger.info("woken for %s", fit_id)
+    run_hinted_fits(resources(), hint)
+    # After the message, not after each of its fits: what waits goes before parts, and takes two seconds or so.
     help_out(resources())
 
 

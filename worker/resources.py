@@ -26,6 +26,13 @@ class Engines:
     answered_at: float | None = None
 
 
+@dataclass(slots=True)
+class Taken:
+    """What a process has taken on so far: it is replaced after so many fits."""
+
+    fits: int = 0
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Resources:
     """Everything outside the process that a fit touches."""
@@ -36,6 +43,7 @@ class Resources:
     queue: FitQueue
     disk: Disk = ENDLESS
     engines: Engines = field(default_factory=Engines)
+    taken: Taken = field(default_factory=Taken)
     private_networks: tuple[Network, ...] = ()  # that webhooks may reach
     max_stored_bytes: int | None = None  # of one tenant
 

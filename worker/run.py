@@ -16,7 +16,6 @@ import torch
 from sqlalchemy.exc import SQLAlchemyError
 
 from store.blobs import sha256_hex
-from store.classes import WorkerClass
 from store.database import is_passing
 from store.errors import BlobDamaged, BlobMissing, BlobsUnavailable, DiskFull, IllegalMove, LeaseLost, StorageFull
 from store.keys import representation_key
@@ -60,12 +59,12 @@ SIGNAL_DAMAGED = (
 )
 
 
-def run_next_fit(resources: Resources, *, woken_for: WorkerClass | None = None) -> str | None:
+def run_next_fit(resources: Resources, *, on_claim: Callable[[ClaimedFit], None] = lambda _: None) -> str | None:
     """Claim the fit that should run next and see it through.
 
     Args:
         resources: what the worker works on.
-        woken_for: class whose hint woke the worker; None if it looked of its own accord.
+        on_claim: called with the fit once the worker holds it, before it begins.
 
     Returns:
         Id of the fit, or None if none was waiting.
@@ -89,9 +88,8 @@ def run_next_fit(resources: Resources, *, woken_for: WorkerClass | None = None) 
     if claimed is None:
         return None
     claim, origin = claimed.claim, claimed.origin
-    if woken_for is not None and woken_for is not claimed.worker_class:
-        # That hint is still due: a fit of its class may wait for another worker, which the claimed one's cannot wake.
-        resources.queue.publish(claim.fit_id, woken_for)
+    resources.taken.fits += 1
+    on_claim(claimed)
     with (
         span("fit", parent=origin.get("traceparent"), fit_id=claim.fit_id, attempt=claim.attempt),
         about(fit_id=claim.fit_id, request_id=origin.get("request_id")),

@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from store.classes import EVERY_CLASS, WorkerClass
 from store.errors import BlobsUnavailable
+from store.hints import Hint
 from store.locks import Lock
 from store.logs import write_logs
 from store.pulse import Pulse, Pulses
@@ -133,22 +134,17 @@ def _announce_waiting(resources: Resources) -> None:
 
 
 def _announce(resources: Resources, worker_class: WorkerClass, claimable: int) -> None:
-    """Send what hints of a class are missing. One is as good as another: there need be no more of them than fits."""
+    """Send hints again where none of a class is left; while there is one, nobody whom it could wake is idle."""
     hints = resources.queue.length(worker_class)
     if hints is None:
         logger.warning("the broker does not answer: %s fits are announced later", claimable)
-        return
-    if hints >= claimable:
+    if hints != 0:
         return
     seconds = resources.settings.republish_after_seconds
     with resources.database.unit_of_work() as session:
-        silent = Fits(session).take_unpublished(
-            older_than_seconds=seconds, worker_class=worker_class, limit=claimable - hints
-        )
-    for fit_id in silent:
-        if not resources.queue.publish(fit_id, worker_class):
-            logger.warning("the broker does not answer: %s fits are announced later", len(silent))
-            return
+        silent = Fits(session).take_unpublished(older_than_seconds=seconds, worker_class=worker_class, limit=claimable)
+    if silent and not resources.queue.publish_all([Hint(fit_id, worker_class) for fit_id in silent]):
+        logger.warning("the broker does not answer: %s fits are announced later", len(silent))
 
 
 def drop_useless_hints(resources: Resources) -> None:

@@ -19,6 +19,7 @@ from api.services.webhooks import wanted_webhook
 from api.settings import ApiSettings
 from store.database import Database
 from store.errors import FitNotFound, IllegalMove, SignalNotFound
+from store.hints import hints_of
 from store.models import Fit
 from store.repositories.batches import Batches, WantedFit
 from store.repositories.fits import Fits
@@ -57,6 +58,7 @@ class FitBatches:
             StorageFull: if the tenant may not store anything more.
         """
         name = None if idempotency_key is None else (idempotency_key, batch_sha256(requests))
+        specs = [one.spec() for one in requests]
         with self._database.unit_of_work() as session:
             batches = Batches(session)
             if name is not None and (known := batches.replay(tenant, name)) is not None:
@@ -67,21 +69,20 @@ class FitBatches:
                 wanted=[
                     WantedFit(
                         signal_id=one.signal_id,
-                        spec=one.spec(),
+                        spec=spec,
                         priority=one.priority,
                         worker_class=one.worker_class,
                         labels=one.labels,
                         webhook=None if one.webhook is None else wanted_webhook(one.webhook),
                     )
-                    for one in requests
+                    for one, spec in zip(requests, specs, strict=True)
                 ],
                 idempotency=name,
                 kept_seconds=self._settings.fits_kept_seconds,
             )
             self._check(session, tenant, fits)
-            batch = _seen(fits)
-        for fit in batch.data:
-            self._publisher.publish(fit.id, fit.worker_class)
+            batch, hints = _seen(fits), hints_of(zip(fits, specs, strict=True))
+        self._publisher.publish_all(hints)
         return batch, True
 
     def cancel(self, tenant: str, asked: FitCancellation) -> FitCancellations:

@@ -2,12 +2,13 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from queue import SimpleQueue
 from threading import Thread
 
 from store.classes import class_of
+from store.hints import Hint
 from store.queue import FitQueue
 
 MOST_WAITING = 1000
@@ -34,6 +35,10 @@ class Publisher:
     def publish(self, fit_id: str, worker_class: str) -> None:
         """Have a hint sent that a fit is queued for workers of a class."""
         self._put(partial(self._queue.publish, fit_id, class_of(worker_class)), fit_id)
+
+    def publish_all(self, hints: Sequence[Hint]) -> None:
+        """Have hints sent together."""
+        self._put(partial(self._queue.publish_all, hints), hints[0].fit_id)
 
     def publish_view(self, render_id: str) -> None:
         """Have a hint sent that a view is wanted."""

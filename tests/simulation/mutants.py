@@ -49,6 +49,7 @@ FITS = "store.repositories.fits:Fits."
 HELD = "fit = self._held(claim)"
 UNFENCED = "fit = self._session.get_one(Fit, claim.fit_id)"
 NOTHING = "pass"
+HINTED = "tests/integration/worker/test_hinted.py::"
 BY_ITS_OWN_CLOCK = "tests/simulation/test_lease.py::test_a_lease_that_nobody_extends_is_over_by_the_workers_own_clock"
 
 MUTANTS = (
@@ -296,6 +297,48 @@ MUTANTS = (
         "resources.engines.answered_at = None",
         NOTHING,
         "tests/unit/worker/test_engines.py::test_engines_of_which_one_failed_in_an_attempt_are_asked_at_once",
+    ),
+    # What becomes of a message: with a hint that is lost a fit waits for upkeep, which no schedule takes for a fault.
+    Mutant(
+        "fits wait behind a large one",
+        "worker.hinted:run_hinted_fits",
+        "if left and not is_small(claimed.spec, claimed.signal):",
+        "if False:",
+        HINTED + "test_nobody_waits_behind_a_large_fit",
+    ),
+    Mutant(
+        "who leaves takes its message along",
+        "worker.hinted:run_hinted_fits",
+        "        give_back(left)",
+        "        pass",
+        HINTED + "test_who_is_to_leave_gives_the_rest_back",
+    ),
+    Mutant(
+        "a fit of another class uses up the hint",
+        "worker.hinted:run_hinted_fits",
+        "else 1",
+        "else 0",
+        HINTED + "test_a_small_fit_of_another_class_sends_one_on",
+    ),
+    Mutant(
+        "slow fits stay with one worker",
+        "worker.hinted:run_hinted_fits",
+        "if time.monotonic() >= ends_at:",
+        "if False:",
+        HINTED + "test_fits_that_take_longer_than_foreseen_are_shared_again",
+    ),
+    Mutant(
+        "a message never ends",
+        "worker.hinted:run_hinted_fits",
+        "left -= 1",
+        NOTHING,
+        HINTED + "test_a_claim_that_fails_uses_up_its_part_of_the_message",
+    ),
+    Mutant(
+        "lost hints are not sent again",
+        "worker.upkeep:_announce",
+        "if hints != 0:",
+        "if True:",
     ),
     Mutant("every attempt begins anew", "worker.run:_train", "if claimed.claim.attempt > 1", "if False"),
     Mutant("a result that does not count is left", "worker.run:_persist", "if left:", "if False:"),

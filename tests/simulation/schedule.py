@@ -12,6 +12,7 @@ from store.blobs import sha256_hex
 from store.keys import signal_key
 from store.repositories.fits import Fits
 from store.repositories.signals import Signals
+from store.spec import TargetSpec
 from store.status import FitStatus
 from tests.simulation import faults
 from tests.simulation.invariants import Watch
@@ -21,6 +22,7 @@ from tests.simulation.world import SETTINGS, SILENCE_SECONDS, TERMS, Promise, Pu
 from worker.resources import Resources
 
 SETTLE_SECONDS = 1200.0  # from the last fault until everything has ended by itself
+MANY_STEPS = 10  # of a fit that is not small
 QUIET_SECONDS = 200.0  # more than an object without a row may stay, by whatever clock
 
 
@@ -37,9 +39,15 @@ class Outcome:
     history: list[str]
 
 
-def run(seed: int, *, tell: bool = False) -> Outcome:
-    """Run the schedule of a seed; `patched` has to be in force."""
-    world = World(seed, tell=tell)
+def run(seed: int, *, tell: bool = False, is_hurried: bool | None = None) -> Outcome:
+    """Run the schedule of a seed; `patched` has to be in force.
+
+    Args:
+        seed: of everything that is drawn.
+        tell: whether a history is wanted.
+        is_hurried: whether fits come a few at a time, with messages that stand for several; None draws it.
+    """
+    world = World(seed, tell=tell, is_hurried=is_hurried)
     installed(world)
     watch = Watch(world)
     span = world.chance.uniform(20.0, 70.0)
@@ -52,7 +60,7 @@ def run(seed: int, *, tell: bool = False) -> Outcome:
     if world.chance.random() < 0.3:
         world.start("upkeep", "upkeep-1", after=2.0)
     faults.draw(world, span)
-    count = world.chance.choice([1, 2, 2, 3])
+    count = world.chance.choice([1, 2, 2, 3]) + (world.messages.choice([1, 2, 3]) if world.is_hurried else 0)
     clients = [_client(world, number, is_hasty=nobody > 0 and number > 0) for number in range(count)]
     scheduler = world.scheduler
     scheduler.run(span)
@@ -113,7 +121,12 @@ def _prepare(world: World) -> None:
 @cache
 def _request(signal_id: str, seed: int, steps: int, max_run: float | None, max_queue: float | None) -> FitRequest:
     return FitRequest(
-        signal_id=signal_id, seed=seed, max_steps=steps, max_run_seconds=max_run, max_queue_seconds=max_queue
+        signal_id=signal_id,
+        target=TargetSpec(psnr_db=30.0) if steps < MANY_STEPS else None,
+        seed=seed,
+        max_steps=steps,
+        max_run_seconds=max_run,
+        max_queue_seconds=max_queue,
     )
 
 
@@ -133,7 +146,7 @@ def _client(world: World, number: int, *, is_hasty: bool) -> Any:
     )
     world.promises.append(promise)
     process = Process(name=f"client {number}", role="client")
-    begin = chance.uniform(0.0, 15.0)
+    begin = chance.uniform(0.0, 15.0) / (8.0 if world.is_hurried else 1.0)
     return world.scheduler.spawn(process, lambda: _live(world, promise, depth=0), after=begin)
 
 
@@ -145,7 +158,7 @@ def _live(world: World, promise: Promise, *, depth: int) -> None:
     request = _request(signal_id, promise.seed, promise.steps, promise.max_run_seconds, promise.max_queue_seconds)
 
     def submit(mine: Resources) -> str:
-        view, _ = _submissions(mine).submit(tenant, request, promise.key)
+        view, _ = _submissions(world, mine).submit(tenant, request, promise.key)
         return view.id
 
     if depth == 0:
@@ -186,7 +199,7 @@ def _live(world: World, promise: Promise, *, depth: int) -> None:
         else:
             promise.refused_as = world.server.tables["fits"][fit_id,]["status"]
     if act == "pause":
-        world.insist(f"resume {fit_id}", lambda mine: _submissions(mine).resume(tenant, fit_id))
+        world.insist(f"resume {fit_id}", lambda mine: _submissions(world, mine).resume(tenant, fit_id))
     while not FitStatus(world.server.tables["fits"][fit_id,]["status"]).is_terminal:
         scheduler.pause(5.0)
     _afterwards(world, promise, fit_id, depth)
@@ -234,7 +247,7 @@ def _retry(world: World, promise: Promise, fit_id: str, depth: int) -> None:
     )
 
     def retry(mine: Resources) -> str:
-        view, _ = _submissions(mine).retry(promise.tenant, fit_id)
+        view, _ = _submissions(world, mine).retry(promise.tenant, fit_id)
         return view.id
 
     kind, answer = world.insist(f"retry {fit_id}", retry)
@@ -273,6 +286,6 @@ def _moved(mine: Resources, move: Any, tenant: str, fit_id: str) -> FitStatus:
         return status
 
 
-def _submissions(mine: Resources) -> Submissions:
+def _submissions(world: World, mine: Resources) -> Submissions:
     limits = FitLimits(TERMS, lambda signal, spec: 0.0)  # the library's arithmetic is none of the protocol
-    return Submissions(mine.database, mine.blobs, Publisher(mine.queue), limits, TERMS)  # type: ignore[arg-type]
+    return Submissions(mine.database, mine.blobs, Publisher(world, mine.queue), limits, TERMS)  # type: ignore[arg-type]

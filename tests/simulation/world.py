@@ -15,6 +15,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 import store.blobs
 import worker.checkpoints
 import worker.deadline
+import worker.hinted
 import worker.lease
 import worker.progress
 import worker.run
@@ -23,6 +24,7 @@ import worker.upkeep
 from api.settings import ApiSettings
 from store.classes import WorkerClass
 from store.errors import BlobsUnavailable, StoreError
+from store.hints import MOST_FITS
 from store.repositories import attempts, deletions, moves, repairs
 from tests.simulation import training
 from tests.simulation.broker import Broker, Queue
@@ -107,19 +109,24 @@ class Promise:
 
 
 class Publisher:
-    """Stands for the api's thread that sends hints."""
+    """Stands for the api's thread that sends hints, now and then one for several fits, as of a batch."""
 
-    def __init__(self, queue: Queue) -> None:
-        self._queue = queue
+    def __init__(self, world: "World", queue: Queue) -> None:
+        self._world, self._queue = world, queue
 
     def publish(self, fit_id: str, worker_class: str) -> None:
-        self._queue.publish(fit_id, WorkerClass(worker_class))
+        world = self._world
+        if world.is_hurried and world.messages.random() < 0.5:
+            world.held_back = min(world.held_back + 1, MOST_FITS - 1)
+        else:
+            fits, world.held_back = 1 + world.held_back, 0
+            self._queue.publish(fit_id, WorkerClass(worker_class), fits)
 
 
 class World:
     """Everything that there is in one schedule."""
 
-    def __init__(self, seed: int, *, tell: bool = False) -> None:
+    def __init__(self, seed: int, *, tell: bool = False, is_hurried: bool | None = None) -> None:
         self.seed = seed
         self.chance = Random(seed)
         self.scheduler = Scheduler(self.chance)
@@ -129,6 +136,11 @@ class World:
         self.server.on_commit = self._committed
         self.bucket = Bucket(self.scheduler)
         self.broker = Broker(self.scheduler)
+        # Whether fits come a few at a time, with messages that stand for several; in half of the schedules, and drawn
+        # apart, so that the others are as if there were no such messages.
+        self.messages = Random(f"messages of {seed}")
+        self.is_hurried = self.messages.random() < 0.5 if is_hurried is None else is_hurried
+        self.held_back = 0  # fits whose hint is to be one with the next one's
         self.cuts: list[Cut] = []
         self.sleepers: list[Process] = []  # stand still until upkeep is about to miss them
         self.counts: dict[str, int] = {}  # round trips so far, by role
@@ -241,7 +253,7 @@ class World:
             hint = self.broker.take(lambda: self._cut(process, "broker") is None)
             self.scheduler.note(f"{process.name} is woken for {hint}")
             try:
-                worker.run.run_next_fit(mine)
+                worker.hinted.run_hinted_fits(mine, hint)
             except (SQLAlchemyError, BlobsUnavailable) as error:  # Celery writes it down and takes the next message
                 self.scheduler.note(f"{process.name}: the task failed: {str(error).splitlines()[0]}")
 
@@ -443,6 +455,9 @@ def patched() -> Iterator[None]:
         (worker.run, "file_quality_db", lambda *_: 30.0),
         (worker.run, "slope_quality_db", lambda *_: None),
         (worker.run, "file_facts", lambda *_: {}),
+        (worker.hinted, "time", clock),
+        (worker.hinted, "draining", draining),
+        (worker.hinted, "LONGEST_SECONDS", 15.0),  # for a few fits, whose steps take half a second
         (worker.deadline, "Timer", lambda seconds, act: SimulatedTimer(_current[0].scheduler, seconds, act)),
         (worker.lease, "time", clock),
         (worker.lease, "Event", event),

@@ -13,6 +13,7 @@ from sqlalchemy import select
 from store.blobs import BlobStore
 from store.classes import EVERY_CLASS, WorkerClass
 from store.database import Database
+from store.hints import Hint
 from store.models import Fit
 from store.models_workers import Worker
 from store.queue import FitQueue
@@ -23,6 +24,7 @@ from store.status import FitStatus
 from tests.factories import add_fit, picture_png, upload_signal
 from tests.integration.worker.celery_worker import running_worker
 from worker import upkeep
+from worker.hinted import run_hinted_fits
 from worker.resources import Resources
 from worker.run import run_next_fit
 from worker.settings import WorkerSettings
@@ -67,12 +69,14 @@ def test_a_hint_that_led_to_a_fit_of_another_class_is_sent_again(
     with closing(FitQueue(store_settings)) as queue:
         worker = resources(database, blobs, queue, ANY, CPU)
         before = hints(queue)
-        add_fit(database, signal_id=signal_id, spec=TINY)
+        other = add_fit(database, signal_id=signal_id, spec=TINY)
         urgent = add_fit(database, signal_id=signal_id, spec=TINY, worker_class=CPU, priority=1)
-        assert run_next_fit(worker, woken_for=ANY) == urgent
+        run_hinted_fits(worker, Hint(urgent, ANY))
+        assert status(database, urgent) is FitStatus.SUCCEEDED
         assert hints(queue) == before | {ANY: before[ANY] + 1}
-        assert run_next_fit(worker, woken_for=ANY) is not None
-        assert run_next_fit(worker, woken_for=CPU) is None
+        run_hinted_fits(worker, Hint(other, ANY))
+        assert status(database, other) is FitStatus.SUCCEEDED
+        run_hinted_fits(worker, Hint(urgent, CPU))
         assert hints(queue) == before | {ANY: before[ANY] + 1}
 
 
@@ -88,7 +92,7 @@ def test_whoever_had_to_wait_for_a_place_is_woken_whatever_its_class(
         add_fit(database, signal_id=signal_id, spec=TINY, worker_class=CPU)
         add_fit(database, signal_id=signal_id, spec=TINY, worker_class=GPU)
         add_fit(database, "another", worker_class=ANY)
-        assert run_next_fit(worker, woken_for=CPU) is not None
+        assert run_next_fit(worker) is not None
         assert hints(queue) == before | {GPU: before[GPU] + 1}
 
 
@@ -108,15 +112,27 @@ def test_upkeep_sends_what_hints_are_missing_to_the_queue_of_their_class(
 ) -> None:
     with closing(FitQueue(store_settings)) as queue:
         upkeep = resources(database, blobs, queue)
+        queue.clear(GPU)
         before = hints(queue)
-        for _ in range(before[GPU] + 2):
+        for _ in range(2):
             add_fit(database, worker_class=GPU)
         time.sleep(0.01)
         upkeep_round(upkeep)
-        assert hints(queue) == before | {GPU: before[GPU] + 2}
-        time.sleep(0.01)
-        upkeep_round(upkeep)
-        assert hints(queue) == before | {GPU: before[GPU] + 2}
+        assert hints(queue) == before | {GPU: 2}
+
+
+def test_upkeep_sends_nothing_while_a_hint_waits_that_may_stand_for_all(
+    database: Database, blobs: BlobStore, store_settings: StoreSettings
+) -> None:
+    with closing(FitQueue(store_settings)) as queue:
+        upkeep = resources(database, blobs, queue)
+        queue.clear(GPU)
+        fit_ids = [add_fit(database, worker_class=GPU) for _ in range(3)]
+        queue.publish(fit_ids[0], GPU, fits=3)
+        for _ in range(2):
+            time.sleep(0.01)
+            upkeep_round(upkeep)
+            assert queue.length(GPU) == 1
 
 
 def test_hints_that_lead_to_no_fit_do_not_fill_the_broker(

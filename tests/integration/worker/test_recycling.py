@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from store.blobs import BlobStore
 from store.database import Database
+from store.hints import Hint
 from store.models import FitAttempt
 from store.models_workers import Worker
 from store.queue import FitQueue
@@ -18,24 +19,27 @@ from tests.factories import add_fit, picture_png, upload_signal
 from tests.integration.worker.celery_worker import running_worker
 
 TINY = FitSpec.model_validate({"max_steps": 3, "network": {"frequencies": 16, "hidden": [8]}})
-FITS, FITS_PER_PROCESS = 3, 2
+SMALL = FitSpec.model_validate({"target": {"psnr_db": 25}})
+FITS, FITS_PER_PROCESS = 4, 2
 
 
 @pytest.mark.long
+@pytest.mark.parametrize(("spec", "fits_of_a_message"), [(TINY, 1), (SMALL, 2)])
 def test_no_fit_is_lost_when_its_process_is_replaced(
+    spec: FitSpec,
+    fits_of_a_message: int,
     database: Database,
     blobs: BlobStore,
     store_environment: dict[str, str],
     store_settings: StoreSettings,
     tmp_path: Path,
 ) -> None:
-    content = picture_png()
-    signal_id = upload_signal(database, blobs, content)
+    signal_id = upload_signal(database, blobs, picture_png(), facts={"shape": [24, 40], "channels": 3})
     log = tmp_path / "worker.log"
     settings = {"TUNER_WORKER_FITS_PER_PROCESS": str(FITS_PER_PROCESS), "TUNER_WORKER_DEVICE": "cpu"}
     with closing(FitQueue(store_settings)) as queue, running_worker(store_environment, log, **settings):
-        for _ in range(FITS):
-            queue.publish(add_fit(database, signal_id=signal_id, spec=TINY))
+        fit_ids = [add_fit(database, signal_id=signal_id, spec=spec) for _ in range(FITS)]
+        queue.publish_all([Hint(each, fits=fits_of_a_message) for each in fit_ids[::fits_of_a_message]])
         deadline = time.monotonic() + 150
         while len(found := ended_attempts(database)) < FITS:
             assert time.monotonic() < deadline, log.read_text()

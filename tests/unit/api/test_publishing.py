@@ -1,6 +1,7 @@
 """What a silent broker costs."""
 
 import time
+from collections.abc import Sequence
 from threading import Event
 from typing import cast
 
@@ -8,6 +9,7 @@ import pytest
 
 from api.services.publishing import MOST_WAITING, Publisher
 from store.classes import WorkerClass
+from store.hints import Hint
 from store.queue import FitQueue
 from tests.integration.api.waiting import eventually
 
@@ -30,6 +32,9 @@ class Broker:
 
     publish_view = publish
 
+    def publish_all(self, hints: Sequence[Hint]) -> bool:
+        return all(self.publish(hint.fit_id, hint.worker_class) for hint in hints)
+
 
 def test_hints_are_sent_without_being_waited_for() -> None:
     broker = Broker()
@@ -50,6 +55,18 @@ def test_a_hint_goes_to_the_workers_of_its_class() -> None:
         publisher.publish("fit_a", worker_class)
     publisher.close()
     assert broker.classes == [WorkerClass.GPU, WorkerClass.ANY, WorkerClass.ANY]
+
+
+def test_the_hints_of_a_batch_are_sent_together() -> None:
+    broker = Broker()
+    broker.answers.clear()
+    publisher = Publisher(cast("FitQueue", broker))
+    for _ in range(MOST_WAITING // 2):
+        publisher.publish_all([Hint("fit_a"), Hint("fit_b", WorkerClass.GPU), Hint("fit_c")])
+    broker.answers.set()
+    publisher.close()
+    assert len(broker.asked) == 3 * (MOST_WAITING // 2), "a batch is one of those that wait"
+    assert broker.classes[:3] == [WorkerClass.ANY, WorkerClass.GPU, WorkerClass.ANY]
 
 
 def test_a_broker_that_hangs_does_not_fill_the_memory() -> None:
