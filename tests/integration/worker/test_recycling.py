@@ -20,7 +20,7 @@ from tests.integration.worker.celery_worker import running_worker
 
 TINY = FitSpec.model_validate({"max_steps": 3, "network": {"frequencies": 16, "hidden": [8]}})
 SMALL = FitSpec.model_validate({"target": {"psnr_db": 25}})
-FITS, FITS_PER_PROCESS = 4, 2
+FITS, FITS_PER_PROCESS = 6, 4  # the second process is not used up, or a third would begin while the worker ends
 
 
 @pytest.mark.long
