@@ -10,9 +10,7 @@ import httpx
 import pytest
 from alembic import command
 from alembic.config import Config
-from beartype import BeartypeConf, beartype
 from hypothesis import settings
-from jaxtyping import install_import_hook
 from sqlalchemy import text
 
 from standalone import processes
@@ -20,6 +18,7 @@ from store.blobs import BlobStore
 from store.database import Database
 from store.settings import StoreSettings
 from store.tables import metadata
+from tests.annotations import check_annotations_of
 from tests.engines import fresh_corner, settings_of, throwaway_engines
 
 ROOT = Path(__file__).parents[1]
@@ -44,10 +43,8 @@ settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):
     settings.load_profile("ci")
 
-# Annotations of the library, shapes and dtypes included, are checked on every call while tests run. An int may stand
-# for a float, as everywhere in Python's typing (PEP 484). Nothing above may import the library.
-check_types = beartype(conf=BeartypeConf(is_pep484_tower=True))
-install_import_hook("tuner", f"{__name__}.check_types")
+# Nothing above may import the library.
+check_annotations_of("tuner")
 
 
 def pytest_configure(config: pytest.Config) -> None:
