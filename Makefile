@@ -19,6 +19,9 @@ QUICK := tests/golden/test_golden.py::test_the_integers_never_change tests/docs/
          tests/unit/worker tests/unit/tuner_client tests/unit/tuner/codec tests/unit/tuner/network tests/unit/tuner/quality \
          tests/unit/tuner/test_representation.py tests/unit/tuner/test_metrics.py tests/unit/tuner/test_public_names.py
 
+# Where Python is told to keep nothing of what it compiles, every test process would write thousands of assertions anew.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .PHONY: joined bench-monotone bench-small bench-batch bench-reading test-long core fuzz-coverage help demo test check up format bench-fit bench-held-out bench-jobs chaos clean openapi quick fuzz-api load test-napari test-browser test-node bench-rd bench-kinds bench-robust fuzz-codec docs docs-pictures docs-views bench-estimate bench-weights bench-hostile simulate mutants test-readers bench-memory containers bench-scale bench-large test-hosts
 
