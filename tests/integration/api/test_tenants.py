@@ -22,7 +22,7 @@ from store.api_keys import Scope
 from store.repositories.fits import Fits
 from store.repositories.keys import Keys
 from store.repositories.workers import Workers
-from tests.integration.api.conftest import Server
+from tests.integration.api.conftest import PLAIN, Server
 from tests.integration.api.images import png
 from tests.integration.api.operations import BODIES, OPERATIONS, UPLOAD_BYTES, WEBHOOK, Operation, belongings
 from tests.integration.api.world import World
@@ -53,7 +53,7 @@ def clients(server: Server, world: World) -> Iterator[dict[str, httpx.Client]]:
         with world.database.unit_of_work() as session:
             _, token = Keys(session).create(tenant, scopes=tuple(Scope))
         headers = {"Authorization": f"Bearer {token}"}
-        made[tenant] = httpx.Client(base_url=server.url, timeout=30, trust_env=False, headers=headers)
+        made[tenant] = httpx.Client(base_url=server.url, timeout=30, trust_env=False, verify=PLAIN, headers=headers)
     yield made
     for client in made.values():
         client.close()
