@@ -8,7 +8,9 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("tuner/**/*.md"), *ROOT.glob("*/README.md")])
+PAGES = sorted(
+    page for pattern in ("*.md", "docs/**/*.md", "tuner/**/*.md", "[!.]*/README.md") for page in ROOT.glob(pattern)
+)
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
