@@ -72,6 +72,7 @@ class Helper:
         if claimed is None:
             return None
         claim = claimed.claim
+        self._resources.taken.fits += 1
         logger.info("attempt %s of part %s of %s begins", claim.attempt, claim.number, claim.fit_id)
         with (
             PartLease(self._resources, claim, since=asked_at) as lease,

@@ -28,7 +28,7 @@ class Engines:
 
 @dataclass(slots=True)
 class Taken:
-    """What a process has taken on so far: it is replaced after so many fits."""
+    """How many fits, and parts of large ones, a process has taken on: after so many it is replaced."""
 
     fits: int = 0
 

@@ -56,7 +56,14 @@ class Publisher:
     def _send(self) -> None:
         while (hint := self._waiting.get()) is not None:
             send, row_id = hint
-            if time.monotonic() < self._quiet_until or send():
+            if time.monotonic() < self._quiet_until:
+                continue
+            try:
+                sent = send()
+            except Exception:  # this thread is the only one that sends, and does not end over what nobody foresaw
+                logger.exception("upkeep will send a message that was not sent", extra={"fields": {"id": row_id}})
+                continue
+            if sent:
                 continue
             self._quiet_until = time.monotonic() + QUIET_SECONDS
             logger.warning("the broker does not answer; upkeep will send the message", extra={"fields": {"id": row_id}})

@@ -96,3 +96,16 @@ def test_after_a_failure_the_broker_is_left_alone_for_a_while(monkeypatch: pytes
     publisher.close()
     assert broker.asked[0] == "fit_a"
     assert broker.asked[-1] == "fit_d"
+
+
+def test_an_error_that_nobody_foresaw_costs_its_own_message_only() -> None:
+    class Confused(Broker):
+        def publish_all(self, hints: Sequence[Hint]) -> bool:
+            raise RuntimeError("the channel has changed")
+
+    broker = Confused()
+    publisher = Publisher(cast("FitQueue", broker))
+    publisher.publish_all([Hint("fit_a"), Hint("fit_b")])
+    publisher.publish("fit_c", "any")
+    publisher.close()
+    assert broker.asked == ["fit_c"]
