@@ -96,12 +96,15 @@ class SharedChild:
         if self._reader is None or self._reader.purpose != purpose:
             self._end()
             self._reader = _Reader(self._keeper, purpose, heed)
-            threading.Thread(target=self._watch, args=(self._reader,), daemon=True).start()
+            try:
+                threading.Thread(target=self._watch, args=(self._reader,), daemon=True).start()
+            except RuntimeError as error:  # the system has no thread left: nobody would end an idle child
+                raise OverBudget(f"nobody can watch it: {error}") from error
         return self._reader
 
     def _watch(self, reader: "_Reader") -> None:
         """End a child that nobody has asked for a while."""
-        while not reader.ended.wait(IDLE_SECONDS):
+        while not reader.ended.wait(max(0.0, reader.asked_at + IDLE_SECONDS - time.monotonic())):
             with self._lock:
                 if self._reader is reader and time.monotonic() - reader.asked_at >= IDLE_SECONDS:
                     self._end()

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -185,6 +186,21 @@ def test_where_nothing_can_be_read_that_is_for_others_to_say() -> None:
             asked.alone("x")
     finally:
         asked.keeper.close()
+
+
+def test_where_no_thread_is_left_to_watch_a_child_it_is_not_shared(
+    asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert asked.alone("a file") == "a file"  # the nursery has its own thread by now
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        assert asked.read("a file") is None
+    wait_until(lambda: not asked.processes())
+    assert asked.read("a file") == "a file"
 
 
 def test_a_nursery_that_died_is_replaced(asked: Asked) -> None:
