@@ -335,7 +335,7 @@ MUTANTS = (
         HINTED + "test_a_claim_that_fails_uses_up_its_part_of_the_message",
     ),
     Mutant(
-        "lost hints are not sent again",
+        "upkeep sends no hints",
         "worker.upkeep:_announce",
         "if hints != 0:",
         "if True:",

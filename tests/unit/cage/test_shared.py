@@ -47,7 +47,7 @@ class Asked:
         """Children that live."""
         assert self.keeper._nursery is not None
         found = psutil.Process(self.keeper._nursery.pid).children()
-        return [one for one in found if one.status() != psutil.STATUS_ZOMBIE]
+        return [one for one in found if not is_gone(one)]
 
 
 @pytest.fixture
@@ -66,7 +66,10 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 
 def is_gone(process: psutil.Process) -> bool:
-    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:  # it went between the two
+        return True
 
 
 def test_files_of_one_owner_are_read_by_one_child(asked: Asked) -> None:
