@@ -54,9 +54,9 @@ app.conf.update(
     # One message at a time, or a second one would wait behind a long fit while another worker is idle.
     worker_prefetch_multiplier=1,
     worker_disable_prefetch=True,
-    # CUDA cannot be used after a fork, and importing torch takes longer than the default of 4 seconds.
     # A process is replaced between two messages now and then: what a leak of some library costs is bounded.
     worker_pool="worker.pool:Pool",
+    # CUDA cannot be used after a fork, and importing torch takes longer than the default of 4 seconds.
     worker_pool_start_method="spawn",
     worker_proc_alive_timeout=120.0,
     worker_concurrency=1,

@@ -58,7 +58,7 @@ def main(arguments: list[str] | None = None) -> None:
 def prepare() -> None:
     """Load everything that any file may need."""
     load_readers()
-    sha256()
+    sha256()  # once, since nothing that it may need can be opened later
     pass_over_notes()
 
 

@@ -8,11 +8,8 @@ from importlib import import_module
 
 from tests.hostile.files.kinds import FILES, OVER_BUDGET, HostileFile
 
-_MODULES = (
-    *("cut", "png", "jpeg", "tiff", "arrays", "nifti", "sounds", "videos", "meshes"),
-    *("strangers", "compressed"),
-)
-for _module in _MODULES:
+_MODULES = "cut png jpeg tiff arrays nifti sounds videos meshes strangers compressed"
+for _module in _MODULES.split():
     import_module(f"{__name__}.{_module}")  # which adds its files
 
 NAMES = [file.name for file in FILES]
