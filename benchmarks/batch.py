@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks.crops import made_up
 from benchmarks.load import machine
-from benchmarks.small import made_up
 from tuner.errors import FitDiverged
 from tuner.fit import Budget, FitConfig, FitResult, fit, fit_batch
 from tuner.fit.config import NaturalGradientConfig

@@ -32,8 +32,9 @@ import soundfile
 from PIL import Image
 from sqlalchemy import Engine, create_engine, text
 
+from benchmarks.crops import made_up, small_pictures
 from benchmarks.load import machine
-from benchmarks.small import FINAL, SETTINGS, made_up, small_pictures, submit, upload, wait_for, worker_number
+from benchmarks.served import FINAL, SETTINGS, submit, upload, wait_for, worker_number
 from standalone.stack import stack
 from standalone.supervise import Supervisor
 from tests.engines import throwaway_home

@@ -17,7 +17,7 @@ import numpy as np
 import psutil
 from PIL import Image
 
-from benchmarks.small import made_up
+from benchmarks.crops import made_up
 from tuner.files import write_whole
 from tuner.signal import inspect
 from worker.reading import read_caged

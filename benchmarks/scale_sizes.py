@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.cells import Cells
-from benchmarks.small import made_up
+from benchmarks.crops import made_up
 
 SQUARE = 1024  # side of a square of the mosaic
 RATE = 44_100  # samples of sound a second

@@ -21,13 +21,13 @@ from scipy.optimize import nnls
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.orm import Session
 
-from benchmarks.small import (
+from benchmarks.crops import small_pictures
+from benchmarks.served import (
     FINAL,
     moment,
     processor_seconds,
     seconds_between,
     seconds_by_phase,
-    small_pictures,
     upload,
     wait_for,
     worker_number,
