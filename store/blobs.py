@@ -19,6 +19,7 @@ from botocore.response import StreamingBody
 from store.errors import BlobDamaged, BlobMissing, BlobsUnavailable, BucketMissing, ObjectBrokenOff, ObjectRefused
 from store.keys import PROBES
 from store.settings import StoreSettings
+from store.small_objects import SmallObjects
 from store.synced_folder import SyncedFolder
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class BlobStore:
         self._folder = SyncedFolder(settings.s3_sync_folder) if settings.s3_sync and settings.s3_sync_folder else None
         self._refused_seconds = settings.s3_refused_seconds
         self._client = self._connect(settings, tries=4)
+        self._small = SmallObjects(settings)
         # Some servers try for many seconds before they answer 500, so nobody multiplies that by tries of the SDK.
         self._reader = self._connect(settings, tries=1)
         # The name of the server is signed: whoever is sent elsewhere needs an address that was signed for there.
@@ -107,7 +109,9 @@ class BlobStore:
         With a folder to sync they are on the disk when this returns, so that a row may name them.
         """
         with translated(key):
-            if isinstance(content, Path):
+            if isinstance(content, bytes) and self._small.put(key, content, media_type):
+                pass
+            elif isinstance(content, Path):
                 self._client.upload_file(str(content), self.bucket, key, ExtraArgs={"ContentType": media_type})
             else:
                 self._client.put_object(Bucket=self.bucket, Key=key, Body=content, ContentType=media_type)
@@ -126,7 +130,9 @@ class BlobStore:
             BlobMissing: if there is no such object.
             BlobDamaged: if the hash differs, the object is larger than allowed, or storage cannot read it.
         """
-        content = self._insist(key, lambda: self._read(key, max_bytes))
+        content = None if max_bytes is None else self._small.read(key, max_bytes)
+        if content is None:
+            content = self._insist(key, lambda: self._read(key, max_bytes))
         if sha256 is not None and (found := hashlib.sha256(content).hexdigest()) != sha256:
             raise BlobDamaged(f"object {key} has SHA-256 {found}, expected {sha256}")
         return content

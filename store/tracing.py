@@ -98,6 +98,20 @@ def span(name: str, *, parent: str | None, **attributes: str | int) -> Iterator[
         yield
 
 
+@contextmanager
+def span_within(name: str) -> Iterator[None]:
+    """A stretch of what this thread is doing, for calls that no instrumentation of a library knows.
+
+    Args:
+        name: kind of work, such as "S3.GetObject".
+    """
+    if _provider is None:
+        yield
+        return
+    with _provider.get_tracer("tuner").start_as_current_span(name):
+        yield
+
+
 def _make_provider(endpoint: str, service: str) -> Any:
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter

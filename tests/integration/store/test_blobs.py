@@ -10,7 +10,6 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Thread
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -32,21 +31,6 @@ def test_what_is_put_comes_back(blobs: BlobStore, tmp_path: Path) -> None:
         assert blobs.read(key, sha256=sha256_hex(content), max_bytes=len(content)) == content
         assert blobs.size(key) == len(content)
     assert list(blobs.keys("a/")) == ["a/bytes", "a/file"]
-
-
-def test_requests_to_storage_name_the_service_and_not_the_machine(blobs: BlobStore) -> None:
-    """What botocore would say of itself and of the machine takes longer to put together than a small object to send."""
-    agents: list[str] = []
-
-    def note(request: Any, **_: object) -> None:
-        agents.append(request.headers["User-Agent"].decode())
-
-    blobs.client.meta.events.register("before-send.s3", note)
-    try:
-        blobs.put("named", b"content")
-    finally:
-        blobs.client.meta.events.unregister("before-send.s3", note)
-    assert [re.fullmatch(r"tuner( Botocore/\S+)?", agent) is not None for agent in agents] == [True]
 
 
 def test_a_range_is_streamed(blobs: BlobStore) -> None:
