@@ -19,12 +19,12 @@ IMPORTED = (
     "alembic.command", "av", "boto3", "botocore.auth", "botocore.handlers", "botocore.httpsession", "botocore.paginate",
     "botocore.signers", "botocore.waiter", "celery.bin.celery", "celery.bin.worker", "celery.concurrency.prefork",
     "celery.concurrency.solo", "celery.fixups.django", "celery.worker", "constriction", "fastapi", "fastapi_offline",
-    "google_crc32c", "imagecodecs", "jaxtyping", "kombu.transport.redis", "nibabel", "numpy", "obstore.store", "PIL.Image",
-    "PIL.ImageOps", "PIL.PngImagePlugin", "PIL.JpegImagePlugin", "PIL.WebPImagePlugin", "PIL.TiffImagePlugin",
-    "psycopg", "psycopg_binary", "pydantic_settings", "python_multipart", "redis.asyncio", "rich.progress",
-    "rich.table", "safetensors.torch", "scipy.ndimage", "scipy.sparse.csgraph", "scipy.spatial", "skimage.measure",
-    "soundfile", "sqlalchemy.dialects.postgresql.psycopg", "sqlalchemy.orm", "tifffile", "torch", "trimesh", "typer",
-    "uvicorn.loops.auto", "uvicorn.main", "uvicorn.protocols.http.h11_impl", "wasmtime",
+    "google_crc32c", "imagecodecs", "jaxtyping", "kombu.transport.redis", "nibabel", "numpy", "obstore.store",
+    "PIL.Image", "PIL.ImageOps", "PIL.PngImagePlugin", "PIL.JpegImagePlugin", "PIL.WebPImagePlugin",
+    "PIL.TiffImagePlugin", "psycopg", "psycopg_binary", "pydantic_settings", "python_multipart", "redis.asyncio",
+    "rich.progress", "rich.table", "safetensors.torch", "scipy.ndimage", "scipy.sparse.csgraph", "scipy.spatial",
+    "skimage.measure", "soundfile", "sqlalchemy.dialects.postgresql.psycopg", "sqlalchemy.orm", "tifffile", "torch",
+    "trimesh", "typer", "uvicorn.loops.auto", "uvicorn.main", "uvicorn.protocols.http.h11_impl", "wasmtime",
 )  # fmt: skip
 # Meshes need trees, graphs and labels of SciPy and marching cubes of scikit-image: these parts, and what they import.
 KEPT = {

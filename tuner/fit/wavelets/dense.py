@@ -206,7 +206,7 @@ def _functions(layout: Layout, spacing: int, axis: int) -> tuple[Tensor, Tensor]
 def _whole(length: int, spacing: int, *, high: bool) -> Tensor:
     span, matrix = wavelet_taps(length, spacing, high=high).band(0, length)
     whole = torch.zeros(length, -(-length // spacing))
-    whole[:, span] = torch.from_numpy(matrix)
+    whole[:, span] = torch.tensor(matrix)
     return whole
 
 

@@ -112,7 +112,7 @@ def bands_of(axis: Reading) -> Bands:
     bands = []
     for start in range(0, axis.positions, _BLOCK):
         span, matrix = axis.band(start, min(start + _BLOCK, axis.positions))
-        bands.append((span, torch.from_numpy(matrix)))
+        bands.append((span, torch.tensor(matrix)))
     return bands
 
 
@@ -157,7 +157,7 @@ def tile_sums(axis: Reading, rows: int, spacing: int) -> list[TileSum]:
                 runs[-1] = _Run(grown, run.first, stride, run.blocks + 1, run.matrix)
             else:
                 span, matrix = axis.band(first, last)
-                runs.append(_Run(slice(first - start, last - start), span.start, 0, 1, torch.from_numpy(matrix)))
+                runs.append(_Run(slice(first - start, last - start), span.start, 0, 1, torch.tensor(matrix)))
         tiles.append(TileSum(stop - start, slice(min(r.first for r in runs), max(r.stop for r in runs)), runs))
     return tiles
 

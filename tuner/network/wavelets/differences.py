@@ -9,6 +9,7 @@ worth 0.15 to 0.3 dB at the same latents (docs/decisions/0018-differences-betwee
 outermost samples are moved to these first. Arithmetic on small arrays only.
 """
 
+from functools import cache
 from itertools import combinations, product
 
 import numpy as np
@@ -34,10 +35,13 @@ def offsets(dimensions: int) -> list[tuple[int, ...]]:
     return [steps for steps in product((-1, 0, 1), repeat=dimensions) if sum(map(abs, steps)) <= 2]
 
 
+@cache
 def stencils(dimensions: int) -> FloatArray:
-    """Each difference as a sum over the offsets: float32 (V, offsets)."""
+    """Each difference as a sum over the offsets: float32 (V, offsets), read-only."""
     found = [[_share(steps, *kind) for steps in offsets(dimensions)] for kind in difference_kinds(dimensions)]
-    return np.array(found, dtype=np.float32) * np.float32(GAIN)
+    shares: FloatArray = np.array(found, dtype=np.float32) * np.float32(GAIN)
+    shares.flags.writeable = False
+    return shares
 
 
 def _share(steps: tuple[int, ...], axes: tuple[int, ...], order: int) -> float:

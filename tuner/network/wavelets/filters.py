@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 
 from tuner.network.wavelets.layout import node_count
-from tuner.network.wavelets.splines import Reading, Taps
+from tuner.network.wavelets.splines import Reading, Taps, kept
 
 # Predict, update, predict, update; then the norm of the low-pass half.
 _LIFTING = (-1.586134342059924, -0.052980118572961, 0.882911075530934, 0.443506852043971)
@@ -41,7 +41,7 @@ def wavelet_taps(samples: int, spacing: int, *, high: bool) -> Reading:
     border = _BORDER * spacing
     left_out = (samples - 2 * border) // spacing * spacing - 2 * spacing
     if left_out <= 0:
-        return _listed(samples, spacing, high=high)
+        return kept(_listed(samples, spacing, high=high))
     return _Repeating(_listed(samples - left_out, spacing, high=high), spacing, border, left_out)
 
 

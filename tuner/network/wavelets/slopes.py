@@ -12,6 +12,7 @@ Each of the same points by itself reads sixteen nodes of every field instead, se
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import prod
 
 import numpy as np
@@ -21,7 +22,7 @@ from tuner.network.wavelets.fields import fields_on_samples
 from tuner.network.wavelets.inputs import put_differences, put_fields
 from tuner.network.wavelets.layout import Layout
 from tuner.network.wavelets.parameters import WaveletParameters
-from tuner.network.wavelets.splines import Reading, Taps
+from tuner.network.wavelets.splines import Reading, Taps, kept
 from tuner.network.wavelets.waves import GridSines
 from tuner.shapes import FloatArray
 
@@ -58,6 +59,11 @@ class SlopeReading(Reading):
         return Taps(mirrored, np.broadcast_to(both, mirrored.shape))
 
 
+@lru_cache(maxsize=16)
+def _slope_reading(samples: int) -> Reading:
+    return kept(SlopeReading(samples))
+
+
 def is_small(layout: Layout) -> bool:
     """Whether derivatives on all samples are made at once; of a line they are not, whose samples share nothing."""
     return layout.dimensions > 1 and layout.field_channels * prod(layout.grid_shape) <= _MOST_VALUES
@@ -82,7 +88,7 @@ def slopes_on_samples(parameters: WaveletParameters, axes: Sequence[FloatArray])
     skipped_DCP = np.empty((dimensions, parameters.channels, prod(shape)), dtype=np.float32)
     for axis, tangent_IP in enumerate(tangents_DIP):
         waves.fill_slopes(tangent_IP, inputs_IP, axis)
-        slopes = SlopeReading(shape[axis]).apply(fields, 1 + axis)
+        slopes = _slope_reading(shape[axis]).apply(fields, 1 + axis)
         skipped_DCP[axis] = parameters.skip @ _put(parameters, tangent_IP, slopes, around, axis)
     hidden, tangents = inputs_IP, tangents_DIP
     for layer in parameters.hidden:

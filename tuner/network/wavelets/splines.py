@@ -15,6 +15,9 @@ from tuner.shapes import DoubleArray, FloatArray
 TAPS = 4
 # Positions whose interpolation is one small product: they read few of the nodes of a long axis.
 _BLOCK = 64
+# Axes whose matrices are kept, and how many: all blocks of one, and the whole.
+_MOST_KEPT_POSITIONS = 256
+_MOST_KEPT_BANDS = 8
 
 
 class Reading(ABC):
@@ -48,6 +51,44 @@ class Reading(ABC):
         matrix = np.zeros((stop - start, span.stop - span.start), dtype=np.float32)
         np.add.at(matrix, (np.arange(stop - start)[:, None], taps.nodes - span.start), taps.weights)
         return span, matrix
+
+
+class _Kept(Reading):
+    """A reading of a short axis, with the matrices that were made for it."""
+
+    __slots__ = ("_bands", "_reading")
+
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+        self._bands: dict[tuple[int, int], tuple[slice, FloatArray]] = {}
+
+    @property
+    def positions(self) -> int:
+        """Number of positions."""
+        return self._reading.positions
+
+    def rows(self, start: int, stop: int) -> "Taps":
+        """What the positions [start, stop) read."""
+        return self._reading.rows(start, stop)
+
+    def band(self, start: int, stop: int) -> tuple[slice, FloatArray]:
+        """The nodes that positions [start, stop) read, and the matrix, which is read-only and made once."""
+        found = self._bands.get((start, stop))
+        if found is None:
+            found = self._reading.band(start, stop)
+            found[1].flags.writeable = False
+            if len(self._bands) < _MOST_KEPT_BANDS:
+                self._bands[start, stop] = found
+        return found
+
+
+def kept(reading: Reading) -> Reading:
+    """A reading that is used again and again, with its matrices kept where the axis is short; else as it is.
+
+    Args:
+        reading: what positions read; whoever keeps the result keeps some hundred KiB with it.
+    """
+    return _Kept(reading) if reading.positions <= _MOST_KEPT_POSITIONS else reading
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,8 +1,10 @@
 """Cubic splines reproduce what they should, and have the slopes that they say."""
 
 import numpy as np
+import pytest
 
-from tuner.network.wavelets.splines import spline_taps
+from tuner.network.wavelets.slopes import SlopeReading
+from tuner.network.wavelets.splines import kept, spline_taps
 from tuner.signal.grid import Grid
 
 
@@ -36,3 +38,24 @@ def test_rows_and_bands_are_the_same_reading() -> None:
     expected = (nodes[some.nodes] * some.weights).sum(1)
     np.testing.assert_allclose(matrix @ nodes[span], expected, atol=1e-6)
     np.testing.assert_allclose(taps.apply(nodes, 0)[100:170], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("samples", [1, 64, 90, 256])
+def test_matrices_that_are_kept_are_those_that_are_made_and_nobody_writes_to_them(samples: int) -> None:
+    reading = SlopeReading(samples)
+    again = kept(reading)
+    assert again is not reading
+    values = np.random.default_rng(samples).normal(size=(2, samples)).astype(np.float32)
+    single = [(first, first + 1) for first in range(min(samples, 20))]
+    for start, stop in [(0, samples), (samples // 3, samples), *single]:
+        made, (span, matrix) = reading.band(start, stop), again.band(start, stop)
+        assert span == made[0]
+        np.testing.assert_array_equal(matrix, made[1])
+        assert not matrix.flags.writeable
+    assert again.band(0, samples)[1] is again.band(0, samples)[1]
+    np.testing.assert_array_equal(again.apply(values, 1), reading.apply(values, 1))
+
+
+def test_matrices_of_a_long_axis_are_not_kept() -> None:
+    reading = SlopeReading(257)
+    assert kept(reading) is reading
