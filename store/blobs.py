@@ -19,7 +19,7 @@ from botocore.response import StreamingBody
 from store.errors import BlobDamaged, BlobMissing, BlobsUnavailable, BucketMissing, ObjectBrokenOff, ObjectRefused
 from store.keys import PROBES
 from store.settings import StoreSettings
-from store.small_objects import SmallObjects
+from store.small_objects import MOST_BYTES, SmallObjects
 from store.synced_folder import SyncedFolder
 
 if TYPE_CHECKING:
@@ -109,7 +109,8 @@ class BlobStore:
         With a folder to sync they are on the disk when this returns, so that a row may name them.
         """
         with translated(key):
-            if isinstance(content, bytes) and self._small.put(key, content, media_type):
+            small = _small(content)
+            if small is not None and self._small.put(key, small, media_type):
                 pass
             elif isinstance(content, Path):
                 self._client.upload_file(str(content), self.bucket, key, ExtraArgs={"ContentType": media_type})
@@ -335,6 +336,13 @@ def translated(key: str) -> Iterator[None]:
             raise ObjectRefused(f"object storage cannot give {key}: {error}") from error
         how = "refused" if code else "does not answer for"
         raise BlobsUnavailable(f"object storage {how} {key}: {error}") from error
+
+
+def _small(content: bytes | Path) -> bytes | None:
+    """The bytes of what is small; None of what is not, which is sent part by part."""
+    if isinstance(content, bytes):
+        return content
+    return content.read_bytes() if content.stat().st_size <= MOST_BYTES else None
 
 
 def _code(error: BaseException) -> str | None:

@@ -10,16 +10,16 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from cage.limits import Limits, OverBudget
+from cage.pictures import may_be_picture
 from tuner.signal.handover import signal_of
 from tuner.signal.kind import SignalKind
 from tuner.signal.large import LargeSignal, as_held
 from tuner.signal.signal import Signal
 from tuner.targets.wavelets.choice import most_values
 from worker.caged import keeper_of, shared_child_of
-from worker.pictures import may_be_picture
 from worker.settings import WorkerSettings
 
-READER, PICTURE_READER = "tuner.signal.handover", "worker.pictures"
+READER, PICTURE_READER = "tuner.signal.handover", "worker.picture_reader"
 _REQUEST = {"stored_beyond": {kind.value: most_values(kind) for kind in SignalKind}}
 
 

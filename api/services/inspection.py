@@ -16,8 +16,9 @@ from api.services.turns import Turns
 from api.settings import MEBIBYTE, ApiSettings
 from cage.keeper import Keeper
 from cage.limits import Limits, OverBudget
+from cage.pictures import BEGINNING_BYTES, may_be_picture
 
-INSPECTOR = "tuner.signal.inspect"
+INSPECTOR, PICTURE_INSPECTOR = "tuner.signal.inspect", "tuner.signal.inspect_pictures"
 MAX_OUTPUT_BYTES = 64 * 1024
 DECODED_SHA256 = "decoded_sha256"  # the fact, of a small signal, by which a worker knows that it was read as it is
 
@@ -31,25 +32,27 @@ logger = logging.getLogger(__name__)
 class Inspector:
     """Decodes uploads, a few at a time; the others wait their turn, which comes to each tenant."""
 
-    def __init__(self, settings: ApiSettings, module: str = INSPECTOR) -> None:
+    def __init__(
+        self, settings: ApiSettings, module: str = INSPECTOR, *, picture_module: str = PICTURE_INSPECTOR
+    ) -> None:
         self._settings = settings
         self._turns = Turns(settings.inspection_processes, is_shared=settings.require_keys)
-        self._keeper = Keeper(
-            module,
-            Limits(
-                memory_bytes=settings.inspection_memory_bytes,
-                cpu_seconds=settings.inspection_cpu_seconds,
-                wall_seconds=settings.inspection_timeout_seconds,
-                answer_bytes=MAX_OUTPUT_BYTES,
-            ),
+        limits = Limits(
+            memory_bytes=settings.inspection_memory_bytes,
+            cpu_seconds=settings.inspection_cpu_seconds,
+            wall_seconds=settings.inspection_timeout_seconds,
+            answer_bytes=MAX_OUTPUT_BYTES,
         )
+        self._keeper, self._keeper_of_pictures = Keeper(module, limits), Keeper(picture_module, limits)
 
     def start(self) -> None:
         """Have the decoders loaded before the first file comes; it takes some seconds, and nobody waits for it."""
+        self._keeper_of_pictures.start()
         self._keeper.start()
 
     def close(self) -> None:
         """End the processes."""
+        self._keeper_of_pictures.close()
         self._keeper.close()
 
     async def inspect(self, tenant: str, path: Path) -> dict[str, Any]:
@@ -72,10 +75,7 @@ class Inspector:
     def _inspect(self, path: Path) -> dict[str, Any]:
         settings = self._settings
         try:
-            with path.open("rb") as file:
-                most = {"max_pixels": settings.max_pixels, "max_points": settings.max_points}
-                answer = self._keeper.ask(file.fileno(), most)
-            verdict = _verdict(bytes(answer))
+            verdict = _verdict(self._answer(path))
         except OverBudget as error:
             logger.warning("inspection ended by a limit", extra={"fields": {"reason": str(error)}})
             raise UndecodableSignal(
@@ -86,6 +86,17 @@ class Inspector:
             facts: dict[str, Any] = verdict["facts"]
             return facts
         raise REFUSALS[verdict["code"]](verdict["message"])
+
+    def _answer(self, path: Path) -> bytes:
+        most = {"max_pixels": self._settings.max_pixels, "max_points": self._settings.max_points}
+        with path.open("rb") as file:
+            if may_be_picture(file.read(BEGINNING_BYTES)):
+                # What begins like a picture may be something else: then who knows all formats is asked.
+                file.seek(0)
+                if answer := bytes(self._keeper_of_pictures.ask(file.fileno(), most)):
+                    return answer
+            file.seek(0)
+            return bytes(self._keeper.ask(file.fileno(), most))
 
 
 def _verdict(answer: bytes) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 from typing import Any
 from urllib.parse import urlsplit
@@ -43,15 +44,19 @@ def through_a_proxy(settings: StoreSettings) -> Iterator[tuple[Proxy, BlobStore]
 
 
 @pytest.mark.parametrize("size", [0, 1, 1200, MOST_BYTES])
-def test_a_small_object_goes_past_the_sdk_and_is_the_same_for_both(blobs: BlobStore, size: int) -> None:
+def test_a_small_object_goes_past_the_sdk_and_is_the_same_for_both(blobs: BlobStore, size: int, tmp_path: Path) -> None:
     content = bytes(range(256)) * (size // 256) + bytes(size % 256)
     key = f"small/{size} of them, \u00e9"
     with requests_of_the_sdk(blobs) as sent:
         blobs.put(key, content, media_type="image/png")
         assert blobs.read(key, sha256=sha256_hex(content), max_bytes=size) == content
+        file = tmp_path / "file"
+        file.write_bytes(content)
+        blobs.put(f"{key}, from a file", file, media_type="image/png")
     assert sent == []
-    assert blobs.read(key) == content
-    assert blobs.media_type(key) == "image/png"
+    for stored in (key, f"{key}, from a file"):
+        assert blobs.read(stored) == content
+        assert blobs.media_type(stored) == "image/png"
 
 
 def test_a_larger_object_is_the_sdks(blobs: BlobStore) -> None:

@@ -2,16 +2,22 @@
 
 import contextlib
 import json
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
+from PIL import Image
 
-from api.errors import DamagedSignal, UndecodableSignal
-from api.services.inspection import Inspector
+from api.errors import ApiError, DamagedSignal, UndecodableSignal
+from api.services.inspection import INSPECTOR, PICTURE_INSPECTOR, Inspector
 from api.settings import ApiSettings
 from cage.limits import JobBroken
+from cage.pictures import may_be_picture
+from tests.signals import SIGNALS
+from tuner.signal.formats import encode_signal
+from tuner.signal.kind import SignalKind
 
 SETTINGS = ApiSettings(inspection_cpu_seconds=2, inspection_memory_bytes=512 << 20, max_pixels=77, max_points=88)
 
@@ -91,5 +97,48 @@ def test_files_that_take_all_their_time_leave_a_process_to_other_tenants(tmp_pat
 
     try:
         assert anyio.run(race)[0] == "modest"
+    finally:
+        inspector.close()
+
+
+@pytest.mark.parametrize("name", ["PNG", "JPEG", "WEBP", "a torn PNG", "a mesh that begins like one", "a head alone"])
+def test_what_looks_into_pictures_says_what_the_inspector_of_all_files_says(tmp_path: Path, name: str) -> None:
+    """And whatever only begins like a picture is passed on to that."""
+    mesh = next(signal for signal in SIGNALS.values() if signal.kind is SignalKind.DISTANCE)
+    head = b"\x89PNG\r\n\x1a\n"
+    files = {
+        "a head alone": head,
+        "a mesh that begins like one": head.ljust(80, b"\0") + encode_signal(mesh, "x.stl")[80:],
+    }
+    for file_format in ("PNG", "JPEG", "WEBP"):
+        file = BytesIO()
+        Image.linear_gradient("L").convert("RGB").save(file, file_format)
+        files[file_format] = file.getvalue()
+    files["a torn PNG"] = files["PNG"][:-100]
+    content = files[name]
+    assert may_be_picture(content)
+    (tmp_path / "upload").write_bytes(content)
+
+    def told(picture_module: str) -> Any:
+        inspector = Inspector(ApiSettings(), picture_module=picture_module)
+        try:
+            return anyio.run(inspector.inspect, "local", tmp_path / "upload")
+        except ApiError as refusal:
+            return refusal.code, str(refusal)
+        finally:
+            inspector.close()
+
+    assert told(PICTURE_INSPECTOR) == told(INSPECTOR)
+
+
+def test_pictures_are_looked_into_by_what_knows_nothing_else(tmp_path: Path) -> None:
+    """The inspector of all files is a stand-in here that knows no picture."""
+    path = tmp_path / "upload"
+    inspector = Inspector(ApiSettings(), "tests.unit.api.inspectors")
+    try:
+        path.write_bytes(encode_signal(SIGNALS["image"], "x.png"))
+        assert anyio.run(inspector.inspect, "local", path)["format"] == "png"
+        path.write_bytes(b"good")
+        assert "request" in anyio.run(inspector.inspect, "local", path)
     finally:
         inspector.close()

@@ -6,14 +6,14 @@ from typing import Any
 
 from PIL import Image
 
-from worker import pictures
+from worker import picture_reader
 
 _files = 0
 
 
 def prepare() -> None:
     """Load what the reader itself loads."""
-    pictures.prepare()
+    picture_reader.prepare()
 
 
 def run(data: bytes, request: dict[str, Any]) -> Iterator[bytes | memoryview]:
@@ -24,4 +24,4 @@ def run(data: bytes, request: dict[str, Any]) -> Iterator[bytes | memoryview]:
         picture = BytesIO()
         Image.new("RGB", (4, 4)).save(picture, "PNG")
         data = picture.getvalue()
-    return pictures.run(data, request)
+    return picture_reader.run(data, request)

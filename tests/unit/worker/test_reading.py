@@ -14,6 +14,7 @@ from PIL import Image
 
 from cage.keeper import Keeper
 from cage.limits import Limits
+from cage.pictures import may_be_picture
 from tests.signals import SIGNALS
 from tests.unit.tuner.signal.test_formats import REFUSED
 from tuner.errors import SignalError, SignalTooLarge
@@ -25,7 +26,6 @@ from tuner.signal.large import LargeSignal, picture_of_samples
 from tuner.signal.limits import SignalLimits
 from tuner.signal.signal import Signal
 from tuner.targets.wavelets.choice import most_values
-from worker.pictures import may_be_picture
 from worker.reading import SignalTooCostly, held, read_caged
 from worker.settings import WorkerSettings
 
@@ -190,9 +190,10 @@ def test_the_reader_of_pictures_reads_them_as_the_library_does(mode: str, file_f
     assert found.sample_format is expected.sample_format
 
 
-def test_the_reader_of_pictures_has_loaded_nothing_but_what_reads_pictures() -> None:
+@pytest.mark.parametrize("module", ["worker.picture_reader", "tuner.signal.inspect_pictures"])
+def test_the_reader_of_pictures_has_loaded_nothing_but_what_reads_pictures(module: str) -> None:
     loaded = subprocess.run(
-        [sys.executable, "-c", "import sys, worker.pictures as it; it.prepare(); print(*sys.modules)"],
+        [sys.executable, "-c", f"import sys, {module} as it; it.prepare(); print(*sys.modules)"],
         capture_output=True,
         text=True,
         check=True,
