@@ -120,6 +120,16 @@ class Folder:
         self._bucket.sync()
 
 
+class LeftToTheSdk:
+    """Stands for the client of small objects, which leaves to the SDK whatever it does not see through by itself."""
+
+    def put(self, key: str, content: bytes, media_type: str) -> bool:  # noqa: ARG002
+        return False
+
+    def read(self, key: str, max_bytes: int) -> None:  # noqa: ARG002
+        return None
+
+
 class Blobs(BlobStore):
     """The real store of objects on the simulated client."""
 
@@ -127,6 +137,7 @@ class Blobs(BlobStore):
         self.bucket = "bucket"
         self._folder = Folder(bucket, process, line)  # type: ignore[assignment]
         self._refused_seconds = 5.0
+        self._small = LeftToTheSdk()  # type: ignore[assignment]
         self._client = self._reader = Client(bucket, process, line)  # type: ignore[assignment]
 
 
