@@ -28,7 +28,7 @@ class SmallObjects:
     """The bucket, for whole objects of up to `MOST_BYTES`. Threads may share it; a fork may not.
 
     Args:
-        settings: where storage is, with which keys, and for how long it may be silent.
+        settings: settings with the address of storage, its keys, and the longest silence in seconds.
     """
 
     def __init__(self, settings: StoreSettings) -> None:
@@ -55,7 +55,7 @@ class SmallObjects:
 
         Args:
             key: name of the object in the bucket.
-            content: its bytes.
+            content: bytes of the object.
             media_type: kind of the bytes, which storage tells with them.
 
         Returns:
