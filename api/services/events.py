@@ -36,6 +36,7 @@ BATCH = 100  # events read at a time
 READERS = 4  # threads, and database connections, at which all streams take turns
 RECONNECT_SECONDS = 1.0
 LISTEN_CHECK_SECONDS = 15.0  # a quiet connection is asked whether it still lives
+UNHEARD_SECONDS = 0.1  # between two looks at what was notified, while nobody follows
 RETRY = b"retry: 2000\n"  # milliseconds after which a browser connects again
 ANY = ""  # id under which streams wait that follow every fit
 CHANGES_PAUSE_SECONDS = 0.25  # between two looks at all fits of a tenant
@@ -259,12 +260,18 @@ class EventHub:
             # Whatever was committed before this moment was announced to nobody.
             self._wake_all()
             while True:
-                async for notice in connection.notifies(timeout=LISTEN_CHECK_SECONDS):
+                heard = False
+                async for notice in connection.notifies(timeout=LISTEN_CHECK_SECONDS, stop_after=1):
+                    heard = True
                     for name in (notice.payload, ANY):
                         for wake in self._wakes.get(name, ()):
                             wake.set()
-                async with asyncio.timeout(LISTEN_CHECK_SECONDS):
-                    await connection.execute("SELECT 1")
+                if not heard:
+                    async with asyncio.timeout(LISTEN_CHECK_SECONDS):
+                        await connection.execute("SELECT 1")
+                elif not self.streams:
+                    # What comes meanwhile is read in one go. Whoever begins to follow reads the rows first.
+                    await asyncio.sleep(UNHEARD_SECONDS)
 
 
 def _server_sent(event: EventView) -> bytes:

@@ -123,10 +123,10 @@ class Folder:
 class LeftToTheSdk:
     """Stands for the client of small objects, which leaves to the SDK whatever it does not see through by itself."""
 
-    def put(self, key: str, content: bytes, media_type: str) -> bool:  # noqa: ARG002
+    def put(self, key: str, content: bytes, media_type: str) -> bool:
         return False
 
-    def read(self, key: str, max_bytes: int) -> None:  # noqa: ARG002
+    def read(self, key: str, max_bytes: int) -> None:
         return None
 
 
