@@ -9,14 +9,23 @@ outage does not cost two time-outs each time.
 """
 
 import logging
+import math
+import os
 import time
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
 from store.settings import StoreSettings
 from store.tracing import span_within
+
+if TYPE_CHECKING:
+    from obstore.store import S3Config
+
+# Else there is one thread for each core, with a stack that counts as memory of the fit which was first.
+os.environ.setdefault("TOKIO_WORKER_THREADS", "2")
 
 logger = logging.getLogger(__name__)
 
@@ -33,13 +42,17 @@ class SmallObjects:
 
     def __init__(self, settings: StoreSettings) -> None:
         silence = timedelta(seconds=settings.s3_timeout_seconds)
+        config: S3Config = {
+            "region": settings.s3_region,
+            "access_key_id": settings.s3_access_key.get_secret_value(),
+            "secret_access_key": settings.s3_secret_key.get_secret_value(),
+            "virtual_hosted_style_request": False,
+        }
+        if settings.s3_endpoint_url is not None:  # Amazon's own needs none
+            config["endpoint"] = settings.s3_endpoint_url
         self._store = S3Store(
             settings.s3_bucket,
-            endpoint=settings.s3_endpoint_url,
-            region=settings.s3_region,
-            access_key_id=settings.s3_access_key.get_secret_value(),
-            secret_access_key=settings.s3_secret_key.get_secret_value(),
-            virtual_hosted_style_request=False,
+            config=config,
             client_options={
                 "allow_http": True,
                 "user_agent": "tuner",
@@ -48,7 +61,8 @@ class SmallObjects:
             },
             retry_config={"max_retries": 0},
         )
-        self._rests_until = 0.0  # on the monotonic clock
+        # On the monotonic clock; optional checksums, where they are wanted, are the SDK's.
+        self._rests_until = math.inf if settings.s3_request_checksums else 0.0
 
     def put(self, key: str, content: bytes, media_type: str) -> bool:
         """Store bytes under a key, in the place of what was there.

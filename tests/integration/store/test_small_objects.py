@@ -149,3 +149,15 @@ def test_requests_name_the_service_and_not_the_machine(store_settings: StoreSett
     quick, sdk = agents
     assert quick == "tuner"
     assert re.fullmatch(r"tuner( Botocore/\S+)?", sdk)
+
+
+def test_where_checksums_are_wanted_the_sdk_sends_them(store_settings: StoreSettings) -> None:
+    store = BlobStore(store_settings.model_copy(update={"s3_request_checksums": True}))
+    with requests_of_the_sdk(store) as sent:
+        store.put("with a checksum", b"content")
+        assert store.read("with a checksum", max_bytes=7) == b"content"
+    assert sent == ["PUT", "GET"]
+
+
+def test_amazon_needs_no_address(store_settings: StoreSettings) -> None:
+    BlobStore(store_settings.model_copy(update={"s3_endpoint_url": None}))
