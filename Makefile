@@ -140,7 +140,7 @@ docs-views: $(READY) ## the pictures of docs/views.md, of a service of its own, 
 bench-memory: $(READY) ## memory that training takes, by network and size: build/bench/memory.json
 	$(BIN)/python -m benchmarks.memory $(BENCH_OPTIONS)
 
-bench-small: $(READY) ## many fits of 64 x 64 through the service, and where their time goes: build/bench/small.json
+bench-small: $(READY) ## many fits of 64 x 64 through the service and by the library, by turns: build/bench/small.json
 	$(BIN)/python -m benchmarks.small $(BENCH_OPTIONS)
 
 bench-reading: $(READY) ## reading a small picture in the cage, by processes of its own and by shared ones: build/bench/reading.json

@@ -24,7 +24,7 @@ from benchmarks.scale_plots import draw
 from benchmarks.scale_simulation import Costs, Scenario, Simulation, demand, first_full
 from benchmarks.scale_sizes import cases, measure_all
 from benchmarks.scale_stack import ENGINES, OPEN, Phase, costs, measure, predicted
-from benchmarks.served import SETTINGS
+from benchmarks.serve import SETTINGS
 from tests.engines import throwaway_home
 
 ASK = {"target": {"psnr_db": 30.0}, "preset": "fast"}

@@ -2,13 +2,19 @@
 
 import io
 import itertools
+import json
+import os
 import re
 import statistics
+import subprocess
+import sys
 import time
 from collections import defaultdict
-from contextlib import suppress
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,6 +22,7 @@ import psutil
 from PIL import Image
 
 from benchmarks.crops import Picture
+from benchmarks.serve import SETTINGS
 from standalone import processes
 from standalone.home import Home
 from standalone.program import Service
@@ -23,7 +30,6 @@ from standalone.supervise import Supervisor
 
 AT_ONCE = 100  # fits that one request may ask for
 FINAL = {"succeeded", "failed", "cancelled", "expired"}
-SETTINGS = {"TUNER_WORKER_DEVICE": "cpu", "TUNER_WORKER_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 
 def worker_number(running: Supervisor, home: Home, number: int) -> Service:
@@ -39,12 +45,50 @@ def worker_number(running: Supervisor, home: Home, number: int) -> Service:
     return replace(made, program=replace(made.program, name=name, log=made.program.log.with_name(f"{name}.log")))
 
 
-def processor_seconds(running: Supervisor) -> dict[str, float]:
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """A service that another program runs.
+
+    Attributes:
+        api_url: address of its api.
+        processes: name and id of each of its processes.
+    """
+
+    api_url: str
+    processes: list[tuple[str, int]]
+
+
+@contextmanager
+def served_from(checkout: Path) -> Iterator[Elsewhere]:
+    """Run the service of a checkout, with two workers of one thread each.
+
+    Args:
+        checkout: folder of the checkout, this one or an earlier one that the installed packages suit.
+    """
+    program = subprocess.Popen(
+        [sys.executable, "-P", str(Path(__file__).with_name("serve.py"))],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=checkout,
+        env={**os.environ, "PYTHONPATH": str(checkout)},
+    )
+    assert program.stdout is not None  # noqa: S101  it was asked for
+    with program:
+        told = json.loads(program.stdout.readline())
+        yield Elsewhere(told["api_url"], [(name, pid) for name, pid in told["processes"]])
+        program.communicate()
+
+
+def processor_seconds(running: Supervisor | Elsewhere) -> dict[str, float]:
     """Seconds that each process and all below it have taken so far, those that have ended included."""
+    if isinstance(running, Elsewhere):
+        named = running.processes
+    else:
+        named = [(record.name, record.pid) for record in running.records()]
     found: dict[str, float] = {}
-    for record in running.records():
-        first = psutil.Process(record.pid)
-        name = re.sub(r"-\d+$", "", record.name)
+    for number, pid in named:
+        first = psutil.Process(pid)
+        name = re.sub(r"-\d+$", "", number)
         for process in [first, *first.children(recursive=True)]:
             with suppress(psutil.NoSuchProcess):
                 times = process.cpu_times()

@@ -19,7 +19,7 @@ import torch
 from PIL import Image
 
 from benchmarks.crops import Picture, small_pictures
-from benchmarks.served import SETTINGS
+from benchmarks.serve import SETTINGS
 from store.spec import FitSpec
 from tuner import represent
 from tuner.signal.given import signal_of

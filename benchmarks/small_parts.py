@@ -24,7 +24,7 @@ from sqlalchemy import event
 import worker.run as run
 from benchmarks.crops import Picture, small_pictures
 from benchmarks.load import machine
-from benchmarks.served import SETTINGS
+from benchmarks.serve import SETTINGS
 from store.blobs import BlobStore
 from store.database import Database
 from store.queue import FitQueue
