@@ -21,6 +21,7 @@ from alembic.config import Config
 from PIL import Image
 from sqlalchemy import event
 
+import worker.attempt as attempt
 import worker.run as run
 from benchmarks.crops import Picture, small_pictures
 from benchmarks.load import machine
@@ -119,13 +120,13 @@ def where(pictures: list[Picture], ask: dict[str, Any]) -> dict[str, Any]:
                 (run, "_engines_answer", "asking the engines before a claim"),
                 (Fits, "claim_next", "claim"),
                 (Reporter, "_report", "reports of progress"),
-                (run, "read_caged", "reading in the cage"),
+                (attempt, "read_caged", "reading in the cage"),
                 (blobs, "read", "fetching the signal"),
                 (blobs, "put", "storing the file"),
-                (run, "fit_to_target", "fit, with the reports of its phases"),
-                (run, "_store", "checking and storing, with both"),
-                (run, "slope_quality_db", "slopes of the decoded file"),
-                (run, "_persist", "all of an attempt, its end included"),
+                (attempt, "fit_to_target", "fit, with the reports of its phases"),
+                (attempt, "_store", "checking and storing, with both"),
+                (attempt, "slope_quality_db", "slopes of the decoded file"),
+                (attempt, "persist", "the end of an attempt"),
                 (Lease, "__exit__", "end of the lease's thread"),
                 (MemoryBudget, "__exit__", "end of the budget's thread"),
                 (MemoryBudget, "_watch", "watching the memory"),

@@ -13,6 +13,7 @@ another worker have it, and the fit stops without writing anything.
 """
 
 import logging
+import math
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -96,6 +97,10 @@ class Lease:
     def note_step(self) -> None:
         """The work goes on."""
         self._last_step = time.monotonic()
+
+    def rest(self) -> None:
+        """Nothing is done for the claim until the next step is noted: what waits for its turn does not hang."""
+        self._last_step = math.inf
 
     @contextmanager
     def waiting(self) -> Iterator[None]:

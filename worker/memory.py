@@ -1,4 +1,4 @@
-"""The memory that one fit may take, held by the system and watched from a thread.
+"""The memory that one fit, or some small ones at once, may take, held by the system and watched from a thread.
 
 Two lines, since neither holds alone. The system refuses allocations beyond the budget and a margin (`RLIMIT_DATA`: what
 is private and writable, unlike address space, of which torch reserves much that it never uses); training then goes on
@@ -11,10 +11,13 @@ Linux only: elsewhere nothing says how much a process holds, and there is no lim
 
 import resource
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from threading import Event, Thread
 from types import TracebackType
 
 from tuner.memory import data_bytes
+from worker.device import device_of
+from worker.settings import WorkerSettings
 
 MARGIN_BYTES = 256 << 20
 LOOK_SECONDS = 0.05
@@ -63,3 +66,8 @@ class MemoryBudget:
             if (data_bytes() or 0) > self._most_bytes:
                 self._on_breach()
                 return
+
+
+def memory_budget(settings: WorkerSettings, on_breach: Callable[[], None]) -> AbstractContextManager[object]:
+    """The budget of memory; on a GPU none, whose driver maps more than it uses."""
+    return MemoryBudget(settings.fit_memory_bytes, on_breach) if device_of(settings.device) == "cpu" else nullcontext()

@@ -22,9 +22,10 @@ from tuner.targets.tiles.search import fit_part
 from worker.crew import part_of, store_part
 from worker.drain import draining
 from worker.lease import Lease, end_process
+from worker.memory import memory_budget
 from worker.reading import SignalTooCostly, read_caged
 from worker.resources import Resources
-from worker.run import memory_budget, run_next_fit, worker_name
+from worker.run import run_next_fit, worker_name
 from worker.translate import ask_from_spec
 
 logger = logging.getLogger(__name__)

@@ -97,6 +97,14 @@ class Reporter:
         """
         self._resolved = resolved
 
+    def rested(self, seconds: float) -> None:
+        """The worker did something else meanwhile: the attempt is so much younger than its claim, and not late for it.
+
+        Args:
+            seconds: time on the wall.
+        """
+        self._began += seconds
+
     @property
     def untold(self) -> dict[str, Any] | None:
         """The settings that no report has told of yet."""

@@ -40,6 +40,8 @@ UNSAVED_STEPS = 6  # where nothing disturbs: a pause between two checkpoints
 HARMLESS = {"database restarts", "storage stops", "storage is full", "messages lost", "object spoilt", "drain"}
 # Nobody who asked whether storage is there, and then claims, is held up by them in between.
 BETWEEN_NO_LINES = {"storage stops", "storage is full", "messages lost", "object spoilt", "drain", "kill"}
+# They do not come between a worker and its engines.
+QUIET = {"drain", "messages lost"}
 # Upkeep does its rounds whatever they do.
 ASIDE_FROM_UPKEEP = {"messages lost", "object spoilt", "drain"}
 ROUND_SECONDS = 5.0  # that a round of upkeep takes at most, with what it waits for
@@ -54,7 +56,8 @@ class Watch:
     def __init__(self, world: World) -> None:
         self.world = world
         self.owners: dict[tuple[str, int], Process] = {}
-        self.latest: dict[Process, tuple[str, int]] = {}
+        # What a process has claimed last, in one transaction: it works on nothing else from then on.
+        self.latest: dict[Process, tuple[Transaction, set[tuple[str, int]]]] = {}
         self.steps_late: dict[tuple[str, int, str], int] = {}
         self.ended: dict[str, str] = {}
         self.last_step: dict[tuple[str, int], int] = {}
@@ -179,17 +182,58 @@ class Watch:
             if is_away and set(self.world.faults) <= BETWEEN_NO_LINES:
                 self.wrong(f"{fit_id} was claimed while storage was away")
             self.owners[fit_id, attempt] = process
-            self.latest[process] = (fit_id, attempt)
+            if process not in self.latest or self.latest[process][0] is not transaction:
+                self.latest[process] = (transaction, set())
+            if after["status"] in HELD:  # and is not over as it begins
+                self.latest[process][1].add((fit_id, attempt))
+            self._claimed(self.latest[process][1])
             return
         if process.role != "worker" or before is None:
             return
         changed = {name for name in after if after[name] != before[name]} - {"updated_at"}
         if changed == {"tries"} and after["tries"] == before["tries"] - 1:
             return  # an excuse, which has an attempt of this worker's that counted as lost beside it
-        if self.owners.get((fit_id, attempt)) is not process or self.latest.get(process) != (fit_id, attempt):
+        if self.owners.get((fit_id, attempt)) is not process or (fit_id, attempt) not in self._held_by(process):
             self.wrong(f"{process.name} wrote to {fit_id}, whose attempt {attempt} is another's")
         if before["status"] not in HELD:
             self.wrong(f"{process.name} wrote to {fit_id}, which was {before['status']}")
+
+    def _held_by(self, process: Process) -> set[tuple[str, int]]:
+        """The claims that a process works on."""
+        return self.latest[process][1] if process in self.latest else set()
+
+    def _company(self, fit_id: str, attempt: int) -> list[tuple[str, int]]:
+        """The other claims of the transaction in which an attempt was claimed, if it was its process's last."""
+        owner = self.owners.get((fit_id, attempt))
+        held = set() if owner is None else self._held_by(owner)
+        return sorted(held - {(fit_id, attempt)}) if (fit_id, attempt) in held else []
+
+    def _is_left_alone(self, fit_id: str, attempt: int) -> bool:
+        """Whether one that was worked on by turns with it hung, or met an outage: then the others are handed back."""
+        company = self._company(fit_id, attempt)
+        hung = any(self._end_of(*other) == "hung" for other in company)
+        return hung or (bool(company) and not set(self.world.faults) <= QUIET)
+
+    def _goes_with_others(self, fit_id: str, attempt: int) -> bool:
+        """Whether it is a first attempt at a small fit; only such ones have a quality for their target here."""
+        row = self.world.server.tables["fits"].get((fit_id,))
+        return row is None or (attempt == 1 and row["spec"]["target"] is not None)
+
+    def _is_alone(self, fit_id: str, attempt: int) -> None:
+        """What is not small, or was tried before, is worked on when nothing else is held."""
+        if self._goes_with_others(fit_id, attempt) or not set(self.world.faults) <= QUIET:
+            return
+        for other, number in self._company(fit_id, attempt):
+            row = self.world.server.tables["fits"].get((other,))
+            if row is not None and row["attempt"] == number and row["status"] in HELD:
+                self.wrong(f"attempt {attempt} of {fit_id} is worked on while its worker holds {other}")
+
+    def _claimed(self, claims: set[tuple[str, int]]) -> None:
+        """Of what is claimed at once, one at most goes with no others."""
+        if len(claims) > SETTINGS.fits_at_once:
+            self.wrong(f"{len(claims)} fits were claimed at once")
+        if sum(not self._goes_with_others(*claim) for claim in claims) > 1:
+            self.wrong(f"{sorted(claims)} were claimed at once, of which more than one is to be alone")
 
     def _lease(self, transaction: Transaction, fit_id: str, before: Row | None, after: Row) -> None:
         until = after["lease_until"]
@@ -249,6 +293,7 @@ class Watch:
         if before is None or not known or before["status"] not in HELD or after["status"] in HELD:
             return
         end, new, role = known[-1]["ended_as"], str(after["status"]), transaction.process.role
+        company = self._company(fit_id, after["attempt"])
         fine = {
             "succeeded": {"succeeded"},
             "failed": {"failed", "lost", "hung"},
@@ -265,6 +310,7 @@ class Watch:
             self.wrong(f"{fit_id} is queued again for {reason}, its attempt ended as {end}")
         if end == "drained" and not (
             transaction.process.draining
+            or self._is_left_alone(fit_id, after["attempt"])
             or before["pause_requested"]
             or before["status"] == "cancelling"
             or self._wants(fit_id, "pause")
@@ -277,11 +323,14 @@ class Watch:
         if before["status"] == "cancelling" and new == "failed" and code in OWN_WORDS:
             self.wrong(f"{fit_id} was being cancelled and failed with {code}, which is nothing that it did")
         is_harmless = set(self.world.faults) <= HARMLESS and self._kind(fit_id) not in {"kills", "hangs"}
+        # One that kills its process takes those along that are worked on by turns with it; one that hangs does not.
+        is_harmless = is_harmless and "kills" not in (self._kind(other) for other, _ in company)
         if end == "lost" and is_harmless and new != "cancelled":
             self.wrong(f"an attempt of {fit_id} counts as lost, and no worker was: {dict(self.world.faults)}")
         if end == "drained" and set(self.world.faults) <= {"drain"} and (fit_id, after["attempt"]) in self.last_step:
             step = self.last_step[fit_id, after["attempt"]]
-            if before["status"] == "running" and self.kept.get((fit_id, after["attempt"]), 0) < step:
+            is_saved = self.kept.get((fit_id, after["attempt"]), 0) >= step
+            if before["status"] == "running" and not is_saved and not self._is_left_alone(fit_id, after["attempt"]):
                 self.wrong(f"{fit_id} was handed back at step {step} without a checkpoint of it")
         deaths = [row["ended_as"] for row in known].count("lost")
         if end == "lost" and new == "failed" and deaths < SETTINGS.max_tries:
@@ -414,6 +463,7 @@ class Watch:
         """Whoever has lost its lease stops by itself; whoever is told something hears of it."""
         world, process = self.world, self.world.scheduler.process
         self.last_step[fit_id, attempt] = step
+        self._is_alone(fit_id, attempt)
         self._limits()
         row = world.server.tables["fits"].get((fit_id,))
         holds = row is not None and row["attempt"] == attempt and row["status"] in HELD
@@ -445,7 +495,7 @@ class Watch:
             return LATE_STEPS
         if reason == "is over" and self._is_reaped(fit_id, attempt):
             return LATE_STEPS
-        if set(self.world.faults) <= {"drain", "messages lost"}:
+        if set(self.world.faults) <= QUIET:
             return HEARS_WITHIN_STEPS
         return DEAF_STEPS
 

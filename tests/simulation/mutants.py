@@ -50,6 +50,7 @@ HELD = "fit = self._held(claim)"
 UNFENCED = "fit = self._session.get_one(Fit, claim.fit_id)"
 NOTHING = "pass"
 HINTED = "tests/integration/worker/test_hinted.py::"
+TOGETHER = "tests/integration/worker/test_together.py::"
 BY_ITS_OWN_CLOCK = "tests/simulation/test_lease.py::test_a_lease_that_nobody_extends_is_over_by_the_workers_own_clock"
 
 MUTANTS = (
@@ -268,32 +269,32 @@ MUTANTS = (
     # The worker's own.
     Mutant(
         "a result without its bytes",
-        "worker.run:_store",
+        "worker.attempt:_store",
         "resources.blobs.put(key, content, media_type=MEDIA_TYPE)",
         NOTHING,
     ),
     Mutant(
         "a cancel during the last move ends the worker",
-        "worker.run:_persist",
+        "worker.ends:persist",
         "except IllegalMove:",
         "except ZeroDivisionError:",
     ),
     Mutant(
         "the last move is tried once",
-        "worker.run:_persist",
+        "worker.ends:persist",
         'logger.warning("the end of the fit could not be written yet: %s", error)',
         "return",
     ),
     Mutant(
         "an outage fails the fit",
-        "worker.run:_without_engines",
-        "return _retry(claim, resources.settings)",
-        'return _failure(claim, "storage_unavailable", "away")',
+        "worker.ends:without_engines",
+        "return _tried_again(claim, resources.settings)",
+        'return failed(claim, "storage_unavailable", "away")',
     ),
     Mutant("work is taken that cannot be done", "worker.run:_engines_answer", "resources.blobs.ping()", NOTHING),
     Mutant(
         "engines that failed are not asked again",
-        "worker.run:_without_engines",
+        "worker.ends:without_engines",
         "resources.engines.answered_at = None",
         NOTHING,
         "tests/unit/worker/test_engines.py::test_engines_of_which_one_failed_in_an_attempt_are_asked_at_once",
@@ -302,7 +303,7 @@ MUTANTS = (
     Mutant(
         "fits wait behind a large one",
         "worker.hinted:run_hinted_fits",
-        "if left and not is_small(claimed.spec, claimed.signal):",
+        "if left and not all(is_small(one.spec, one.signal) for one in claimed):",
         "if False:",
         HINTED + "test_nobody_waits_behind_a_large_fit",
     ),
@@ -316,8 +317,8 @@ MUTANTS = (
     Mutant(
         "a fit of another class uses up the hint",
         "worker.hinted:run_hinted_fits",
-        "else 1",
-        "else 0",
+        "due = sum(one.worker_class is not hint.worker_class for one in claimed)",
+        "due = 0",
         HINTED + "test_a_small_fit_of_another_class_sends_one_on",
     ),
     Mutant(
@@ -330,9 +331,84 @@ MUTANTS = (
     Mutant(
         "a message never ends",
         "worker.hinted:run_hinted_fits",
-        "left -= 1",
+        "left -= 1  # used up, whatever comes of it: a message that fails again and again ends",
         NOTHING,
         HINTED + "test_a_claim_that_fails_uses_up_its_part_of_the_message",
+    ),
+    # Several small fits at once.
+    Mutant(
+        "what was tried before goes with others",
+        "worker.run:goes_with_others",
+        "claimed.claim.attempt == 1 and ",
+        "",
+    ),
+    Mutant(
+        "what is large goes with small ones",
+        "worker.run:goes_with_others",
+        " and is_small(claimed.spec, claimed.signal)",
+        "",
+    ),
+    Mutant(
+        "one that ends its process takes the others along",
+        "worker.attempt:Attempt._leave",
+        "write_once(self._resources, other.claim, other.end or handed_back(other.claim))",
+        NOTHING,
+    ),
+    Mutant(
+        "what waits for its turn hangs",
+        "worker.lease:Lease.rest",
+        "self._last_step = math.inf",
+        NOTHING,
+        TOGETHER + "test_one_that_hangs_costs_the_others_nothing",
+    ),
+    Mutant(
+        "an outage costs each of several an attempt",
+        "worker.together:see_through",
+        "attempt.hand_back()",
+        NOTHING,
+        TOGETHER + "test_an_outage_of_storage_costs_one_attempt",
+    ),
+    Mutant(
+        "one end that cannot be written hides the others",
+        "worker.together:_write_ends",
+        'logger.info("%s attempts are ended one by one: %s", len(attempts), error)',
+        "return",
+        TOGETHER + "test_ends_that_cannot_be_written_together_are_written_one_by_one",
+    ),
+    Mutant(
+        "memory is charged to the first of several",
+        "worker.together:see_through",
+        "for current in under_way:\n                    current.go_on()\n                    if current.lost_engines:",
+        "for each in under_way:\n                    each.go_on()\n                    if each.lost_engines:",
+        TOGETHER + "test_one_that_takes_too_much_and_ends_the_process_costs_the_others_nothing",
+    ),
+    Mutant(
+        "the time of others is one's own",
+        "worker.attempt:Attempt._go_on",
+        "began = time.monotonic()",
+        "began = self._rests_since",
+        TOGETHER + "test_the_time_of_others_is_not_ones_own",
+    ),
+    Mutant(
+        "each stage has all the time of a fit",
+        "worker.attempt:Attempt._go_on",
+        "self._worked_seconds += self._rests_since - began",
+        NOTHING,
+        TOGETHER + "test_the_time_of_all_stages_is_ones_own",
+    ),
+    Mutant(
+        "a pause while it waits for its turn is not heard",
+        "worker.attempt:Attempt._work",
+        "reporter.heed()\n        result",
+        "result",
+        TOGETHER + "test_one_that_is_paused_is_handed_back_by_itself",
+    ),
+    Mutant(
+        "a lease that was lost between two stages is believed in",
+        "worker.attempt:Attempt._go_on",
+        "if self._lease.is_lost():",
+        "if False:",
+        TOGETHER + "test_a_lease_that_was_lost_before_the_file_is_stored_leaves_no_object",
     ),
     Mutant(
         "upkeep sends no hints",
@@ -340,8 +416,8 @@ MUTANTS = (
         "if hints != 0:",
         "if True:",
     ),
-    Mutant("every attempt begins anew", "worker.run:_train", "if claimed.claim.attempt > 1", "if False"),
-    Mutant("a result that does not count is left", "worker.run:_persist", "if left:", "if False:"),
+    Mutant("every attempt begins anew", "worker.attempt:_train", "if claimed.claim.attempt > 1", "if False"),
+    Mutant("a result that does not count is left", "worker.ends:persist", "if left:", "if False:"),
     Mutant(
         "no lease clock",
         "worker.lease:Lease.is_lost",
@@ -425,7 +501,7 @@ MUTANTS = (
     Mutant("objects are not synced", "store.blobs:BlobStore.put", "self._folder.sync()", NOTHING),
     Mutant(
         "a signal is not compared with its hash",
-        "worker.run:_attempt",
+        "worker.attempt:Attempt._work",
         "claimed.signal.object_key, sha256=claimed.signal.sha256, max_bytes",
         "claimed.signal.object_key, max_bytes",
     ),

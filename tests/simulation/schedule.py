@@ -54,14 +54,17 @@ def run(seed: int, *, tell: bool = False, is_hurried: bool | None = None) -> Out
     _prepare(world)
     # Now and then fits have to wait until there is anybody.
     nobody = world.chance.uniform(20.0, 40.0) if world.chance.random() < 0.1 else 0.0
+    if world.is_crowded:
+        nobody = max(nobody, 2.0)  # until most of them wait
     for number in range(world.chance.choice([1, 2, 2])):
         world.start("worker", f"worker-{number}", after=nobody + world.chance.uniform(0.0, 2.0))
     world.start("upkeep", "upkeep-0")
     if world.chance.random() < 0.3:
         world.start("upkeep", "upkeep-1", after=2.0)
     faults.draw(world, span)
-    count = world.chance.choice([1, 2, 2, 3]) + (world.messages.choice([1, 2, 3]) if world.is_hurried else 0)
-    clients = [_client(world, number, is_hasty=nobody > 0 and number > 0) for number in range(count)]
+    more = [3, 4, 5] if world.is_crowded else [1, 2, 3]
+    count = world.chance.choice([1, 2, 2, 3]) + (world.messages.choice(more) if world.is_hurried else 0)
+    clients = [_client(world, number, is_hasty=nobody >= 20.0 and number > 0) for number in range(count)]
     scheduler = world.scheduler
     scheduler.run(span)
     world.calm_down()
@@ -130,6 +133,13 @@ def _request(signal_id: str, seed: int, steps: int, max_run: float | None, max_q
     )
 
 
+def _steps(world: World, max_run_seconds: float | None) -> int:
+    """Who allows little has to ask for more, or the limit would never be met."""
+    if max_run_seconds is not None:
+        return world.chance.choice([14, 30, 60])
+    return world.chance.choice([2, 3, 3, 5, 14] if world.is_crowded else [3, 5, 8, 14, 22])
+
+
 def _client(world: World, number: int, *, is_hasty: bool) -> Any:
     chance = world.chance
     which = chance.randrange(len(TENANTS))
@@ -138,15 +148,14 @@ def _client(world: World, number: int, *, is_hasty: bool) -> Any:
         tenant=TENANTS[which],
         signal=which,
         seed=number * 100 + chance.choice([96, 96, 97, 98, *[1] * 30]),
-        # Who allows little has to ask for more, or the limit would never be met.
-        steps=chance.choice([3, 5, 8, 14, 22] if max_run_seconds is None else [14, 30, 60]),
+        steps=_steps(world, max_run_seconds),
         key=f"key {number}",
         max_run_seconds=max_run_seconds,
         max_queue_seconds=4.0 if is_hasty else 15.0 if chance.random() < 0.06 else None,
     )
     world.promises.append(promise)
     process = Process(name=f"client {number}", role="client")
-    begin = chance.uniform(0.0, 15.0) / (8.0 if world.is_hurried else 1.0)
+    begin = chance.uniform(0.0, 15.0) / (40.0 if world.is_crowded else 8.0 if world.is_hurried else 1.0)
     return world.scheduler.spawn(process, lambda: _live(world, promise, depth=0), after=begin)
 
 

@@ -13,8 +13,10 @@ from unittest.mock import patch
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 import store.blobs
+import worker.attempt
 import worker.checkpoints
 import worker.deadline
+import worker.ends
 import worker.hinted
 import worker.lease
 import worker.progress
@@ -116,7 +118,9 @@ class Publisher:
 
     def publish(self, fit_id: str, worker_class: str) -> None:
         world = self._world
-        if world.is_hurried and world.messages.random() < 0.5:
+        if world.is_crowded:  # as after a batch of which others have taken some
+            self._queue.publish(fit_id, WorkerClass(worker_class), world.messages.randint(1, MOST_FITS))
+        elif world.is_hurried and world.messages.random() < 0.5:
             world.held_back = min(world.held_back + 1, MOST_FITS - 1)
         else:
             fits, world.held_back = 1 + world.held_back, 0
@@ -140,6 +144,8 @@ class World:
         # apart, so that the others are as if there were no such messages.
         self.messages = Random(f"messages of {seed}")
         self.is_hurried = self.messages.random() < 0.5 if is_hurried is None else is_hurried
+        # And whether these are small ones that come at nearly the same time, so that a worker takes up several at once.
+        self.is_crowded = self.is_hurried and self.messages.random() < 0.5
         self.held_back = 0  # fits whose hint is to be one with the next one's
         self.cuts: list[Cut] = []
         self.sleepers: list[Process] = []  # stand still until upkeep is about to miss them
@@ -445,16 +451,18 @@ def patched() -> Iterator[None]:
         (worker.run, "time", clock),
         (worker.run, "draining", draining),
         (worker.run, "worker_name", lambda: _current[0].scheduler.process.name),
-        (worker.run, "end_process", lambda: _current[0].end_process()),
-        (worker.run, "fit_to_target", _of_current("fit_to_target")),
-        (worker.run, "read_caged", _of_current("read_caged")),
-        (worker.run, "ask_from_spec", lambda spec, signal: spec),
-        (worker.run, "resolved_settings", lambda spec: {"seed": spec.seed}),
-        (worker.run, "decode", training.decode),
-        (worker.run, "held", lambda signal: signal),
-        (worker.run, "file_quality_db", lambda *_: 30.0),
-        (worker.run, "slope_quality_db", lambda *_: None),
-        (worker.run, "file_facts", lambda *_: {}),
+        (worker.ends, "draining", draining),
+        (worker.attempt, "time", clock),
+        (worker.attempt, "end_process", lambda: _current[0].end_process()),
+        (worker.attempt, "fit_to_target", _of_current("fit_to_target")),
+        (worker.attempt, "read_caged", _of_current("read_caged")),
+        (worker.attempt, "ask_from_spec", lambda spec, signal: spec),
+        (worker.attempt, "resolved_settings", lambda spec: {"seed": spec.seed}),
+        (worker.attempt, "decode", training.decode),
+        (worker.attempt, "held", lambda signal: signal),
+        (worker.attempt, "file_quality_db", lambda *_: 30.0),
+        (worker.attempt, "slope_quality_db", lambda *_: None),
+        (worker.attempt, "file_facts", lambda *_: {}),
         (worker.hinted, "time", clock),
         (worker.hinted, "draining", draining),
         (worker.hinted, "LONGEST_SECONDS", 15.0),  # for a few fits, whose steps take half a second

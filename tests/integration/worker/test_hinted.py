@@ -2,8 +2,9 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,16 +22,19 @@ from store.models import Fit, FitAttempt
 from store.queue import MESSAGE_LIFETIME_SECONDS, FitQueue
 from store.queues import FITS_QUEUE, RUN_FIT
 from store.repositories.batches import Batches, WantedFit
+from store.repositories.fits import ClaimedFit
 from store.settings import StoreSettings
 from store.spec import FitSpec
 from store.status import FitStatus
 from tests.factories import add_fit, picture_png, upload_signal
 from tests.integration.worker.celery_worker import running_worker
 from worker import hinted, run
+from worker.attempt import Attempt
 from worker.drain import draining
 from worker.hinted import run_hinted_fits
 from worker.resources import Resources
 from worker.settings import WorkerSettings
+from worker.together import see_through
 
 SMALL = FitSpec.model_validate({"target": {"psnr_db": 25}})
 LARGE = FitSpec.model_validate({"max_steps": 3, "network": {"frequencies": 16, "hidden": [8]}})
@@ -44,6 +48,11 @@ class Corner:
         self.database, self.queue, self.broker = database, queue, broker
         self.resources = Resources(settings=WorkerSettings(device="cpu"), database=database, blobs=blobs, queue=queue)
         self.signal_id = upload_signal(database, blobs, picture_png(), FACTS)
+
+    def at_once(self, fits: int) -> Resources:
+        """What a worker works on that takes up so many fits at once."""
+        settings = self.resources.settings.model_copy(update={"fits_at_once": fits})
+        return replace(self.resources, settings=settings)
 
     def add(self, count: int = 1, spec: FitSpec = SMALL, **options: Any) -> list[str]:
         return [add_fit(self.database, signal_id=self.signal_id, spec=spec, **options) for _ in range(count)]
@@ -81,16 +90,16 @@ def _stays(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def after_each(monkeypatch: pytest.MonkeyPatch, act: Callable[[int], object]) -> None:
-    """Have something happen whenever a fit has ended, told how many have."""
+    """Have something happen whenever one or more fits have ended, told how many have."""
     ended = 0
 
-    def run_one(*given: Any, **named: Any) -> str | None:
+    def run_some(*given: Any, **named: Any) -> Sequence[ClaimedFit]:
         nonlocal ended
-        fit_id = run.run_next_fit(*given, **named)
-        act(ended := ended + 1)
-        return fit_id
+        claimed = run.run_next_fits(*given, **named)
+        act(ended := ended + len(claimed))
+        return claimed
 
-    monkeypatch.setattr(hinted, "run_next_fit", run_one)
+    monkeypatch.setattr(hinted, "run_next_fits", run_some)
 
 
 def test_a_message_for_three_leads_to_three(corner: Corner) -> None:
@@ -110,18 +119,35 @@ def test_nobody_waits_behind_a_large_fit(corner: Corner, monkeypatch: pytest.Mon
     large = corner.add(1, LARGE, priority=1)
     small = corner.add(4)
     sent: list[list[int]] = []
-    see_through = run._see_through
 
     def look(*given: Any) -> None:
         sent.append(corner.sent())
         see_through(*given)
 
-    monkeypatch.setattr(run, "_see_through", look)
+    monkeypatch.setattr(run, "see_through", look)
     run_hinted_fits(corner.resources, Hint(small[0], fits=4))
     assert sent == [[3]]
     with corner.database.unit_of_work() as session:
         assert session.get_one(Fit, large[0]).status is FitStatus.SUCCEEDED
     assert (corner.succeeded(), corner.sent()) == (1, [3])
+
+
+def test_what_is_claimed_with_a_large_fit_goes_before_it_and_the_rest_is_sent_on(
+    corner: Corner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = corner.add(2, priority=2)
+    large = corner.add(1, LARGE, priority=1)
+    corner.add(3)
+    seen: list[tuple[list[str], list[int], int]] = []
+
+    def look(resources: Resources, attempts: Sequence[Attempt]) -> None:
+        seen.append(([one.claim.fit_id for one in attempts], corner.sent(), corner.succeeded()))
+        see_through(resources, attempts)
+
+    monkeypatch.setattr(run, "see_through", look)
+    run_hinted_fits(corner.resources, Hint(first[0], fits=6))
+    assert seen == [(first, [3], 0), (large, [3], 2)]
+    assert (corner.succeeded(), corner.sent()) == (3, [3])
 
 
 def test_a_large_fit_of_another_class_sends_the_whole_message_on(corner: Corner) -> None:
@@ -131,22 +157,23 @@ def test_a_large_fit_of_another_class_sends_the_whole_message_on(corner: Corner)
     assert (corner.succeeded(), corner.sent()) == (1, [4])
 
 
-def test_a_small_fit_of_another_class_sends_one_on(corner: Corner) -> None:
+@pytest.mark.parametrize("fits_at_once", [1, 4])
+def test_a_small_fit_of_another_class_sends_one_on(corner: Corner, fits_at_once: int) -> None:
     corner.add(1, priority=1, worker_class=WorkerClass.CPU)
     small = corner.add(2)
-    run_hinted_fits(corner.resources, Hint(small[0], fits=2))
+    run_hinted_fits(corner.at_once(fits_at_once), Hint(small[0], fits=2))
     assert (corner.succeeded(), corner.sent()) == (2, [1])
 
 
-@pytest.mark.parametrize(("before", "left"), [(0, 5), (2, 3)])
+@pytest.mark.parametrize(("fits_at_once", "before", "left"), [(1, 0, 5), (4, 0, 5), (1, 2, 3), (2, 2, 3), (4, 4, 1)])
 def test_who_is_to_leave_gives_the_rest_back(
-    corner: Corner, monkeypatch: pytest.MonkeyPatch, before: int, left: int
+    corner: Corner, monkeypatch: pytest.MonkeyPatch, fits_at_once: int, before: int, left: int
 ) -> None:
     fit_ids = corner.add(6)
     after_each(monkeypatch, lambda ended: draining.set() if ended == before else None)
     if not before:
         draining.set()
-    run_hinted_fits(corner.resources, Hint(fit_ids[0], fits=5))
+    run_hinted_fits(corner.at_once(fits_at_once), Hint(fit_ids[0], fits=5))
     assert (corner.succeeded(), corner.sent()) == (before, [left])
 
 
@@ -164,11 +191,14 @@ def test_who_is_to_leave_while_engines_are_away_gives_all_of_it_back(
     assert (corner.succeeded(), corner.sent()) == (0, [3])
 
 
-def test_fits_that_take_longer_than_foreseen_are_shared_again(corner: Corner, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("fits_at_once", [1, 3])
+def test_fits_that_take_longer_than_foreseen_are_shared_again(
+    corner: Corner, monkeypatch: pytest.MonkeyPatch, fits_at_once: int
+) -> None:
     monkeypatch.setattr(hinted, "LONGEST_SECONDS", 0.0)
     fit_ids = corner.add(5)
-    run_hinted_fits(corner.resources, Hint(fit_ids[0], fits=5))
-    assert (corner.succeeded(), corner.sent()) == (1, [4])
+    run_hinted_fits(corner.at_once(fits_at_once), Hint(fit_ids[0], fits=5))
+    assert (corner.succeeded(), corner.sent()) == (fits_at_once, [5 - fits_at_once])
 
 
 def test_a_claim_that_fails_uses_up_its_part_of_the_message(corner: Corner, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,7 +208,7 @@ def test_a_claim_that_fails_uses_up_its_part_of_the_message(corner: Corner, monk
     def fail(*_: Any, **__: Any) -> None:
         raise OperationalError("…", {}, Exception("the database is away"))
 
-    monkeypatch.setattr(hinted, "run_next_fit", fail)
+    monkeypatch.setattr(hinted, "run_next_fits", fail)
     for fits, sent in ((3, [2]), (2, [1]), (1, [])):
         with pytest.raises(OperationalError):
             run_hinted_fits(corner.resources, Hint(fit_ids[0], fits=fits))

@@ -343,7 +343,7 @@ def test_a_phase_in_which_nothing_ends_is_told_of_all_the_same(
         told.set()
         return read_image(content)
 
-    monkeypatch.setattr("worker.run.read_caged", read)
+    monkeypatch.setattr("worker.attempt.read_caged", read)
     submitted = [submit(resources)]
     run_next_fit(resources)
     assert told.is_set()
@@ -803,8 +803,8 @@ def test_a_fit_over_its_budget_of_memory_fails_once_and_says_so(
             held.append(data_bytes() or 0)
             time.sleep(pause_seconds)
 
-    monkeypatch.setattr("worker.run.fit_to_target", hungry)
-    monkeypatch.setattr("worker.run.end_process", ended.set)
+    monkeypatch.setattr("worker.attempt.fit_to_target", hungry)
+    monkeypatch.setattr("worker.attempt.end_process", ended.set)
     limits = resource.getrlimit(resource.RLIMIT_DATA)
     settings = resources.settings.model_copy(update={"fit_memory_bytes": 64 << 20})
     fit_id = submit(resources)
@@ -829,8 +829,8 @@ def test_a_fit_that_takes_too_long_fails_once_and_ends_its_process(
         assert ended.wait(60)  # in earnest the process ends here
         raise LeaseLost("the fit has failed by now")
 
-    monkeypatch.setattr("worker.run.fit_to_target", endless)
-    monkeypatch.setattr("worker.run.end_process", ended.set)
+    monkeypatch.setattr("worker.attempt.fit_to_target", endless)
+    monkeypatch.setattr("worker.attempt.end_process", ended.set)
     settings = resources.settings.model_copy(update={"fit_seconds": 0.5})
     fit_id = submit(resources)
     run_next_fit(replace(resources, settings=settings))
@@ -850,8 +850,8 @@ def test_a_gpu_that_broke_ends_the_process_and_the_fit_is_tried_again(
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
-    monkeypatch.setattr("worker.run.fit_to_target", broken)
-    monkeypatch.setattr("worker.run.end_process", ended.set)
+    monkeypatch.setattr("worker.attempt.fit_to_target", broken)
+    monkeypatch.setattr("worker.attempt.end_process", ended.set)
     fit_id = submit(resources)
     run_next_fit(resources)
     assert ended.is_set()
@@ -861,7 +861,7 @@ def test_a_gpu_that_broke_ends_the_process_and_the_fit_is_tried_again(
 
 def test_a_fit_in_time_is_left_alone(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
     ended = Event()
-    monkeypatch.setattr("worker.run.end_process", ended.set)
+    monkeypatch.setattr("worker.attempt.end_process", ended.set)
     fit_id = submit(resources)
     run_next_fit(resources)
     assert look(resources, fit_id).status is FitStatus.SUCCEEDED

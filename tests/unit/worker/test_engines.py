@@ -8,6 +8,7 @@ from sqlalchemy.exc import OperationalError
 import worker.run as run
 from store.errors import BlobsUnavailable
 from store.repositories.fits import Claim
+from worker.ends import without_engines
 from worker.resources import Resources
 from worker.settings import WorkerSettings
 
@@ -57,7 +58,7 @@ def test_engines_of_which_one_failed_in_an_attempt_are_asked_at_once(
 ) -> None:
     del clock
     assert run._engines_answer(resources)
-    run._without_engines(resources, Claim("fit_1", 1), BlobsUnavailable("away"))
+    without_engines(resources, Claim("fit_1", 1), BlobsUnavailable("away"))
     assert run._engines_answer(resources)
     assert storage.times == 2
 
