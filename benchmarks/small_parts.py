@@ -1,6 +1,6 @@
 """Where the time of a small fit goes in a worker: `python -m benchmarks.small_parts`, build/bench/small_parts.json.
 
-The fits are made by `worker.run.run_next_fit` in this process on engines alone, with a clock around each part.
+The fits are made by `worker.run.run_next_fits` in this process on engines alone, with a clock around each part.
 """
 
 import argparse
@@ -23,6 +23,7 @@ from sqlalchemy import event
 
 import worker.attempt as attempt
 import worker.run as run
+import worker.together as together
 from benchmarks.crops import Picture, small_pictures
 from benchmarks.load import machine
 from benchmarks.serve import SETTINGS
@@ -49,12 +50,14 @@ def main() -> None:
     parser.add_argument("--preset", default="balanced")
     parser.add_argument("--images", type=Path, help="folder of photographs to cut from; made-up pictures if left out")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--at-once", type=int, default=1, help="fits that the worker takes up at once")
     parser.add_argument("--out", type=Path, default=Path("build/bench/small_parts.json"))
     options = parser.parse_args()
     os.environ.update(SETTINGS)
     ask = {"target": {"psnr_db": options.psnr_db}, "preset": options.preset}
-    parts = where(small_pictures(options.fits, options.images, options.seed), ask)
-    report = json.dumps({"machine": machine(), "fits": options.fits, "ask": ask, **parts}, indent=2)
+    parts = where(small_pictures(options.fits, options.images, options.seed), ask, options.at_once)
+    told = {"machine": machine(), "fits": options.fits, "at_once": options.at_once, "ask": ask}
+    report = json.dumps(told | parts, indent=2)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     write_whole(options.out, report.encode())
     sys.stdout.write(report + "\n")
@@ -85,12 +88,13 @@ class _Clocks:
             yield
 
 
-def where(pictures: list[Picture], ask: dict[str, Any]) -> dict[str, Any]:
+def where(pictures: list[Picture], ask: dict[str, Any], at_once: int) -> dict[str, Any]:
     """One worker's work in this process, on real engines, part by part.
 
     Args:
         pictures: what is fitted.
         ask: fields of the fit request besides the signal.
+        at_once: number of fits that the worker takes up at once.
     """
     clocks, spec = _Clocks(), FitSpec.model_validate(ask)
     with throwaway_engines() as environment, fresh_corner(environment) as corner:
@@ -104,7 +108,8 @@ def where(pictures: list[Picture], ask: dict[str, Any]) -> dict[str, Any]:
         def submit(picture: Picture) -> None:
             file = io.BytesIO()
             Image.fromarray(picture).save(file, "PNG")
-            signal_id = upload_signal(database, blobs, file.getvalue())
+            facts = {"shape": list(picture.shape[:2]), "channels": picture.shape[2]}
+            signal_id = upload_signal(database, blobs, file.getvalue(), facts)
             with database.unit_of_work() as session:
                 Fits(session).submit(tenant="local", signal_id=signal_id, spec=spec)
 
@@ -126,16 +131,16 @@ def where(pictures: list[Picture], ask: dict[str, Any]) -> dict[str, Any]:
                 (attempt, "fit_to_target", "fit, with the reports of its phases"),
                 (attempt, "_store", "checking and storing, with both"),
                 (attempt, "slope_quality_db", "slopes of the decoded file"),
-                (attempt, "persist", "the end of an attempt"),
+                (together, "_write_ends", "the ends of attempts"),
                 (Lease, "__exit__", "end of the lease's thread"),
                 (MemoryBudget, "__exit__", "end of the budget's thread"),
                 (MemoryBudget, "_watch", "watching the memory"),
             ):
                 if hasattr(owner, name):
                     around.enter_context(clocks.around(owner, name, label))
-            began, wall, done = time.process_time(), time.monotonic(), 0
-            while run.run_next_fit(resources) is not None:
-                done += 1
+            began, wall = time.process_time(), time.monotonic()
+            while run.run_next_fits(resources, most=at_once):
+                pass
             seconds, wall = time.process_time() - began, time.monotonic() - wall
         queue.close()
         database.close()

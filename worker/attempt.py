@@ -95,7 +95,7 @@ class Attempt:
         self._context = copy_context()
         self._around = ExitStack()
         self._is_held = False
-        self._worked_seconds = 0.0
+        self._deadline = Deadline(resources.settings.fit_seconds, self._take_too_long)
         self._rests_since = since
 
     @property
@@ -108,6 +108,7 @@ class Attempt:
         self._context.run(self._name)
         self._lease.rest()
         self._around.enter_context(self._lease)
+        self._around.enter_context(self._deadline)
         self._is_held = True
 
     def let_go(self) -> None:
@@ -176,14 +177,13 @@ class Attempt:
         enter(about(fit_id=claim.fit_id, request_id=origin.get("request_id")))
 
     def _go_on(self) -> None:
-        began = time.monotonic()
         if self._reporter is not None:
-            self._reporter.rested(began - self._rests_since)
+            self._reporter.rested(time.monotonic() - self._rests_since)
         self._lease.note_step()
         try:
             if self._lease.is_lost():
                 raise LeaseLost(f"the lease on {self.claim.fit_id} was lost between two stages")
-            with Deadline(self._resources.settings.fit_seconds - self._worked_seconds, self._take_too_long):
+            with self._deadline.working():
                 next(self._stages)
         except StopIteration as stop:
             self.end = stop.value
@@ -191,7 +191,6 @@ class Attempt:
             self._lose(error)
         self._lease.rest()
         self._rests_since = time.monotonic()
-        self._worked_seconds += self._rests_since - began
 
     def _persist(self) -> None:
         self._lease.note_step()

@@ -466,6 +466,7 @@ def patched() -> Iterator[None]:
         (worker.hinted, "time", clock),
         (worker.hinted, "draining", draining),
         (worker.hinted, "LONGEST_SECONDS", 15.0),  # for a few fits, whose steps take half a second
+        (worker.deadline, "time", clock),
         (worker.deadline, "Timer", lambda seconds, act: SimulatedTimer(_current[0].scheduler, seconds, act)),
         (worker.lease, "time", clock),
         (worker.lease, "Event", event),

@@ -1,5 +1,7 @@
 """Several small fits at once: the same files as one by one, and whatever befalls one of them is its own."""
 
+import json
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -9,6 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from sqlalchemy import event, select
 from sqlalchemy.exc import OperationalError
 
@@ -17,6 +22,7 @@ from store.classes import WorkerClass
 from store.database import Database
 from store.errors import BlobMissing, BlobsUnavailable, LeaseLost
 from store.keys import representation_key, signal_key
+from store.logs import JsonFormatter
 from store.models import Fit, FitAttempt
 from store.queue import FitQueue
 from store.repositories.fits import Claim, Fits
@@ -176,6 +182,36 @@ def test_stages_take_turns(corner: Corner, monkeypatch: pytest.MonkeyPatch) -> N
     corner.add()
     corner.run()
     assert seen == ["read_caged"] * FITS + ["fit_to_target"] * FITS + ["decode"] * FITS
+
+
+def test_each_is_named_in_its_own_lines_and_has_its_own_place_in_a_trace(
+    corner: Corner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In each stage, though others are worked on in between."""
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr("store.tracing._provider", provider)
+    seen: list[tuple[str, str]] = []
+    for name in ("read_caged", "fit_to_target", "decode"):
+        real = getattr(attempt, name)
+
+        def note(*given: Any, _real: Any = real, **named: Any) -> Any:
+            line = json.loads(JsonFormatter().format(logging.makeLogRecord({"msg": "here"})))
+            seen.append((line["fit_id"], line["trace_id"]))
+            return _real(*given, **named)
+
+        monkeypatch.setattr(attempt, name, note)
+    some = corner.add()
+    corner.run()
+    assert [fit_id for fit_id, _ in seen] == some * 3
+    assert len(dict(seen)) == len(set(seen)) == len({trace for _, trace in seen}) == FITS
+    spans = [span for span in exporter.get_finished_spans() if span.name == "fit"]
+    told = {(str((span.attributes or {})["tuner.fit_id"]), f"{span.context.trace_id:032x}") for span in spans}
+    assert told == set(seen)
+    assert len(spans) == FITS
+    line = json.loads(JsonFormatter().format(logging.makeLogRecord({"msg": "there"})))
+    assert not {"fit_id", "trace_id"} & line.keys()
 
 
 def test_one_whose_signal_is_damaged_fails_by_itself(corner: Corner) -> None:
