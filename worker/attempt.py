@@ -21,7 +21,7 @@ from store.database import is_passing
 from store.errors import BlobDamaged, BlobMissing, BlobsUnavailable, LeaseLost
 from store.keys import representation_key
 from store.logs import about
-from store.repositories.fits import ClaimedFit, Fits, StoredObject
+from store.repositories.fits import ClaimedFit, Excuse, Fits, StoredObject
 from store.status import Order
 from store.tracing import span
 from tuner.codec.decode import decode
@@ -95,6 +95,7 @@ class Attempt:
         self._context = copy_context()
         self._around = ExitStack()
         self._is_held = False
+        self._excuse: Excuse = self._lease.excuse
         self._deadline = Deadline(resources.settings.fit_seconds, self._take_too_long)
         self._rests_since = since
 
@@ -112,14 +113,17 @@ class Attempt:
         self._is_held = True
 
     def let_go(self) -> None:
-        """Beat no longer. Asking again changes nothing."""
+        """Beat no longer, and keep nothing of its signal. Asking again changes nothing."""
         self._is_held = False
+        self._context.run(self._stages.close)
         self._context.run(self._around.close)
 
     def go_on(self) -> None:
         """Do the next stage, if there is one."""
         if not self.is_over:
             self._context.run(self._go_on)
+        if self.is_lost:
+            self.let_go()  # whoever has it now is not to hear of this one again
 
     def hand_back(self) -> None:
         """Others shall go on with it, unless it is over."""
@@ -143,7 +147,7 @@ class Attempt:
     def excuse(self) -> None:
         """Where the lease was lost, say why, if it was not the fit's fault."""
         if self.is_lost:
-            self._context.run(excuse, self._resources, self.claim, self._lease.excuse)
+            self._context.run(excuse, self._resources, self.claim, self._excuse)
 
     def give_up(self, failure: End) -> None:
         """Write the last move of a fit and end the process, which cannot be told to let go of it.
@@ -163,11 +167,18 @@ class Attempt:
     def _take_too_long(self) -> None:
         self.give_up(out_of_time(self.claim, self._resources.settings))
 
-    def _leave(self) -> None:
-        """End the process, and hand back first what it holds besides: none of it is to count as its victim."""
+    def leave_others(self) -> None:
+        """Write what has come of the others, or hand them back, as long as the database listens."""
         for other in self.others:
             if other._is_held and not other.is_lost:
-                write_once(self._resources, other.claim, other.end or handed_back(other.claim))
+                back = handed_back(other.claim)
+                ends = (back,) if other.end is None else (other.end, back)
+                if not write_once(self._resources, other.claim, *ends):
+                    return
+
+    def _leave(self) -> None:
+        """End the process."""
+        self.leave_others()
         end_process()
 
     def _name(self) -> None:
@@ -202,7 +213,7 @@ class Attempt:
 
     def _lose(self, error: LeaseLost) -> None:
         logger.warning("attempt %s of %s no longer counts: %s", self.claim.attempt, self.claim.fit_id, error)
-        self.is_lost = True
+        self.is_lost, self._excuse = True, self._lease.excuse
 
     def _run(self) -> Generator[None, None, End]:
         logger.info("attempt %s of %s begins", self.claim.attempt, self.claim.fit_id)
@@ -223,6 +234,7 @@ class Attempt:
         resources, claimed, claim = self._resources, self.claimed, self.claim
         try:
             reporter.read()
+            reporter.heed()
             content = resources.blobs.read(
                 claimed.signal.object_key, sha256=claimed.signal.sha256, max_bytes=claimed.signal.byte_count
             )

@@ -131,13 +131,29 @@ def persist(resources: Resources, claim: Claim, lease: Lease, end: End) -> None:
             resources.blobs.delete(representation_key(claim.fit_id, claim.attempt))
 
 
-def write_once(resources: Resources, claim: Claim, end: End) -> None:
-    """Write the last move if the database listens now, for a process that is about to end."""
-    try:
-        with resources.database.unit_of_work() as session:
-            end(Fits(session))
-    except (IllegalMove, LeaseLost, StorageFull, SQLAlchemyError) as error:
-        logger.warning("the end of attempt %s of %s was not recorded: %s", claim.attempt, claim.fit_id, error)
+def write_once(resources: Resources, claim: Claim, *ends: End) -> bool:
+    """Write the last move if the database listens now, for a process that is about to end.
+
+    Args:
+        resources: what the worker works on.
+        claim: the attempt.
+        ends: last moves, of which the first that may be made counts.
+
+    Returns:
+        Whether the database listens.
+    """
+    for end in ends:
+        try:
+            with resources.database.unit_of_work() as session:
+                end(Fits(session))
+        except (IllegalMove, LeaseLost, StorageFull) as error:
+            logger.warning("an end of attempt %s of %s was not recorded: %s", claim.attempt, claim.fit_id, error)
+        except SQLAlchemyError as error:
+            logger.warning("the end of attempt %s of %s was not recorded: %s", claim.attempt, claim.fit_id, error)
+            return False
+        else:
+            break
+    return True
 
 
 def excuse(resources: Resources, claim: Claim, end: Excuse) -> None:

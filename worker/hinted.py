@@ -1,4 +1,4 @@
-"""What a message brings about: as many fits as it stands for, a few at a time, each by a claim of its own.
+"""What a message brings about: as many fits as it stands for, a few at a time.
 
 A message that stands for several is a loan of fits to one worker, which gives back what it cannot get to soon: where a
 fit turns out to be large, where the time is up, and when the worker is to leave. What is given back is a message, too.

@@ -1,13 +1,14 @@
 """From a claim to what comes of it: one fit that waits, or some small ones at once.
 
 Small fits are claimed in one transaction and worked on by turns (`worker.together`). What is not small, or was tried
-before, ends a claim of several and is seen through alone, after the others: one that takes long must not hold them up,
-and one that ends its process can cost others an attempt once at most.
+before, is claimed by itself: one that takes long must not hold others up, and one that ends its process can cost
+others an attempt once at most.
 """
 
 import logging
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import torch
@@ -15,8 +16,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from store.errors import BlobMissing, BlobsUnavailable, DiskFull
 from store.hints import is_small
+from store.models import Fit
 from store.pulse import process_name
 from store.repositories.fits import ClaimedFit, Fits
+from store.spec import FitSpec
 from worker.attempt import Attempt
 from worker.drain import draining
 from worker.reading import start_reader
@@ -66,59 +69,67 @@ def run_next_fits(
     if not claimed:
         return ()
     resources.taken.fits += len(claimed)
-    on_claim(claimed)
     attempts = [Attempt(resources, one, since=asked_at) for one in claimed]
     for attempt in attempts:
         attempt.others = [other for other in attempts if other is not attempt]
-        attempt.hold()
     try:
-        alone = [] if goes_with_others(claimed[-1]) else attempts[-1:]
-        for some in (attempts[: len(attempts) - len(alone)], alone):
-            if some:
-                see_through(resources, some)
+        for attempt in attempts:
+            attempt.hold()
+        on_claim(claimed)
+        see_through(resources, attempts)
     finally:
         for attempt in attempts:
             attempt.let_go()
     if resources.settings.max_running_per_tenant is not None:
-        for one in {one.tenant: one for one in claimed}.values():
-            _wake_for_those_who_waited(resources, one)
+        for tenant, places in Counter(one.tenant for one in claimed).items():
+            _wake_for_those_who_waited(resources, tenant, claimed[0].claim.fit_id, places)
     return claimed
 
 
-def goes_with_others(claimed: ClaimedFit) -> bool:
-    """Whether a fit is worked on by turns with others: a small one that has not failed in any way yet."""
-    return claimed.claim.attempt == 1 and is_small(claimed.spec, claimed.signal)
+def _goes_with_others(fit: Fit, spec: FitSpec) -> bool:
+    """Whether a fit that waits is worked on by turns with others: a small one that has not been tried yet."""
+    return fit.attempt == 0 and is_small(spec, fit.signal)
 
 
 def _claim(resources: Resources, most: int) -> list[ClaimedFit]:
-    """Take the fits whose turn it is, in one transaction; the last of them may be one that goes with no others."""
+    """Take the fits whose turn it is, in one transaction: several only if each of them goes with others."""
     settings, claimed = resources.settings, list[ClaimedFit]()
     with resources.database.unit_of_work() as session:
         fits = Fits(session)
-        while len(claimed) < most and all(goes_with_others(one) for one in claimed[-1:]):
+        while len(claimed) < most:
             one = fits.claim_next(
                 worker_name(),
                 lease_seconds=settings.lease_seconds,
                 classes=resources.classes,
                 max_running_per_tenant=settings.max_running_per_tenant,
                 max_run_seconds=settings.max_run_seconds,
+                is_wanted=_goes_with_others if claimed else None,
             )
             if one is None:
                 break
             claimed.append(one)
+            if one.claim.attempt != 1 or not is_small(one.spec, one.signal):
+                break
     return claimed
 
 
-def _wake_for_those_who_waited(resources: Resources, ended: ClaimedFit) -> None:
-    """Send a hint for each class of which the tenant has fits waiting: theirs were used up while there was no place."""
+def _wake_for_those_who_waited(resources: Resources, tenant: str, fit_id: str, places: int) -> None:
+    """Send a hint for each class of which the tenant has fits waiting: theirs were used up while there was no place.
+
+    Args:
+        resources: what the worker works on.
+        tenant: tenant some of whose fits have ended.
+        fit_id: id of one of the fits that have ended, for people who look at logs.
+        places: number of fits that have ended.
+    """
     try:
         with resources.database.reading() as session:
-            classes = Fits(session).claimable_classes(ended.tenant)
+            classes = Fits(session).claimable_classes(tenant)
     except SQLAlchemyError as error:
         logger.warning("what waited for a place is announced later: %s", error)
         return
     for worker_class in classes:
-        resources.queue.publish(ended.claim.fit_id, worker_class)
+        resources.queue.publish(fit_id, worker_class, places)
 
 
 def warm_up(resources: Resources) -> None:

@@ -29,7 +29,7 @@ def see_through(resources: Resources, attempts: Sequence[Attempt]) -> None:
     current = attempts[0]
 
     def take_too_much() -> None:
-        current.take_too_much()
+        current.take_too_much()  # the one that is worked on when it is asked
 
     try:
         with memory_budget(resources.settings, take_too_much):
@@ -41,6 +41,9 @@ def see_through(resources: Resources, attempts: Sequence[Attempt]) -> None:
                         for attempt in attempts:
                             attempt.hand_back()
             _write_ends(resources, [attempt for attempt in attempts if not attempt.is_lost])
+    except BaseException:
+        current.leave_others()  # what nobody foresaw in one is to cost none of them an attempt
+        raise
     finally:
         for attempt in attempts:
             attempt.let_go()

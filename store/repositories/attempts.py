@@ -5,7 +5,7 @@ Each write names its claim, and finds nothing to write to once another attempt h
 """
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -67,8 +67,9 @@ class Attempts(Moves):
         classes: Collection[WorkerClass] = EVERY_CLASS,
         max_running_per_tenant: int | None = None,
         max_run_seconds: float | None = None,
+        is_wanted: Callable[[Fit, FitSpec], bool] | None = None,
     ) -> ClaimedFit | None:
-        """Take the fit that should run next, or None if none is queued for the worker or all wait for a turn.
+        """Take the fit that should run next, or None if none is queued for the worker, all wait, or it is not wanted.
 
         The turn is the tenant's with the fewest fits running, among those the one's that was served longest ago; of its
         fits the most urgent one goes first, among equals the oldest, so that a fit whose worker was lost does not wait
@@ -82,6 +83,8 @@ class Attempts(Moves):
             max_running_per_tenant: number of fits of one tenant that may be held at a time; None for any number.
             max_run_seconds: longest time that any fit may be held, all attempts together, in seconds; a fit's own spec
                 may allow less. One that was paused when its time was used up fails here. None for no limit but its own.
+            is_wanted: asked of the fit whose turn it is, with what it asks for. One that is not wanted is left where it
+                is, and nothing is claimed in its place: it is its turn. None for any fit.
         """
         while True:
             fit_id = next_in_turn(
@@ -99,6 +102,8 @@ class Attempts(Moves):
                 claim = self._begin(fit, worker, lease_seconds)
                 self.fail(claim, code=error.code, message=str(error))
             else:
+                if is_wanted is not None and not is_wanted(fit, spec):
+                    return None
                 claim = self._begin(fit, worker, lease_seconds)
                 allowed = self._used_up(claim, max_run_seconds)
                 if allowed is not None:

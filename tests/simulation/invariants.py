@@ -219,21 +219,12 @@ class Watch:
         row = self.world.server.tables["fits"].get((fit_id,))
         return row is None or (attempt == 1 and row["spec"]["target"] is not None)
 
-    def _is_alone(self, fit_id: str, attempt: int) -> None:
-        """What is not small, or was tried before, is worked on when nothing else is held."""
-        if self._goes_with_others(fit_id, attempt) or not set(self.world.faults) <= QUIET:
-            return
-        for other, number in self._company(fit_id, attempt):
-            row = self.world.server.tables["fits"].get((other,))
-            if row is not None and row["attempt"] == number and row["status"] in HELD:
-                self.wrong(f"attempt {attempt} of {fit_id} is worked on while its worker holds {other}")
-
     def _claimed(self, claims: set[tuple[str, int]]) -> None:
-        """Of what is claimed at once, one at most goes with no others."""
+        """What goes with no others is claimed by itself: what was tried before may end its process again."""
         if len(claims) > SETTINGS.fits_at_once:
             self.wrong(f"{len(claims)} fits were claimed at once")
-        if sum(not self._goes_with_others(*claim) for claim in claims) > 1:
-            self.wrong(f"{sorted(claims)} were claimed at once, of which more than one is to be alone")
+        if len(claims) > 1 and not all(self._goes_with_others(*claim) for claim in claims):
+            self.wrong(f"{sorted(claims)} were claimed at once, and not all go with others")
 
     def _lease(self, transaction: Transaction, fit_id: str, before: Row | None, after: Row) -> None:
         until = after["lease_until"]
@@ -463,7 +454,6 @@ class Watch:
         """Whoever has lost its lease stops by itself; whoever is told something hears of it."""
         world, process = self.world, self.world.scheduler.process
         self.last_step[fit_id, attempt] = step
-        self._is_alone(fit_id, attempt)
         self._limits()
         row = world.server.tables["fits"].get((fit_id,))
         holds = row is not None and row["attempt"] == attempt and row["status"] in HELD

@@ -338,21 +338,35 @@ MUTANTS = (
     # Several small fits at once.
     Mutant(
         "what was tried before goes with others",
-        "worker.run:goes_with_others",
-        "claimed.claim.attempt == 1 and ",
+        "worker.run:_goes_with_others",
+        "fit.attempt == 0 and ",
         "",
     ),
     Mutant(
         "what is large goes with small ones",
-        "worker.run:goes_with_others",
-        " and is_small(claimed.spec, claimed.signal)",
+        "worker.run:_goes_with_others",
+        " and is_small(spec, fit.signal)",
         "",
     ),
     Mutant(
         "one that ends its process takes the others along",
-        "worker.attempt:Attempt._leave",
-        "write_once(self._resources, other.claim, other.end or handed_back(other.claim))",
+        "worker.attempt:Attempt.leave_others",
+        "if not write_once(self._resources, other.claim, *ends):",
+        "if False:",
+    ),
+    Mutant(
+        "what nobody foresaw in one costs the others an attempt",
+        "worker.together:see_through",
+        "current.leave_others()  # what nobody foresaw in one is to cost none of them an attempt",
         NOTHING,
+        TOGETHER + "test_what_nobody_foresaw_in_one_costs_the_others_nothing",
+    ),
+    Mutant(
+        "one place is announced where several came free",
+        "worker.run:_wake_for_those_who_waited",
+        "resources.queue.publish(fit_id, worker_class, places)",
+        "resources.queue.publish(fit_id, worker_class)",
+        TOGETHER + "test_as_many_places_are_announced_as_came_free",
     ),
     Mutant(
         "what waits for its turn hangs",

@@ -132,7 +132,7 @@ def test_nobody_waits_behind_a_large_fit(corner: Corner, monkeypatch: pytest.Mon
     assert (corner.succeeded(), corner.sent()) == (1, [3])
 
 
-def test_what_is_claimed_with_a_large_fit_goes_before_it_and_the_rest_is_sent_on(
+def test_a_large_fit_is_claimed_by_itself_and_the_rest_is_sent_on_before_it(
     corner: Corner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = corner.add(2, priority=2)
@@ -146,7 +146,7 @@ def test_what_is_claimed_with_a_large_fit_goes_before_it_and_the_rest_is_sent_on
 
     monkeypatch.setattr(run, "see_through", look)
     run_hinted_fits(corner.resources, Hint(first[0], fits=6))
-    assert seen == [(first, [3], 0), (large, [3], 2)]
+    assert seen == [(first, [], 0), (large, [3], 2)]
     assert (corner.succeeded(), corner.sent()) == (3, [3])
 
 

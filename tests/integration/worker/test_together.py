@@ -2,6 +2,7 @@
 
 import json
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -38,9 +39,10 @@ from tuner.targets.search import fit_to_target
 from worker import attempt
 from worker.attempt import Attempt
 from worker.drain import draining
+from worker.lease import Lease
 from worker.reading import SignalTooCostly, read_caged
 from worker.resources import Resources
-from worker.run import goes_with_others, run_next_fit, run_next_fits
+from worker.run import run_next_fit, run_next_fits
 from worker.settings import WorkerSettings
 
 SMALL = FitSpec.model_validate({"target": {"psnr_db": 25}})
@@ -155,10 +157,20 @@ def test_their_claims_are_one_transaction_and_so_are_their_ends(corner: Corner) 
     some = corner.add()
     begun: list[list[str]] = []
     engine = corner.database.engine
-    event.listen(engine, "begin", lambda _: begun.append([]))
-    event.listen(engine, "before_cursor_execute", lambda _, __, sql, *___: begun[-1].append(sql) if begun else None)
+
+    def begin(_connection: Any) -> None:
+        begun.append([])
+
+    def note(_connection: Any, _cursor: Any, sql: str, *_: Any) -> None:
+        if begun:
+            begun[-1].append(sql)
+
+    event.listen(engine, "begin", begin)
+    event.listen(engine, "before_cursor_execute", note)
     quiet = corner.with_settings(heartbeat_seconds=600.0, progress_every_seconds=600.0)
     assert corner.run(quiet) == some
+    event.remove(engine, "begin", begin)
+    event.remove(engine, "before_cursor_execute", note)
     # A question in no transaction begins none for the server, though SQLAlchemy says that it does.
     writing = [unit for unit in begun if any(sql.startswith(("UPDATE", "INSERT", "WITH")) for sql in unit)]
     assert len(writing) == 2
@@ -523,7 +535,6 @@ def test_what_was_tried_before_goes_alone(corner: Corner) -> None:
         fits = Fits(session)
         for claimed in [fits.claim_next("one that dies", lease_seconds=60.0) for _ in range(2)]:
             assert claimed is not None
-            assert goes_with_others(claimed)
             fits.release(claimed.claim)
     assert corner.run() == some[:1]
     assert corner.run() == some[1:2]
@@ -537,3 +548,53 @@ def test_a_tenant_that_may_have_one_has_one(corner: Corner) -> None:
     assert {*corner.run(one_each)} == {ours[0], theirs[0]}
     assert {*corner.run(one_each)} == {ours[1], theirs[1]}
     assert corner.state(ours + theirs) == [DONE] * 4
+
+
+def test_what_is_large_is_claimed_by_itself(corner: Corner) -> None:
+    """And what comes behind it waits, since it is its turn."""
+    some = corner.add(2)
+    large = corner.add(1, spec=LARGE)
+    others = corner.add(2)
+    assert [corner.run() for _ in range(3)] == [some, large, others]
+    assert corner.state(some + large + others) == [DONE] * 5
+
+
+def test_what_nobody_foresaw_in_one_costs_the_others_nothing(corner: Corner, monkeypatch: pytest.MonkeyPatch) -> None:
+    def leave(begun: int) -> None:
+        if begun == 1:
+            raise SystemExit
+
+    before_training(monkeypatch, leave)
+    some = corner.add()
+    with pytest.raises(SystemExit):
+        corner.run()
+    assert corner.state(some) == [AGAIN, (FitStatus.RUNNING, 1), AGAIN, AGAIN]
+
+
+def test_where_one_cannot_be_held_none_is_held_for_ever(corner: Corner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system may have no thread left for the third lease: the first two must not go on without anybody at work."""
+    enter, entered = Lease.__enter__, list[Lease]()
+
+    def refuse(self: Lease) -> Lease:
+        if len(entered) == 2:
+            raise RuntimeError("can't start new thread")
+        entered.append(self)
+        return enter(self)
+
+    monkeypatch.setattr(Lease, "__enter__", refuse)
+    some = corner.add()
+    with pytest.raises(RuntimeError, match="new thread"):
+        corner.run()
+    assert not {f"lease-{fit_id}" for fit_id in some} & {thread.name for thread in threading.enumerate()}
+
+
+def test_as_many_places_are_announced_as_came_free(corner: Corner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Messages of those who waited for a place were used up meanwhile."""
+    told: list[tuple[str, int]] = []
+    monkeypatch.setattr(
+        corner.resources.queue, "publish", lambda fit_id, worker_class, fits=1: told.append((worker_class, fits))
+    )
+    corner.add(3)
+    corner.add(1, tenant="another")
+    assert len(corner.run(corner.with_settings(max_running_per_tenant=2))) == 3
+    assert told == [(WorkerClass.ANY, 2)]  # the other tenant has nothing left that waits
