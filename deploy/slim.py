@@ -41,6 +41,8 @@ EXTENSIONS = {
 }  # fmt: skip
 # Requirements of scikit-image for other functions than ours; trimesh does without.
 UNUSED = ("imageio", "networkx")
+# Of five hundred languages that could be coloured, that of tracebacks.
+LANGUAGES = ("__init__", "_mapping", "python")
 _READELF = "/usr/bin/readelf"  # of binutils
 _LARGE_BYTES = 100_000
 _LOADED = 1  # PT_LOAD
@@ -48,7 +50,7 @@ _SERVICES = ("s3", "sts")  # of Amazon's
 
 
 def leave_out(site: Path) -> None:
-    """Remove tests, samples, descriptions of services, what nobody imports, libraries of that, and symbols.
+    """Remove tests, samples, descriptions of services, languages, what nobody imports, its libraries, and symbols.
 
     Args:
         site: folder of installed packages, which is changed.
@@ -65,6 +67,9 @@ def leave_out(site: Path) -> None:
         for part in (site / package).glob("*/"):
             if part.is_dir() and part.name not in (*kept, "__pycache__"):
                 shutil.rmtree(part)
+    for language in (site / "pygments" / "lexers").glob("*.py"):
+        if language.stem not in LANGUAGES:
+            language.unlink()
     for package in UNUSED:
         shutil.rmtree(site / package, ignore_errors=True)
     for package, kept in EXTENSIONS.items():

@@ -14,6 +14,7 @@ from deploy.slim import (
     EXTENSIONS,
     IMPORTED,
     KEPT,
+    LANGUAGES,
     UNUSED,
     compile_what_is_imported,
     leave_out,
@@ -34,6 +35,15 @@ class Missing:
 sys.meta_path.insert(0, Missing())
 for name in imported:
     importlib.import_module(name)
+"""
+_TRACEBACK = """
+import pygments
+from rich.console import Console
+print(pygments.__file__)
+try:
+    1 / 0
+except ZeroDivisionError:
+    Console(force_terminal=True, width=100).print_exception()
 """
 # Names the modules of imagecodecs that tifffile's decoders are in.
 _CODECS = """
@@ -63,6 +73,21 @@ def test_parts_that_nobody_imports_are_left_out(tmp_path: Path) -> None:
     leave_out(tmp_path)
     left = {str(path.parent.relative_to(tmp_path)) for path in tmp_path.glob("*/*/__init__.py")}
     assert left == {"scipy/spatial", "skimage/measure", "numpy/random"}
+
+
+def test_a_traceback_is_still_coloured(tmp_path: Path) -> None:
+    """Of the languages that can be coloured the other ones are left out."""
+    lexers = tmp_path / "pygments" / "lexers"
+    shutil.copytree(Path(PIL.__file__).parents[1] / "pygments", lexers.parent)
+    leave_out(tmp_path)
+    assert sorted(path.stem for path in lexers.glob("*.py")) == sorted(LANGUAGES)
+    program = tmp_path / "program.py"
+    program.write_text(_TRACEBACK)
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run([sys.executable, program], env=environment, capture_output=True, text=True, check=True)
+    where, shown = done.stdout.split("\n", 1)
+    assert Path(where) == lexers.parent / "__init__.py"
+    assert "\x1b[" in shown.partition("ZeroDivisionError")[0]
 
 
 def test_libraries_go_with_the_last_module_that_needs_them(tmp_path: Path) -> None:
@@ -99,7 +124,9 @@ def test_files_of_every_format_are_read_and_written_without_what_is_left_out() -
     for package, kept in EXTENSIONS.items():
         names = (path.name.partition(".")[0] for path in (site / package).glob("*.so"))
         hidden += [f"{package}.{name}" for name in names if name not in kept]
-    assert {"networkx", "scipy.optimize", "imagecodecs._avif", "PIL._avif"} <= set(hidden)
+    lexers = (path.stem for path in (site / "pygments" / "lexers").glob("*.py"))
+    hidden += [f"pygments.lexers.{name}" for name in lexers if name not in LANGUAGES]
+    assert {"networkx", "scipy.optimize", "imagecodecs._avif", "PIL._avif", "pygments.lexers.c_cpp"} <= set(hidden)
     program = _HIDE + ROUND_TRIP
     asked = [sys.executable, "-c", program, json.dumps([hidden, *IMPORTED])]
     done = subprocess.run(asked, input=as_input(), capture_output=True, text=True, check=False)
