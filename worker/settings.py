@@ -6,7 +6,6 @@ from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from store.classes import WorkerClass
-from store.hints import MOST_FITS
 from store.machine import most_of_the_memory
 from store.settings import FROM_JSON
 
@@ -42,8 +41,7 @@ class WorkerSettings(BaseSettings):
     fits_at_once: int = Field(
         default=4,
         ge=1,
-        le=MOST_FITS,
-        description="small fits of one message that a worker takes up at once; 1 for one after the other",
+        description="small fits of one message, which has 8 at most, that a worker takes up at once; 1 for one by one",
     )
 
     reading_memory_bytes: int = Field(default=4 << 30, ge=1 << 26, description="address space to read a signal in")
