@@ -42,7 +42,7 @@ from worker.upkeep import upkeep_round
 
 SPEC = FitSpec.model_validate({"preset": "fast", "max_steps": 1, "network": {"tiles": 12}})
 CONTENT = write_image(Signal(values=colours()[:12], sample_format=SampleFormat.U8))  # four tiles
-SETTINGS = {"device": "cpu", "lease_seconds": 3.0, "heartbeat_seconds": 0.2, "fit_memory_bytes": 4 << 30}
+SETTINGS = {"device": "cpu", "lease_seconds": 8.0, "heartbeat_seconds": 0.2, "fit_memory_bytes": 4 << 30}
 # Until its standard input ends: a worker that is idle but for parts of others' fits.
 HELPER = """
 import select, sys, time
