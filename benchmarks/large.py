@@ -34,8 +34,8 @@ from sqlalchemy import Engine, create_engine, text
 
 from benchmarks.crops import made_up, small_pictures
 from benchmarks.load import machine
-from benchmarks.serve import SETTINGS
-from benchmarks.served import FINAL, submit, upload, wait_for, worker_number
+from benchmarks.serve import SETTINGS, worker_number
+from benchmarks.served import FINAL, submit, upload, wait_for
 from standalone.stack import stack
 from standalone.supervise import Supervisor
 from tests.engines import throwaway_home

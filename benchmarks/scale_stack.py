@@ -22,6 +22,7 @@ from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.orm import Session
 
 from benchmarks.crops import small_pictures
+from benchmarks.serve import worker_number
 from benchmarks.served import (
     FINAL,
     moment,
@@ -30,7 +31,6 @@ from benchmarks.served import (
     seconds_by_phase,
     upload,
     wait_for,
-    worker_number,
 )
 from standalone.home import Home
 from standalone.stack import stack

@@ -11,7 +11,10 @@ import sys
 from dataclasses import replace
 
 from standalone import processes
+from standalone.home import Home
+from standalone.program import Service
 from standalone.stack import stack
+from standalone.supervise import Supervisor
 from tests.engines import throwaway_home
 
 WORKERS = 2
@@ -22,15 +25,24 @@ def main() -> None:
     """Serve."""
     os.environ.update(SETTINGS)
     with throwaway_home() as home, stack(home, with_worker=False) as running:
-        made = processes.worker(home, {**running.environment, **SETTINGS}, running.account)
-        names = [f"worker-{number + 1}" for number in range(WORKERS)]
-        logs = [made.program.log.with_name(f"{name}.log") for name in names]
-        programs = [replace(made.program, name=name, log=log) for name, log in zip(names, logs, strict=True)]
-        running.start(*(replace(made, program=program) for program in programs))
+        running.start(*(worker_number(running, home, number) for number in range(WORKERS)))
         told = {"api_url": running.api_url, "processes": [(each.name, each.pid) for each in running.records()]}
         sys.stdout.write(json.dumps(told) + "\n")
         sys.stdout.flush()
         sys.stdin.read()
+
+
+def worker_number(running: Supervisor, home: Home, number: int) -> Service:
+    """A worker of one thread beside others.
+
+    Args:
+        running: stack that the worker belongs to.
+        home: folder of its data.
+        number: number of the worker, counted from 0.
+    """
+    made = processes.worker(home, {**running.environment, **SETTINGS}, running.account)
+    name = f"worker-{number + 1}"
+    return replace(made, program=replace(made.program, name=name, log=made.program.log.with_name(f"{name}.log")))
 
 
 if __name__ == "__main__":

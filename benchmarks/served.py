@@ -12,7 +12,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -22,27 +22,10 @@ import psutil
 from PIL import Image
 
 from benchmarks.crops import Picture
-from benchmarks.serve import SETTINGS
-from standalone import processes
-from standalone.home import Home
-from standalone.program import Service
 from standalone.supervise import Supervisor
 
 AT_ONCE = 100  # fits that one request may ask for
 FINAL = {"succeeded", "failed", "cancelled", "expired"}
-
-
-def worker_number(running: Supervisor, home: Home, number: int) -> Service:
-    """A worker of one thread beside others.
-
-    Args:
-        running: stack that the worker belongs to.
-        home: folder of its data.
-        number: number of the worker, counted from 0.
-    """
-    made = processes.worker(home, {**running.environment, **SETTINGS}, running.account)
-    name = f"worker-{number + 1}"
-    return replace(made, program=replace(made.program, name=name, log=made.program.log.with_name(f"{name}.log")))
 
 
 @dataclass(frozen=True, slots=True)

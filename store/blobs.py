@@ -110,14 +110,16 @@ class BlobStore:
         """
         with translated(key):
             small = _small(content)
-            if small is not None and self._small.put(key, small, media_type):
-                pass
-            elif isinstance(content, Path):
-                self._client.upload_file(str(content), self.bucket, key, ExtraArgs={"ContentType": media_type})
-            else:
-                self._client.put_object(Bucket=self.bucket, Key=key, Body=content, ContentType=media_type)
+            if small is None or not self._small.put(key, small, media_type):
+                self._put(key, content, media_type)
             if self._folder is not None:
                 self._folder.sync()
+
+    def _put(self, key: str, content: bytes | Path, media_type: str) -> None:
+        if isinstance(content, Path):
+            self._client.upload_file(str(content), self.bucket, key, ExtraArgs={"ContentType": media_type})
+        else:
+            self._client.put_object(Bucket=self.bucket, Key=key, Body=content, ContentType=media_type)
 
     def read(self, key: str, *, sha256: str | None = None, max_bytes: int | None = None) -> bytes:
         """A whole object.

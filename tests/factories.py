@@ -39,15 +39,19 @@ def add_signal(database: Database, tenant: str = "local", sha256: str | None = N
 
 
 def upload_signal(
-    database: Database, blobs: BlobStore, content: bytes, facts: Mapping[str, object] | None = None
+    database: Database,
+    blobs: BlobStore,
+    content: bytes,
+    facts: Mapping[str, object] | None = None,
+    tenant: str = "local",
 ) -> str:
-    """A signal of the tenant "local" with its object, as the api leaves them after an upload; returns its id."""
+    """A tenant's signal with its object, as the api leaves them after an upload; returns its id."""
     sha256 = sha256_hex(content)
-    key = signal_key("local", sha256)
+    key = signal_key(tenant, sha256)
     blobs.put(key, content, media_type="image/png")
     with database.unit_of_work() as session:
         signal, _ = Signals(session).add(
-            tenant="local",
+            tenant=tenant,
             sha256=sha256,
             byte_count=len(content),
             media_type="image/png",

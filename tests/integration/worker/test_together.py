@@ -28,11 +28,10 @@ from store.models import Fit, FitAttempt
 from store.queue import FitQueue
 from store.repositories.fits import Claim, Fits
 from store.repositories.quotas import Quotas
-from store.repositories.signals import Signals
 from store.settings import StoreSettings
 from store.spec import FitSpec
 from store.status import FitStatus
-from tests.factories import add_fit, claim
+from tests.factories import add_fit, claim, upload_signal
 from tuner.signal.image import write_image
 from tuner.signal.signal import SampleFormat, Signal
 from tuner.targets.search import fit_to_target
@@ -70,19 +69,7 @@ class Corner:
         return replace(self.resources, settings=self.resources.settings.model_copy(update=settings))
 
     def upload(self, content: bytes, tenant: str = "local") -> str:
-        sha256 = sha256_hex(content)
-        self.blobs.put(signal_key(tenant, sha256), content)
-        with self.database.unit_of_work() as session:
-            row, _ = Signals(session).add(
-                tenant=tenant,
-                sha256=sha256,
-                byte_count=len(content),
-                media_type="image/png",
-                filename=None,
-                facts={"shape": [24, 24], "channels": 3},
-                object_key=signal_key(tenant, sha256),
-            )
-            return row.id
+        return upload_signal(self.database, self.blobs, content, {"shape": [24, 24], "channels": 3}, tenant)
 
     def add(self, numbers: int = FITS, *, tenant: str = "local", spec: FitSpec = SMALL) -> list[str]:
         """Fits of so many pictures, in the order in which they are claimed."""
