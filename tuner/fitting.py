@@ -188,6 +188,7 @@ def represent_surface(
     from tuner.fit import fit  # torch is behind these
     from tuner.progress_bar import progress_bar
     from tuner.rounding.field import compress_field
+    from tuner.targets.files import measured
     from tuner.targets.report import reported
 
     ask = ask_for(field, effort, kind=NetworkKind.SINES, seed=seed, steps=max_steps, seconds=seconds)
@@ -196,7 +197,7 @@ def represent_surface(
     with progress_bar(shown=progress) as show:
         fitted = fit(field, ask.config, on_step=show, surface=surface, deadline=Deadline(seconds))
     content = compress_field(Representation.of(fitted.network.parameters_numpy(), field))
-    content = reported(content, field, ask, fitted.steps)
+    content = reported(measured(content, field), field, ask, fitted.steps)
     message = fitted.outcome.advice
     return _result(field, content, is_met=True, message=message, steps=fitted.steps, seconds=fitted.seconds)
 

@@ -323,7 +323,7 @@ def _store(
     """Check that the bytes decode to what is promised, upload, and hand back the move that makes it count."""
     claim = claimed.claim
     decoded = decode(content)
-    psnr_db = finite(file_quality_db(signal, decoded), digits=4)
+    psnr_db = finite(file_quality_db(signal, decoded, result.file), digits=4)
     slope_db = slope_quality_db(signal, decoded)
     key = representation_key(claim.fit_id, claim.attempt)
     resources.blobs.put(key, content, media_type=MEDIA_TYPE)

@@ -3,12 +3,13 @@
 from math import prod
 from typing import Any
 
-from tuner.metrics import gradient_psnr_db, written_psnr_db
+from tuner.metrics import gradient_psnr_db
 from tuner.network.tiles.parameters import TiledParameters
 from tuner.representation import Representation
 from tuner.signal.grid import Grid
 from tuner.signal.large import LargeSignal, as_held, as_large
 from tuner.signal.signal import Signal
+from tuner.targets.files import File, quality_db
 from tuner.targets.tiles.measure import measured_quality
 
 # Derivatives of all channels along both axes lie in memory at once: some 300 bytes a sample.
@@ -35,17 +36,17 @@ def file_facts(decoded: Representation, byte_count: int) -> dict[str, Any]:
     }
 
 
-def file_quality_db(signal: Signal | LargeSignal, decoded: Representation) -> float:
+def file_quality_db(signal: Signal | LargeSignal, decoded: Representation, known: File | None) -> float:
     """Quality in dB of what a file decodes to, of a signal in tiles in the memory of some tiles.
 
     Args:
         signal: the signal that was fitted.
         decoded: the representation that the file decodes to.
+        known: what the fit has measured of it; None if nothing.
     """
     if isinstance(decoded.parameters, TiledParameters):
         return measured_quality(as_large(signal), decoded, decoded.parameters.grid).psnr_db
-    held = as_held(signal)
-    return written_psnr_db(held.values, decoded.render().values, held.storage)
+    return quality_db(decoded, as_held(signal), known)
 
 
 def slope_quality_db(signal: Signal | LargeSignal, decoded: Representation) -> float | None:

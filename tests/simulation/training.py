@@ -142,6 +142,7 @@ def _result(content: bytes | None, steps: int) -> Any:
         content=content,
         outcome=TargetOutcome.STOPPED if content is None else TargetOutcome.MET,
         sentence="trained",
+        file=None,
         trials=[SimpleNamespace(psnr_db=30.0)],
         fit_psnr_db=30.0,
         steps=steps,

@@ -5,8 +5,8 @@ them into bytes. No torch here, so that reading a file needs none. All weights a
 the factor omega_hidden of the published code is already inside.
 """
 
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -78,6 +78,24 @@ class HiddenLayer:
         expect_array("hidden bias", self.bias, self.weight.shape[:1], np.float32)
         if self.bounds is not None:
             expect_array("bounds", self.bounds, self.weight.shape[1:], np.float32)
+
+
+def are_same(one: Any, other: Any) -> bool:
+    """Whether two networks hold the same numbers, so that they have the same values everywhere.
+
+    Args:
+        one: parameters of a network of any kind, or a part of them.
+        other: what they are held against.
+    """
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, np.ndarray):
+        return one.dtype == other.dtype and np.array_equal(one, other)
+    if isinstance(one, tuple):
+        return len(one) == len(other) and all(map(are_same, one, other))
+    if is_dataclass(one):
+        return all(are_same(getattr(one, each.name), getattr(other, each.name)) for each in fields(one))
+    return bool(one == other)
 
 
 def expect_array(name: str, array: np.ndarray, shape: tuple[int, ...], dtype: type[np.generic]) -> None:

@@ -1,4 +1,8 @@
-"""A file and what it is worth: decoded, compared with its signal, and held against a target."""
+"""A file and what it is worth: decoded, compared with its signal, and held against a target.
+
+Whoever has decoded a file to the very numbers that were measured before knows what it is worth: the same numbers have
+the same values, and evaluating all samples once more would say nothing new.
+"""
 
 from dataclasses import dataclass
 from typing import Final
@@ -7,6 +11,8 @@ import numpy as np
 
 from tuner.codec.decode import decode
 from tuner.metrics import written_psnr_db
+from tuner.network.parameters import Parameters, are_same
+from tuner.representation import Representation
 from tuner.signal.signal import Signal
 from tuner.targets.target import Target, TargetKind
 
@@ -21,11 +27,13 @@ class File:
         content: the bytes of a .tnr file.
         psnr_db: the PSNR of the signal that it decodes to, as it is written.
         max_error: the largest difference of a sample of that signal, as a share of the range of values.
+        network: the numbers whose values were measured.
     """
 
     content: bytes
     psnr_db: float
     max_error: float
+    network: Parameters
 
     def meets(self, target: Target | None) -> bool:
         """Whether the file is as good as was asked for; over a limit of bytes, no file is ever kept."""
@@ -46,7 +54,21 @@ class File:
 
 def measured(content: bytes, signal: Signal) -> File:
     """A file that is there, decoded and compared with the signal."""
-    return File(content, *worth(decode(content).render().values, signal))
+    decoded = decode(content)
+    return File(content, *worth(decoded.render().values, signal), decoded.parameters)
+
+
+def quality_db(decoded: Representation, signal: Signal, known: File | None = None) -> float:
+    """PSNR in dB of what a file decodes to, as in `File`.
+
+    Args:
+        decoded: the representation that the file decodes to.
+        signal: the signal that it stands for.
+        known: what was measured on this signal before; evaluated anew is what decodes to other numbers.
+    """
+    if known is not None and are_same(decoded.parameters, known.network):
+        return known.psnr_db
+    return written_psnr_db(signal.values, decoded.render().values, signal.storage)
 
 
 def worth(values: np.ndarray, signal: Signal) -> tuple[float, float]:

@@ -9,35 +9,33 @@ info` prints it.
 from dataclasses import replace
 from typing import Final
 
-from tuner.codec.decode import decode
 from tuner.codec.file.container import Chunk, ChunkType, read_container, write_container
 from tuner.codec.file.metadata import Report, pack_metadata, unpack_metadata
 from tuner.codec.limits import DecodeLimits
-from tuner.metrics import written_psnr_db
 from tuner.signal.signal import Signal
 from tuner.targets.ask import Ask
+from tuner.targets.files import File
 
 LEAST_BYTES: Final = 1 << 16  # a file that has bytes to spare for a report is this large
 _NAME_LETTERS: Final = 8  # of the settings' fingerprint: enough to tell them apart
 
 
-def reported(content: bytes, signal: Signal, ask: Ask, steps: int) -> bytes:
+def reported(file: File, signal: Signal, ask: Ask, steps: int) -> bytes:
     """The file with a report of its fit, or as it is where its bytes are too precious.
 
     Args:
-        content: a .tnr file, made by this version.
+        file: a .tnr file, made by this version.
         signal: the signal that the file stands for.
         ask: request that the file answers.
         steps: the number of steps that all fits took.
     """
-    target = ask.target
+    target, content = ask.target, file.content
     if target is not None and (target.kind.is_size or target.kind.is_quality) and len(content) < LEAST_BYTES:
         return content
-    quality_db = written_psnr_db(signal.values, decode(content).render().values, signal.storage)
     whole = with_report(
         content,
         {
-            "psnr_db": round(quality_db, 2),
+            "psnr_db": round(file.psnr_db, 2),
             "steps": steps,
             "trainer": ask.trainer,
             "seed": ask.config.seed,

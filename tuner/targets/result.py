@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
+from tuner.targets.files import File
 from tuner.targets.trial import Trial, separate
 
 
@@ -25,6 +26,8 @@ class TargetResult:
         outcome: whether the target is met.
         sentence: the outcome in words, with what to try next.
         trials: what every fit showed, in order.
+        file: the same file as it was measured, without the report that it may carry; None where there is none, and of
+            tiles, which are measured together.
         tiles_psnr_db: quality in dB of the fits of all tiles together; None for a signal that was not cut.
     """
 
@@ -32,6 +35,7 @@ class TargetResult:
     outcome: TargetOutcome
     sentence: str
     trials: tuple[Trial, ...]
+    file: File | None = None
     tiles_psnr_db: float | None = None
 
     @property

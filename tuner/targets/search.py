@@ -187,12 +187,13 @@ class _Search(Generic[PlanT, FittedT, TrialT]):
         file, trials = self._best, self._trials
         if file is None:
             raise ConfigError(self._strategy.refusal())
-        content = reported(file.content, self._signal, self._ask, sum(trial.steps for trial in separate(trials)))
+        content = reported(file, self._signal, self._ask, sum(trial.steps for trial in separate(trials)))
         return TargetResult(
             content=content,
             outcome=TargetOutcome.MET if file.meets(self._ask.target) else TargetOutcome.MISSED,
             sentence=self._sentence(file, len(content), trials),
             trials=tuple(trials),
+            file=file,
         )
 
     def _sentence(self, file: File, size: int, trials: Sequence[TrialT]) -> str:

@@ -37,7 +37,7 @@ def file_with_loss(
     """The file that loses at most so much; `thorough` as in `compress`."""
     loss_db = min(max(loss_db, LOSSES_DB[0]), LOSSES_DB[1])
     file = measured(compress(representation, signal, max_loss_db=loss_db, thorough=thorough), signal)
-    return RoundedFile(file.content, file.psnr_db, file.max_error, loss_db)
+    return RoundedFile(file.content, file.psnr_db, file.max_error, file.network, loss_db)
 
 
 def file_within_bytes(

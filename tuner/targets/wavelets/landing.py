@@ -93,7 +93,7 @@ def land_on_quality(rounded: Rounded, signal: Signal, psnr_db: float, deadline: 
 
     _shift_towards(too_good, is_enough, _ENOUGH_DB / 2.0, _QUALITY_SLOPE)
     assert best is not None  # noqa: S101  there is a first try
-    return File(best.content, best.psnr_db, best.max_error)
+    return File(best.content, best.psnr_db, best.max_error, best.network.parameters)
 
 
 class _Tried:
@@ -103,12 +103,12 @@ class _Tried:
     """
 
     def __init__(self, network: RoundedNetwork, signal: Signal) -> None:
-        self._network, self._signal = network, signal
+        self.network, self._signal = network, signal
         self.psnr_db, self.max_error = worth(Representation.of(network.parameters, signal).render().values, signal)
 
     @cached_property
     def content(self) -> bytes:
-        return encoded(self._network, self._signal)
+        return encoded(self.network, self._signal)
 
     def is_better(self, other: "_Tried", psnr_db: float) -> bool:
         """Whether it is the smaller one of two that are so good, or else the better one."""

@@ -5,15 +5,23 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tests.networks import random_representation
 from tests.signals import SIGNALS
 from tests.unit.tuner.targets.cases import COLOURS
+from tests.wavelets import random_wavelets, wavelet_representation
+from tuner.codec.encode import encode
+from tuner.metrics import written_psnr_db
+from tuner.network.parameters import Parameters, are_same
+from tuner.representation import Representation
 from tuner.signal.signal import SampleFormat
-from tuner.targets.files import PSNR_TOLERANCE_DB, File, max_error
+from tuner.targets.files import PSNR_TOLERANCE_DB, File, max_error, measured, quality_db
 from tuner.targets.target import Target
+
+NETWORK = random_wavelets()
 
 
 def file(size: int, psnr_db: float, error: float = 0.1) -> File:
-    return File(bytes(size), psnr_db, error)
+    return File(bytes(size), psnr_db, error, NETWORK)
 
 
 @pytest.mark.parametrize(
@@ -59,3 +67,44 @@ def test_what_is_rounded_away_is_no_error() -> None:
     )
     assert max_error(halves, halves.values * np.float32(1.0 + 2.0**-14)) == 0.0
     assert max_error(halves, halves.values + np.float32(2.0**-9)) >= 2.0**-10
+
+
+def other_networks() -> dict[str, Parameters]:
+    """The network that is alike, but for one number."""
+    [first, *deeper], latents = NETWORK.hidden, [codes.copy() for codes in NETWORK.latents]
+    latents[-1][-1, -1, -1] += 1
+    weight = first.weight.copy()
+    weight[0, 0] = np.nextafter(weight[0, 0], np.float32(9.0))
+    return {
+        "a latent": replace(NETWORK, latents=tuple(latents)),
+        "a weight": replace(NETWORK, hidden=(replace(first, weight=weight), *deeper)),
+        "an exponent": replace(NETWORK, exponents=(NETWORK.exponents[0] + 1, *NETWORK.exponents[1:])),
+        "the period": replace(NETWORK, period=2.75),
+        "as many scales of other sides": random_wavelets((28, 20)),
+        "one layer fewer": random_wavelets(widths=(6,)),
+        "no latents at all": random_representation((20, 28)).parameters,
+    }
+
+
+@pytest.mark.parametrize("other", other_networks().values(), ids=other_networks())
+def test_networks_that_differ_in_one_number_are_not_the_same(other: Parameters) -> None:
+    assert not are_same(NETWORK, other)
+    assert not are_same(other, NETWORK)
+    assert are_same(NETWORK, random_wavelets())
+
+
+@pytest.mark.parametrize("representation", [wavelet_representation(), random_representation((20, 28))], ids=["w", "s"])
+def test_what_decodes_to_the_numbers_that_were_measured_is_not_measured_again(representation: Representation) -> None:
+    signal = representation.render()
+    known = measured(encode(representation), signal)
+    decoded = measured(known.content, signal).network
+    assert quality_db(replace(representation, parameters=decoded), signal, replace(known, psnr_db=12.5)) == 12.5
+
+
+def test_what_decodes_to_other_numbers_is_measured_whatever_is_known() -> None:
+    representation = wavelet_representation()
+    signal = representation.render()
+    expected = written_psnr_db(signal.values, representation.render().values, signal.storage)
+    for other in other_networks().values():
+        assert quality_db(representation, signal, File(b"", 12.5, 0.5, other)) == expected
+    assert quality_db(representation, signal) == expected

@@ -18,6 +18,7 @@ from tuner.representation import Representation
 from tuner.signal.signal import Signal
 from tuner.targets import report
 from tuner.targets.ask import SinesAsk
+from tuner.targets.files import measured
 from tuner.targets.report import reported, with_report
 from tuner.targets.search import fit_to_target
 from tuner.targets.target import Target, TargetKind
@@ -60,9 +61,10 @@ def test_small_files_of_a_wanted_size_or_quality_spend_no_bytes_on_it(kind: str,
 def test_a_limit_of_bytes_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report, "LEAST_BYTES", 100)
     content = encode(Representation.of(random_representation(WAVES.grid_shape, channels=1).parameters, WAVES))
-    size = len(reported(content, WAVES, SinesAsk(config=BASE), 6))
+    file = measured(content, WAVES)
+    size = len(reported(file, WAVES, SinesAsk(config=BASE), 6))
     for limit in (size - 1, size, size + 1):
-        given = reported(content, WAVES, asked("bytes", limit), 6)
+        given = reported(file, WAVES, asked("bytes", limit), 6)
         assert len(given) <= limit
         assert bool(decode(given).report) is (limit >= size)
 

@@ -8,6 +8,7 @@ import pytest
 
 from tests.signals import blob
 from tests.unit.tuner.targets.cases import PICTURE, quality, wavelets
+from tests.wavelets import random_wavelets
 from tuner.codec.decode import decode
 from tuner.errors import ConfigError
 from tuner.fit.progress import Verdict
@@ -24,6 +25,8 @@ from tuner.targets.search import fit_to_target
 from tuner.targets.target import Target, TargetKind
 from tuner.targets.wavelets.forecast import ENOUGH_BYTES
 from tuner.targets.wavelets.strategy import _TINY_BYTES, WaveletsStrategy, WaveletsTrial
+
+NETWORK = random_wavelets()
 
 
 # Some 3,800 bytes hold this picture to the last bit that its samples can show: more cannot be used.
@@ -129,7 +132,7 @@ def test_where_a_network_came_out_too_large_one_more_is_made(excess: float, netw
     assert isinstance(ask, WaveletsAsk)
     strategy = WaveletsStrategy(PICTURE, ask)
     trials: list[WaveletsTrial] = []
-    file = File(bytes(1490), 30.0, 0.5)
+    file = File(bytes(1490), 30.0, 0.5, NETWORK)
     while (plan := strategy.next_plan(trials, file)) is not None:
         trials.append(
             WaveletsTrial(
@@ -170,7 +173,7 @@ def test_a_small_file_of_a_quality_takes_no_learning(
     assert not first.config.learned
     fitted = strategy.fit(first, None, lambda _: Verdict.CONTINUE)
     trial = strategy.learn(first, fitted, [])[1]
-    following = strategy.next_plan([trial], File(bytes(size), psnr_db, 0.1))
+    following = strategy.next_plan([trial], File(bytes(size), psnr_db, 0.1, NETWORK))
     assert (following and following.config.learned) is expected
 
 
@@ -249,7 +252,7 @@ def test_learning_ends_where_it_would_not_make_a_smaller_file() -> None:
     first = strategy.next_plan([], None)
     assert first is not None
     made = strategy.learn(first, strategy.fit(first, None, lambda _: Verdict.CONTINUE), [])[1]
-    there = File(bytes(_TINY_BYTES + 1), 31.0, 0.1)
+    there = File(bytes(_TINY_BYTES + 1), 31.0, 0.1, NETWORK)
     second = strategy.next_plan([made], there)
     assert second is not None
     assert second.rival_bytes == _TINY_BYTES + 1
