@@ -57,6 +57,7 @@ def _write_ends(resources: Resources, attempts: Sequence[Attempt]) -> None:
         try:
             with resources.database.unit_of_work() as session:
                 fits = Fits(session)
+                fits.lock([attempt.claim for attempt in attempts])
                 # In an order that all workers have: a quota is locked by its tenant until the transaction ends.
                 for attempt in sorted(attempts, key=lambda attempt: attempt.claimed.tenant):
                     attempt.write_end(fits)

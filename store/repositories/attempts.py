@@ -8,15 +8,15 @@ import logging
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from typing import Any, Literal
 
 from sqlalchemy import Select, bindparam, func, select, update
-from sqlalchemy.orm import lazyload
+from sqlalchemy.orm import Session, lazyload
 
 from store.classes import EVERY_CLASS, WorkerClass
 from store.errors import SpecInvalid, SpecNewer
-from store.intervals import as_interval
 from store.models import Checkpoint, Fit, FitAttempt, Signal
 from store.models_webhooks import STARTED_EVENT
 from store.repositories.allowances import used_up
@@ -24,7 +24,7 @@ from store.repositories.deleted import DeletedObjects
 from store.repositories.moves import Along, Claim, Excuse, Moves, ended, is_due, order_of
 from store.repositories.outbox import announce_progress, messages_of
 from store.repositories.quotas import Quotas
-from store.repositories.turns import next_in_turn
+from store.repositories.turns import claim_alone, next_in_turn
 from store.spec import FitSpec, read_spec
 from store.status import HELD, FitStatus, Order
 
@@ -59,6 +59,10 @@ class StoredObject:
 class Attempts(Moves):
     """The worker's side."""
 
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._is_alone = False  # among all that claim
+
     def claim_next(
         self,
         worker: str,
@@ -86,13 +90,17 @@ class Attempts(Moves):
             is_wanted: asked of the fit whose turn it is, with what it asks for. One that is not wanted is left where it
                 is, and nothing is claimed in its place: it is its turn. None for any fit.
         """
+        if not self._is_alone:
+            claim_alone(self._session)
+            self._is_alone = True
         while True:
             fit_id = next_in_turn(
                 self._session, classes=classes, max_running=max_running_per_tenant, passed_over=sorted(_of_newer)
             )
             if fit_id is None:
                 return None
-            fit = self._session.scalars(_taken(), {"fit_id": fit_id}).one()
+            fit = self._first(_taken(), {"fit_id": fit_id})
+            assert fit is not None  # noqa: S101  it is locked
             try:
                 spec = read_spec(fit.spec)
             except SpecNewer as error:
@@ -123,7 +131,7 @@ class Attempts(Moves):
         # Counted before the work starts: a fit that kills its worker cannot come back for ever.
         fit.tries += 1
         fit.worker = worker
-        fit.started_at = fit.started_at or func.now()
+        fit.started_at = fit.started_at or self._now
         along: Along = {"turn": {"tenant": fit.tenant}, "attempt": {"by": worker}}
         if fit.attempt == 1:
             along = {**along, "messages": messages_of(fit, STARTED_EVENT, FitStatus.RUNNING)}
@@ -174,7 +182,7 @@ class Attempts(Moves):
             LeaseLost: if the claim no longer holds the fit.
         """
         fit = self._held(claim)
-        fit.lease_until = func.now() + as_interval(lease_seconds)
+        fit.lease_until = self._later(lease_seconds)
         return order_of(fit)
 
     def report_progress(
@@ -336,7 +344,7 @@ class Attempts(Moves):
             self._fail(fit, code, f"{message} (tried {failures} times)")
             return
         wait = min(wait_seconds * 2 ** min(failures - 1, 16), LONGEST_RETRY_WAIT_SECONDS)
-        fit.not_before = func.now() + as_interval(wait)
+        fit.not_before = self._later(wait)
         self._give_back(fit, code)
 
     def give_up_hung(self, claim: Claim, *, max_hangs: int, stall_seconds: float) -> None:
@@ -401,7 +409,7 @@ class Attempts(Moves):
 
 
 @cache
-def _taken() -> Select[Fit]:
+def _taken() -> "Select[Fit, datetime]":
     """The fit that a claim has locked, with its signal; a result it has none."""
-    taken = select(Fit).options(lazyload(Fit.representation)).where(Fit.id == bindparam("fit_id"))
+    taken = select(Fit, func.now()).options(lazyload(Fit.representation)).where(Fit.id == bindparam("fit_id"))
     return taken.execution_options(populate_existing=True)

@@ -180,7 +180,7 @@ class Fits(Attempts, Repairs):
                 return fit, False
             case _:
                 self._move(fit, FitStatus.QUEUED, {"reason": "resumed"})
-                fit.queued_at = fit.published_at = func.now()
+                fit.queued_at = fit.published_at = self._now
                 fit.not_before = None
                 self._session.flush()
                 return fit, True
@@ -202,7 +202,7 @@ class Fits(Attempts, Repairs):
         merged: dict[str, str | None] = {} if changes is None else {**fit.labels, **changes}
         labels = {name: word for name, word in merged.items() if word is not None}
         if labels != fit.labels:
-            fit.labels, fit.updated_at = labels, func.now()
+            fit.labels, fit.updated_at = labels, self._now
             self._session.flush()
         return fit
 

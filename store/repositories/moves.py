@@ -6,8 +6,9 @@ also orders the events of a fit, so that their sequence numbers have neither gap
 call of `_move`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import cache
 from types import MappingProxyType
 from typing import Any, Literal
@@ -97,17 +98,56 @@ class Moves:
         self._session = session
         self._writers: dict[str, int] = {}  # attempts that write here, by the fit
         self._locked_by: dict[Claim, Fit] = {}  # rows that are locked until the unit of work ends
+        self._began: datetime | None = None  # when the unit of work did, by the database's clock
+
+    @property
+    def _now(self) -> datetime:
+        """The database's own time, which is one for the whole unit of work.
+
+        It is written as a value: an UPDATE with an expression is built anew for each row, which takes longer than all
+        that the database has to do for it.
+        """
+        if self._began is None:
+            self._began = self._session.scalars(_NOW).one()
+        return self._began
+
+    def _later(self, seconds: float) -> datetime:
+        return self._now + timedelta(seconds=seconds)
+
+    def lock(self, claims: Sequence[Claim]) -> None:
+        """Lock the fits that these claims still hold, by one statement, until the unit of work ends.
+
+        Whatever is written for one of them then finds its row at hand.
+
+        Args:
+            claims: attempts at different fits.
+        """
+        by_fit = {claim.fit_id: claim for claim in claims}
+        # In an order that all have, so that no two wait for each other.
+        wanted = _held_rows().where(Fit.id.in_(sorted(by_fit))).order_by(Fit.id)
+        for fit, now in self._session.execute(wanted):
+            self._began = now
+            if fit.attempt == by_fit[fit.id].attempt:
+                self._locked_by[by_fit[fit.id]] = fit
 
     def _locked(self, tenant: str, fit_id: str) -> Fit:
-        fit: Fit | None = self._session.scalar(_lock_of_tenant(), {"tenant": tenant, "fit_id": fit_id})
+        fit = self._first(_lock_of_tenant(), {"tenant": tenant, "fit_id": fit_id})
         if fit is None:
             raise FitNotFound(f"no fit {fit_id!r}: GET /fits lists yours")
+        return fit
+
+    def _first(self, wanted: "Select[Fit, datetime]", values: dict[str, Any]) -> Fit | None:
+        """The row that a statement finds, if any; the time comes with it."""
+        row = self._session.execute(wanted, values).one_or_none()
+        if row is None:
+            return None
+        fit, self._began = row
         return fit
 
     def _held(self, claim: Claim) -> Fit:
         fit = self._locked_by.get(claim)
         if fit is None:
-            fit = self._session.scalar(_lock_held(), {"fit_id": claim.fit_id, "attempt": claim.attempt})
+            fit = self._first(_lock_held(), {"fit_id": claim.fit_id, "attempt": claim.attempt})
         # A row that is locked already is as it was, but for what was done here: its end may have been written.
         if fit is None or fit.status not in HELD:
             raise LeaseLost(f"attempt {claim.attempt} no longer holds {claim.fit_id}: stop and write nothing")
@@ -128,16 +168,16 @@ class Moves:
             raise IllegalMove(f"fit {fit.id} is {fit.status}: it cannot become {status}")
         fit.status = status
         if status is FitStatus.RUNNING and lease_seconds is not None:
-            fit.lease_until = func.now() + as_interval(lease_seconds)
+            fit.lease_until = self._later(lease_seconds)
         elif not status.is_held:
             fit.lease_until = None
             fit.pause_requested = False
         if status is FitStatus.CANCELLING:
-            fit.cancel_requested_at = func.now()
+            fit.cancel_requested_at = self._now
         if status.is_terminal:
-            fit.finished_at = func.now()
+            fit.finished_at = self._now
             if fit.kept_seconds is not None:
-                fit.expires_at = func.now() + as_interval(fit.kept_seconds)
+                fit.expires_at = self._later(fit.kept_seconds)
             along = {**along, "messages": messages_of(fit, f"fit.{status}", status)}
         self._record(fit, status, data, along)
 
@@ -156,7 +196,7 @@ class Moves:
             self._move(fit, FitStatus.PAUSED)
             return
         fit.published_at = None
-        fit.queued_at = func.now()
+        fit.queued_at = self._now
         self._move(fit, FitStatus.QUEUED, {"reason": reason})
 
     def _fail(self, fit: Fit, code: str, message: str, along: Along = NOTHING) -> None:
@@ -175,7 +215,7 @@ class Moves:
 
     def _record(self, fit: Fit, kind: str, data: dict[str, Any] | None = None, along: Along = NOTHING) -> None:
         fit.event_seq += 1
-        fit.updated_at = func.now()
+        fit.updated_at = self._now
         self._session.flush()
         self._append_event(fit, kind, data, along)
 
@@ -204,16 +244,23 @@ class Moves:
 # Statements are built once: to build one takes as long as PostgreSQL does to carry it out.
 
 
+_NOW = select(func.now())
+
+
 @cache
-def _lock_of_tenant() -> Select[Fit]:
-    wanted = select(Fit).where(Fit.tenant == bindparam("tenant"), Fit.id == bindparam("fit_id"))
+def _lock_of_tenant() -> "Select[Fit, datetime]":
+    wanted = select(Fit, func.now()).where(Fit.tenant == bindparam("tenant"), Fit.id == bindparam("fit_id"))
     return wanted.with_for_update(of=Fit).execution_options(populate_existing=True)
 
 
 @cache
-def _lock_held() -> Select[Fit]:
-    is_held = (Fit.attempt == bindparam("attempt"), Fit.status.in_(sorted(HELD)))
-    wanted = select(Fit).options(lazyload("*")).where(Fit.id == bindparam("fit_id"), *is_held)
+def _lock_held() -> "Select[Fit, datetime]":
+    return _held_rows().where(Fit.id == bindparam("fit_id"), Fit.attempt == bindparam("attempt"))
+
+
+def _held_rows() -> "Select[Fit, datetime]":
+    """Locks rows that workers hold; nothing that belongs to them is read along."""
+    wanted = select(Fit, func.now()).options(lazyload("*")).where(Fit.status.in_(sorted(HELD)))
     return wanted.with_for_update(of=Fit).execution_options(populate_existing=True)
 
 

@@ -121,6 +121,15 @@ _POSITION = text(f"""
 """)  # noqa: S608  of constants alone
 
 
+def claim_alone(session: Session) -> None:
+    """Wait until no other claim is under way, and let none begin until the unit of work ends.
+
+    Args:
+        session: unit of work of one or more claims.
+    """
+    session.execute(_ALONE)
+
+
 def next_in_turn(
     session: Session,
     *,
@@ -133,12 +142,11 @@ def next_in_turn(
     That its tenant was served is noted with what the claim writes (`note_served`), if the fit is taken.
 
     Args:
-        session: unit of work of the claim, which holds the order of turns until it is committed.
+        session: unit of work of the claim, which is alone (`claim_alone`) until it is committed.
         classes: classes of fits that the worker serves.
         max_running: number of fits of one tenant that may be held at a time; None for any number.
         passed_over: ids of fits that the worker cannot read.
     """
-    session.execute(_ALONE)
     values = {"classes": list(classes), "max_running": max_running, "passed_over": list(passed_over)}
     fit_id: str | None = session.scalar(_TAKE, values)
     return fit_id

@@ -44,6 +44,7 @@ MOVES = "store.repositories.moves:Moves."
 ATTEMPTS = "store.repositories.attempts:Attempts."
 REPAIRS = "store.repositories.repairs:Repairs."
 LOCK_HELD = "store.repositories.moves:_lock_held"
+HELD_ROWS = "store.repositories.moves:_held_rows"
 LEASE_IS_OVER = "store.repositories.repairs:_lease_is_over"
 FITS = "store.repositories.fits:Fits."
 HELD = "fit = self._held(claim)"
@@ -55,8 +56,9 @@ BY_ITS_OWN_CLOCK = "tests/simulation/test_lease.py::test_a_lease_that_nobody_ext
 
 MUTANTS = (
     # The fence and the status machine.
-    Mutant("no fence", LOCK_HELD, 'Fit.attempt == bindparam("attempt"), ', ""),
-    Mutant("a fence that forgets the status", LOCK_HELD, "Fit.status.in_(sorted(HELD))", ""),
+    Mutant("no fence", LOCK_HELD, ', Fit.attempt == bindparam("attempt")', ""),
+    Mutant("no fence where several are locked", MOVES + "lock", "fit.attempt == by_fit[fit.id].attempt", "True"),
+    Mutant("a fence that forgets the status", HELD_ROWS, ".where(Fit.status.in_(sorted(HELD)))", ""),
     Mutant(
         "a fence that forgets what was ended just now",
         MOVES + "_held",
@@ -64,12 +66,12 @@ MUTANTS = (
         "",
         "tests/integration/store/test_fits.py::test_what_one_unit_of_work_has_ended_it_writes_nothing_more_to",
     ),
-    Mutant("a worker's row is not locked", LOCK_HELD, ".with_for_update(of=Fit)", ""),
+    Mutant("a worker's row is not locked", HELD_ROWS, ".with_for_update(of=Fit)", ""),
     Mutant("a client's row is not locked", "store.repositories.moves:_lock_of_tenant", ".with_for_update(of=Fit)", ""),
     Mutant("every move is legal", MOVES + "_move", "if status not in LEGAL_MOVES[fit.status]:", "if False:"),
     Mutant("a lease outlives its attempt", MOVES + "_move", "fit.lease_until = None", NOTHING),
     Mutant("a wish to pause outlives its attempt", MOVES + "_move", "fit.pause_requested = False", NOTHING),
-    Mutant("no time of the end", MOVES + "_move", "fit.finished_at = func.now()", NOTHING),
+    Mutant("no time of the end", MOVES + "_move", "fit.finished_at = self._now", NOTHING),
     Mutant(
         "a move without its event",
         MOVES + "_move",
@@ -111,11 +113,11 @@ MUTANTS = (
     Mutant(
         "a beat that extends nothing",
         ATTEMPTS + "beat",
-        "fit.lease_until = func.now() + as_interval(lease_seconds)",
+        "fit.lease_until = self._later(lease_seconds)",
         NOTHING,
     ),
     Mutant(
-        "a beat that extends too far", ATTEMPTS + "beat", "as_interval(lease_seconds)", "as_interval(lease_seconds * 5)"
+        "a beat that extends too far", ATTEMPTS + "beat", "self._later(lease_seconds)", "self._later(lease_seconds * 5)"
     ),
     Mutant("a beat without a fence", ATTEMPTS + "beat", HELD, UNFENCED),
     Mutant("progress without a fence", ATTEMPTS + "report_progress", HELD, UNFENCED),
@@ -126,7 +128,7 @@ MUTANTS = (
     Mutant("a cancel that counts as a lost worker", ATTEMPTS + "confirm_cancel", '"cancelled")', '"lost")'),
     Mutant("an outage that counts as a lost worker", ATTEMPTS + "retry", "fit.tries -= 1", NOTHING),
     Mutant("budget of outages off by one", ATTEMPTS + "retry", "failures >= max_failures", "failures > max_failures"),
-    Mutant("no pause after an outage", ATTEMPTS + "retry", "fit.not_before = func.now() + as_interval(wait)", NOTHING),
+    Mutant("no pause after an outage", ATTEMPTS + "retry", "fit.not_before = self._later(wait)", NOTHING),
     Mutant("a drained worker that counts as lost", ATTEMPTS + "release", "fit.tries -= 1", NOTHING),
     Mutant("a drained attempt that ended as lost", ATTEMPTS + "release", 'else "drained"', 'else "lost"'),
     # Upkeep.

@@ -44,6 +44,9 @@ class Result:
             raise NoResultFound(f"{len(self._rows)} rows")
         return self._rows[0]
 
+    def one_or_none(self) -> Any:
+        return self.one() if self._rows else None
+
 
 class Savepoint:
     """What `begin_nested` returns; a block that raises undoes what was done in it."""

@@ -3,9 +3,10 @@
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
-from sqlalchemy import event, insert, select, text
+from sqlalchemy import event, func, insert, select, text
 
 from store.database import Database
 from store.errors import FitNotFound, IdempotencyConflict, IllegalMove, LeaseLost
@@ -177,6 +178,59 @@ def test_what_one_unit_of_work_has_ended_it_writes_nothing_more_to(database: Dat
     with database.reading() as session:
         fit = Fits(session).get("local", fit_id)
         assert (fit.status, fit.resolved, fit.progress) == (FitStatus.FAILED, {"steps": 3}, None)
+
+
+def test_several_that_are_locked_at_once_are_fenced_each_by_itself(database: Database) -> None:
+    held, lost, over = (claim_of(database, add_fit(database)) for _ in range(3))
+    with database.unit_of_work() as session:
+        Fits(session).release(lost)
+    again = claim_of(database, lost.fit_id)
+    with database.unit_of_work() as session:
+        Fits(session).fail(over, code="x", message="y")
+    with database.unit_of_work() as session:
+        fits = Fits(session)
+        fits.lock([over, lost, held])
+        for gone in (lost, over):
+            with pytest.raises(LeaseLost):
+                fits.fail(gone, code="late", message="late")
+        fits.fail(held, code="x", message="y")
+    assert history_of(database, held.fit_id)[-1] == "failed"
+    assert status_of(database, lost.fit_id) is FitStatus.RUNNING
+    with database.unit_of_work() as session:
+        assert Fits(session).beat(again, lease_seconds=30.0) is Order.CONTINUE
+
+
+def test_several_are_locked_until_the_unit_of_work_ends(database: Database) -> None:
+    some = [claim_of(database, add_fit(database)) for _ in range(2)]
+    free = text("SELECT id FROM fits WHERE status = 'running' FOR UPDATE SKIP LOCKED")
+    with database.unit_of_work() as session:
+        Fits(session).lock(some[:1])
+        with database.unit_of_work() as other:
+            assert other.scalars(free).all() == [some[1].fit_id]
+
+
+def test_times_are_those_of_the_database(database: Database) -> None:
+    """Not of the process that writes, whose clock may be wrong; and one unit of work has one time."""
+    fit_id = add_fit(database)
+    with database.unit_of_work() as session:
+        began = session.scalars(select(func.now())).one()
+        held = Fits(session).claim_next("w", lease_seconds=30.0)
+        assert held is not None
+        fit = Fits(session).get("local", fit_id)
+        assert (fit.started_at, fit.updated_at) == (began, began)
+        assert fit.lease_until == began + timedelta(seconds=30)
+    with database.unit_of_work() as session:
+        then = session.scalars(select(func.now())).one()
+        assert then > began
+        Fits(session).beat(held.claim, lease_seconds=60.0)
+        assert fit.lease_until == began + timedelta(seconds=30)
+        Fits(session).retry(held.claim, code="x", message="y", max_failures=9, wait_seconds=8.0)
+        fit = Fits(session).get("local", fit_id)
+        assert (fit.queued_at, fit.not_before) == (then, then + timedelta(seconds=8))
+    with database.unit_of_work() as session:
+        last = session.scalars(select(func.now())).one()
+        fit = Fits(session).request_cancel("local", fit_id)
+        assert (fit.finished_at, fit.updated_at) == (last, last)
 
 
 def test_a_fit_that_keeps_killing_its_worker_fails(database: Database) -> None:

@@ -163,8 +163,9 @@ def test_their_claims_are_one_transaction_and_so_are_their_ends(corner: Corner) 
     assert len(writing) == 2
     claims, ends = writing
     assert [sum("UPDATE fits" in sql for sql in unit) for unit in writing] == [FITS, FITS]
-    assert sum("pg_advisory_xact_lock" in sql for sql in claims) == FITS
+    assert sum("pg_advisory_xact_lock" in sql for sql in claims) == 1
     assert not any("pg_advisory_xact_lock" in sql for sql in ends)
+    assert sum("FOR UPDATE" in sql for sql in ends) == 1
 
 
 def test_stages_take_turns(corner: Corner, monkeypatch: pytest.MonkeyPatch) -> None:
