@@ -57,8 +57,13 @@ BY_ITS_OWN_CLOCK = "tests/simulation/test_lease.py::test_a_lease_that_nobody_ext
 MUTANTS = (
     # The fence and the status machine.
     Mutant("no fence", LOCK_HELD, ', Fit.attempt == bindparam("attempt")', ""),
-    Mutant("no fence where several are locked", MOVES + "lock", "fit.attempt == by_fit[fit.id].attempt", "True"),
-    Mutant("a fence that forgets the status", HELD_ROWS, ".where(Fit.status.in_(sorted(HELD)))", ""),
+    Mutant(
+        "no fence where several are locked",
+        MOVES + "lock",
+        "fit.attempt == by_fit[fit.id].attempt",
+        "True",
+        "tests/integration/store/test_fits.py::test_several_that_are_locked_at_once_are_fenced_each_by_itself",
+    ),
     Mutant(
         "a fence that forgets what was ended just now",
         MOVES + "_held",
