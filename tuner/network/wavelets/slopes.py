@@ -79,8 +79,11 @@ def slopes_on_samples(parameters: WaveletParameters, axes: Sequence[FloatArray])
     Returns:
         float32 (*grid_shape, C, D), per unit of the coordinates.
     """
+    fields = fields_on_samples(parameters)
+    if not parameters.readout_weight.any():
+        return _slopes_of_sum(parameters, fields)
     shape, dimensions = parameters.grid_shape, parameters.dimensions
-    fields, around, waves = fields_on_samples(parameters), stencils(dimensions), GridSines(parameters, axes)
+    around, waves = stencils(dimensions), GridSines(parameters, axes)
     inputs_IP = np.empty((parameters.hidden[0].weight.shape[1], prod(shape)), dtype=np.float32)
     waves.fill(inputs_IP, 0, shape[0])
     _put(parameters, inputs_IP, fields, around, None)
@@ -101,6 +104,13 @@ def slopes_on_samples(parameters: WaveletParameters, axes: Sequence[FloatArray])
     found_DCP += skipped_DCP
     slopes_PCD: FloatArray = np.ascontiguousarray(found_DCP.T)
     return slopes_PCD.reshape(*shape, parameters.channels, dimensions)
+
+
+def _slopes_of_sum(parameters: WaveletParameters, fields: FloatArray) -> FloatArray:
+    """The same of values that are sums of fields alone, as those of a network that has learned nothing are."""
+    values = np.tensordot(parameters.skip, fields, 1)
+    along = [_slope_reading(samples).apply(values, 1 + axis) for axis, samples in enumerate(parameters.grid_shape)]
+    return np.ascontiguousarray(np.moveaxis(np.stack(along, axis=-1), 0, -2))
 
 
 def _put(

@@ -68,6 +68,10 @@ EXACT = {
     "one row, one layer": random_wavelets((16, 1), widths=(7,)),
     "fewer samples than a node spans": random_wavelets((4, 2)),
     "no frequencies": random_wavelets((32, 16), frequencies=0, colours=1, channels=1),
+    "sums of fields": replace(random_wavelets((16, 32)), readout_weight=np.zeros((3, 5), dtype=np.float32)),
+    "sums of fields along three axes": replace(
+        random_wavelets((8, 4, 16), scales=2, colours=2, channels=2), readout_weight=np.zeros((2, 5), dtype=np.float32)
+    ),
 }
 
 
