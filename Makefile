@@ -46,7 +46,9 @@ check: $(READY) ## formatting, lints and types
 	$(BIN)/mypy
 
 test: check ## everything that must be green, against the real engines
-	$(BIN)/python -m pytest -n 3 --dist loadfile -m "not long"  # a third process works while two wait for engines
+	@# A third process works while two wait for engines. In the order of folders, so that what waits for minutes comes
+	@# early: by itself xdist begins with the files that have most tests, and ends waiting for those that have one.
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not long"
 
 test-long: $(READY) ## the tests that take long: the built site, fuzzed requests, replaced processes, every resumption
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m long
