@@ -8,7 +8,7 @@ call of `_move`.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from types import MappingProxyType
 from typing import Any, Literal
@@ -112,7 +112,8 @@ class Moves:
         return self._began
 
     def _later(self, seconds: float) -> datetime:
-        return self._now + timedelta(seconds=seconds)
+        # In UTC: a sum in a zone with summer time is one of its clock on the wall, an hour off where that is changed.
+        return self._now.astimezone(UTC) + timedelta(seconds=seconds)
 
     def lock(self, claims: Sequence[Claim]) -> None:
         """Lock the fits that these claims still hold, by one statement, until the unit of work ends.

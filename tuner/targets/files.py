@@ -66,7 +66,10 @@ def quality_db(decoded: Representation, signal: Signal, known: File | None = Non
         signal: the signal that it stands for.
         known: what was measured on this signal before; evaluated anew is what decodes to other numbers.
     """
-    if known is not None and are_same(decoded.parameters, known.network):
+    # Values are limited and written as the file says, not as the signal does.
+    written = (decoded.grid_shape, decoded.sample_format, decoded.scaling)
+    is_written_alike = written == (signal.grid_shape, signal.sample_format, signal.scaling)
+    if known is not None and is_written_alike and are_same(decoded.parameters, known.network):
         return known.psnr_db
     return written_psnr_db(signal.values, decoded.render().values, signal.storage)
 

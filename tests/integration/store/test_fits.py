@@ -3,10 +3,12 @@
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import event, func, insert, select, text
+from sqlalchemy.orm import Session
 
 from store.database import Database
 from store.errors import FitNotFound, IdempotencyConflict, IllegalMove, LeaseLost
@@ -223,7 +225,7 @@ def test_times_are_those_of_the_database(database: Database) -> None:
         then = session.scalars(select(func.now())).one()
         assert then > began
         Fits(session).beat(held.claim, lease_seconds=60.0)
-        assert fit.lease_until == began + timedelta(seconds=30)
+        assert Fits(session).get("local", fit_id).lease_until == then + timedelta(seconds=60)
         Fits(session).retry(held.claim, code="x", message="y", max_failures=9, wait_seconds=8.0)
         fit = Fits(session).get("local", fit_id)
         assert (fit.queued_at, fit.not_before) == (then, then + timedelta(seconds=8))
@@ -231,6 +233,17 @@ def test_times_are_those_of_the_database(database: Database) -> None:
         last = session.scalars(select(func.now())).one()
         fit = Fits(session).request_cancel("local", fit_id)
         assert (fit.finished_at, fit.updated_at) == (last, last)
+
+
+@pytest.mark.parametrize("month", [3, 10])
+def test_a_span_is_as_long_where_clocks_on_the_wall_are_changed(month: int) -> None:
+    """A server may tell times in the zone of its machine, whose clock is changed on a Sunday at 01:00 UTC."""
+    sunday = {3: 29, 10: 25}[month]
+    for minutes in range(-90, 90, 10):
+        now = datetime(2026, month, sunday, 1, tzinfo=UTC) + timedelta(minutes=minutes)
+        fits = Fits(Session())
+        fits._began = now.astimezone(ZoneInfo("Europe/Berlin"))
+        assert fits._later(30.0) == now + timedelta(seconds=30)
 
 
 def test_a_fit_that_keeps_killing_its_worker_fails(database: Database) -> None:

@@ -101,6 +101,15 @@ def test_what_decodes_to_the_numbers_that_were_measured_is_not_measured_again(re
     assert quality_db(replace(representation, parameters=decoded), signal, replace(known, psnr_db=12.5)) == 12.5
 
 
+def test_the_same_numbers_that_are_written_in_another_format_are_measured() -> None:
+    representation = wavelet_representation()
+    signal = representation.render()
+    known = File(b"", 12.5, 0.5, representation.parameters)
+    assert quality_db(representation, signal, known) == 12.5
+    coarser = replace(representation, sample_format=SampleFormat.F32)
+    assert quality_db(coarser, signal, known) != 12.5
+
+
 def test_what_decodes_to_other_numbers_is_measured_whatever_is_known() -> None:
     representation = wavelet_representation()
     signal = representation.render()
