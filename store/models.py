@@ -14,7 +14,6 @@ from sqlalchemy import (
     CheckConstraint,
     DateTime,
     Enum,
-    FetchedValue,
     ForeignKey,
     Index,
     MetaData,
@@ -180,8 +179,7 @@ class Fit(Base):
     queued_at: Mapped[datetime] = mapped_column(server_default=NOW)
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
-    # Written with each move as the database's own time: it comes back with that statement, and not by another one.
-    updated_at: Mapped[datetime] = mapped_column(server_default=NOW, server_onupdate=FetchedValue())
+    updated_at: Mapped[datetime] = mapped_column(server_default=NOW)  # of the last event, or change of labels
     kept_seconds: Mapped[float | None]  # from its end until it is deleted; None: for ever
     expires_at: Mapped[datetime | None]  # when that will be, known once it has ended
 

@@ -338,13 +338,14 @@ def _store(
         "gradient_psnr_db": None if slope_db is None else finite(slope_db, digits=4),
         **file_facts(decoded, len(content)),
     }
-    last = reporter.last(psnr_db)
+    # The move may wait for the database, and is not to keep the result with its file and its network meanwhile.
+    last, outcome = reporter.last(psnr_db), result.sentence
     return lambda fits: fits.succeed(
         claim,
         stored=stored,
         psnr_db=psnr_db,
         facts=facts,
-        outcome=result.sentence,
+        outcome=outcome,
         progress=last,
         max_stored_bytes=resources.max_stored_bytes,
     )

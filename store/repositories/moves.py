@@ -118,7 +118,8 @@ class Moves:
     def lock(self, claims: Sequence[Claim]) -> None:
         """Lock the fits that these claims still hold, by one statement, until the unit of work ends.
 
-        Whatever is written for one of them then finds its row at hand.
+        Whatever is written for one of them then finds its row at hand. A claim that holds its fit no longer is passed
+        over here, and refused when something is written for it.
 
         Args:
             claims: attempts at different fits.

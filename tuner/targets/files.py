@@ -64,7 +64,8 @@ def quality_db(decoded: Representation, signal: Signal, known: File | None = Non
     Args:
         decoded: the representation that the file decodes to.
         signal: the signal that it stands for.
-        known: what was measured on this signal before; evaluated anew is what decodes to other numbers.
+        known: what was measured on this signal before; None if nothing. A file of other numbers, or in another format
+            than the signal's, is evaluated anew.
     """
     # Values are limited and written as the file says, not as the signal does.
     written = (decoded.grid_shape, decoded.sample_format, decoded.scaling)
